@@ -1,0 +1,34 @@
+"""Names that other programs may rely on: group, kinds, labels, annotations."""
+
+from typing import Final
+
+GROUP: Final = "artifactindex.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+ARTIFACT_INDEX_KIND: Final = "ArtifactIndex"
+ARTIFACT_INDEX_PLURAL: Final = "artifactindexes"
+INDEX_OPTIONS_KIND: Final = "IndexOptions"
+INDEX_OPTIONS_PLURAL: Final = "indexoptions"
+
+FIELD_MANAGER: Final = "artifact-index-operator"
+
+# The label that puts a Secret or ConfigMap into the operator's watch.
+ROLE_LABEL: Final = f"{GROUP}/role"
+ROLE_SOURCE: Final = "source"
+ROLE_OUTPUT: Final = "output"
+
+# Set by a user on a Secret that stood there before, to hand it over to one IndexOptions.
+ADOPT_ANNOTATION: Final = f"{GROUP}/adopt"
+# Ownership marks of an output: they also hold where `deletionPolicy: Retain` leaves the
+# ownerReference out.
+OWNER_ANNOTATION: Final = f"{GROUP}/owner"
+OWNER_UID_ANNOTATION: Final = f"{GROUP}/owner-uid"
+EXPIRES_AT_ANNOTATION: Final = f"{GROUP}/expires-at"
+REFRESH_AT_ANNOTATION: Final = f"{GROUP}/refresh-at"
+CONTENT_DIGEST_ANNOTATION: Final = f"{GROUP}/content-digest"
+INPUTS_DIGEST_ANNOTATION: Final = f"{GROUP}/inputs-digest"
+SERVED_ANNOTATION: Final = f"{GROUP}/served"
+
+PYPI_URL: Final = "https://pypi.org/simple"
+"""PyPI as uv's own constant of that name spells it: without a trailing slash."""

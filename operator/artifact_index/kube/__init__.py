@@ -1,0 +1,1 @@
+"""The one small port to the API server."""

@@ -1,0 +1,1 @@
+"""Reconciling: observe, queue, gather, check, plan, apply, summarise."""
