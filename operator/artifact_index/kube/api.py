@@ -1,0 +1,220 @@
+"""The port to the API server over the official client, with plain JSON dicts.
+
+`ApiClient.call_api` is used without the generated API classes and models: they cost start-up time,
+memory and twice the CPU per request. What remains of the client is its TLS, login and session.
+"""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from importlib import metadata
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config import ConfigException
+
+from artifact_index.api.constants import FIELD_MANAGER
+from artifact_index.kube.errors import UNREACHABLE, ApiError, error_from_response, shorten
+from artifact_index.kube.port import ListPage, Object
+from artifact_index.kube.resources import SECRETS, Resource
+from artifact_index.kube.retries import delay_before_retry
+
+MERGE_PATCH: Final = "application/merge-patch+json"
+JSON: Final = "application/json"
+
+_MANAGED: Final = {"fieldManager": FIELD_MANAGER}
+# A listing that expired this often is read in one piece: slow pages would expire again.
+_EXPIRIES_BEFORE_ONE_PIECE: Final = 2
+
+
+class KubeApi:
+    """The API server, implementing `KubePort`.
+
+    `configuration` comes from `kube.connect.load_configuration`. Seconds: `connect_timeout` for
+    the TCP and TLS handshake, `timeout` for one request from its start to the last byte of the
+    answer (waiting for a free connection is not counted). `requests` counts every HTTP request by
+    its verb, repeated ones too. To be created and used inside one event loop.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        max_concurrency: int = 32,
+        connect_timeout: float = 10.0,
+        timeout: float = 30.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rand: Callable[[], float] = random.random,
+    ) -> None:
+        configuration.connection_pool_maxsize = max_concurrency
+        self._configuration = configuration
+        self._client = ApiClient(configuration)
+        self._slots = asyncio.Semaphore(max_concurrency)
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=connect_timeout)
+        self._sleep = sleep
+        self._rand = rand
+        self._headers = {"Accept": JSON, "User-Agent": _user_agent()}
+        self.requests: Counter[str] = Counter()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        page: int = 500,
+    ) -> AsyncIterator[ListPage]:
+        """Yield the objects page by page (see `KubePort.list`)."""
+        path = resource.collection_path(namespace)
+        query = {"labelSelector": label_selector} if label_selector else {}
+        limit, token, expiries = page, "", 0
+        while True:
+            paging = {"limit": str(limit)} if limit else {}
+            if token:
+                paging["continue"] = token
+            try:
+                answer = await self._call("list", "GET", resource, path, query=query | paging)
+            except ApiError as error:
+                if not (error.expired and token):
+                    raise
+                expiries += 1
+                limit = 0 if expiries >= _EXPIRIES_BEFORE_ONE_PIECE else page
+                token = ""
+                continue
+            meta = answer.get("metadata") or {}
+            yield ListPage(
+                items=tuple(answer.get("items") or ()),
+                resource_version=meta.get("resourceVersion", ""),
+                first=not token,
+            )
+            token = meta.get("continue") or ""
+            if not token:
+                return
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        """Read one object (see `KubePort.get`)."""
+        return await self._call("get", "GET", resource, resource.object_path(namespace, name))
+
+    async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
+        """Create an object (see `KubePort.create`)."""
+        path = resource.collection_path(namespace)
+        typed = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
+        return await self._call("create", "POST", resource, path, query=_MANAGED, body=typed)
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        body: Object,
+        *,
+        subresource: str | None = None,
+    ) -> Object:
+        """Apply a merge patch (see `KubePort.patch`)."""
+        path = resource.object_path(namespace, name, subresource)
+        return await self._call(
+            "patch", "PATCH", resource, path, query=_MANAGED, body=body, content_type=MERGE_PATCH
+        )
+
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
+        """Delete one very object, its dependants in the background (see `KubePort.delete`)."""
+        path = resource.object_path(namespace, name)
+        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        await self._call("delete", "DELETE", resource, path, body=options)
+
+    async def _call(
+        self,
+        verb: str,
+        method: str,
+        resource: Resource,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = JSON,
+    ) -> Object:
+        url = self._configuration.host + path
+        if query:
+            url = f"{url}?{urlencode(query)}"
+        attempt = 0
+        while True:
+            self.requests[verb] += 1
+            try:
+                return await self._send(method, url, body, content_type, resource is SECRETS)
+            except ApiError as error:
+                delay = delay_before_retry(
+                    error, verb=verb, resource=resource, attempt=attempt, random=self._rand()
+                )
+                if delay is None:
+                    raise
+            attempt += 1
+            await self._sleep(delay)
+
+    async def _send(
+        self, method: str, url: str, body: Object | None, content_type: str, sensitive: bool
+    ) -> Object:
+        # A new dict each time: the client adds to it.
+        headers = {**self._headers, "Content-Type": content_type}
+        if token := await self._token():
+            headers["Authorization"] = token
+        try:
+            async with self._slots:
+                answer = await self._client.call_api(
+                    method, url, header_params=headers, body=body, _request_timeout=self._timeout
+                )
+                content: bytes = await answer.read()
+        except aiohttp.ClientConnectorError as error:
+            raise _unreachable("Unreachable", error, sent=False) from None
+        except aiohttp.ConnectionTimeoutError as error:
+            raise _unreachable("Timeout", error, sent=False) from None
+        except TimeoutError as error:
+            raise _unreachable("Timeout", error, sent=True) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise _unreachable("Unreachable", error, sent=True) from None
+        if answer.status >= 400:
+            raise error_from_response(
+                answer.status, answer.reason or "", answer.headers, content, sensitive=sensitive
+            )
+        return _parse(content)
+
+    async def _token(self) -> str | None:
+        try:
+            # The client reads a rotated token again in this call.
+            token: str | None = await self._configuration.get_api_key_with_prefix("BearerToken")
+        except (ConfigException, OSError) as error:
+            message = f"the login to the API server cannot be read: {shorten(str(error))}"
+            raise ApiError(UNREACHABLE, "NoLogin", message, sent=False) from None
+        return token
+
+
+def _parse(content: bytes) -> Object:
+    try:
+        parsed: Any = json.loads(content)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        # A proxy in between, or a cut-off body; its text may be anything and is not repeated.
+        raise ApiError(502, "BadAnswer", "the answer of the API server is not a JSON object")
+    return parsed
+
+
+def _unreachable(reason: str, error: Exception, *, sent: bool) -> ApiError:
+    text = shorten(str(error)) or type(error).__name__
+    return ApiError(UNREACHABLE, reason, f"the API server cannot be reached: {text}", sent=sent)
+
+
+def _user_agent() -> str:
+    try:
+        version = metadata.version("artifact-index-operator")
+    except metadata.PackageNotFoundError:
+        version = "unknown"
+    return f"{FIELD_MANAGER}/{version}"

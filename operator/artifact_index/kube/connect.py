@@ -1,0 +1,106 @@
+"""How the API server is found and logged in to: inside a cluster, or by a kubeconfig."""
+
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config import ConfigException, incluster_config, kube_config
+
+from artifact_index.kube.proxies import proxy_for
+
+_logger = logging.getLogger(__name__)
+
+TOKEN_REFRESH_SECONDS: Final = 60.0
+"""How long a token from a file or a login plugin is used before it is asked for again."""
+
+
+class ConnectError(Exception):
+    """No usable way to an API server was configured; the message says what was looked for."""
+
+
+async def load_configuration(
+    *,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Configuration:
+    """Find the API server and the login, and return the client's configuration.
+
+    In this order, as other controllers do: the given kubeconfig, `KUBECONFIG` (several files,
+    separated by a colon, are merged), the pod's own service account, `~/.kube/config`. A
+    `context` asks for a kubeconfig. Tokens from files (the service account's, `tokenFile`) and
+    from login plugins are read again every minute. Raises ConnectError.
+    """
+    environ = os.environ if environ is None else environ
+    configuration = Configuration()
+    paths = str(kubeconfig) if kubeconfig else environ.get("KUBECONFIG", "")
+    in_cluster = bool(environ.get(incluster_config.SERVICE_HOST_ENV_NAME))
+    try:
+        if not paths and context is None and in_cluster:
+            incluster_config.load_incluster_config(configuration)
+        else:
+            paths = paths or "~/.kube/config"
+            await _load_kubeconfig(configuration, paths, context)
+    except (ConfigException, OSError) as error:
+        raise ConnectError(f"cannot connect to a cluster: {error}") from error
+    except (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+        # The client walks the file without checks; its text may quote a login, so it is left out.
+        raise ConnectError(
+            f"{paths or 'the login'} is malformed ({type(error).__name__})"
+        ) from None
+    # By default the session looks for a netrc file and for proxies on each request, in threads.
+    configuration.client_session_kwargs = {"trust_env": False}
+    configuration.proxy = configuration.proxy or proxy_for(configuration.host, environ)
+    return configuration
+
+
+async def _load_kubeconfig(configuration: Configuration, paths: str, context: str | None) -> None:
+    if not _any_exists(paths):
+        raise ConfigException(
+            f"there is no kubeconfig at {paths}; give --kubeconfig, set KUBECONFIG, "
+            "or run inside a cluster"
+        )
+    merged = kube_config.KubeConfigMerger(paths)
+    loader = kube_config.KubeConfigLoader(merged.config, active_context=context)
+    await loader.load_and_set(configuration)
+    if renew := _renewal(loader):
+        configuration.refresh_api_key_hook = _at_most_every(TOKEN_REFRESH_SECONDS, renew, loader)
+
+
+def _any_exists(paths: str) -> bool:
+    return any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep) if path)
+
+
+def _renewal(loader: Any) -> Callable[[], Awaitable[object]] | None:
+    user = loader._user
+    if loader.provider == "gcp":
+        return loader.load_gcp_token  # type: ignore[no-any-return]
+    if user is None or ("exec" not in user and "tokenFile" not in user):
+        return None
+    return loader._load_authentication  # type: ignore[no-any-return]
+
+
+def _at_most_every(
+    seconds: float, renew: Callable[[], Awaitable[object]], loader: Any
+) -> Callable[[Configuration], Awaitable[None]]:
+    due = time.monotonic() + seconds
+
+    async def refresh(configuration: Configuration) -> None:
+        nonlocal due
+        now = time.monotonic()
+        if now < due:
+            return
+        due = now + seconds  # first, so that concurrent requests do not all ask
+        try:
+            await renew()
+        except (ConfigException, OSError) as error:
+            _logger.warning("The login to the API server could not be renewed: %s", error)
+        if token := getattr(loader, "token", None):
+            configuration.api_key["BearerToken"] = token
+
+    return refresh

@@ -1,0 +1,79 @@
+"""The port to the API server that reconciling depends on."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from artifact_index.kube.resources import Resource
+
+Object: TypeAlias = dict[str, Any]
+"""A Kubernetes object as plain JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """One page of a listing.
+
+    `first` is True on the page that begins a listing. It comes a second time where the listing
+    expired on the way (410) and was begun again: what earlier pages held is then to be forgotten,
+    for some of it may be gone. `resource_version` is that of the collection.
+    """
+
+    items: tuple[Object, ...]
+    resource_version: str
+    first: bool
+
+
+class KubePort(Protocol):
+    """Reads and writes of single objects and listings; every method raises `ApiError`."""
+
+    def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        page: int = 500,
+    ) -> AsyncIterator[ListPage]:
+        """Yield the objects of a kind, `page` of them at a time; at least one page comes.
+
+        Items carry no `kind` and `apiVersion` where they are of a built-in kind. An empty
+        `namespace` of None means all namespaces.
+        """
+        ...
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        """Read one object; 404 is an `ApiError` with `not_found`."""
+        ...
+
+    async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
+        """Create an object (POST) and return it; `already_exists` where the name is taken.
+
+        `apiVersion` and `kind` are filled in.
+        """
+        ...
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        body: Object,
+        *,
+        subresource: str | None = None,
+    ) -> Object:
+        """Apply a JSON merge patch (RFC 7396) and return the object.
+
+        With `metadata.uid` in the body it changes only that very object: another one of the same
+        name answers 422 (`invalid`), a missing one 404, a stale `metadata.resourceVersion` 409. A
+        patch without effect keeps the resourceVersion.
+        """
+        ...
+
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
+        """Delete the object with this uid; 409 where another one has the name now, 404 if none."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...

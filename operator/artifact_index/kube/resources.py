@@ -1,0 +1,65 @@
+"""The kinds that the operator reads and writes, and their addresses on the API server."""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from artifact_index.api import constants
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind of object as the API server names it (group is "" for the core group)."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """The `apiVersion` of an object of this kind, such as `artifactindex.dev/v1alpha1`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def custom(self) -> bool:
+        """Whether the kind comes from a CRD, and the server may be about to learn it."""
+        return "." in self.group and not self.group.endswith(".k8s.io")
+
+    def collection_path(self, namespace: str | None = None) -> str:
+        """The path of the kind's objects in one namespace, or everywhere where it is None."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        if namespace is None or not self.namespaced:
+            return f"{root}/{self.plural}"
+        return f"{root}/namespaces/{quote(namespace, safe='')}/{self.plural}"
+
+    def object_path(self, namespace: str | None, name: str, subresource: str | None = None) -> str:
+        """The path of one object, or of its subresource.
+
+        Raises ValueError for a namespaced kind without a namespace, and for an empty name: both
+        would otherwise address a whole collection.
+        """
+        if self.namespaced and not namespace:
+            raise ValueError(f"a {self.kind} needs a namespace")
+        if not name:
+            raise ValueError(f"a {self.kind} needs a name")
+        path = f"{self.collection_path(namespace)}/{quote(name, safe='')}"
+        return f"{path}/{subresource}" if subresource else path
+
+
+ARTIFACT_INDEXES: Final = Resource(
+    constants.GROUP,
+    constants.VERSION,
+    constants.ARTIFACT_INDEX_PLURAL,
+    constants.ARTIFACT_INDEX_KIND,
+)
+INDEX_OPTIONS: Final = Resource(
+    constants.GROUP,
+    constants.VERSION,
+    constants.INDEX_OPTIONS_PLURAL,
+    constants.INDEX_OPTIONS_KIND,
+)
+SECRETS: Final = Resource("", "v1", "secrets", "Secret")
+CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
+EVENTS: Final = Resource("", "v1", "events", "Event")
