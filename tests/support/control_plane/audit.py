@@ -1,0 +1,80 @@
+"""Who asked the API server for what, from its audit log."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Bodies stay out of the log: Secrets are among them.
+POLICY: dict[str, Any] = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived", "ResponseStarted"],
+    "rules": [
+        {"level": "None", "nonResourceURLs": ["/livez*", "/readyz*", "/healthz*", "/metrics"]},
+        {"level": "Metadata"},
+    ],
+}
+
+
+@dataclass(frozen=True)
+class AuditEvent:
+    """One answered request. What a request has not (a name, a resource) is an empty string."""
+
+    user: str
+    verb: str
+    """Lower case, as in RBAC: get, list, watch, create, update, patch, delete, deletecollection."""
+    resource: str
+    """The plural with its group, such as `secrets` or `deployments.apps`."""
+    subresource: str
+    namespace: str
+    name: str
+    code: int
+    uri: str
+    user_agent: str
+
+
+def service_account_user(namespace: str, service_account: str) -> str:
+    """Return the user name under which a ServiceAccount's requests are authenticated."""
+    return f"system:serviceaccount:{namespace}:{service_account}"
+
+
+def read_events(
+    path: Path, *, user: str | None, verbs: Collection[str], since: int
+) -> list[AuditEvent]:
+    """Return the answered requests of a log from a byte offset on, oldest first.
+
+    `verbs` empty means all. A watch is there only once it ended.
+    """
+    with path.open("rb") as file:
+        file.seek(since)
+        # The last line may be half written.
+        lines = file.read().rpartition(b"\n")[0].splitlines()
+    events = (_event(entry) for entry in map(json.loads, lines) if _is_answer(entry))
+    return [
+        event
+        for event in events
+        if (user is None or event.user == user) and (not verbs or event.verb in verbs)
+    ]
+
+
+def _is_answer(entry: dict[str, Any]) -> bool:
+    return bool(entry["stage"] == "ResponseComplete")
+
+
+def _event(entry: dict[str, Any]) -> AuditEvent:
+    target = entry.get("objectRef", {})
+    group = target.get("apiGroup", "")
+    resource = target.get("resource", "")
+    return AuditEvent(
+        user=entry["user"].get("username", ""),
+        verb=entry["verb"],
+        resource=f"{resource}.{group}" if group else resource,
+        subresource=target.get("subresource", ""),
+        namespace=target.get("namespace", ""),
+        name=target.get("name", ""),
+        code=entry["responseStatus"]["code"],
+        uri=entry["requestURI"],
+        user_agent=entry.get("userAgent", ""),
+    )

@@ -1,0 +1,226 @@
+"""One real control plane on loopback, started and stopped by this process."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from support.control_plane.audit import AuditEvent, read_events
+from support.control_plane.binaries import Binaries, find_binaries
+from support.control_plane.custom_resources import crd_names, is_served
+from support.control_plane.errors import PortTaken
+from support.control_plane.kubeconfig import write_kubeconfig
+from support.control_plane.processes import tail, wait_until
+from support.control_plane.request_counts import RequestKey, parse_request_counts
+from support.control_plane.servers import Servers
+
+CRD_SECONDS = 30.0
+KUBECTL_SECONDS = 120.0
+TOKEN_SECONDS = 24 * 3600
+PORT_ATTEMPTS = 5
+
+
+class ControlPlane:
+    """etcd, kube-apiserver and, where there is one, kube-controller-manager; a context manager.
+
+    Everything lives in one temporary folder that `stop` removes. Only `binaries` and
+    `has_garbage_collection` may be used before `start`.
+    """
+
+    def __init__(self, binaries: Binaries | None = None) -> None:
+        """Find the programs, building them when needed; raises ControlPlaneUnavailable."""
+        self.binaries = binaries or find_binaries()
+        self._started: Servers | None = None
+        self._folder: Path | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def has_garbage_collection(self) -> bool:
+        """Whether there is a controller manager; without, owned objects and namespaces stay."""
+        return self.binaries.kube_controller_manager is not None
+
+    @property
+    def folder(self) -> Path:
+        """The temporary folder, readable for its owner only; files of a test may go there."""
+        if self._folder is None:
+            raise RuntimeError("the control plane is not started")
+        return self._folder
+
+    @property
+    def url(self) -> str:
+        """Address of the API server, such as https://127.0.0.1:34567."""
+        return self._servers.url
+
+    @property
+    def ca_path(self) -> Path:
+        """PEM file of the authority that signed the API server's certificate."""
+        return self._servers.ca
+
+    @property
+    def kubeconfig_admin(self) -> Path:
+        """Kubeconfig of a member of system:masters: exempt from RBAC and from request limits."""
+        return self._servers.kubeconfig_admin
+
+    @property
+    def audit_log_path(self) -> Path:
+        """JSON lines, one for each answered request, without bodies."""
+        return self._servers.audit_log
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids of the programs that run now, by program name."""
+        return {each.name: pid for each in self._servers.all if (pid := each.pid) is not None}
+
+    def start(self) -> None:
+        """Start everything and return once the API server is ready, in about 4 s.
+
+        Raises ControlPlaneFailed when a program ends or is not ready within 60 s.
+        """
+        for attempt in range(1, PORT_ATTEMPTS + 1):
+            try:
+                self._folder = Path(tempfile.mkdtemp(prefix="control-plane-"))
+                self._started = Servers(self.binaries, self._folder)
+                self._started.start()
+                break
+            except BaseException as error:
+                self.stop()
+                if not isinstance(error, PortTaken) or attempt == PORT_ATTEMPTS:
+                    raise
+
+    def stop(self) -> None:
+        """Kill every process and remove the folder; harmless when nothing runs."""
+        if self._started is not None:
+            self._started.kill()
+        if self._folder is not None:
+            shutil.rmtree(self._folder)
+        self._started = self._folder = None
+
+    def kill_apiserver(self) -> None:
+        """End the API server as a crash would (SIGKILL)."""
+        self._servers.apiserver.kill()
+
+    def start_apiserver(self) -> None:
+        """Start a killed API server again, same port and data, and wait until it is ready.
+
+        `request_counts` begins at zero again; the audit log goes on. Raises ControlPlaneFailed
+        when it runs already or is not ready within 60 s.
+        """
+        self._servers.start_apiserver()
+
+    def restart_etcd(self) -> None:
+        """Kill etcd and start it on the same port and data; requests fail in between.
+
+        Returns once etcd and the API server, if that runs, are ready; raises like `start`.
+        """
+        self._servers.restart_etcd()
+
+    def kubeconfig_for(self, namespace: str, service_account: str) -> Path:
+        """Return a kubeconfig of a ServiceAccount with a fresh token, asked for 24 hours.
+
+        Creates namespace and ServiceAccount when missing, and grants no rights. A second call
+        replaces the first one's file.
+        """
+        api = self._servers.api
+        api.create("/api/v1/namespaces", {"metadata": {"name": namespace}}, may_exist=True)
+        accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+        api.create(accounts, {"metadata": {"name": service_account}}, may_exist=True)
+        answer = api.create(
+            f"{accounts}/{service_account}/token", {"spec": {"expirationSeconds": TOKEN_SECONDS}}
+        )
+        # A namespace has no dot in its name: no two pairs share a file.
+        path = self.folder / f"{namespace}.{service_account}.kubeconfig"
+        user = {"token": answer["status"]["token"]}
+        write_kubeconfig(path, url=self.url, ca=self.ca_path, user=user, namespace=namespace)
+        return path
+
+    def kubectl(
+        self,
+        *args: str,
+        input: str | None = None,
+        kubeconfig: Path | None = None,
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl as the administrator, or with another kubeconfig; output is captured.
+
+        Raises CalledProcessError, with standard error as a note, when `check` and it fails, and
+        TimeoutExpired after 120 s.
+        """
+        result = subprocess.run(
+            [self.binaries.kubectl, f"--kubeconfig={kubeconfig or self.kubeconfig_admin}", *args],
+            input=input,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=KUBECTL_SECONDS,
+            # A port comes back with another server behind it: no shared discovery cache.
+            env=os.environ | {"KUBECACHEDIR": str(self.folder / "kubectl-cache")},
+        )
+        try:
+            if check:
+                result.check_returncode()
+        except subprocess.CalledProcessError as error:
+            error.add_note(result.stderr)
+            raise
+        return result
+
+    def apply_crds(self, directory: Path) -> list[str]:
+        """Apply a folder of CustomResourceDefinitions and return their names.
+
+        Returns once each is established, discoverable and listable, so that the next request
+        meets neither 404 nor 429; raises TimeoutError after 30 s.
+        """
+        known = crd_names(self._servers.api)
+        applied = self.kubectl("apply", "--server-side", "-f", str(directory), "-o", "name")
+        names = [line.partition("/")[2] for line in applied.stdout.splitlines()]
+        wait_until(
+            lambda: all(is_served(self._servers.api, name) for name in names),
+            f"{', '.join(names)} served",
+            CRD_SECONDS,
+        )
+        # The garbage collector looks for new kinds every 30 s only, but always at its start.
+        if not known.issuperset(names):
+            self._servers.restart_controller_manager()
+        return names
+
+    def audit_mark(self) -> int:
+        """Return the present end of the audit log, for `audit_events(since=...)`."""
+        return self.audit_log_path.stat().st_size
+
+    def audit_events(
+        self, user: str | None = None, *, verbs: Collection[str] = (), since: int = 0
+    ) -> list[AuditEvent]:
+        """Return the answered requests after a mark, oldest first, of one user and some verbs.
+
+        An entry is written just after its answer was sent: wait for the last expected one.
+        """
+        return read_events(self.audit_log_path, user=user, verbs=verbs, since=since)
+
+    def request_counts(self) -> Counter[RequestKey]:
+        """Return how many requests of all clients the API server answered since its start."""
+        return parse_request_counts(self._servers.api.text("/metrics"))
+
+    def logs(self, name: str, lines: int = 50) -> str:
+        """Return the last lines that a program, such as `kube-apiserver`, wrote."""
+        return tail(self.folder / f"{name}.log", lines)
+
+    @property
+    def _servers(self) -> Servers:
+        if self._started is None:
+            raise RuntimeError("the control plane is not started")
+        return self._started
