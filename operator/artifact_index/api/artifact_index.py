@@ -1,0 +1,137 @@
+"""ArtifactIndex: one index and the way to log in to it."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from artifact_index.api.base import ApiModel
+from artifact_index.api.conditions import Condition
+from artifact_index.api.fields import IndexName
+from artifact_index.api.rules import SET, ListType, Rule, exactly_one
+from artifact_index.api.sources import (
+    AnonymousSource,
+    BasicAuthSource,
+    CodeArtifactSource,
+    GoogleArtifactRegistrySource,
+    PreauthenticatedSource,
+)
+from artifact_index.api.timestamps import Timestamp
+
+Authenticate = Literal["auto", "always", "never"]
+WhenUnavailable = Literal["Block", "Omit"]
+Source = (
+    CodeArtifactSource
+    | GoogleArtifactRegistrySource
+    | PreauthenticatedSource
+    | BasicAuthSource
+    | AnonymousSource
+)
+
+_SOURCES = ("codeArtifact", "googleArtifactRegistry", "preauthenticated", "basicAuth", "anonymous")
+
+
+class ArtifactIndexSpec(ApiModel):
+    """Where the index is, how to log in to it, and how it stands in uv.toml."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one(
+            _SOURCES,
+            "must set exactly one source: `codeArtifact`, `googleArtifactRegistry`, "
+            "`preauthenticated`, `basicAuth` or `anonymous`; a second index is a second "
+            "ArtifactIndex",
+        ),
+        Rule(
+            cel="!has(self.authenticate) || self.authenticate != 'never' || has(self.anonymous)",
+            message="`authenticate: never` must not stand beside a source that has a credential, "
+            "since uv would not send it; remove `authenticate`, or use `anonymous`",
+            holds=lambda spec: spec.authenticate != "never" or spec.anonymous is not None,
+        ),
+    )
+
+    code_artifact: CodeArtifactSource | None = None
+    """An AWS CodeArtifact repository. Exactly one source must be set."""
+
+    google_artifact_registry: GoogleArtifactRegistrySource | None = None
+    """A Python repository of Google Artifact Registry. Exactly one source must be set."""
+
+    preauthenticated: PreauthenticatedSource | None = None
+    """A complete URL from a Secret, used as it stands. Exactly one source must be set."""
+
+    basic_auth: BasicAuthSource | None = None
+    """A URL with a user name and a password or token: Artifactory, Nexus, devpi, GitLab, Azure
+    DevOps, Gemfury and others. Exactly one source must be set."""
+
+    anonymous: AnonymousSource | None = None
+    """A URL without any login. Exactly one source must be set."""
+
+    name: IndexName | None = None
+    """Name of the index in uv.toml, which `tool.uv.sources` of projects and environment variables
+    refer to. Absent: the first label of the URL's host, with a number where two are the same;
+    the status of the IndexOptions shows it. Set it where projects depend on it."""
+
+    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 100
+    """Place in the search order: higher is searched first, ties go by the object's name."""
+
+    explicit: bool = False
+    """uv's `explicit`: only packages that a project pins to this index are taken from it."""
+
+    authenticate: Authenticate | None = None
+    """uv's `authenticate`, in uv's spelling. Absent: `always` where the entry has a login or is
+    blocked. `never` is for `anonymous` only."""
+
+    ignore_error_codes: Annotated[
+        tuple[Annotated[int, Field(ge=100, le=999)], ...], Field(max_length=32), SET
+    ] = ()
+    """uv's `ignore-error-codes`: HTTP statuses after which uv goes on to the next index. With 401
+    or 403 an expired credential can turn into a public package of the same name."""
+
+    when_unavailable: WhenUnavailable = "Block"
+    """What stands in the file while there is no usable credential. `Block`: an entry at which uv
+    stops, rather than fall through to a public package; one such index stops every build that
+    uses the file. `Omit`: no entry."""
+
+    suspend: bool = False
+    """Stop minting for this index. Its entry and token stay until the token is withdrawn."""
+
+    @property
+    def source(self) -> Source:
+        """The one source that is set."""
+        given = (
+            self.code_artifact
+            or self.google_artifact_registry
+            or self.preauthenticated
+            or self.basic_auth
+            or self.anonymous
+        )
+        assert given is not None  # noqa: S101 - the rule above
+        return given
+
+
+class CredentialStatus(ApiModel):
+    """The credential that is being served. Never the credential itself."""
+
+    expires_at: Timestamp | None = None
+    """When the served credential expires, in UTC and whole seconds."""
+
+    refresh_at: Timestamp | None = None
+    """When it will be replaced, in UTC and whole seconds."""
+
+
+class ArtifactIndexStatus(ApiModel):
+    """What the operator last saw and did; written by the operator alone."""
+
+    observed_generation: int | None = None
+    """`metadata.generation` that was last handled; -1 before the first time."""
+
+    conditions: Annotated[
+        tuple[Condition, ...], Field(max_length=16), ListType("map", keys=("type",))
+    ] = ()
+    """Observations: Ready always; Reconciling, Stalled, RefreshFailing and FreshnessNotGuaranteed
+    only while they are True."""
+
+    url: Annotated[str, Field(max_length=2048)] | None = None
+    """The index's URL, never with user name or password; of a preauthenticated URL only scheme
+    and host."""
+
+    credential: CredentialStatus | None = None
+    """Times of the served credential; absent where it has no known expiry."""

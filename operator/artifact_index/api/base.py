@@ -1,0 +1,92 @@
+"""The base of every model, and the parser that turns stored objects into models."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from artifact_index.api.rules import Rule, broken
+
+
+class ApiModel(BaseModel):
+    """A part of an object as the API server stores it: camelCase keys, immutable, no surprises.
+
+    The docstring of a field is its description in the CRD, hence the text of `kubectl explain`.
+    Unknown keys are ignored: the API server prunes them, and a newer CRD may know more of them.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    """Rules over several fields; they become `x-kubernetes-validations` of the object."""
+
+    @model_validator(mode="after")
+    def _keep_rules(self) -> Self:
+        for rule in self.rules:
+            if not rule.holds(self):
+                raise broken(rule.message)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class SpecProblem:
+    """One thing wrong with a spec: where (`spec.basicAuth.url`) and what, without the value."""
+
+    field_path: str
+    message: str
+
+
+class SpecError(ValueError):
+    """A spec breaks its schema. `problems` is never empty and holds no value of the spec."""
+
+    def __init__(self, problems: tuple[SpecProblem, ...]) -> None:
+        super().__init__("; ".join(f"{each.field_path}: {each.message}" for each in problems))
+        self.problems = problems
+
+    @property
+    def field_path(self) -> str:
+        """The first problem's field, such as `spec.codeArtifact.region`."""
+        return self.problems[0].field_path
+
+    @property
+    def message(self) -> str:
+        """What is wrong with that field and what to do."""
+        return self.problems[0].message
+
+
+SpecT = TypeVar("SpecT", bound=ApiModel)
+
+
+def parse_spec(model: type[SpecT], raw: Mapping[str, Any] | None) -> SpecT:
+    """Parse the `spec` of a stored object (absent counts as empty).
+
+    Raises SpecError, whose text names fields and rules and never repeats a value.
+    """
+    try:
+        return model.model_validate({} if raw is None else raw)
+    except ValidationError as error:
+        # The context is dropped: a traceback would otherwise carry pydantic's own error along.
+        raise SpecError(tuple(_problems(error))) from None
+
+
+def _problems(error: ValidationError) -> list[SpecProblem]:
+    details = error.errors(include_input=False, include_context=False, include_url=False)
+    return [SpecProblem(_field_path(detail["loc"]), detail["msg"]) for detail in details]
+
+
+def _field_path(location: tuple[int | str, ...]) -> str:
+    path = "spec"
+    for step in location:
+        if step == "[key]":  # pydantic's mark for "the key itself", not a field
+            continue
+        path += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return path

@@ -1,0 +1,133 @@
+"""Types of single fields: each with its bound, and with the rule that says how to get it right."""
+
+import re
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from artifact_index.api.rules import Rule, Rules, matching
+
+# Kubernetes names (RFC 1123 labels and subdomains, label keys and values).
+_LABEL: Final = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_SUBDOMAIN: Final = f"{_LABEL}([.]{_LABEL})*"
+_LABEL_NAME: Final = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+_LABEL_KEY: Final = f"({_SUBDOMAIN}/)?{_LABEL_NAME}"
+
+ObjectName = Annotated[
+    str,
+    Field(max_length=253),
+    Rules(
+        (
+            matching(
+                _SUBDOMAIN,
+                "must be the name of an object in this namespace: lower-case letters, digits, "
+                "`-` and `.`, beginning and ending with a letter or digit",
+            ),
+        )
+    ),
+]
+"""Name of a Secret or ConfigMap: a DNS-1123 subdomain."""
+
+DataKey = Annotated[
+    str,
+    Field(max_length=253),
+    Rules(
+        (
+            matching(
+                "[-._a-zA-Z0-9]+",
+                "must be a key of the Secret's data: letters, digits, `-`, `_` and `.`",
+            ),
+        )
+    ),
+]
+"""Key in a Secret's data."""
+
+IndexName = Annotated[
+    str,
+    Field(max_length=63),
+    Rules(
+        (
+            matching(
+                _LABEL,
+                "must be lower-case letters, digits and `-`, beginning and ending with a letter "
+                "or digit, so that uv and its environment variables can name the index",
+            ),
+        )
+    ),
+]
+"""Name of an index in uv.toml."""
+
+LabelKey = Annotated[
+    str,
+    Field(max_length=317),
+    Rules((matching(_LABEL_KEY, "must be a label key, such as `env` or `example.com/env`"),)),
+]
+LabelValue = Annotated[
+    str,
+    Field(max_length=63),
+    Rules(
+        (
+            matching(
+                f"({_LABEL_NAME})?",
+                "must be a label value: at most 63 letters, digits, `-`, `_` and `.`, beginning "
+                "and ending with a letter or digit",
+            ),
+        )
+    ),
+]
+
+# Every host of a spec: a name or an address, an optional port. RFC 3986 would allow more; uv,
+# boto3 and google-auth would not all read it in one way.
+_HOST: Final = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+
+_USERINFO = re.compile("^[^/]*//[^/]*@")
+
+URL_RULES: Final = (
+    Rule(
+        cel="self.matches('^https?://')",
+        message="must start with `https://` (or with `http://`, which the operator accepts only "
+        "with --allow-http)",
+        holds=lambda url: url.startswith(("https://", "http://")),
+    ),
+    Rule(
+        cel="!self.matches('^[^/]*//[^/]*@')",
+        message="must not hold a user name or password; reference a Secret instead, with "
+        "`basicAuth.secretRef`, or with `preauthenticated.urlSecretRef` for a complete URL",
+        holds=lambda url: _USERINFO.match(url) is None,
+    ),
+    Rule(
+        cel="!self.contains('?') && !self.contains('#')",
+        message="must not have a query or a fragment; if the index needs one, put the complete "
+        "URL into a Secret and reference it with `preauthenticated.urlSecretRef`",
+        holds=lambda url: "?" not in url and "#" not in url,
+    ),
+    matching(
+        # Userinfo, query and fragment pass here: the rules above answer them better.
+        f"[^:/]*://([^/]*@)?{_HOST}([/?#][!-~]*)?",
+        "must be a URL with a host and at most a port and a path, in printable ASCII; "
+        "percent-encode what is not",
+    ),
+    Rule(
+        cel="!self.matches('[\"<>^`{|}]') && !self.contains('\\\\')",
+        message="must not hold quotes, backslashes or one of <>^`{|}; percent-encode them",
+        holds=lambda url: not set('"<>^`{|}\\') & set(url),
+    ),
+)
+
+Url = Annotated[str, Field(max_length=2048), Rules(URL_RULES)]
+"""URL without userinfo, query and fragment."""
+
+RegistryHost = Annotated[
+    str,
+    Field(max_length=260),
+    Rules(
+        (
+            matching(
+                f"(http://)?{_HOST}",
+                "must be a host with at most a port, such as `europe-west1-python.pkg.dev`, "
+                "without path, user name and `https://` (`http://` may stand before it)",
+            ),
+        )
+    ),
+]
+"""Host that replaces a cloud's own one."""

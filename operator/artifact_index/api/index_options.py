@@ -1,0 +1,178 @@
+"""IndexOptions: which indexes, in what order, written where."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from artifact_index.api.base import ApiModel
+from artifact_index.api.conditions import Condition
+from artifact_index.api.duration import GoDuration
+from artifact_index.api.fields import IndexName, ObjectName, Url
+from artifact_index.api.labels import LabelSelector
+from artifact_index.api.rules import ATOMIC, SET, ListType, Rule, Rules
+from artifact_index.api.timestamps import Timestamp
+
+IndexStrategy = Literal["first-index", "unsafe-first-match", "unsafe-best-match"]
+OutputKind = Literal["Secret", "ConfigMap"]
+OutputFormat = Literal["UvToml"]
+DeletionPolicy = Literal["Delete", "Retain"]
+
+MAX_OUTPUTS: Final = 8
+MAX_STATUS_INDEXES: Final = 512
+_LONGEST_BUILD: Final = 12 * 3600
+
+
+class PublicIndex(ApiModel):
+    """The public index: PyPI, or what stands in its place."""
+
+    enabled: bool = True
+    """Whether the file names a public index. With false uv asks the private indexes only."""
+
+    name: IndexName = "pypi"
+    """Name of the public index in uv.toml."""
+
+    url: Url | None = None
+    """URL of a mirror in PyPI's place. Absent: PyPI itself."""
+
+
+class Output(ApiModel):
+    """One object that the operator writes and owns."""
+
+    kind: OutputKind
+    """Secret, or ConfigMap; a ConfigMap never gets a credential."""
+
+    name: ObjectName
+    """Name of the object, in this namespace. One that exists and is not this IndexOptions' own
+    is left alone."""
+
+    formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=1), SET] = (
+        "UvToml",
+    )
+    """Files to write. UvToml: key `uv.toml`, for uv."""
+
+
+class IndexOptionsSpec(ApiModel):
+    """Which indexes go into the file, how uv searches them, and where the file is written."""
+
+    index_selector: LabelSelector | None = None
+    """Selects ArtifactIndex objects of this namespace by their labels. Absent: all of them."""
+
+    prefer_private: bool = True
+    """Whether private indexes are searched before the public one. With false the public index
+    comes first, which is open to dependency confusion."""
+
+    index_strategy: IndexStrategy = "first-index"
+    """uv's `index-strategy`, in uv's spelling. The unsafe strategies may take a public package in
+    place of a private one of the same name."""
+
+    public_index: PublicIndex = PublicIndex()
+    """The public index: replace PyPI with a mirror, or leave it out."""
+
+    max_build_duration: Annotated[
+        GoDuration,
+        Rules(
+            (
+                Rule(
+                    cel="duration(self) >= duration('1s') && duration(self) <= duration('12h')",
+                    message="must be between `1s` and `12h`: no cloud's token lives longer",
+                    holds=lambda value: 1 <= value.exact_seconds <= _LONGEST_BUILD,
+                ),
+            )
+        ),
+    ] = GoDuration("30m")
+    """The promise: a build of this length, started at any moment, never sees its credential
+    die."""
+
+    outputs: (
+        Annotated[
+            tuple[Output, ...],
+            Field(min_length=1, max_length=MAX_OUTPUTS),
+            ListType("map", keys=("kind", "name")),
+        ]
+        | None
+    ) = None
+    """Objects to write. Absent: one Secret, named like this object, with uv.toml."""
+
+    deletion_policy: DeletionPolicy = "Delete"
+    """What becomes of the outputs when this object is deleted or no longer names them."""
+
+    suspend: bool = False
+    """Stop writing: outputs are neither changed nor repaired, and nothing is minted for them."""
+
+    def selects(self, labels: Mapping[str, str] | None) -> bool:
+        """Whether an ArtifactIndex of this namespace with these labels is selected."""
+        return self.index_selector is None or self.index_selector.matches(labels or {})
+
+    def outputs_of(self, object_name: str) -> tuple[Output, ...]:
+        """The outputs of the IndexOptions of this name, with the default where none are given."""
+        return self.outputs or (Output(kind="Secret", name=object_name),)
+
+
+class IndexStatus(ApiModel):
+    """One selected index, as it stands in the file."""
+
+    artifact_index: Annotated[str, Field(max_length=253)]
+    """Name of the ArtifactIndex."""
+
+    uid: Annotated[str, Field(max_length=64)]
+    """UID of the ArtifactIndex: its index name stays allotted to it."""
+
+    name: Annotated[str, Field(max_length=253)] | None = None
+    """Name of the index in uv.toml. Absent: none has been allotted yet."""
+
+    ready: bool
+    """Whether the file holds a usable entry of it."""
+
+    reason: Annotated[str, Field(max_length=1024)]
+    """Reason of the index's Ready condition."""
+
+    expires_at: Timestamp | None = None
+    """When the credential in the file expires; absent where it has no known expiry."""
+
+
+class OutputStatus(ApiModel):
+    """One object that was written."""
+
+    kind: OutputKind
+    """Kind of the object."""
+
+    name: Annotated[str, Field(max_length=253)]
+    """Name of the object."""
+
+    keys: Annotated[
+        tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=2048), ATOMIC
+    ] = ()
+    """Keys that were written into it."""
+
+
+class IndexOptionsStatus(ApiModel):
+    """What the operator last saw and did; written by the operator alone."""
+
+    observed_generation: int | None = None
+    """`metadata.generation` that was last handled; -1 before the first time."""
+
+    conditions: Annotated[
+        tuple[Condition, ...], Field(max_length=16), ListType("map", keys=("type",))
+    ] = ()
+    """Observations: Ready always; Reconciling, Stalled, RefreshFailing, FreshnessNotGuaranteed
+    and DependencyConfusionRisk only while they are True."""
+
+    index_count: Annotated[int, Field(ge=0)] | None = None
+    """How many ArtifactIndex objects are selected."""
+
+    ready_index_count: Annotated[int, Field(ge=0)] | None = None
+    """How many of them have a usable entry in the file."""
+
+    indexes: Annotated[tuple[IndexStatus, ...], Field(max_length=MAX_STATUS_INDEXES), ATOMIC] = ()
+    """The selected indexes in search order, at most 512 of them; `indexCount` counts all."""
+
+    outputs: Annotated[tuple[OutputStatus, ...], Field(max_length=64), ATOMIC] = ()
+    """The objects that were written."""
+
+    earliest_expiry: Timestamp | None = None
+    """When the first credential in the outputs expires, in UTC and whole seconds."""
+
+    guaranteed_until: Timestamp | None = None
+    """Until when a build that starts now can rely on what it reads: `earliestExpiry` less the
+    time that a pod takes to start and the clocks' difference."""

@@ -1,0 +1,34 @@
+"""Times at the edge: RFC 3339 in UTC with `Z`, in whole seconds, as `metav1.Time` has them."""
+
+import calendar
+import time
+from datetime import datetime
+from typing import Annotated, Final
+
+from pydantic import Field
+
+TIMESTAMP_MAX_LENGTH: Final = 64
+
+
+class DateTimeFormat:
+    """Metadata of a string: `format: date-time` in the schema."""
+
+
+Timestamp = Annotated[str, Field(min_length=1, max_length=TIMESTAMP_MAX_LENGTH), DateTimeFormat()]
+"""A time as text; see `format_time` and `parse_time`."""
+
+
+def format_time(seconds: float) -> str:
+    """Whole POSIX seconds as `2026-01-02T03:04:05Z`; fractions are cut off."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(seconds)))
+
+
+def parse_time(text: str) -> int:
+    """An RFC 3339 time with `Z` or an offset, as whole POSIX seconds.
+
+    Raises ValueError when the text is no such time or has no offset.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time needs `Z` or an offset from UTC")
+    return calendar.timegm(moment.utctimetuple())
