@@ -17,11 +17,16 @@ from typing import Any, Final
 import tomlkit
 from pydantic import SecretStr
 
-from artifact_index.rendering.entries import IndexEntry, IndexStrategy, PublicEntry, UvDocument
+from artifact_index.rendering.entries import (
+    Credential,
+    IndexEntry,
+    IndexStrategy,
+    PublicEntry,
+    UvDocument,
+)
 from artifact_index.rendering.urls import (
     UnusableURLError,
     has_query_or_fragment,
-    has_userinfo,
     split_userinfo,
     with_credential,
 )
@@ -125,7 +130,7 @@ def _entry_table(entry: IndexEntry, default: bool, sensitive: bool) -> TOMLTable
     if entry.explicit:
         table["explicit"] = True
     authenticate = "always" if entry.blocked else entry.authenticate
-    if authenticate is None and _has_login(entry):
+    if authenticate is None and _must_authenticate(entry):
         authenticate = "always"
     if authenticate is not None:
         table["authenticate"] = authenticate
@@ -155,16 +160,29 @@ def _credential_free(name: str, verbatim: str) -> str:
     return bare
 
 
-def _has_login(entry: IndexEntry) -> bool:
-    """Whether uv must never ask this index anonymously."""
-    if entry.credentialed:
-        return True
+def _must_authenticate(entry: IndexEntry) -> bool:
+    """Whether to tell uv never to ask this index anonymously.
+
+    Not for a token that stands as user name without a password, as Gemfury has it: uv sends that
+    as it is, but with `authenticate = "always"` refuses it as incomplete.
+    """
+    login = _login(entry)
+    if login is None:
+        return entry.credentialed
+    return bool(login.password.get_secret_value())
+
+
+def _login(entry: IndexEntry) -> Credential | None:
+    """The user name and password that the entry has, None where both are empty or unknown."""
     if entry.verbatim_url is not None:
-        return has_userinfo(entry.verbatim_url.get_secret_value())
+        try:
+            return split_userinfo(entry.verbatim_url.get_secret_value())[1]
+        except UnusableURLError:
+            return None
     credential = entry.credential
-    return credential is not None and bool(
-        credential.username or credential.password.get_secret_value()
-    )
+    if credential and (credential.username or credential.password.get_secret_value()):
+        return credential
+    return None
 
 
 @lru_cache(maxsize=_KEPT_ENTRIES)

@@ -1,0 +1,292 @@
+"""A package index on loopback that really asks for logins and writes down who came.
+
+It speaks the simple repository API in both forms (PEP 503 HTML, PEP 691 JSON) and holds any number
+of repositories, each under its own path and with its own rule for who may come in. One server is
+one host, as Artifact Registry or GitLab are for many repositories; several servers are several
+hosts.
+"""
+
+import base64
+import hashlib
+import html
+import io
+import json
+import re
+import threading
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from urllib.parse import quote, unquote, urlsplit
+
+JSON_TYPE = "application/vnd.pypi.simple.v1+json"
+HTML_TYPE = "text/html; charset=utf-8"
+
+Accepts = Callable[[str, str], bool]
+"""Says whether a user name and a password, both raw, may come in."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel file: PEP 427 file name and content."""
+
+    name: str
+    version: str
+    filename: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class IndexRequest:
+    """One request: path without query; user name and password are None where none were sent."""
+
+    method: str
+    path: str
+    username: str | None
+    password: str | None
+    status: int
+
+
+@dataclass
+class Repository:
+    """One index under `prefix`. `accepts` None lets everybody in.
+
+    `denied_status` answers whom it turns away: 401 asks for a login, 403 does not, 404 pretends
+    that there is nothing.
+    """
+
+    prefix: str
+    url: str
+    wheels: dict[str, dict[str, Wheel]] = field(default_factory=dict)
+    accepts: Accepts | None = None
+    denied_status: int = 401
+
+    def add(self, *wheels: Wheel) -> None:
+        """Publish wheels."""
+        for wheel in wheels:
+            self.wheels.setdefault(normalized(wheel.name), {})[wheel.filename] = wheel
+
+
+def normalized(name: str) -> str:
+    """The project name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def make_wheel(name: str, version: str, *, requires: Iterable[str] = ()) -> Wheel:
+    """Build the smallest valid wheel: a module that knows its version, METADATA, WHEEL, RECORD."""
+    module = re.sub(r"[-_.]+", "_", name).lower()
+    info = f"{module}-{version}.dist-info"
+    requirements = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
+    files = {
+        f"{module}.py": f'__version__ = "{version}"\n',
+        f"{info}/METADATA": (
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requirements}"
+        ),
+        f"{info}/WHEEL": (
+            "Wheel-Version: 1.0\nGenerator: index-stand-in\nRoot-Is-Purelib: true\n"
+            "Tag: py3-none-any\n"
+        ),
+    }
+    record = [f"{path},{_record_digest(text)},{len(text)}\n" for path, text in files.items()]
+    files[f"{info}/RECORD"] = "".join([*record, f"{info}/RECORD,,\n"])
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(zipfile.ZipInfo(path, date_time=(2020, 1, 1, 0, 0, 0)), text)
+    return Wheel(name, version, f"{module}-{version}-py3-none-any.whl", buffer.getvalue())
+
+
+def _record_digest(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+class IndexServer:
+    """The server as a context manager. Repositories may be added and changed while it runs."""
+
+    def __init__(self, *, address: str = "127.0.0.1", port: int = 0) -> None:
+        self._lock = threading.Lock()
+        self._log: list[IndexRequest] = []
+        self._repositories: dict[str, Repository] = {}
+        handler = type("_BoundHandler", (_Handler,), {"index": self})
+        self._server = _Server((address, port), handler)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+
+    def __enter__(self) -> "IndexServer":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def netloc(self) -> str:
+        """`address:port`, as it stands in a URL."""
+        address, port = self._server.server_address[:2]
+        return f"{address!s}:{port}"
+
+    def add_repository(
+        self,
+        prefix: str,
+        *wheels: Wheel,
+        accepts: Accepts | None = None,
+        denied_status: int = 401,
+    ) -> Repository:
+        """Serve an index at `/<prefix>/simple/`, as `/pypi/<repository>` in CodeArtifact."""
+        prefix = prefix.strip("/")
+        url = f"http://{self.netloc}/{prefix + '/' if prefix else ''}simple/"
+        repository = Repository(prefix, url, accepts=accepts, denied_status=denied_status)
+        repository.add(*wheels)
+        with self._lock:
+            self._repositories[prefix] = repository
+        return repository
+
+    def requests(self, prefix: str | None = None) -> list[IndexRequest]:
+        """What was asked so far in order of the answers; of one repository if a prefix is given."""
+        with self._lock:
+            log = list(self._log)
+        if prefix is None:
+            return log
+        start = f"/{prefix.strip('/')}/"
+        return [request for request in log if request.path.startswith(start)]
+
+    def clear(self) -> None:
+        """Forget the requests so far."""
+        with self._lock:
+            self._log.clear()
+
+    def note(self, request: IndexRequest) -> None:
+        """Write a request down; called by the handler's threads."""
+        with self._lock:
+            self._log.append(request)
+
+    def find(self, path: str) -> tuple[Repository, str] | None:
+        """The repository with the longest prefix of the path, and the rest of the path."""
+        with self._lock:
+            repositories = sorted(self._repositories.values(), key=lambda r: -len(r.prefix))
+        for repository in repositories:
+            start = f"/{repository.prefix}/" if repository.prefix else "/"
+            if path.startswith(start):
+                return repository, path[len(start) :]
+        return None
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # uv opens many connections at once; the default backlog of 5 resets some of them.
+    request_queue_size = 128
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    content: bytes = b""
+    content_type: str = "text/plain"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    index: IndexServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._reply()
+
+    def do_HEAD(self) -> None:
+        self._reply()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the requests are kept where a test finds them."""
+
+    def _reply(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        username, password = self._login()
+        answer = self._answer(path, username, password)
+        self.index.note(IndexRequest(self.command, path, username, password, answer.status))
+        self.send_response(answer.status)
+        if answer.status == 401:
+            self.send_header("WWW-Authenticate", 'Basic realm="index"')
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.content)
+
+    def _login(self) -> tuple[str | None, str | None]:
+        scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return None, None
+        try:
+            username, _, password = base64.b64decode(encoded).decode().partition(":")
+        except ValueError:
+            return None, None
+        return username, password
+
+    def _answer(self, path: str, username: str | None, password: str | None) -> _Answer:
+        found = self.index.find(path)
+        if found is None:
+            return _Answer(404)
+        repository, rest = found
+        if repository.accepts is not None and (
+            username is None or not repository.accepts(username, password or "")
+        ):
+            return _Answer(repository.denied_status)
+        match rest.split("/"):
+            case ["simple", ""]:
+                return self._project_list(repository)
+            case ["simple", project, ""] if normalized(project) in repository.wheels:
+                return self._project_page(repository, normalized(project))
+            case ["packages", filename]:
+                for wheels in repository.wheels.values():
+                    if filename in wheels:
+                        content = wheels[filename].content
+                        return _Answer(200, content, "application/octet-stream")
+        return _Answer(404)
+
+    def _project_list(self, repository: Repository) -> _Answer:
+        names = sorted(repository.wheels)
+        if self._wants_json():
+            return _json({"projects": [{"name": name} for name in names]})
+        return _html((f"{name}/", name) for name in names)
+
+    def _project_page(self, repository: Repository, project: str) -> _Answer:
+        wheels = list(repository.wheels[project].values())
+        links = [(f"../../packages/{quote(w.filename)}", w, _sha256(w)) for w in wheels]
+        if self._wants_json():
+            files = [
+                {"filename": w.filename, "url": url, "hashes": {"sha256": digest}}
+                for url, w, digest in links
+            ]
+            versions = sorted({w.version for w in wheels})
+            return _json({"name": project, "versions": versions, "files": files})
+        return _html((f"{url}#sha256={digest}", w.filename) for url, w, digest in links)
+
+    def _wants_json(self) -> bool:
+        return JSON_TYPE in self.headers.get("Accept", "")
+
+
+def _sha256(wheel: Wheel) -> str:
+    return hashlib.sha256(wheel.content).hexdigest()
+
+
+def _json(body: dict[str, object]) -> _Answer:
+    text = json.dumps({"meta": {"api-version": "1.0"}, **body})
+    return _Answer(200, text.encode(), JSON_TYPE)
+
+
+def _html(links: Iterable[tuple[str, str]]) -> _Answer:
+    anchors = "".join(
+        f'<a href="{html.escape(url)}">{html.escape(text)}</a><br>\n' for url, text in links
+    )
+    head = '<head><meta name="pypi:repository-version" content="1.0"></head>'
+    page = f"<!DOCTYPE html><html>{head}<body>\n{anchors}</body></html>\n"
+    return _Answer(200, page.encode(), HTML_TYPE)
