@@ -10,42 +10,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from artifact_index.api import conditions as types
+from artifact_index.api import reason_names as names
 from artifact_index.api.constants import ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND
-
-AVAILABLE: Final = "Available"
-NOT_SELECTED: Final = "NotSelected"
-SUSPENDED: Final = "Suspended"
-MINTING_CREDENTIAL: Final = "MintingCredential"
-SECRET_NOT_FOUND: Final = "SecretNotFound"
-SECRET_KEY_MISSING: Final = "SecretKeyMissing"
-CLOUD_UNAVAILABLE: Final = "CloudUnavailable"
-CLOUD_THROTTLED: Final = "CloudThrottled"
-CREDENTIAL_EXPIRED: Final = "CredentialExpired"
-INTERNAL_ERROR: Final = "InternalError"
-INVALID_SPEC: Final = "InvalidSpec"
-INSECURE_URL: Final = "InsecureURL"
-OPERATOR_IDENTITY_NOT_ALLOWED: Final = "OperatorIdentityNotAllowed"
-NO_OPERATOR_IDENTITY: Final = "NoOperatorIdentity"
-SOURCE_IS_OUTPUT: Final = "SourceIsOutput"
-INVALID_SECRET_VALUE: Final = "InvalidSecretValue"
-ACCESS_DENIED: Final = "AccessDenied"
-CLOUD_RESOURCE_NOT_FOUND: Final = "CloudResourceNotFound"
-INVALID_REQUEST: Final = "InvalidRequest"
-INVALID_CREDENTIAL: Final = "InvalidCredential"
-UNKNOWN_EXPIRY: Final = "UnknownExpiry"
-NAME_CONFLICT: Final = "NameConflict"
-NO_INDEXES: Final = "NoIndexes"
-INDEXES_NOT_READY: Final = "IndexesNotReady"
-WAITING_FOR_DELETION: Final = "WaitingForDeletion"
-WRITE_FAILED: Final = "WriteFailed"
-TARGET_NOT_OWNED: Final = "TargetNotOwned"
-TARGET_TOO_LARGE: Final = "TargetTooLarge"
-NOT_CREDENTIAL_FREE: Final = "NotCredentialFree"
-TOKEN_TOO_SHORT: Final = "TokenTooShort"  # noqa: S105 - a reason
-PUBLIC_INDEX_FIRST: Final = "PublicIndexFirst"
-UNSAFE_INDEX_STRATEGY: Final = "UnsafeIndexStrategy"
-ERROR_CODES_IGNORED: Final = "ErrorCodesIgnored"
-INDEX_OMITTED: Final = "IndexOmitted"
 
 Polarity = Literal["available", "retry", "act", "note", "keep"]
 
@@ -92,14 +58,14 @@ def _cloud(name: str, polarity: Polarity, meaning: str, remedy: str) -> Reason:
 
 _TABLE: Final = (
     Reason(
-        AVAILABLE,
+        names.AVAILABLE,
         _BOTH,
         "available",
         "The index can be served; of IndexOptions: the outputs are written and current.",
         "Nothing.",
     ),
     Reason(
-        NOT_SELECTED,
+        names.NOT_SELECTED,
         _INDEX,
         "available",
         "No IndexOptions of the namespace selects this index. Its spec was checked as far as that "
@@ -107,7 +73,7 @@ _TABLE: Final = (
         "Give it the labels that an IndexOptions selects, or delete it.",
     ),
     Reason(
-        SUSPENDED,
+        names.SUSPENDED,
         _BOTH,
         "keep",
         "`spec.suspend` is true. The entry and token of a suspended ArtifactIndex stay until the "
@@ -116,14 +82,14 @@ _TABLE: Final = (
         "Set `spec.suspend` to false to go on.",
     ),
     Reason(
-        MINTING_CREDENTIAL,
+        names.MINTING_CREDENTIAL,
         _INDEX,
         "retry",
         "The first credential has been asked for and is not there yet.",
         "Wait; it takes seconds.",
     ),
     Reason(
-        SECRET_NOT_FOUND,
+        names.SECRET_NOT_FOUND,
         _INDEX,
         "retry",
         "The Secret that the spec refers to does not exist in this namespace.",
@@ -131,7 +97,7 @@ _TABLE: Final = (
         stalled_after=MISSING_SECRET_GRACE,
     ),
     Reason(
-        SECRET_KEY_MISSING,
+        names.SECRET_KEY_MISSING,
         _INDEX,
         "retry",
         "The Secret exists but has no such key, or the key is empty.",
@@ -139,7 +105,7 @@ _TABLE: Final = (
         stalled_after=MISSING_SECRET_GRACE,
     ),
     _cloud(
-        CLOUD_UNAVAILABLE,
+        names.CLOUD_UNAVAILABLE,
         "retry",
         "The cloud could not be reached, answered with a server error, or answered with something "
         "that is no answer.",
@@ -147,13 +113,13 @@ _TABLE: Final = (
         "DNS, proxies and network policies of the operator.",
     ),
     _cloud(
-        CLOUD_THROTTLED,
+        names.CLOUD_THROTTLED,
         "retry",
         "The cloud asked for fewer requests.",
         "Wait; the pause that the cloud asked for is kept. If it lasts, raise the account's quota.",
     ),
     Reason(
-        CREDENTIAL_EXPIRED,
+        names.CREDENTIAL_EXPIRED,
         _INDEX,
         "retry",
         "The last credential has expired, or is about to, and could not be replaced. It has left "
@@ -161,7 +127,7 @@ _TABLE: Final = (
         "The message holds the error of the last attempt: follow that reason's remedy.",
     ),
     Reason(
-        INTERNAL_ERROR,
+        names.INTERNAL_ERROR,
         _BOTH,
         "retry",
         "The operator ran into an error of its own. It is tried again; other objects are not "
@@ -169,7 +135,7 @@ _TABLE: Final = (
         "Look for the object's name in the operator's log and report the error.",
     ),
     Reason(
-        INVALID_SPEC,
+        names.INVALID_SPEC,
         _BOTH,
         "act",
         "The spec breaks a rule that the API server did not check, for example because the "
@@ -177,7 +143,7 @@ _TABLE: Final = (
         "Correct the field that the message names, and apply the operator's CRDs.",
     ),
     Reason(
-        INSECURE_URL,
+        names.INSECURE_URL,
         _BOTH,
         "act",
         "A URL or host begins with `http://`, which would send a credential or a package in clear "
@@ -185,7 +151,7 @@ _TABLE: Final = (
         "Use `https://`, or ask the administrator to start the operator with --allow-http.",
     ),
     Reason(
-        OPERATOR_IDENTITY_NOT_ALLOWED,
+        names.OPERATOR_IDENTITY_NOT_ALLOWED,
         _INDEX,
         "act",
         "The spec uses the operator's own cloud identity and the administrator has not allowed "
@@ -194,14 +160,14 @@ _TABLE: Final = (
         "--operator-identity-namespaces.",
     ),
     _cloud(
-        NO_OPERATOR_IDENTITY,
+        names.NO_OPERATOR_IDENTITY,
         "act",
         "The spec uses the operator's own cloud identity and the operator has none.",
         "Set `auth.secretRef` of the source, or give the operator's pod an identity (IRSA, Pod "
         "Identity, Workload Identity).",
     ),
     Reason(
-        SOURCE_IS_OUTPUT,
+        names.SOURCE_IS_OUTPUT,
         _INDEX,
         "act",
         "The Secret that the spec refers to is written by the operator, or is named as an output "
@@ -209,44 +175,44 @@ _TABLE: Final = (
         "Refer to another Secret, or rename the output.",
     ),
     Reason(
-        INVALID_SECRET_VALUE,
+        names.INVALID_SECRET_VALUE,
         _INDEX,
         "act",
         "The value of the Secret's key cannot be used, for example a malformed URL or key file.",
         "Correct the value of the key that the message names; the value itself is never shown.",
     ),
     _cloud(
-        ACCESS_DENIED,
+        names.ACCESS_DENIED,
         "act",
         "The cloud knows the identity and refuses the request.",
         "Grant the permission that the message names to the identity.",
     ),
     _cloud(
-        CLOUD_RESOURCE_NOT_FOUND,
+        names.CLOUD_RESOURCE_NOT_FOUND,
         "act",
         "The cloud knows no such domain, repository or project.",
         "Correct the names in the source, and the region or location and the owner with them.",
     ),
     _cloud(
-        INVALID_REQUEST,
+        names.INVALID_REQUEST,
         "act",
         "The cloud refuses the request as invalid.",
         "Correct the field that the message names.",
     ),
     _cloud(
-        INVALID_CREDENTIAL,
+        names.INVALID_CREDENTIAL,
         "act",
         "The cloud does not accept the key: it is wrong, deleted, disabled or expired.",
         "Replace the key in the Secret that the message names.",
     ),
     _cloud(
-        UNKNOWN_EXPIRY,
+        names.UNKNOWN_EXPIRY,
         "act",
         "The cloud granted a token without saying when it expires; such a token is not served.",
         "Check what answers in the cloud's place: a proxy, an emulator or a custom endpoint.",
     ),
     Reason(
-        NAME_CONFLICT,
+        names.NAME_CONFLICT,
         _INDEX,
         "act",
         "`spec.name` is taken by an older index, or by the public one, of the same IndexOptions; "
@@ -254,7 +220,7 @@ _TABLE: Final = (
         "Choose another `spec.name`, or select the two by different IndexOptions.",
     ),
     Reason(
-        NO_INDEXES,
+        names.NO_INDEXES,
         _OPTIONS,
         "retry",
         "No ArtifactIndex of the namespace is selected. Nothing is created, and what was written "
@@ -263,7 +229,7 @@ _TABLE: Final = (
         "Create an ArtifactIndex, or correct `spec.indexSelector` or the labels.",
     ),
     Reason(
-        INDEXES_NOT_READY,
+        names.INDEXES_NOT_READY,
         _OPTIONS,
         "retry",
         "A selected index with `whenUnavailable: Block` has no usable credential, so that uv "
@@ -272,14 +238,14 @@ _TABLE: Final = (
         "`whenUnavailable: Omit` on it.",
     ),
     Reason(
-        WAITING_FOR_DELETION,
+        names.WAITING_FOR_DELETION,
         _OPTIONS,
         "retry",
         "The output still belongs to a deleted IndexOptions of the same name.",
         "Wait for the garbage collector; if it lasts, see whether a finalizer holds the object.",
     ),
     Reason(
-        WRITE_FAILED,
+        names.WRITE_FAILED,
         _OPTIONS,
         "retry",
         "The API server refused to write the output, or could not be reached.",
@@ -287,7 +253,7 @@ _TABLE: Final = (
         "quota and admission webhooks.",
     ),
     Reason(
-        TARGET_NOT_OWNED,
+        names.TARGET_NOT_OWNED,
         _OPTIONS,
         "act",
         "An object with the output's name exists and is not this IndexOptions' own. It is left "
@@ -296,14 +262,14 @@ _TABLE: Final = (
         "annotation `artifactindex.dev/adopt` set to the name of the IndexOptions.",
     ),
     Reason(
-        TARGET_TOO_LARGE,
+        names.TARGET_TOO_LARGE,
         _OPTIONS,
         "act",
         "The output would be larger than a Secret or ConfigMap may be (1 MiB).",
         "Select fewer indexes, or split them over several IndexOptions.",
     ),
     Reason(
-        NOT_CREDENTIAL_FREE,
+        names.NOT_CREDENTIAL_FREE,
         _OPTIONS,
         "act",
         "A preauthenticated URL without user name, or with a query or fragment, may be a secret "
@@ -311,7 +277,7 @@ _TABLE: Final = (
         "Write to a Secret only, or give the index a `basicAuth` source.",
     ),
     Reason(
-        TOKEN_TOO_SHORT,
+        names.TOKEN_TOO_SHORT,
         _BOTH,
         "note",
         "The token lives too short for `maxBuildDuration` and the operator's margins; the message "
@@ -320,7 +286,7 @@ _TABLE: Final = (
         condition=types.FRESHNESS_NOT_GUARANTEED,
     ),
     Reason(
-        PUBLIC_INDEX_FIRST,
+        names.PUBLIC_INDEX_FIRST,
         _OPTIONS,
         "note",
         "`preferPrivate` is false: uv searches the public index first and takes a public package "
@@ -329,7 +295,7 @@ _TABLE: Final = (
         condition=types.DEPENDENCY_CONFUSION_RISK,
     ),
     Reason(
-        UNSAFE_INDEX_STRATEGY,
+        names.UNSAFE_INDEX_STRATEGY,
         _OPTIONS,
         "note",
         "`indexStrategy` lets uv take a version from any index, public ones included.",
@@ -337,7 +303,7 @@ _TABLE: Final = (
         condition=types.DEPENDENCY_CONFUSION_RISK,
     ),
     Reason(
-        ERROR_CODES_IGNORED,
+        names.ERROR_CODES_IGNORED,
         _OPTIONS,
         "note",
         "A selected index ignores 401 or 403: when its credential is refused, uv goes on to the "
@@ -346,7 +312,7 @@ _TABLE: Final = (
         condition=types.DEPENDENCY_CONFUSION_RISK,
     ),
     Reason(
-        INDEX_OMITTED,
+        names.INDEX_OMITTED,
         _OPTIONS,
         "note",
         "An index with `whenUnavailable: Omit` has no usable credential and is left out of the "

@@ -1,0 +1,42 @@
+# ruff: noqa: S105 - names that hold "secret" or "token" are no passwords
+"""Names of the reasons; `reasons.py` says what each means.
+
+They are part of the API: events, alerts and other programs compare with them.
+"""
+
+from typing import Final
+
+AVAILABLE: Final = "Available"
+NOT_SELECTED: Final = "NotSelected"
+SUSPENDED: Final = "Suspended"
+MINTING_CREDENTIAL: Final = "MintingCredential"
+SECRET_NOT_FOUND: Final = "SecretNotFound"
+SECRET_KEY_MISSING: Final = "SecretKeyMissing"
+CLOUD_UNAVAILABLE: Final = "CloudUnavailable"
+CLOUD_THROTTLED: Final = "CloudThrottled"
+CREDENTIAL_EXPIRED: Final = "CredentialExpired"
+INTERNAL_ERROR: Final = "InternalError"
+INVALID_SPEC: Final = "InvalidSpec"
+INSECURE_URL: Final = "InsecureURL"
+OPERATOR_IDENTITY_NOT_ALLOWED: Final = "OperatorIdentityNotAllowed"
+NO_OPERATOR_IDENTITY: Final = "NoOperatorIdentity"
+SOURCE_IS_OUTPUT: Final = "SourceIsOutput"
+INVALID_SECRET_VALUE: Final = "InvalidSecretValue"
+ACCESS_DENIED: Final = "AccessDenied"
+CLOUD_RESOURCE_NOT_FOUND: Final = "CloudResourceNotFound"
+INVALID_REQUEST: Final = "InvalidRequest"
+INVALID_CREDENTIAL: Final = "InvalidCredential"
+UNKNOWN_EXPIRY: Final = "UnknownExpiry"
+NAME_CONFLICT: Final = "NameConflict"
+NO_INDEXES: Final = "NoIndexes"
+INDEXES_NOT_READY: Final = "IndexesNotReady"
+WAITING_FOR_DELETION: Final = "WaitingForDeletion"
+WRITE_FAILED: Final = "WriteFailed"
+TARGET_NOT_OWNED: Final = "TargetNotOwned"
+TARGET_TOO_LARGE: Final = "TargetTooLarge"
+NOT_CREDENTIAL_FREE: Final = "NotCredentialFree"
+TOKEN_TOO_SHORT: Final = "TokenTooShort"
+PUBLIC_INDEX_FIRST: Final = "PublicIndexFirst"
+UNSAFE_INDEX_STRATEGY: Final = "UnsafeIndexStrategy"
+ERROR_CODES_IGNORED: Final = "ErrorCodesIgnored"
+INDEX_OMITTED: Final = "IndexOmitted"
