@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import uuid
@@ -17,6 +18,7 @@ from support.control_plane import (
     service_account_user,
     wait_until,
 )
+from support.control_plane.processes import free_ports
 
 pytestmark = pytest.mark.cluster
 
@@ -203,6 +205,23 @@ def test_stopping_leaves_no_process_and_no_file(control_plane: ControlPlane) -> 
         assert all(Path(f"/proc/{pid}").exists() for pid in pids.values())
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("taken", [0, 1, 2], ids=["etcd", "etcd-peer", "apiserver"])
+def test_a_port_that_somebody_else_got_is_exchanged_for_another(
+    control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch, taken: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        first = free_ports(3)
+        first[taken] = occupied.getsockname()[1]
+        choices = [first]
+        monkeypatch.setattr(
+            "support.control_plane.servers.free_ports",
+            lambda count: choices.pop() if choices else free_ports(count),
+        )
+        with ControlPlane(control_plane.binaries) as plane:
+            plane.kubectl("get", "ns")
+    assert choices == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the parent-death signal of Linux")

@@ -10,6 +10,8 @@ from support.control_plane.certificates import KeyPair
 from support.control_plane.errors import ControlPlaneFailed
 
 TIMEOUT_SECONDS = 30.0
+# Short: a stranger that got our port may accept a connection and say nothing.
+PROBE_SECONDS = 3.0
 
 
 class AdminApi:
@@ -20,10 +22,16 @@ class AdminApi:
         self._tls = ssl.create_default_context(cafile=ca)
         self._tls.load_cert_chain(administrator.certificate, administrator.key)
 
-    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, bytes]:
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> tuple[int, bytes]:
         """Return status and body; raises OSError or HTTPException when nobody answers."""
         connection = http.client.HTTPSConnection(
-            "127.0.0.1", self._port, timeout=TIMEOUT_SECONDS, context=self._tls
+            "127.0.0.1", self._port, timeout=timeout, context=self._tls
         )
         try:
             connection.request(
@@ -38,9 +46,9 @@ class AdminApi:
             connection.close()
 
     def answers_ok(self, path: str) -> bool:
-        """Tell whether a GET answers 200 now; nobody answering counts as no."""
+        """Tell whether a GET answers 200 within 3 s; nobody answering counts as no."""
         try:
-            status, _ = self.send("GET", path)
+            status, _ = self.send("GET", path, timeout=PROBE_SECONDS)
         except (OSError, http.client.HTTPException):
             return False
         return status == http.HTTPStatus.OK

@@ -1,5 +1,6 @@
 """Who asked the API server for what, from its audit log."""
 
+import datetime
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class AuditEvent:
     code: int
     uri: str
     user_agent: str
+    received_at: datetime.datetime
+    answered_at: datetime.datetime
 
 
 def service_account_user(namespace: str, service_account: str) -> str:
@@ -77,4 +80,6 @@ def _event(entry: dict[str, Any]) -> AuditEvent:
         code=entry["responseStatus"]["code"],
         uri=entry["requestURI"],
         user_agent=entry.get("userAgent", ""),
+        received_at=datetime.datetime.fromisoformat(entry["requestReceivedTimestamp"]),
+        answered_at=datetime.datetime.fromisoformat(entry["stageTimestamp"]),
     )

@@ -180,4 +180,8 @@ def _report(what: str, done: threading.Event) -> None:
         line = f"{start}{what}: {time.monotonic() - started:.0f} s"
         print(line, end=end, file=sys.stderr, flush=True)
         finished = done.wait(PROGRESS_SECONDS_TTY if on_terminal else PROGRESS_SECONDS)
-    print(f"{start}{what}: done in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    print(
+        f"{start}{what}: ended after {time.monotonic() - started:.0f} s",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -28,8 +28,9 @@ PORT_ATTEMPTS = 5
 class ControlPlane:
     """etcd, kube-apiserver and, where there is one, kube-controller-manager; a context manager.
 
-    Everything lives in one temporary folder that `stop` removes. Only `binaries` and
-    `has_garbage_collection` may be used before `start`.
+    Everything lives in one temporary folder that `stop` removes; when this process is killed, the
+    servers end with it and the folder stays. Only `binaries` and `has_garbage_collection` may be
+    used before `start`.
     """
 
     def __init__(self, binaries: Binaries | None = None) -> None:
