@@ -1,0 +1,63 @@
+"""How long to wait before a login is tried again."""
+
+import math
+import random
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Exponential growth from `base` to `limit`, in seconds."""
+
+    base: float
+    limit: float
+
+    def ceiling(self, attempt: int) -> float:
+        """The bound after `attempt` (1, 2, …) attempts in a row."""
+        doublings = min(max(attempt, 1) - 1, 30)
+        return min(self.limit, self.base * 2.0**doublings)
+
+
+RETRYABLE: Final = Policy(base=1, limit=60)
+PERMANENT: Final = Policy(base=30, limit=600)
+UNCHANGED: Final = Policy(base=30, limit=120)
+
+LEAST_DELAY: Final = 1.0
+"""Seconds. Nothing is ever tried again sooner."""
+
+MOST_RETRY_AFTER: Final = 3600.0
+"""Seconds of a `Retry-After` that are honoured: a senseless one must not stop a login for ever."""
+
+
+def after_failure(
+    *,
+    failures: int,
+    permanent: bool,
+    rng: random.Random,
+    retry_after: float | None = None,
+    remaining: float | None = None,
+) -> float:
+    """Seconds until the attempt after `failures` (1, 2, …) failures in a row, with full jitter.
+
+    `remaining` is the time until a live grant is withdrawn: at most a quarter of it is slept.
+    `retry_after`, what the cloud asked for, is the least.
+    """
+    delay = rng.uniform(0, (PERMANENT if permanent else RETRYABLE).ceiling(failures))
+    delay = _within_life(delay, remaining)
+    if retry_after is not None and math.isfinite(retry_after):
+        delay = max(delay, min(retry_after, MOST_RETRY_AFTER))
+    return max(LEAST_DELAY, delay)
+
+
+def after_no_change(*, repeats: int, rng: random.Random, remaining: float | None = None) -> float:
+    """Seconds until a source is asked again that answered `repeats` times with nothing newer."""
+    ceiling = UNCHANGED.ceiling(repeats)
+    return max(LEAST_DELAY, _within_life(rng.uniform(ceiling / 2, ceiling), remaining))
+
+
+def _within_life(delay: float, remaining: float | None) -> float:
+    """Leave time for several more attempts while there is something to lose."""
+    if remaining is None or remaining <= 0:
+        return delay
+    return min(delay, remaining / 4)

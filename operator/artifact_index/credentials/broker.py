@@ -1,0 +1,322 @@
+"""The credential broker: one mint for each login, refreshed ahead by one scheduler.
+
+Consumers say which logins they need; the broker keeps a grant for each, however many consumers
+share it, and says which consumers are affected when something about a login changed.
+"""
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from contextlib import suppress
+from itertools import islice
+from typing import Final
+
+from artifact_index.credentials.agenda import Agenda
+from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.freshness import Margins
+from artifact_index.credentials.grants import NO_MATERIAL, Grant, GrantRequest, Material
+from artifact_index.credentials.lease import Lease, Login, Want
+
+LONGEST_SLEEP: Final = 15.0
+"""Seconds. After a step of the wall clock events are at most this late."""
+
+BACKWARD_STEP: Final = 1.0
+"""Seconds by which the wall clock must go back for waits to be moved along with it."""
+
+UNWANTED_FOR: Final = 600.0
+"""Seconds that a login is kept at least after its last consumer went."""
+
+LEAST_UNWANTED: Final = 1000
+"""Formerly wanted logins that are kept at least, however few are wanted."""
+
+logger = logging.getLogger(__name__)
+
+
+class Broker:
+    """Holds the grants of all logins; everything happens on one event loop.
+
+    `grant` asks the cloud and raises LoginError; it bounds its own concurrency, since the broker
+    awaits every mint in a task of its own. `digest` is the keyed digest of a request. `now` is
+    wall-clock time in POSIX seconds. `on_change` gets the consumers that a change concerns; it
+    must not block, may be called from within `demand`, and may name a consumer that has gone.
+    `deadline` is the number of seconds after which a mint, with its wait for a place in the
+    queue, is given up.
+    """
+
+    def __init__(
+        self,
+        *,
+        grant: Callable[[GrantRequest, Material], Awaitable[Grant]],
+        digest: Callable[[GrantRequest], str],
+        margins: Margins,
+        now: Callable[[], float],
+        on_change: Callable[[frozenset[Hashable]], None],
+        rng: random.Random,
+        deadline: float = 600,
+    ) -> None:
+        self._grant = grant
+        self._digest = digest
+        self._margins = margins
+        self._now = now
+        self._on_change = on_change
+        self._rng = rng
+        self._deadline = deadline
+        self._logins: dict[str, Login] = {}
+        self._wants: dict[Hashable, frozenset[str]] = {}
+        self._released: dict[str, None] = {}  # formerly wanted digests, oldest first
+        self._agenda = Agenda()
+        self._mints: set[asyncio.Task[None]] = set()
+        self._earlier_wake = asyncio.Event()
+        self._sleeping_until = -math.inf
+        self._last_now = -math.inf
+        self._closed = False
+
+    def seed(
+        self,
+        digest: str,
+        grant: Grant,
+        *,
+        repeats: bool = False,
+        consumer: Hashable | None = None,
+    ) -> None:
+        """Take over a grant from our own outputs after a restart, unless a newer one is held.
+
+        One that has expired is ignored. `repeats` is what the lease said of the source.
+        `consumer` serves the grant now: it is told of the withdrawal though it may never want
+        this login.
+        """
+        now = self._read_clock()
+        if grant.expires_at is not None and grant.expires_at <= now:
+            return
+        login = self._login(digest, now)
+        if consumer is not None and consumer not in login.wanted_by:
+            login.formerly_wanted_by.add(consumer)
+        if login.is_older_than(grant):
+            login.repeats = login.repeats or repeats
+            login.hold(grant, now)
+            if login.wanted_by:
+                self._notify(login)
+        self._advance(login, now)
+
+    def demand(self, consumer: Hashable, wants: Iterable[Want]) -> None:
+        """Replace what this consumer wants; mints that are due start now, without waiting."""
+        now = self._read_clock()
+        by_digest: dict[str, Want] = {}
+        for want in wants:
+            digest = self._digest(want.request)
+            known = by_digest.get(digest)
+            if known is None or known.max_build < want.max_build:
+                by_digest[digest] = want
+        before = self._wants.get(consumer, frozenset())
+        if by_digest:
+            self._wants[consumer] = frozenset(by_digest)
+        else:
+            self._wants.pop(consumer, None)
+        for digest, want in by_digest.items():
+            self._add(self._login(digest, now), consumer, want, now)
+        for digest in before - by_digest.keys():
+            self._remove(self._logins[digest], consumer, now, serves_on=True)
+        self._forget_surplus()
+
+    def release(self, consumer: Hashable) -> None:
+        """The consumer has gone and serves nothing any more."""
+        now = self._read_clock()
+        for digest in self._wants.pop(consumer, frozenset()):
+            self._remove(self._logins[digest], consumer, now, serves_on=False)
+        self._forget_surplus()
+
+    def lease(self, digest: str) -> Lease | None:
+        """The present state of a login that is wanted, was wanted lately, or was seeded."""
+        login = self._logins.get(digest)
+        return None if login is None else login.lease(self._now())
+
+    async def run(self) -> None:
+        """Refresh, withdraw and forget in time, for ever."""
+        while True:
+            now = self._read_clock()
+            self._process_due(now)
+            wake_at = self._agenda.next_at()
+            self._earlier_wake.clear()
+            self._sleeping_until = wake_at
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(LONGEST_SLEEP, max(0.0, wake_at - now))):
+                    await self._earlier_wake.wait()
+
+    async def close(self) -> None:
+        """Give up all mints. Nothing is minted afterwards."""
+        self._closed = True
+        mints = list(self._mints)
+        for mint in mints:
+            mint.cancel()
+        await asyncio.gather(*mints, return_exceptions=True)
+
+    # The consumers of one login
+
+    def _login(self, digest: str, now: float) -> Login:
+        login = self._logins.get(digest)
+        if login is None:
+            login = Login(digest=digest, margins=self._margins, unwanted_since=now)
+            self._logins[digest] = login
+        return login
+
+    def _add(self, login: Login, consumer: Hashable, want: Want, now: float) -> None:
+        changed = login.wanted_by.get(consumer) != want.max_build
+        login.wanted_by[consumer] = want.max_build
+        login.formerly_wanted_by.discard(consumer)
+        login.request, login.material = want.request, want.material
+        if not login.wanted:
+            login.unwanted_since = None
+            self._released.pop(login.digest, None)
+        if login.grant is None and login.error is None and login.pending_since is None:
+            login.pending_since = now
+        if changed:
+            login.reschedule()
+            self._advance(login, now)
+
+    def _remove(self, login: Login, consumer: Hashable, now: float, *, serves_on: bool) -> None:
+        login.wanted_by.pop(consumer, None)
+        if serves_on:
+            login.formerly_wanted_by.add(consumer)
+        if not login.wanted_by:
+            login.unwanted_since = now
+            login.pending_since = None
+            login.request, login.material = None, NO_MATERIAL
+            self._released[login.digest] = None
+        login.reschedule()
+        self._advance(login, now)
+
+    def _forget_surplus(self) -> None:
+        """Bound the memory: as many formerly wanted logins as wanted ones, oldest go first."""
+        wanted = len(self._logins) - len(self._released)
+        surplus = len(self._released) - max(LEAST_UNWANTED, wanted)
+        if surplus > 0:
+            idle = (d for d in self._released if not self._logins[d].minting)
+            for digest in list(islice(idle, surplus)):
+                self._forget(self._logins[digest])
+
+    def _forget(self, login: Login) -> None:
+        del self._logins[login.digest]
+        self._released.pop(login.digest, None)
+        self._agenda.put(login.digest, math.inf)
+
+    # Time
+
+    def _read_clock(self) -> float:
+        """The time; waits follow a clock that was set back, or they would last as long as that."""
+        now = self._now()
+        step = self._last_now - now
+        self._last_now = now
+        if BACKWARD_STEP < step < math.inf:
+            logger.warning("The clock was set back by %d s.", step)
+            for login in list(self._logins.values()):
+                login.shift(step)
+                self._advance(login, now)
+        return now
+
+    def _process_due(self, now: float) -> None:
+        for digest in self._agenda.take_due(now):
+            login = self._logins.get(digest)
+            if login is None:
+                continue
+            try:
+                self._advance(login, now)
+            except Exception as error:  # one login must not stop the others
+                logger.error("A login was not scheduled: %s", type(error).__name__)
+                self._agenda.put(digest, now + LONGEST_SLEEP)
+
+    def _advance(self, login: Login, now: float) -> None:
+        """Do what is due for one login, and arrange for what comes next."""
+        phase = login.phase_at(now)
+        if phase != login.phase:
+            login.phase = phase
+            self._notify(login)
+        if not login.wanted and self._forget_at(login) <= now:
+            self._forget(login)
+            return
+        if login.wanted and not login.minting and login.attempt_at(now) <= now:
+            self._start_mint(login)
+        self._arrange(login, now)
+
+    def _arrange(self, login: Login, now: float) -> None:
+        at = min(login.next_phase_at(now), self._forget_at(login))
+        if login.wanted and not login.minting and not self._closed:
+            at = min(at, login.attempt_at(now))
+        self._agenda.put(login.digest, at)
+        if at < self._sleeping_until:
+            self._earlier_wake.set()
+
+    def _forget_at(self, login: Login) -> float:
+        """Its token may be served until the withdrawal, while the successor is being minted."""
+        if login.unwanted_since is None or login.minting:
+            return math.inf
+        withdraw_at = login.times.withdraw_at if login.times else None
+        return max(withdraw_at or 0, login.unwanted_since + UNWANTED_FOR)
+
+    # Mints
+
+    def _start_mint(self, login: Login) -> None:
+        if self._closed or login.request is None:
+            return
+        login.minting = True
+        login.renewing = login.grant
+        task = asyncio.create_task(self._mint(login, login.request, login.material))
+        self._mints.add(task)
+        task.add_done_callback(self._mints.discard)
+
+    async def _mint(self, login: Login, request: GrantRequest, material: Material) -> None:
+        outcome: Grant | LoginError = _unexpected()
+        try:
+            async with asyncio.timeout(self._deadline):
+                outcome = await self._grant(request, material)
+        except LoginError as error:
+            outcome = _without_frames(error)
+        except TimeoutError:
+            outcome = LoginError(
+                "CloudUnavailable",
+                f"The cloud did not answer within {self._deadline:g} s; the login is tried again.",
+                permanent=False,
+            )
+        except Exception as error:  # one login must not stop the others
+            logger.error("A login failed unexpectedly: %s", type(error).__name__)
+        finally:
+            self._settle(login, outcome)
+
+    def _settle(self, login: Login, outcome: Grant | LoginError) -> None:
+        now = self._read_clock()
+        login.minting = False
+        if self._closed:
+            return
+        if isinstance(outcome, LoginError):
+            news = login.failed(outcome, now, self._rng)
+        else:
+            news = login.succeeded(outcome, now, self._rng)
+        login.renewing = None
+        if news:
+            self._notify(login)
+        self._advance(login, now)
+
+    def _notify(self, login: Login) -> None:
+        concerned = frozenset(login.wanted_by) | login.formerly_wanted_by
+        if not concerned:
+            return
+        try:
+            self._on_change(concerned)
+        except Exception as error:  # the scheduler outlives its listeners
+            logger.error("A change of a login was not delivered: %s", type(error).__name__)
+
+
+def _unexpected() -> LoginError:
+    return LoginError(
+        "InternalError",
+        "The login failed unexpectedly; it is tried again. The operator's log names the error.",
+        permanent=False,
+    )
+
+
+def _without_frames(error: LoginError) -> LoginError:
+    """The error alone: a traceback would keep the values of a mint's variables alive."""
+    return LoginError(
+        error.reason, error.message, permanent=error.permanent, retry_after=error.retry_after
+    )
