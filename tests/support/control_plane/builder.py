@@ -120,7 +120,8 @@ def _build(go: Path, folder: Path, names: list[str]) -> None:
         for name in names:
             (output / name).replace(folder / name)
     finally:
-        shutil.rmtree(scratch)
+        # Compilers of an interrupted build may still write for a moment.
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _go_build(go: Path, module: str, names: list[str], output: Path, log: Path) -> None:
@@ -135,12 +136,17 @@ def _go_build(go: Path, module: str, names: list[str], output: Path, log: Path) 
     }
     what = f"building {', '.join(names)} (once, some minutes)"
     with _progress(what):
-        status = spawn_tied(
+        process = spawn_tied(
             [go, "build", *FLAGS, "-o", target, *packages],
             log=log,
             cwd=MODULES / module,
             env=environment,
-        ).wait()
+        )
+        try:
+            status = process.wait()
+        finally:
+            # Ctrl-C interrupts the wait, but does not reach the build.
+            process.kill()
     if status != 0:
         raise ControlPlaneUnavailable(
             f"{what} failed with status {status}; the log ends with:\n{tail(log, 20)}"
