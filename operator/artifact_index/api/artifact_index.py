@@ -42,8 +42,8 @@ class ArtifactIndexSpec(ApiModel):
         ),
         Rule(
             cel="!has(self.authenticate) || self.authenticate != 'never' || has(self.anonymous)",
-            message="`authenticate: never` must not stand beside a source that has a credential, "
-            "since uv would not send it; remove `authenticate`, or use `anonymous`",
+            message="must not set `authenticate: never` with a source that has a credential, since "
+            "uv would not send it; remove `authenticate`, or use `anonymous`",
             holds=lambda spec: spec.authenticate != "never" or spec.anonymous is not None,
         ),
     )

@@ -8,18 +8,18 @@ from typing import Any, Final
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from artifact_index.api.rules import broken
+from artifact_index.api.rules import Rule, broken, matching
 
 # Six digits before the dot: a Go duration is an int64 of nanoseconds, and with the length bound
 # no accepted text overflows it (CEL's `duration()` would fail instead of answering).
 DURATION_PATTERN: Final = "([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+"
 DURATION_MAX_LENGTH: Final = 16
-DURATION_MESSAGE: Final = (
-    "must be a duration such as `30m`, `12h` or `1h30m` (units: ms, s, m, h), "
-    "of at most 6 digits before a unit"
+DURATION_RULE: Final = matching(
+    DURATION_PATTERN,
+    "must be a duration such as `30m`, `12h` or `1h30m` (units: ms, s, m, h), of at most 6 digits "
+    "before a unit",
 )
 
-_WHOLE = re.compile(DURATION_PATTERN)
 _PART = re.compile("([0-9]+(?:[.][0-9]+)?)(ms|s|m|h)")
 _UNIT_SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
 
@@ -47,6 +47,21 @@ class GoDuration(str):
 
     @classmethod
     def _parse(cls, text: str) -> "GoDuration":
-        if len(text) > DURATION_MAX_LENGTH or not _WHOLE.fullmatch(text):
-            raise broken(DURATION_MESSAGE)
+        if len(text) > DURATION_MAX_LENGTH or not DURATION_RULE.holds(text):
+            raise broken(DURATION_RULE.message)
         return cls(text)
+
+
+def duration_between(low: str, high: str, *, or_zero: bool = False, message: str) -> Rule:
+    """The duration lies between two others, inclusive; `or_zero` also admits none at all."""
+    least, most = GoDuration(low).exact_seconds, GoDuration(high).exact_seconds
+    between = f"duration(self) >= duration('{low}') && duration(self) <= duration('{high}')"
+    zero = "duration(self) == duration('0s') || " if or_zero else ""
+    return Rule(
+        # What is no duration is answered by DURATION_RULE; here it would be an evaluation error.
+        cel=f"!({DURATION_RULE.cel}) || {zero}({between})",
+        message=message,
+        holds=lambda value: (
+            (or_zero and value.exact_seconds == 0) or least <= value.exact_seconds <= most
+        ),
+    )

@@ -7,10 +7,10 @@ from pydantic import Field
 
 from artifact_index.api.base import ApiModel
 from artifact_index.api.conditions import Condition
-from artifact_index.api.duration import GoDuration
+from artifact_index.api.duration import GoDuration, duration_between
 from artifact_index.api.fields import IndexName, ObjectName, Url
 from artifact_index.api.labels import LabelSelector
-from artifact_index.api.rules import ATOMIC, SET, ListType, Rule, Rules
+from artifact_index.api.rules import ATOMIC, SET, ListType, Rules
 from artifact_index.api.timestamps import Timestamp
 
 IndexStrategy = Literal["first-index", "unsafe-first-match", "unsafe-best-match"]
@@ -20,7 +20,6 @@ DeletionPolicy = Literal["Delete", "Retain"]
 
 MAX_OUTPUTS: Final = 8
 MAX_STATUS_INDEXES: Final = 512
-_LONGEST_BUILD: Final = 12 * 3600
 
 
 class PublicIndex(ApiModel):
@@ -73,10 +72,10 @@ class IndexOptionsSpec(ApiModel):
         GoDuration,
         Rules(
             (
-                Rule(
-                    cel="duration(self) >= duration('1s') && duration(self) <= duration('12h')",
+                duration_between(
+                    "1s",
+                    "12h",
                     message="must be between `1s` and `12h`: no cloud's token lives longer",
-                    holds=lambda value: 1 <= value.exact_seconds <= _LONGEST_BUILD,
                 ),
             )
         ),

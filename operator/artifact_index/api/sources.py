@@ -5,14 +5,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from artifact_index.api.base import ApiModel
-from artifact_index.api.duration import GoDuration
+from artifact_index.api.duration import GoDuration, duration_between
 from artifact_index.api.fields import DataKey, ObjectName, RegistryHost, Url
 from artifact_index.api.rules import Rule, Rules, exactly_one, matching
 
 EndpointType = Literal["IPv4", "DualStack"]
-
-_SHORTEST_TOKEN = 15 * 60
-_LONGEST_TOKEN = 12 * 3600
 
 _ONE_LOGIN = exactly_one(
     ("operatorIdentity", "secretRef"),
@@ -121,15 +118,12 @@ class CodeArtifactSource(ApiModel):
         GoDuration,
         Rules(
             (
-                Rule(
-                    cel="duration(self) == duration('0s') || "
-                    "(duration(self) >= duration('15m') && duration(self) <= duration('12h'))",
+                duration_between(
+                    "15m",
+                    "12h",
+                    or_zero=True,
                     message="must be `0s` or between `15m` and `12h`, which is what CodeArtifact "
                     "grants; `0s` means until the caller's own session ends",
-                    holds=lambda value: (
-                        value.exact_seconds == 0
-                        or _SHORTEST_TOKEN <= value.exact_seconds <= _LONGEST_TOKEN
-                    ),
                 ),
             )
         ),

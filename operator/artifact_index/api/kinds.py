@@ -1,0 +1,83 @@
+"""Both kinds as the API server knows them: names, models and the columns of `kubectl get`."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from artifact_index.api import constants
+from artifact_index.api.artifact_index import ArtifactIndexSpec, ArtifactIndexStatus
+from artifact_index.api.base import ApiModel
+from artifact_index.api.index_options import IndexOptionsSpec, IndexOptionsStatus
+
+CATEGORY: Final = "artifactindex"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of `kubectl get`; wide ones are shown with `-o wide` only."""
+
+    name: str
+    json_path: str
+    type: str = "string"
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of the API."""
+
+    kind: str
+    plural: str
+    short_name: str
+    description: str
+    spec: type[ApiModel]
+    status: type[ApiModel]
+    columns: tuple[Column, ...]
+
+
+def _ready(field: str) -> str:
+    return f'.status.conditions[?(@.type=="Ready")].{field}'
+
+
+_READY = Column("Ready", _ready("status"))
+_REASON = Column("Reason", _ready("reason"))
+_AGE = Column("Age", ".metadata.creationTimestamp", type="date")
+_MESSAGE = Column("Message", _ready("message"), wide=True)
+
+# Expiry is text: a column of type date shows `<invalid>` for a time in the future.
+ARTIFACT_INDEX: Final = Kind(
+    kind=constants.ARTIFACT_INDEX_KIND,
+    plural=constants.ARTIFACT_INDEX_PLURAL,
+    short_name="aidx",
+    description="ArtifactIndex is one Python package index and the way to log in to it. It is "
+    "served through the IndexOptions objects of its namespace that select it.",
+    spec=ArtifactIndexSpec,
+    status=ArtifactIndexStatus,
+    columns=(
+        Column("URL", ".status.url"),
+        _READY,
+        _REASON,
+        Column("Expires", ".status.credential.expiresAt"),
+        _AGE,
+        Column("Refresh", ".status.credential.refreshAt", wide=True),
+        _MESSAGE,
+    ),
+)
+INDEX_OPTIONS: Final = Kind(
+    kind=constants.INDEX_OPTIONS_KIND,
+    plural=constants.INDEX_OPTIONS_PLURAL,
+    short_name="idxopt",
+    description="IndexOptions writes the selected ArtifactIndex objects of its namespace, with "
+    "live credentials, into the files that uv reads.",
+    spec=IndexOptionsSpec,
+    status=IndexOptionsStatus,
+    columns=(
+        Column("Indexes", ".status.indexCount", type="integer"),
+        _READY,
+        _REASON,
+        Column("Expires", ".status.earliestExpiry"),
+        _AGE,
+        Column("Guaranteed until", ".status.guaranteedUntil", wide=True),
+        _MESSAGE,
+    ),
+)
+KINDS: Final = (ARTIFACT_INDEX, INDEX_OPTIONS)

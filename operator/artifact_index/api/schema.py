@@ -1,0 +1,175 @@
+"""From models to structural schemas, as the API server admits them.
+
+Pydantic's own JSON schema is not admissible to the API server (`$ref`, null types, `const`, …), so
+the models' fields are walked here. The walk knows exactly the types that the models use and
+refuses every other one.
+"""
+
+from collections.abc import Iterable, Iterator
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Le, MaxLen, MinLen
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from artifact_index.api.base import ApiModel
+from artifact_index.api.duration import DURATION_MAX_LENGTH, DURATION_RULE, GoDuration
+from artifact_index.api.rules import ListType, Rule, Rules
+from artifact_index.api.timestamps import DateTimeFormat
+
+Schema = dict[str, Any]
+
+_INT32_MAX = 2**31 - 1
+
+
+class UnsupportedTypeError(TypeError):
+    """A model uses a type that has no structural schema here."""
+
+
+def object_schema(model: type[ApiModel], description: str | None = None) -> Schema:
+    """Structural schema of a model; `description` replaces the model's docstring."""
+    fields = {alias_of(name, info): info for name, info in model.model_fields.items()}
+    schema: Schema = {
+        "description": one_line(description or model.__doc__ or ""),
+        "type": "object",
+    }
+    if fields:
+        schema["properties"] = {alias: _field_schema(info) for alias, info in fields.items()}
+    if required := [alias for alias, info in fields.items() if info.is_required()]:
+        schema["required"] = required
+    return schema | _validations(model.rules)
+
+
+def alias_of(name: str, info: FieldInfo) -> str:
+    """The field's name in YAML."""
+    return info.alias or name
+
+
+def one_line(text: str) -> str:
+    """A docstring as one line of text."""
+    return " ".join(text.split())
+
+
+def _field_schema(info: FieldInfo) -> Schema:
+    schema = _type_schema(info.annotation, info.metadata, one_line(info.description or ""))
+    default = _default(info)
+    return schema if default is None else schema | {"default": default}
+
+
+def _default(info: FieldInfo) -> Any:
+    """The default as JSON; None for what the schema leaves out: nothing, empty, or an object.
+
+    An object's own fields have their defaults; a stored `{}` or `[]` would only be noise.
+    """
+    value = None if info.is_required() else info.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel) or value in (None, (), {}):
+        return None
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, str) else value
+
+
+def _type_schema(annotation: Any, metadata: Iterable[Any], description: str = "") -> Schema:
+    if get_origin(annotation) is Annotated:
+        inner, *more = get_args(annotation)
+        return _type_schema(inner, [*more, *metadata], description)
+    if get_origin(annotation) in (Union, UnionType):
+        (inner,) = (arm for arm in get_args(annotation) if arm is not NoneType)
+        return _type_schema(inner, metadata, description)
+    found = list(_flat(metadata))
+    head: Schema = {"description": description} if description else {}
+    if isinstance(annotation, type) and issubclass(annotation, ApiModel):
+        return object_schema(annotation, description)
+    if get_origin(annotation) is tuple:
+        return head | _list_schema(annotation, found)
+    if get_origin(annotation) is dict:
+        return head | _map_schema(annotation, found)
+    return head | _scalar_schema(annotation, found)
+
+
+def _scalar_schema(annotation: Any, metadata: list[Any]) -> Schema:
+    if get_origin(annotation) is Literal:
+        return {"type": "string", "enum": list(get_args(annotation))}
+    rules = [rule for each in metadata if isinstance(each, Rules) for rule in each.rules]
+    bounds = _bounds(metadata, longest="maxLength", shortest="minLength")
+    if annotation is str:
+        return {"type": "string"} | bounds | _validations(rules)
+    if annotation is GoDuration:
+        text = {"type": "string", "maxLength": DURATION_MAX_LENGTH}
+        return text | _validations([DURATION_RULE, *rules])
+    if annotation is bool:
+        return {"type": "boolean"}
+    if annotation is int:
+        wide = bounds.get("maximum", _INT32_MAX + 1) > _INT32_MAX
+        return {"type": "integer", "format": "int64" if wide else "int32"} | bounds
+    raise UnsupportedTypeError(f"{annotation} has no structural schema")
+
+
+def _list_schema(annotation: Any, metadata: list[Any]) -> Schema:
+    item, _ = get_args(annotation)
+    (list_type,) = (each for each in metadata if isinstance(each, ListType))
+    schema: Schema = {"type": "array", "items": _type_schema(item, ())}
+    schema |= _bounds(metadata, longest="maxItems", shortest="minItems")
+    schema["x-kubernetes-list-type"] = list_type.kind
+    if list_type.keys:
+        schema["x-kubernetes-list-map-keys"] = list(list_type.keys)
+    return schema
+
+
+def _map_schema(annotation: Any, metadata: list[Any]) -> Schema:
+    key, value = get_args(annotation)
+    schema: Schema = {"type": "object", "additionalProperties": _type_schema(value, ())}
+    schema |= _bounds(metadata, longest="maxProperties", shortest="minProperties")
+    return schema | _validations(_key_rules(_type_schema(key, ())))
+
+
+def _key_rules(key: Schema) -> Iterator[Rule]:
+    """Rules of a map's keys: OpenAPI v3 has none for them, CEL has."""
+    longest = key["maxLength"]
+    yield Rule(
+        cel=f"self.all(key, size(key) <= {longest})",
+        message=f"must have keys of at most {longest} characters",
+        holds=lambda _: True,
+    )
+    for rule in key["x-kubernetes-validations"]:
+        cel = rule["rule"].replace("self.", "key.", 1)
+        yield Rule(
+            cel=f"self.all(key, {cel})", message=f"keys {rule['message']}", holds=lambda _: True
+        )
+
+
+def _bounds(metadata: list[Any], *, longest: str, shortest: str) -> Schema:
+    schema: Schema = {}
+    for each in metadata:
+        match each:
+            case MinLen(min_length=value):
+                schema[shortest] = value
+            case MaxLen(max_length=value):
+                schema[longest] = value
+            case Ge(ge=value):
+                schema["minimum"] = value
+            case Le(le=value):
+                schema["maximum"] = value
+            case DateTimeFormat():
+                schema["format"] = "date-time"
+            case ListType() | Rules():
+                pass
+            case _ if getattr(each, "pattern", None):
+                schema["pattern"] = each.pattern
+            case _:
+                raise UnsupportedTypeError(f"{each!r} has no place in a schema")
+    return schema
+
+
+def _flat(metadata: Iterable[Any]) -> Iterator[Any]:
+    for each in metadata:
+        if isinstance(each, FieldInfo):
+            yield from each.metadata
+        else:
+            yield each
+
+
+def _validations(rules: Iterable[Rule]) -> Schema:
+    listed = [{"rule": rule.cel, "message": rule.message} for rule in rules]
+    return {"x-kubernetes-validations": listed} if listed else {}

@@ -1,0 +1,50 @@
+"""Write what is generated from the models: `crds/` and `docs/api-reference.md`.
+
+python tools/generate.py            writes the files
+python tools/generate.py --check    lists files that are not current, and then exits with 1
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+COMMAND = "python tools/generate.py"
+sys.path.insert(0, str(TOP / "operator"))
+
+from artifact_index.api.crd import render_crds  # noqa: E402 - needs the path
+from artifact_index.api.reference import reference_markdown  # noqa: E402 - needs the path
+
+
+def generated_files() -> dict[Path, str]:
+    """Every generated file, and what it has to hold."""
+    crds = {TOP / "crds" / name: text for name, text in render_crds().items()}
+    return crds | {TOP / "docs" / "api-reference.md": reference_markdown()}
+
+
+def stale_files() -> list[Path]:
+    """Files that differ from what would be written, and files in `crds/` that nothing writes."""
+    wanted = generated_files()
+    differing = [
+        path for path, text in wanted.items() if not path.exists() or path.read_text() != text
+    ]
+    return differing + sorted(set((TOP / "crds").glob("*")) - set(wanted))
+
+
+def main() -> int:
+    """Write or check; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if stale")
+    if parser.parse_args().check:
+        stale = stale_files()
+        for path in stale:
+            sys.stderr.write(f"{path.relative_to(TOP)} is not current: run {COMMAND}\n")
+        return 1 if stale else 0
+    for path, text in generated_files().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
