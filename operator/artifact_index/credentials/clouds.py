@@ -50,7 +50,7 @@ class Clouds:
         except Exception as error:
             # Its text may quote a secret: only the class is told.
             message = (
-                f"the login failed within the operator ({type(error).__name__}); it is retried"
+                f"the login failed within the operator: {type(error).__name__}; it is retried"
             )
         raise LoginError("InternalError", message, permanent=False)
 
