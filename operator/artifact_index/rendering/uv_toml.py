@@ -17,6 +17,7 @@ from typing import Any, Final
 import tomlkit
 from pydantic import SecretStr
 
+from artifact_index.api.constants import PYPI_URL
 from artifact_index.rendering.entries import (
     Credential,
     IndexEntry,
@@ -38,6 +39,7 @@ _KEPT_ENTRIES: Final = 2048
 # From this length on a string stands in single quotes, which Python's TOML parser skips over at
 # once instead of character by character: a check of a long token costs a tenth.
 _LONG_STRING: Final = 128
+_PUBLIC: Final = -1
 
 TOMLTable = dict[str, Any]
 
@@ -85,9 +87,9 @@ def _render(document: UvDocument, *, sensitive: bool) -> str:
     _check_names(document)
     no_index = document.public is None and not document.entries
     pieces = [_head_text(document.index_strategy, no_index)]
+    default = _default_position(document)
     if document.public is not None:
-        pieces.append(_public_text(document.public, document.prefer_private))
-    default = _default_entry(document)
+        pieces.append(_public_text(document.public, default == _PUBLIC))
     for position, entry in enumerate(document.entries):
         pieces.append(_entry_text(entry, position == default, sensitive).get_secret_value())
     return HEADER + "\n".join(pieces)
@@ -102,22 +104,28 @@ def _check_names(document: UvDocument) -> None:
         seen.add(entry.name)
 
 
-def _default_entry(document: UvDocument) -> int | None:
-    """The position of the private index to mark as default, so that uv does not add PyPI.
+def _default_position(document: UvDocument) -> int | None:
+    """Which index is marked as default: a position in `entries`, `_PUBLIC`, or None for none.
 
-    It is the last one, which uv asks last anyway. Explicit ones are passed over: a default that is
-    explicit switches PyPI off as well, but then answers only to packages that are pinned to it, so
-    it is taken only where there is no other.
+    Where no index is marked, uv adds PyPI by itself, last, unless PyPI's own URL is listed. So
+    without a public index, and with a mirror that is to be asked first, the last private index is
+    marked, which uv asks last anyway. Explicit ones are passed over: a default that is explicit
+    switches PyPI off as well, but answers only to packages that are pinned to it, so it is taken
+    only where there is no other.
     """
-    if document.public is not None or not document.entries:
-        return None
     searched = [i for i, entry in enumerate(document.entries) if not entry.explicit]
+    if document.public is not None:
+        if document.prefer_private or not searched:
+            return _PUBLIC
+        return None if document.public.url == PYPI_URL else searched[-1]
+    if not document.entries:
+        return None
     return searched[-1] if searched else len(document.entries) - 1
 
 
-def _public_table(public: PublicEntry, prefer_private: bool) -> TOMLTable:
+def _public_table(public: PublicEntry, default: bool) -> TOMLTable:
     table: TOMLTable = {"name": public.name, "url": public.url}
-    if prefer_private:
+    if default:
         table["default"] = True
     return table
 
@@ -198,8 +206,8 @@ def _entry_text(entry: IndexEntry, default: bool, sensitive: bool) -> SecretStr:
 
 
 @lru_cache(maxsize=256)
-def _public_text(public: PublicEntry, prefer_private: bool) -> str:
-    return _index_text(_public_table(public, prefer_private))
+def _public_text(public: PublicEntry, default: bool) -> str:
+    return _index_text(_public_table(public, default))
 
 
 def _index_text(table: TOMLTable) -> str:
