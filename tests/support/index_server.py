@@ -12,6 +12,7 @@ import html
 import io
 import json
 import re
+import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterable
@@ -68,6 +69,29 @@ class Repository:
             self.wheels.setdefault(normalized(wheel.name), {})[wheel.filename] = wheel
 
 
+class RequestLog:
+    """Requests in the order of their answers; several servers may share one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests: list[IndexRequest] = []
+
+    def note(self, request: IndexRequest) -> None:
+        """Write a request down."""
+        with self._lock:
+            self._requests.append(request)
+
+    def requests(self) -> list[IndexRequest]:
+        """What was written down so far."""
+        with self._lock:
+            return list(self._requests)
+
+    def clear(self) -> None:
+        """Forget it."""
+        with self._lock:
+            self._requests.clear()
+
+
 def normalized(name: str) -> str:
     """The project name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
@@ -103,11 +127,17 @@ def _record_digest(text: str) -> str:
 
 
 class IndexServer:
-    """The server as a context manager. Repositories may be added and changed while it runs."""
+    """The server as a context manager. Repositories may be added and changed while it runs.
 
-    def __init__(self, *, address: str = "127.0.0.1", port: int = 0) -> None:
+    uv takes two ports for two hosts. With the `log` of another server the order of the requests to
+    both can be seen.
+    """
+
+    def __init__(
+        self, *, address: str = "127.0.0.1", port: int = 0, log: RequestLog | None = None
+    ) -> None:
+        self.log = log or RequestLog()
         self._lock = threading.Lock()
-        self._log: list[IndexRequest] = []
         self._repositories: dict[str, Repository] = {}
         handler = type("_BoundHandler", (_Handler,), {"index": self})
         self._server = _Server((address, port), handler)
@@ -153,22 +183,18 @@ class IndexServer:
 
     def requests(self, prefix: str | None = None) -> list[IndexRequest]:
         """What was asked so far in order of the answers; of one repository if a prefix is given."""
-        with self._lock:
-            log = list(self._log)
         if prefix is None:
-            return log
+            return self.log.requests()
         start = f"/{prefix.strip('/')}/"
-        return [request for request in log if request.path.startswith(start)]
+        return [request for request in self.log.requests() if request.path.startswith(start)]
+
+    def tunnels(self) -> list[str]:
+        """The `host:port` of each tunnel that a client wanted through this server as its proxy."""
+        return [request.path for request in self.requests() if request.method == "CONNECT"]
 
     def clear(self) -> None:
         """Forget the requests so far."""
-        with self._lock:
-            self._log.clear()
-
-    def note(self, request: IndexRequest) -> None:
-        """Write a request down; called by the handler's threads."""
-        with self._lock:
-            self._log.append(request)
+        self.log.clear()
 
     def find(self, path: str) -> tuple[Repository, str] | None:
         """The repository with the longest prefix of the path, and the rest of the path."""
@@ -185,6 +211,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     # uv opens many connections at once; the default backlog of 5 resets some of them.
     request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients hang up when they have seen enough; anything else is a fault of this server."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -204,6 +235,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._reply()
 
+    def do_CONNECT(self) -> None:
+        """Turn a tunnel away and write down where it should go.
+
+        With this server as its HTTPS proxy a client cannot reach another host unnoticed.
+        """
+        self.index.log.note(IndexRequest("CONNECT", self.path, None, None, 403))
+        self.send_response(403)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the requests are kept where a test finds them."""
 
@@ -211,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         username, password = self._login()
         answer = self._answer(path, username, password)
-        self.index.note(IndexRequest(self.command, path, username, password, answer.status))
+        self.index.log.note(IndexRequest(self.command, path, username, password, answer.status))
         self.send_response(answer.status)
         if answer.status == 401:
             self.send_header("WWW-Authenticate", 'Basic realm="index"')
