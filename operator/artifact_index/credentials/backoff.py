@@ -40,7 +40,8 @@ def after_failure(
 ) -> float:
     """Seconds until the attempt after `failures` (1, 2, …) failures in a row, with full jitter.
 
-    `remaining` is the time until a live grant is withdrawn: at most a quarter of it is slept.
+    `remaining` is the time until something is lost (the promised freshness, then the grant): at
+    most a quarter of it is slept, so that an outage which ends in time is noticed in time.
     `retry_after`, what the cloud asked for, is the least.
     """
     delay = rng.uniform(0, (PERMANENT if permanent else RETRYABLE).ceiling(failures))

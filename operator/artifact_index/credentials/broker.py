@@ -8,12 +8,13 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from itertools import islice
 from typing import Final
 
 from artifact_index.credentials.agenda import Agenda
+from artifact_index.credentials.attempt import Mint, attempt, unexpected
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.freshness import Margins
 from artifact_index.credentials.grants import NO_MATERIAL, Grant, GrantRequest, Material
@@ -48,7 +49,7 @@ class Broker:
     def __init__(
         self,
         *,
-        grant: Callable[[GrantRequest, Material], Awaitable[Grant]],
+        grant: Mint,
         digest: Callable[[GrantRequest], str],
         margins: Margins,
         now: Callable[[], float],
@@ -266,21 +267,10 @@ class Broker:
         task.add_done_callback(self._mints.discard)
 
     async def _mint(self, login: Login, request: GrantRequest, material: Material) -> None:
-        outcome: Grant | LoginError = _unexpected()
+        outcome: Grant | LoginError = unexpected()
         try:
-            async with asyncio.timeout(self._deadline):
-                outcome = await self._grant(request, material)
-        except LoginError as error:
-            outcome = _without_frames(error)
-        except TimeoutError:
-            outcome = LoginError(
-                "CloudUnavailable",
-                f"The cloud did not answer within {self._deadline:g} s; the login is tried again.",
-                permanent=False,
-            )
-        except Exception as error:  # one login must not stop the others
-            logger.error("A login failed unexpectedly: %s", type(error).__name__)
-        finally:
+            outcome = await attempt(self._grant, request, material, deadline=self._deadline)
+        finally:  # a mint that was cancelled is settled too, or its login would wait for ever
             self._settle(login, outcome)
 
     def _settle(self, login: Login, outcome: Grant | LoginError) -> None:
@@ -305,18 +295,3 @@ class Broker:
             self._on_change(concerned)
         except Exception as error:  # the scheduler outlives its listeners
             logger.error("A change of a login was not delivered: %s", type(error).__name__)
-
-
-def _unexpected() -> LoginError:
-    return LoginError(
-        "InternalError",
-        "The login failed unexpectedly; it is tried again. The operator's log names the error.",
-        permanent=False,
-    )
-
-
-def _without_frames(error: LoginError) -> LoginError:
-    """The error alone: a traceback would keep the values of a mint's variables alive."""
-    return LoginError(
-        error.reason, error.message, permanent=error.permanent, retry_after=error.retry_after
-    )

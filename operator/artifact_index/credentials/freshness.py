@@ -60,6 +60,8 @@ class Schedule:
 
     refresh_at: int | None
     """When the next token is asked for; None for a grant that never expires."""
+    due_by: int | None
+    """By when a refresh has to have succeeded for the promise to hold; None without a promise."""
     withdraw_at: int | None
     """When the token leaves the outputs; None for a grant that never expires."""
     guaranteed: bool
@@ -85,7 +87,14 @@ def schedule(
     """
     margin = margins.before_expiry(max_build)
     if expires_at is None:
-        return Schedule(None, None, True, None, math.ceil(margin))
+        return Schedule(
+            refresh_at=None,
+            due_by=None,
+            withdraw_at=None,
+            guaranteed=True,
+            longest_build=None,
+            margin=math.ceil(margin),
+        )
     life = expires_at - minted_at
     longest = math.floor(life - margins.before_expiry(0) - LEAST_REFRESH_PERIOD)
     slack = life - margin
@@ -98,6 +107,7 @@ def schedule(
         refresh_at = minted_at + _useful_interval(life, margins)
     return Schedule(
         refresh_at=min(refresh_at, withdraw_at),
+        due_by=math.floor(expires_at - margin + margins.outage) if guaranteed else None,
         withdraw_at=withdraw_at,
         guaranteed=guaranteed,
         longest_build=max(0, longest),
@@ -155,7 +165,7 @@ def shortfall_note(
         lower = f"lower maxBuildDuration to at most {longest}"
     else:
         promise = "No build length can be promised"
-        lower = "let the operator's administrator lower the margins"
+        lower = "let the operator's administrator lower the margins (--outage-budget first)"
     if life >= needed:
         problem = (
             "the source hands out the same token again until shortly before its expiry, "

@@ -263,9 +263,11 @@ class Login:
         return math.ceil(now + delay)
 
     def _remaining(self, now: float) -> float | None:
-        """Seconds until a live grant is withdrawn."""
-        withdraw_at = self.times.withdraw_at if self.times else None
-        return None if withdraw_at is None else withdraw_at - now
+        """Seconds until the promise is broken or, after that, the grant is withdrawn."""
+        if self.times is None:
+            return None
+        losses = (self.times.due_by, self.times.withdraw_at)
+        return min((at - now for at in losses if at is not None and at > now), default=None)
 
 
 def _age_order(grant: Grant) -> tuple[float, int]:

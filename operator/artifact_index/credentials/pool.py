@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
 
+from artifact_index.api import reason_names
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.grants import Grant, GrantRequest, Material, lane
 
@@ -59,7 +60,9 @@ class CloudPool:
         places = await self._enter(lane(request))
         if self._closed:
             places.leave()
-            raise LoginError("CloudUnavailable", "The operator is shutting down.", permanent=False)
+            raise LoginError(
+                reason_names.CLOUD_UNAVAILABLE, "The operator is shutting down.", permanent=False
+            )
 
         def finish(outcome: "_Outcome") -> None:
             places.leave()
@@ -80,7 +83,7 @@ class CloudPool:
         except TimeoutError:
             self._give_up(places)
             raise LoginError(
-                "CloudUnavailable",
+                reason_names.CLOUD_UNAVAILABLE,
                 f"The call to {lane(request)} did not end within {self._deadline:g} s; "
                 "it is made again.",
                 permanent=False,
