@@ -1,0 +1,203 @@
+"""Every setting of the operator: one field, one flag, one environment variable each."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+ENV_PREFIX: Final = "ARTIFACT_INDEX_"
+_POD_NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_UNIT_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class SettingError(ValueError):
+    """A setting has an unusable value; the message names the flag and what it takes."""
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a Go duration such as `30m` or `1h30m`; raises ValueError."""
+    if not text or _DURATION.sub("", text):
+        raise ValueError("must be a duration such as 30s, 10m or 1h30m")
+    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION.findall(text))
+
+
+def _parse_bool(text: str) -> bool:
+    if text.lower() in ("true", "1", "yes"):
+        return True
+    if text.lower() in ("false", "0", "no", ""):
+        return False
+    raise ValueError("must be true or false")
+
+
+def _parse_count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError("must be a whole number of at least 1")
+    return int(text)
+
+
+def _parse_port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise ValueError("must be a port number from 0 to 65535")
+    return int(text)
+
+
+def _parse_url(text: str) -> str:
+    if not re.match(r"^https?://[^\s/?#]+", text):
+        raise ValueError("must be an absolute http or https URL")
+    return text
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _setting(
+    default: Any, parse: Callable[[str], Any], help_text: str, *, repeatable: bool = False
+) -> Any:
+    metadata = {"parse": parse, "help": help_text, "repeatable": repeatable}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of `artifact-index run`. Durations are seconds here, Go durations in flags."""
+
+    namespaces: tuple[str, ...] = _setting(
+        (), str, "serve only this namespace; repeatable; default: the whole cluster",
+        repeatable=True,
+    )  # fmt: skip
+    operator_namespace: str = _setting(
+        "", str, "namespace of the operator's own objects; default: the pod's own"
+    )
+    kubeconfig: str = _setting(
+        "", str, "kubeconfig file; default: the pod's ServiceAccount, then KUBECONFIG"
+    )
+    allow_http: bool = _setting(
+        False, _parse_bool, "accept index and endpoint URLs without TLS (http://)"
+    )
+    operator_identity_namespaces: tuple[str, ...] = _setting(
+        (), str,
+        "namespace that may log in with the operator's own cloud identity; repeatable; default: "
+        "none, or the one namespace of a single-namespace installation",
+        repeatable=True,
+    )  # fmt: skip
+    google_token_url: str = _setting(
+        "https://oauth2.googleapis.com/token", _parse_url,
+        "Google OAuth token endpoint for service account keys",
+    )  # fmt: skip
+    google_sts_url: str = _setting(
+        "https://sts.googleapis.com/v1/token", _parse_url,
+        "Google STS endpoint for the operator's external account credentials",
+    )  # fmt: skip
+    google_iam_credentials_url: str = _setting(
+        "https://iamcredentials.googleapis.com", _parse_url,
+        "Google IAM Credentials endpoint for impersonation",
+    )  # fmt: skip
+    resync_interval: float = _setting(
+        600.0, parse_duration, "how often everything is listed again, to find what watches missed"
+    )
+    source_reread_interval: float = _setting(
+        300.0, parse_duration, "how often a source Secret without our label is read again"
+    )
+    missing_secret_grace: float = _setting(
+        300.0, parse_duration,
+        "how long a missing Secret or key is waited for, and its last value served",
+    )  # fmt: skip
+    mint_patience: float = _setting(
+        5.0, parse_duration, "how long an output waits for a first login before going on without"
+    )
+    outage_budget: float = _setting(
+        600.0, parse_duration, "R: the longest cloud outage that a credential must survive"
+    )
+    write_time: float = _setting(5.0, parse_duration, "W: how long writing an output may take")
+    propagation_time: float = _setting(
+        95.0, parse_duration, "P: how long the kubelet takes to show a changed Secret in a pod"
+    )
+    pod_start_time: float = _setting(
+        120.0, parse_duration, "S: from reading the Secret to the start of the build"
+    )
+    clock_skew: float = _setting(60.0, parse_duration, "e: how far clocks may differ")
+    min_refresh_interval: float = _setting(
+        300.0, parse_duration, "shortest time between refreshes where no promise can be kept"
+    )
+    workers: int = _setting(16, _parse_count, "objects reconciled at the same time")
+    cloud_threads: int = _setting(16, _parse_count, "cloud calls made at the same time")
+    cloud_connect_timeout: float = _setting(
+        5.0, parse_duration, "timeout of connecting to a cloud endpoint"
+    )
+    cloud_read_timeout: float = _setting(
+        10.0, parse_duration, "timeout of waiting for a cloud endpoint's answer"
+    )
+    health_host: str = _setting("0.0.0.0", str, "address of /healthz and /readyz")  # noqa: S104
+    health_port: int = _setting(8080, _parse_port, "port of /healthz and /readyz; 0 = any")
+    log_format: str = _setting("text", _one_of("text", "json"), "log format: text or json")
+    log_level: str = _setting(
+        "info", _one_of("debug", "info", "warning", "error"), "log level: debug … error"
+    )
+
+    def may_use_operator_identity(self, namespace: str) -> bool:
+        """Whether the administrator lets this namespace use the operator's cloud identity."""
+        if self.operator_identity_namespaces:
+            return namespace in self.operator_identity_namespaces
+        return self.namespaces == (namespace,)
+
+
+def setting_fields() -> tuple[Field[Any], ...]:
+    """The fields of `Settings`, in the order in which help and docs list them."""
+    return fields(Settings)
+
+
+def flag_of(setting: Field[Any]) -> str:
+    """`--resync-interval` for the field resync_interval; a repeatable one is singular."""
+    name = setting.name[:-1] if setting.metadata["repeatable"] else setting.name
+    return "--" + name.replace("_", "-")
+
+
+def environment_of(setting: Field[Any]) -> str:
+    """The environment variable of a field; a repeatable one takes a comma-separated list."""
+    return ENV_PREFIX + setting.name.upper()
+
+
+def load_settings(
+    flags: Mapping[str, str | list[str] | None], environ: Mapping[str, str] = os.environ
+) -> Settings:
+    """Settings from flags (by field name), then environment, then defaults.
+
+    Raises SettingError, which names the flag or variable and what it takes.
+    """
+    values: dict[str, Any] = {}
+    for setting in setting_fields():
+        given = flags.get(setting.name)
+        origin = flag_of(setting)
+        if given is None and (text := environ.get(environment_of(setting))):
+            given = text.split(",") if setting.metadata["repeatable"] else text
+            origin = environment_of(setting)
+        if given is not None:
+            values[setting.name] = _parse(setting, given, origin)
+    if not values.get("operator_namespace"):
+        values["operator_namespace"] = _own_namespace(values.get("namespaces", ()))
+    return Settings(**values)
+
+
+def _parse(setting: Field[Any], given: str | list[str], origin: str) -> Any:
+    parse: Callable[[str], Any] = setting.metadata["parse"]
+    try:
+        if isinstance(given, list):
+            return tuple(parse(item.strip()) for item in given if item.strip())
+        return parse(given)
+    except ValueError as error:
+        raise SettingError(f"{origin} {error}") from None
+
+
+def _own_namespace(served: tuple[str, ...]) -> str:
+    if _POD_NAMESPACE_FILE.exists():
+        return _POD_NAMESPACE_FILE.read_text().strip()
+    return served[0] if len(served) == 1 else "artifact-index-system"
