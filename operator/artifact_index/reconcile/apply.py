@@ -1,0 +1,137 @@
+"""Writing the outputs of one IndexOptions, and taking away those that it no longer names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from artifact_index.api import reason_names as reasons
+from artifact_index.kube.errors import ApiError
+from artifact_index.kube.port import KubePort
+from artifact_index.kube.resources import CONFIG_MAPS, SECRETS, Resource
+from artifact_index.reconcile.checks import Problem
+from artifact_index.reconcile.digests import Digester
+from artifact_index.reconcile.outputs import RELEASE_PATCH, DesiredOutput
+from artifact_index.reconcile.ownership import belongs_to, ownership_problem
+from artifact_index.reconcile.records import OptionsRecord, OutputRecord, OutputRef, output_record
+from artifact_index.reconcile.references import declared_outputs
+from artifact_index.reconcile.store import Store
+
+RESOURCES: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
+
+
+@dataclass(slots=True)
+class Applied:
+    """What was written (or stood already), and the first problem met. Errors are to be retried."""
+
+    written: list[DesiredOutput] = field(default_factory=list)
+    problem: Problem | None = None
+    error: ApiError | None = None
+
+
+class Applier:
+    """Makes outputs as they ought to be: no read, and no write where nothing differs."""
+
+    def __init__(self, *, api: KubePort, store: Store, digester: Digester) -> None:
+        self._api = api
+        self._store = store
+        self._digester = digester
+
+    async def apply(self, options: OptionsRecord, outputs: Sequence[DesiredOutput]) -> Applied:
+        """Write every output; one that must not or cannot be written does not stop the others."""
+        applied = Applied()
+        for output in outputs:
+            try:
+                problem = await self._apply(options, output)
+            except ApiError as error:
+                applied.error = applied.error or error
+                problem = _write_failed(output.ref, error)
+            if problem is None:
+                applied.written.append(output)
+            applied.problem = applied.problem or problem
+        return applied
+
+    async def remove_undeclared(self, options: OptionsRecord) -> Problem | None:
+        """Delete, or with `Retain` release, the outputs that left the spec."""
+        declared = set(declared_outputs(options))
+        for existing in self._store.outputs_of(options.ref):
+            if existing.ref in declared or not belongs_to(existing, options):
+                continue
+            try:
+                await self._remove(options, existing)
+            except ApiError as error:
+                if not (error.not_found or error.conflict or error.invalid):
+                    return _write_failed(existing.ref, error)
+        return None
+
+    async def _apply(self, options: OptionsRecord, output: DesiredOutput) -> Problem | None:
+        existing = self._store.outputs.get(output.ref)
+        if existing is None:
+            try:
+                return await self._create(output)
+            except ApiError as error:
+                if not error.already_exists:
+                    raise
+        if existing is None or not existing.labelled:
+            # The watch does not show objects without our label, so what is known may be old.
+            existing = await self._read(output.ref)
+            if existing is None:
+                return await self._create(output)
+        problem = ownership_problem(existing, options, self._other_uids(options))
+        if problem is not None or output.is_met_by(existing):
+            return problem
+        return await self._patch(output, existing)
+
+    async def _create(self, output: DesiredOutput) -> Problem | None:
+        resource = RESOURCES[output.ref.kind]
+        body = await self._api.create(resource, output.ref.namespace, output.creation())
+        self._observe(output.ref.kind, body)
+        return None
+
+    async def _patch(self, output: DesiredOutput, existing: OutputRecord) -> Problem | None:
+        kind, namespace, name = output.ref
+        try:
+            body = await self._api.patch(RESOURCES[kind], namespace, name, output.patch(existing))
+        except ApiError as error:
+            if error.not_found:
+                return await self._create(output)
+            if error.invalid or error.conflict:
+                # Another object has the name by now: the next attempt reads it.
+                self._store.drop_output(output.ref, existing.uid)
+            raise
+        self._observe(kind, body)
+        return None
+
+    async def _read(self, ref: OutputRef) -> OutputRecord | None:
+        try:
+            body = await self._api.get(RESOURCES[ref.kind], ref.namespace, ref.name)
+        except ApiError as error:
+            if error.not_found:
+                self._store.drop_output(ref)
+                return None
+            raise
+        return self._observe(ref.kind, body)
+
+    async def _remove(self, options: OptionsRecord, existing: OutputRecord) -> None:
+        kind, namespace, name = existing.ref
+        if options.spec is not None and options.spec.deletion_policy == "Retain":
+            body = {"metadata": {"uid": existing.uid, **RELEASE_PATCH}}
+            await self._api.patch(RESOURCES[kind], namespace, name, body)
+        else:
+            await self._api.delete(RESOURCES[kind], namespace, name, uid=existing.uid)
+        self._store.drop_output(existing.ref, existing.uid)
+
+    def _observe(self, kind: str, body: dict[str, object]) -> OutputRecord:
+        record = output_record(kind, body, self._digester)
+        # The answer to our own write concerns nobody; its echo on the watch is then no news.
+        self._store.put_output(record)
+        return record
+
+    def _other_uids(self, options: OptionsRecord) -> frozenset[str]:
+        return self._store.options_uids(options.ref.namespace) - {options.uid}
+
+
+def _write_failed(ref: OutputRef, error: ApiError) -> Problem:
+    return Problem(
+        reasons.WRITE_FAILED,
+        f"{ref.kind} {ref.name!r} could not be written and is tried again: {error}",
+        stalled=False,
+    )

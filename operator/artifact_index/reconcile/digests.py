@@ -1,0 +1,47 @@
+"""Keyed digests: they may stand in annotations, since they cannot be tried out without the key."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from artifact_index.credentials.grants import GrantRequest, canonical
+
+if TYPE_CHECKING:
+    from artifact_index.reconcile.records import OutputRef
+
+
+class Digester:
+    """HMAC-SHA256 with the operator's key, cut to 132 bits (22 URL-safe characters).
+
+    Each kind of digest has a prefix of its own, so that one cannot pass for another.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def request(self, request: GrantRequest) -> str:
+        """The digest of a login with all of its inputs."""
+        return self._digest(b"request", canonical(request))
+
+    def material(self, values: Mapping[str, str]) -> str:
+        """The digest of the referenced keys of a source Secret."""
+        return self._digest(b"material", _json(values))
+
+    def scope(self, *parts: object) -> str:
+        """The digest of what a credential may be sent to."""
+        return self._digest(b"scope", _json(parts))
+
+    def output(self, ref: "OutputRef", data: Mapping[str, str], served: str) -> str:
+        """The digest of an output's whole content, bound to its place."""
+        return self._digest(b"output", _json([*ref, dict(data), served]))
+
+    def _digest(self, purpose: bytes, content: bytes) -> str:
+        mac = hmac.new(self._key, purpose + b"\0" + content, hashlib.sha256)
+        return base64.urlsafe_b64encode(mac.digest())[:22].decode()
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

@@ -1,0 +1,179 @@
+"""Gathering: everything that one pass over an IndexOptions decides on, and nothing is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from artifact_index.api.conditions import READY
+from artifact_index.api.timestamps import parse_time
+from artifact_index.credentials.broker import Broker
+from artifact_index.credentials.freshness import Margins
+from artifact_index.credentials.lease import Lease, Want
+from artifact_index.reconcile.checks import (
+    SOURCE_CHECKS,
+    SPEC_CHECKS,
+    IndexFacts,
+    Policy,
+    Problem,
+    first_violation,
+)
+from artifact_index.reconcile.conditions import condition_of
+from artifact_index.reconcile.digests import Digester
+from artifact_index.reconcile.login import Login, login_of, scope_of
+from artifact_index.reconcile.memory import Memory
+from artifact_index.reconcile.records import IndexRecord, ObjectRef, OptionsRecord
+from artifact_index.reconcile.references import declared_outputs, secret_use
+from artifact_index.reconcile.sources import SecretReader, Sources
+from artifact_index.reconcile.store import Store
+from artifact_index.reconcile.views import (
+    MISSING_REASONS,
+    IndexView,
+    view_of,
+    view_without_login,
+)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    record: IndexRecord
+    scope: str | None
+    problem: Problem | None = None
+    login: Login | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The indexes of one IndexOptions as they stand; `waiting_until` while first logins run."""
+
+    views: list[IndexView]
+    with_credentials: bool
+    waiting_until: float | None
+
+
+class Gatherer:
+    """Reads what a pass needs; its only effect is what it asks of the broker."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        sources: Sources,
+        broker: Broker,
+        memory: Memory,
+        digester: Digester,
+        policy: Callable[[str], Policy],
+        margins: Margins,
+        patience: float,
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._sources = sources
+        self._broker = broker
+        self._memory = memory
+        self._digester = digester
+        self._policy = policy
+        self._margins = margins
+        self._patience = patience
+        self._now = now
+
+    async def gather(self, options: OptionsRecord) -> Gathered:
+        """The views of all selected indexes, after asking the broker for their logins.
+
+        Raises ApiError where a source Secret cannot be read.
+        """
+        reader = self._sources.bound_to(options.ref.namespace)
+        attempts = [await self._attempt(record, reader) for record in self._store.selected(options)]
+        with_credentials = any(ref.kind == "Secret" for ref in declared_outputs(options))
+        self._demand(options, attempts, with_credentials)
+        views = [self._view(attempt, with_credentials) for attempt in attempts]
+        return Gathered(views, with_credentials, self._waiting_until(views))
+
+    def spec_problem(self, record: IndexRecord) -> Problem | None:
+        """What the spec alone tells of an index that nobody selects."""
+        return first_violation(SPEC_CHECKS, self._facts(record))
+
+    async def _attempt(self, record: IndexRecord, reader: SecretReader) -> _Attempt:
+        scope = scope_of(record.spec, self._digester) if record.spec else None
+        if record.spec is not None and record.spec.suspend:
+            return _Attempt(record, scope)
+        facts = self._facts(record)
+        problem = first_violation(SPEC_CHECKS, facts)
+        if problem is None and facts.use is not None:
+            secret = await reader.read(facts.use.name)
+            facts = IndexFacts(
+                record, facts.policy, secret, facts.secret_is_output, self._missing_for(record)
+            )
+            problem = first_violation(SOURCE_CHECKS, facts)
+            self._note_missing(record, problem)
+        if problem is not None:
+            return _Attempt(record, scope, problem)
+        return _Attempt(record, scope, login=login_of(facts, self._digester))
+
+    def _facts(self, record: IndexRecord) -> IndexFacts:
+        use = secret_use(record.spec) if record.spec else None
+        secret = ObjectRef(record.ref.namespace, use.name) if use else None
+        return IndexFacts(
+            record,
+            self._policy(record.ref.namespace),
+            secret_is_output=secret is not None and self._store.is_output(secret),
+        )
+
+    def _missing_for(self, record: IndexRecord) -> float:
+        """Seconds since the Secret or key was first missed; a restart reads it from the status."""
+        since = self._memory.missing_since.get(record.uid)
+        if since is None:
+            ready = condition_of(record.decoded_status(), READY)
+            missed = ready is not None and ready["reason"] in MISSING_REASONS
+            since = parse_time(ready["lastTransitionTime"]) if ready and missed else self._now()
+        return max(0.0, self._now() - since)
+
+    def _note_missing(self, record: IndexRecord, problem: Problem | None) -> None:
+        if problem is None or problem.reason not in MISSING_REASONS:
+            self._memory.missing_since.pop(record.uid, None)
+        elif record.uid not in self._memory.missing_since:
+            self._memory.missing_since[record.uid] = self._now() - self._missing_for(record)
+
+    def _demand(
+        self, options: OptionsRecord, attempts: list[_Attempt], with_credentials: bool
+    ) -> None:
+        builds = options.spec.max_build_duration.seconds if options.spec else 0
+        wants: list[Want] = []
+        for attempt in attempts:
+            login = attempt.login
+            if login is None:
+                continue
+            if login.token is not None and with_credentials:
+                wants.append(Want(login.token, login.material, builds))
+            if login.endpoint is not None:
+                wants.append(Want(login.endpoint, login.material))
+        self._broker.demand(options.ref, wants)
+
+    def _view(self, attempt: _Attempt, with_credentials: bool) -> IndexView:
+        login = attempt.login
+        if login is None or attempt.scope is None:
+            return view_without_login(attempt.record, attempt.scope, attempt.problem)
+        token = self._digester.request(login.token) if login.token and with_credentials else None
+        endpoint = self._digester.request(login.endpoint) if login.endpoint else None
+        return view_of(
+            attempt.record,
+            attempt.scope,
+            login,
+            token=self._lease(token),
+            token_digest=token,
+            endpoint=self._lease(endpoint),
+            endpoint_digest=endpoint,
+            margins=self._margins,
+            now=self._now(),
+        )
+
+    def _lease(self, digest: str | None) -> Lease | None:
+        return self._broker.lease(digest) if digest is not None else None
+
+    def _waiting_until(self, views: list[IndexView]) -> float | None:
+        """Until when a first answer is worth waiting for; None where none is awaited any more."""
+        now = self._now()
+        ends = [
+            view.pending_since + self._patience
+            for view in views
+            if view.pending_since is not None and view.problem is not None
+        ]
+        return max((end for end in ends if end > now), default=None)

@@ -1,0 +1,195 @@
+"""From a checked index to its login: URL and credential, or what to ask the clouds for. Pure."""
+
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.sources import (
+    BasicAuthSource,
+    CodeArtifactSource,
+    GoogleArtifactRegistrySource,
+    PreauthenticatedSource,
+)
+from artifact_index.credentials.grants import (
+    NO_MATERIAL,
+    CodeArtifactEndpointRequest,
+    CodeArtifactTokenRequest,
+    GoogleTokenRequest,
+    GrantRequest,
+    Identity,
+    Material,
+    OperatorIdentity,
+    SecretIdentity,
+)
+from artifact_index.reconcile.checks import IndexFacts
+from artifact_index.reconcile.digests import Digester
+from artifact_index.reconcile.records import SourceRecord
+from artifact_index.rendering.entries import Credential
+from artifact_index.rendering.urls import safe_url, without_userinfo
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How one index is reached.
+
+    `url` is the index URL without userinfo; None while only the `endpoint` request can tell it.
+    Static sources carry `credential` or `verbatim_url`, minted ones a `token` request with the
+    user name that goes with it.
+    """
+
+    url: str | None
+    credential: Credential | None = None
+    verbatim_url: SecretStr | None = None
+    username: str = ""
+    token: GrantRequest | None = None
+    endpoint: GrantRequest | None = None
+    material: Material = field(default_factory=lambda: NO_MATERIAL, repr=False)
+
+    @property
+    def credentialed(self) -> bool:
+        """Whether a user or password belongs to the index."""
+        return self.token is not None or self.credential is not None
+
+
+def login_of(facts: IndexFacts, digester: Digester) -> Login:
+    """The login of an index that has passed all checks."""
+    spec = facts.spec
+    if spec.code_artifact:
+        return _code_artifact(spec.code_artifact, facts, digester)
+    if spec.google_artifact_registry:
+        return _google(spec.google_artifact_registry, facts, digester)
+    if spec.preauthenticated:
+        return _preauthenticated(spec.preauthenticated, facts)
+    if spec.basic_auth:
+        return _basic_auth(spec.basic_auth, facts)
+    if spec.anonymous:
+        return Login(url=spec.anonymous.url)
+    raise ValueError("an ArtifactIndex without a source")
+
+
+def scope_of(spec: ArtifactIndexSpec, digester: Digester) -> str:
+    """A digest of where a credential of this index may be sent, whoever logs in.
+
+    While it stands, an older credential may be served in place of one that cannot be had.
+    """
+    if source := spec.code_artifact:
+        where = (source.region, source.domain, source.domain_owner, source.repository)
+        return digester.scope("codeArtifact", *where, source.endpoint_type, source.endpoint)
+    if spec.google_artifact_registry:
+        url = google_index_url(spec.google_artifact_registry)
+        return digester.scope("googleArtifactRegistry", url)
+    if spec.preauthenticated:
+        reference = spec.preauthenticated.url_secret_ref
+        return digester.scope("preauthenticated", reference.name, reference.key)
+    if spec.basic_auth:
+        return digester.scope("basicAuth", spec.basic_auth.url)
+    return digester.scope("anonymous", spec.anonymous.url if spec.anonymous else None)
+
+
+def shown_url_of(spec: ArtifactIndexSpec, login: Login) -> str | None:
+    """What a status may say of the URL: of a preauthenticated one only scheme and host."""
+    if spec.preauthenticated and login.url is not None:
+        return safe_url(login.url)
+    return login.url
+
+
+def index_url(endpoint: str) -> str:
+    """The index URL below a CodeArtifact repository endpoint (AWS: append `simple/`)."""
+    return f"{endpoint.rstrip('/')}/simple/"
+
+
+def google_index_url(source: GoogleArtifactRegistrySource) -> str:
+    """The index URL of a Google Artifact Registry repository, with `host` as an override."""
+    host = source.host or f"{source.location}-python.pkg.dev"
+    base = host if host.startswith("http://") else f"https://{host}"
+    return f"{base}/{source.project}/{source.repository}/simple/"
+
+
+def _code_artifact(source: CodeArtifactSource, facts: IndexFacts, digester: Digester) -> Login:
+    reference = source.auth.secret_ref if source.auth else None
+    identity: Identity = OperatorIdentity()
+    material: Material = NO_MATERIAL
+    if reference is not None:
+        secret = _secret(facts)
+        material = {
+            "access_key_id": secret.values[reference.access_key_id_key],
+            "secret_access_key": secret.values[reference.secret_access_key_key],
+        }
+        session = reference.session_token_key
+        if session and session in secret.values:
+            material["session_token"] = secret.values[session]
+        identity = _secret_identity(facts, secret, material, digester)
+    token = CodeArtifactTokenRequest(
+        region=source.region,
+        domain=source.domain,
+        domain_owner=source.domain_owner,
+        duration=source.token_duration.seconds,
+        identity=identity,
+    )
+    endpoint = CodeArtifactEndpointRequest(
+        region=source.region,
+        domain=source.domain,
+        domain_owner=source.domain_owner,
+        repository=source.repository,
+        endpoint_type=source.endpoint_type,
+        identity=identity,
+    )
+    given = index_url(source.endpoint) if source.endpoint else None
+    return Login(
+        url=given,
+        username="aws",
+        token=token,
+        endpoint=None if given else endpoint,
+        material=material,
+    )
+
+
+def _google(source: GoogleArtifactRegistrySource, facts: IndexFacts, digester: Digester) -> Login:
+    reference = source.auth.secret_ref if source.auth else None
+    identity: Identity = OperatorIdentity()
+    material: Material = NO_MATERIAL
+    if reference is not None:
+        secret = _secret(facts)
+        material = {"key_json": secret.values[reference.key]}
+        identity = _secret_identity(facts, secret, material, digester)
+    return Login(
+        url=google_index_url(source),
+        username="oauth2accesstoken",
+        token=GoogleTokenRequest(identity=identity),
+        material=material,
+    )
+
+
+def _preauthenticated(source: PreauthenticatedSource, facts: IndexFacts) -> Login:
+    url = _secret(facts).values[source.url_secret_ref.key].get_secret_value()
+    return Login(url=without_userinfo(url), verbatim_url=SecretStr(url))
+
+
+def _basic_auth(source: BasicAuthSource, facts: IndexFacts) -> Login:
+    reference = source.secret_ref
+    secret = _secret(facts)
+    username = source.username
+    if username is None:
+        username = secret.values[reference.username_key].get_secret_value()
+    return Login(
+        url=source.url,
+        credential=Credential(username, secret.values[reference.password_key]),
+    )
+
+
+def _secret(facts: IndexFacts) -> SourceRecord:
+    if facts.secret is None:
+        raise ValueError("an index that passed its checks without its Secret")
+    return facts.secret
+
+
+def _secret_identity(
+    facts: IndexFacts, secret: SourceRecord, material: Material, digester: Digester
+) -> SecretIdentity:
+    values = {key: value.get_secret_value() for key, value in material.items()}
+    return SecretIdentity(
+        namespace=facts.record.ref.namespace,
+        secret_uid=secret.uid,
+        digest=digester.material(values),
+    )

@@ -1,0 +1,160 @@
+"""What outlives a pass: served entries, allotted names, placements; how a restart refills it."""
+
+import base64
+import binascii
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from artifact_index.api.constants import CONTENT_DIGEST_ANNOTATION, SERVED_ANNOTATION
+from artifact_index.credentials.broker import Broker
+from artifact_index.credentials.grants import Grant
+from artifact_index.reconcile.outputs import UV_TOML_KEY
+from artifact_index.reconcile.placement import Placed, Served
+from artifact_index.reconcile.records import ObjectRef, OptionsRecord, OutputRecord
+from artifact_index.rendering.entries import IndexEntry
+from artifact_index.rendering.readback import read_entries
+
+
+@dataclass(slots=True)
+class Memory:
+    """Facts that no single object holds, by IndexOptions or by ArtifactIndex.
+
+    `served` is what the outputs hold by UID of the index; `allotted` are names by UID;
+    `placements` are the last places of an index by the IndexOptions that gave them;
+    `missing_since` is when a source Secret or key was first missed, by UID.
+    """
+
+    served: defaultdict[ObjectRef, dict[str, Served]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    allotted: dict[ObjectRef, dict[str, str]] = field(default_factory=dict)
+    placements: defaultdict[ObjectRef, dict[ObjectRef, Placed]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    missing_since: dict[str, float] = field(default_factory=dict)
+    _placed_by: dict[ObjectRef, set[ObjectRef]] = field(default_factory=dict)
+
+    def names_of(self, record: OptionsRecord) -> dict[str, str]:
+        """The allotted names of an IndexOptions; after a start those of its status."""
+        if record.ref not in self.allotted:
+            items = record.decoded_status().get("indexes") or ()
+            self.allotted[record.ref] = {
+                item["uid"]: item["name"] for item in items if item.get("name")
+            }
+        return self.allotted[record.ref]
+
+    def keep_placements(self, options: ObjectRef, placed: Sequence[Placed]) -> set[ObjectRef]:
+        """Take the places of a pass; returns every index whose status that may change."""
+        now = {one.record.ref for one in placed}
+        before = self._placed_by.get(options, set())
+        self._placed_by[options] = now
+        for ref in before - now:
+            self._drop_placement(ref, options)
+        for one in placed:
+            self.placements[one.record.ref][options] = one
+        self.allotted[options] = {
+            one.record.uid: one.name for one in placed if one.name is not None
+        }
+        return before | now
+
+    def keep_served(self, options: ObjectRef, placed: Sequence[Placed]) -> None:
+        """What the outputs hold from now on."""
+        self.served[options] = {
+            one.record.uid: one.served for one in placed if one.served is not None
+        }
+
+    def forget_options(self, options: ObjectRef) -> None:
+        """The IndexOptions is gone."""
+        for ref in self._placed_by.pop(options, set()):
+            self._drop_placement(ref, options)
+        self.served.pop(options, None)
+        self.allotted.pop(options, None)
+
+    def forget_index(self, ref: ObjectRef) -> None:
+        """The ArtifactIndex is gone."""
+        for placed in self.placements.pop(ref, {}).values():
+            self.missing_since.pop(placed.record.uid, None)
+
+    def _drop_placement(self, index: ObjectRef, options: ObjectRef) -> None:
+        places = self.placements.get(index, {})
+        places.pop(options, None)
+        if not places:
+            self.placements.pop(index, None)
+
+
+def take_up(
+    record: OutputRecord,
+    data: Mapping[str, str],
+    *,
+    owner: ObjectRef,
+    memory: Memory,
+    broker: Broker,
+) -> None:
+    """Take tokens and entries up from an output of our own, after a start.
+
+    Only content whose keyed digest verifies is believed; an output that somebody edited is left
+    out, and its tokens are minted anew unless another output holds them.
+    """
+    if record.annotations.get(CONTENT_DIGEST_ANNOTATION) != record.digest:
+        return
+    served = _served_entries(record, data)
+    known = memory.served[owner]
+    for uid, one in served.items():
+        # A Secret's entry has its credential; a ConfigMap's only stands in where there is none.
+        if uid not in known or record.ref.kind == "Secret":
+            known[uid] = one
+        _seed(broker, one, owner)
+
+
+def _served_entries(record: OutputRecord, data: Mapping[str, str]) -> dict[str, Served]:
+    try:
+        content = json.loads(record.annotations.get(SERVED_ANNOTATION, ""))
+        text = data.get(UV_TOML_KEY, "")
+        if record.ref.kind == "Secret":
+            text = base64.b64decode(text).decode()
+    except (ValueError, binascii.Error):
+        return {}
+    items: dict[str, dict[str, Any]] = content["indexes"]
+    entries = read_entries(
+        SecretStr(text),
+        verbatim={name for name, item in items.items() if item.get("verbatim")}
+        if record.ref.kind == "Secret"
+        else (),
+        public_name=content.get("public"),
+    )
+    return {
+        item["uid"]: _served(entries[name], item, content["grants"])
+        for name, item in items.items()
+        if name in entries
+    }
+
+
+def _served(
+    entry: IndexEntry, item: Mapping[str, Any], grants: Mapping[str, Sequence[int]]
+) -> Served:
+    token = item.get("token")
+    minted_at, expires_at, repeats = grants[token] if token else (0, None, 0)
+    return Served(
+        entry=entry,
+        scope=item["scope"],
+        token=token,
+        endpoint=item.get("endpoint"),
+        minted_at=minted_at,
+        expires_at=expires_at,
+        repeats=bool(repeats),
+        bare=bool(item.get("bare")),
+    )
+
+
+def _seed(broker: Broker, served: Served, owner: ObjectRef) -> None:
+    if served.token is not None and served.entry.credential is not None:
+        grant = Grant(served.entry.credential.password, served.minted_at, served.expires_at)
+        broker.seed(served.token, grant, repeats=served.repeats, consumer=owner)
+    if served.endpoint is not None:
+        url = served.entry.url.removesuffix("simple/")
+        broker.seed(served.endpoint, Grant(SecretStr(url), 0, None), consumer=owner)

@@ -1,0 +1,252 @@
+"""The outputs that ought to be, and whether an object that is there may be written. Pure."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from artifact_index.api import reason_names as reasons
+from artifact_index.api.constants import (
+    API_VERSION,
+    CONTENT_DIGEST_ANNOTATION,
+    EXPIRES_AT_ANNOTATION,
+    FIELD_MANAGER,
+    INDEX_OPTIONS_KIND,
+    OWNER_ANNOTATION,
+    OWNER_UID_ANNOTATION,
+    PYPI_URL,
+    REFRESH_AT_ANNOTATION,
+    ROLE_LABEL,
+    ROLE_OUTPUT,
+    SERVED_ANNOTATION,
+)
+from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.timestamps import format_time
+from artifact_index.reconcile.checks import Problem
+from artifact_index.reconcile.digests import Digester
+from artifact_index.reconcile.placement import Placed
+from artifact_index.reconcile.records import (
+    OUR_ANNOTATIONS,
+    OptionsRecord,
+    OutputRecord,
+    OutputRef,
+)
+from artifact_index.reconcile.references import declared_outputs
+from artifact_index.rendering.entries import (
+    PublicContent,
+    PublicEntry,
+    SensitiveContent,
+    UvDocument,
+)
+from artifact_index.rendering.uv_toml import (
+    NotCredentialFreeError,
+    public_uv_toml,
+    sensitive_uv_toml,
+)
+
+UV_TOML_KEY: Final = "uv.toml"
+LARGEST_OUTPUT: Final = 900 * 1024
+"""Bytes of data. A Secret may hold 1 MiB; the rest is for metadata and its bookkeeping."""
+
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredOutput:
+    """An output as it ought to be. `data` is as the API takes it: base64 in a Secret."""
+
+    ref: OutputRef
+    data: Mapping[str, str] = field(repr=False)
+    annotations: Mapping[str, str]
+    digest: str
+    owner: Mapping[str, Any] | None
+
+    def creation(self) -> dict[str, Any]:
+        """The body of a POST."""
+        body: dict[str, Any] = {
+            "metadata": {
+                "name": self.ref.name,
+                "namespace": self.ref.namespace,
+                "labels": _LABELS,
+                "annotations": dict(self.annotations),
+            },
+            "data": dict(self.data),
+        }
+        if self.ref.kind == "Secret":
+            body["type"] = "Opaque"
+        if self.owner is not None:
+            body["metadata"]["ownerReferences"] = [dict(self.owner)]
+        return body
+
+    def patch(self, existing: OutputRecord) -> dict[str, Any]:
+        """The body of a merge patch; null for each key and annotation of ours that went."""
+        gone_keys = dict.fromkeys(existing.keys - self.data.keys())
+        gone_annotations = dict.fromkeys(existing.annotations.keys() - self.annotations.keys())
+        return {
+            "metadata": {
+                "uid": existing.uid,
+                "labels": _LABELS,
+                "annotations": {**gone_annotations, **self.annotations},
+                "ownerReferences": [dict(self.owner)] if self.owner else None,
+            },
+            "data": {**gone_keys, **self.data},
+        }
+
+    def is_met_by(self, existing: OutputRecord) -> bool:
+        """Whether the object needs no write."""
+        owner_uid = existing.controller.uid if existing.controller else None
+        return (
+            existing.labelled
+            and existing.digest == self.digest
+            and existing.annotations == self.annotations
+            and owner_uid == (self.owner["uid"] if self.owner else None)
+        )
+
+
+_LABELS: Final = {ROLE_LABEL: ROLE_OUTPUT, MANAGED_BY_LABEL: FIELD_MANAGER}
+
+RELEASE_PATCH: Final[Mapping[str, Any]] = {
+    "labels": {ROLE_LABEL: None, MANAGED_BY_LABEL: None},
+    "annotations": dict.fromkeys(OUR_ANNOTATIONS),
+    "ownerReferences": None,
+}
+"""Metadata that makes an output an ordinary object again, for `deletionPolicy: Retain`."""
+
+
+def document_of(spec: IndexOptionsSpec, placed: Sequence[Placed]) -> UvDocument:
+    """What the uv.toml of an IndexOptions says."""
+    public = spec.public_index
+    return UvDocument(
+        entries=tuple(one.entry for one in placed if one.entry is not None),
+        public=PublicEntry(public.name, public.url or PYPI_URL) if public.enabled else None,
+        prefer_private=spec.prefer_private,
+        index_strategy=spec.index_strategy,
+    )
+
+
+def desired_outputs(
+    record: OptionsRecord, placed: Sequence[Placed], digester: Digester
+) -> tuple[list[DesiredOutput], Problem | None]:
+    """Every output that the spec names, and the first reason why one cannot be made."""
+    if record.spec is None:
+        raise ValueError("outputs of an unusable spec")
+    document = document_of(record.spec, placed)
+    outputs: list[DesiredOutput] = []
+    problem: Problem | None = None
+    for ref in declared_outputs(record):
+        try:
+            data = _data(ref, document)
+        except NotCredentialFreeError as error:
+            problem = problem or _not_credential_free(ref, error.index_name)
+            continue
+        size = sum(len(key) + len(value) for key, value in data.items())
+        if size > LARGEST_OUTPUT:
+            problem = problem or _too_large(ref, size, len(document.entries))
+            continue
+        outputs.append(_desired(ref, record, data, placed, digester))
+    return outputs, problem
+
+
+def _data(ref: OutputRef, document: UvDocument) -> dict[str, str]:
+    if ref.kind == "Secret":
+        return _secret_data(SensitiveContent({UV_TOML_KEY: sensitive_uv_toml(document)}))
+    return _config_map_data(PublicContent({UV_TOML_KEY: public_uv_toml(document)}))
+
+
+def _secret_data(content: SensitiveContent) -> dict[str, str]:
+    return {
+        key: base64.b64encode(text.get_secret_value().encode()).decode()
+        for key, text in content.files.items()
+    }
+
+
+def _config_map_data(content: PublicContent) -> dict[str, str]:
+    return dict(content.files)
+
+
+def _desired(
+    ref: OutputRef,
+    record: OptionsRecord,
+    data: dict[str, str],
+    placed: Sequence[Placed],
+    digester: Digester,
+) -> DesiredOutput:
+    holds_tokens = ref.kind == "Secret"
+    served = served_annotation(record, placed, holds_tokens=holds_tokens)
+    digest = digester.output(ref, data, served)
+    annotations = {
+        OWNER_ANNOTATION: record.ref.name,
+        OWNER_UID_ANNOTATION: record.uid,
+        CONTENT_DIGEST_ANNOTATION: digest,
+        SERVED_ANNOTATION: served,
+    }
+    if holds_tokens:
+        expiries = [one.expires_at for one in placed if one.expires_at is not None]
+        refreshes = [one.refresh_at for one in placed if one.refresh_at is not None]
+        if expiries:
+            annotations[EXPIRES_AT_ANNOTATION] = format_time(min(expiries))
+        if refreshes:
+            annotations[REFRESH_AT_ANNOTATION] = format_time(min(refreshes))
+    return DesiredOutput(ref, data, annotations, digest, _owner_reference(record))
+
+
+def _owner_reference(record: OptionsRecord) -> dict[str, Any] | None:
+    if record.spec is None or record.spec.deletion_policy == "Retain":
+        return None
+    return {
+        "apiVersion": API_VERSION,
+        "kind": INDEX_OPTIONS_KIND,
+        "name": record.ref.name,
+        "uid": record.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def served_annotation(
+    record: OptionsRecord, placed: Sequence[Placed], *, holds_tokens: bool
+) -> str:
+    """What a restart needs to take up the tokens of a file again: keyed digests and times only."""
+    public = record.spec.public_index if record.spec else None
+    indexes: dict[str, dict[str, Any]] = {}
+    grants: dict[str, list[int]] = {}
+    for one in placed:
+        if one.served is None:
+            continue
+        item: dict[str, Any] = {"uid": one.record.uid, "scope": one.served.scope}
+        entry = one.served.entry
+        if entry.verbatim_url is not None:
+            item["verbatim"] = True
+        if not holds_tokens and (entry.credentialed or entry.verbatim_url is not None):
+            item["bare"] = True
+        if one.served.endpoint is not None:
+            item["endpoint"] = one.served.endpoint
+        if holds_tokens and one.served.token and one.served.expires_at is not None:
+            item["token"] = one.served.token
+            times = [one.served.minted_at, one.served.expires_at]
+            grants[one.served.token] = [*times, int(one.served.repeats)]
+        indexes[entry.name] = item
+    content: dict[str, Any] = {"indexes": indexes, "grants": grants}
+    if public is not None and public.enabled:
+        content["public"] = public.name
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def _not_credential_free(ref: OutputRef, index_name: str) -> Problem:
+    return Problem(
+        reasons.NOT_CREDENTIAL_FREE,
+        f"{ref.kind} {ref.name!r} must not hold index {index_name!r}: its preauthenticated URL has "
+        "no user name, or has a query or fragment, so all of it may be a secret; write it to a "
+        "Secret, or leave the index out of this selection",
+        stalled=True,
+    )
+
+
+def _too_large(ref: OutputRef, size: int, count: int) -> Problem:
+    return Problem(
+        reasons.TARGET_TOO_LARGE,
+        f"{ref.kind} {ref.name!r} would hold {size} bytes for {count} indexes, more than the "
+        f"{LARGEST_OUTPUT} that fit; select fewer indexes, or split them over two IndexOptions",
+        stalled=True,
+    )

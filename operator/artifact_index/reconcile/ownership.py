@@ -1,0 +1,63 @@
+"""Whether an object that has an output's name may be written: nothing foreign ever is. Pure."""
+
+from artifact_index.api import reason_names as reasons
+from artifact_index.api.constants import ADOPT_ANNOTATION, OWNER_ANNOTATION, OWNER_UID_ANNOTATION
+from artifact_index.reconcile.checks import Problem
+from artifact_index.reconcile.records import OptionsRecord, OutputRecord, Owner
+
+
+def ownership_problem(
+    existing: OutputRecord, options: OptionsRecord, other_uids: frozenset[str]
+) -> Problem | None:
+    """Why an object of an output's name must not be written; None where it is ours.
+
+    A controller reference decides. Without one (`deletionPolicy: Retain`) our marks do; without
+    them only the object's own consent, its adopt annotation. `other_uids` are the UIDs of the
+    other IndexOptions of the namespace.
+    """
+    what = f"{existing.ref.kind} {existing.ref.name!r}"
+    if existing.controller is not None:
+        return _by_controller(what, existing.controller, options)
+    marked_uid = existing.annotations.get(OWNER_UID_ANNOTATION)
+    if existing.labelled and marked_uid is not None:
+        marked_name = existing.annotations.get(OWNER_ANNOTATION)
+        orphaned = marked_uid not in other_uids and marked_name == options.ref.name
+        if marked_uid == options.uid or orphaned:
+            return None
+        return _not_owned(what, f"belongs to IndexOptions {marked_name!r}")
+    if existing.adopt == options.ref.name:
+        return None
+    return _not_owned(
+        what,
+        "was there before and is not this operator's; to hand it over, annotate it with "
+        f"{ADOPT_ANNOTATION}={options.ref.name}",
+    )
+
+
+def belongs_to(existing: OutputRecord, options: OptionsRecord) -> bool:
+    """Whether an object is this very IndexOptions' own, so that it may be taken away."""
+    if existing.controller is not None:
+        return existing.controller.ours and existing.controller.uid == options.uid
+    return existing.labelled and existing.annotations.get(OWNER_UID_ANNOTATION) == options.uid
+
+
+def _by_controller(what: str, owner: Owner, options: OptionsRecord) -> Problem | None:
+    if not owner.ours:
+        return _not_owned(what, "is controlled by another object")
+    if owner.uid == options.uid:
+        return None
+    if owner.name == options.ref.name:
+        return Problem(
+            reasons.WAITING_FOR_DELETION,
+            f"{what} belongs to an earlier IndexOptions of this name and is being deleted",
+            stalled=False,
+        )
+    return _not_owned(what, f"belongs to IndexOptions {owner.name!r}")
+
+
+def _not_owned(what: str, why: str) -> Problem:
+    return Problem(
+        reasons.TARGET_NOT_OWNED,
+        f"{what} {why}; it is left untouched: choose another name in spec.outputs, or delete it",
+        stalled=True,
+    )

@@ -1,0 +1,239 @@
+"""One pass over one object: gather, place, plan, apply, summarise."""
+
+import logging
+import secrets
+from collections.abc import Callable
+
+from artifact_index.api import reason_names as reasons
+from artifact_index.credentials.broker import Broker
+from artifact_index.credentials.freshness import Margins
+from artifact_index.kube.errors import ApiError
+from artifact_index.reconcile.apply import Applied, Applier
+from artifact_index.reconcile.checks import Problem
+from artifact_index.reconcile.digests import Digester
+from artifact_index.reconcile.gather import Gathered, Gatherer
+from artifact_index.reconcile.memory import Memory
+from artifact_index.reconcile.outputs import desired_outputs
+from artifact_index.reconcile.placement import Placed, first_withdrawal, place, place_vanished
+from artifact_index.reconcile.queue import WorkQueue
+from artifact_index.reconcile.recorder import Recorder
+from artifact_index.reconcile.records import ObjectRef, OptionsRecord
+from artifact_index.reconcile.store import Key, Store, index_key
+from artifact_index.reconcile.summarize import (
+    OptionsOutcome,
+    index_status,
+    no_indexes,
+    options_status,
+    suspended_options_status,
+    unselected_status,
+)
+
+_FOREIGN_RECHECK = 60.0
+"""Seconds after which an object that is not ours is looked at again: no watch shows it."""
+
+logger = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Brings one object at a time to what its spec asks for."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        queue: WorkQueue,
+        gatherer: Gatherer,
+        applier: Applier,
+        recorder: Recorder,
+        broker: Broker,
+        memory: Memory,
+        digester: Digester,
+        margins: Margins,
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._gatherer = gatherer
+        self._applier = applier
+        self._recorder = recorder
+        self._broker = broker
+        self._memory = memory
+        self._digester = digester
+        self._margins = margins
+        self._now = now
+
+    async def work(self) -> None:
+        """One worker: take the most urgent object, again and again."""
+        while True:
+            key = await self._queue.get()
+            try:
+                await self.reconcile(key)
+            finally:
+                self._queue.done(key)
+
+    async def reconcile(self, key: Key) -> None:
+        """One pass over an object. Whatever fails is logged and tried again later."""
+        try:
+            if key.kind == "IndexOptions":
+                await self._reconcile_options(key)
+            else:
+                await self._reconcile_index(key)
+        except ApiError as error:
+            delay = self._queue.retry(key, error.retry_after or 0.0)
+            logger.warning("%s %s/%s: %s; trying again in %.1f s", key.kind, *key.ref, error, delay)
+        except Exception:
+            # The outermost boundary of a pass: one bad object must not stop the others.
+            incident = secrets.token_hex(4)
+            delay = self._queue.retry(key)
+            logger.exception(
+                "%s %s/%s: internal error %s; trying again in %.1f s",
+                key.kind, *key.ref, incident, delay,
+            )  # fmt: skip
+            await self._record_internal_error(key, incident)
+
+    async def _reconcile_options(self, key: Key) -> None:
+        record = self._store.options.get(key.ref)
+        if record is None:
+            self._broker.release(key.ref)
+            self._memory.forget_options(key.ref)
+            return
+        if record.spec is not None and record.spec.suspend:
+            self._broker.release(key.ref)
+            status = suspended_options_status(record, self._now())
+            await self._recorder.record_options(record, status, self._now())
+            return
+        if record.problem is not None:
+            problem = Problem(reasons.INVALID_SPEC, record.problem.message, stalled=True)
+            await self._finish(key, record, OptionsOutcome((), (), problem))
+            return
+        gathered = await self._gatherer.gather(record)
+        if gathered.waiting_until is not None:
+            # The broker says when an answer is there; this is for the one that does not come.
+            self._queue.add(key, gathered.waiting_until - self._now())
+            return
+        if not gathered.views:
+            await self._without_indexes(key, record)
+            return
+        placed = self._place(record, gathered)
+        applied = await self._write(record, placed)
+        if applied.problem is None:
+            applied.problem = await self._applier.remove_undeclared(record)
+        concerned = self._memory.keep_placements(key.ref, placed)
+        await self._finish(key, record, OptionsOutcome(placed, applied.written, applied.problem))
+        for ref in concerned:
+            self._queue.add(index_key(ref), 0)
+        self._come_back(key, placed, applied)
+
+    def _place(self, record: OptionsRecord, gathered: Gathered) -> list[Placed]:
+        public = record.spec.public_index if record.spec else None
+        return place(
+            gathered.views,
+            served=self._memory.served[record.ref],
+            allotted=self._memory.names_of(record),
+            public_name=public.name if public and public.enabled else None,
+            with_credentials=gathered.with_credentials,
+            margins=self._margins,
+            now=self._now(),
+        )
+
+    async def _write(self, record: OptionsRecord, placed: list[Placed]) -> Applied:
+        outputs, problem = desired_outputs(record, placed, self._digester)
+        applied = await self._applier.apply(record, outputs)
+        if applied.problem is None:
+            self._memory.keep_served(record.ref, placed)
+        applied.problem = applied.problem or problem
+        return applied
+
+    async def _without_indexes(self, key: Key, record: OptionsRecord) -> None:
+        """Nothing selected: a file with the public index alone is never written.
+
+        An output that is there stays, until the tokens in it have to be withdrawn.
+        """
+        outputs = self._store.outputs_of(record.ref)
+        served = self._memory.served[record.ref] if outputs else {}
+        withdraw_at = first_withdrawal(served, self._margins)
+        if withdraw_at is not None and withdraw_at <= self._now():
+            vanished = place_vanished(record.ref.namespace, served, self._margins, self._now())
+            await self._write(record, vanished)
+        elif withdraw_at is not None:
+            self._queue.add(key, withdraw_at - self._now())
+        concerned = self._memory.keep_placements(key.ref, ())
+        problem = no_indexes(record, outputs_stay=bool(outputs))
+        await self._finish(key, record, OptionsOutcome((), (), problem))
+        for ref in concerned:
+            self._queue.add(index_key(ref), 0)
+
+    async def _finish(self, key: Key, record: OptionsRecord, outcome: OptionsOutcome) -> None:
+        # Meanwhile the object may have been deleted, or changed: then its own event comes.
+        latest = self._store.options.get(key.ref)
+        if latest is None or (latest.uid, latest.generation) != (record.uid, record.generation):
+            return
+        now = self._now()
+        status = options_status(latest, outcome, margins=self._margins, now=now)
+        await self._recorder.record_options(latest, status, now)
+
+    def _come_back(self, key: Key, placed: list[Placed], applied: Applied) -> None:
+        if applied.error is not None:
+            self._queue.retry(key, applied.error.retry_after or 0.0)
+            return
+        self._queue.forget_failures(key)
+        times = [one.recheck_at for one in placed if one.recheck_at is not None]
+        delays = [max(0.1, time - self._now()) for time in times]
+        if applied.problem is not None and applied.problem.reason in (
+            reasons.TARGET_NOT_OWNED,
+            reasons.WAITING_FOR_DELETION,
+        ):
+            delays.append(_FOREIGN_RECHECK)
+        if delays:
+            self._queue.add(key, min(delays))
+
+    async def _reconcile_index(self, key: Key) -> None:
+        record = self._store.indexes.get(key.ref)
+        if record is None:
+            self._memory.forget_index(key.ref)
+            return
+        consumers = self._store.consumers(record)
+        if not consumers:
+            self._memory.forget_index(key.ref)
+            status = unselected_status(record, self._gatherer.spec_problem(record), self._now())
+        else:
+            placed = self._placement_of(key.ref, record.generation, [one.ref for one in consumers])
+            if placed is None:
+                # The IndexOptions has not been planned with this spec; its pass asks again.
+                return
+            status = index_status(record, placed, self._now())
+        await self._recorder.record_index(record, status, self._now())
+        self._queue.forget_failures(key)
+
+    def _placement_of(
+        self, ref: ObjectRef, generation: int, consumers: list[ObjectRef]
+    ) -> Placed | None:
+        """The place that the status speaks of: the first unready one by name, else the first."""
+        places = self._memory.placements.get(ref, {})
+        found = [places.get(consumer) for consumer in sorted(consumers)]
+        if any(one is None or one.record.generation != generation for one in found):
+            return None
+        ordered = [one for one in found if one is not None]
+        return next((one for one in ordered if not one.ready), ordered[0])
+
+    async def _record_internal_error(self, key: Key, incident: str) -> None:
+        if key.kind != "IndexOptions" or (record := self._store.options.get(key.ref)) is None:
+            return
+        message = f"internal error {incident}; the operator's log has the details"
+        outcome = OptionsOutcome((), (), Problem(reasons.INTERNAL_ERROR, message, stalled=False))
+        try:
+            await self._finish(key, record, outcome)
+        except ApiError as error:
+            logger.warning("%s %s/%s: %s", key.kind, *key.ref, error)
+
+
+def urgency_of(memory: Memory, margins: Margins) -> Callable[[Key], float]:
+    """The queue's order among IndexOptions: whose served token is withdrawn first."""
+
+    def urgency(key: Key) -> float:
+        if key.kind != "IndexOptions":
+            return 0.0
+        withdraw_at = first_withdrawal(memory.served.get(key.ref, {}), margins)
+        return float("inf") if withdraw_at is None else withdraw_at
+
+    return urgency

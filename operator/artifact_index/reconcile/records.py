@@ -1,0 +1,201 @@
+"""What is kept of each observed object: only the fields that decide something.
+
+Raw bodies and managedFields are dropped, since up to ten thousand objects are held at a time.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from pydantic import SecretStr
+
+from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.base import SpecError, parse_spec
+from artifact_index.api.constants import (
+    ADOPT_ANNOTATION,
+    API_VERSION,
+    CONTENT_DIGEST_ANNOTATION,
+    EXPIRES_AT_ANNOTATION,
+    INDEX_OPTIONS_KIND,
+    OWNER_ANNOTATION,
+    OWNER_UID_ANNOTATION,
+    REFRESH_AT_ANNOTATION,
+    ROLE_LABEL,
+    SERVED_ANNOTATION,
+)
+from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.reconcile.digests import Digester
+
+Spec = TypeVar("Spec", ArtifactIndexSpec, IndexOptionsSpec)
+
+OUR_ANNOTATIONS = (
+    OWNER_ANNOTATION,
+    OWNER_UID_ANNOTATION,
+    EXPIRES_AT_ANNOTATION,
+    REFRESH_AT_ANNOTATION,
+    CONTENT_DIGEST_ANNOTATION,
+    SERVED_ANNOTATION,
+)
+
+
+class ObjectRef(NamedTuple):
+    """An object of a kind that is clear from the context."""
+
+    namespace: str
+    name: str
+
+
+class OutputRef(NamedTuple):
+    """An output: `kind` is Secret or ConfigMap."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomRecord(Generic[Spec]):
+    """An ArtifactIndex or IndexOptions. `status` is compact JSON, decoded only when needed."""
+
+    ref: ObjectRef
+    uid: str
+    generation: int
+    resource_version: int
+    created: str
+    labels: Mapping[str, str]
+    spec: Spec | None
+    problem: SpecError | None
+    status: bytes
+
+    def decoded_status(self) -> dict[str, Any]:
+        """The status as last seen on the API server."""
+        status: dict[str, Any] = json.loads(self.status)
+        return status
+
+    def same_input(self, other: "CustomRecord[Spec] | None") -> bool:
+        """Whether nothing differs that reconciling reads, apart from the status."""
+        return (
+            other is not None
+            and self.uid == other.uid
+            and self.generation == other.generation
+            and self.labels == other.labels
+        )
+
+
+IndexRecord = CustomRecord[ArtifactIndexSpec]
+OptionsRecord = CustomRecord[IndexOptionsSpec]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The controller of an output: its kind (with our group or not), name and UID."""
+
+    ours: bool
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRecord:
+    """A Secret or ConfigMap as an output: who owns it and a keyed digest of what it holds."""
+
+    ref: OutputRef
+    uid: str
+    resource_version: int
+    controller: Owner | None
+    labelled: bool
+    annotations: Mapping[str, str]
+    adopt: str | None
+    keys: frozenset[str]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """A source Secret: its values stay SecretStr until they are rendered.
+
+    A value that is no UTF-8 is in `binary` instead: none of our sources can use it.
+    """
+
+    uid: str
+    resource_version: int
+    values: Mapping[str, SecretStr]
+    binary: frozenset[str]
+
+
+def status_bytes(status: Mapping[str, Any]) -> bytes:
+    """A status as the canonical JSON in which two of them are compared."""
+    return json.dumps(status, sort_keys=True, separators=(",", ":")).encode()
+
+
+def custom_record(model: type[Spec], body: Mapping[str, Any]) -> CustomRecord[Spec]:
+    """The record of a custom resource; an unusable spec becomes `problem`, never an exception."""
+    metadata = body["metadata"]
+    spec: Spec | None = None
+    problem: SpecError | None = None
+    try:
+        spec = parse_spec(model, body.get("spec") or {})
+    except SpecError as error:
+        problem = error
+    return CustomRecord(
+        ref=ObjectRef(metadata["namespace"], metadata["name"]),
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        resource_version=int(metadata["resourceVersion"]),
+        created=metadata.get("creationTimestamp", ""),
+        labels=dict(metadata.get("labels") or {}),
+        spec=spec,
+        problem=problem,
+        status=status_bytes(body.get("status") or {}),
+    )
+
+
+def output_record(kind: str, body: Mapping[str, Any], digester: Digester) -> OutputRecord:
+    """The record of an output candidate; its data is digested, not kept."""
+    metadata = body["metadata"]
+    annotations = metadata.get("annotations") or {}
+    data = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
+    ref = OutputRef(kind, metadata["namespace"], metadata["name"])
+    return OutputRecord(
+        ref=ref,
+        uid=metadata["uid"],
+        resource_version=int(metadata["resourceVersion"]),
+        controller=_controller(metadata.get("ownerReferences") or []),
+        labelled=(metadata.get("labels") or {}).get(ROLE_LABEL) == "output",
+        annotations={key: annotations[key] for key in OUR_ANNOTATIONS if key in annotations},
+        adopt=annotations.get(ADOPT_ANNOTATION),
+        keys=frozenset(data),
+        digest=digester.output(ref, data, annotations.get(SERVED_ANNOTATION, "")),
+    )
+
+
+def source_record(body: Mapping[str, Any]) -> SourceRecord:
+    """The record of a source Secret, its values decoded."""
+    values: dict[str, SecretStr] = {}
+    binary: set[str] = set()
+    for key, encoded in (body.get("data") or {}).items():
+        try:
+            values[key] = SecretStr(base64.b64decode(encoded).decode())
+        except (UnicodeDecodeError, binascii.Error):
+            binary.add(key)
+    metadata = body["metadata"]
+    return SourceRecord(
+        uid=metadata["uid"],
+        resource_version=int(metadata["resourceVersion"]),
+        values=values,
+        binary=frozenset(binary),
+    )
+
+
+def _controller(references: list[Mapping[str, Any]]) -> Owner | None:
+    for reference in references:
+        if reference.get("controller"):
+            ours = (
+                reference.get("apiVersion") == API_VERSION
+                and reference.get("kind") == INDEX_OPTIONS_KIND
+            )
+            return Owner(ours=ours, name=reference["name"], uid=reference["uid"])
+    return None

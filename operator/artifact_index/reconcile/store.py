@@ -1,0 +1,249 @@
+"""The observed world in memory, and which objects a change concerns."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from artifact_index.api.constants import (
+    ARTIFACT_INDEX_KIND,
+    INDEX_OPTIONS_KIND,
+    OWNER_ANNOTATION,
+)
+from artifact_index.reconcile.records import (
+    IndexRecord,
+    ObjectRef,
+    OptionsRecord,
+    OutputRecord,
+    OutputRef,
+    SourceRecord,
+)
+from artifact_index.reconcile.references import declared_outputs, source_secret
+from artifact_index.reconcile.table import Table
+
+
+class Key(NamedTuple):
+    """One entry of the queue: an IndexOptions (its outputs and status) or an ArtifactIndex."""
+
+    kind: Literal["IndexOptions", "ArtifactIndex"]
+    ref: ObjectRef
+
+
+def options_key(ref: ObjectRef) -> Key:
+    """The queue's key of an IndexOptions."""
+    return Key(INDEX_OPTIONS_KIND, ref)
+
+
+def index_key(ref: ObjectRef) -> Key:
+    """The queue's key of an ArtifactIndex."""
+    return Key(ARTIFACT_INDEX_KIND, ref)
+
+
+class Store:
+    """Everything observed. Each change answers with the keys that it concerns.
+
+    An update that changes nothing (an echo of our own write, an object listed once more) concerns
+    nobody.
+    """
+
+    def __init__(self) -> None:
+        self.indexes: Table[ObjectRef, IndexRecord] = Table()
+        self.options: Table[ObjectRef, OptionsRecord] = Table()
+        self.outputs: Table[OutputRef, OutputRecord] = Table()
+        self.sources: Table[ObjectRef, SourceRecord] = Table()
+        self._indexes_in: defaultdict[str, dict[str, IndexRecord]] = defaultdict(dict)
+        self._options_in: defaultdict[str, dict[str, OptionsRecord]] = defaultdict(dict)
+        self._users: defaultdict[ObjectRef, set[ObjectRef]] = defaultdict(set)
+        self._declarers: defaultdict[OutputRef, set[ObjectRef]] = defaultdict(set)
+        self._owned: defaultdict[ObjectRef, set[OutputRef]] = defaultdict(set)
+
+    # ArtifactIndex
+
+    def put_index(self, record: IndexRecord) -> set[Key]:
+        """Observe an ArtifactIndex."""
+        old = self.indexes.get(record.ref)
+        if not self.indexes.put(record.ref, record):
+            return set()
+        self._indexes_in[record.ref.namespace][record.ref.name] = record
+        if record.same_input(old):
+            # The annotation echo of our own status write ends here; somebody else's edit of the
+            # status is put right.
+            changed = old is not None and old.status != record.status
+            return {index_key(record.ref)} if changed else set()
+        if old is not None:
+            self._forget_user(old)
+        if (secret := source_secret(record.spec)) is not None:
+            self._users[ObjectRef(record.ref.namespace, secret)].add(record.ref)
+        concerned = self._selecting(record) | (self._selecting(old) if old else set())
+        return {options_key(ref) for ref in concerned} | {index_key(record.ref)}
+
+    def drop_index(self, ref: ObjectRef, uid: str | None = None) -> set[Key]:
+        """An ArtifactIndex is gone."""
+        old = self.indexes.remove(ref, uid)
+        if old is None:
+            return set()
+        del self._indexes_in[ref.namespace][ref.name]
+        self._forget_user(old)
+        return {options_key(options) for options in self._selecting(old)}
+
+    def selected(self, options: OptionsRecord) -> list[IndexRecord]:
+        """The indexes that an IndexOptions selects, in no particular order."""
+        if options.spec is None:
+            return []
+        candidates = self._indexes_in.get(options.ref.namespace, {}).values()
+        return [record for record in candidates if options.spec.selects(record.labels)]
+
+    def consumers(self, record: IndexRecord) -> list[OptionsRecord]:
+        """The IndexOptions that select an index and are not suspended."""
+        found = (self.options.get(ref) for ref in self._selecting(record))
+        return [one for one in found if one and one.spec and not one.spec.suspend]
+
+    # IndexOptions
+
+    def put_options(self, record: OptionsRecord) -> set[Key]:
+        """Observe an IndexOptions; its indexes are told when it has been planned."""
+        old = self.options.get(record.ref)
+        if not self.options.put(record.ref, record):
+            return set()
+        self._options_in[record.ref.namespace][record.ref.name] = record
+        if record.same_input(old):
+            changed = old is not None and old.status != record.status
+            return {options_key(record.ref)} if changed else set()
+        before = self._forget_declared(old) if old else set()
+        after = set(declared_outputs(record))
+        for output in after:
+            self._declarers[output].add(record.ref)
+        concerned = {options_key(record.ref)} | self._users_of_secrets(before ^ after)
+        if old is not None:
+            # An index that is not selected any more says so itself.
+            concerned |= {index_key(index.ref) for index in self.selected(old)}
+        return concerned
+
+    def drop_options(self, ref: ObjectRef, uid: str | None = None) -> set[Key]:
+        """An IndexOptions is gone; its outputs are the garbage collector's."""
+        old = self.options.remove(ref, uid)
+        if old is None:
+            return set()
+        del self._options_in[ref.namespace][ref.name]
+        gone = self._forget_declared(old)
+        others = {options_key(other) for output in gone for other in self._declarers[output]}
+        indexes = {index_key(index.ref) for index in self.selected(old)}
+        return others | indexes | self._users_of_secrets(gone)
+
+    def options_uids(self, namespace: str) -> frozenset[str]:
+        """The UIDs of every IndexOptions of a namespace."""
+        return frozenset(one.uid for one in self._options_in.get(namespace, {}).values())
+
+    # Outputs
+
+    def put_output(self, record: OutputRecord) -> set[Key]:
+        """Observe a Secret or ConfigMap that is, or may become, an output."""
+        old = self.outputs.get(record.ref)
+        if not self.outputs.put(record.ref, record):
+            return set()
+        if old is not None:
+            self._forget_owned(old)
+        if (owner := owner_name(record)) is not None:
+            self._owned[ObjectRef(record.ref.namespace, owner)].add(record.ref)
+        unchanged = old is not None and _without_version(old) == _without_version(record)
+        return set() if unchanged else self._concerned_by_output(record)
+
+    def drop_output(self, ref: OutputRef, uid: str | None = None) -> set[Key]:
+        """An output is gone, or has lost the label by which it is watched."""
+        old = self.outputs.remove(ref, uid)
+        if old is None:
+            return set()
+        concerned = self._concerned_by_output(old)
+        self._forget_owned(old)
+        return concerned
+
+    def outputs_of(self, ref: ObjectRef) -> list[OutputRecord]:
+        """The outputs that name this IndexOptions as their owner."""
+        found = (self.outputs.get(output) for output in sorted(self._owned.get(ref, ())))
+        return [record for record in found if record is not None]
+
+    def is_output(self, ref: ObjectRef) -> bool:
+        """Whether a Secret is an output, or named as one in its namespace."""
+        output = OutputRef("Secret", *ref)
+        known = self.outputs.get(output)
+        return bool(self._declarers.get(output)) or (known is not None and known.labelled)
+
+    # Source Secrets
+
+    def put_source(self, ref: ObjectRef, record: SourceRecord) -> set[Key]:
+        """Observe a labelled source Secret."""
+        return self.users_of(ref) if self.sources.put(ref, record) else set()
+
+    def drop_source(self, ref: ObjectRef, uid: str | None = None) -> set[Key]:
+        """A source Secret is gone, or has lost its label."""
+        return self.users_of(ref) if self.sources.remove(ref, uid) else set()
+
+    def users_of(self, secret: ObjectRef) -> set[Key]:
+        """The keys of everything that reads a source Secret."""
+        concerned: set[Key] = set()
+        for ref in self._users.get(secret, ()):
+            if (record := self.indexes.get(ref)) is not None:
+                concerned |= {options_key(options) for options in self._selecting(record)}
+        return concerned
+
+    def used_secrets(self) -> Iterator[ObjectRef]:
+        """Every Secret that some ArtifactIndex names as its source."""
+        return (secret for secret, users in self._users.items() if users)
+
+    def all_keys(self) -> Iterable[Key]:
+        """Every object of both kinds."""
+        yield from (options_key(ref) for ref in self.options)
+        yield from (index_key(ref) for ref in self.indexes)
+
+    def _selecting(self, record: IndexRecord) -> set[ObjectRef]:
+        options = self._options_in.get(record.ref.namespace, {}).values()
+        return {one.ref for one in options if one.spec and one.spec.selects(record.labels)}
+
+    def _forget_user(self, record: IndexRecord) -> None:
+        if (secret := source_secret(record.spec)) is not None:
+            ref = ObjectRef(record.ref.namespace, secret)
+            self._users[ref].discard(record.ref)
+            if not self._users[ref]:
+                del self._users[ref]
+
+    def _forget_declared(self, record: OptionsRecord) -> set[OutputRef]:
+        declared = set(declared_outputs(record))
+        for output in declared:
+            self._declarers[output].discard(record.ref)
+        return declared
+
+    def _forget_owned(self, record: OutputRecord) -> None:
+        if (owner := owner_name(record)) is not None:
+            self._owned[ObjectRef(record.ref.namespace, owner)].discard(record.ref)
+
+    def _concerned_by_output(self, record: OutputRecord) -> set[Key]:
+        concerned = {options_key(ref) for ref in self._declarers.get(record.ref, ())}
+        if (owner := owner_name(record)) is not None:
+            ref = ObjectRef(record.ref.namespace, owner)
+            if self.options.get(ref) is not None:
+                concerned.add(options_key(ref))
+        return concerned
+
+    def _users_of_secrets(self, outputs: set[OutputRef]) -> set[Key]:
+        concerned: set[Key] = set()
+        for output in outputs:
+            if output.kind == "Secret":
+                concerned |= self.users_of(ObjectRef(output.namespace, output.name))
+        return concerned
+
+
+def owner_name(record: OutputRecord) -> str | None:
+    """The name of the IndexOptions that owns an output, by reference or, without one, by mark."""
+    if record.controller is not None:
+        return record.controller.name if record.controller.ours else None
+    return record.annotations.get(OWNER_ANNOTATION)
+
+
+def _without_version(record: OutputRecord) -> tuple[object, ...]:
+    return (
+        record.uid,
+        record.controller,
+        record.labelled,
+        record.annotations,
+        record.adopt,
+        record.digest,
+    )

@@ -1,0 +1,75 @@
+"""One kind of observed object: newest version wins, and a sweep finds what vanished unseen."""
+
+from collections.abc import Hashable, Iterator
+from typing import Generic, Protocol, TypeVar
+
+Ref = TypeVar("Ref", bound=Hashable)
+
+
+class Versioned(Protocol):
+    """What a table needs to know of a record."""
+
+    @property
+    def uid(self) -> str:
+        """The object's UID."""
+
+    @property
+    def resource_version(self) -> int:
+        """The version of the object; comparable within one object."""
+
+
+Record = TypeVar("Record", bound=Versioned)
+
+
+class Table(Generic[Ref, Record]):
+    """Records by reference.
+
+    Watch events, list pages and answers to our own writes arrive in any order; a lower
+    resourceVersion is old news, also across a deletion and a new object of the same name.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[Ref, Record] = {}
+        self._touched: set[Ref] | None = None
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Ref]:
+        return iter(self._records)
+
+    def get(self, ref: Ref) -> Record | None:
+        """The newest record known of the object."""
+        return self._records.get(ref)
+
+    def put(self, ref: Ref, record: Record) -> bool:
+        """Take a record; False where one at least as new was there already."""
+        if self._touched is not None:
+            self._touched.add(ref)
+        known = self._records.get(ref)
+        if known is not None and known.resource_version >= record.resource_version:
+            return False
+        self._records[ref] = record
+        return True
+
+    def remove(self, ref: Ref, uid: str | None = None) -> Record | None:
+        """Forget the object; with `uid` only if it is still that one."""
+        if self._touched is not None:
+            self._touched.add(ref)
+        known = self._records.get(ref)
+        if known is None or (uid is not None and known.uid != uid):
+            return None
+        return self._records.pop(ref)
+
+    def begin_sweep(self) -> None:
+        """Start to remember what is touched, before a list is begun."""
+        self._touched = set()
+
+    def end_sweep(self, listed: set[Ref]) -> list[Ref]:
+        """What the finished list did not hold, and no event touched since it was begun.
+
+        An object that an event brought while the list was under way may be missing in the list
+        and alive all the same.
+        """
+        touched, self._touched = self._touched or set(), None
+        return [ref for ref in self._records if ref not in listed and ref not in touched]

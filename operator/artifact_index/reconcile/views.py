@@ -1,0 +1,138 @@
+"""One index as it stands now: its fresh login or the reason why there is none. Pure."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from artifact_index.api import reason_names as reasons
+from artifact_index.api.timestamps import format_time
+from artifact_index.credentials.freshness import Margins, shortfall_note
+from artifact_index.credentials.lease import Lease
+from artifact_index.reconcile.checks import Problem
+from artifact_index.reconcile.login import Login, index_url
+from artifact_index.reconcile.records import IndexRecord
+from artifact_index.rendering.entries import Credential
+
+MISSING_REASONS: Final = frozenset({reasons.SECRET_NOT_FOUND, reasons.SECRET_KEY_MISSING})
+
+
+@dataclass(frozen=True, slots=True)
+class IndexView:
+    """An index with its login's present state.
+
+    `login` is None where a check failed or the index is suspended; `problem` says why there is no
+    fresh credential. `pending_since` is set while a first answer of the cloud is awaited.
+    `failing` is the last error of a login whose credential is live all the same. `shortfall` says,
+    with the numbers, why the promise to builds cannot be kept.
+    """
+
+    record: IndexRecord
+    scope: str | None
+    login: Login | None = None
+    url: str | None = None
+    credential: Credential | None = None
+    problem: Problem | None = None
+    pending_since: float | None = None
+    failing: Problem | None = None
+    token: Lease | None = None
+    token_digest: str | None = None
+    endpoint_digest: str | None = None
+    shortfall: str | None = None
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the user suspended the index."""
+        return self.record.spec is not None and self.record.spec.suspend
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether the entry stays as it is: suspended, or a spec that cannot be read."""
+        return self.suspended or self.record.spec is None
+
+
+def view_without_login(
+    record: IndexRecord, scope: str | None, problem: Problem | None
+) -> IndexView:
+    """The view of an index that has failed a check or is suspended."""
+    return IndexView(record=record, scope=scope, problem=problem)
+
+
+def view_of(
+    record: IndexRecord,
+    scope: str,
+    login: Login,
+    *,
+    token: Lease | None,
+    token_digest: str | None,
+    endpoint: Lease | None,
+    endpoint_digest: str | None,
+    margins: Margins,
+    now: float,
+) -> IndexView:
+    """The view of an index that passed its checks.
+
+    `token` is None for a static login, and where no consumer needs the credential itself.
+    """
+    url, url_problem, url_pending = _url(login, endpoint)
+    credential, problem, pending = login.credential, None, None
+    if token is not None:
+        credential, problem, pending = _credential(login, token, now)
+    waits = [since for since in (url_pending, pending) if since is not None]
+    live = url is not None and problem is None
+    failing = token.error if token is not None and live else None
+    return IndexView(
+        record=record,
+        scope=scope,
+        login=login,
+        url=url,
+        credential=credential,
+        problem=problem or url_problem,
+        pending_since=min(waits) if waits else None,
+        failing=Problem(failing.reason, failing.message, failing.permanent) if failing else None,
+        token=token,
+        token_digest=token_digest,
+        endpoint_digest=endpoint_digest,
+        shortfall=_shortfall(token, margins) if live else None,
+    )
+
+
+def _shortfall(token: Lease | None, margins: Margins) -> str | None:
+    if token is None or token.guaranteed or token.grant is None or token.grant.expires_at is None:
+        return None
+    return shortfall_note(
+        life=token.grant.expires_at - token.grant.minted_at,
+        max_build=token.max_build,
+        longest_build=token.longest_build,
+        margins=margins,
+    )
+
+
+def _url(login: Login, endpoint: Lease | None) -> tuple[str | None, Problem | None, float | None]:
+    if login.endpoint is None:
+        return login.url, None, None
+    if endpoint is not None and endpoint.grant is not None:
+        return index_url(endpoint.grant.value.get_secret_value()), None, None
+    return None, *_unanswered(endpoint)
+
+
+def _credential(
+    login: Login, token: Lease, now: float
+) -> tuple[Credential | None, Problem | None, float | None]:
+    if token.grant is not None and token.servable(now):
+        return Credential(login.username, token.grant.value), None, None
+    if token.grant is None or token.grant.expires_at is None:
+        return None, *_unanswered(token)
+    cause = f": {token.error.message}" if token.error else "; a new one is being asked for"
+    expiry = format_time(token.grant.expires_at)
+    verb = "expired" if token.expired(now) else "was withdrawn before it expires"
+    message = f"the last token {verb} at {expiry} and could not be replaced in time{cause}"
+    stalled = token.error is not None and token.error.permanent
+    return None, Problem(reasons.CREDENTIAL_EXPIRED, message, stalled), None
+
+
+def _unanswered(lease: Lease | None) -> tuple[Problem, float | None]:
+    if lease is not None and lease.error is not None:
+        error = lease.error
+        return Problem(error.reason, error.message, error.permanent), None
+    since = lease.pending_since if lease is not None else None
+    message = "the cloud has been asked for the credential and has not answered yet"
+    return Problem(reasons.MINTING_CREDENTIAL, message, stalled=False), since
