@@ -1,6 +1,7 @@
 """Types of single fields: each with its bound, and with the rule that says how to get it right."""
 
 import re
+from ipaddress import IPv6Address
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -76,9 +77,34 @@ LabelValue = Annotated[
     ),
 ]
 
-# Every host of a spec: a name or an address, an optional port. RFC 3986 would allow more; uv,
-# boto3 and google-auth would not all read it in one way.
-_HOST: Final = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+# Every host of a spec: a DNS name or an address, an optional port up to 65535. RFC 3986 would allow
+# more; uv, boto3, google-auth and Python would not all read it in one way.
+_HOST_LABEL: Final = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_PORT: Final = (
+    "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+)
+_HOST: Final = rf"({_HOST_LABEL}([.]{_HOST_LABEL})*|\[[0-9A-Fa-f:.]{{2,45}}\])(:{_PORT})?"
+_BRACKETED: Final = re.compile(r"\[([^]]*)\]")
+
+
+def _with_host(pattern: str, message: str) -> Rule:
+    """Like `matching`; the Python side also parses an IPv6 address, which no regex does well."""
+    rule = matching(pattern, message)
+
+    def holds(value: str) -> bool:
+        address = _BRACKETED.search(value.partition("//")[2].partition("/")[0] or value)
+        return rule.holds(value) and (address is None or _is_ipv6(address[1]))
+
+    return Rule(cel=rule.cel, message=message, holds=holds)
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
 
 _USERINFO = re.compile("^[^/]*//[^/]*@")
 
@@ -101,11 +127,11 @@ URL_RULES: Final = (
         "URL into a Secret and reference it with `preauthenticated.urlSecretRef`",
         holds=lambda url: "?" not in url and "#" not in url,
     ),
-    matching(
+    _with_host(
         # Userinfo, query and fragment pass here: the rules above answer them better.
         f"[^:/]*://([^/]*@)?{_HOST}([/?#][!-~]*)?",
-        "must be a URL with a host and at most a port and a path, in printable ASCII; "
-        "percent-encode what is not",
+        "must be a URL with a host, and at most a port (1 to 65535) and a path, in printable "
+        "ASCII; percent-encode what is not",
     ),
     Rule(
         cel="!self.matches('[\"<>^`{|}]') && !self.contains('\\\\')",
@@ -119,10 +145,10 @@ Url = Annotated[str, Field(max_length=2048), Rules(URL_RULES)]
 
 RegistryHost = Annotated[
     str,
-    Field(max_length=260),
+    Field(max_length=266),
     Rules(
         (
-            matching(
+            _with_host(
                 f"(http://)?{_HOST}",
                 "must be a host with at most a port, such as `europe-west1-python.pkg.dev`, "
                 "without path, user name and `https://` (`http://` may stand before it)",
