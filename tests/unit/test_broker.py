@@ -25,7 +25,7 @@ from artifact_index.credentials.grants import (
 )
 from artifact_index.credentials.lease import Lease, Want
 
-pytestmark = [pytest.mark.unit, pytest.mark.looptime]
+pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
 EPOCH = 1_700_000_000
 HOUR = 3600
@@ -300,6 +300,18 @@ async def test_a_seed_never_replaces_a_newer_mint(world: World) -> None:
     assert world.held() == minted
 
 
+async def test_a_seed_that_overtakes_a_mint_does_not_make_the_source_a_repeating_one(
+    world: World,
+) -> None:
+    world.broker.demand("a", [want()])
+    await asyncio.sleep(0.1)
+    world.broker.seed(digest_of(GOOGLE), seed := grant_made(-10))
+    await asyncio.sleep(1)
+    lease = world.lease()
+    assert (lease.grant, lease.repeats, lease.guaranteed) == (seed, False, True)
+    assert lease.next_attempt_at == lease.refresh_at
+
+
 async def test_whoever_serves_a_seed_is_told_of_its_withdrawal(world: World) -> None:
     world.broker.seed("old login", grant_made(3000), consumer="a")
     await asyncio.sleep(700)
@@ -360,6 +372,19 @@ async def test_recovery_is_told_once_and_clears_the_error(world: World) -> None:
     assert (lease.error, lease.failing_since) == (None, None)
     assert lease.servable(world.now())
     assert len(world.told) == 2
+
+
+async def test_recovery_by_an_unchanged_token_is_told_too(world: World) -> None:
+    world.broker.demand("a", [want()])
+    await asyncio.sleep(1)
+    world.repeated, world.failure = world.held(), DOWN
+    await world.until(world.lease().refresh_at)
+    await asyncio.sleep(1)
+    assert world.lease().error is not None
+    world.failure = None
+    await asyncio.sleep(10)
+    assert world.lease().error is None
+    assert len(world.told) == 3
 
 
 @pytest.mark.parametrize(

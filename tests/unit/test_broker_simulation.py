@@ -20,7 +20,7 @@ from artifact_index.credentials.grants import (
 )
 from artifact_index.credentials.lease import Want
 
-pytestmark = [pytest.mark.unit, pytest.mark.looptime]
+pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
 EPOCH = 1_700_000_000
 DAYS = 3
