@@ -92,6 +92,30 @@ def test_a_blocked_index_stops_uv_also_beside_a_sibling_with_a_good_login(
     assert "b.unavailable.invalid" in run.output
 
 
+@pytest.mark.parametrize(
+    ("strategy", "package"),
+    [
+        ("first-index", "mine"),
+        ("unsafe-first-match", "mine"),
+        ("unsafe-first-match", "look-alike"),
+        ("unsafe-best-match", "look-alike"),
+    ],
+)
+def test_a_blocked_index_stops_uv_also_behind_a_public_index_that_is_asked_first(
+    uv: Uv, server: IndexServer, pypi: IndexServer, strategy: IndexStrategy, package: str
+) -> None:
+    """But not under first-index where the public one has the name: then it wins anyway."""
+    blocked = entry_for(private_repository(server, "b", package), "b", blocked=True)
+    public = public_repository(pypi, "look-alike")
+    config = rendered(blocked, public=public, prefer_private=False, index_strategy=strategy)
+
+    run = uv.install(config, package)
+
+    assert run.returncode != 0
+    assert run.installed == set()
+    assert server.tunnels() == []
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_blocked_index_that_is_the_only_one_stops_uv(
     uv: Uv, server: IndexServer, strategy: IndexStrategy

@@ -193,8 +193,10 @@ def with_credential(url: str, credential: Credential) -> str:
     bare, present = split_userinfo(url)
     if present is not None:
         raise UnusableURLError("the URL already holds a user name or password")
-    user = quote(credential.username, safe="", errors="strict")
-    password = quote(credential.password.get_secret_value(), safe="", errors="strict")
+    secret = credential.password.get_secret_value()
+    if _SURROGATE.search(credential.username) or _SURROGATE.search(secret):
+        raise UnusableURLError("the user name or password is not valid Unicode")
+    user, password = quote(credential.username, safe=""), quote(secret, safe="")
     if not user and not password:
         return bare
     scheme, separator, rest = bare.partition("://")

@@ -244,6 +244,7 @@ def _compare(text: str, meant: TOMLTable, *, index_name: str) -> None:
     The parser's error is dropped, since it may quote the line with the credential.
     """
     try:
+        text.encode()  # a lone surrogate is a string to Python, but no file can hold it
         parsed: TOMLTable | None = tomllib.loads(text)
     except ValueError:
         parsed = None
