@@ -224,10 +224,10 @@ def test_every_reason_has_a_name_a_meaning_and_a_remedy() -> None:
         assert reason.stalled_after is None or reason.polarity == "retry"
 
 
-def test_ten_thousand_specs_are_small() -> None:
+def test_a_spec_takes_less_than_two_kibibytes() -> None:
     documents = [BASES["code-artifact"][1] for _ in range(1000)]
     tracemalloc.start()
     held = [parse_spec(ArtifactIndexSpec, document) for document in documents]
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert used / len(held) < 4096
+    assert used / len(held) < 2048
