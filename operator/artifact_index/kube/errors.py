@@ -112,12 +112,15 @@ _SAFE_FOR_SECRETS: Final = frozenset({401, 403, 404, 409, 410, 429})
 def _without_values(status: int, reason: str, answer: Mapping[str, Any]) -> str:
     details = answer.get("details")
     details = details if isinstance(details, dict) else {}
-    causes = [cause for cause in details.get("causes") or () if isinstance(cause, dict)]
-    fields = ", ".join(
-        f"{cause.get('field', '')} ({cause.get('reason', 'unknown')})" for cause in causes
+    # One field may be named several times.
+    fields = dict.fromkeys(
+        f"{cause.get('field', '')} ({cause.get('reason', 'unknown')})"
+        for cause in details.get("causes") or ()
+        if isinstance(cause, dict)
     )
-    name = f'{details.get("kind", "object")} "{details.get("name", "")}"'
-    return f"{name}: {status} {reason}{f': {fields}' if fields else ''} (text withheld)"
+    about = f'{details.get("kind") or "the object"} "{details.get("name") or ""}"'
+    why = ", ".join(fields) or f"{status} {reason}"
+    return f"{about} was refused: {why}; the server's text is withheld, it may quote values"
 
 
 def _parse_status(body: bytes) -> dict[str, Any]:

@@ -37,8 +37,8 @@ class KubePort(Protocol):
     ) -> AsyncIterator[ListPage]:
         """Yield the objects of a kind, `page` of them at a time; at least one page comes.
 
-        Items carry no `kind` and `apiVersion` where they are of a built-in kind. An empty
-        `namespace` of None means all namespaces.
+        Items carry no `kind` and `apiVersion` where they are of a built-in kind. A `namespace`
+        of None means all of them.
         """
         ...
 
@@ -67,6 +67,10 @@ class KubePort(Protocol):
         With `metadata.uid` in the body it changes only that very object: another one of the same
         name answers 422 (`invalid`), a missing one 404, a stale `metadata.resourceVersion` 409. A
         patch without effect keeps the resourceVersion.
+
+        The `status` of a custom object is the exception: there the server ignores the uid and
+        writes the status of whatever has the name. That is reported afterwards as a conflict
+        (409); only a resourceVersion in the body prevents it.
         """
         ...
 

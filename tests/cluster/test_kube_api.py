@@ -1,0 +1,58 @@
+"""The port to the API server against the real one: what the emulator has to answer like."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from artifact_index.kube.api import KubeApi
+from artifact_index.kube.connect import load_configuration
+from artifact_index.kube.errors import ApiError
+from artifact_index.kube.resources import ARTIFACT_INDEXES
+from support.control_plane import ControlPlane
+from support.port_contract import CHECKS, Check
+
+pytestmark = pytest.mark.cluster
+
+CRD_FOLDER = Path(__file__).parents[2] / "crds"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def plane_with_crds(control_plane: ControlPlane) -> ControlPlane:
+    control_plane.apply_crds(CRD_FOLDER)
+    return control_plane
+
+
+@pytest.fixture
+async def api(plane_with_crds: ControlPlane) -> AsyncIterator[KubeApi]:
+    kubeconfig = Path(plane_with_crds.kubeconfig_admin)
+    port = KubeApi(await load_configuration(kubeconfig=kubeconfig))
+    yield port
+    await port.close()
+
+
+@pytest.fixture
+def namespace(plane_with_crds: ControlPlane) -> Iterator[str]:
+    name = f"port-{next(_numbers)}"
+    plane_with_crds.kubectl("create", "namespace", name)
+    yield name
+    plane_with_crds.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+async def test_contract(check: Check, api: KubeApi, namespace: str) -> None:
+    await check(api, namespace)
+
+
+async def test_a_service_account_without_rights_is_forbidden(
+    plane_with_crds: ControlPlane, namespace: str
+) -> None:
+    kubeconfig = plane_with_crds.kubeconfig_for(namespace, "stranger")
+    port = KubeApi(await load_configuration(kubeconfig=Path(kubeconfig)))
+    with pytest.raises(ApiError) as caught:
+        [page async for page in port.list(ARTIFACT_INDEXES, namespace=namespace)]
+    await port.close()
+    assert caught.value.forbidden
+    assert f"system:serviceaccount:{namespace}:stranger" in caught.value.message
