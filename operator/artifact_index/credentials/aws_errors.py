@@ -138,7 +138,9 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
         if isinstance(error, classes):
             message = text.format(call=call)
             return LoginError(reason, message, permanent=reason not in TRANSIENT_REASONS)
-    if isinstance(error, ResponseParserError | ValueError | boto.IncompleteReadError):
+    # boto3's parsers meet JSON that is no object, or no number, with Python's own errors.
+    garbage = (ResponseParserError, boto.IncompleteReadError, ValueError, TypeError, AttributeError)
+    if isinstance(error, garbage):
         return unusable_answer(call)
     return LoginError(
         "InternalError",

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.credentials.aws_call import AwsCall
-from artifact_index.credentials.aws_errors import login_error, unusable_answer
+from artifact_index.credentials.aws_errors import login_error, parse_retry_after, unusable_answer
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.grants import (
     CodeArtifactEndpointRequest,
@@ -179,7 +179,17 @@ class CodeArtifact:
                 user_agent_extra=FIELD_MANAGER,
             )
         )
+        session.register("before-parse.codeartifact", self._readable_retry_after)
         return boto3.Session(botocore_session=session)
+
+    def _readable_retry_after(self, response_dict: dict[str, Any], **_: object) -> None:
+        """Turn the header into whole seconds: botocore raises a ValueError for any other form."""
+        headers = response_dict["headers"]
+        given = headers.get("Retry-After")
+        if given is None:
+            return
+        seconds = parse_retry_after(given, now=self._now())
+        headers["Retry-After"] = "0" if seconds is None else str(math.ceil(seconds))
 
     def _drop_former_keys(self, identity: Identity) -> None:
         """Forget the clients that hold former keys of the same Secret."""

@@ -54,7 +54,7 @@ def login_error(
     error: Exception, answer: Answer | None, login: Login, *, seen_metadata: bool, now: float
 ) -> LoginError:
     """Classify a failed refresh. `seen_metadata`: the metadata server has answered before."""
-    if isinstance(error, UnreachableError):
+    if isinstance(error, UnreachableError) and answer is None:
         return _unreachable(login, seen_metadata=seen_metadata)
     if answer is None:
         return _failed_within(error, login)

@@ -76,7 +76,11 @@ class Transport:
         timeout: object = None,
         **kwargs: object,
     ) -> Any:
-        """One request. Raises UnreachableError and ThrottledError; any other status is returned."""
+        """One request. Raises UnreachableError and ThrottledError; any other status is returned.
+
+        `last` is None where this request brought no answer; it stays where the deadline forbids
+        one.
+        """
         from google.auth.exceptions import TransportError  # noqa: PLC0415
 
         left = self._deadline - time.monotonic()

@@ -1,0 +1,71 @@
+"""Many threads at once, as the broker's pool has them."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from artifact_index.credentials.clouds import Clouds
+from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.grants import (
+    NO_MATERIAL,
+    Grant,
+    GrantRequest,
+    Material,
+    SecretIdentity,
+)
+from support.clouds import AwsStandIn, GoogleStandIn
+from support.clouds.logins import (
+    OPERATOR,
+    endpoint_request,
+    google_client,
+    google_request,
+    sealed,
+    token_request,
+)
+
+pytestmark = pytest.mark.cloud
+
+THREADS = 32
+
+
+def test_32_threads_log_in_at_once_by_every_kind_of_identity(
+    aws: AwsStandIn, google: GoogleStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in aws.env(aws.add_access_key("arn:operator")).items():
+        monkeypatch.setenv(name, value)
+    google.metadata_email = "operator@my-project.iam.gserviceaccount.com"
+    keys = [aws.add_access_key(f"arn:user-{n}", session=True) for n in range(4)]
+    key_json = google.make_key_json("ci@my-project.iam.gserviceaccount.com")
+    asked: list[tuple[GrantRequest, Material]] = []
+    for number in range(THREADS):
+        key = keys[number % 4]
+        identity = SecretIdentity("builders", f"uid-{number % 4}", "digest")
+        asked += [
+            (token_request(identity), sealed(key.material())),
+            (token_request(OPERATOR, region=f"eu-west-{1 + number % 3}"), NO_MATERIAL),
+            (endpoint_request(identity), sealed(key.material())),
+            (google_request(), sealed({"key_json": key_json})),
+            (google_request(OPERATOR), NO_MATERIAL),
+        ]
+    clouds = Clouds(CodeArtifact(), google_client(google))
+    barrier = threading.Barrier(THREADS)
+
+    def ask(item: tuple[int, tuple[GrantRequest, Material]]) -> Grant:
+        if item[0] < THREADS:
+            barrier.wait(timeout=30)
+        return clouds.grant(*item[1])
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        grants = list(pool.map(ask, enumerate(asked)))
+    tokens = {grant.value.get_secret_value() for grant in grants if grant.expires_at is not None}
+    # Two mints by a key each, all different; the metadata server gives one and the same.
+    assert len(tokens) == 3 * THREADS + 1
+    assert all(
+        aws.is_valid("aws", token) or google.is_valid("oauth2accesstoken", token)
+        for token in tokens
+    )
+    assert [aws.mints("GetAuthorizationToken", key.principal) for key in keys] == [THREADS / 4] * 4
+    assert aws.mints("GetAuthorizationToken", "arn:operator") == THREADS
+    assert aws.mints("GetRepositoryEndpoint") == THREADS
+    assert (google.mints("Token"), google.mints("Metadata")) == (THREADS, 1)

@@ -1,0 +1,108 @@
+"""Requests, materials and clients as the operator makes them, for tests against the stand-ins."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from artifact_index.credentials.clouds import Clouds
+from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google import GoogleTokens
+from artifact_index.credentials.grants import (
+    NO_MATERIAL,
+    CodeArtifactEndpointRequest,
+    CodeArtifactTokenRequest,
+    GoogleTokenRequest,
+    Identity,
+    Material,
+    OperatorIdentity,
+    SecretIdentity,
+)
+from support.clouds.aws_identities import ACCOUNT
+from support.clouds.google import GoogleStandIn
+
+OPERATOR = OperatorIdentity()
+SECRET = SecretIdentity(namespace="builders", secret_uid="uid-1", digest="digest-1")
+
+
+def token_request(
+    identity: Identity = SECRET, *, duration: int = 43200, **changes: str
+) -> CodeArtifactTokenRequest:
+    """A request for a CodeArtifact token."""
+    fields = {"region": "eu-west-1", "domain": "acme", "domain_owner": ACCOUNT} | changes
+    return CodeArtifactTokenRequest(identity=identity, duration=duration, **fields)
+
+
+def endpoint_request(identity: Identity = SECRET, **changes: Any) -> CodeArtifactEndpointRequest:
+    """A request for a repository's URL."""
+    fields: dict[str, Any] = {
+        "region": "eu-west-1",
+        "domain": "acme",
+        "domain_owner": ACCOUNT,
+        "repository": "python",
+        "endpoint_type": "IPv4",
+    }
+    return CodeArtifactEndpointRequest(identity=identity, **(fields | changes))
+
+
+def google_request(identity: Identity = SECRET) -> GoogleTokenRequest:
+    """A request for a Google access token."""
+    return GoogleTokenRequest(identity=identity)
+
+
+def sealed(values: Mapping[str, str]) -> Material:
+    """Plain values as the broker hands them over."""
+    return {name: SecretStr(value) for name, value in values.items()}
+
+
+def google_client(google: GoogleStandIn, **options: Any) -> GoogleTokens:
+    """A client with the stand-in's settings, and time limits of the test."""
+    settings = {name.removeprefix("google_"): url for name, url in google.settings().items()}
+    arguments: dict[str, Any] = {**settings, **options}
+    return GoogleTokens(**arguments)
+
+
+def grant_in_new_process(
+    cloud: str, env: Mapping[str, str], settings: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """What the operator's own identity gets in a process with exactly these variables.
+
+    For what SDKs read from the environment at their import. `cloud` is `aws` or `google`;
+    `settings` are arguments of GoogleTokens. The value, times, or reason and message.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "support.clouds.logins", cloud, json.dumps(settings or {})],
+        env={"PYTHONPATH": ":".join(path for path in sys.path if path), **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def _main() -> None:
+    cloud, settings = sys.argv[1], json.loads(sys.argv[2])
+    clouds = Clouds(CodeArtifact(attempts=1), GoogleTokens(**settings))
+    request = token_request(OPERATOR) if cloud == "aws" else google_request(OPERATOR)
+    try:
+        grant = clouds.grant(request, NO_MATERIAL)
+    except LoginError as error:
+        json.dump({"reason": error.reason, "message": error.message}, sys.stdout)
+    else:
+        answer = {
+            "value": grant.value.get_secret_value(),
+            "minted_at": grant.minted_at,
+            "expires_at": grant.expires_at,
+        }
+        json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    _main()
