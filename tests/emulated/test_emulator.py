@@ -10,7 +10,10 @@ import aiohttp
 import kopf
 import pytest
 
+from artifact_index.kube.api import KubeApi
+from artifact_index.kube.connect import load_configuration
 from support.emulator import Emulator, Refused, wait_for
+from support.watch_contract import WATCH_CHECKS, WatchCheck
 
 pytestmark = pytest.mark.emulated
 
@@ -79,60 +82,33 @@ async def now(emulator: Emulator, session: aiohttp.ClientSession) -> str:
         return version
 
 
-async def test_a_watch_tells_what_happens(emulator: Emulator, http: aiohttp.ClientSession) -> None:
-    emulator.create("secrets", secret("before"))
-    async with watching(emulator, http, "secrets") as watcher:
+@pytest.mark.parametrize("check", WATCH_CHECKS, ids=lambda check: check.__name__)
+async def test_watch_contract(check: WatchCheck, emulator: Emulator) -> None:
+    emulator.create_namespace("contract")
+    configuration = await load_configuration(kubeconfig=emulator.kubeconfig())
+    api = KubeApi(configuration)
+    await check(configuration, api, "contract")
+    await api.close()
+
+
+async def test_a_watch_leaves_other_kinds_and_namespaces_out(
+    emulator: Emulator, http: aiohttp.ClientSession
+) -> None:
+    async with watching(emulator, http, "namespaces/default/secrets") as watcher:
+        emulator.create("configmaps", {"metadata": {"name": "another-kind"}})
+        emulator.create("secrets", secret("elsewhere"), namespace="other")
         emulator.create("secrets", secret("a"))
-        emulator.patch("secrets", "default", "a", {"data": {"k": "dg=="}})
-        emulator.create("configmaps", secret("of-no-interest"))
-        emulator.delete("secrets", "default", "a")
-        await wait_for(lambda: len(watcher.events) == 4, "all events")
-    assert watcher.events == [
-        ("ADDED", "before"),
-        ("ADDED", "a"),
-        ("MODIFIED", "a"),
-        ("DELETED", "a"),
-    ]
-
-
-async def test_a_watch_goes_on_from_a_version(
-    emulator: Emulator, http: aiohttp.ClientSession
-) -> None:
-    emulator.create("secrets", secret("before"))
-    version = await now(emulator, http)
-    emulator.create("secrets", secret("missed"))
-    async with watching(emulator, http, "secrets", resourceVersion=version) as watcher:
         await wait_for(lambda: watcher.events, "an event")
-    assert watcher.events == [("ADDED", "missed")]
+    assert watcher.events == [("ADDED", "a")]
 
 
-async def test_labels_bring_objects_into_a_watch_and_out_of_it(
+async def test_a_quiet_watch_is_sent_bookmarks(
     emulator: Emulator, http: aiohttp.ClientSession
 ) -> None:
-    emulator.create("secrets", secret("a"))
-    async with watching(emulator, http, "secrets", labelSelector="role in (x, y)") as watcher:
-        for labels in ({"role": "x"}, {"role": "y"}, {"role": "z"}, {"role": None}):
-            emulator.patch("secrets", "default", "a", {"metadata": {"labels": labels}})
-        emulator.create("secrets", secret("end", role="x"))
-        await wait_for(lambda: ("ADDED", "end") in watcher.events, "the last event")
-    assert [type_ for type_, name in watcher.events if name == "a"] == [
-        "ADDED",
-        "MODIFIED",
-        "DELETED",
-    ]
-    # The last state that matched, at the version of the change that ended the match.
-    gone = watcher.objects[2]["metadata"]
-    assert gone["labels"] == {"role": "y"}
-    assert int(gone["resourceVersion"]) > int(watcher.objects[1]["metadata"]["resourceVersion"])
-
-
-async def test_a_watch_ends_after_its_time_with_a_bookmark(
-    emulator: Emulator, http: aiohttp.ClientSession
-) -> None:
-    params = {"timeoutSeconds": "1", "allowWatchBookmarks": "true"}
-    async with watching(emulator, http, "secrets", **params) as watcher:
-        await wait_for(lambda: watcher.ended, "the end")
-    assert [type_ for type_, _ in watcher.events] == ["BOOKMARK"]
+    emulator.bookmark_every = 0.02
+    async with watching(emulator, http, "secrets", allowWatchBookmarks="true") as watcher:
+        await wait_for(lambda: len(watcher.events) > 1, "bookmarks")
+    assert {type_ for type_, _ in watcher.events} == {"BOOKMARK"}
 
 
 async def test_a_watch_from_a_forgotten_version_is_told_so(

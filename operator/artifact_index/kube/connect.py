@@ -42,7 +42,11 @@ async def load_configuration(
     in_cluster = bool(environ.get(incluster_config.SERVICE_HOST_ENV_NAME))
     try:
         if not paths and context is None and in_cluster:
-            incluster_config.load_incluster_config(configuration)
+            incluster_config.InClusterConfigLoader(
+                token_filename=incluster_config.SERVICE_TOKEN_FILENAME,
+                cert_filename=incluster_config.SERVICE_CERT_FILENAME,
+                environ=environ,
+            ).load_and_set(configuration)
         else:
             paths = paths or "~/.kube/config"
             await _load_kubeconfig(configuration, paths, context)
@@ -68,6 +72,9 @@ async def _load_kubeconfig(configuration: Configuration, paths: str, context: st
     merged = kube_config.KubeConfigMerger(paths)
     loader = kube_config.KubeConfigLoader(merged.config, active_context=context)
     await loader.load_and_set(configuration)
+    if not getattr(loader, "host", None):
+        # The client would silently go to http://localhost.
+        raise ConfigException(f"the cluster of the context in {paths} has no server")
     if renew := _renewal(loader):
         configuration.refresh_api_key_hook = _at_most_every(TOKEN_REFRESH_SECONDS, renew, loader)
 

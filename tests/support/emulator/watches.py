@@ -100,10 +100,10 @@ class Watch:
                 async with asyncio.timeout(max(0.0, min(waits)) if waits else None):
                     line = await self._lines.get()
             except TimeoutError:
-                if self._bookmark_every is not None and not self.muted:
-                    yield self._bookmark()
                 if deadline is not None and loop.time() >= deadline:
                     return
+                if not self.muted:
+                    yield self._bookmark()
                 continue
             if line is None:
                 return
