@@ -30,8 +30,8 @@ _PATTERNS: Final = (
     (re.compile(r"-----BEGIN [^-]*PRIVATE KEY-----.*?(?:-----END [^-]*-----|$)", re.S), REDACTED),
 )
 
-# Chatty libraries that log request and response bodies at DEBUG.
-_BODY_LOGGERS: Final = ("botocore", "boto3", "urllib3", "google", "kubernetes", "aiohttp")
+# The client logs response bodies at DEBUG, and those of Secrets are among them.
+_BODY_LOGGERS: Final = ("kubernetes", "aiohttp")
 
 
 def redact(text: str) -> str:

@@ -63,7 +63,7 @@ class CodeArtifactEndpointRequest:
 
 @dataclass(frozen=True, slots=True)
 class GoogleTokenRequest:
-    """A Google access token with the cloud-platform scope: it is the principal's, not a repository's."""
+    """A Google access token, scope cloud-platform: it is the principal's, not a repository's."""
 
     identity: Identity
     provider: str = field(default="google-token", init=False)

@@ -159,18 +159,16 @@ def values_are_usable(facts: IndexFacts) -> Problem | None:
     use, secret = facts.use, facts.secret
     if use is None or secret is None:
         return None
+    multiline = facts.spec.google_artifact_registry is not None
     for key in (*use.keys, *use.optional_keys):
-        if key in secret.binary:
-            return _unusable(use, key, "it is not UTF-8 text")
-        value = secret.values[key].get_secret_value() if key in secret.values else None
-        if value is None:
-            continue
-        if not value:
-            return _unusable(use, key, "it is empty")
-        if facts.spec.google_artifact_registry is None and "\n" in value:
-            return _unusable(use, key, "it holds a line break, perhaps at its end")
+        if (why := _unusable_text(secret, key, multiline=multiline)) is not None:
+            return _unusable(use, key, why)
     if facts.spec.preauthenticated:
         return _preauthenticated_url(facts, use, secret)
+    if facts.spec.basic_auth and facts.spec.basic_auth.username is None:
+        key = facts.spec.basic_auth.secret_ref.username_key
+        if ":" in secret.values[key].get_secret_value():
+            return _unusable(use, key, "a user name must not hold a colon (RFC 7617)")
     return None
 
 
@@ -220,6 +218,17 @@ def _unusable(use: SecretUse, key: str, why: str) -> Problem:
         "correct the value",
         stalled=True,
     )
+
+
+def _unusable_text(secret: SourceRecord, key: str, *, multiline: bool) -> str | None:
+    if key in secret.binary:
+        return "it is not UTF-8 text"
+    if key not in secret.values:
+        return None
+    value = secret.values[key].get_secret_value()
+    if not value:
+        return "it is empty"
+    return None if multiline or "\n" not in value else "it holds a line break, perhaps at its end"
 
 
 def _preauthenticated_url(

@@ -84,7 +84,7 @@ class Gatherer:
         attempts = [await self._attempt(record, reader) for record in self._store.selected(options)]
         with_credentials = any(ref.kind == "Secret" for ref in declared_outputs(options))
         self._demand(options, attempts, with_credentials)
-        views = [self._view(attempt, with_credentials) for attempt in attempts]
+        views = [self._view(attempt, options, with_credentials) for attempt in attempts]
         return Gathered(views, with_credentials, self._waiting_until(views))
 
     def spec_problem(self, record: IndexRecord) -> Problem | None:
@@ -135,19 +135,18 @@ class Gatherer:
     def _demand(
         self, options: OptionsRecord, attempts: list[_Attempt], with_credentials: bool
     ) -> None:
-        builds = options.spec.max_build_duration.seconds if options.spec else 0
         wants: list[Want] = []
         for attempt in attempts:
             login = attempt.login
             if login is None:
                 continue
             if login.token is not None and with_credentials:
-                wants.append(Want(login.token, login.material, builds))
+                wants.append(Want(login.token, login.material, _max_build(options)))
             if login.endpoint is not None:
                 wants.append(Want(login.endpoint, login.material))
         self._broker.demand(options.ref, wants)
 
-    def _view(self, attempt: _Attempt, with_credentials: bool) -> IndexView:
+    def _view(self, attempt: _Attempt, options: OptionsRecord, with_credentials: bool) -> IndexView:
         login = attempt.login
         if login is None or attempt.scope is None:
             return view_without_login(attempt.record, attempt.scope, attempt.problem)
@@ -161,6 +160,8 @@ class Gatherer:
             token_digest=token,
             endpoint=self._lease(endpoint),
             endpoint_digest=endpoint,
+            max_build=_max_build(options),
+            allow_http=self._policy(options.ref.namespace).allow_http,
             margins=self._margins,
             now=self._now(),
         )
@@ -177,3 +178,7 @@ class Gatherer:
             if view.pending_since is not None and view.problem is not None
         ]
         return max((end for end in ends if end > now), default=None)
+
+
+def _max_build(options: OptionsRecord) -> int:
+    return options.spec.max_build_duration.seconds if options.spec else 0

@@ -87,11 +87,9 @@ def scope_of(spec: ArtifactIndexSpec, digester: Digester) -> str:
     return digester.scope("anonymous", spec.anonymous.url if spec.anonymous else None)
 
 
-def shown_url_of(spec: ArtifactIndexSpec, login: Login) -> str | None:
+def shown_url_of(spec: ArtifactIndexSpec, url: str | None) -> str | None:
     """What a status may say of the URL: of a preauthenticated one only scheme and host."""
-    if spec.preauthenticated and login.url is not None:
-        return safe_url(login.url)
-    return login.url
+    return safe_url(url) if spec.preauthenticated and url is not None else url
 
 
 def index_url(endpoint: str) -> str:

@@ -40,12 +40,16 @@ class Memory:
     _placed_by: dict[ObjectRef, set[ObjectRef]] = field(default_factory=dict)
 
     def names_of(self, record: OptionsRecord) -> dict[str, str]:
-        """The allotted names of an IndexOptions; after a start those of its status."""
+        """The allotted names of an IndexOptions; after a start those of its status and outputs.
+
+        Outputs are written before statuses, so a crash in between leaves a name in the output
+        alone, and pods know it already.
+        """
         if record.ref not in self.allotted:
             items = record.decoded_status().get("indexes") or ()
-            self.allotted[record.ref] = {
-                item["uid"]: item["name"] for item in items if item.get("name")
-            }
+            names = {item["uid"]: item["name"] for item in items if item.get("name")}
+            served = self.served.get(record.ref, {})
+            self.allotted[record.ref] = names | {uid: one.entry.name for uid, one in served.items()}
         return self.allotted[record.ref]
 
     def keep_placements(self, options: ObjectRef, placed: Sequence[Placed]) -> set[ObjectRef]:

@@ -223,8 +223,8 @@ def _fresh(view: IndexView, name: str, allotted: str | None) -> Placed:
         problem=None,
         failing=view.failing,
         shortfall=view.shortfall,
-        shown_url=shown_url_of(spec, login),
-        refresh_at=view.token.refresh_at if view.token else None,
+        shown_url=shown_url_of(spec, view.url),
+        refresh_at=view.refresh_at,
     )
 
 
@@ -281,7 +281,7 @@ def _kept(
         served,
         problem=None if behind else view.problem,
         failing=view.problem if behind and not waiting else None,
-        shown_url=shown_url_of(spec, view.login) if spec and view.login else None,
+        shown_url=shown_url_of(spec, view.url) if spec else None,
         recheck_at=kept.withdraw_at(margins),
     )
 

@@ -39,6 +39,7 @@ class WorkQueue:
         self._failures: dict[Key, int] = {}
         self._order = itertools.count()
         self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._queued) + len(self._due)
@@ -92,12 +93,20 @@ class WorkQueue:
             self._wake.clear()
             await self._sleep_until_next()
 
+    async def settled(self) -> None:
+        """Wait until everything that was ready has been worked on."""
+        while not self.idle:
+            self._drained.clear()
+            await self._drained.wait()
+
     def done(self, key: Key) -> None:
         """The caller has finished with the key."""
         self._working.discard(key)
         if key in self._again:
             self._again.discard(key)
             self.add(key, 0)
+        if self.idle:
+            self._drained.set()
 
     def _make_ready(self, key: Key) -> None:
         if key in self._working:

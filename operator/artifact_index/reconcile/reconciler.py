@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 from artifact_index.api import reason_names as reasons
 from artifact_index.credentials.broker import Broker
@@ -208,13 +209,22 @@ class Reconciler:
     def _placement_of(
         self, ref: ObjectRef, generation: int, consumers: list[ObjectRef]
     ) -> Placed | None:
-        """The place that the status speaks of: the first unready one by name, else the first."""
+        """The place that the status speaks of: the first unready one by name, else the first.
+
+        Of several consumers the one with the longest builds decides when the token is refreshed.
+        """
         places = self._memory.placements.get(ref, {})
-        found = [places.get(consumer) for consumer in sorted(consumers)]
-        if any(one is None or one.record.generation != generation for one in found):
+        found = [places[consumer] for consumer in sorted(consumers) if consumer in places]
+        if len(found) < len(consumers) or any(one.record.generation != generation for one in found):
             return None
-        ordered = [one for one in found if one is not None]
-        return next((one for one in ordered if not one.ready), ordered[0])
+        chosen = next((one for one in found if not one.ready), found[0])
+        refreshes = [one.refresh_at for one in found if one.refresh_at is not None]
+        shortfalls = [one.shortfall for one in found if one.shortfall is not None]
+        return replace(
+            chosen,
+            refresh_at=min(refreshes, default=None),
+            shortfall=next(iter(shortfalls), None),
+        )
 
     async def _record_internal_error(self, key: Key, incident: str) -> None:
         if key.kind != "IndexOptions" or (record := self._store.options.get(key.ref)) is None:

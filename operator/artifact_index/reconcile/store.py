@@ -18,7 +18,7 @@ from artifact_index.reconcile.records import (
     SourceRecord,
 )
 from artifact_index.reconcile.references import declared_outputs, source_secret
-from artifact_index.reconcile.table import Table
+from artifact_index.reconcile.table import Record, Ref, Table
 
 
 class Key(NamedTuple):
@@ -42,7 +42,7 @@ class Store:
     """Everything observed. Each change answers with the keys that it concerns.
 
     An update that changes nothing (an echo of our own write, an object listed once more) concerns
-    nobody.
+    nobody. `listed` marks a record that comes from a list and not from the watch.
     """
 
     def __init__(self) -> None:
@@ -58,10 +58,10 @@ class Store:
 
     # ArtifactIndex
 
-    def put_index(self, record: IndexRecord) -> set[Key]:
+    def put_index(self, record: IndexRecord, *, listed: bool = False) -> set[Key]:
         """Observe an ArtifactIndex."""
         old = self.indexes.get(record.ref)
-        if not self.indexes.put(record.ref, record):
+        if not _put(self.indexes, record.ref, record, listed=listed):
             return set()
         self._indexes_in[record.ref.namespace][record.ref.name] = record
         if record.same_input(old):
@@ -99,10 +99,10 @@ class Store:
 
     # IndexOptions
 
-    def put_options(self, record: OptionsRecord) -> set[Key]:
+    def put_options(self, record: OptionsRecord, *, listed: bool = False) -> set[Key]:
         """Observe an IndexOptions; its indexes are told when it has been planned."""
         old = self.options.get(record.ref)
-        if not self.options.put(record.ref, record):
+        if not _put(self.options, record.ref, record, listed=listed):
             return set()
         self._options_in[record.ref.namespace][record.ref.name] = record
         if record.same_input(old):
@@ -135,10 +135,10 @@ class Store:
 
     # Outputs
 
-    def put_output(self, record: OutputRecord) -> set[Key]:
+    def put_output(self, record: OutputRecord, *, listed: bool = False) -> set[Key]:
         """Observe a Secret or ConfigMap that is, or may become, an output."""
         old = self.outputs.get(record.ref)
-        if not self.outputs.put(record.ref, record):
+        if not _put(self.outputs, record.ref, record, listed=listed):
             return set()
         if old is not None:
             self._forget_owned(old)
@@ -169,9 +169,9 @@ class Store:
 
     # Source Secrets
 
-    def put_source(self, ref: ObjectRef, record: SourceRecord) -> set[Key]:
+    def put_source(self, ref: ObjectRef, record: SourceRecord, *, listed: bool = False) -> set[Key]:
         """Observe a labelled source Secret."""
-        return self.users_of(ref) if self.sources.put(ref, record) else set()
+        return self.users_of(ref) if _put(self.sources, ref, record, listed=listed) else set()
 
     def drop_source(self, ref: ObjectRef, uid: str | None = None) -> set[Key]:
         """A source Secret is gone, or has lost its label."""
@@ -236,6 +236,10 @@ def owner_name(record: OutputRecord) -> str | None:
     if record.controller is not None:
         return record.controller.name if record.controller.ours else None
     return record.annotations.get(OWNER_ANNOTATION)
+
+
+def _put(table: Table[Ref, Record], ref: Ref, record: Record, *, listed: bool) -> bool:
+    return table.put_listed(ref, record) if listed else table.put(ref, record)
 
 
 def _without_version(record: OutputRecord) -> tuple[object, ...]:

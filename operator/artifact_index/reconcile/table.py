@@ -46,6 +46,16 @@ class Table(Generic[Ref, Record]):
         """Take a record; False where one at least as new was there already."""
         if self._touched is not None:
             self._touched.add(ref)
+        return self._take(ref, record)
+
+    def put_listed(self, ref: Ref, record: Record) -> bool:
+        """Take a record from a list, which may hold what an event has removed meanwhile."""
+        removed_meanwhile = self._touched is not None and ref in self._touched
+        if removed_meanwhile and ref not in self._records:
+            return False
+        return self._take(ref, record)
+
+    def _take(self, ref: Ref, record: Record) -> bool:
         known = self._records.get(ref)
         if known is not None and known.resource_version >= record.resource_version:
             return False

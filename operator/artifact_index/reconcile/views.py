@@ -5,12 +5,13 @@ from typing import Final
 
 from artifact_index.api import reason_names as reasons
 from artifact_index.api.timestamps import format_time
-from artifact_index.credentials.freshness import Margins, shortfall_note
+from artifact_index.credentials.freshness import Margins, Schedule, schedule, shortfall_note
 from artifact_index.credentials.lease import Lease
 from artifact_index.reconcile.checks import Problem
 from artifact_index.reconcile.login import Login, index_url
 from artifact_index.reconcile.records import IndexRecord
 from artifact_index.rendering.entries import Credential
+from artifact_index.rendering.urls import is_insecure, validate_index_url
 
 MISSING_REASONS: Final = frozenset({reasons.SECRET_NOT_FOUND, reasons.SECRET_KEY_MISSING})
 
@@ -21,8 +22,9 @@ class IndexView:
 
     `login` is None where a check failed or the index is suspended; `problem` says why there is no
     fresh credential. `pending_since` is set while a first answer of the cloud is awaited.
-    `failing` is the last error of a login whose credential is live all the same. `shortfall` says,
-    with the numbers, why the promise to builds cannot be kept.
+    `failing` is the last error of a login whose credential is live all the same. `refresh_at` is
+    when the builds of this IndexOptions need the next token; `shortfall` says, with the numbers,
+    why the promise to them cannot be kept.
     """
 
     record: IndexRecord
@@ -36,6 +38,7 @@ class IndexView:
     token: Lease | None = None
     token_digest: str | None = None
     endpoint_digest: str | None = None
+    refresh_at: int | None = None
     shortfall: str | None = None
 
     @property
@@ -65,20 +68,25 @@ def view_of(
     token_digest: str | None,
     endpoint: Lease | None,
     endpoint_digest: str | None,
+    max_build: float,
+    allow_http: bool,
     margins: Margins,
     now: float,
 ) -> IndexView:
     """The view of an index that passed its checks.
 
-    `token` is None for a static login, and where no consumer needs the credential itself.
+    `token` is None for a static login, and where no consumer needs the credential itself. Times
+    follow from this IndexOptions' own `max_build`, in seconds, and not from who else shares the
+    login, so that they are the same whatever order a restart comes by in.
     """
-    url, url_problem, url_pending = _url(login, endpoint)
+    url, url_problem, url_pending = _url(login, endpoint, allow_http=allow_http)
     credential, problem, pending = login.credential, None, None
     if token is not None:
         credential, problem, pending = _credential(login, token, now)
     waits = [since for since in (url_pending, pending) if since is not None]
     live = url is not None and problem is None
     failing = token.error if token is not None and live else None
+    times = _times(token, token_digest, max_build, margins)
     return IndexView(
         record=record,
         scope=scope,
@@ -91,27 +99,56 @@ def view_of(
         token=token,
         token_digest=token_digest,
         endpoint_digest=endpoint_digest,
-        shortfall=_shortfall(token, margins) if live else None,
+        refresh_at=times.refresh_at if times else None,
+        shortfall=_shortfall(token, times, max_build, margins) if live else None,
     )
 
 
-def _shortfall(token: Lease | None, margins: Margins) -> str | None:
-    if token is None or token.guaranteed or token.grant is None or token.grant.expires_at is None:
+def _times(
+    token: Lease | None, digest: str | None, max_build: float, margins: Margins
+) -> Schedule | None:
+    if token is None or token.grant is None or digest is None:
         return None
-    return shortfall_note(
-        life=token.grant.expires_at - token.grant.minted_at,
-        max_build=token.max_build,
-        longest_build=token.longest_build,
+    return schedule(
+        login_digest=digest,
+        minted_at=token.grant.minted_at,
+        expires_at=token.grant.expires_at,
+        max_build=max_build,
         margins=margins,
     )
 
 
-def _url(login: Login, endpoint: Lease | None) -> tuple[str | None, Problem | None, float | None]:
+def _shortfall(
+    token: Lease | None, times: Schedule | None, max_build: float, margins: Margins
+) -> str | None:
+    if token is None or token.grant is None or token.grant.expires_at is None or times is None:
+        return None
+    if times.guaranteed and not token.repeats:
+        return None
+    return shortfall_note(
+        life=token.grant.expires_at - token.grant.minted_at,
+        max_build=max_build,
+        longest_build=0 if token.repeats else times.longest_build,
+        margins=margins,
+    )
+
+
+def _url(
+    login: Login, endpoint: Lease | None, *, allow_http: bool
+) -> tuple[str | None, Problem | None, float | None]:
     if login.endpoint is None:
         return login.url, None, None
-    if endpoint is not None and endpoint.grant is not None:
-        return index_url(endpoint.grant.value.get_secret_value()), None, None
-    return None, *_unanswered(endpoint)
+    if endpoint is None or endpoint.grant is None:
+        return None, *_unanswered(endpoint)
+    url = index_url(endpoint.grant.value.get_secret_value())
+    if (problem := validate_index_url(url)) is not None:
+        message = f"GetRepositoryEndpoint gave an answer that cannot be used: {problem}"
+        return None, Problem(reasons.CLOUD_UNAVAILABLE, message, stalled=False), None
+    if is_insecure(url) and not allow_http:
+        message = "GetRepositoryEndpoint answered with a URL that is not https; ask the "
+        message += "administrator for --allow-http, or set spec.codeArtifact.endpoint"
+        return None, Problem(reasons.INSECURE_URL, message, stalled=True), None
+    return url, None, None
 
 
 def _credential(

@@ -1,0 +1,290 @@
+"""Wiring: one process, its parts, their start in order and their end."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Coroutine, Hashable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import kopf
+
+from artifact_index import handlers
+from artifact_index.credentials.broker import Broker
+from artifact_index.credentials.clouds import Clouds
+from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.freshness import Margins
+from artifact_index.credentials.google import GoogleTokens
+from artifact_index.credentials.pool import CloudPool
+from artifact_index.health import Health, LoopLag, serve_health
+from artifact_index.kube.api import KubeApi
+from artifact_index.kube.connect import load_configuration
+from artifact_index.reconcile.apply import Applier
+from artifact_index.reconcile.checks import Policy
+from artifact_index.reconcile.digests import Digester
+from artifact_index.reconcile.gather import Gatherer
+from artifact_index.reconcile.memory import Memory
+from artifact_index.reconcile.observer import Observer
+from artifact_index.reconcile.queue import WorkQueue
+from artifact_index.reconcile.reconciler import Reconciler, urgency_of
+from artifact_index.reconcile.recorder import Recorder
+from artifact_index.reconcile.resync import Resync
+from artifact_index.reconcile.signing_key import load_signing_key
+from artifact_index.reconcile.sources import Sources
+from artifact_index.reconcile.store import Key, Store, options_key
+from artifact_index.settings import Settings
+
+_FIRST_WAVE: Final = 5.0
+"""Seconds that the first wave of writes may take before changes are watched all the same."""
+
+_SECOND_LISTING: Final = 5.0
+"""Seconds from the start of the watches to a listing that finds what vanished before them."""
+
+_EXIT_TIMEOUT: Final = 1.5
+_COLLECT_THRESHOLD: Final = 20_000
+
+logger = logging.getLogger(__name__)
+
+
+async def run(settings: Settings) -> None:
+    """Run the operator until SIGTERM or SIGINT, or until a part of it dies (then it raises).
+
+    Raises ConnectError, ApiError or SigningKeyError where it cannot even start.
+    """
+    if settings.kubeconfig:
+        # kopf's own login reads it from there, too.
+        os.environ["KUBECONFIG"] = settings.kubeconfig
+    kubeconfig = Path(settings.kubeconfig) if settings.kubeconfig else None
+    api = KubeApi(await load_configuration(kubeconfig=kubeconfig))
+    try:
+        key = await load_signing_key(api, settings.operator_namespace)
+        await Operator(settings, api, key).run()
+    finally:
+        await api.close()
+
+
+class Operator:
+    """All parts of one process, wired."""
+
+    def __init__(self, settings: Settings, api: KubeApi, signing_key: bytes) -> None:
+        self.settings = settings
+        self._rng = random.Random()  # noqa: S311 - jitter, not cryptography
+        self._stopping = asyncio.Event()
+        margins = margins_of(settings)
+        digester = Digester(signing_key)
+        self._pool = CloudPool(_clouds(settings).grant, threads=settings.cloud_threads)
+        self.store = Store()
+        self.memory = Memory()
+        self.queue = WorkQueue(urgency=urgency_of(self.memory, margins), rng=self._rng)
+        self.broker = Broker(
+            grant=self._pool.grant,
+            digest=digester.request,
+            margins=margins,
+            now=time.time,
+            on_change=self._credentials_changed,
+            rng=self._rng,
+        )
+        self.sources = Sources(
+            api=api,
+            store=self.store,
+            reread=settings.source_reread_interval,
+            on_change=lambda keys: self._enqueue(keys, 0),
+            rng=self._rng,
+        )
+        self.observer = Observer(
+            store=self.store, sources=self.sources, digester=digester, enqueue=self._enqueue
+        )
+        self.resync = Resync(
+            api=api,
+            store=self.store,
+            memory=self.memory,
+            broker=self.broker,
+            digester=digester,
+            namespaces=settings.namespaces,
+            interval=settings.resync_interval,
+            enqueue=self._enqueue,
+            rng=self._rng,
+        )
+        gatherer = Gatherer(
+            store=self.store,
+            sources=self.sources,
+            broker=self.broker,
+            memory=self.memory,
+            digester=digester,
+            policy=_policy_of(settings),
+            margins=margins,
+            patience=settings.mint_patience,
+            now=time.time,
+        )
+        self.reconciler = Reconciler(
+            store=self.store,
+            queue=self.queue,
+            gatherer=gatherer,
+            applier=Applier(api=api, store=self.store, digester=digester),
+            recorder=Recorder(api=api, store=self.store),
+            broker=self.broker,
+            memory=self.memory,
+            digester=digester,
+            margins=margins,
+            now=time.time,
+        )
+        self.lag = LoopLag()
+        self.health = Health(
+            lag=self.lag,
+            listing_age=self.resync.age,
+            oldest_listing=max(60.0, 3 * settings.resync_interval),
+        )
+
+    async def run(self) -> None:
+        """Start the parts in order, and end them all when one ends or a signal comes."""
+        _tame_the_collector()
+        self._claim_signals()
+        host, port = self.settings.health_host, self.settings.health_port
+        async with serve_health(self.health, host, port) as bound:
+            logger.info("health endpoints on port %d", bound)
+            self._start("event-loop watchdog", self.lag.run())
+            try:
+                await self._until_stopped(self._serve())
+            finally:
+                await self._stop()
+
+    async def _serve(self) -> None:
+        await self.resync.prime()
+        logger.info(
+            "listed %d ArtifactIndex, %d IndexOptions, %d outputs, %d labelled source Secrets",
+            len(self.store.indexes), len(self.store.options),
+            len(self.store.outputs), len(self.store.sources),
+        )  # fmt: skip
+        self._start("credential broker", self.broker.run())
+        self._start("source reader", self.sources.run())
+        self._enqueue(self.store.all_keys(), 0)
+        for number in range(self.settings.workers):
+            self._start(f"worker {number}", self.reconciler.work())
+        # Watching beside the first wave of writes would slow both; the second listing finds what
+        # vanished before the watches began.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_WAVE):
+                await self.queue.settled()
+        self._start("watches", self._watch())
+        self._start("resync", self.resync.run(_SECOND_LISTING))
+        await asyncio.wait(self.health.tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        for name, task in self.health.tasks.items():
+            if task.done():
+                task.result()
+                raise RuntimeError(f"{name} has ended")
+
+    async def _watch(self) -> None:
+        ready = asyncio.Event()
+        claim = asyncio.create_task(self._claim_signals_after(ready))
+        try:
+            await kopf.operator(
+                registry=handlers.registry(),
+                settings=handlers.settings(),
+                memo=handlers.Memo(self.observer),
+                clusterwide=not self.settings.namespaces,
+                namespaces=self.settings.namespaces,
+                stop_flag=self._stopping,
+                ready_flag=ready,
+                standalone=True,
+            )
+        finally:
+            claim.cancel()
+            # kopf returns by itself only where a signal reached it before we took them back.
+            self._stopping.set()
+
+    def _claim_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+
+    async def _claim_signals_after(self, ready: asyncio.Event) -> None:
+        """kopf takes the signals when it starts, to end its own parts only; take them back."""
+        await ready.wait()
+        self._claim_signals()
+
+    async def _until_stopped(self, serving: Coroutine[Any, Any, None]) -> None:
+        serve = asyncio.create_task(serving, name="serve")
+        stop = asyncio.create_task(self._stopping.wait(), name="stop")
+        await asyncio.wait({serve, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if self._stopping.is_set():
+            logger.info("stopping")
+            serve.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serve
+
+    async def _stop(self) -> None:
+        """End every part; what does not end in time is left to the end of the process."""
+        self._stopping.set()
+        self._pool.close()
+        watches = self.health.tasks.pop("watches", None)
+        others = list(self.health.tasks.values())
+        for task in others:
+            task.cancel()
+        await self.broker.close()
+        ending = [*others, *([watches] if watches else [])]
+        if ending:
+            await asyncio.wait(ending, timeout=_EXIT_TIMEOUT)
+        if watches is not None:
+            watches.cancel()
+
+    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self.health.tasks[name] = asyncio.create_task(work, name=name)
+
+    def _enqueue(self, keys: Iterable[Key], delay: float) -> None:
+        for key in keys:
+            self.queue.add(key, delay)
+
+    def _credentials_changed(self, consumers: frozenset[Hashable]) -> None:
+        for ref in consumers:
+            if self.store.options.get(ref) is not None:  # type: ignore[arg-type]
+                self.queue.add(options_key(ref), 0)  # type: ignore[arg-type]
+
+
+def margins_of(settings: Settings) -> Margins:
+    """The margins of the freshness formula, from the administrator's settings."""
+    return Margins(
+        outage=settings.outage_budget,
+        write=settings.write_time,
+        propagation=settings.propagation_time,
+        pod_start=settings.pod_start_time,
+        clock_skew=settings.clock_skew,
+        min_refresh_interval=settings.min_refresh_interval,
+    )
+
+
+def _clouds(settings: Settings) -> Clouds:
+    connect, read = settings.cloud_connect_timeout, settings.cloud_read_timeout
+    return Clouds(
+        CodeArtifact(connect_timeout=connect, read_timeout=read),
+        GoogleTokens(
+            token_url=settings.google_token_url,
+            sts_url=settings.google_sts_url,
+            iam_credentials_url=settings.google_iam_credentials_url,
+            connect_timeout=connect,
+            read_timeout=read,
+        ),
+    )
+
+
+def _policy_of(settings: Settings) -> Callable[[str], Policy]:
+    def policy(namespace: str) -> Policy:
+        return Policy(
+            allow_http=settings.allow_http,
+            operator_identity=settings.may_use_operator_identity(namespace),
+            missing_secret_grace=settings.missing_secret_grace,
+        )
+
+    return policy
+
+
+def _tame_the_collector() -> None:
+    """Most objects here live as long as the process: looking through them again costs a tenth."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_THRESHOLD)

@@ -1,0 +1,24 @@
+"""`artifact-index crds`: print the CustomResourceDefinitions."""
+
+import argparse
+import sys
+from typing import Any
+
+from artifact_index.api.crd import render_crds
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "crds",
+        help="print the CustomResourceDefinitions",
+        description="Print the CustomResourceDefinitions of both kinds, for kubectl apply -f -.",
+    )
+    parser.set_defaults(execute=execute)
+
+
+def execute(_chosen: argparse.Namespace) -> int:
+    """Write all of them to standard output as one YAML stream."""
+    for text in render_crds().values():
+        sys.stdout.write(text if text.startswith("---") else f"---\n{text}")
+    return 0

@@ -1,0 +1,97 @@
+"""What kopf delivers: four kinds, by the low-level event handler alone.
+
+Every other kind of kopf handler writes to the objects: change handlers annotate them (and copy a
+Secret's data into the annotation), timers and daemons add finalizers, indexes start in quadratic
+time. `on.event` writes nothing.
+"""
+
+import random
+from collections.abc import Iterator
+from typing import Any, Final
+
+import kopf
+
+from artifact_index.api.constants import (
+    ARTIFACT_INDEX_PLURAL,
+    GROUP,
+    INDEX_OPTIONS_PLURAL,
+    VERSION,
+)
+from artifact_index.reconcile.observer import Observer
+from artifact_index.reconcile.resync import CONFIG_MAP_SELECTOR, SECRET_SELECTOR
+
+_WATCH_BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 60, 60)
+
+
+class Memo:
+    """Carries the observer into the handlers; kopf copies a memo for each object, and this not."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.observer = observer
+
+    def __copy__(self) -> "Memo":
+        return self
+
+
+async def artifact_index_seen(event: Any, memo: Memo, **_: Any) -> None:
+    """An ArtifactIndex was listed, or it changed."""
+    memo.observer.artifact_index(event["type"], event["object"])
+
+
+async def index_options_seen(event: Any, memo: Memo, **_: Any) -> None:
+    """An IndexOptions was listed, or it changed."""
+    memo.observer.index_options(event["type"], event["object"])
+
+
+async def secret_seen(event: Any, memo: Memo, **_: Any) -> None:
+    """A Secret with our label was listed, or it changed, or it lost the label."""
+    memo.observer.secret(event["type"], event["object"])
+
+
+async def config_map_seen(event: Any, memo: Memo, **_: Any) -> None:
+    """A ConfigMap with our label was listed, or it changed, or it lost the label."""
+    memo.observer.config_map(event["type"], event["object"])
+
+
+def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    """The pod's own ServiceAccount, else the kubeconfig; named, since kopf would try them all."""
+    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+
+def registry() -> kopf.OperatorRegistry:
+    """A registry of its own, so that two operators in one process do not meet."""
+    handlers = kopf.OperatorRegistry()
+    kopf.on.login(registry=handlers)(login)
+    kopf.on.event(GROUP, VERSION, ARTIFACT_INDEX_PLURAL, registry=handlers)(artifact_index_seen)
+    kopf.on.event(GROUP, VERSION, INDEX_OPTIONS_PLURAL, registry=handlers)(index_options_seen)
+    kopf.on.event("", "v1", "secrets", registry=handlers)(secret_seen)
+    kopf.on.event("", "v1", "configmaps", registry=handlers)(config_map_seen)
+    return handlers
+
+
+def settings() -> kopf.OperatorSettings:
+    """kopf's settings for an operator that only watches."""
+    chosen = kopf.OperatorSettings()
+    chosen.peering.standalone = True
+    chosen.posting.enabled = False
+    chosen.scanning.disabled = True
+    chosen.persistence.finalizer = f"{GROUP}/unused"
+    chosen.watching.chunk_size = 500
+    chosen.watching.connect_timeout = 10
+    chosen.watching.label_selectors["v1", "secrets"] = SECRET_SELECTOR
+    chosen.watching.label_selectors["v1", "configmaps"] = CONFIG_MAP_SELECTOR
+    chosen.networking.request_timeout = 30
+    chosen.networking.connect_timeout = 10
+    chosen.networking.error_backoffs = _Backoffs()
+    # An idle worker keeps the last body of its object; the default of 5 s makes that the
+    # high-water mark of a start.
+    chosen.queueing.idle_timeout = 0.2
+    chosen.process.ultimate_exiting_timeout = 25
+    return chosen
+
+
+class _Backoffs:
+    """About five minutes of retries with jitter; then the process ends and is started again."""
+
+    def __iter__(self) -> Iterator[float]:
+        return (delay * random.uniform(0.8, 1.2) for delay in _WATCH_BACKOFFS)  # noqa: S311

@@ -1,0 +1,93 @@
+"""/healthz and /readyz: they say what is true, and a liveness probe may act on it."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+_LAG_PERIOD: Final = 0.25
+_LAG_SAMPLES: Final = 240
+_LONGEST_LAG: Final = 5.0
+"""Seconds by which the event loop may be late before the process calls itself unwell."""
+
+
+@dataclass(slots=True)
+class LoopLag:
+    """How late the event loop runs what is due, over the last minute. Seconds."""
+
+    samples: deque[float] = field(default_factory=lambda: deque(maxlen=_LAG_SAMPLES))
+
+    async def run(self) -> None:
+        """Measure, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _LAG_PERIOD
+            await asyncio.sleep(_LAG_PERIOD)
+            self.samples.append(loop.time() - due)
+
+    @property
+    def recent(self) -> float:
+        """The worst of the last few seconds."""
+        return max(list(self.samples)[-20:], default=0.0)
+
+
+@dataclass(slots=True)
+class Health:
+    """What the endpoints look at.
+
+    `tasks` are the parts that must be alive; `listing_age` is None before everything was listed
+    once; `watching` says that changes are delivered.
+    """
+
+    lag: LoopLag
+    listing_age: Callable[[], float | None]
+    oldest_listing: float
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    watching: bool = False
+
+    def trouble(self) -> str | None:
+        """Why the process ought to be restarted, if so."""
+        for name, task in self.tasks.items():
+            if task.done():
+                return f"{name} has ended"
+        if self.lag.recent > _LONGEST_LAG:
+            return f"the event loop was late by {self.lag.recent:.1f} s"
+        age = self.listing_age()
+        if age is not None and age > self.oldest_listing:
+            return f"the last complete listing is {age:.0f} s old"
+        return None
+
+    def unready(self) -> str | None:
+        """Why the operator does not do its work yet, if so."""
+        if self.listing_age() is None:
+            return "not everything has been listed once"
+        return self.trouble()
+
+
+@contextlib.asynccontextmanager
+async def serve_health(health: Health, host: str, port: int) -> AsyncIterator[int]:
+    """Serve both endpoints; yields the port. 200 with `ok`, or 503 with the reason."""
+
+    def answer(reason: str | None) -> web.Response:
+        return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
+
+    async def healthz(_: web.Request) -> web.Response:
+        return answer(health.trouble())
+
+    async def readyz(_: web.Request) -> web.Response:
+        return answer(health.unready())
+
+    application = web.Application()
+    application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()

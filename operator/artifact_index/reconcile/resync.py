@@ -1,0 +1,200 @@
+"""Our own listing of everything: before the first write, and regularly as mark and sweep.
+
+Watches lose deletions: across a gap that ended in 410 nobody reports what vanished meanwhile.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+
+from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT, ROLE_SOURCE
+from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.credentials.broker import Broker
+from artifact_index.kube.errors import ApiError
+from artifact_index.kube.port import KubePort, Object
+from artifact_index.kube.resources import (
+    ARTIFACT_INDEXES,
+    CONFIG_MAPS,
+    INDEX_OPTIONS,
+    SECRETS,
+    Resource,
+)
+from artifact_index.reconcile.digests import Digester
+from artifact_index.reconcile.memory import Memory, take_up
+from artifact_index.reconcile.records import (
+    ObjectRef,
+    OutputRecord,
+    OutputRef,
+    custom_record,
+    output_record,
+    source_record,
+)
+from artifact_index.reconcile.store import Key, Store, owner_name
+from artifact_index.reconcile.table import Record, Table
+
+SECRET_SELECTOR: Final = f"{ROLE_LABEL} in ({ROLE_OUTPUT},{ROLE_SOURCE})"
+CONFIG_MAP_SELECTOR: Final = f"{ROLE_LABEL}={ROLE_OUTPUT}"
+
+_JITTER: Final = 0.1
+_RETRY: Final = 15.0
+"""Seconds until a listing that failed is begun again."""
+
+Ref = TypeVar("Ref", ObjectRef, OutputRef)
+logger = logging.getLogger(__name__)
+
+
+class Resync:
+    """Lists both kinds and the labelled Secrets and ConfigMaps, in pages."""
+
+    def __init__(
+        self,
+        *,
+        api: KubePort,
+        store: Store,
+        memory: Memory,
+        broker: Broker,
+        digester: Digester,
+        namespaces: tuple[str, ...],
+        interval: float,
+        enqueue: Callable[[Iterable[Key], float], None],
+        rng: random.Random,
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._memory = memory
+        self._broker = broker
+        self._digester = digester
+        self._namespaces: tuple[str | None, ...] = namespaces or (None,)
+        self._interval = interval
+        self._enqueue = enqueue
+        self._rng = rng
+        self._last_success: float | None = None
+
+    def age(self) -> float | None:
+        """Seconds since the last complete listing; None before the first."""
+        if self._last_success is None:
+            return None
+        return asyncio.get_running_loop().time() - self._last_success
+
+    async def prime(self) -> None:
+        """The first listing: fill the store and take up the tokens of our own outputs.
+
+        Nothing is enqueued: what has been listed in part must not be written. Raises ApiError.
+        """
+        await self._list_all(taking_up=True)
+
+    async def run(self, first_delay: float) -> None:
+        """List again after `first_delay` seconds and then at every interval, for ever."""
+        delay = first_delay
+        while True:
+            await asyncio.sleep(delay)
+            try:
+                self._enqueue(await self._list_all(taking_up=False), 0)
+                delay = self._interval * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
+            except ApiError as error:
+                logger.warning("cannot list everything again: %s", error)
+                delay = min(_RETRY, self._interval)
+
+    async def _list_all(self, *, taking_up: bool) -> set[Key]:
+        concerned = await self._list_custom_resources()
+        concerned |= await self._list_secrets(taking_up=taking_up)
+        concerned |= await self._list_config_maps(taking_up=taking_up)
+        self._last_success = asyncio.get_running_loop().time()
+        return concerned
+
+    async def _list_custom_resources(self) -> set[Key]:
+        store, concerned = self._store, set[Key]()
+
+        def index(body: Object) -> ObjectRef:
+            record = custom_record(ArtifactIndexSpec, body)
+            concerned.update(store.put_index(record, listed=True))
+            return record.ref
+
+        def options(body: Object) -> ObjectRef:
+            record = custom_record(IndexOptionsSpec, body)
+            concerned.update(store.put_options(record, listed=True))
+            return record.ref
+
+        for ref in await self._sweep(store.indexes, ARTIFACT_INDEXES, None, index):
+            concerned |= store.drop_index(ref)
+        for ref in await self._sweep(store.options, INDEX_OPTIONS, None, options):
+            concerned |= store.drop_options(ref) | {Key("IndexOptions", ref)}
+        return concerned
+
+    async def _list_secrets(self, *, taking_up: bool) -> set[Key]:
+        store, concerned = self._store, set[Key]()
+        listed_sources: set[ObjectRef] = set()
+
+        def secret(body: Object) -> OutputRef | None:
+            if body["metadata"]["labels"][ROLE_LABEL] == ROLE_OUTPUT:
+                return self._output("Secret", body, concerned, taking_up=taking_up)
+            ref = ObjectRef(body["metadata"]["namespace"], body["metadata"]["name"])
+            concerned.update(store.put_source(ref, source_record(body), listed=True))
+            listed_sources.add(ref)
+            return None
+
+        store.sources.begin_sweep()
+        gone = await self._sweep(store.outputs, SECRETS, SECRET_SELECTOR, secret)
+        for source in store.sources.end_sweep(listed_sources):
+            concerned |= store.drop_source(source)
+        for ref in gone:
+            if ref.kind == "Secret":
+                concerned |= store.drop_output(ref)
+        return concerned
+
+    async def _list_config_maps(self, *, taking_up: bool) -> set[Key]:
+        concerned: set[Key] = set()
+
+        def config_map(body: Object) -> OutputRef:
+            return self._output("ConfigMap", body, concerned, taking_up=taking_up)
+
+        gone = await self._sweep(self._store.outputs, CONFIG_MAPS, CONFIG_MAP_SELECTOR, config_map)
+        for ref in gone:
+            if ref.kind == "ConfigMap":
+                concerned |= self._store.drop_output(ref)
+        return concerned
+
+    def _output(
+        self, kind: str, body: Object, concerned: set[Key], *, taking_up: bool
+    ) -> OutputRef:
+        record = output_record(kind, body, self._digester)
+        concerned.update(self._store.put_output(record, listed=True))
+        if taking_up:
+            self._take_up(record, body)
+        return record.ref
+
+    def _take_up(self, record: OutputRecord, body: dict[str, Any]) -> None:
+        owner = owner_name(record)
+        if owner is not None:
+            take_up(
+                record,
+                body.get("data") or {},
+                owner=ObjectRef(record.ref.namespace, owner),
+                memory=self._memory,
+                broker=self._broker,
+            )
+
+    async def _sweep(
+        self,
+        table: Table[Ref, Record],
+        resource: Resource,
+        selector: str | None,
+        observe: Callable[[Object], Ref | None],
+    ) -> list[Ref]:
+        """List a kind; what the list no longer holds, and no event touched, is returned."""
+        table.begin_sweep()
+        listed: set[Ref] = set()
+        for namespace in self._namespaces:
+            pages = self._api.list(resource, namespace=namespace, label_selector=selector)
+            begun: set[Ref] = set()
+            async for page in pages:
+                if page.first:
+                    begun.clear()
+                for body in page.items:
+                    if not body["metadata"].get("deletionTimestamp") and (ref := observe(body)):
+                        begun.add(ref)
+            listed |= begun
+        return table.end_sweep(listed)
