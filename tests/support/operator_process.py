@@ -1,0 +1,136 @@
+"""The operator as its own process, started and stopped the way a cluster does it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+OPERATOR_NAMESPACE = "artifact-index-system"
+_HEALTH_PORT = re.compile(r"health endpoints on port (\d+)")
+
+
+class OperatorDied(Exception):
+    """The process ended, or did not become ready in time; the message ends with its log."""
+
+
+class OperatorProcess:
+    """`python -m artifact_index run` against one API server; its log is kept in memory."""
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        *,
+        flags: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self._command = [
+            *(sys.executable, "-m", "artifact_index", "run", "--kubeconfig", str(kubeconfig)),
+            *("--operator-namespace", OPERATOR_NAMESPACE),
+            *("--health-host", "127.0.0.1", "--health-port", "0"),
+            *flags,
+        ]
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "GOOGLE_", "GCE"))}
+        self._env = {**clean, "PYTHONPATH": str(REPOSITORY / "operator"), **(env or {})}
+        self._lines: list[str] = []
+        self._reader: threading.Thread | None = None
+        self.process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> "OperatorProcess":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        """Everything it has printed so far, over all of its starts."""
+        return "".join(self._lines)
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it and, with `wait`, wait until it is ready."""
+        printed = len(self._lines)
+        self.process = subprocess.Popen(
+            self._command, env=self._env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self._reader.start()
+        if wait:
+            self.wait_ready(after=printed)
+
+    def wait_ready(self, *, after: int = 0, seconds: float = 30) -> None:
+        """Wait until /readyz answers 200."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process is None or self.process.poll() is not None:
+                break
+            found = _HEALTH_PORT.search("".join(self._lines[after:]))
+            if found and health(int(found[1]), "readyz")[0] == 200:
+                return
+            time.sleep(0.02)
+        raise OperatorDied(f"the operator is not ready; its log ends with:\n{self.log[-4000:]}")
+
+    @property
+    def health_port(self) -> int:
+        """The port of the running process' health endpoints."""
+        return int(_HEALTH_PORT.findall(self.log)[-1])
+
+    def stop(self, *, seconds: float = 10) -> float:
+        """SIGTERM; returns the seconds until it had ended."""
+        if self.process is None:
+            return 0.0
+        begun = time.monotonic()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.wait(seconds)
+        return self._finish(begun)
+
+    def kill(self) -> None:
+        """SIGKILL: no clean-up of any kind."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+        self._finish(0)
+
+    def _finish(self, begun: float) -> float:
+        ended = time.monotonic()
+        if self._reader is not None:
+            self._reader.join(5)
+        self.process = None
+        return ended - begun
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self._lines.append(line)
+
+
+def health(port: int, endpoint: str) -> tuple[int, str]:
+    """Status and text of a health endpoint; status 0 where nobody listens."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{endpoint}", timeout=2) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""

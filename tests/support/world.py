@@ -1,0 +1,188 @@
+"""Everything around the operator, for real: API server, clouds, package index, and kubectl."""
+
+import base64
+import contextlib
+import json
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from support.clouds import AwsStandIn, GoogleStandIn
+from support.control_plane import ControlPlane, service_account_user, wait_until
+from support.control_plane.audit import AuditEvent
+from support.index_server import IndexServer
+from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY, OperatorProcess
+
+OPERATOR_ACCOUNT = "artifact-index-operator"
+OPERATOR_USER = service_account_user(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
+WRITES = ("create", "update", "patch", "delete", "deletecollection")
+
+
+class World:
+    """One API server with the operator's CRDs and permissions, and the stand-ins it talks to."""
+
+    def __init__(
+        self, plane: ControlPlane, aws: AwsStandIn, google: GoogleStandIn, index: IndexServer
+    ) -> None:
+        self.plane = plane
+        self.aws = aws
+        self.google = google
+        self.index = index
+        aws.endpoint_template = f"http://{index.netloc}/pypi/{{repository}}/"
+        plane.apply_crds(REPOSITORY / "crds")
+        plane.kubectl("apply", "-f", str(REPOSITORY / "examples" / "operator-rbac.yaml"))
+
+    @property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig of the operator's own ServiceAccount, with no more than its permissions."""
+        return self.plane.kubeconfig_for(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
+
+    def operator(self, *flags: str, **env: str) -> OperatorProcess:
+        """The operator, set up to reach the stand-ins; not started yet."""
+        google = [f"--{k.replace('_', '-')}={v}" for k, v in self.google.settings().items()]
+        return OperatorProcess(
+            self.kubeconfig,
+            flags=["--allow-http", *google, *flags],
+            env={**self.aws.env(), **self.google.env(), **env},
+        )
+
+    # Objects
+
+    def namespace(self, name: str) -> str:
+        """Create a namespace."""
+        self.plane.kubectl("create", "namespace", name)
+        return name
+
+    def apply(self, *objects: dict[str, Any], namespace: str | None = None) -> None:
+        """kubectl apply, strictly validated."""
+        text = yaml.safe_dump_all(objects)
+        where = ["-n", namespace] if namespace else []
+        self.plane.kubectl("apply", "--validate=strict", *where, "-f", "-", input=text)
+
+    def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """The object, or None where there is none."""
+        answer = self.plane.kubectl(
+            "get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found"
+        )
+        found: dict[str, Any] | None = json.loads(answer.stdout) if answer.stdout.strip() else None
+        return found
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        """Delete and do not wait for it."""
+        self.plane.kubectl("delete", kind, name, "-n", namespace, "--wait=false")
+
+    def uv_toml(self, namespace: str, name: str, kind: str = "Secret") -> str | None:
+        """The text of an output's uv.toml, or None where there is none."""
+        found = self.get(kind, namespace, name)
+        if found is None:
+            return None
+        text: str = found["data"]["uv.toml"]
+        return base64.b64decode(text).decode() if kind == "Secret" else text
+
+    def indexes(self, namespace: str, name: str, kind: str = "Secret") -> dict[str, dict[str, Any]]:
+        """The parsed [[index]] tables of an output by name, in file order; empty without a file."""
+        text = self.uv_toml(namespace, name, kind)
+        tables = tomllib.loads(text)["index"] if text else []
+        return {table["name"]: table for table in tables}
+
+    # Waiting
+
+    def condition(self, kind: str, namespace: str, name: str, what: str = "Ready") -> dict[str, Any]:
+        """A condition of an object's status; empty where it is not set."""
+        found = self.get(kind, namespace, name) or {}
+        conditions = found.get("status", {}).get("conditions", [])
+        return next((one for one in conditions if one["type"] == what), {})
+
+    def wait_condition(
+        self, kind: str, namespace: str, name: str, *, reason: str, seconds: float = 20,
+        what: str = "Ready",
+    ) -> dict[str, Any]:  # fmt: skip
+        """Wait until a condition has a reason, for the object's present generation."""
+
+        def reached() -> bool:
+            found = self.get(kind, namespace, name) or {}
+            now = self.condition(kind, namespace, name, what)
+            current = found.get("metadata", {}).get("generation")
+            return now.get("reason") == reason and now.get("observedGeneration") == current
+
+        with contextlib.suppress(TimeoutError):
+            wait_until(reached, f"{kind} {name} to be {reason}", seconds)
+        last = self.condition(kind, namespace, name, what)
+        assert last.get("reason") == reason, f"{kind} {name}: {last}"
+        return last
+
+    def operator_writes(self, since: int) -> list[AuditEvent]:
+        """Every write of the operator after a mark of the audit log."""
+        return self.plane.audit_events(OPERATOR_USER, verbs=WRITES, since=since)
+
+
+@contextlib.contextmanager
+def open_world(plane: ControlPlane) -> Iterator[World]:
+    """The stand-ins around a running control plane."""
+    with AwsStandIn() as aws, GoogleStandIn() as google, IndexServer() as index:
+        yield World(plane, aws, google, index)
+
+
+def secret(name: str, values: dict[str, str], *, labelled: bool = True) -> dict[str, Any]:
+    """A source Secret."""
+    labels = {"artifactindex.dev/role": "source"} if labelled else {}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": labels},
+        "stringData": values,
+    }
+
+
+def artifact_index(
+    name: str, *, labels: dict[str, str] | None = None, **spec: Any
+) -> dict[str, Any]:
+    """An ArtifactIndex; the spec's fields as keywords, in the API's spelling."""
+    return {
+        "apiVersion": "artifactindex.dev/v1alpha1",
+        "kind": "ArtifactIndex",
+        "metadata": {"name": name, "labels": labels or {}},
+        "spec": spec,
+    }
+
+
+def index_options(name: str, **spec: Any) -> dict[str, Any]:
+    """An IndexOptions; the spec's fields as keywords, in the API's spelling."""
+    return {
+        "apiVersion": "artifactindex.dev/v1alpha1",
+        "kind": "IndexOptions",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+
+
+def code_artifact(
+    secret_name: str, *, domain: str = "acme", repository: str = "python", **more: Any
+) -> dict[str, Any]:
+    """The `codeArtifact` source of a spec, with an access key in a Secret."""
+    return {
+        "domain": domain,
+        "domainOwner": "111122223333",
+        "region": "eu-west-1",
+        "repository": repository,
+        "auth": {"secretRef": {"name": secret_name}},
+        **more,
+    }
+
+
+def access_key_secret(world: World, name: str, principal: str, **more: Any) -> dict[str, Any]:
+    """A labelled source Secret with an access key that the AWS stand-in knows."""
+    key = world.aws.add_access_key(principal=principal)
+    values = {
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+    }
+    return secret(name, values, **more)
+
+
+def in_namespace(namespace: str, objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The objects with their namespace set."""
+    return [{**o, "metadata": {**o["metadata"], "namespace": namespace}} for o in objects]
