@@ -249,7 +249,9 @@ def test_short_name_category_and_columns_work(
     base = "basic" if kind.kind == "ArtifactIndex" else "options"
     name, _ = create(plane, namespace, base)
     by_short_name = plane.kubectl("get", kind.short_name, "-n", namespace, "-o", "wide").stdout
-    by_category = plane.kubectl("get", "artifactindex", "-n", namespace, "-o", "name").stdout
+    singular = plane.kubectl("get", kind.kind.lower(), name, "-n", namespace, "-o", "name").stdout
+    assert singular.strip().endswith(f"/{name}")
+    by_category = plane.kubectl("get", "artifact-index", "-n", namespace, "-o", "name").stdout
     assert name in by_short_name
     assert f"{kind.kind.lower()}.artifactindex.dev/{name}" in by_category
     heads = [column.name.upper() for column in kind.columns]

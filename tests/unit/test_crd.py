@@ -183,7 +183,7 @@ def test_kinds_have_their_names_columns_and_annotations(name: str) -> None:
     (version,) = crd["spec"]["versions"]
     assert crd["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/substitute"] == "disabled"
     assert crd["spec"]["scope"] == "Namespaced"
-    assert crd["spec"]["names"]["categories"] == ["artifactindex"]
+    assert crd["spec"]["names"]["categories"] == ["artifact-index"]
     assert version["subresources"] == {"status": {}}
     root = version["schema"]["openAPIV3Schema"]
     assert root["properties"]["status"]["default"] == {"observedGeneration": -1}

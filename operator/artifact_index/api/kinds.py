@@ -8,7 +8,7 @@ from artifact_index.api.artifact_index import ArtifactIndexSpec, ArtifactIndexSt
 from artifact_index.api.base import ApiModel
 from artifact_index.api.index_options import IndexOptionsSpec, IndexOptionsStatus
 
-CATEGORY: Final = "artifactindex"
+CATEGORY: Final = "artifact-index"
 
 
 @dataclass(frozen=True, slots=True)
