@@ -38,7 +38,9 @@ class OperatorProcess:
             *("--health-host", "127.0.0.1", "--health-port", "0"),
             *flags,
         ]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "GOOGLE_", "GCE"))}
+        clean = {
+            k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "GOOGLE_", "GCE"))
+        }
         self._env = {**clean, "PYTHONPATH": str(REPOSITORY / "operator"), **(env or {})}
         self._lines: list[str] = []
         self._reader: threading.Thread | None = None
@@ -71,7 +73,11 @@ class OperatorProcess:
         """Start it and, with `wait`, wait until it is ready."""
         printed = len(self._lines)
         self.process = subprocess.Popen(
-            self._command, env=self._env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self._command,
+            env=self._env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self._reader.start()

@@ -90,7 +90,9 @@ class World:
 
     # Waiting
 
-    def condition(self, kind: str, namespace: str, name: str, what: str = "Ready") -> dict[str, Any]:
+    def condition(
+        self, kind: str, namespace: str, name: str, what: str = "Ready"
+    ) -> dict[str, Any]:
         """A condition of an object's status; empty where it is not set."""
         found = self.get(kind, namespace, name) or {}
         conditions = found.get("status", {}).get("conditions", [])
@@ -138,23 +140,23 @@ def secret(name: str, values: dict[str, str], *, labelled: bool = True) -> dict[
 
 
 def artifact_index(
-    name: str, *, labels: dict[str, str] | None = None, **spec: Any
+    object_name: str, /, *, labels: dict[str, str] | None = None, **spec: Any
 ) -> dict[str, Any]:
     """An ArtifactIndex; the spec's fields as keywords, in the API's spelling."""
     return {
         "apiVersion": "artifactindex.dev/v1alpha1",
         "kind": "ArtifactIndex",
-        "metadata": {"name": name, "labels": labels or {}},
+        "metadata": {"name": object_name, "labels": labels or {}},
         "spec": spec,
     }
 
 
-def index_options(name: str, **spec: Any) -> dict[str, Any]:
+def index_options(object_name: str, /, **spec: Any) -> dict[str, Any]:
     """An IndexOptions; the spec's fields as keywords, in the API's spelling."""
     return {
         "apiVersion": "artifactindex.dev/v1alpha1",
         "kind": "IndexOptions",
-        "metadata": {"name": name},
+        "metadata": {"name": object_name},
         "spec": spec,
     }
 

@@ -1,4 +1,4 @@
-"""The real control plane that all cluster tests share."""
+"""The real control plane, and the world around the operator, that several tiers share."""
 
 import os
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from support.control_plane import ControlPlane, ControlPlaneUnavailable
+from support.operator_process import OperatorProcess
+from support.world import World, open_world
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +27,20 @@ def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
         pytest.skip(error.reason)
     with plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def world(control_plane: ControlPlane) -> Iterator[World]:
+    """The control plane with CRDs and permissions, and the clouds and package index beside it.
+
+    Shared by the whole session: each test takes a namespace, principals and domains of its own.
+    """
+    with open_world(control_plane) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def operator(world: World) -> Iterator[OperatorProcess]:
+    """One running operator for a module's tests; a test that restarts it starts its own."""
+    with world.operator("--log-level", "debug") as running:
+        yield running
