@@ -205,6 +205,35 @@ async def test_an_unknown_path_is_not_found(
             assert response.status == 404
 
 
+@pytest.mark.parametrize(
+    ("method", "content_type", "content", "status"),
+    [
+        ("POST", "application/json", b"{", 400),
+        ("POST", "application/json", b"[]", 400),
+        ("POST", "application/vnd.kubernetes.protobuf", b"k8s", 415),
+        ("PATCH", "application/apply-patch+yaml", b"a: b", 415),
+        ("PATCH", "application/strategic-merge-patch+json", b"{}", 415),
+    ],
+)
+async def test_a_body_of_another_type_is_refused(
+    method: str,
+    content_type: str,
+    content: bytes,
+    status: int,
+    emulator: Emulator,
+    http: aiohttp.ClientSession,
+) -> None:
+    url = f"{emulator.url}/api/v1/namespaces/default/secrets"
+    if method == "PATCH":
+        emulator.create("secrets", secret("a"))
+        url += "/a"
+    headers = {"Content-Type": content_type}
+    async with http.request(method, url, data=content, headers=headers) as response:
+        assert response.status == status
+        assert (await response.json())["kind"] == "Status"
+    assert emulator.requests[-1].status == status
+
+
 class Seen:
     """What kopf reported of ArtifactIndexes, as (type, name), with the running operator."""
 

@@ -10,7 +10,7 @@ from artifact_index.kube.api import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, SECRETS
-from support.emulator import Emulator
+from support.emulator import Emulator, wait_for
 from support.port_contract import CHECKS, Check, secret
 
 pytestmark = pytest.mark.emulated
@@ -246,6 +246,29 @@ async def test_the_user_agent_and_the_field_manager_name_the_operator(
     await port.api.create(SECRETS, "default", secret("one"))
     [request] = emulator.requests.writes(user_agent="artifact-index-operator/")
     assert request.query == {"fieldManager": "artifact-index-operator"}
+
+
+async def test_a_proxy_of_the_environment_is_used(emulator: Emulator, tmp_path: Path) -> None:
+    # A proxy is asked for the whole URL; the emulator does not mind the host in it.
+    path = emulator.kubeconfig(tmp_path / "kubeconfig")
+    path.write_text(path.read_text().replace(emulator.url, "http://api.invalid"))
+    environ = {"HTTP_PROXY": emulator.url, "NO_PROXY": "10.0.0.0/8"}
+    api = KubeApi(await load_configuration(kubeconfig=path, environ=environ))
+    assert await api.create(SECRETS, "default", secret("one"))
+    await api.close()
+
+
+async def test_a_request_that_is_cancelled_gives_its_connection_back(emulator: Emulator) -> None:
+    config_maps(emulator, 1)
+    configuration = await load_configuration(kubeconfig=emulator.kubeconfig())
+    api = KubeApi(configuration, max_concurrency=1, timeout=2.0)
+    emulator.delay(1.0, verb="get")
+    cancelled = asyncio.create_task(api.get(CONFIG_MAPS, "default", "c-0"))
+    await wait_for(lambda: emulator.requests, "the request")
+    cancelled.cancel()
+    emulator.clear_faults()
+    assert await api.get(CONFIG_MAPS, "default", "c-0")
+    await api.close()
 
 
 async def test_a_rotated_token_is_read_again(

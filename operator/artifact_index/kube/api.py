@@ -155,7 +155,7 @@ class KubeApi:
         while True:
             self.requests[verb] += 1
             try:
-                return await self._send(method, url, body, content_type, resource is SECRETS)
+                return await self._send(method, url, body, content_type, resource == SECRETS)
             except ApiError as error:
                 delay = delay_before_retry(
                     error, verb=verb, resource=resource, attempt=attempt, random=self._rand()

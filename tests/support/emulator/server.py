@@ -66,8 +66,9 @@ class Server:
             return _refusal(refused)
         if target is None:
             return web.Response(status=404, text="404 page not found\n")
-        entry = await self._logged(request, target)
+        entry = self._logged(request, target)
         try:
+            entry.body = await _body(request)
             return await self._answer(request, target, entry)
         except Refused as refused:
             entry.status = refused.status
@@ -103,8 +104,7 @@ class Server:
                 return _object(created, status=201)
             case "patch":
                 if request.content_type != _PATCH_TYPE:
-                    message = f"415: Unsupported Media Type (only {_PATCH_TYPE} is emulated)"
-                    raise Refused(415, "UnsupportedMediaType", message, {})
+                    raise _unsupported_type()
                 return _object(
                     self.store.merge_patch(
                         kind, namespace, name, entry.body, manager=manager, subresource=subresource
@@ -205,7 +205,7 @@ class Server:
             raise refusals.no_such_path()
         return Target(kind, namespace, name, subresource)
 
-    async def _logged(self, request: web.Request, target: Target) -> Request:
+    def _logged(self, request: web.Request, target: Target) -> Request:
         verb = _VERBS.get(request.method, "delete")
         if verb == "get" and not target.name:
             watching = request.query.get("watch") in ("true", "1")
@@ -220,9 +220,27 @@ class Server:
             dict(request.query),
         )
         self.log.append(entry)
-        content = await request.read()
-        entry.body = json.loads(content) if content else None
         return entry
+
+
+async def _body(request: web.Request) -> Any:
+    content = await request.read()
+    if not content:
+        return None
+    if "json" not in request.content_type:
+        raise _unsupported_type()
+    try:
+        body = json.loads(content)
+    except ValueError as error:
+        raise refusals.bad_request(f"couldn't get the body: {error}") from None
+    if not isinstance(body, dict):
+        raise refusals.bad_request("the body is not a JSON object")
+    return body
+
+
+def _unsupported_type() -> Refused:
+    message = f"415: Unsupported Media Type (only JSON and {_PATCH_TYPE} are emulated)"
+    return Refused(415, "UnsupportedMediaType", message, {})
 
 
 def _predicate(request: web.Request) -> Predicate:
