@@ -115,7 +115,7 @@ class HttpStandIn:
         self._stopping.clear()
         self._server = _Server(("127.0.0.1", port), _handler_of(self))
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
         self._thread.start()
 
