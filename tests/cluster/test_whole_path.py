@@ -35,9 +35,7 @@ def test_uv_installs_a_private_package_through_a_minted_token(
 
     text = world.uv_toml(namespace, "uv-config")
     assert text is not None
-    config = tmp_path / "uv.toml"
-    config.write_text(text)
-    run = Uv(VERSIONS[-1], tmp_path, https_proxy=world.index.netloc).install(config, "acme-lib")
+    run = Uv(VERSIONS[-1], tmp_path, https_proxy=world.index.netloc).install(text, "acme-lib")
 
     assert run.returncode == 0, run.stderr
     assert "acme-lib==1.0" in run.stderr
