@@ -51,14 +51,16 @@ class Recorder:
         if status_bytes(status) == record.status:
             return None
         before = record.decoded_status()
-        patch = {"metadata": {"uid": record.uid}, "status": status_patch(before, status)}
+        # A custom resource's /status takes a patch with a wrong uid; only the resourceVersion
+        # keeps a status from the successor of a deleted object, and from a newer spec.
+        metadata = {"uid": record.uid, "resourceVersion": str(record.resource_version)}
+        patch = {"metadata": metadata, "status": status_patch(before, status)}
         namespace, name = record.ref
         try:
             body = await self._api.patch(resource, namespace, name, patch, subresource="status")
         except ApiError as error:
-            if error.not_found or error.invalid:
-                # Deleted, or deleted and made anew: the watch tells what there is to do.
-                logger.debug("status of %s %s/%s: %s", resource.kind, namespace, name, error)
+            if error.not_found:
+                logger.debug("%s %s/%s is gone", resource.kind, namespace, name)
                 return None
             raise
         for transition in transitions(before, status):

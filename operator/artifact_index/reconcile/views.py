@@ -5,11 +5,13 @@ from typing import Final
 
 from artifact_index.api import reason_names as reasons
 from artifact_index.api.timestamps import format_time
+from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.freshness import Margins, Schedule, schedule, shortfall_note
 from artifact_index.credentials.lease import Lease
 from artifact_index.reconcile.checks import Problem
 from artifact_index.reconcile.login import Login, index_url
 from artifact_index.reconcile.records import IndexRecord
+from artifact_index.reconcile.references import secret_use
 from artifact_index.rendering.entries import Credential
 from artifact_index.rendering.urls import is_insecure, validate_index_url
 
@@ -79,10 +81,10 @@ def view_of(
     follow from this IndexOptions' own `max_build`, in seconds, and not from who else shares the
     login, so that they are the same whatever order a restart comes by in.
     """
-    url, url_problem, url_pending = _url(login, endpoint, allow_http=allow_http)
+    url, url_problem, url_pending = _url(record, login, endpoint, allow_http=allow_http)
     credential, problem, pending = login.credential, None, None
     if token is not None:
-        credential, problem, pending = _credential(login, token, now)
+        credential, problem, pending = _credential(record, login, token, now)
     waits = [since for since in (url_pending, pending) if since is not None]
     live = url is not None and problem is None
     failing = token.error if token is not None and live else None
@@ -95,7 +97,7 @@ def view_of(
         credential=credential,
         problem=problem or url_problem,
         pending_since=min(waits) if waits else None,
-        failing=Problem(failing.reason, failing.message, failing.permanent) if failing else None,
+        failing=_login_problem(record, failing) if failing else None,
         token=token,
         token_digest=token_digest,
         endpoint_digest=endpoint_digest,
@@ -134,12 +136,12 @@ def _shortfall(
 
 
 def _url(
-    login: Login, endpoint: Lease | None, *, allow_http: bool
+    record: IndexRecord, login: Login, endpoint: Lease | None, *, allow_http: bool
 ) -> tuple[str | None, Problem | None, float | None]:
     if login.endpoint is None:
         return login.url, None, None
     if endpoint is None or endpoint.grant is None:
-        return None, *_unanswered(endpoint)
+        return None, *_unanswered(record, endpoint)
     url = index_url(endpoint.grant.value.get_secret_value())
     if (problem := validate_index_url(url)) is not None:
         message = f"GetRepositoryEndpoint gave an answer that cannot be used: {problem}"
@@ -152,13 +154,15 @@ def _url(
 
 
 def _credential(
-    login: Login, token: Lease, now: float
+    record: IndexRecord, login: Login, token: Lease, now: float
 ) -> tuple[Credential | None, Problem | None, float | None]:
     if token.grant is not None and token.servable(now):
         return Credential(login.username, token.grant.value), None, None
     if token.grant is None or token.grant.expires_at is None:
-        return None, *_unanswered(token)
-    cause = f": {token.error.message}" if token.error else "; a new one is being asked for"
+        return None, *_unanswered(record, token)
+    cause = "; a new one is being asked for"
+    if token.error is not None:
+        cause = f": {_login_problem(record, token.error).message}"
     expiry = format_time(token.grant.expires_at)
     verb = "expired" if token.expired(now) else "was withdrawn before it expires"
     message = f"the last token {verb} at {expiry} and could not be replaced in time{cause}"
@@ -166,10 +170,16 @@ def _credential(
     return None, Problem(reasons.CREDENTIAL_EXPIRED, message, stalled), None
 
 
-def _unanswered(lease: Lease | None) -> tuple[Problem, float | None]:
+def _unanswered(record: IndexRecord, lease: Lease | None) -> tuple[Problem, float | None]:
     if lease is not None and lease.error is not None:
-        error = lease.error
-        return Problem(error.reason, error.message, error.permanent), None
+        return _login_problem(record, lease.error), None
     since = lease.pending_since if lease is not None else None
     message = "the cloud has been asked for the credential and has not answered yet"
     return Problem(reasons.MINTING_CREDENTIAL, message, stalled=False), since
+
+
+def _login_problem(record: IndexRecord, error: LoginError) -> Problem:
+    """The cloud's refusal, with the Secret that logged in: the client does not know its name."""
+    use = secret_use(record.spec) if record.spec else None
+    where = f" (login of Secret {use.name!r} in {use.field})" if use else ""
+    return Problem(error.reason, error.message + where, error.permanent)
