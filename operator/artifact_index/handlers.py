@@ -5,6 +5,7 @@ Secret's data into the annotation), timers and daemons add finalizers, indexes s
 time. `on.event` writes nothing.
 """
 
+import os
 import random
 from collections.abc import Iterator
 from typing import Any, Final
@@ -54,7 +55,12 @@ async def config_map_seen(event: Any, memo: Memo, **_: Any) -> None:
 
 
 def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """The pod's own ServiceAccount, else the kubeconfig; named, since kopf would try them all."""
+    """The same choice as our own client's: KUBECONFIG, else the pod's own ServiceAccount.
+
+    Named, since kopf would try every way it knows.
+    """
+    if os.environ.get("KUBECONFIG"):
+        return kopf.login_with_kubeconfig(**kwargs)
     return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
 

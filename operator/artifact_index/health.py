@@ -40,14 +40,13 @@ class Health:
     """What the endpoints look at.
 
     `tasks` are the parts that must be alive; `listing_age` is None before everything was listed
-    once; `watching` says that changes are delivered.
+    once.
     """
 
     lag: LoopLag
     listing_age: Callable[[], float | None]
     oldest_listing: float
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    watching: bool = False
 
     def trouble(self) -> str | None:
         """Why the process ought to be restarted, if so."""

@@ -49,9 +49,7 @@ class Clouds:
             raise
         except Exception as error:
             # Its text may quote a secret: only the class is told.
-            message = (
-                f"the login failed within the operator: {type(error).__name__}; it is retried"
-            )
+            message = f"the login failed within the operator: {type(error).__name__}; it is retried"
         raise LoginError("InternalError", message, permanent=False)
 
     def _ask(self, request: GrantRequest, material: Material) -> Grant:

@@ -149,7 +149,8 @@ class Gatherer:
     def _view(self, attempt: _Attempt, options: OptionsRecord, with_credentials: bool) -> IndexView:
         login = attempt.login
         if login is None or attempt.scope is None:
-            return view_without_login(attempt.record, attempt.scope, attempt.problem)
+            recheck_at = self._grace_ends(attempt)
+            return view_without_login(attempt.record, attempt.scope, attempt.problem, recheck_at)
         token = self._digester.request(login.token) if login.token and with_credentials else None
         endpoint = self._digester.request(login.endpoint) if login.endpoint else None
         return view_of(
@@ -165,6 +166,12 @@ class Gatherer:
             margins=self._margins,
             now=self._now(),
         )
+
+    def _grace_ends(self, attempt: _Attempt) -> float | None:
+        since = self._memory.missing_since.get(attempt.record.uid)
+        if since is None or attempt.problem is None or attempt.problem.stalled:
+            return None
+        return since + self._policy(attempt.record.ref.namespace).missing_secret_grace
 
     def _lease(self, digest: str | None) -> Lease | None:
         return self._broker.lease(digest) if digest is not None else None

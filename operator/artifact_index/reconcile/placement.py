@@ -187,7 +187,15 @@ def _placed(
             blocked=True,
             explicit=record.spec.explicit if record.spec else False,
         )
-    return Placed(record, allotted, blocked, None, view.problem)
+    return Placed(
+        record,
+        allotted,
+        blocked,
+        None,
+        view.problem,
+        shown_url=shown_url_of(record.spec, view.url) if record.spec else None,
+        recheck_at=view.recheck_at,
+    )
 
 
 def _fresh(view: IndexView, name: str, allotted: str | None) -> Placed:
@@ -282,8 +290,12 @@ def _kept(
         problem=None if behind else view.problem,
         failing=view.problem if behind and not waiting else None,
         shown_url=shown_url_of(spec, view.url) if spec else None,
-        recheck_at=kept.withdraw_at(margins),
+        recheck_at=_earliest(kept.withdraw_at(margins), view.recheck_at),
     )
+
+
+def _earliest(*times: float | None) -> float | None:
+    return min((time for time in times if time is not None), default=None)
 
 
 def _name_conflict(name: NameTaken) -> Problem:

@@ -77,6 +77,10 @@ class WorkQueue:
         self.add(key, delay)
         return delay
 
+    def failures(self, key: Key) -> int:
+        """How many passes over the object have failed in a row."""
+        return self._failures.get(key, 0)
+
     def forget_failures(self, key: Key) -> None:
         """A pass went well: the next failure starts from the shortest wait."""
         self._failures.pop(key, None)

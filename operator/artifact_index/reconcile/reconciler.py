@@ -32,6 +32,9 @@ from artifact_index.reconcile.summarize import (
 _FOREIGN_RECHECK = 60.0
 """Seconds after which an object that is not ours is looked at again: no watch shows it."""
 
+_QUIET_FAILURES = 2
+"""Failed passes in a row that are tried again before the status speaks of them."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -105,7 +108,7 @@ class Reconciler:
             return
         if record.problem is not None:
             problem = Problem(reasons.INVALID_SPEC, record.problem.message, stalled=True)
-            await self._finish(key, record, OptionsOutcome((), (), problem))
+            await self._finish(key, record, OptionsOutcome(None, (), problem))
             return
         gathered = await self._gatherer.gather(record)
         if gathered.waiting_until is not None:
@@ -120,6 +123,10 @@ class Reconciler:
         if applied.problem is None:
             applied.problem = await self._applier.remove_undeclared(record)
         concerned = self._memory.keep_placements(key.ref, placed)
+        if applied.error is not None and self._queue.failures(key) < _QUIET_FAILURES:
+            # A hiccup of the API server: two more status writes would not help it.
+            self._come_back(key, placed, applied)
+            return
         await self._finish(key, record, OptionsOutcome(placed, applied.written, applied.problem))
         for ref in concerned:
             self._queue.add(index_key(ref), 0)
@@ -140,7 +147,7 @@ class Reconciler:
     async def _write(self, record: OptionsRecord, placed: list[Placed]) -> Applied:
         outputs, problem = desired_outputs(record, placed, self._digester)
         applied = await self._applier.apply(record, outputs)
-        if applied.problem is None:
+        if applied.written:
             self._memory.keep_served(record.ref, placed)
         applied.problem = applied.problem or problem
         return applied
@@ -230,7 +237,7 @@ class Reconciler:
         if key.kind != "IndexOptions" or (record := self._store.options.get(key.ref)) is None:
             return
         message = f"internal error {incident}; the operator's log has the details"
-        outcome = OptionsOutcome((), (), Problem(reasons.INTERNAL_ERROR, message, stalled=False))
+        outcome = OptionsOutcome(None, (), Problem(reasons.INTERNAL_ERROR, message, stalled=False))
         try:
             await self._finish(key, record, outcome)
         except ApiError as error:

@@ -30,9 +30,13 @@ _NAMES_IN_MESSAGE = 3
 
 @dataclass(frozen=True, slots=True)
 class OptionsOutcome:
-    """What one pass over an IndexOptions came to. `written` are the outputs as they stand."""
+    """What one pass over an IndexOptions came to. `written` are the outputs as they stand.
 
-    placed: Sequence[Placed]
+    `placed` is None where the pass did not come so far: then the indexes and outputs of the status
+    stay, and the names in them with the indexes that have them.
+    """
+
+    placed: Sequence[Placed] | None
     written: Sequence[DesiredOutput]
     problem: Problem | None
 
@@ -42,8 +46,11 @@ def options_status(
 ) -> Status:
     """The status of an IndexOptions after a pass."""
     before = record.decoded_status()
+    if outcome.placed is None:
+        return _unplanned_status(record, before, outcome.problem, now)
     problem = outcome.problem or _indexes_problem(outcome.placed)
-    findings = readiness(problem, reason=reasons.AVAILABLE, message=_summary(outcome))
+    message = _summary(outcome.placed, outcome.written)
+    findings = readiness(problem, reason=reasons.AVAILABLE, message=message)
     findings += _notes(record.spec, outcome.placed)
     status: Status = {
         "observedGeneration": record.generation,
@@ -166,9 +173,20 @@ def _index_item(placed: Placed) -> dict[str, Any]:
     return item
 
 
-def _summary(outcome: OptionsOutcome) -> str:
-    outputs = ", ".join(f"{one.ref.kind} {one.ref.name!r}" for one in outcome.written)
-    count = len(outcome.placed)
+def _unplanned_status(
+    record: OptionsRecord, before: Status, problem: Problem | None, now: float
+) -> Status:
+    findings = readiness(problem, reason=reasons.AVAILABLE, message="")
+    return {
+        **before,
+        "observedGeneration": record.generation,
+        "conditions": conditions(findings, before=before, generation=record.generation, now=now),
+    }
+
+
+def _summary(placed: Sequence[Placed], written: Sequence[DesiredOutput]) -> str:
+    outputs = ", ".join(f"{one.ref.kind} {one.ref.name!r}" for one in written)
+    count = len(placed)
     return f"{count} {'index' if count == 1 else 'indexes'} written to {outputs}"
 
 

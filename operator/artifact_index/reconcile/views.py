@@ -42,6 +42,7 @@ class IndexView:
     endpoint_digest: str | None = None
     refresh_at: int | None = None
     shortfall: str | None = None
+    recheck_at: float | None = None
 
     @property
     def suspended(self) -> bool:
@@ -55,10 +56,16 @@ class IndexView:
 
 
 def view_without_login(
-    record: IndexRecord, scope: str | None, problem: Problem | None
+    record: IndexRecord,
+    scope: str | None,
+    problem: Problem | None,
+    recheck_at: float | None = None,
 ) -> IndexView:
-    """The view of an index that has failed a check or is suspended."""
-    return IndexView(record=record, scope=scope, problem=problem)
+    """The view of an index that has failed a check or is suspended.
+
+    `recheck_at` is when time alone changes the verdict.
+    """
+    return IndexView(record=record, scope=scope, problem=problem, recheck_at=recheck_at)
 
 
 def view_of(
