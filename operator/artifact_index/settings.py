@@ -60,9 +60,14 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 
 def _setting(
-    default: Any, parse: Callable[[str], Any], help_text: str, *, repeatable: bool = False
+    default: Any,
+    parse: Callable[[str], Any],
+    help_text: str,
+    *,
+    repeatable: bool = False,
+    flag: str | None = None,
 ) -> Any:
-    metadata = {"parse": parse, "help": help_text, "repeatable": repeatable}
+    metadata = {"parse": parse, "help": help_text, "repeatable": repeatable, "flag": flag}
     return field(default=default, metadata=metadata)
 
 
@@ -71,9 +76,12 @@ class Settings:
     """Settings of `artifact-index run`. Durations are seconds here, Go durations in flags."""
 
     namespaces: tuple[str, ...] = _setting(
-        (), str, "serve only this namespace; repeatable; default: the whole cluster",
+        (),
+        str,
+        "serve only these namespaces; repeatable; default: the whole cluster",
         repeatable=True,
-    )  # fmt: skip
+        flag="--namespace",
+    )
     operator_namespace: str = _setting(
         "", str, "namespace of the operator's own objects; default: the pod's own"
     )
@@ -84,11 +92,12 @@ class Settings:
         False, _parse_bool, "accept index and endpoint URLs without TLS (http://)"
     )
     operator_identity_namespaces: tuple[str, ...] = _setting(
-        (), str,
-        "namespace that may log in with the operator's own cloud identity; repeatable; default: "
+        (),
+        str,
+        "namespaces that may log in with the operator's own cloud identity; repeatable; default: "
         "none, or the one namespace of a single-namespace installation",
         repeatable=True,
-    )  # fmt: skip
+    )
     google_token_url: str = _setting(
         "https://oauth2.googleapis.com/token", _parse_url,
         "Google OAuth token endpoint for service account keys",
@@ -156,9 +165,9 @@ def setting_fields() -> tuple[Field[Any], ...]:
 
 
 def flag_of(setting: Field[Any]) -> str:
-    """`--resync-interval` for the field resync_interval; a repeatable one is singular."""
-    name = setting.name[:-1] if setting.metadata["repeatable"] else setting.name
-    return "--" + name.replace("_", "-")
+    """`--resync-interval` for the field resync_interval."""
+    flag: str | None = setting.metadata["flag"]
+    return flag or "--" + setting.name.replace("_", "-")
 
 
 def environment_of(setting: Field[Any]) -> str:
@@ -178,7 +187,7 @@ def load_settings(
         given = flags.get(setting.name)
         origin = flag_of(setting)
         if given is None and (text := environ.get(environment_of(setting))):
-            given = text.split(",") if setting.metadata["repeatable"] else text
+            given = [text] if setting.metadata["repeatable"] else text
             origin = environment_of(setting)
         if given is not None:
             values[setting.name] = _parse(setting, given, origin)
@@ -191,7 +200,8 @@ def _parse(setting: Field[Any], given: str | list[str], origin: str) -> Any:
     parse: Callable[[str], Any] = setting.metadata["parse"]
     try:
         if isinstance(given, list):
-            return tuple(parse(item.strip()) for item in given if item.strip())
+            items = [item.strip() for text in given for item in text.split(",")]
+            return tuple(parse(item) for item in items if item)
         return parse(given)
     except ValueError as error:
         raise SettingError(f"{origin} {error}") from None

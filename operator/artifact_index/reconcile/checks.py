@@ -110,7 +110,7 @@ def identity_is_allowed(facts: IndexFacts) -> Problem | None:
         reasons.OPERATOR_IDENTITY_NOT_ALLOWED,
         f"spec.{source} logs in with the operator's own cloud identity, which namespace "
         f"{facts.record.ref.namespace!r} may not use; set spec.{source}.auth.secretRef, or ask "
-        "the administrator to add the namespace to --operator-identity-namespace",
+        "the administrator to add the namespace to --operator-identity-namespaces",
         stalled=True,
     )
 
