@@ -354,7 +354,8 @@ def _accepted() -> Iterator[Case]:
             "options",
             {"outputs": [{"kind": "Secret", "name": "uv"}, {"kind": "ConfigMap", "name": "uv"}]},
         ),
-    ):
+    )
+    for base, changes, where, says in changed:
         yield Case(f"{base}: {changes}", base, changes)
 
 
@@ -378,7 +379,7 @@ def _refused() -> Iterator[Case]:
             yield Case(f"{path} missing", base, {path: REMOVED}, f"spec.{path}", "Required value")
     for (base, path), (_, more, says) in SIZES.items():
         yield Case(f"{path} too large", base, {path: more}, f"spec.{path}", says)
-    for base, changes, where, says in (
+    changed: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         ("anonymous", {"anonymous": REMOVED}, "", ONE_SOURCE),
         ("anonymous", {"preauthenticated": {"urlSecretRef": {"name": "a"}}}, "", ONE_SOURCE),
         ("code-artifact", {"codeArtifact.auth": {}}, "codeArtifact.auth", ONE_LOGIN),

@@ -51,7 +51,7 @@ def nodes(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
         yield from nodes(schema["additionalProperties"], f"{path}{{}}")
 
 
-NODES = [
+NODES: list[Any] = [
     pytest.param(path, node, id=f"{kind.kind}.{path}")
     for kind in KINDS
     for part in ("spec", "status")
