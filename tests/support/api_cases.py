@@ -354,8 +354,7 @@ def _accepted() -> Iterator[Case]:
             "options",
             {"outputs": [{"kind": "Secret", "name": "uv"}, {"kind": "ConfigMap", "name": "uv"}]},
         ),
-    )
-    for base, changes, where, says in changed:
+    ):
         yield Case(f"{base}: {changes}", base, changes)
 
 
@@ -434,7 +433,8 @@ def _refused() -> Iterator[Case]:
             "indexSelector.matchLabels",
             "must have keys of at most 317 characters",
         ),
-    ):
+    )
+    for base, changes, where, says in changed:
         yield Case(f"{base}: {changes}", base, changes, f"spec.{where}".rstrip("."), says)
 
 
