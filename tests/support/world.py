@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,22 @@ class World:
         found: dict[str, Any] | None = json.loads(answer.stdout) if answer.stdout.strip() else None
         return found
 
+    def items(self, kind: str, namespace: str) -> list[dict[str, Any]]:
+        """Every object of a kind in a namespace."""
+        answer = self.plane.kubectl("get", kind, "-n", namespace, "-o", "json")
+        found: list[dict[str, Any]] = json.loads(answer.stdout)["items"]
+        return found
+
+    def events(self, namespace: str) -> Counter[tuple[str, str]]:
+        """How many events there are of each object's name and reason."""
+        events = self.items("events", namespace)
+        return Counter((one["involvedObject"]["name"], one["reason"]) for one in events)
+
+    def patch(self, kind: str, namespace: str, name: str, body: dict[str, Any]) -> None:
+        """A merge patch."""
+        patch = ("--type=merge", "-p", json.dumps(body))
+        self.plane.kubectl("patch", kind, name, "-n", namespace, *patch)
+
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete and do not wait for it."""
         self.plane.kubectl("delete", kind, name, "-n", namespace, "--wait=false")
@@ -115,6 +132,17 @@ class World:
         last = self.condition(kind, namespace, name, what)
         assert last.get("reason") == reason, f"{kind} {name}: {last}"
         return last
+
+    def wait_served(
+        self, namespace: str, name: str, needle: str, *, seconds: float = 10, there: bool = True
+    ) -> str:
+        """Wait until the uv.toml of a Secret contains a text (or no longer does); returns it."""
+        wait_until(
+            lambda: (needle in (self.uv_toml(namespace, name) or "")) is there,
+            f"{namespace}/{name} to {'contain' if there else 'lose'} {needle[:60]!r}",
+            seconds,
+        )
+        return self.uv_toml(namespace, name) or ""
 
     def operator_writes(self, since: int) -> list[AuditEvent]:
         """Every write of the operator after a mark of the audit log."""
@@ -183,6 +211,28 @@ def access_key_secret(world: World, name: str, principal: str, **more: Any) -> d
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
     }
     return secret(name, values, **more)
+
+
+def google_key_secret(world: World, name: str, email: str, **more: Any) -> dict[str, Any]:
+    """A labelled source Secret with a service account key that the Google stand-in knows."""
+    return secret(name, {"key.json": world.google.make_key_json(email)}, **more)
+
+
+def artifact_registry(secret_name: str, **more: Any) -> dict[str, Any]:
+    """The `googleArtifactRegistry` source of a spec, with a service account key in a Secret."""
+    return {
+        "project": "acme-prod",
+        "location": "europe-west1",
+        "repository": "python",
+        "auth": {"secretRef": {"name": secret_name}},
+        **more,
+    }
+
+
+def basic_auth(url: str, secret_name: str, username: str | None = "ci") -> dict[str, Any]:
+    """The `basicAuth` source of a spec; without a user name it is read from the Secret."""
+    named = {} if username is None else {"username": username}
+    return {"url": url, "secretRef": {"name": secret_name}, **named}
 
 
 def in_namespace(namespace: str, objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
