@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from artifact_index.api.crd import render_crds
+from artifact_index.api.crd import KUSTOMIZATION_NAME, render_crds
 
 
 def register(commands: Any) -> None:
@@ -19,6 +19,7 @@ def register(commands: Any) -> None:
 
 def execute(_chosen: argparse.Namespace) -> int:
     """Write all of them to standard output as one YAML stream."""
-    for text in render_crds().values():
-        sys.stdout.write(text if text.startswith("---") else f"---\n{text}")
+    for name, text in render_crds().items():
+        if name != KUSTOMIZATION_NAME:
+            sys.stdout.write(f"---\n{text}")
     return 0
