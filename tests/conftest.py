@@ -10,6 +10,30 @@ from support.operator_process import OperatorProcess
 from support.world import World, open_world
 
 
+def _not_run(reporter: pytest.TerminalReporter) -> int:
+    """How many tests were skipped or expected to fail."""
+    return sum(len(reporter.stats.get(outcome, ())) for outcome in ("skipped", "xfailed"))
+
+
+def _reporter(config: pytest.Config) -> pytest.TerminalReporter | None:
+    found = config.pluginmanager.getplugin("terminalreporter")
+    return found if isinstance(found, pytest.TerminalReporter) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI a test that did not run is a failure."""
+    reporter = _reporter(session.config)
+    if os.environ.get("CI") == "true" and exitstatus == 0 and reporter and _not_run(reporter):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say so, above pytest's last line."""
+    if os.environ.get("CI") == "true" and (count := _not_run(terminalreporter)):
+        terminalreporter.write_line(f"CI: {count} tests did not run; that is a failure", red=True)
+
+
 @pytest.fixture(scope="session")
 def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     """A started control plane; tests use namespaces of their own and leave the servers running.

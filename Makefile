@@ -1,0 +1,57 @@
+# The commands of a developer: `make help`. Each is one line of help and a few lines of recipe.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/dev.txt
+STAMP := $(VENV)/.installed
+# Sources of the operator, of the code that tests, demo and bench share, and of those two.
+WITH_SOURCES := PYTHONPATH=operator:tests:.
+# What follows is for `make lock` only; 3.11 is the oldest supported Python.
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-emit-index-url --quiet
+
+.PHONY: help setup demo test lint generate bench lock clean
+
+help: ## Say what there is (the default)
+	@echo "make demo shows the whole path, make test proves it. All targets:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## Show the main job between real parts, in a minute (a first run builds the API server)
+	@$(WITH_SOURCES) $(BIN)/python -m demo
+
+test: $(STAMP) ## Run every test (a first run builds the API server)
+	@PYTHONPATH=tests $(BIN)/python -m support.control_plane build >/dev/null \
+		|| echo "Without a control plane: its tests are skipped here, and fail in CI." >&2
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## Check style, types, layers, and that generated files are current
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=operator $(BIN)/lint-imports --no-logo
+	$(BIN)/python tools/generate.py --check
+
+generate: $(STAMP) ## Write the CRDs and the API reference from the models
+	@$(BIN)/python tools/generate.py
+
+bench: $(STAMP) ## Measure the operator beside a bare loop on the real API server
+	@$(WITH_SOURCES) $(BIN)/python -m bench $(ARGS)
+
+lock: $(STAMP) ## Pin the newest allowed versions of all dependencies, with hashes
+	$(COMPILE) --upgrade --group dev --output-file $(LOCK)
+	$(COMPILE) --constraints $(LOCK) --output-file requirements/runtime.txt
+
+setup: $(STAMP) ## Create or update .venv from the lock (every other target does it when needed)
+	@echo "$(VENV) is up to date: $$($(BIN)/python --version)"
+
+$(STAMP): pyproject.toml $(LOCK)
+	@.ci/setup $(VENV) $(LOCK)
+	@touch $@
+
+clean: ## Remove .venv and all caches of this checkout (built API servers stay in ~/.cache)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The main job of the operator, shown between real parts: `make demo`."""
