@@ -1,0 +1,120 @@
+"""One login under many indexes: one mint at start and at each rotation, one write per output."""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from support.control_plane import wait_until
+from support.control_plane.audit import AuditEvent
+from support.operator_process import OperatorProcess
+from support.world import (
+    OPERATOR_USER,
+    World,
+    access_key_secret,
+    artifact_index,
+    code_artifact,
+    index_options,
+)
+
+pytestmark = pytest.mark.cluster
+
+INDEXES = 200
+OUTPUTS = 5
+TOKEN_LIFE = 24
+"""Seconds. With the margins below a token is replaced after a third of its life."""
+
+NAMESPACE = "shared-login"
+PRINCIPAL = "arn:aws:iam::111122223333:user/shared-login"
+
+
+@pytest.fixture(scope="module")
+def operator(world: World) -> Iterator[OperatorProcess]:
+    """An operator whose tokens live for seconds."""
+    world.aws.cap_seconds = TOKEN_LIFE
+    margins = ("--outage-budget", "0s", "--write-time", "0s", "--propagation-time", "1s",
+               "--pod-start-time", "0s", "--clock-skew", "0s",
+               "--min-refresh-interval", "1s")  # fmt: skip
+    try:
+        with world.operator("--namespace", NAMESPACE, *margins) as running:
+            yield running
+    finally:
+        world.aws.cap_seconds = None
+
+
+def test_two_hundred_indexes_in_five_outputs_share_one_mint_at_start_and_at_each_rotation(
+    world: World, operator: OperatorProcess
+) -> None:
+    world.namespace(NAMESPACE)
+    mark = world.plane.audit_mark()
+    groups = [f"g{number % OUTPUTS}" for number in range(INDEXES)]
+    world.apply(
+        access_key_secret(world, "key", PRINCIPAL),
+        *(
+            artifact_index(
+                f"index-{number}",
+                name=f"index-{number}",
+                labels={"group": group},
+                codeArtifact=code_artifact(
+                    "key", domain="shared-login", repository=f"repository-{number}"
+                ),
+            )
+            for number, group in enumerate(groups)
+        ),
+        namespace=NAMESPACE,
+    )
+    # Everything is selected only now: what is counted is not how fast kubectl applies.
+    world.apply(
+        *(
+            index_options(f"uv-{group}", indexSelector={"matchLabels": {"group": group}})
+            for group in sorted(set(groups))
+        ),
+        namespace=NAMESPACE,
+    )
+
+    def mints() -> int:
+        return world.aws.mints("GetAuthorizationToken", principal=PRINCIPAL)
+
+    def writes() -> list[AuditEvent]:
+        events = world.operator_writes(mark)
+        return [one for one in events if one.resource == "secrets" and one.namespace == NAMESPACE]
+
+    def rotated(times: int) -> bool:
+        """Every output holds the newest token of so many."""
+        if mints() < times:
+            return False
+        newest = [one for one in world.aws.tokens.all() if one.principal == PRINCIPAL][-1].value
+        texts = [world.uv_toml(NAMESPACE, f"uv-g{number}") or "" for number in range(OUTPUTS)]
+        return all(text.count(newest) == INDEXES // OUTPUTS for text in texts)
+
+    wait_until(lambda: mints() >= 1, "the first mint", 15)
+    for times in (1, 2, 3):
+        wait_until(partial(rotated, times), f"mint {times} in every output", 20)
+        assert mints() == times
+    operator.stop()
+    wait_until(lambda: len(writes()) >= 3 * OUTPUTS, "the audit log to be written", 5)
+
+    assert mints() == 3
+    assert Counter((one.verb, one.name) for one in writes()) == Counter(
+        {("create", f"uv-g{number}"): 1 for number in range(OUTPUTS)}
+        | {("patch", f"uv-g{number}"): 2 for number in range(OUTPUTS)}
+    )
+    assert world.aws.mints("GetRepositoryEndpoint", principal=PRINCIPAL) == INDEXES
+
+
+def test_a_rotation_costs_one_status_for_each_object_and_no_read(world: World) -> None:
+    """Of the same run: the operator has been stopped, so nothing moves any more."""
+    events = world.plane.audit_events(OPERATOR_USER)
+    own = [one for one in events if one.namespace == NAMESPACE]
+    statuses = Counter(
+        (one.resource.partition(".")[0], one.name) for one in own if one.subresource == "status"
+    )
+    assert len(statuses) == INDEXES + OUTPUTS
+    # Not selected yet, served, and two rotations; the last may have been cut off by the stop.
+    assert set(statuses.values()) <= {2, 3, 4}
+    assert not [one for one in own if one.verb == "get"]
+    for number in range(OUTPUTS):
+        found = world.condition("indexoptions", NAMESPACE, f"uv-g{number}")
+        assert found["reason"] == "Available"
+        assert f"{INDEXES // OUTPUTS} indexes" in found["message"]
