@@ -221,6 +221,7 @@ class Operator:
     async def _stop(self) -> None:
         """End every part; what does not end in time is left to the end of the process."""
         self._stopping.set()
+        logger.info("event loop lag over the last minute: %s", self.lag)
         self._pool.close()
         watches = self.health.tasks.pop("watches", None)
         others = list(self.health.tasks.values())

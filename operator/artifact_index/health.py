@@ -9,8 +9,10 @@ from typing import Final
 
 from aiohttp import web
 
-_LAG_PERIOD: Final = 0.25
-_LAG_SAMPLES: Final = 240
+_LAG_PERIOD: Final = 0.05
+"""Seconds between two looks: what blocks the loop for longer cannot be missed."""
+_LAG_SAMPLES: Final = 1200
+_RECENT_SAMPLES: Final = 100
 _LONGEST_LAG: Final = 5.0
 """Seconds by which the event loop may be late before the process calls itself unwell."""
 
@@ -32,7 +34,13 @@ class LoopLag:
     @property
     def recent(self) -> float:
         """The worst of the last few seconds."""
-        return max(list(self.samples)[-20:], default=0.0)
+        return max(list(self.samples)[-_RECENT_SAMPLES:], default=0.0)
+
+    def __str__(self) -> str:
+        """The last minute in numbers, for the log."""
+        ordered = sorted(self.samples) or [0.0]
+        p99 = ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
+        return f"p99 {p99 * 1000:.0f} ms, worst {ordered[-1] * 1000:.0f} ms"
 
 
 @dataclass(slots=True)
