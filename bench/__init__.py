@@ -1,0 +1,1 @@
+"""`python -m bench`: the operator on a real API server, measured against a bare loop."""

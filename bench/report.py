@@ -1,0 +1,150 @@
+"""Medians over the rounds, the table, the JSON, and whether the budgets hold."""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from bench.rounds import COLD_START, IDLE, KEY_ROTATED, RESTART, TOKEN_REFRESHED, Phase
+from bench.scene import Scene
+from support.control_plane.binaries import Binaries
+
+_COLUMNS = (
+    ("total s", "total", "{:.2f}"),
+    ("bare s", "bare", "{:.2f}"),
+    ("ratio", "ratio", "{:.2f}"),
+    ("writing s", "writing", "{:.2f}"),
+    ("start-up s", "start_up", "{:.2f}"),
+    ("ready s", "ready", "{:.2f}"),
+    ("CPU s", "cpu", "{:.2f}"),
+    ("bare CPU s", "bare_cpu", "{:.2f}"),
+    ("server CPU s", "server_cpu", "{:.1f}"),
+    ("MiB", "memory", "{:.0f}"),
+    ("lag p99 ms", "lag_p99", "{:.0f}"),
+    ("worst ms", "lag_worst", "{:.0f}"),
+)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a phase may cost. `slack` are seconds on top of `ratio` times the bare loop."""
+
+    ratio: float = 2.0
+    slack: float = 0.0
+    memory: float = 130.0
+
+
+def medians(rounds: Sequence[Sequence[Phase]]) -> list[Phase]:
+    """One phase for each of the rounds' phases; counts are those of the last round."""
+    return [_median(same) for same in zip(*rounds, strict=True)]
+
+
+def _median(phases: Sequence[Phase]) -> Phase:
+    result = Phase(**{item.name: getattr(phases[-1], item.name) for item in fields(Phase)})
+    for item in fields(Phase):
+        values = [getattr(phase, item.name) for phase in phases]
+        if all(isinstance(value, float) for value in values):
+            setattr(result, item.name, statistics.median(values))
+    return result
+
+
+def broken(scene: Scene, phases: Iterable[Phase], budget: Budget) -> list[str]:
+    """Every budget that a phase breaks, in words; exact counts first."""
+    problems: list[str] = []
+    for phase in phases:
+        where = f"{scene.name}, {phase.name}"
+        expected = expected_counts(scene, phase.name)
+        found = (phase.writes, phase.mints, phase.endpoint_calls, phase.failed)
+        if found != (*expected, 0):
+            problems.append(f"{where}: writes, mints, endpoint calls, failed: {found}")
+        if phase.total and phase.bare and phase.total > budget.ratio * phase.bare + budget.slack:
+            problems.append(f"{where}: {phase.total:.2f} s, the bare loop {phase.bare:.2f} s")
+        if phase.name != IDLE and phase.memory is not None and phase.memory > budget.memory:
+            problems.append(f"{where}: {phase.memory:.0f} MiB, more than {budget.memory:.0f}")
+    return problems
+
+
+def expected_counts(scene: Scene, phase: str) -> tuple[dict[str, int], int, int]:
+    """Writes by verb and resource, mints, and GetRepositoryEndpoint calls of a phase."""
+    statuses = {
+        "patch indexoptions/status": scene.options,
+        "patch artifactindexes/status": scene.indexes,
+    }
+    endpoints = min(scene.indexes, scene.per_output)
+    match phase:
+        case _ if phase == COLD_START:
+            # The key of the digests is one more Secret.
+            return {"create secrets": scene.options + 1, **statuses}, 1, endpoints
+        case _ if phase == KEY_ROTATED:
+            return {"patch secrets": scene.options, **statuses}, 1, endpoints
+        case _ if phase == TOKEN_REFRESHED:
+            return {"patch secrets": scene.options, **statuses}, 1, 0
+        case _:
+            return {}, 0, 0
+
+
+def table(phases: Iterable[Phase]) -> str:
+    """The medians as Markdown."""
+    rows = [["scene", "phase", "writes", "reads", "mints", *(title for title, _, _ in _COLUMNS)]]
+    rows.append(["---"] * len(rows[0]))
+    for phase in phases:
+        counts = [str(sum(phase.writes.values())), str(sum(phase.reads.values())), str(phase.mints)]
+        measured = [_shown(getattr(phase, name), form) for _, name, form in _COLUMNS]
+        rows.append([phase.scene, phase.name, *counts, *measured])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    )
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
+def machine(binaries: Binaries) -> dict[str, Any]:
+    """What the numbers depend on."""
+    page, pages = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cores": os.cpu_count(),
+        "memory_gib": round(page * pages / 2**30),
+        "python": platform.python_version(),
+        "kube-apiserver": _version(binaries.kube_apiserver),
+        "etcd": _version(binaries.etcd),
+        **{name: metadata.version(name) for name in ("kopf", "kubernetes", "boto3", "aiohttp")},
+    }
+
+
+def _version(program: Path) -> str:
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return answer.stdout.splitlines()[0].split()[-1]
+
+
+def as_json(
+    binaries: Binaries, medians_: Iterable[Phase], rounds: Sequence[Sequence[Phase]]
+) -> str:
+    """Everything: the machine, the medians, and each round."""
+    content = {
+        "machine": machine(binaries),
+        "medians": [asdict(phase) for phase in medians_],
+        "rounds": [[asdict(phase) for phase in phases] for phases in rounds],
+    }
+    return json.dumps(content, indent=2)
+
+
+__all__ = [
+    "RESTART",
+    "Budget",
+    "as_json",
+    "broken",
+    "expected_counts",
+    "machine",
+    "medians",
+    "table",
+]
