@@ -1,4 +1,4 @@
-"""Write what is generated from the models: `crds/` and `docs/api-reference.md`.
+"""Write what is generated: `crds/`, `docs/api-reference.md` and `docs/settings.md`.
 
 python tools/generate.py            writes the files
 python tools/generate.py --check    lists files that are not current, and then exits with 1
@@ -14,12 +14,14 @@ sys.path.insert(0, str(TOP / "operator"))
 
 from artifact_index.api.crd import render_crds  # noqa: E402 - needs the path
 from artifact_index.api.reference import reference_markdown  # noqa: E402 - needs the path
+from artifact_index.cli.settings_reference import settings_markdown  # noqa: E402 - needs the path
 
 
 def generated_files() -> dict[Path, str]:
     """Every generated file, and what it has to hold."""
     crds = {TOP / "crds" / name: text for name, text in render_crds().items()}
-    return crds | {TOP / "docs" / "api-reference.md": reference_markdown()}
+    docs = {"api-reference.md": reference_markdown(), "settings.md": settings_markdown()}
+    return crds | {TOP / "docs" / name: text for name, text in docs.items()}
 
 
 def stale_files() -> list[Path]:

@@ -170,12 +170,6 @@ def flag_of(setting: Field[Any]) -> str:
     return flag or "--" + setting.name.replace("_", "-")
 
 
-def flags_of(setting: Field[Any]) -> tuple[str, ...]:
-    """Every spelling of a field's flag: a repeatable one is also a plural with a list."""
-    plural = "--" + setting.name.replace("_", "-")
-    return (flag_of(setting), plural) if setting.metadata["repeatable"] else (plural,)
-
-
 def environment_of(setting: Field[Any]) -> str:
     """The environment variable of a field; a repeatable one takes a comma-separated list."""
     return ENV_PREFIX + setting.name.upper()

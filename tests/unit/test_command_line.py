@@ -7,10 +7,11 @@ import pytest
 import yaml
 
 from artifact_index.cli import main, run
+from artifact_index.cli.settings_reference import settings_markdown
 from artifact_index.settings import (
     SettingError,
     environment_of,
-    flags_of,
+    flag_of,
     load_settings,
     setting_fields,
 )
@@ -35,9 +36,9 @@ def test_crds_prints_what_kubectl_apply_takes(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--operator-identity-namespace", "a", "--operator-identity-namespace", "b"],
+        ["--operator-identity-namespaces", "a", "--operator-identity-namespaces", "b"],
         ["--operator-identity-namespaces", "a,b"],
-        ["--operator-identity-namespace=a", "--operator-identity-namespaces= b ,"],
+        ["--operator-identity-namespaces=a", "--operator-identity-namespaces= b ,"],
     ],
 )
 def test_a_repeatable_flag_is_also_a_list(arguments: list[str]) -> None:
@@ -57,7 +58,7 @@ def test_flags_come_before_the_environment_and_that_before_defaults() -> None:
 
 @pytest.mark.parametrize("setting", setting_fields(), ids=lambda setting: setting.name)
 def test_every_setting_has_a_flag_and_a_variable(setting: Any) -> None:
-    flag, variable = flags_of(setting)[0], environment_of(setting)
+    flag, variable = flag_of(setting), environment_of(setting)
     text = {bool: "true", int: "7", float: "7m", str: "https://x.example"}.get(
         type(setting.default), "seven"
     )
@@ -87,3 +88,20 @@ def test_an_unusable_setting_names_its_flag_and_what_it_takes(
 ) -> None:
     with pytest.raises(SettingError, match=message):
         load_settings(flags(*arguments), {})
+
+
+def test_the_reference_has_a_row_for_every_setting_with_its_default() -> None:
+    rows = {}
+    for line in settings_markdown().splitlines():
+        if line.startswith("| `--"):
+            flag, variable, default, meaning = line.strip("| ").split(" | ")
+            rows[flag.strip("`")] = (variable.strip("`"), default.strip(" `"), meaning)
+    for setting in setting_fields():
+        variable, default, meaning = rows.pop(flag_of(setting))
+        assert variable == environment_of(setting)
+        assert meaning.lower() == setting.metadata["help"].lower()
+        if default:
+            assert setting.metadata["parse"](default) == setting.default
+        else:
+            assert setting.default in ("", ())
+    assert rows == {}

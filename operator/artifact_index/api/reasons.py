@@ -39,7 +39,7 @@ class Reason:
     `kinds` are the kinds whose conditions can have it. `polarity` says what it does to Ready:
     see `CONDITIONS_OF`. `condition` is the type of the condition that a note has as its own, or
     that the reason can also appear in. `stalled_after` is the number of seconds after which a
-    reason to retry becomes one to act.
+    reason to retry becomes one to act, by default; `stalled_where` says in words where it is one.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Reason:
     remedy: str
     condition: str | None = None
     stalled_after: int | None = None
+    stalled_where: str | None = None
 
 
 def _cloud(name: str, polarity: Polarity, meaning: str, remedy: str) -> Reason:
@@ -100,7 +101,7 @@ _TABLE: Final = (
         names.SECRET_KEY_MISSING,
         _INDEX,
         "retry",
-        "The Secret exists but has no such key, or the key is empty.",
+        "The Secret exists but has no such key.",
         "Add the key to the Secret, or correct the key in the field that the message names.",
         stalled_after=MISSING_SECRET_GRACE,
     ),
@@ -124,7 +125,8 @@ _TABLE: Final = (
         "retry",
         "The last credential has expired, or is about to, and could not be replaced. It has left "
         "the outputs.",
-        "The message holds the error of the last attempt: follow that reason's remedy.",
+        "The message holds the error of the last attempt; its remedy is the one to follow.",
+        stalled_where="the last attempt failed for good, for example by a denied login",
     ),
     Reason(
         names.INTERNAL_ERROR,
@@ -178,7 +180,8 @@ _TABLE: Final = (
         names.INVALID_SECRET_VALUE,
         _INDEX,
         "act",
-        "The value of the Secret's key cannot be used, for example a malformed URL or key file.",
+        "The value of the Secret's key cannot be used: it is empty, is no text, holds a line "
+        "break, or is no URL where one is due.",
         "Correct the value of the key that the message names; the value itself is never shown.",
     ),
     _cloud(
@@ -233,9 +236,10 @@ _TABLE: Final = (
         _OPTIONS,
         "retry",
         "A selected index with `whenUnavailable: Block` has no usable credential, so that uv "
-        "stops at its entry. Stalled as well where none of the unready ones can recover by itself.",
+        "stops at its entry.",
         "The message names the index: follow the remedy of its own reason, or set "
         "`whenUnavailable: Omit` on it.",
+        stalled_where="none of the unready indexes can recover by itself",
     ),
     Reason(
         names.WAITING_FOR_DELETION,

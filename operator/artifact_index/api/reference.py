@@ -6,6 +6,7 @@ from typing import Any, Final
 from artifact_index.api.conditions import CONDITION_MEANINGS
 from artifact_index.api.constants import API_VERSION
 from artifact_index.api.crd import GENERATED_NOTE, root_schema
+from artifact_index.api.fields import URL_RULES
 from artifact_index.api.kinds import CATEGORY, KINDS, Kind
 from artifact_index.api.reasons import CONDITIONS_OF, REASONS, Reason
 from artifact_index.api.schema import Schema
@@ -16,8 +17,19 @@ _INTRODUCTION: Final = f"""\
 
 Group and version: `{API_VERSION}`. Both kinds are namespaced and in the category `{CATEGORY}`
 (`kubectl get {CATEGORY}`). Every reference is to an object in the same namespace. Durations are
-written as in Go: `30m`, `12h`, `1h30m`. `kubectl explain` shows the same texts.
+written as in Go: `30m`, `12h`, `1h30m`. `kubectl explain` shows the same descriptions. A complete
+object of each kind, and one for each source, stands in [`examples/`](../examples).
+
+On this page: {{contents}}, [URLs](#urls), [conditions](#conditions), [reasons](#reasons).
 """
+
+_URLS: Final = """\
+## URLs
+
+A URL in a spec has at most 2048 characters and
+
+"""
+_URL_MESSAGES: Final = [rule.message for rule in URL_RULES]
 
 _REASONS_INTRODUCTION: Final = """\
 ## Reasons
@@ -45,11 +57,17 @@ def _count(number: int, noun: str) -> str:
 
 def reference_markdown() -> str:
     """The whole document; the same text each time."""
-    parts = [_INTRODUCTION]
+    contents = ", ".join(f"[{kind.kind}](#{kind.kind.lower()})" for kind in KINDS)
+    parts = [_INTRODUCTION.format(contents=contents)]
     for kind in KINDS:
         parts.extend(_kind(kind))
+    parts.append(_URLS + "".join(f"- {message}{_end(message)}\n" for message in _URL_MESSAGES))
     parts.extend((_conditions(), _REASONS_INTRODUCTION, _reasons()))
     return "\n".join(parts)
+
+
+def _end(message: str) -> str:
+    return "." if message == _URL_MESSAGES[-1] else ","
 
 
 def _kind(kind: Kind) -> Iterator[str]:
@@ -74,7 +92,7 @@ def _object(kind: str, path: str, schema: Schema) -> Iterator[str]:
         (f"`{name}`", _type(field), _default(field, name in required), _bounds(field), _text(field))
         for name, field in properties.items()
     ]
-    yield _table(("Field", "Type", "Default", "Bounds and rules", "Description"), rows)
+    yield markdown_table(("Field", "Type", "Default", "Bounds and rules", "Description"), rows)
     for name, field in properties.items():
         if field["type"] == "array" and "properties" in field["items"]:
             yield from _object(kind, f"{path}.{name}[]", field["items"])
@@ -110,12 +128,15 @@ def _json(value: Any) -> str:
 
 def _bounds(field: Schema) -> str:
     """Bounds and rules of a field, and of what its list or map holds."""
+    rules = [rule["message"] for rule in field.get("x-kubernetes-validations", ())]
+    if rules == _URL_MESSAGES:
+        return "a [URL](#urls)"
     own = [text(field[key]) for key, text in _BOUND_TEXTS.items() if key in field]
     if field.get("x-kubernetes-list-type") == "set":
         own.append("no duplicates")
     if keys := field.get("x-kubernetes-list-map-keys"):
         own.append(f"no two with the same {' and '.join(keys)}")
-    own.extend(rule["message"] for rule in field.get("x-kubernetes-validations", ()))
+    own.extend(rules)
     held = field.get("items") or field.get("additionalProperties")
     if held and (inner := _bounds(held)):
         own.append(f"each: {inner}")
@@ -129,7 +150,7 @@ def _text(field: Schema) -> str:
 
 def _conditions() -> str:
     rows = [(f"`{name}`", meaning) for name, meaning in CONDITION_MEANINGS.items()]
-    return "## Conditions\n\n" + _table(("Type", "Meaning"), rows)
+    return "## Conditions\n\n" + markdown_table(("Type", "Meaning"), rows)
 
 
 def _reasons() -> str:
@@ -143,7 +164,7 @@ def _reasons() -> str:
         )
         for reason in REASONS.values()
     ]
-    return _table(("Reason", "Kind", "Conditions", "Meaning", "What to do"), rows)
+    return markdown_table(("Reason", "Kind", "Conditions", "Meaning", "What to do"), rows)
 
 
 def _conditions_of(reason: Reason) -> str:
@@ -151,13 +172,16 @@ def _conditions_of(reason: Reason) -> str:
         return f"{reason.condition}=True"
     text = CONDITIONS_OF[reason.polarity]
     if reason.stalled_after is not None:
-        text += f"; after {reason.stalled_after // 60} min Stalled=True"
+        text += f"; after {reason.stalled_after // 60} min Stalled=True in its place"
+    if reason.stalled_where is not None:
+        text += f"; Stalled=True in its place where {reason.stalled_where}"
     if reason.condition is not None:
         text += f"; or {reason.condition}=True while a live credential is served"
     return text
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def markdown_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table with one line for each row; a `|` in a cell is escaped."""
     columns = list(head)
     lines = [columns, ["---"] * len(columns), *rows]
     return "".join(

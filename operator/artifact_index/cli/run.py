@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import gc
 import logging
+import signal
 import sys
 from typing import Any
 
@@ -11,7 +12,7 @@ from artifact_index.logs import configure_logging
 from artifact_index.settings import (
     SettingError,
     environment_of,
-    flags_of,
+    flag_of,
     load_settings,
     setting_fields,
 )
@@ -27,7 +28,7 @@ def register(commands: Any) -> None:
     for setting in setting_fields():
         is_switch = isinstance(setting.default, bool)
         parser.add_argument(
-            *flags_of(setting),
+            flag_of(setting),
             dest=setting.name,
             metavar="true|false" if is_switch else "VALUE",
             action="append" if setting.metadata["repeatable"] else "store",
@@ -46,6 +47,8 @@ def execute(chosen: argparse.Namespace) -> int:
         print(f"artifact-index run: {error}", file=sys.stderr)  # noqa: T201
         return 2
     configure_logging(log_format=settings.log_format, level=settings.log_level)
+    # A container's first process ignores a signal that it does not handle; the loop takes over.
+    signal.signal(signal.SIGTERM, _stop_early)
     # What the imports leave behind lives for ever; collecting meanwhile only costs start-up time.
     gc.disable()
     from artifact_index import app  # noqa: PLC0415 - half a second that other commands need not wait
@@ -67,3 +70,8 @@ def execute(chosen: argparse.Namespace) -> int:
         logger.exception("the operator cannot go on")
         return 1
     return 0
+
+
+def _stop_early(*_: object) -> None:
+    """SIGTERM before the operator listens for it: there is nothing to end yet."""
+    sys.exit(0)

@@ -1,0 +1,58 @@
+"""The settings reference as Markdown, generated from the settings themselves."""
+
+from dataclasses import Field
+from typing import Any, Final
+
+from artifact_index.api.reference import markdown_table
+from artifact_index.settings import environment_of, flag_of, parse_duration, setting_fields
+
+_INTRODUCTION: Final = """\
+<!-- Generated from the settings by tools/generate.py; do not edit. -->
+# Settings
+
+Every setting of `artifact-index run` is a flag and an environment variable; the flag comes first,
+then the variable, then the default. `artifact-index run --help` shows the same.
+
+Durations are written as in Go: `30s`, `10m`, `1h30m`. A repeatable flag also takes a
+comma-separated list, and so does its variable.
+
+The letters R, W, P, S and e are those of the
+[freshness formula](how-it-works.md#when-a-token-is-refreshed). For AWS boto3's own variables hold
+as well, such as `AWS_REGION`, `AWS_PROFILE` and `AWS_ENDPOINT_URL_CODEARTIFACT`; for Google those
+of google-auth, such as `GOOGLE_APPLICATION_CREDENTIALS`.
+"""
+
+
+def settings_markdown() -> str:
+    """The whole document; the same text each time."""
+    rows = [
+        (
+            f"`{flag_of(setting)}`",
+            f"`{environment_of(setting)}`",
+            _default(setting),
+            _meaning(setting),
+        )
+        for setting in setting_fields()
+    ]
+    head = ("Flag", "Environment variable", "Default", "Meaning")
+    return f"{_INTRODUCTION}\n{markdown_table(head, rows)}"
+
+
+def _default(setting: Field[Any]) -> str:
+    """As one would write it; nothing where the meaning says what an absent value stands for."""
+    default: Any = setting.default
+    if default in ("", ()):
+        return ""
+    if setting.metadata["parse"] is parse_duration:
+        return f"`{_go_duration(default)}`"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def _go_duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return "".join(f"{number}{unit}" for number, unit in ((minutes, "m"), (rest, "s")) if number)
+
+
+def _meaning(setting: Field[Any]) -> str:
+    text: str = setting.metadata["help"]
+    return text if text[1:2] == ":" else text[0].upper() + text[1:]
