@@ -5,12 +5,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from artifact_index.credentials.grants import GrantRequest, canonical
-
-if TYPE_CHECKING:
-    from artifact_index.reconcile.records import OutputRef
 
 
 class Digester:
@@ -34,9 +30,9 @@ class Digester:
         """The digest of what a credential may be sent to."""
         return self._digest(b"scope", _json(parts))
 
-    def output(self, ref: "OutputRef", data: Mapping[str, str], served: str) -> str:
-        """The digest of an output's whole content, bound to its place."""
-        return self._digest(b"output", _json([*ref, dict(data), served]))
+    def output(self, place: tuple[str, str, str], data: Mapping[str, str], served: str) -> str:
+        """The digest of an output's whole content, bound to its kind, namespace and name."""
+        return self._digest(b"output", _json([*place, dict(data), served]))
 
     def _digest(self, purpose: bytes, content: bytes) -> str:
         mac = hmac.new(self._key, purpose + b"\0" + content, hashlib.sha256)
