@@ -6,6 +6,8 @@ from typing import Final
 
 from artifact_index.api import reason_names as reasons
 from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.base import SpecError
+from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.reconcile.records import IndexRecord, SourceRecord
 from artifact_index.reconcile.references import SecretUse, secret_use, uses_operator_identity
 from artifact_index.rendering.urls import is_insecure, validate_index_url
@@ -64,16 +66,33 @@ def first_violation(checks: tuple[Check, ...], facts: IndexFacts) -> Problem | N
     return next((problem for check in checks if (problem := check(facts)) is not None), None)
 
 
-def spec_is_usable(facts: IndexFacts) -> Problem | None:
-    """The API server refuses most bad specs; what an older CRD let through ends here."""
-    if facts.record.problem is None:
-        return None
-    error = facts.record.problem
+def invalid_spec(error: SpecError) -> Problem:
+    """The problem of an object of either kind whose spec cannot be read."""
     return Problem(
         reasons.INVALID_SPEC,
-        f"{error.message}; correct the field, or apply the CRDs of this version of the operator",
+        f"{error.field_path} {error.message}; correct the field, or apply the CRDs of this version "
+        "of the operator",
         stalled=True,
     )
+
+
+def public_index_problem(spec: IndexOptionsSpec, policy: Policy) -> Problem | None:
+    """https only for the public index, too, unless the administrator allows http."""
+    url = spec.public_index.url
+    if policy.allow_http or not spec.public_index.enabled or url is None or not is_insecure(url):
+        return None
+    return Problem(
+        reasons.INSECURE_URL,
+        "spec.publicIndex.url is not https: packages would cross the network unprotected, and "
+        "builds stop at a blocked entry instead; use an https URL, or ask the administrator for "
+        "--allow-http",
+        stalled=True,
+    )
+
+
+def spec_is_usable(facts: IndexFacts) -> Problem | None:
+    """The API server refuses most bad specs; what an older CRD let through ends here."""
+    return invalid_spec(facts.record.problem) if facts.record.problem else None
 
 
 def url_is_secure(facts: IndexFacts) -> Problem | None:
@@ -140,15 +159,17 @@ def secret_is_there(facts: IndexFacts) -> Problem | None:
 
 
 def keys_are_there(facts: IndexFacts) -> Problem | None:
-    """The source Secret has the keys that the spec names."""
+    """The source Secret has the keys that the spec names; to empty a value is to take it away."""
     if facts.use is None or facts.secret is None:
         return None
     for key in facts.use.keys:
-        if key not in facts.secret.values and key not in facts.secret.binary:
+        value = facts.secret.values.get(key)
+        if not value and key not in facts.secret.binary:
+            what = "has no key" if value is None else "has nothing in key"
             return _missing(
                 facts,
                 reasons.SECRET_KEY_MISSING,
-                f"Secret {facts.use.name!r} in {facts.use.field} has no key {key!r}; add it, or "
+                f"Secret {facts.use.name!r} in {facts.use.field} {what} {key!r}; add it, or "
                 "name the key that holds the value",
             )
     return None

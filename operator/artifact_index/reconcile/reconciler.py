@@ -10,7 +10,7 @@ from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.freshness import Margins
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.apply import Applied, Applier
-from artifact_index.reconcile.checks import Problem
+from artifact_index.reconcile.checks import Problem, invalid_spec
 from artifact_index.reconcile.digests import Digester
 from artifact_index.reconcile.gather import Gathered, Gatherer
 from artifact_index.reconcile.memory import Memory
@@ -107,8 +107,8 @@ class Reconciler:
             await self._recorder.record_options(record, status, self._now())
             return
         if record.problem is not None:
-            problem = Problem(reasons.INVALID_SPEC, record.problem.message, stalled=True)
-            await self._finish(key, record, OptionsOutcome(None, (), problem))
+            outcome = OptionsOutcome(None, (), invalid_spec(record.problem))
+            await self._finish(key, record, outcome)
             return
         gathered = await self._gatherer.gather(record)
         if gathered.waiting_until is not None:

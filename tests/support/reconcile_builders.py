@@ -1,0 +1,330 @@
+"""Objects, records, leases and views for tests of the reconciler, with as little said as possible.
+
+Everything is built by the operator's own parsers, from bodies as the API server shows them.
+"""
+
+import base64
+import itertools
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import SecretStr
+
+from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.constants import API_VERSION, INDEX_OPTIONS_KIND, ROLE_LABEL, ROLE_OUTPUT
+from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.freshness import Margins
+from artifact_index.credentials.grants import Grant
+from artifact_index.credentials.lease import Lease, Login
+from artifact_index.reconcile.checks import (
+    SOURCE_CHECKS,
+    SPEC_CHECKS,
+    IndexFacts,
+    Policy,
+    first_violation,
+)
+from artifact_index.reconcile.digests import Digester
+from artifact_index.reconcile.login import login_of, scope_of
+from artifact_index.reconcile.outputs import DesiredOutput
+from artifact_index.reconcile.placement import Placed, Served, place
+from artifact_index.reconcile.records import (
+    IndexRecord,
+    OptionsRecord,
+    OutputRecord,
+    SourceRecord,
+    custom_record,
+    output_record,
+    source_record,
+)
+from artifact_index.reconcile.views import IndexView, view_of, view_without_login
+
+NOW = 1_800_000_000
+HOUR = 3600
+NAMESPACE = "builders"
+OPTIONS_UID = "uid-of-uv-config"
+MARGINS = Margins()
+DIGESTER = Digester(b"k" * 32)
+POLICY = Policy(allow_http=False, operator_identity=True, missing_secret_grace=300)
+CANARY = "canary-5d2f"
+
+SOURCES: dict[str, dict[str, Any]] = {
+    "codeArtifact": {
+        "domain": "acme",
+        "domainOwner": "111122223333",
+        "region": "eu-west-1",
+        "repository": "python",
+        "auth": {"secretRef": {"name": "aws-key"}},
+    },
+    "googleArtifactRegistry": {
+        "project": "my-project",
+        "location": "europe-west1",
+        "repository": "python",
+        "auth": {"secretRef": {"name": "gcp-key"}},
+    },
+    "preauthenticated": {"urlSecretRef": {"name": "whole-url"}},
+    "basicAuth": {"url": "https://basic.example/simple/", "secretRef": {"name": "basic"}},
+    "anonymous": {"url": "https://open.example/simple/"},
+}
+"""A usable source of each kind, by its field."""
+
+SECRETS: dict[str, dict[str, str]] = {
+    "aws-key": {"AWS_ACCESS_KEY_ID": "AKIA" + CANARY, "AWS_SECRET_ACCESS_KEY": "s" + CANARY},
+    "gcp-key": {"key.json": f'{{"type":\n"service_account", "private_key": "{CANARY}"}}'},
+    "whole-url": {"url": f"https://user:{CANARY}@whole.example/a/simple/"},
+    "basic": {"username": "builder", "password": CANARY},
+}
+"""The Secrets that those sources name."""
+
+SECRET_OF = {
+    "codeArtifact": "aws-key",
+    "googleArtifactRegistry": "gcp-key",
+    "preauthenticated": "whole-url",
+    "basicAuth": "basic",
+}
+
+_versions = itertools.count(1)
+
+
+def source(kind: str, **fields: Any) -> dict[str, Any]:
+    """A spec with the usable source of this kind, its fields changed as said (None removes)."""
+    changed = {**SOURCES[kind], **fields}
+    return {kind: {key: value for key, value in changed.items() if value is not None}}
+
+
+def body_of(
+    name: str,
+    spec: Mapping[str, Any],
+    *,
+    uid: str | None = None,
+    namespace: str = NAMESPACE,
+    labels: Mapping[str, str] | None = None,
+    generation: int = 1,
+    version: int | None = None,
+    status: Mapping[str, Any] | None = None,
+    created: str = "2026-01-01T00:00:00Z",
+) -> dict[str, Any]:
+    """A custom resource as the API server shows it; each one newer than those before."""
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": uid or f"uid-of-{name}",
+            "generation": generation,
+            "resourceVersion": str(version or next(_versions)),
+            "labels": dict(labels or {}),
+            "creationTimestamp": created,
+        },
+        "spec": dict(spec),
+        "status": {"observedGeneration": -1} if status is None else dict(status),
+    }
+
+
+def index(name: str = "acme", spec: Mapping[str, Any] | None = None, **how: Any) -> IndexRecord:
+    """The record of an ArtifactIndex; an anonymous one unless `spec` says otherwise."""
+    return custom_record(ArtifactIndexSpec, body_of(name, spec or source("anonymous"), **how))
+
+
+def options(
+    name: str = "uv-config", spec: Mapping[str, Any] | None = None, **how: Any
+) -> OptionsRecord:
+    """The record of an IndexOptions."""
+    how.setdefault("uid", OPTIONS_UID)
+    return custom_record(IndexOptionsSpec, body_of(name, spec or {}, **how))
+
+
+def secret_body(name: str, values: Mapping[str, str | bytes], **how: Any) -> dict[str, Any]:
+    """A Secret as the API server shows it."""
+    body = body_of(name, {}, **how)
+    del body["spec"], body["status"]
+    encoded = {
+        key: base64.b64encode(value if isinstance(value, bytes) else value.encode()).decode()
+        for key, value in values.items()
+    }
+    return {**body, "data": encoded}
+
+
+def source_secret(name: str, values: Mapping[str, str | bytes] | None = None) -> SourceRecord:
+    """The record of a source Secret; its usual values unless others are given."""
+    return source_record(secret_body(name, SECRETS[name] if values is None else values))
+
+
+def facts_of(
+    record: IndexRecord,
+    *,
+    values: Mapping[str, str | bytes] | None = None,
+    missing: bool = False,
+    missing_for: float = 0.0,
+    policy: Policy = POLICY,
+    secret_is_output: bool = False,
+) -> IndexFacts:
+    """What would be gathered for an index whose Secret is there, unless `missing`."""
+    facts = IndexFacts(
+        record, policy, None, secret_is_output, missing_for if missing or values else 0.0
+    )
+    if record.spec is None or facts.use is None or missing:
+        return facts
+    secret = source_secret(facts.use.name, values)
+    return IndexFacts(record, policy, secret, secret_is_output, missing_for)
+
+
+def grant(value: str = "token-1", *, minted_at: int = NOW, life: int = 12 * HOUR) -> Grant:
+    """A granted token."""
+    return Grant(SecretStr(value), minted_at, minted_at + life)
+
+
+def endpoint_grant(
+    url: str = "https://acme-111122223333.d.codeartifact.example/pypi/python/",
+) -> Grant:
+    """A granted repository endpoint."""
+    return Grant(SecretStr(url), 0, None)
+
+
+def lease_of(
+    held: Grant | None = None,
+    *,
+    error: LoginError | None = None,
+    pending_since: float | None = None,
+    repeats: bool = False,
+    now: float = NOW,
+) -> Lease:
+    """A lease in this state, by the broker's own rules."""
+    login = Login(digest="login", margins=MARGINS, unwanted_since=None, repeats=repeats)
+    if held is not None:
+        login.hold(held, now)
+    if error is not None:
+        login.failed(error, now, random.Random(1))
+    login.pending_since = pending_since
+    return login.lease(now)
+
+
+def login_error(reason: str = "CloudUnavailable", *, permanent: bool = False) -> LoginError:
+    """A failed login."""
+    return LoginError(reason, f"the cloud said {reason}", permanent=permanent)
+
+
+def view(
+    record: IndexRecord,
+    *,
+    token: Lease | None = None,
+    endpoint: Lease | None = None,
+    with_credentials: bool = True,
+    policy: Policy = POLICY,
+    max_build: float = 1800,
+    now: float = NOW,
+    recheck_at: float | None = None,
+    **gathered: Any,
+) -> IndexView:
+    """The view of an index; its logins are granted unless leases say otherwise."""
+    scope = scope_of(record.spec, DIGESTER) if record.spec else None
+    facts = facts_of(record, policy=policy, **gathered)
+    problem = first_violation(SPEC_CHECKS, facts)
+    if problem is None and facts.use is not None and not facts.spec.suspend:
+        problem = first_violation(SOURCE_CHECKS, facts)
+    if problem is not None or scope is None or facts.spec.suspend:
+        return view_without_login(record, scope, problem, recheck_at)
+    login = login_of(facts, DIGESTER)
+    needs_token = login.token is not None and with_credentials
+    return view_of(
+        record,
+        scope,
+        login,
+        token=(token or lease_of(grant(), now=now)) if needs_token else None,
+        token_digest=DIGESTER.request(login.token) if login.token and needs_token else None,
+        endpoint=(endpoint or lease_of(endpoint_grant(), now=now)) if login.endpoint else None,
+        endpoint_digest=DIGESTER.request(login.endpoint) if login.endpoint else None,
+        max_build=max_build,
+        allow_http=policy.allow_http,
+        margins=MARGINS,
+        now=now,
+    )
+
+
+def placed_of(
+    *views: IndexView,
+    served: Mapping[str, Served] | None = None,
+    allotted: Mapping[str, str] | None = None,
+    public_name: str | None = "pypi",
+    with_credentials: bool = True,
+    now: float = NOW,
+) -> list[Placed]:
+    """The places of these views."""
+    return place(
+        views,
+        served=served or {},
+        allotted=allotted or {},
+        public_name=public_name,
+        with_credentials=with_credentials,
+        margins=MARGINS,
+        now=now,
+    )
+
+
+def served_after(placed: Sequence[Placed]) -> dict[str, Served]:
+    """What the outputs hold after these places have been written, by UID."""
+    return {one.record.uid: one.served for one in placed if one.served is not None}
+
+
+def stored(output: DesiredOutput, *, version: int | None = None) -> dict[str, Any]:
+    """The body that the API server holds after the output was created."""
+    body = output.creation()
+    body["metadata"] |= {
+        "uid": f"uid-of-output-{output.ref.name}",
+        "resourceVersion": str(version or next(_versions)),
+    }
+    return body
+
+
+def stored_record(output: DesiredOutput, **how: Any) -> OutputRecord:
+    """The record of that body."""
+    return output_record(output.ref.kind, stored(output, **how), DIGESTER)
+
+
+def output(
+    name: str = "uv-config",
+    *,
+    kind: str = "Secret",
+    labelled: bool = True,
+    annotations: Mapping[str, str] | None = None,
+    controller: Mapping[str, Any] | None = None,
+    data: Mapping[str, str] | None = None,
+    version: int | None = None,
+    uid: str = "uid-of-output",
+) -> OutputRecord:
+    """The record of an object that has an output's name."""
+    metadata: dict[str, Any] = {
+        "name": name,
+        "namespace": NAMESPACE,
+        "uid": uid,
+        "resourceVersion": str(version or next(_versions)),
+        "labels": {ROLE_LABEL: ROLE_OUTPUT} if labelled else {},
+        "annotations": dict(annotations or {}),
+    }
+    if controller is not None:
+        metadata["ownerReferences"] = [dict(controller)]
+    return output_record(kind, {"metadata": metadata, "data": dict(data or {})}, DIGESTER)
+
+
+def controller_of(name: str = "uv-config", uid: str = OPTIONS_UID) -> dict[str, Any]:
+    """A controller reference to an IndexOptions."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": INDEX_OPTIONS_KIND,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+    }
+
+
+def merge_patched(before: Any, patch: Any) -> Any:
+    """RFC 7396: what a JSON merge patch makes of a document."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(before) if isinstance(before, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge_patched(result.get(key), value)
+    return result
