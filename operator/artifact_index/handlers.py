@@ -24,6 +24,10 @@ from artifact_index.reconcile.resync import CONFIG_MAP_SELECTOR, SECRET_SELECTOR
 _WATCH_BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 60, 60)
 
 
+_NO_FINALIZER: Final = f"{GROUP}/no finalizer of ours"
+"""kopf takes its finalizer off every object that carries it; the API server refuses this name."""
+
+
 class Memo:
     """Carries the observer into the handlers; kopf copies a memo for each object, and this not."""
 
@@ -81,7 +85,9 @@ def settings() -> kopf.OperatorSettings:
     chosen.peering.standalone = True
     chosen.posting.enabled = False
     chosen.scanning.disabled = True
-    chosen.persistence.finalizer = f"{GROUP}/unused"
+    chosen.persistence.finalizer = _NO_FINALIZER
+    chosen.persistence.diffbase_storage = NoDiffBase()
+    chosen.persistence.progress_storage = NoProgress()
     chosen.watching.chunk_size = 500
     chosen.watching.connect_timeout = 10
     chosen.watching.label_selectors["v1", "secrets"] = SECRET_SELECTOR
@@ -101,3 +107,41 @@ class _Backoffs:
 
     def __iter__(self) -> Iterator[float]:
         return (delay * random.uniform(0.8, 1.2) for delay in _WATCH_BACKOFFS)  # noqa: S311
+
+
+class NoDiffBase(kopf.DiffBaseStorage):
+    """No last state is kept in the objects, since no handler asks for differences.
+
+    kopf's own would copy each object once more, and would give up on an object whose annotation of
+    that purpose, which anybody may write, is no JSON.
+    """
+
+    def build(self, **_: Any) -> Any:
+        """Nothing of the object is compared."""
+        return {}
+
+    def fetch(self, **_: Any) -> None:
+        """Nothing was kept."""
+
+    def store(self, **_: Any) -> None:
+        """Keep nothing."""
+
+
+class NoProgress(kopf.ProgressStorage):
+    """No progress of handlers is kept in the objects: ours have none."""
+
+    def fetch(self, **_: Any) -> None:
+        """Nothing was kept."""
+
+    def store(self, **_: Any) -> None:
+        """Keep nothing."""
+
+    def purge(self, **_: Any) -> None:
+        """There is nothing to take away."""
+
+    def touch(self, **_: Any) -> None:
+        """Never touch an object."""
+
+    def clear(self, *, essence: Any) -> Any:
+        """There is nothing of it in the compared state."""
+        return essence
