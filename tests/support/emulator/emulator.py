@@ -185,6 +185,19 @@ class Emulator:
         found = self._kind(kind)
         self._do(lambda: self.store.delete(found, namespace, name))
 
+    def corrupt(
+        self, kind: Kindly, namespace: str, name: str, edit: Callable[[Body], object]
+    ) -> None:
+        """Edit a stored object in place, past every rule: as an older version may have left it."""
+        found = self._kind(kind)
+
+        def store() -> None:
+            body = deepcopy(self.store.read(found, namespace, name).body)
+            edit(body)
+            self.store.overwrite(found, namespace, name, body)
+
+        self._do(store)
+
     # Faults
 
     def fail(

@@ -186,6 +186,11 @@ class Store:
         new = {**body, "metadata": {"name": name, **metadata}}
         return self._update(kind, old, new, manager, subresource, by_patch=False)
 
+    def overwrite(self, kind: Kind, namespace: str, name: str, body: Body) -> Record:
+        """Take a body as it is: no rule of the API server is applied."""
+        old = self.read(kind, namespace, name)
+        return self._commit(kind, "MODIFIED", body, old, manager="", subresource=None)
+
     def delete(
         self, kind: Kind, namespace: str, name: str, preconditions: Body | None = None
     ) -> Record:

@@ -1,0 +1,137 @@
+"""The operator's process against the API emulator and the AWS stand-in, for faults on demand."""
+
+import base64
+import contextlib
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from support.clouds import AwsStandIn
+from support.control_plane import wait_until
+from support.emulator import Emulator
+from support.operator_process import OPERATOR_NAMESPACE, OperatorProcess
+from support.world import secret
+
+SIGNING_KEY = b"emulated signing key, 32 bytes.."
+OURS = "artifact-index-operator"
+"""How our own client names itself; kopf's watches come with another user agent."""
+
+Body = dict[str, Any]
+
+
+class EmulatedWorld:
+    """An emulated API server whose every request is known, and the clouds beside it."""
+
+    def __init__(self, emulator: Emulator, aws: AwsStandIn) -> None:
+        self.emulator = emulator
+        self.aws = aws
+        key = base64.b64encode(SIGNING_KEY).decode()
+        body = {"metadata": {"name": f"{OURS}-signing-key"}, "data": {"key": key}}
+        emulator.create("secrets", body, namespace=OPERATOR_NAMESPACE)
+
+    def operator(self, *flags: str) -> OperatorProcess:
+        """The operator, not started yet."""
+        return OperatorProcess(
+            self.emulator.kubeconfig(), flags=["--allow-http", *flags], env=self.aws.env()
+        )
+
+    # Objects
+
+    def add(self, namespace: str, *objects: Body) -> None:
+        """Create objects of any of our kinds."""
+        for body in objects:
+            self.emulator.create(_PLURALS[body["kind"]], body, namespace=namespace)
+
+    def access_key(self, name: str, principal: str) -> Body:
+        """A labelled source Secret with an access key that the AWS stand-in knows."""
+        key = self.aws.add_access_key(principal=f"arn:aws:iam::111122223333:user/{principal}")
+        values = {
+            "AWS_ACCESS_KEY_ID": key.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        }
+        return secret(name, values)
+
+    def served(self, namespace: str, name: str = "uv-config") -> Mapping[str, Body]:
+        """The [[index]] tables of a Secret's uv.toml by name; empty where there is no Secret."""
+        found = self.emulator.find("secrets", namespace, name)
+        if found is None:
+            return {}
+        text = base64.b64decode(found["data"]["uv.toml"]).decode()
+        return {table["name"]: table for table in tomllib.loads(text)["index"]}
+
+    def serves(self, namespace: str, *names: str, name: str = "uv-config") -> bool:
+        """Whether an output holds these indexes, and no other besides PyPI."""
+        return set(self.served(namespace, name)) == {"pypi", *names}
+
+    def blocked(self, namespace: str, index: str) -> bool:
+        """Whether an index stands in its output without being usable."""
+        return ".unavailable.invalid" in self.served(namespace)[index]["url"]
+
+    def reason(self, kind: str, namespace: str, name: str, what: str = "Ready") -> str:
+        """The reason of a condition; empty where it is not set."""
+        found = self.emulator.find(kind, namespace, name) or {}
+        conditions = (found.get("status") or {}).get("conditions") or ()
+        return next((one["reason"] for one in conditions if one["type"] == what), "")
+
+    # Waiting and counting
+
+    def wait_served(
+        self, namespace: str, *names: str, name: str = "uv-config", seconds: float = 10
+    ) -> None:
+        """Wait until an output holds these indexes, and no other besides PyPI."""
+        with contextlib.suppress(TimeoutError):
+            wait_until(lambda: self.serves(namespace, *names, name=name), "the output", seconds)
+        assert set(self.served(namespace, name)) == {"pypi", *names}
+
+    def wait_reason(
+        self, kind: str, namespace: str, name: str, reason: str, *, what: str = "Ready",
+        seconds: float = 10,
+    ) -> None:  # fmt: skip
+        """Wait until a condition has a reason."""
+        with contextlib.suppress(TimeoutError):
+            wait_until(lambda: self.reason(kind, namespace, name, what) == reason, reason, seconds)
+        assert self.reason(kind, namespace, name, what) == reason
+
+    def listings(self) -> int:
+        """How often the operator has listed the ArtifactIndexes by itself."""
+        return self.emulator.requests.count("list", "artifactindexes", user_agent=OURS)
+
+    def wait_second_listing(self) -> None:
+        """Wait for the listing that follows the start of the watches, some 5 s later."""
+        listing = self.emulator.requests.matching("list", "configmaps", user_agent=OURS)
+        wait_until(lambda: self.listings() >= 2, "the second listing", 15)
+        wait_until(lambda: all(one.status for one in listing), "its end", 5)
+
+    def settle(self, *, quiet: float = 0.5, seconds: float = 15) -> None:
+        """Wait until no write has come for a while."""
+        count, since = -1, time.monotonic()
+
+        def is_quiet() -> bool:
+            nonlocal count, since
+            now, writes = time.monotonic(), len(self.emulator.requests.writes())
+            if writes != count:
+                count, since = writes, now
+            return now - since > quiet
+
+        wait_until(is_quiet, "the writes to end", seconds)
+
+
+@contextlib.contextmanager
+def emulated_world() -> Iterator[EmulatedWorld]:
+    """An emulator and an AWS stand-in."""
+    with Emulator() as emulator, AwsStandIn() as aws:
+        yield EmulatedWorld(emulator, aws)
+
+
+def anonymous(name: str, **more: Any) -> Body:
+    """The spec of an index that needs no login."""
+    return {"name": name, "anonymous": {"url": f"https://{name}.example/simple/"}, **more}
+
+
+_PLURALS = {
+    "ArtifactIndex": "artifactindexes",
+    "IndexOptions": "indexoptions",
+    "Secret": "secrets",
+    "ConfigMap": "configmaps",
+}
