@@ -1,0 +1,225 @@
+"""The two API servers that the demo can run on: a real one, or the in-tree emulator."""
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from demo.stage import TOP
+from support.control_plane import ControlPlane, service_account_user
+from support.emulator import Emulator
+from support.operator_process import OPERATOR_NAMESPACE
+
+OPERATOR_ACCOUNT = "artifact-index-operator"
+NAMESPACE = "builders"
+KINDS = "artifactindexes,indexoptions"
+_PLURALS = {"ArtifactIndex": "artifactindexes", "IndexOptions": "indexoptions", "Secret": "secrets"}
+
+Object = dict[str, Any]
+
+
+class Cluster(Protocol):
+    """What the demo does with an API server; `applying` and `listing` say how, for the reader."""
+
+    title: str
+    applying: str
+    listing: str
+
+    def apply(self, overlay: Path) -> list[str]:
+        """Apply CRDs, the operator's permissions and the overlay; returns what was created."""
+
+    def kubeconfig(self) -> Path:
+        """A kubeconfig for the operator."""
+
+    def table(self) -> str:
+        """Both kinds of the namespace, as a user lists them."""
+
+    def get(self, plural: str, name: str) -> Object:
+        """An object of the namespace; empty where there is none."""
+
+    def set_secret(self, name: str, key: str, value: str) -> None:
+        """Change one key of a Secret of the namespace."""
+
+    def pids(self) -> list[int]:
+        """Its processes, to be gone in the end."""
+
+    def operator_requests(self) -> int | None:
+        """How many writes the API server's audit log has of the operator; None without one."""
+
+
+class RealCluster:
+    """kube-apiserver, etcd and kube-controller-manager, used by kubectl alone."""
+
+    applying = "kubectl apply: CRDs, permissions, examples/ with loopback addresses"
+    listing = f"kubectl get {KINDS}"
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+        version = json.loads(plane.kubectl("version", "-o", "json").stdout)
+        self.title = f"kube-apiserver {version['serverVersion']['gitVersion']}"
+
+    def apply(self, overlay: Path) -> list[str]:
+        self._plane.apply_crds(TOP / "crds")
+        examples = str(TOP / "examples" / "operator-rbac.yaml")
+        self._plane.kubectl("apply", "-f", examples)
+        self._plane.kubectl("create", "namespace", NAMESPACE)
+        # The Secrets are a file beside the examples' kustomization, not part of it.
+        outside = "--load-restrictor=LoadRestrictionsNone"
+        built = self._plane.kubectl("kustomize", outside, str(overlay)).stdout
+        applied = self._plane.kubectl(
+            "apply", "--validate=strict", "-f", "-", "-o", "name", input=built
+        )
+        return applied.stdout.splitlines()
+
+    def kubeconfig(self) -> Path:
+        return self._plane.kubeconfig_for(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
+
+    def table(self) -> str:
+        return self._plane.kubectl("get", KINDS, "-n", NAMESPACE).stdout
+
+    def get(self, plural: str, name: str) -> Object:
+        found = self._plane.kubectl(
+            "get", plural, name, "-n", NAMESPACE, "-o", "json", "--ignore-not-found"
+        ).stdout
+        parsed: Object = json.loads(found) if found.strip() else {}
+        return parsed
+
+    def set_secret(self, name: str, key: str, value: str) -> None:
+        patch = json.dumps({"stringData": {key: value}})
+        self._plane.kubectl(
+            "patch", "secret", name, "-n", NAMESPACE, "--patch-file=/dev/stdin", input=patch
+        )
+
+    def pids(self) -> list[int]:
+        return list(self._plane.pids.values())
+
+    def operator_requests(self) -> int | None:
+        user = service_account_user(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
+        return len(self._plane.audit_events(user, verbs=("create", "patch")))
+
+
+class EmulatedCluster:
+    """The emulator: no kubectl, no admission, no RBAC, but the same requests of the operator."""
+
+    title = "the in-tree API emulator"
+    applying = "examples/ with loopback addresses, written into the emulator"
+    listing = "artifactindexes and indexoptions"
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        emulator.create_namespace(OPERATOR_NAMESPACE)
+
+    def apply(self, overlay: Path) -> list[str]:
+        names = []
+        for body in _kustomized(overlay):
+            plural = _PLURALS[body["kind"]]
+            self._emulator.create(plural, _stored(body))
+            names.append(f"{plural}/{body['metadata']['name']}")
+        return names
+
+    def kubeconfig(self) -> Path:
+        return self._emulator.kubeconfig()
+
+    def table(self) -> str:
+        lines = []
+        for plural in KINDS.split(","):
+            for found in self._emulator.list(plural, namespace=NAMESPACE):
+                ready = condition(found, "Ready")
+                name = f"{plural}/{found['metadata']['name']}"
+                lines.append(f"{name:36} {ready.get('status', ''):6} {ready.get('reason', '')}")
+        return "\n".join(lines)
+
+    def get(self, plural: str, name: str) -> Object:
+        return self._emulator.find(plural, NAMESPACE, name) or {}
+
+    def set_secret(self, name: str, key: str, value: str) -> None:
+        encoded = base64.b64encode(value.encode()).decode()
+        self._emulator.patch("secrets", NAMESPACE, name, {"data": {key: encoded}})
+
+    def pids(self) -> list[int]:
+        return []
+
+    def operator_requests(self) -> int | None:
+        return None
+
+
+@contextmanager
+def real_cluster(plane: ControlPlane) -> Iterator[Cluster]:
+    """Start a built control plane and stop it in the end."""
+    with plane:
+        yield RealCluster(plane)
+
+
+@contextmanager
+def emulated_cluster() -> Iterator[Cluster]:
+    """Start the emulator and stop it in the end."""
+    with Emulator() as emulator:
+        yield EmulatedCluster(emulator)
+
+
+def condition(found: Object, what: str) -> Object:
+    """A condition of an object's status; empty where it is not set."""
+    conditions = found.get("status", {}).get("conditions", [])
+    return next((one for one in conditions if one["type"] == what), {})
+
+
+def uv_toml(cluster: Cluster) -> str:
+    """The text in the Secret that builder pods mount; empty where there is none."""
+    data = cluster.get("secrets", "uv-config").get("data", {})
+    return base64.b64decode(data.get("uv.toml", "")).decode()
+
+
+def wait_for(reached: Callable[[], bool], what: str, seconds: float) -> None:
+    """Ask every 0.2 s until it is so; raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {seconds:g} s")
+        time.sleep(0.2)
+
+
+def _kustomized(overlay: Path) -> list[Object]:
+    """What `kubectl kustomize` makes of the overlay: resources, then merge patches by name."""
+    resources: dict[tuple[str, str], Object] = {}
+    plan = yaml.safe_load((overlay / "kustomization.yaml").read_text())
+    for entry in plan["resources"]:
+        for body in _documents(overlay / entry):
+            resources[_key(body)] = body
+    for entry in plan["patches"]:
+        for patch in _documents(overlay / entry["path"]):
+            resources[_key(patch)] = _merged(resources[_key(patch)], patch)
+    return list(resources.values())
+
+
+def _documents(path: Path) -> Iterator[Object]:
+    if path.is_dir():
+        for entry in yaml.safe_load((path / "kustomization.yaml").read_text())["resources"]:
+            yield from _documents(path / entry)
+    else:
+        yield from yaml.safe_load_all(path.read_text())
+
+
+def _key(body: Object) -> tuple[str, str]:
+    return body["kind"], body["metadata"]["name"]
+
+
+def _merged(base: Object, patch: Object) -> Object:
+    merged = dict(base)
+    for name, value in patch.items():
+        inner = merged.get(name)
+        nested = isinstance(inner, dict) and isinstance(value, dict)
+        merged[name] = _merged(dict(inner or {}), value) if nested else value
+    return merged
+
+
+def _stored(body: Object) -> Object:
+    """As an API server keeps it: a Secret's `stringData` goes into `data`."""
+    text = body.pop("stringData", {})
+    if text:
+        body["data"] = {k: base64.b64encode(v.encode()).decode() for k, v in text.items()}
+    return body

@@ -1,0 +1,61 @@
+"""What the demo prints: one line for each step, with the time it took."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+WIDTH = 92
+
+
+class SecretShownError(Exception):
+    """A line would have held a credential; it was not printed."""
+
+
+class Narrator:
+    """Numbers the steps, times them, and lets no credential through.
+
+    `secrets` gives every credential that exists at the moment.
+    """
+
+    def __init__(self, secrets: Callable[[], Iterable[str]] = tuple) -> None:
+        self.secrets = secrets
+        self._started = time.monotonic()
+        self._count = 0
+        self._details: list[str] = []
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self._started
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Print the title, do the block, print how long it took and then the block's details."""
+        self._count += 1
+        self._details.clear()
+        begun = time.monotonic()
+        self._write(f"{self._count:2}  {title} ")
+        try:
+            yield
+        except BaseException:
+            self._write(f"... FAILED after {time.monotonic() - begun:.1f} s\n")
+            raise
+        dots = "." * max(3, WIDTH - len(title))
+        self._write(f"{dots} {time.monotonic() - begun:4.1f} s\n")
+        for line in self._details:
+            self.say(f"      {line}".rstrip())
+
+    def detail(self, text: str) -> None:
+        """Keep lines to print below the running step's own."""
+        self._details += text.rstrip().splitlines()
+
+    def say(self, line: str = "") -> None:
+        """Print a line; raises SecretShownError."""
+        self._write(f"{line}\n")
+
+    def _write(self, text: str) -> None:
+        if any(secret in text for secret in self.secrets()):
+            raise SecretShownError("a line of the demo would have shown a credential")
+        sys.stdout.write(text)
+        sys.stdout.flush()
