@@ -29,9 +29,6 @@ from artifact_index.reconcile.summarize import (
     unselected_status,
 )
 
-_FOREIGN_RECHECK = 60.0
-"""Seconds after which an object that is not ours is looked at again: no watch shows it."""
-
 _QUIET_FAILURES = 2
 """Failed passes in a row that are tried again before the status speaks of them."""
 
@@ -184,16 +181,17 @@ class Reconciler:
         if applied.error is not None:
             self._queue.retry(key, applied.error.retry_after or 0.0)
             return
-        self._queue.forget_failures(key)
-        times = [one.recheck_at for one in placed if one.recheck_at is not None]
-        delays = [max(0.1, time - self._now()) for time in times]
         if applied.problem is not None and applied.problem.reason in (
             reasons.TARGET_NOT_OWNED,
             reasons.WAITING_FOR_DELETION,
         ):
-            delays.append(_FOREIGN_RECHECK)
-        if delays:
-            self._queue.add(key, min(delays))
+            # No watch shows an object that is not ours: it is looked at again, soon at first.
+            self._queue.retry(key)
+        else:
+            self._queue.forget_failures(key)
+        times = [one.recheck_at for one in placed if one.recheck_at is not None]
+        if times:
+            self._queue.add(key, max(0.1, min(times) - self._now()))
 
     async def _reconcile_index(self, key: Key) -> None:
         record = self._store.indexes.get(key.ref)
