@@ -184,7 +184,7 @@ class Operator:
         try:
             await kopf.operator(
                 registry=handlers.registry(),
-                settings=handlers.settings(),
+                settings=handlers.settings(self.settings.watch_patience),
                 memo=handlers.Memo(self.observer),
                 clusterwide=not self.settings.namespaces,
                 namespaces=self.settings.namespaces,

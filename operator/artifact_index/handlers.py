@@ -21,7 +21,7 @@ from artifact_index.api.constants import (
 from artifact_index.reconcile.observer import Observer
 from artifact_index.reconcile.resync import CONFIG_MAP_SELECTOR, SECRET_SELECTOR
 
-_WATCH_BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 60, 60)
+_LONGEST_BACKOFF: Final = 60.0
 
 
 _NO_FINALIZER: Final = f"{GROUP}/no finalizer of ours"
@@ -79,8 +79,11 @@ def registry() -> kopf.OperatorRegistry:
     return handlers
 
 
-def settings() -> kopf.OperatorSettings:
-    """kopf's settings for an operator that only watches."""
+def settings(watch_patience: float) -> kopf.OperatorSettings:
+    """kopf's settings for an operator that only watches.
+
+    `watch_patience`: seconds for which a watch that is refused, or finds nobody, is tried again.
+    """
     chosen = kopf.OperatorSettings()
     chosen.peering.standalone = True
     chosen.posting.enabled = False
@@ -94,7 +97,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.label_selectors["v1", "configmaps"] = CONFIG_MAP_SELECTOR
     chosen.networking.request_timeout = 30
     chosen.networking.connect_timeout = 10
-    chosen.networking.error_backoffs = _Backoffs()
+    chosen.networking.error_backoffs = Backoffs(watch_patience)
     # An idle worker keeps the last body of its object; the default of 5 s makes that the
     # high-water mark of a start.
     chosen.queueing.idle_timeout = 0.2
@@ -102,11 +105,23 @@ def settings() -> kopf.OperatorSettings:
     return chosen
 
 
-class _Backoffs:
-    """About five minutes of retries with jitter; then the process ends and is started again."""
+class Backoffs:
+    """Waits between the tries of one request of kopf: growing, with jitter, `patience` s in all.
+
+    What failed then goes on to end the process, and it is started again: an API server that is
+    away looks no different from permissions that were taken back.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
 
     def __iter__(self) -> Iterator[float]:
-        return (delay * random.uniform(0.8, 1.2) for delay in _WATCH_BACKOFFS)  # noqa: S311
+        spent, previous, delay = 0.0, 1.0, 1.0
+        while spent < self._patience:
+            wait = min(delay * random.uniform(0.8, 1.2), self._patience - spent)  # noqa: S311
+            yield wait
+            spent += wait
+            previous, delay = delay, min(_LONGEST_BACKOFF, previous + delay)
 
 
 class NoDiffBase(kopf.DiffBaseStorage):

@@ -113,6 +113,10 @@ class Settings:
     resync_interval: float = _setting(
         600.0, parse_duration, "how often everything is listed again, to find what watches missed"
     )
+    watch_patience: float = _setting(
+        300.0, parse_duration,
+        "how long a watch that is refused or unanswered is tried again before the process ends",
+    )  # fmt: skip
     source_reread_interval: float = _setting(
         300.0, parse_duration, "how often a source Secret without our label is read again"
     )
