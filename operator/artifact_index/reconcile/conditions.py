@@ -77,8 +77,10 @@ def suspended_findings(before: Status, message: str) -> list[Finding]:
     return [Finding(READY, status, reasons.SUSPENDED, message)]
 
 
-def status_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+def status_patch(before: Any, after: Mapping[str, Any]) -> dict[str, Any]:
     """A merge patch from one status to the other: null for what went, at every depth."""
+    if not isinstance(before, dict):
+        return dict(after)
     patch: dict[str, Any] = {key: None for key in before if key not in after}
     for key, value in after.items():
         old = before.get(key)

@@ -54,7 +54,7 @@ class Recorder:
         # A custom resource's /status takes a patch with a wrong uid; only the resourceVersion
         # keeps a status from the successor of a deleted object, and from a newer spec.
         metadata = {"uid": record.uid, "resourceVersion": str(record.resource_version)}
-        patch = {"metadata": metadata, "status": status_patch(before, status)}
+        patch = {"metadata": metadata, "status": status_patch(record.stored_status(), status)}
         namespace, name = record.ref
         try:
             body = await self._api.patch(resource, namespace, name, patch, subresource="status")

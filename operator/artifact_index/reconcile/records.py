@@ -28,6 +28,7 @@ from artifact_index.api.constants import (
 )
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.reconcile.digests import Digester
+from artifact_index.reconcile.statuses import readable_status
 
 Spec = TypeVar("Spec", ArtifactIndexSpec, IndexOptionsSpec)
 
@@ -71,9 +72,12 @@ class CustomRecord(Generic[Spec]):
     status: bytes
 
     def decoded_status(self) -> dict[str, Any]:
-        """The status as last seen on the API server."""
-        status: dict[str, Any] = json.loads(self.status)
-        return status
+        """The status as last seen on the API server, as far as it has the form we write."""
+        return readable_status(self.stored_status())
+
+    def stored_status(self) -> Any:
+        """The status as last seen on the API server, whatever it is."""
+        return json.loads(self.status)
 
     def same_input(self, other: "CustomRecord[Spec] | None") -> bool:
         """Whether nothing differs that reconciling reads, apart from the status."""
@@ -126,7 +130,7 @@ class SourceRecord:
     binary: frozenset[str]
 
 
-def status_bytes(status: Mapping[str, Any]) -> bytes:
+def status_bytes(status: Any) -> bytes:
     """A status as the canonical JSON in which two of them are compared."""
     return json.dumps(status, sort_keys=True, separators=(",", ":")).encode()
 
@@ -143,9 +147,9 @@ def custom_record(model: type[Spec], body: Mapping[str, Any]) -> CustomRecord[Sp
     return CustomRecord(
         ref=ObjectRef(metadata["namespace"], metadata["name"]),
         uid=metadata["uid"],
-        generation=metadata.get("generation", 0),
+        generation=metadata.get("generation") or 0,
         resource_version=int(metadata["resourceVersion"]),
-        created=metadata.get("creationTimestamp", ""),
+        created=metadata.get("creationTimestamp") or "",
         labels=dict(metadata.get("labels") or {}),
         spec=spec,
         problem=problem,
@@ -178,7 +182,8 @@ def source_record(body: Mapping[str, Any]) -> SourceRecord:
     binary: set[str] = set()
     for key, encoded in (body.get("data") or {}).items():
         try:
-            values[key] = SecretStr(base64.b64decode(encoded).decode())
+            # An empty value may come as null: Go writes a nil []byte so.
+            values[key] = SecretStr(base64.b64decode(encoded or "").decode())
         except (UnicodeDecodeError, binascii.Error):
             binary.add(key)
     metadata = body["metadata"]
