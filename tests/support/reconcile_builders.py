@@ -28,7 +28,7 @@ from artifact_index.reconcile.checks import (
 from artifact_index.reconcile.digests import Digester
 from artifact_index.reconcile.login import login_of, scope_of
 from artifact_index.reconcile.outputs import DesiredOutput
-from artifact_index.reconcile.placement import Placed, Served, place
+from artifact_index.reconcile.placement import Placed, place
 from artifact_index.reconcile.records import (
     IndexRecord,
     OptionsRecord,
@@ -38,6 +38,7 @@ from artifact_index.reconcile.records import (
     output_record,
     source_record,
 )
+from artifact_index.reconcile.served import Served
 from artifact_index.reconcile.views import IndexView, view_of, view_without_login
 
 NOW = 1_800_000_000

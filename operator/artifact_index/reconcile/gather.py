@@ -22,6 +22,7 @@ from artifact_index.reconcile.login import Login, login_of, scope_of
 from artifact_index.reconcile.memory import Memory
 from artifact_index.reconcile.records import IndexRecord, ObjectRef, OptionsRecord
 from artifact_index.reconcile.references import declared_outputs, secret_use
+from artifact_index.reconcile.served import WITHDRAWN_AT_ONCE
 from artifact_index.reconcile.sources import SecretReader, Sources
 from artifact_index.reconcile.store import Store
 from artifact_index.reconcile.views import (
@@ -93,10 +94,12 @@ class Gatherer:
 
     async def _attempt(self, record: IndexRecord, reader: SecretReader) -> _Attempt:
         scope = scope_of(record.spec, self._digester) if record.spec else None
-        if record.spec is not None and record.spec.suspend:
-            return _Attempt(record, scope)
         facts = self._facts(record)
         problem = first_violation(SPEC_CHECKS, facts)
+        if record.spec is not None and record.spec.suspend:
+            # It stands still whatever is wrong with it, but not against the administrator.
+            forbidden = problem is not None and problem.reason in WITHDRAWN_AT_ONCE
+            return _Attempt(record, scope, problem if forbidden else None)
         if problem is None and facts.use is not None:
             secret = await reader.read(facts.use.name)
             facts = IndexFacts(

@@ -5,7 +5,7 @@ import binascii
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -14,8 +14,9 @@ from artifact_index.api.constants import CONTENT_DIGEST_ANNOTATION, SERVED_ANNOT
 from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.grants import Grant
 from artifact_index.reconcile.outputs import UV_TOML_KEY
-from artifact_index.reconcile.placement import Placed, Served
+from artifact_index.reconcile.placement import Placed
 from artifact_index.reconcile.records import ObjectRef, OptionsRecord, OutputRecord
+from artifact_index.reconcile.served import Served
 from artifact_index.rendering.entries import IndexEntry
 from artifact_index.rendering.readback import read_entries
 
@@ -142,16 +143,20 @@ def _served(
     entry: IndexEntry, item: Mapping[str, Any], grants: Mapping[str, Sequence[int]]
 ) -> Served:
     token = item.get("token")
-    minted_at, expires_at, repeats = grants[token] if token else (0, None, 0)
+    grant = item.get("grant") or (grants[token] if token else (0, None, 0))
+    minted_at, expires_at, repeats = grant
+    bare = bool(item.get("bare"))
+    # A bare entry's own text is what tells whether its login has a password.
+    credentialed = entry.authenticate == "always" if bare else entry.credential is not None
     return Served(
-        entry=entry,
+        entry=replace(entry, credentialed=credentialed),
         scope=item["scope"],
         token=token,
         endpoint=item.get("endpoint"),
         minted_at=minted_at,
         expires_at=expires_at,
         repeats=bool(repeats),
-        bare=bool(item.get("bare")),
+        bare=bare,
     )
 
 

@@ -47,7 +47,9 @@ from artifact_index.rendering.uv_toml import (
 
 UV_TOML_KEY: Final = "uv.toml"
 LARGEST_OUTPUT: Final = 900 * 1024
-"""Bytes of data. A Secret may hold 1 MiB; the rest is for metadata and its bookkeeping."""
+"""Bytes of data, decoded. The API server takes 1 MiB, and etcd 1.5 MiB with the metadata."""
+LARGEST_ANNOTATIONS: Final = 240 * 1024
+"""Bytes of our annotations. The API server takes 256 KiB, those of others with them."""
 
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 
@@ -83,7 +85,7 @@ class DesiredOutput:
         """The body of a merge patch; null for each key and annotation of ours that went."""
         gone_keys = dict.fromkeys(existing.keys - self.data.keys())
         gone_annotations = dict.fromkeys(existing.annotations.keys() - self.annotations.keys())
-        return {
+        body: dict[str, Any] = {
             "metadata": {
                 "uid": existing.uid,
                 "labels": _LABELS,
@@ -92,6 +94,9 @@ class DesiredOutput:
             },
             "data": {**gone_keys, **self.data},
         }
+        if self.ref.kind == "ConfigMap":
+            body["binaryData"] = None
+        return body
 
     def is_met_by(self, existing: OutputRecord) -> bool:
         """Whether the object needs no write."""
@@ -140,11 +145,11 @@ def desired_outputs(
         except NotCredentialFreeError as error:
             problem = problem or _not_credential_free(ref, error.index_name)
             continue
-        size = sum(len(key) + len(value) for key, value in data.items())
-        if size > LARGEST_OUTPUT:
-            problem = problem or _too_large(ref, size, len(document.entries))
+        output = _desired(ref, record, data, placed, digester)
+        if (too_large := _too_large(output, len(document.entries))) is not None:
+            problem = problem or too_large
             continue
-        outputs.append(_desired(ref, record, data, placed, digester))
+        outputs.append(output)
     return outputs, problem
 
 
@@ -216,16 +221,19 @@ def served_annotation(
             continue
         item: dict[str, Any] = {"uid": one.record.uid, "scope": one.served.scope}
         entry = one.served.entry
-        if entry.verbatim_url is not None:
-            item["verbatim"] = True
-        if not holds_tokens and (entry.credentialed or entry.verbatim_url is not None):
+        has_login = one.served.bare or entry.credentialed or entry.verbatim_url is not None
+        if not holds_tokens and has_login:
             item["bare"] = True
+        if holds_tokens and entry.verbatim_url is not None:
+            item["verbatim"] = True
         if one.served.endpoint is not None:
             item["endpoint"] = one.served.endpoint
         if holds_tokens and one.served.token and one.served.expires_at is not None:
             item["token"] = one.served.token
-            times = [one.served.minted_at, one.served.expires_at]
-            grants[one.served.token] = [*times, int(one.served.repeats)]
+            times = [one.served.minted_at, one.served.expires_at, int(one.served.repeats)]
+            # One login may stand here with two tokens: a suspended index keeps its older one.
+            if grants.setdefault(one.served.token, times) != times:
+                item["grant"] = times
         indexes[entry.name] = item
     content: dict[str, Any] = {"indexes": indexes, "grants": grants}
     if public is not None and public.enabled:
@@ -243,10 +251,23 @@ def _not_credential_free(ref: OutputRef, index_name: str) -> Problem:
     )
 
 
-def _too_large(ref: OutputRef, size: int, count: int) -> Problem:
-    return Problem(
-        reasons.TARGET_TOO_LARGE,
-        f"{ref.kind} {ref.name!r} would hold {size} bytes for {count} indexes, more than the "
-        f"{LARGEST_OUTPUT} that fit; select fewer indexes, or split them over two IndexOptions",
-        stalled=True,
-    )
+def _too_large(output: DesiredOutput, count: int) -> Problem | None:
+    # Four characters of base64 are three bytes.
+    share = 3 / 4 if output.ref.kind == "Secret" else 1
+    for what, size, largest in (
+        ("data", int(share * _size(output.data)), LARGEST_OUTPUT),
+        ("annotations", _size(output.annotations), LARGEST_ANNOTATIONS),
+    ):
+        if size > largest:
+            return Problem(
+                reasons.TARGET_TOO_LARGE,
+                f"{output.ref.kind} {output.ref.name!r} would hold {size} bytes of {what} for "
+                f"{count} indexes, more than the {largest} that fit; select fewer indexes, or "
+                "split them over two IndexOptions",
+                stalled=True,
+            )
+    return None
+
+
+def _size(values: Mapping[str, str]) -> int:
+    return sum(len(key) + len(value.encode()) for key, value in values.items())

@@ -4,44 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from artifact_index.api import reason_names as reasons
-from artifact_index.credentials.freshness import Margins, schedule
+from artifact_index.credentials.freshness import Margins
 from artifact_index.reconcile.checks import Problem
 from artifact_index.reconcile.login import shown_url_of
-from artifact_index.reconcile.records import IndexRecord, ObjectRef
-from artifact_index.reconcile.views import MISSING_REASONS, IndexView, view_without_login
+from artifact_index.reconcile.records import CustomRecord, IndexRecord, ObjectRef
+from artifact_index.reconcile.served import Served, still_served
+from artifact_index.reconcile.views import IndexView, view_without_login
 from artifact_index.rendering.entries import IndexEntry
 from artifact_index.rendering.names import Allotment, Candidate, NameTaken, allot_names
 from artifact_index.rendering.urls import host_of
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """An entry that an output holds, with its login: what may go on being served.
-
-    `scope` binds it to where it may be sent. `token` and `endpoint` are digests of the requests
-    that were granted; both None for a static login. `repeats` is what the lease said of the
-    source. A `bare` entry has a login elsewhere, not in the output. Times are POSIX seconds.
-    """
-
-    entry: IndexEntry
-    scope: str | None
-    token: str | None = None
-    endpoint: str | None = None
-    minted_at: int = 0
-    expires_at: int | None = None
-    repeats: bool = False
-    bare: bool = False
-
-    def withdraw_at(self, margins: Margins) -> int | None:
-        """When the entry's token has to leave the file; None for a static login."""
-        times = schedule(
-            login_digest=self.token or "",
-            minted_at=self.minted_at,
-            expires_at=self.expires_at,
-            max_build=0,
-            margins=margins,
-        )
-        return times.withdraw_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +73,6 @@ def place(
     ]
 
 
-def first_withdrawal(served: Mapping[str, Served], margins: Margins) -> int | None:
-    """When the first of these tokens has to leave the file, if any has to."""
-    times = (one.withdraw_at(margins) for one in served.values())
-    return min((time for time in times if time is not None), default=None)
-
-
 def place_vanished(
     namespace: str, served: Mapping[str, Served], margins: Margins, now: float
 ) -> list[Placed]:
@@ -132,7 +97,8 @@ def place_vanished(
 
 
 def _tombstone(namespace: str, uid: str, name: str) -> IndexRecord:
-    return IndexRecord(
+    # The class itself: called by its alias, Generic writes to the frozen instance.
+    return CustomRecord(
         ref=ObjectRef(namespace, name),
         uid=uid,
         generation=0,
@@ -176,11 +142,11 @@ def _placed(
     allotted = name.name if name.allotted else None
     if view.problem is None and not view.stands_still:
         return _fresh(view, name.name, allotted)
-    kept = _still_served(view, before, margins, now)
+    kept = still_served(view, before, margins, now)
     if kept is not None:
         return _kept(view, kept, name.name, allotted, margins)
     blocked = None
-    if record.spec is None or record.spec.when_unavailable == "Block":
+    if not _omits(record):
         blocked = IndexEntry(
             name=name.name,
             url="",
@@ -192,7 +158,7 @@ def _placed(
         allotted,
         blocked,
         None,
-        view.problem,
+        _nothing_left(view) if view.suspended and view.problem is None else view.problem,
         shown_url=shown_url_of(record.spec, view.url) if record.spec else None,
         recheck_at=view.recheck_at,
     )
@@ -236,34 +202,6 @@ def _fresh(view: IndexView, name: str, allotted: str | None) -> Placed:
     )
 
 
-def _still_served(
-    view: IndexView, before: Served | None, margins: Margins, now: float
-) -> Served | None:
-    """What the file held before, where it may stand in for what cannot be had now.
-
-    A minted token until its withdrawal; a static login unless its Secret or key has been gone for
-    the whole grace (deletion is the revocation); nothing once consent or transport security is
-    missing.
-    """
-    if before is None:
-        return None
-    withdraw_at = before.withdraw_at(margins)
-    if withdraw_at is not None and now >= withdraw_at:
-        return None
-    if view.stands_still:
-        return before
-    problem = view.problem
-    if problem is None or problem.reason in _WITHDRAWN_AT_ONCE or before.scope != view.scope:
-        return None
-    revoked = before.token is None and problem.stalled and problem.reason in MISSING_REASONS
-    return None if revoked else before
-
-
-_WITHDRAWN_AT_ONCE = frozenset(
-    {reasons.OPERATOR_IDENTITY_NOT_ALLOWED, reasons.INSECURE_URL, reasons.SOURCE_IS_OUTPUT}
-)
-
-
 def _kept(
     view: IndexView, kept: Served, name: str, allotted: str | None, margins: Margins
 ) -> Placed:
@@ -296,6 +234,20 @@ def _kept(
 
 def _earliest(*times: float | None) -> float | None:
     return min((time for time in times if time is not None), default=None)
+
+
+def _nothing_left(view: IndexView) -> Problem:
+    effect = "it is left out" if _omits(view.record) else "builds that ask it stop"
+    return Problem(
+        reasons.SUSPENDED,
+        f"spec.suspend is true and there is no live login to go on with, so {effect}; set "
+        "spec.suspend to false",
+        stalled=True,
+    )
+
+
+def _omits(record: IndexRecord) -> bool:
+    return record.spec is not None and record.spec.when_unavailable == "Omit"
 
 
 def _name_conflict(name: NameTaken) -> Problem:

@@ -15,10 +15,11 @@ from artifact_index.reconcile.digests import Digester
 from artifact_index.reconcile.gather import Gathered, Gatherer
 from artifact_index.reconcile.memory import Memory
 from artifact_index.reconcile.outputs import desired_outputs
-from artifact_index.reconcile.placement import Placed, first_withdrawal, place, place_vanished
+from artifact_index.reconcile.placement import Placed, place, place_vanished
 from artifact_index.reconcile.queue import WorkQueue
 from artifact_index.reconcile.recorder import Recorder
 from artifact_index.reconcile.records import ObjectRef, OptionsRecord
+from artifact_index.reconcile.served import first_withdrawal
 from artifact_index.reconcile.store import Key, Store, index_key
 from artifact_index.reconcile.summarize import (
     OptionsOutcome,

@@ -164,13 +164,20 @@ def _index_item(placed: Placed) -> dict[str, Any]:
         "artifactIndex": placed.record.ref.name,
         "uid": placed.record.uid,
         "ready": placed.ready,
-        "reason": placed.problem.reason if placed.problem else reasons.AVAILABLE,
+        "reason": _reason(placed),
     }
     if placed.name is not None:
         item["name"] = placed.name
     if placed.expires_at is not None:
         item["expiresAt"] = format_time(placed.expires_at)
     return item
+
+
+def _reason(placed: Placed) -> str:
+    if placed.problem is not None:
+        return placed.problem.reason
+    suspended = placed.record.spec is not None and placed.record.spec.suspend
+    return reasons.SUSPENDED if suspended else reasons.AVAILABLE
 
 
 def _unplanned_status(
