@@ -6,7 +6,7 @@ Watches lose deletions: across a gap that ended in 410 nobody reports what vanis
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final, TypeVar
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
@@ -14,7 +14,7 @@ from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT, ROLE_SOURCE
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.credentials.broker import Broker
 from artifact_index.kube.errors import ApiError
-from artifact_index.kube.port import KubePort, Object
+from artifact_index.kube.port import KubePort, ListPage, Object
 from artifact_index.kube.resources import (
     ARTIFACT_INDEXES,
     CONFIG_MAPS,
@@ -188,9 +188,8 @@ class Resync:
         table.begin_sweep()
         listed: set[Ref] = set()
         for namespace in self._namespaces:
-            pages = self._api.list(resource, namespace=namespace, label_selector=selector)
             begun: set[Ref] = set()
-            async for page in pages:
+            async for page in self._pages(resource, namespace, selector):
                 if page.first:
                     begun.clear()
                 for body in page.items:
@@ -198,3 +197,21 @@ class Resync:
                         begun.add(ref)
             listed |= begun
         return table.end_sweep(listed)
+
+    async def _pages(
+        self, resource: Resource, namespace: str | None, selector: str | None
+    ) -> AsyncIterator[ListPage]:
+        try:
+            async for page in self._api.list(
+                resource, namespace=namespace, label_selector=selector
+            ):
+                yield page
+        except ApiError as error:
+            if not (resource.custom and error.not_found):
+                raise
+            raise ApiError(
+                error.status,
+                "NotFound",
+                f"there is no CustomResourceDefinition {resource.plural}.{resource.group}; install "
+                "both with `artifact-index crds | kubectl apply -f -`",
+            ) from None
