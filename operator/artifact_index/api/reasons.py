@@ -101,7 +101,7 @@ _TABLE: Final = (
         names.SECRET_KEY_MISSING,
         _INDEX,
         "retry",
-        "The Secret exists but has no such key.",
+        "The Secret exists but has no such key, or the key is empty.",
         "Add the key to the Secret, or correct the key in the field that the message names.",
         stalled_after=MISSING_SECRET_GRACE,
     ),
@@ -180,8 +180,8 @@ _TABLE: Final = (
         names.INVALID_SECRET_VALUE,
         _INDEX,
         "act",
-        "The value of the Secret's key cannot be used: it is empty, is no text, holds a line "
-        "break, or is no URL where one is due.",
+        "The value of the Secret's key cannot be used: it is no text, holds a line break, or is no "
+        "URL where one is due.",
         "Correct the value of the key that the message names; the value itself is never shown.",
     ),
     _cloud(
