@@ -1,12 +1,9 @@
 """What outlives a pass: served entries, allotted names, placements; how a restart refills it."""
 
 import base64
-import binascii
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from pydantic import SecretStr
 
@@ -17,6 +14,7 @@ from artifact_index.reconcile.outputs import UV_TOML_KEY
 from artifact_index.reconcile.placement import Placed
 from artifact_index.reconcile.records import ObjectRef, OptionsRecord, OutputRecord
 from artifact_index.reconcile.served import Served
+from artifact_index.reconcile.served_record import ServedItem, ServedRecord, Times
 from artifact_index.rendering.entries import IndexEntry
 from artifact_index.rendering.readback import read_entries
 
@@ -62,9 +60,12 @@ class Memory:
             self._drop_placement(ref, options)
         for one in placed:
             self.placements[one.record.ref][options] = one
-        self.allotted[options] = {
-            one.record.uid: one.name for one in placed if one.name is not None
-        }
+        if placed:
+            names = {one.record.uid: one.name for one in placed if one.name is not None}
+            self.allotted[options] = names
+        else:
+            # The outputs stay and pods with them: as after a start, those names are still given.
+            self.allotted.pop(options, None)
         return before | now
 
     def keep_served(self, options: ObjectRef, placed: Sequence[Placed]) -> None:
@@ -87,9 +88,11 @@ class Memory:
 
     def _drop_placement(self, index: ObjectRef, options: ObjectRef) -> None:
         places = self.placements.get(index, {})
-        places.pop(options, None)
+        gone = places.pop(options, None)
         if not places:
             self.placements.pop(index, None)
+            if gone is not None:
+                self.missing_since.pop(gone.record.uid, None)
 
 
 def take_up(
@@ -117,46 +120,40 @@ def take_up(
 
 
 def _served_entries(record: OutputRecord, data: Mapping[str, str]) -> dict[str, Served]:
+    is_secret = record.ref.kind == "Secret"
     try:
-        content = json.loads(record.annotations.get(SERVED_ANNOTATION, ""))
-        text = data.get(UV_TOML_KEY, "")
-        if record.ref.kind == "Secret":
+        content = ServedRecord.model_validate_json(record.annotations.get(SERVED_ANNOTATION, ""))
+        text = data.get(UV_TOML_KEY) or ""
+        if is_secret:
             text = base64.b64decode(text).decode()
-    except (ValueError, binascii.Error):
+    except ValueError:
+        # Another version's, or nobody's: the tokens are minted anew.
         return {}
-    items: dict[str, dict[str, Any]] = content["indexes"]
     entries = read_entries(
         SecretStr(text),
-        verbatim={name for name, item in items.items() if item.get("verbatim")}
-        if record.ref.kind == "Secret"
-        else (),
-        public_name=content.get("public"),
+        verbatim={name for name, item in content.indexes.items() if item.verbatim and is_secret},
+        public_name=content.public,
     )
     return {
-        item["uid"]: _served(entries[name], item, content["grants"])
-        for name, item in items.items()
+        item.uid: _served(entries[name], item, content.times_of(item))
+        for name, item in content.indexes.items()
         if name in entries
     }
 
 
-def _served(
-    entry: IndexEntry, item: Mapping[str, Any], grants: Mapping[str, Sequence[int]]
-) -> Served:
-    token = item.get("token")
-    grant = item.get("grant") or (grants[token] if token else (0, None, 0))
-    minted_at, expires_at, repeats = grant
-    bare = bool(item.get("bare"))
+def _served(entry: IndexEntry, item: ServedItem, times: Times | None) -> Served:
+    minted_at, expires_at, repeats = times or (0, None, 0)
     # A bare entry's own text is what tells whether its login has a password.
-    credentialed = entry.authenticate == "always" if bare else entry.credential is not None
+    credentialed = entry.authenticate == "always" if item.bare else entry.credential is not None
     return Served(
         entry=replace(entry, credentialed=credentialed),
-        scope=item["scope"],
-        token=token,
-        endpoint=item.get("endpoint"),
+        scope=item.scope,
+        token=item.token,
+        endpoint=item.endpoint,
         minted_at=minted_at,
         expires_at=expires_at,
         repeats=bool(repeats),
-        bare=bare,
+        bare=item.bare,
     )
 
 
