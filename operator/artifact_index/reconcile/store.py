@@ -18,6 +18,7 @@ from artifact_index.reconcile.records import (
     SourceRecord,
 )
 from artifact_index.reconcile.references import declared_outputs, source_secret
+from artifact_index.reconcile.selection import Selection
 from artifact_index.reconcile.table import Record, Ref, Table
 
 
@@ -50,8 +51,8 @@ class Store:
         self.options: Table[ObjectRef, OptionsRecord] = Table()
         self.outputs: Table[OutputRef, OutputRecord] = Table()
         self.sources: Table[ObjectRef, SourceRecord] = Table()
-        self._indexes_in: defaultdict[str, dict[str, IndexRecord]] = defaultdict(dict)
-        self._options_in: defaultdict[str, dict[str, OptionsRecord]] = defaultdict(dict)
+        self._selection = Selection()
+        self._options_uids: defaultdict[str, dict[str, str]] = defaultdict(dict)
         self._users: defaultdict[ObjectRef, set[ObjectRef]] = defaultdict(set)
         self._declarers: defaultdict[OutputRef, set[ObjectRef]] = defaultdict(set)
         self._owned: defaultdict[ObjectRef, set[OutputRef]] = defaultdict(set)
@@ -63,7 +64,7 @@ class Store:
         old = self.indexes.get(record.ref)
         if not _put(self.indexes, record.ref, record, listed=listed):
             return set()
-        self._indexes_in[record.ref.namespace][record.ref.name] = record
+        self._selection.put_index(record, old)
         if record.same_input(old):
             # The annotation echo of our own status write ends here; somebody else's edit of the
             # status is put right.
@@ -73,7 +74,9 @@ class Store:
             self._forget_user(old)
         if (secret := source_secret(record.spec)) is not None:
             self._users[ObjectRef(record.ref.namespace, secret)].add(record.ref)
-        concerned = self._selecting(record) | (self._selecting(old) if old else set())
+        concerned = self._selection.selecting(record)
+        if old is not None:
+            concerned |= self._selection.selecting(old)
         return {options_key(ref) for ref in concerned} | {index_key(record.ref)}
 
     def drop_index(self, ref: ObjectRef, uid: str | None = None) -> set[Key]:
@@ -81,20 +84,17 @@ class Store:
         old = self.indexes.remove(ref, uid)
         if old is None:
             return set()
-        del self._indexes_in[ref.namespace][ref.name]
+        self._selection.drop_index(old)
         self._forget_user(old)
-        return {options_key(options) for options in self._selecting(old)}
+        return {options_key(options) for options in self._selection.selecting(old)}
 
     def selected(self, options: OptionsRecord) -> list[IndexRecord]:
         """The indexes that an IndexOptions selects, in no particular order."""
-        if options.spec is None:
-            return []
-        candidates = self._indexes_in.get(options.ref.namespace, {}).values()
-        return [record for record in candidates if options.spec.selects(record.labels)]
+        return self._selection.selected(options)
 
     def consumers(self, record: IndexRecord) -> list[OptionsRecord]:
         """The IndexOptions that select an index and are not suspended."""
-        found = (self.options.get(ref) for ref in self._selecting(record))
+        found = (self.options.get(ref) for ref in self._selection.selecting(record))
         return [one for one in found if one and one.spec and not one.spec.suspend]
 
     # IndexOptions
@@ -104,7 +104,8 @@ class Store:
         old = self.options.get(record.ref)
         if not _put(self.options, record.ref, record, listed=listed):
             return set()
-        self._options_in[record.ref.namespace][record.ref.name] = record
+        self._selection.put_options(record, old)
+        self._options_uids[record.ref.namespace][record.ref.name] = record.uid
         if record.same_input(old):
             changed = old is not None and old.status != record.status
             return {options_key(record.ref)} if changed else set()
@@ -123,7 +124,8 @@ class Store:
         old = self.options.remove(ref, uid)
         if old is None:
             return set()
-        del self._options_in[ref.namespace][ref.name]
+        self._selection.drop_options(old)
+        del self._options_uids[ref.namespace][ref.name]
         gone = self._forget_declared(old)
         others = {options_key(other) for output in gone for other in self._declarers[output]}
         indexes = {index_key(index.ref) for index in self.selected(old)}
@@ -131,7 +133,7 @@ class Store:
 
     def options_uids(self, namespace: str) -> frozenset[str]:
         """The UIDs of every IndexOptions of a namespace."""
-        return frozenset(one.uid for one in self._options_in.get(namespace, {}).values())
+        return frozenset(self._options_uids.get(namespace, {}).values())
 
     # Outputs
 
@@ -182,7 +184,7 @@ class Store:
         concerned: set[Key] = set()
         for ref in self._users.get(secret, ()):
             if (record := self.indexes.get(ref)) is not None:
-                concerned |= {options_key(options) for options in self._selecting(record)}
+                concerned |= {options_key(one) for one in self._selection.selecting(record)}
         return concerned
 
     def used_secrets(self) -> Iterator[ObjectRef]:
@@ -193,10 +195,6 @@ class Store:
         """Every object of both kinds."""
         yield from (options_key(ref) for ref in self.options)
         yield from (index_key(ref) for ref in self.indexes)
-
-    def _selecting(self, record: IndexRecord) -> set[ObjectRef]:
-        options = self._options_in.get(record.ref.namespace, {}).values()
-        return {one.ref for one in options if one.spec and one.spec.selects(record.labels)}
 
     def _forget_user(self, record: IndexRecord) -> None:
         if (secret := source_secret(record.spec)) is not None:
