@@ -45,6 +45,9 @@ _FIRST_WAVE: Final = 5.0
 _SECOND_LISTING: Final = 5.0
 """Seconds from the start of the watches to a listing that finds what vanished before them."""
 
+_MORE_ANSWERS: Final = 0.25
+"""Seconds in which the clouds' answers to one IndexOptions are gathered into one pass."""
+
 _EXIT_TIMEOUT: Final = 1.5
 _COLLECT_THRESHOLD: Final = 20_000
 
@@ -170,6 +173,8 @@ class Operator:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_WAVE):
                 await self.queue.settled()
+                while await self.broker.settled():
+                    await self.queue.settled()
         self._start("watches", self._watch())
         self._start("resync", self.resync.run(_SECOND_LISTING))
         await asyncio.wait(self.health.tasks.values(), return_when=asyncio.FIRST_COMPLETED)
@@ -244,7 +249,9 @@ class Operator:
     def _credentials_changed(self, consumers: frozenset[Hashable]) -> None:
         for ref in consumers:
             if self.store.options.get(ref) is not None:  # type: ignore[arg-type]
-                self.queue.add(options_key(ref), 0)  # type: ignore[arg-type]
+                # The last of several answers is worth a pass at once, and each one before is not.
+                delay = _MORE_ANSWERS if self.broker.awaits(ref) else 0
+                self.queue.add(options_key(ref), delay)  # type: ignore[arg-type]
 
 
 def margins_of(settings: Settings) -> Margins:

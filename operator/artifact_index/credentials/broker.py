@@ -133,6 +133,18 @@ class Broker:
         login = self._logins.get(digest)
         return None if login is None else login.lease(self._now())
 
+    def awaits(self, consumer: Hashable) -> bool:
+        """Whether some login that the consumer wants has never been answered yet."""
+        wants = self._wants.get(consumer, frozenset())
+        return any(self._logins[digest].pending_since is not None for digest in wants)
+
+    async def settled(self) -> bool:
+        """Wait until the mints that are under way have ended; False where there were none."""
+        mints = list(self._mints)
+        if mints:
+            await asyncio.wait(mints)
+        return bool(mints)
+
     async def run(self) -> None:
         """Refresh, withdraw and forget in time, for ever."""
         while True:
