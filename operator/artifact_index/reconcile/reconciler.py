@@ -253,3 +253,6 @@ def urgency_of(memory: Memory, margins: Margins) -> Callable[[Key], float]:
         return float("inf") if withdraw_at is None else withdraw_at
 
     return urgency
+        except Exception:
+            # What broke the pass may break its status, too; the worker goes on.
+            logger.exception("%s %s/%s: %s cannot be recorded", key.kind, *key.ref, incident)
