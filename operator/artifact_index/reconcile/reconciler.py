@@ -241,6 +241,9 @@ class Reconciler:
             await self._finish(key, record, outcome)
         except ApiError as error:
             logger.warning("%s %s/%s: %s", key.kind, *key.ref, error)
+        except Exception:
+            # What broke the pass may break its status, too; the worker goes on.
+            logger.exception("%s %s/%s: %s cannot be recorded", key.kind, *key.ref, incident)
 
 
 def urgency_of(memory: Memory, margins: Margins) -> Callable[[Key], float]:
@@ -253,6 +256,3 @@ def urgency_of(memory: Memory, margins: Margins) -> Callable[[Key], float]:
         return float("inf") if withdraw_at is None else withdraw_at
 
     return urgency
-        except Exception:
-            # What broke the pass may break its status, too; the worker goes on.
-            logger.exception("%s %s/%s: %s cannot be recorded", key.kind, *key.ref, incident)
