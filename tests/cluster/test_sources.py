@@ -1,0 +1,406 @@
+"""Source Secrets: how fast a change is served, and what is said of those that do not serve."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from support.control_plane import wait_until
+from support.operator_process import OperatorProcess
+from support.world import (
+    OPERATOR_USER,
+    World,
+    access_key_secret,
+    artifact_index,
+    artifact_registry,
+    basic_auth,
+    code_artifact,
+    google_key_secret,
+    index_options,
+    secret,
+)
+
+pytestmark = pytest.mark.cluster
+
+REREAD = 2.0
+GRACE = 2.0
+AT_ONCE = 2.0
+"""Seconds in which a change of a labelled Secret is in the output."""
+
+LABEL = "artifactindex.dev/role"
+URL = "https://packages.example/simple/"
+BLOCKED = "https://acme.unavailable.invalid/simple/"
+
+
+@pytest.fixture(scope="module")
+def operator(world: World) -> Iterator[OperatorProcess]:
+    """An operator with short waits for Secrets."""
+    flags = (
+        "--source-reread-interval",
+        f"{REREAD:.0f}s",
+        "--missing-secret-grace",
+        f"{GRACE:.0f}s",
+    )
+    with world.operator(*flags) as running:
+        yield running
+
+
+def serve(world: World, namespace: str, *objects: dict[str, Any]) -> None:
+    """A namespace with these objects and an IndexOptions `uv-config`."""
+    world.namespace(namespace)
+    world.apply(*objects, index_options("uv-config"), namespace=namespace)
+
+
+def available(world: World, namespace: str) -> None:
+    """Wait until everything is served."""
+    world.wait_condition("indexoptions", namespace, "uv-config", reason="Available")
+
+
+def acme(**spec: Any) -> dict[str, Any]:
+    """The index under test."""
+    return artifact_index("acme", name="acme", **spec)
+
+
+def basic_index() -> dict[str, Any]:
+    """The index under test, with a password in the Secret `login`."""
+    return acme(basicAuth=basic_auth(URL, "login"))
+
+
+def rewrite(world: World, namespace: str, name: str, values: dict[str, str]) -> float:
+    """Change a Secret's values; returns the time of the change."""
+    begun = time.monotonic()
+    world.patch("secret", namespace, name, {"stringData": values})
+    return begun
+
+
+def aws_case(world: World) -> tuple[dict[str, Any], dict[str, Any], dict[str, str], Any]:
+    """Source Secret, spec, new values, and how to see the new login."""
+    before, after = (f"arn:aws:iam::111122223333:user/source-{one}" for one in ("old", "new"))
+    made = access_key_secret(world, "login", after)
+    return (
+        access_key_secret(world, "login", before),
+        {"codeArtifact": code_artifact("login", domain="source-change")},
+        made["stringData"],
+        lambda: newest(world.aws.tokens.all(), after),
+    )
+
+
+def google_case(world: World) -> tuple[dict[str, Any], dict[str, Any], dict[str, str], Any]:
+    """The same for a service account key."""
+    before, after = (f"{one}@source.iam.gserviceaccount.com" for one in ("old", "new"))
+    made = google_key_secret(world, "login", after)
+    return (
+        google_key_secret(world, "login", before),
+        {"googleArtifactRegistry": artifact_registry("login")},
+        made["stringData"],
+        lambda: newest(world.google.tokens.all(), after),
+    )
+
+
+def basic_case(_: World) -> tuple[dict[str, Any], dict[str, Any], dict[str, str], Any]:
+    """The same for a password."""
+    return (
+        secret("login", {"password": "before"}),
+        {"basicAuth": basic_auth(URL, "login")},
+        {"password": "after"},
+        lambda: "ci:after@",
+    )
+
+
+def url_case(_: World) -> tuple[dict[str, Any], dict[str, Any], dict[str, str], Any]:
+    """The same for a complete URL, which names another host as well."""
+    return (
+        secret("login", {"url": "https://ci:before@one.example/simple/"}),
+        {"preauthenticated": {"urlSecretRef": {"name": "login"}}},
+        {"url": "https://ci:after@two.example/simple/"},
+        lambda: "https://ci:after@two.example/simple/",
+    )
+
+
+def newest(tokens: list[Any], principal: str) -> str:
+    """The principal's newest token; what no file holds where there is none yet."""
+    held = [one.value for one in tokens if one.principal == principal]
+    return held[-1] if held else "(no token)"
+
+
+@pytest.mark.parametrize("case", [aws_case, google_case, basic_case, url_case])
+def test_a_change_of_a_labelled_source_is_served_within_two_seconds(
+    world: World, operator: OperatorProcess, case: Callable[[World], Any]
+) -> None:
+    namespace = f"labelled-{case.__name__.replace('_', '-')}"
+    source, spec, values, needle = case(world)
+    serve(world, namespace, source, acme(**spec))
+    available(world, namespace)
+    seen: list[str] = []
+
+    begun = rewrite(world, namespace, "login", values)
+
+    def followed() -> bool:
+        seen.append(world.uv_toml(namespace, "uv-config") or "")
+        return needle() in seen[-1]
+
+    wait_until(followed, "the output to follow", AT_ONCE)
+    assert time.monotonic() - begun < AT_ONCE
+    # The old login was served until the new one was there.
+    assert all('name = "acme"' in text and "unavailable" not in text for text in seen)
+
+
+def test_a_change_of_an_unlabelled_source_is_served_within_its_interval_at_one_read(
+    world: World, operator: OperatorProcess
+) -> None:
+    namespace = "unlabelled"
+    serve(
+        world, namespace,
+        secret("login", {"password": "before"}, labelled=False),
+        *(artifact_index(f"i{n}", name=f"i{n}", basicAuth=basic_auth(URL, "login"))
+          for n in range(5)),
+    )  # fmt: skip
+    available(world, namespace)
+    mark = world.plane.audit_mark()
+
+    begun = rewrite(world, namespace, "login", {"password": "after"})
+
+    world.wait_served(namespace, "uv-config", "ci:before@", there=False, seconds=REREAD + 2)
+    took = time.monotonic() - begun
+    assert (world.uv_toml(namespace, "uv-config") or "").count("ci:after@") == 5
+    reads = Counter(
+        (one.verb, one.name)
+        for one in world.plane.audit_events(OPERATOR_USER, since=mark)
+        if one.namespace == namespace and one.verb == "get"
+    )
+    assert set(reads) == {("get", "login")}
+    assert reads["get", "login"] <= took / (0.9 * REREAD) + 1
+
+
+def test_a_source_that_gains_or_loses_its_label_is_served_on(
+    world: World, operator: OperatorProcess
+) -> None:
+    namespace = "label-changes"
+    serve(world, namespace, secret("login", {"password": "one"}, labelled=False), basic_index())
+    available(world, namespace)
+
+    world.plane.kubectl("label", "secret", "login", "-n", namespace, f"{LABEL}=source")
+    rewrite(world, namespace, "login", {"password": "two"})
+    world.wait_served(namespace, "uv-config", "ci:two@", seconds=AT_ONCE)
+
+    world.plane.kubectl("label", "secret", "login", "-n", namespace, f"{LABEL}-")
+    rewrite(world, namespace, "login", {"password": "three"})
+    text = world.wait_served(namespace, "uv-config", "ci:three@", seconds=REREAD + 2)
+    assert "unavailable" not in text
+    assert world.events(namespace) == Counter()
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_missing_secret_is_waited_for_then_the_user_is_asked_and_its_arrival_heals(
+    world: World, operator: OperatorProcess, labelled: bool
+) -> None:
+    namespace = f"missing-{'labelled' if labelled else 'unlabelled'}"
+    sibling = artifact_index("sibling", name="sibling", anonymous={"url": URL})
+    serve(world, namespace, basic_index(), sibling)
+
+    missing = world.wait_condition("artifactindex", namespace, "acme", reason="SecretNotFound")
+    assert missing["status"] == "False"
+    for part in ("'login'", "spec.basicAuth.secretRef", f"'{namespace}'", "create it"):
+        assert part in missing["message"]
+    assert world.condition("artifactindex", namespace, "acme", "Reconciling")["status"] == "True"
+    assert world.condition("artifactindex", namespace, "acme", "Stalled") == {}
+    world.wait_condition(
+        "artifactindex", namespace, "acme", what="Stalled", reason="SecretNotFound",
+        seconds=GRACE + 3,
+    )  # fmt: skip
+    assert world.condition("artifactindex", namespace, "acme", "Reconciling") == {}
+    assert world.indexes(namespace, "uv-config")["acme"]["url"] == BLOCKED
+    assert world.indexes(namespace, "uv-config")["sibling"]["url"] == URL
+    options = world.wait_condition(
+        "indexoptions", namespace, "uv-config", what="Stalled", reason="IndexesNotReady"
+    )
+    assert "'acme': SecretNotFound" in options["message"]
+
+    world.apply(secret("login", {"password": "here"}, labelled=labelled), namespace=namespace)
+    # Unlabelled ones are asked for after 1, 2, 4, 8 … seconds.
+    seconds = AT_ONCE if labelled else 16
+    world.wait_served(namespace, "uv-config", "ci:here@", seconds=seconds)
+    available(world, namespace)
+    world.wait_condition("artifactindex", namespace, "acme", reason="Available")
+    events = world.events(namespace)
+    assert events["acme", "SecretNotFound"] == 1
+    assert events["acme", "Available"] == 1
+
+
+def test_a_missing_key_is_waited_for_then_the_user_is_asked(
+    world: World, operator: OperatorProcess
+) -> None:
+    namespace = "missing-key"
+    serve(world, namespace, secret("login", {"pasword": "typo"}), basic_index())
+
+    ready = world.wait_condition("artifactindex", namespace, "acme", reason="SecretKeyMissing")
+    for part in ("'login'", "spec.basicAuth.secretRef", "'password'", "add it"):
+        assert part in ready["message"]
+    assert world.condition("artifactindex", namespace, "acme", "Stalled") == {}
+    world.wait_condition(
+        "artifactindex", namespace, "acme", what="Stalled", reason="SecretKeyMissing",
+        seconds=GRACE + 3,
+    )  # fmt: skip
+
+    rewrite(world, namespace, "login", {"password": "here"})
+    world.wait_served(namespace, "uv-config", "ci:here@", seconds=AT_ONCE)
+    world.wait_condition("artifactindex", namespace, "acme", reason="Available")
+
+
+MALFORMED = {
+    "no-scheme": "packages.example/simple/",
+    "other-scheme": "ftp://ci:canary@packages.example/simple/",
+    "no-host": "https://ci:canary@/simple/",
+    "line-break": "https://ci:canary@packages.example/simple/\n",
+    "space": "https://ci:can ary@packages.example/simple/",
+    "port": "https://ci:canary@packages.example:99999/simple/",
+    "bracket": "https://ci:canary@[::1/simple/",
+}
+
+
+def test_a_malformed_url_is_the_users_to_mend_and_never_shown(
+    world: World, operator: OperatorProcess
+) -> None:
+    namespace = "malformed"
+    serve(
+        world, namespace,
+        secret("urls", MALFORMED),
+        *(artifact_index(
+            name, name=name, preauthenticated={"urlSecretRef": {"name": "urls", "key": name}}
+          ) for name in MALFORMED),
+        artifact_index("sibling", name="sibling", anonymous={"url": URL}),
+    )  # fmt: skip
+
+    for name in MALFORMED:
+        ready = world.wait_condition("artifactindex", namespace, name, reason="InvalidSecretValue")
+        for part in ("'urls'", f"'{name}'", "spec.preauthenticated.urlSecretRef", "correct"):
+            assert part in ready["message"]
+        assert "canary" not in ready["message"] and "packages.example" not in ready["message"]
+        stalled = world.condition("artifactindex", namespace, name, "Stalled")
+        assert stalled["status"] == "True"
+    tables = world.indexes(namespace, "uv-config")
+    assert tables.pop("sibling")["url"] == URL
+    assert tables.pop("pypi")
+    assert {one["url"] for one in tables.values()} == {
+        f"https://{name}.unavailable.invalid/simple/" for name in MALFORMED
+    }
+
+    good = dict.fromkeys(MALFORMED, "https://ci:good@packages.example/simple/")
+    rewrite(world, namespace, "urls", good)
+    available(world, namespace)
+    assert (world.uv_toml(namespace, "uv-config") or "").count("ci:good@") == len(MALFORMED)
+
+
+def test_a_malformed_url_leaves_the_last_good_one_served(
+    world: World, operator: OperatorProcess
+) -> None:
+    namespace = "malformed-later"
+    good = "https://ci:good@packages.example/simple/"
+    serve(
+        world, namespace, secret("urls", {"url": good}),
+        acme(preauthenticated={"urlSecretRef": {"name": "urls"}}),
+    )  # fmt: skip
+    available(world, namespace)
+
+    rewrite(world, namespace, "urls", {"url": "not a URL"})
+    world.wait_condition("artifactindex", namespace, "acme", reason="InvalidSecretValue")
+    assert world.indexes(namespace, "uv-config")["acme"]["url"] == good
+    ready = world.wait_condition("indexoptions", namespace, "uv-config", reason="IndexesNotReady")
+    assert "'acme'" in ready["message"]
+
+
+def test_an_output_as_a_source_is_refused(world: World, operator: OperatorProcess) -> None:
+    namespace = world.namespace("source-is-output")
+    world.apply(
+        secret("later-an-output", {"password": "x"}),
+        artifact_index("declared", name="declared", basicAuth=basic_auth(URL, "uv-config")),
+        artifact_index("later", name="later", basicAuth=basic_auth(URL, "later-an-output")),
+        artifact_index("sibling", name="sibling", anonymous={"url": URL}),
+        index_options("uv-config"),
+        namespace=namespace,
+    )
+    ready = world.wait_condition("artifactindex", namespace, "declared", reason="SourceIsOutput")
+    for part in ("'uv-config'", "spec.basicAuth.secretRef", "name the Secret that holds"):
+        assert part in ready["message"]
+    assert world.condition("artifactindex", namespace, "declared", "Stalled")["status"] == "True"
+    world.wait_condition("artifactindex", namespace, "later", reason="Available")
+    assert "ci:x@" in (world.uv_toml(namespace, "uv-config") or "")
+
+    world.apply(index_options("later-an-output"), namespace=namespace)
+    world.wait_condition("artifactindex", namespace, "later", reason="SourceIsOutput")
+    world.wait_served(namespace, "uv-config", "ci:x@", there=False)
+    assert world.indexes(namespace, "uv-config")["sibling"]["url"] == URL
+
+    world.delete("indexoptions", namespace, "later-an-output")
+    world.wait_condition("artifactindex", namespace, "later", reason="Available")
+    world.wait_served(namespace, "uv-config", "ci:x@")
+
+
+@pytest.mark.parametrize(("what", "labelled"), [("secret", False), ("key", True)])
+def test_a_static_credential_goes_when_its_secret_or_key_has_been_gone_for_the_grace(
+    world: World, operator: OperatorProcess, what: str, labelled: bool
+) -> None:
+    namespace = f"revoked-{what}-{'labelled' if labelled else 'unlabelled'}"
+    serve(world, namespace, secret("login", {"password": "s3cret"}, labelled=labelled),
+          basic_index())  # fmt: skip
+    available(world, namespace)
+
+    if what == "secret":
+        world.delete("secret", namespace, "login")
+        reason = "SecretNotFound"
+    else:
+        world.patch("secret", namespace, "login", {"data": {"password": None}})
+        reason = "SecretKeyMissing"
+    world.wait_condition("artifactindex", namespace, "acme", reason=reason)
+    missed = time.monotonic()
+    if world.condition("artifactindex", namespace, "acme", "Stalled") == {}:
+        # Within the grace: a GitOps tool may be about to make it again.
+        assert "ci:s3cret@" in (world.uv_toml(namespace, "uv-config") or "")
+
+    world.wait_served(namespace, "uv-config", "s3cret", there=False, seconds=GRACE + 3)
+    assert time.monotonic() - missed > GRACE / 2
+    assert world.indexes(namespace, "uv-config")["acme"]["url"] == BLOCKED
+    world.wait_condition("artifactindex", namespace, "acme", what="Stalled", reason=reason)
+
+
+def test_a_minted_token_outlives_its_secret(world: World, operator: OperatorProcess) -> None:
+    namespace = "token-outlives"
+    principal = "arn:aws:iam::111122223333:user/token-outlives"
+    serve(
+        world, namespace, access_key_secret(world, "login", principal),
+        acme(codeArtifact=code_artifact("login", domain="token-outlives")),
+    )  # fmt: skip
+    available(world, namespace)
+    token = newest(world.aws.tokens.all(), principal)
+
+    world.delete("secret", namespace, "login")
+    world.wait_condition(
+        "artifactindex", namespace, "acme", what="Stalled", reason="SecretNotFound",
+        seconds=GRACE + 3,
+    )  # fmt: skip
+    assert token in (world.uv_toml(namespace, "uv-config") or "")
+    assert world.aws.mints("GetAuthorizationToken", principal=principal) == 1
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_secret_made_again_is_served_without_a_gap(
+    world: World, operator: OperatorProcess, labelled: bool
+) -> None:
+    namespace = f"made-again-{'labelled' if labelled else 'unlabelled'}"
+    serve(world, namespace, secret("login", {"password": "before"}, labelled=labelled),
+          basic_index())  # fmt: skip
+    available(world, namespace)
+    seen: list[str] = []
+
+    world.delete("secret", namespace, "login")
+    world.apply(secret("login", {"password": "after"}, labelled=labelled), namespace=namespace)
+
+    def followed() -> bool:
+        seen.append(world.uv_toml(namespace, "uv-config") or "")
+        return "ci:after@" in seen[-1]
+
+    wait_until(followed, "the new password", AT_ONCE if labelled else REREAD + 3)
+    assert all("unavailable" not in text for text in seen)
+    world.wait_condition("artifactindex", namespace, "acme", reason="Available")
