@@ -5,7 +5,6 @@ Secret's data into the annotation), timers and daemons add finalizers, indexes s
 time. `on.event` writes nothing.
 """
 
-import os
 import random
 from collections.abc import Iterator
 from typing import Any, Final
@@ -18,6 +17,7 @@ from artifact_index.api.constants import (
     INDEX_OPTIONS_PLURAL,
     VERSION,
 )
+from artifact_index.kube.connect import load_configuration
 from artifact_index.reconcile.observer import Observer
 from artifact_index.reconcile.resync import CONFIG_MAP_SELECTOR, SECRET_SELECTOR
 
@@ -58,14 +58,23 @@ async def config_map_seen(event: Any, memo: Memo, **_: Any) -> None:
     memo.observer.config_map(event["type"], event["object"])
 
 
-def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """The same choice as our own client's: KUBECONFIG, else the pod's own ServiceAccount.
+async def login(**_kwargs: Any) -> kopf.ConnectionInfo:
+    """Log in as our own client does, and again after each 401.
 
-    Named, since kopf would try every way it knows.
+    kopf's own ways know neither login programs nor token files, which managed clusters use.
     """
-    if os.environ.get("KUBECONFIG"):
-        return kopf.login_with_kubeconfig(**kwargs)
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+    configuration = await load_configuration()
+    scheme, _, token = (configuration.api_key.get("BearerToken") or "").partition(" ")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        proxy_url=configuration.proxy,
+    )
 
 
 def registry() -> kopf.OperatorRegistry:
