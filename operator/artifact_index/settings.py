@@ -83,10 +83,13 @@ class Settings:
         flag="--namespace",
     )
     operator_namespace: str = _setting(
-        "", str, "namespace of the operator's own objects; default: the pod's own"
+        "",
+        str,
+        "namespace of the operator's own key; default: the pod's own, else the only served one, "
+        "else artifact-index-system",
     )
     kubeconfig: str = _setting(
-        "", str, "kubeconfig file; default: the pod's ServiceAccount, then KUBECONFIG"
+        "", str, "kubeconfig file; default: KUBECONFIG, the pod's ServiceAccount, ~/.kube/config"
     )
     allow_http: bool = _setting(
         False, _parse_bool, "accept index and endpoint URLs without TLS (http://)"

@@ -27,7 +27,6 @@ OWNER_UID_ANNOTATION: Final = f"{GROUP}/owner-uid"
 EXPIRES_AT_ANNOTATION: Final = f"{GROUP}/expires-at"
 REFRESH_AT_ANNOTATION: Final = f"{GROUP}/refresh-at"
 CONTENT_DIGEST_ANNOTATION: Final = f"{GROUP}/content-digest"
-INPUTS_DIGEST_ANNOTATION: Final = f"{GROUP}/inputs-digest"
 SERVED_ANNOTATION: Final = f"{GROUP}/served"
 
 PYPI_URL: Final = "https://pypi.org/simple"
