@@ -227,7 +227,7 @@ def _kept(
         served,
         problem=None if behind else view.problem,
         failing=view.problem if behind and not waiting else None,
-        shown_url=shown_url_of(spec, view.url) if spec else None,
+        shown_url=shown_url_of(spec, view.url or kept.entry.url) if spec else None,
         recheck_at=_earliest(kept.withdraw_at(margins), view.recheck_at),
     )
 

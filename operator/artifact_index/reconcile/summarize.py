@@ -211,8 +211,8 @@ def _indexes_problem(placed: Sequence[Placed]) -> Problem | None:
     tail = f"; and {more} more" if more > 0 else ""
     return Problem(
         reasons.INDEXES_NOT_READY,
-        f"{len(culprits)} of {len(placed)} indexes are not ready, and builds that ask them stop: "
-        f"{named}{tail}",
+        f"{len(culprits)} of {len(placed)} indexes are not ready; builds stop at those without a "
+        f"live credential: {named}{tail}",
         stalled=all(one.problem is not None and one.problem.stalled for one in culprits),
     )
 
