@@ -49,8 +49,14 @@ class Applier:
             applied.problem = applied.problem or problem
         return applied
 
-    async def remove_undeclared(self, options: OptionsRecord) -> Problem | None:
-        """Delete, or with `Retain` release, the outputs that left the spec."""
+    async def remove_undeclared(self, options: OptionsRecord, applied: Applied) -> None:
+        """Delete, or with `Retain` release, the outputs that left the spec.
+
+        Only once the others are written, so that pods have where to go; `applied` says so, and
+        takes what goes wrong here.
+        """
+        if applied.problem is not None:
+            return
         declared = set(declared_outputs(options))
         for existing in self._store.outputs_of(options.ref):
             if existing.ref in declared or not belongs_to(existing, options):
@@ -59,8 +65,9 @@ class Applier:
                 await self._remove(options, existing)
             except ApiError as error:
                 if not (error.not_found or error.conflict or error.invalid):
-                    return _write_failed(existing.ref, error)
-        return None
+                    applied.error = error
+                    applied.problem = _write_failed(existing.ref, error)
+                    return
 
     async def _apply(self, options: OptionsRecord, output: DesiredOutput) -> Problem | None:
         existing = self._store.outputs.get(output.ref)

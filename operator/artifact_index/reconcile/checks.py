@@ -134,6 +134,16 @@ def identity_is_allowed(facts: IndexFacts) -> Problem | None:
     )
 
 
+def secret_is_forbidden(use: SecretUse, answer: str) -> Problem:
+    """The operator itself must not read the source Secret."""
+    return Problem(
+        reasons.INTERNAL_ERROR,
+        f"the operator may not read Secret {use.name!r} in {use.field}: {answer}; let its "
+        "ServiceAccount get that Secret",
+        stalled=False,
+    )
+
+
 def source_is_no_output(facts: IndexFacts) -> Problem | None:
     """An output as a source would feed a file with itself."""
     if facts.use is None or not facts.secret_is_output:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from artifact_index.api.conditions import READY
 from artifact_index.api.timestamps import parse_time
 from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.freshness import Margins
 from artifact_index.credentials.lease import Lease, Want
+from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
@@ -15,6 +17,8 @@ from artifact_index.reconcile.checks import (
     Policy,
     Problem,
     first_violation,
+    public_index_problem,
+    secret_is_forbidden,
 )
 from artifact_index.reconcile.conditions import condition_of
 from artifact_index.reconcile.digests import Digester
@@ -32,6 +36,9 @@ from artifact_index.reconcile.views import (
     view_without_login,
 )
 
+_FORBIDDEN_RECHECK: Final = 30.0
+"""Seconds after which a Secret is asked for again that the operator must not read."""
+
 
 @dataclass(slots=True)
 class _Attempt:
@@ -43,9 +50,13 @@ class _Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The indexes of one IndexOptions as they stand; `waiting_until` while first logins run."""
+    """The indexes of one IndexOptions as they stand; `waiting_until` while first logins run.
+
+    `problem` is one of the IndexOptions itself: its public index must not be asked.
+    """
 
     views: list[IndexView]
+    problem: Problem | None
     with_credentials: bool
     waiting_until: float | None
 
@@ -79,14 +90,16 @@ class Gatherer:
     async def gather(self, options: OptionsRecord) -> Gathered:
         """The views of all selected indexes, after asking the broker for their logins.
 
-        Raises ApiError where a source Secret cannot be read.
+        Raises ApiError where the API server does not answer for a source Secret.
         """
         reader = self._sources.bound_to(options.ref.namespace)
         attempts = [await self._attempt(record, reader) for record in self._store.selected(options)]
         with_credentials = any(ref.kind == "Secret" for ref in declared_outputs(options))
         self._demand(options, attempts, with_credentials)
         views = [self._view(attempt, options, with_credentials) for attempt in attempts]
-        return Gathered(views, with_credentials, self._waiting_until(views))
+        policy = self._policy(options.ref.namespace)
+        problem = public_index_problem(options.spec, policy) if options.spec else None
+        return Gathered(views, problem, with_credentials, self._waiting_until(views))
 
     def spec_problem(self, record: IndexRecord) -> Problem | None:
         """What the spec alone tells of an index that nobody selects."""
@@ -101,7 +114,13 @@ class Gatherer:
             forbidden = problem is not None and problem.reason in WITHDRAWN_AT_ONCE
             return _Attempt(record, scope, problem if forbidden else None)
         if problem is None and facts.use is not None:
-            secret = await reader.read(facts.use.name)
+            try:
+                secret = await reader.read(facts.use.name)
+            except ApiError as error:
+                if not error.forbidden:
+                    raise
+                # A matter of this one Secret; the other indexes must not wait for it.
+                return _Attempt(record, scope, secret_is_forbidden(facts.use, error.message))
             facts = IndexFacts(
                 record, facts.policy, secret, facts.secret_is_output, self._missing_for(record)
             )
@@ -152,7 +171,7 @@ class Gatherer:
     def _view(self, attempt: _Attempt, options: OptionsRecord, with_credentials: bool) -> IndexView:
         login = attempt.login
         if login is None or attempt.scope is None:
-            recheck_at = self._grace_ends(attempt)
+            recheck_at = self._recheck_at(attempt)
             return view_without_login(attempt.record, attempt.scope, attempt.problem, recheck_at)
         token = self._digester.request(login.token) if login.token and with_credentials else None
         endpoint = self._digester.request(login.endpoint) if login.endpoint else None
@@ -170,9 +189,14 @@ class Gatherer:
             now=self._now(),
         )
 
-    def _grace_ends(self, attempt: _Attempt) -> float | None:
+    def _recheck_at(self, attempt: _Attempt) -> float | None:
+        """When a grace ends, or a Secret is asked for again that no re-read asks for."""
+        if attempt.problem is None or attempt.problem.stalled:
+            return None
+        if attempt.problem.reason not in MISSING_REASONS:
+            return self._now() + _FORBIDDEN_RECHECK
         since = self._memory.missing_since.get(attempt.record.uid)
-        if since is None or attempt.problem is None or attempt.problem.stalled:
+        if since is None:
             return None
         return since + self._policy(attempt.record.ref.namespace).missing_secret_grace
 

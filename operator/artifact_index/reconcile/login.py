@@ -87,6 +87,17 @@ def scope_of(spec: ArtifactIndexSpec, digester: Digester) -> str:
     return digester.scope("anonymous", spec.anonymous.url if spec.anonymous else None)
 
 
+def url_in_spec(spec: ArtifactIndexSpec) -> str | None:
+    """The index URL where the spec alone tells it: whoever logs in, and whether or not one can."""
+    if spec.code_artifact:
+        return index_url(spec.code_artifact.endpoint) if spec.code_artifact.endpoint else None
+    if spec.google_artifact_registry:
+        return google_index_url(spec.google_artifact_registry)
+    if spec.basic_auth:
+        return spec.basic_auth.url
+    return spec.anonymous.url if spec.anonymous else None
+
+
 def shown_url_of(spec: ArtifactIndexSpec, url: str | None) -> str | None:
     """What a status may say of the URL: of a preauthenticated one only scheme and host."""
     return safe_url(url) if spec.preauthenticated and url is not None else url
@@ -133,7 +144,7 @@ def _code_artifact(source: CodeArtifactSource, facts: IndexFacts, digester: Dige
         endpoint_type=source.endpoint_type,
         identity=identity,
     )
-    given = index_url(source.endpoint) if source.endpoint else None
+    given = url_in_spec(facts.spec)
     return Login(
         url=given,
         username="aws",

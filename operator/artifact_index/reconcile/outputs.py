@@ -41,6 +41,7 @@ from artifact_index.rendering.entries import (
 )
 from artifact_index.rendering.uv_toml import (
     NotCredentialFreeError,
+    blocked_url,
     public_uv_toml,
     sensitive_uv_toml,
 )
@@ -119,24 +120,31 @@ RELEASE_PATCH: Final[Mapping[str, Any]] = {
 """Metadata that makes an output an ordinary object again, for `deletionPolicy: Retain`."""
 
 
-def document_of(spec: IndexOptionsSpec, placed: Sequence[Placed]) -> UvDocument:
-    """What the uv.toml of an IndexOptions says."""
+def document_of(
+    spec: IndexOptionsSpec, placed: Sequence[Placed], *, public_blocked: bool = False
+) -> UvDocument:
+    """What the uv.toml of an IndexOptions says; `public_blocked` lets uv stop at the public one."""
     public = spec.public_index
+    url = blocked_url(public.name) if public_blocked else public.url or PYPI_URL
     return UvDocument(
         entries=tuple(one.entry for one in placed if one.entry is not None),
-        public=PublicEntry(public.name, public.url or PYPI_URL) if public.enabled else None,
+        public=PublicEntry(public.name, url) if public.enabled else None,
         prefer_private=spec.prefer_private,
         index_strategy=spec.index_strategy,
     )
 
 
 def desired_outputs(
-    record: OptionsRecord, placed: Sequence[Placed], digester: Digester
+    record: OptionsRecord,
+    placed: Sequence[Placed],
+    digester: Digester,
+    *,
+    public_blocked: bool = False,
 ) -> tuple[list[DesiredOutput], Problem | None]:
     """Every output that the spec names, and the first reason why one cannot be made."""
     if record.spec is None:
         raise ValueError("outputs of an unusable spec")
-    document = document_of(record.spec, placed)
+    document = document_of(record.spec, placed, public_blocked=public_blocked)
     outputs: list[DesiredOutput] = []
     problem: Problem | None = None
     for ref in declared_outputs(record):

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 
 from artifact_index.api import reason_names as reasons
@@ -18,7 +18,7 @@ from artifact_index.reconcile.outputs import desired_outputs
 from artifact_index.reconcile.placement import Placed, place, place_vanished
 from artifact_index.reconcile.queue import WorkQueue
 from artifact_index.reconcile.recorder import Recorder
-from artifact_index.reconcile.records import ObjectRef, OptionsRecord
+from artifact_index.reconcile.records import ObjectRef, OptionsRecord, OutputRef
 from artifact_index.reconcile.served import first_withdrawal
 from artifact_index.reconcile.store import Key, Store, index_key
 from artifact_index.reconcile.summarize import (
@@ -75,11 +75,15 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> None:
         """One pass over an object. Whatever fails is logged and tried again later."""
+        failures = self._queue.failures(key)
         try:
             if key.kind == "IndexOptions":
                 await self._reconcile_options(key)
             else:
                 await self._reconcile_index(key)
+            if self._queue.failures(key) == failures:
+                # A pass that did not ask for another went well.
+                self._queue.forget_failures(key)
         except ApiError as error:
             delay = self._queue.retry(key, error.retry_after or 0.0)
             logger.warning("%s %s/%s: %s; trying again in %.1f s", key.kind, *key.ref, error, delay)
@@ -114,12 +118,12 @@ class Reconciler:
             self._queue.add(key, gathered.waiting_until - self._now())
             return
         if not gathered.views:
-            await self._without_indexes(key, record)
+            await self._without_indexes(key, record, gathered.problem)
             return
         placed = self._place(record, gathered)
-        applied = await self._write(record, placed)
-        if applied.problem is None:
-            applied.problem = await self._applier.remove_undeclared(record)
+        applied = await self._write(record, placed, gathered.problem)
+        await self._applier.remove_undeclared(record, applied)
+        applied.problem = applied.problem or gathered.problem
         concerned = self._memory.keep_placements(key.ref, placed)
         if applied.error is not None and self._queue.failures(key) < _QUIET_FAILURES:
             # A hiccup of the API server: two more status writes would not help it.
@@ -142,15 +146,27 @@ class Reconciler:
             now=self._now(),
         )
 
-    async def _write(self, record: OptionsRecord, placed: list[Placed]) -> Applied:
-        outputs, problem = desired_outputs(record, placed, self._digester)
+    async def _write(
+        self,
+        record: OptionsRecord,
+        placed: list[Placed],
+        public_problem: Problem | None,
+        *,
+        only: Container[OutputRef] | None = None,
+    ) -> Applied:
+        blocked = public_problem is not None
+        outputs, problem = desired_outputs(record, placed, self._digester, public_blocked=blocked)
+        if only is not None:
+            outputs = [output for output in outputs if output.ref in only]
         applied = await self._applier.apply(record, outputs)
         if applied.written:
             self._memory.keep_served(record.ref, placed)
         applied.problem = applied.problem or problem
         return applied
 
-    async def _without_indexes(self, key: Key, record: OptionsRecord) -> None:
+    async def _without_indexes(
+        self, key: Key, record: OptionsRecord, public_problem: Problem | None
+    ) -> None:
         """Nothing selected: a file with the public index alone is never written.
 
         An output that is there stays, until the tokens in it have to be withdrawn.
@@ -158,16 +174,20 @@ class Reconciler:
         outputs = self._store.outputs_of(record.ref)
         served = self._memory.served[record.ref] if outputs else {}
         withdraw_at = first_withdrawal(served, self._margins)
+        applied = Applied()
         if withdraw_at is not None and withdraw_at <= self._now():
             vanished = place_vanished(record.ref.namespace, served, self._margins, self._now())
-            await self._write(record, vanished)
+            there = {output.ref for output in outputs}
+            applied = await self._write(record, vanished, public_problem, only=there)
+            await self._applier.remove_undeclared(record, applied)
         elif withdraw_at is not None:
             self._queue.add(key, withdraw_at - self._now())
         concerned = self._memory.keep_placements(key.ref, ())
-        problem = no_indexes(record, outputs_stay=bool(outputs))
+        problem = applied.problem or no_indexes(record, outputs_stay=bool(outputs))
         await self._finish(key, record, OptionsOutcome((), (), problem))
         for ref in concerned:
             self._queue.add(index_key(ref), 0)
+        self._come_back(key, (), applied)
 
     async def _finish(self, key: Key, record: OptionsRecord, outcome: OptionsOutcome) -> None:
         # Meanwhile the object may have been deleted, or changed: then its own event comes.
@@ -178,7 +198,7 @@ class Reconciler:
         status = options_status(latest, outcome, margins=self._margins, now=now)
         await self._recorder.record_options(latest, status, now)
 
-    def _come_back(self, key: Key, placed: list[Placed], applied: Applied) -> None:
+    def _come_back(self, key: Key, placed: Sequence[Placed], applied: Applied) -> None:
         if applied.error is not None:
             self._queue.retry(key, applied.error.retry_after or 0.0)
             return
@@ -188,8 +208,6 @@ class Reconciler:
         ):
             # No watch shows an object that is not ours: it is looked at again, soon at first.
             self._queue.retry(key)
-        else:
-            self._queue.forget_failures(key)
         times = [one.recheck_at for one in placed if one.recheck_at is not None]
         if times:
             self._queue.add(key, max(0.1, min(times) - self._now()))
@@ -210,7 +228,6 @@ class Reconciler:
                 return
             status = index_status(record, placed, self._now())
         await self._recorder.record_index(record, status, self._now())
-        self._queue.forget_failures(key)
 
     def _placement_of(
         self, ref: ObjectRef, generation: int, consumers: list[ObjectRef]

@@ -9,7 +9,7 @@ from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.freshness import Margins, Schedule, schedule, shortfall_note
 from artifact_index.credentials.lease import Lease
 from artifact_index.reconcile.checks import Problem
-from artifact_index.reconcile.login import Login, index_url
+from artifact_index.reconcile.login import Login, index_url, url_in_spec
 from artifact_index.reconcile.records import IndexRecord
 from artifact_index.reconcile.references import secret_use
 from artifact_index.rendering.entries import Credential
@@ -22,11 +22,11 @@ MISSING_REASONS: Final = frozenset({reasons.SECRET_NOT_FOUND, reasons.SECRET_KEY
 class IndexView:
     """An index with its login's present state.
 
-    `login` is None where a check failed or the index is suspended; `problem` says why there is no
-    fresh credential. `pending_since` is set while a first answer of the cloud is awaited.
-    `failing` is the last error of a login whose credential is live all the same. `refresh_at` is
-    when the builds of this IndexOptions need the next token; `shortfall` says, with the numbers,
-    why the promise to them cannot be kept.
+    `login` is None where a check failed or the index is suspended; `url` is then what the spec
+    alone tells. `problem` says why there is no fresh credential. `pending_since` is set while a
+    first answer of the cloud is awaited. `failing` is the last error of a login whose credential is
+    live all the same. `refresh_at` is when the builds of this IndexOptions need the next token;
+    `shortfall` says, with the numbers, why the promise to them cannot be kept.
     """
 
     record: IndexRecord
@@ -65,7 +65,8 @@ def view_without_login(
 
     `recheck_at` is when time alone changes the verdict.
     """
-    return IndexView(record=record, scope=scope, problem=problem, recheck_at=recheck_at)
+    url = url_in_spec(record.spec) if record.spec else None
+    return IndexView(record, scope, url=url, problem=problem, recheck_at=recheck_at)
 
 
 def view_of(
