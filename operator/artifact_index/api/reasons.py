@@ -319,8 +319,8 @@ _TABLE: Final = (
         names.INDEX_OMITTED,
         _OPTIONS,
         "note",
-        "An index with `whenUnavailable: Omit` has no usable credential and is left out of the "
-        "file.",
+        "An index is left out of the file: one with `whenUnavailable: Omit` that has no usable "
+        "credential, or one with a NameConflict.",
         "Follow the remedy of that index's own reason, or set `whenUnavailable: Block` on it.",
         condition=types.DEPENDENCY_CONFUSION_RISK,
     ),

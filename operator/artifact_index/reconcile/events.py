@@ -47,7 +47,7 @@ def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Tra
         was, now = condition_of(before, condition_type), condition_of(after, condition_type)
         if now is not None and (was is None or was["reason"] != now["reason"]):
             found.append(Transition("Warning", now["reason"], now["message"]))
-        elif condition_type == REFRESH_FAILING and was is not None and now is None and _ready(new):
+        elif condition_type == REFRESH_FAILING and was is not None and now is None and _served(new):
             message = "the credential can be replaced again"
             found.append(Transition("Normal", reasons.AVAILABLE, message))
     return found
@@ -61,5 +61,10 @@ def _is_trouble(condition: Mapping[str, Any] | None) -> bool:
     )
 
 
-def _ready(condition: Mapping[str, Any] | None) -> bool:
-    return condition is not None and condition["status"] == "True"
+def _served(condition: Mapping[str, Any] | None) -> bool:
+    """Not so where the index was suspended, or is not selected any more: that recovers nothing."""
+    return (
+        condition is not None
+        and condition["status"] == "True"
+        and condition["reason"] == reasons.AVAILABLE
+    )

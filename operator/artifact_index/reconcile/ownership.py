@@ -11,27 +11,28 @@ def ownership_problem(
 ) -> Problem | None:
     """Why an object of an output's name must not be written; None where it is ours.
 
-    A controller reference decides. Without one (`deletionPolicy: Retain`) our marks do; without
-    them only the object's own consent, its adopt annotation. `other_uids` are the UIDs of the
-    other IndexOptions of the namespace.
+    A controller reference decides. Without one (`deletionPolicy: Retain`) our marks do while their
+    owner lives; else only the object's own consent, its adopt annotation, or that the owner had
+    the name of this one. `other_uids` are the UIDs of the other IndexOptions of the namespace.
     """
     what = f"{existing.ref.kind} {existing.ref.name!r}"
     if existing.controller is not None:
         return _by_controller(what, existing.controller, options)
     marked_uid = existing.annotations.get(OWNER_UID_ANNOTATION)
+    marked_name = existing.annotations.get(OWNER_ANNOTATION)
+    was_there = "was there before and is not this operator's"
     if existing.labelled and marked_uid is not None:
-        marked_name = existing.annotations.get(OWNER_ANNOTATION)
-        orphaned = marked_uid not in other_uids and marked_name == options.ref.name
-        if marked_uid == options.uid or orphaned:
+        if marked_uid == options.uid:
             return None
-        return _not_owned(what, f"belongs to IndexOptions {marked_name!r}")
+        if marked_uid in other_uids:
+            return _not_owned(what, f"belongs to IndexOptions {marked_name!r}")
+        if marked_name == options.ref.name:
+            return None
+        was_there = f"is left from IndexOptions {marked_name!r}"
     if existing.adopt == options.ref.name:
         return None
-    return _not_owned(
-        what,
-        "was there before and is not this operator's; to hand it over, annotate it with "
-        f"{ADOPT_ANNOTATION}={options.ref.name}",
-    )
+    hint = f"to hand it over, annotate it with {ADOPT_ANNOTATION}={options.ref.name}"
+    return _not_owned(what, f"{was_there}; {hint}")
 
 
 def belongs_to(existing: OutputRecord, options: OptionsRecord) -> bool:

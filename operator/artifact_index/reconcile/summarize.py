@@ -193,7 +193,7 @@ def _unplanned_status(
 
 def _summary(placed: Sequence[Placed], written: Sequence[DesiredOutput]) -> str:
     outputs = ", ".join(f"{one.ref.kind} {one.ref.name!r}" for one in written)
-    count = len(placed)
+    count = sum(one.entry is not None for one in placed)
     return f"{count} {'index' if count == 1 else 'indexes'} written to {outputs}"
 
 
@@ -272,12 +272,12 @@ def _confusion_risk(spec: IndexOptionsSpec, placed: Sequence[Placed]) -> Finding
             f"{_names(ignoring)} ignores 401 or 403, so that a refused login falls through to the "
             "public index; remove them from spec.ignoreErrorCodes",
         )
-    omitted = [one for one in placed if one.problem is not None and _omitted(one)]
-    if omitted:
+    left_out = [one for one in placed if one.entry is None]
+    if left_out:
         return risk(
             reasons.INDEX_OMITTED,
-            f"{_names(omitted)} is left out while it is unavailable, so that its packages are "
-            "looked for on the public index; set spec.whenUnavailable to Block",
+            f"{_names(left_out)} is left out, so that its packages are looked for on the public "
+            "index; set spec.whenUnavailable to Block, or another spec.name where it is taken",
         )
     return None
 
