@@ -180,11 +180,12 @@ class Store:
         return self.users_of(ref) if self.sources.remove(ref, uid) else set()
 
     def users_of(self, secret: ObjectRef) -> set[Key]:
-        """The keys of everything that reads a source Secret."""
+        """The keys of everything that reads a source Secret, or would if it were selected."""
         concerned: set[Key] = set()
         for ref in self._users.get(secret, ()):
             if (record := self.indexes.get(ref)) is not None:
-                concerned |= {options_key(one) for one in self._selection.selecting(record)}
+                selecting = self._selection.selecting(record)
+                concerned |= {options_key(one) for one in selecting} or {index_key(ref)}
         return concerned
 
     def used_secrets(self) -> Iterator[ObjectRef]:
@@ -219,7 +220,7 @@ class Store:
             ref = ObjectRef(record.ref.namespace, owner)
             if self.options.get(ref) is not None:
                 concerned.add(options_key(ref))
-        return concerned
+        return concerned | self._users_of_secrets({record.ref})
 
     def _users_of_secrets(self, outputs: set[OutputRef]) -> set[Key]:
         concerned: set[Key] = set()

@@ -1,0 +1,95 @@
+"""One kind of observed object: which news is news, and what a sweep finds gone."""
+
+from typing import NamedTuple
+
+import pytest
+
+from artifact_index.reconcile.table import Table
+
+pytestmark = pytest.mark.unit
+
+
+class Seen(NamedTuple):
+    uid: str
+    resource_version: int
+
+
+@pytest.fixture
+def table() -> Table[str, Seen]:
+    return Table()
+
+
+@pytest.mark.parametrize(
+    ("version", "news"), [(4, False), (5, False), (6, True)], ids=["older", "echo", "newer"]
+)
+@pytest.mark.parametrize("uid", ["same", "other"])
+@pytest.mark.parametrize("way", ["put", "put_listed"])
+def test_only_a_newer_version_is_news(
+    table: Table[str, Seen], way: str, uid: str, version: int, news: bool
+) -> None:
+    # Versions rise across a deletion and a new object of the same name, too.
+    table.put("a", Seen("same", 5))
+    later = Seen(uid, version)
+    assert getattr(table, way)("a", later) is news
+    assert table.get("a") == (later if news else Seen("same", 5))
+
+
+def test_the_deletion_of_an_earlier_object_leaves_its_successor(table: Table[str, Seen]) -> None:
+    table.put("a", Seen("new", 7))
+    assert table.remove("a", "old") is None
+    assert table.remove("a", "new") == Seen("new", 7)
+    assert table.remove("a", "new") is None
+    assert list(table) == [] and len(table) == 0
+
+
+def test_a_deletion_without_uid_removes_what_is_there(table: Table[str, Seen]) -> None:
+    table.put("a", Seen("x", 1))
+    assert table.remove("a") == Seen("x", 1)
+
+
+def test_a_sweep_finds_what_the_list_does_not_hold(table: Table[str, Seen]) -> None:
+    for ref in "abc":
+        table.put(ref, Seen(ref, 1))
+    table.begin_sweep()
+    table.put_listed("b", Seen("b", 1))
+    assert table.end_sweep({"b"}) == ["a", "c"]
+
+
+def test_a_sweep_spares_what_an_event_brought_meanwhile(table: Table[str, Seen]) -> None:
+    table.put("old", Seen("old", 1))
+    table.begin_sweep()
+    table.put("new", Seen("new", 9))
+    table.put("old", Seen("old", 1))  # even where it was no news
+    assert table.end_sweep(set()) == []
+
+
+def test_a_list_does_not_bring_back_what_an_event_removed_meanwhile(
+    table: Table[str, Seen],
+) -> None:
+    table.put("a", Seen("a", 1))
+    table.begin_sweep()
+    table.remove("a", "a")
+    assert not table.put_listed("a", Seen("a", 1))
+    assert table.end_sweep({"a"}) == [] and table.get("a") is None
+
+
+def test_a_list_may_update_what_an_event_touched_meanwhile(table: Table[str, Seen]) -> None:
+    table.begin_sweep()
+    table.put("a", Seen("a", 1))
+    assert table.put_listed("a", Seen("a", 2))
+
+
+def test_what_was_touched_in_one_sweep_is_no_matter_in_the_next(table: Table[str, Seen]) -> None:
+    table.begin_sweep()
+    table.put("a", Seen("a", 1))
+    table.remove("b")
+    table.end_sweep({"a"})
+    table.begin_sweep()
+    assert table.put_listed("b", Seen("b", 1))
+    assert table.end_sweep({"b"}) == ["a"]
+
+
+def test_outside_a_sweep_a_listed_object_is_taken(table: Table[str, Seen]) -> None:
+    table.put("a", Seen("a", 1))
+    table.remove("a")
+    assert table.put_listed("a", Seen("a", 1))
