@@ -43,7 +43,8 @@ _FIRST_WAVE: Final = 5.0
 """Seconds that the first wave of writes may take before changes are watched all the same."""
 
 _SECOND_LISTING: Final = 5.0
-"""Seconds from the start of the watches to a listing that finds what vanished before them."""
+"""Seconds from the start of the watches to a listing that finds what vanished before them, where
+there is nothing that they would list themselves."""
 
 _MORE_ANSWERS: Final = 0.25
 """Seconds in which the clouds' answers to one IndexOptions are gathered into one pass."""
@@ -190,7 +191,7 @@ class Operator:
             await kopf.operator(
                 registry=handlers.registry(),
                 settings=handlers.settings(self.settings.watch_patience),
-                memo=handlers.Memo(self.observer),
+                memo=handlers.Memo(self.observer, self.resync.watch_began),
                 clusterwide=not self.settings.namespaces,
                 namespaces=self.settings.namespaces,
                 stop_flag=self._stopping,

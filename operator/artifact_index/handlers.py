@@ -6,7 +6,7 @@ time. `on.event` writes nothing.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import kopf
@@ -29,10 +29,21 @@ _NO_FINALIZER: Final = f"{GROUP}/no finalizer of ours"
 
 
 class Memo:
-    """Carries the observer into the handlers; kopf copies a memo for each object, and this not."""
+    """Carries the observer into the handlers; kopf copies a memo for each object, and this not.
 
-    def __init__(self, observer: Observer) -> None:
+    `watch_began` is called for each object of a list with which kopf begins a watch, at the start
+    or after a gap: nobody reports what vanished meanwhile.
+    """
+
+    def __init__(self, observer: Observer, watch_began: Callable[[], None]) -> None:
         self.observer = observer
+        self.watch_began = watch_began
+
+    def deliver(self, observe: Callable[[str | None, Any], None], event: Any) -> None:
+        """Hand an event of kopf to a method of the observer."""
+        if event["type"] is None:
+            self.watch_began()
+        observe(event["type"], event["object"])
 
     def __copy__(self) -> "Memo":
         return self
@@ -40,22 +51,22 @@ class Memo:
 
 async def artifact_index_seen(event: Any, memo: Memo, **_: Any) -> None:
     """An ArtifactIndex was listed, or it changed."""
-    memo.observer.artifact_index(event["type"], event["object"])
+    memo.deliver(memo.observer.artifact_index, event)
 
 
 async def index_options_seen(event: Any, memo: Memo, **_: Any) -> None:
     """An IndexOptions was listed, or it changed."""
-    memo.observer.index_options(event["type"], event["object"])
+    memo.deliver(memo.observer.index_options, event)
 
 
 async def secret_seen(event: Any, memo: Memo, **_: Any) -> None:
     """A Secret with our label was listed, or it changed, or it lost the label."""
-    memo.observer.secret(event["type"], event["object"])
+    memo.deliver(memo.observer.secret, event)
 
 
 async def config_map_seen(event: Any, memo: Memo, **_: Any) -> None:
     """A ConfigMap with our label was listed, or it changed, or it lost the label."""
-    memo.observer.config_map(event["type"], event["object"])
+    memo.deliver(memo.observer.config_map, event)
 
 
 async def login(**_kwargs: Any) -> kopf.ConnectionInfo:

@@ -5,6 +5,7 @@ Watches lose deletions: across a gap that ended in 410 nobody reports what vanis
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final, TypeVar
@@ -42,6 +43,9 @@ _JITTER: Final = 0.1
 _RETRY: Final = 15.0
 """Seconds until a listing that failed is begun again."""
 
+_AFTER_GAP: Final = 1.0
+"""Seconds of quiet after a watch began anew until everything is listed."""
+
 Ref = TypeVar("Ref", ObjectRef, OutputRef)
 logger = logging.getLogger(__name__)
 
@@ -72,12 +76,17 @@ class Resync:
         self._enqueue = enqueue
         self._rng = rng
         self._last_success: float | None = None
+        self._last_gap: float | None = None
 
     def age(self) -> float | None:
         """Seconds since the last complete listing; None before the first."""
         if self._last_success is None:
             return None
         return asyncio.get_running_loop().time() - self._last_success
+
+    def watch_began(self) -> None:
+        """A watch has listed its objects: what vanished before it is found by a listing soon."""
+        self._last_gap = asyncio.get_running_loop().time()
 
     async def prime(self) -> None:
         """The first listing: fill the store and take up the tokens of our own outputs.
@@ -90,13 +99,24 @@ class Resync:
         """List again after `first_delay` seconds and then at every interval, for ever."""
         delay = first_delay
         while True:
-            await asyncio.sleep(delay)
+            await self._until_due(delay)
             try:
                 self._enqueue(await self._list_all(taking_up=False), 0)
                 delay = self._interval * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
             except ApiError as error:
                 logger.warning("cannot list everything again: %s", error)
                 delay = min(_RETRY, self._interval)
+
+    async def _until_due(self, delay: float) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + delay
+        while True:
+            gap = math.inf if self._last_gap is None else self._last_gap + _AFTER_GAP
+            left = min(due, gap) - loop.time()
+            if left <= 0:
+                break
+            await asyncio.sleep(min(left, _AFTER_GAP))
+        self._last_gap = None
 
     async def _list_all(self, *, taking_up: bool) -> set[Key]:
         concerned = await self._list_custom_resources()
