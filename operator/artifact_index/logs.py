@@ -6,27 +6,45 @@ The filter is the last line of defence; no part of the operator logs a secret on
 import json
 import logging
 import re
+import time
 from datetime import UTC, datetime
 from typing import Final
 
 REDACTED: Final = "[redacted]"
 
+# Keys that carry credentials, also as the end of a longer name (AWS_SECRET_ACCESS_KEY).
+_KEYS: Final = (
+    r"(?<![A-Za-z0-9])(?:authorization(?:[_-]?token)?|password|passwd|secret[_-]?access[_-]?key|"
+    r"(?:auth|access|session|security|subject|refresh|id|client)?[_-]?token|client[_-]?secret|"
+    r"signature|assertion|private[_-]?key|data|stringData)"
+)
+# In JSON, a repr, a header or a form; in a tuple of a repr a comma stands between.
+_IS: Final = r"(?:\\*['\"])?[ \t]*[:=][ \t]*|\\*['\"][ \t]*,[ \t]*"
+_VALUE: Final = (
+    r"\{.*\}|\{.*|"  # an object, cut off or not: up to the last brace
+    r"b?\\+\".*?\\+\"|b?\"(?:\\.|[^\"\\])*\"?|"
+    r"b?\\+'.*?\\+'|b?'(?:\\.|[^'\\])*'?|"
+    r"(?:(?:basic|bearer|digest|negotiate)[ \t]+)?[^\s&]+"
+)
+
+# What a pattern takes too much costs a word of a log line; too little costs a secret.
 _PATTERNS: Final = (
-    # userinfo of a URL
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@'\"]*@"), rf"\1{REDACTED}@"),
-    # values of keys that carry credentials, in JSON, repr, header or form encoding
+    # userinfo of a URL, up to the last @ of the authority
+    (re.compile(r"://[^/\s]*@"), f"://{REDACTED}@"),
+    # the block of a Secret in YAML
     (
-        re.compile(
-            r"(?i)(\b(?:authorization(?:-?token)?|password|secret[_-]?access[_-]?key|"
-            r"x-amz-security-token|session[_-]?token|access[_-]?token|subject[_-]?token|"
-            r"assertion|private[_-]?key|data|stringData)\b['\"]?\s*[:=]\s*)"
-            r"(\{[^}]*\}|'[^']*'|\"[^\"]*\"|(?:(?:basic|bearer)\s+)?[^\s,;&}]+)"
-        ),
-        rf"\1{REDACTED}",
+        re.compile(r"(?m)^([ \t]*(?:data|stringData):)[ \t]*\n(?:[ \t]+.*(?:\n|$))+"),
+        rf"\1 {REDACTED}\n",
+    ),
+    (re.compile(rf"(?is)({_KEYS}(?:{_IS}))(?:{_VALUE})"), rf"\1{REDACTED}"),
+    # a scheme with what is no word after it
+    (
+        re.compile(r"\b((?i:basic|bearer))[ \t]+(?=\S*(?:[0-9+/=]|[a-z][A-Z]))[\w+/=.~-]{6,}"),
+        rf"\1 {REDACTED}",
     ),
     # JWT, JWE and Google access tokens
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w.-]+"), REDACTED),
-    (re.compile(r"\bya29\.[\w.-]+"), REDACTED),
+    (re.compile(r"eyJ[\w-]{8,}\.[\w.-]+"), REDACTED),
+    (re.compile(r"ya29\.[\w.-]+"), REDACTED),
     (re.compile(r"-----BEGIN [^-]*PRIVATE KEY-----.*?(?:-----END [^-]*-----|$)", re.S), REDACTED),
 )
 
@@ -45,12 +63,19 @@ class RedactingFilter(logging.Filter):
     """Rewrites each record to its redacted message before any handler formats it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Redact the message and, where there is one, the exception's text."""
-        record.msg, record.args = redact(record.getMessage()), None
+        """Redact the message and, where there are any, the exception's text and the stack."""
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError, LookupError):
+            # logging reports this where a handler formats; here it would hit whoever logs.
+            text = f"{record.msg} (its arguments do not fit)"
+        record.msg, record.args = redact(text), None
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
             record.exc_text = redact(record.exc_text)
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
         return True
 
 
@@ -59,8 +84,9 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as a JSON line."""
+        moment = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None)
         line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": moment.isoformat(timespec="milliseconds") + "Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -77,7 +103,11 @@ def configure_logging(*, log_format: str, level: str) -> None:
     if log_format == "json":
         handler.setFormatter(JsonFormatter())
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+        text = logging.Formatter(
+            "%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ"
+        )
+        text.converter = time.gmtime
+        handler.setFormatter(text)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # kopf reports each handler call at INFO; at thousands of objects that is the log.
     for name in ("kopf.objects", "kopf.activities"):

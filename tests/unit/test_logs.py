@@ -1,0 +1,235 @@
+"""Logs: lines that a machine or a person reads, and no credential in any of them."""
+
+import base64
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from artifact_index.logs import JsonFormatter, RedactingFilter, configure_logging, redact
+
+pytestmark = pytest.mark.unit
+
+SECRET = "canary-7b1e"
+ENCODED = base64.b64encode(f"user:{SECRET}".encode()).decode()
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
+PEM = f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----"
+
+# A text, and what of it must be gone.
+LEAKS: dict[str, tuple[str, str]] = {
+    "userinfo": (f"GET https://user:{SECRET}@host.example/simple/", SECRET),
+    "a user name that is a token": (f"https://{SECRET}@host.example/", SECRET),
+    "userinfo with an @": (f"https://user:a@{SECRET}@host.example/simple/", SECRET),
+    "userinfo with quotes": (f"https://user:it's\"{SECRET}@host.example/", SECRET),
+    "userinfo in a repr": (f"{{'url': 'https://u:{SECRET}@host/'}}", SECRET),
+    "userinfo in upper case": (f"HTTPS://u:{SECRET}@host/", SECRET),
+    "two URLs": (f"from https://host/ to https://u:{SECRET}@host/", SECRET),
+    "a header": (f"Authorization: Basic {ENCODED}", ENCODED),
+    "a proxy's header": (f"proxy-authorization: Bearer {SECRET}", SECRET),
+    "a header dict": (str({"Authorization": f"Basic {ENCODED}"}), ENCODED),
+    "a header dict of bytes": (str({"Authorization": f"Basic {ENCODED}".encode()}), ENCODED),
+    "a header tuple": (str(("Authorization", f"Basic {ENCODED}")), ENCODED),
+    "a header in escaped JSON": (
+        json.dumps(json.dumps({"authorization": f"Basic {ENCODED}"})), ENCODED),
+    "raw request bytes": (
+        repr(f"GET /\r\nAuthorization: Basic {ENCODED}\r\n\r\n".encode()), ENCODED),
+    "a scheme alone": (f"sent Bearer {SECRET}", SECRET),
+    "a scheme alone, letters only": ("sent Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
+    "a password": (f'{{"password": "{SECRET}"}}', SECRET),
+    "a password with an escaped quote": (json.dumps({"password": f'x"{SECRET}'}), SECRET),
+    "a password cut off": (f'{{"password": "{SECRET}', SECRET),
+    "a password in a form": (f"user=x&password=a,b;{SECRET}&next=1", SECRET),
+    "an environment variable": (f"AWS_SECRET_ACCESS_KEY={SECRET}", SECRET),
+    "a longer variable": (f"UV_INDEX_ACME_PASSWORD={SECRET}", SECRET),
+    "a session token": (f"'SessionToken': '{SECRET}'", SECRET),
+    "a security token": (f"x-amz-security-token:{SECRET}", SECRET),
+    "a signature": (f"Credential=AKIA/x, Signature={SECRET}", SECRET),
+    "CodeArtifact's answer": (f'{{"authorizationToken": "{SECRET}", "expiration": 1}}', SECRET),
+    "Google's answer": (f'{{"access_token":"{SECRET}","expires_in":3599}}', SECRET),
+    "an identity token": (f"id_token={SECRET}", SECRET),
+    "a subject token": (f"subject_token={SECRET}&x=1", SECRET),
+    "a TokenRequest's answer": (f'"status": {{"token": "{SECRET}"}}', SECRET),
+    "an assertion": (f"grant_type=x&assertion={SECRET}", SECRET),
+    "a JWT": (f"got {JWT} back", JWT.split(".")[1]),
+    "a JWT behind a word": (f"token_{JWT}", JWT.split(".")[1]),
+    "a Google token": (f"got ya29.a0{SECRET}_x", SECRET),
+    "a key": (PEM, SECRET),
+    "a key in JSON": (json.dumps({"k": PEM}), SECRET),
+    "a key cut off": (PEM.partition("-----END")[0], SECRET),
+    "a key file": (json.dumps({"private_key": SECRET, "type": "service_account"}), SECRET),
+    "a Secret's data": (str({"data": {"a": SECRET, "b": SECRET}}), SECRET),
+    "data that holds braces": (str({"data": {"key.json": "{}", "b": SECRET}}), SECRET),
+    "data in a nested body": (str({"x": {"data": {"a": {"b": "c"}, "d": SECRET}}}), SECRET),
+    "data cut off": (str({"data": {"a": SECRET}})[:-3], SECRET),
+    "stringData": (f"stringData: {{'a': '{SECRET}'}}", SECRET),
+    "data over lines": (json.dumps({"data": {"a": SECRET, "b": SECRET}}, indent=2), SECRET),
+    "data in YAML": (f"kind: Secret\ndata:\n  a: {SECRET}\n  b: {SECRET}\nkind: x", SECRET),
+}  # fmt: skip
+WAYS = ["message", "argument", "exception", "cause", "stack"]
+
+
+@pytest.fixture
+def lines() -> Iterator[tuple[logging.Logger, io.StringIO, logging.Handler]]:
+    """A logger behind the filter, and what it wrote."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(RedactingFilter())
+    logger = logging.getLogger("test_logs")
+    logger.propagate = False
+    logger.setLevel("DEBUG")
+    logger.addHandler(handler)
+    yield logger, stream, handler
+    logger.removeHandler(handler)
+
+
+def log(logger: logging.Logger, way: str, text: str) -> None:
+    if way == "message":
+        logger.debug(text.replace("%", "%%"))
+    elif way == "argument":
+        logger.debug("this: %s", text)
+    elif way == "stack":
+        logger.handle(
+            logger.makeRecord("test_logs", logging.INFO, "f", 1, "here", (), None, sinfo=text)
+        )
+    else:
+        try:
+            try:
+                raise ValueError(text)
+            except ValueError as error:
+                if way == "exception":
+                    raise
+                raise RuntimeError("outer") from error
+        except (ValueError, RuntimeError):
+            logger.exception("failed")
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_no_credential_is_logged(
+    lines: tuple[logging.Logger, io.StringIO, logging.Handler], form: str, way: str, leak: str
+) -> None:
+    logger, stream, handler = lines
+    if form == "json":
+        handler.setFormatter(JsonFormatter())
+    text, secret = LEAKS[leak]
+    log(logger, way, text)
+    assert stream.getvalue()
+    assert secret not in stream.getvalue() and SECRET not in stream.getvalue()
+    if not (form == "json" and way == "stack"):
+        assert "[redacted]" in stream.getvalue()
+
+
+def test_an_exception_that_another_handler_has_formatted_is_redacted_too() -> None:
+    record = logging.LogRecord("n", logging.INFO, "f", 1, "m", (), None)
+    record.exc_text = f"password={SECRET}"
+    RedactingFilter().filter(record)
+    assert SECRET not in str(record.exc_text)
+
+
+HARMLESS = [
+    "IndexOptions builders/uv-config: 2 indexes written to Secret 'uv-config'",
+    "listed 3 ArtifactIndex, 2 IndexOptions, 1 outputs, 0 labelled source Secrets",
+    "GET https://pypi.org/simple/ answered 200",
+    "mail to a@b.example",
+    "use HTTP Basic authentication",
+    "Secret 'basic' in spec.basicAuth.secretRef has no key 'password'; add it",
+    "set spec.codeArtifact.tokenDuration to 12h, token_url is https://x.example/",
+    "metadata: {'name': 'x'}",
+    "health endpoints on port 8080",
+]
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_is_no_credential_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_what_stands_around_a_credential_stays() -> None:
+    assert redact(f"GET https://u:{SECRET}@host.example/simple/ answered 401") == (
+        "GET https://[redacted]@host.example/simple/ answered 401"
+    )
+
+
+def test_a_long_line_costs_no_more_than_its_length() -> None:
+    # A token of 200 kB: with a pattern that goes back this would take minutes.
+    text = "A" * 200_000
+    assert redact(f"{text} {text}") == f"{text} {text}"
+
+
+def test_a_log_call_with_wrong_arguments_does_not_hit_its_caller(
+    lines: tuple[logging.Logger, io.StringIO, logging.Handler],
+) -> None:
+    logger, stream, _ = lines
+    wrong: Any = ("x",)
+    logger.info("%d things at %s", *wrong)
+    assert "%d things at %s" in stream.getvalue() and "do not fit" in stream.getvalue()
+
+
+def test_a_json_line_is_one_object_with_a_time_in_utc() -> None:
+    try:
+        raise ValueError("first\nsecond")
+    except ValueError:
+        record = logging.LogRecord(
+            "a.b", logging.WARNING, "f", 1, "line\nbreak %s", ("ü",), sys.exc_info()
+        )
+    record.created = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC).timestamp()
+    RedactingFilter().filter(record)
+    text = JsonFormatter().format(record)
+
+    assert "\n" not in text
+    line = json.loads(text)
+    assert line["exception"].splitlines()[-1] == "second"
+    del line["exception"]
+    assert line == {
+        "time": "2026-01-02T03:04:05.678Z",
+        "level": "warning",
+        "logger": "a.b",
+        "message": "line\nbreak ü",
+    }
+
+
+@pytest.fixture
+def untouched_logging() -> Iterator[None]:
+    """The root logger as it was, and the levels of the others."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(level)
+    for name in ("kopf.objects", "kopf.activities", "kubernetes", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_all_logs_go_to_standard_error_through_the_filter(
+    form: str, untouched_logging: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(log_format=form, level="debug")
+    logging.getLogger("somewhere.deep").debug("password=%s", SECRET)
+    logging.getLogger("kubernetes.client.rest").debug("response body: %s", "x")
+    shown = capsys.readouterr()
+    assert shown.out == "" and "response body" not in shown.err
+    (line,) = shown.err.splitlines()
+    assert SECRET not in line
+    if form == "json":
+        assert json.loads(line)["message"] == "password=[redacted]"
+    else:
+        moment = datetime.strptime(line.split()[0], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        assert abs((datetime.now(UTC) - moment).total_seconds()) < 60
+
+
+def test_a_traceback_keeps_its_frames(
+    lines: tuple[logging.Logger, io.StringIO, logging.Handler],
+) -> None:
+    logger, stream, _ = lines
+    log(logger, "exception", "plain")
+    assert "in log" in stream.getvalue() and "ValueError: plain" in stream.getvalue()
