@@ -10,6 +10,7 @@ from typing import Any, Final
 ENV_PREFIX: Final = "ARTIFACT_INDEX_"
 _POD_NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _UNIT_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -24,6 +25,13 @@ def parse_duration(text: str) -> float:
     return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION.findall(text))
 
 
+def _parse_period(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds <= 0:
+        raise ValueError("must be a duration of more than 0s")
+    return seconds
+
+
 def _parse_bool(text: str) -> bool:
     if text.lower() in ("true", "1", "yes"):
         return True
@@ -33,13 +41,13 @@ def _parse_bool(text: str) -> bool:
 
 
 def _parse_count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
+    if not _NUMBER.fullmatch(text) or int(text) < 1:
         raise ValueError("must be a whole number of at least 1")
     return int(text)
 
 
 def _parse_port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65535:
+    if not _NUMBER.fullmatch(text) or int(text) > 65535:
         raise ValueError("must be a port number from 0 to 65535")
     return int(text)
 
@@ -114,14 +122,14 @@ class Settings:
         "Google IAM Credentials endpoint for impersonation",
     )  # fmt: skip
     resync_interval: float = _setting(
-        600.0, parse_duration, "how often everything is listed again, to find what watches missed"
+        600.0, _parse_period, "how often everything is listed again, to find what watches missed"
     )
     watch_patience: float = _setting(
         300.0, parse_duration,
         "how long a watch that is refused or unanswered is tried again before the process ends",
     )  # fmt: skip
     source_reread_interval: float = _setting(
-        300.0, parse_duration, "how often a source Secret without our label is read again"
+        300.0, _parse_period, "how often a source Secret without our label is read again"
     )
     missing_secret_grace: float = _setting(
         300.0, parse_duration,
@@ -147,10 +155,10 @@ class Settings:
     workers: int = _setting(16, _parse_count, "objects reconciled at the same time")
     cloud_threads: int = _setting(16, _parse_count, "cloud calls made at the same time")
     cloud_connect_timeout: float = _setting(
-        5.0, parse_duration, "timeout of connecting to a cloud endpoint"
+        5.0, _parse_period, "timeout of connecting to a cloud endpoint"
     )
     cloud_read_timeout: float = _setting(
-        10.0, parse_duration, "timeout of waiting for a cloud endpoint's answer"
+        10.0, _parse_period, "timeout of waiting for a cloud endpoint's answer"
     )
     health_host: str = _setting("0.0.0.0", str, "address of /healthz and /readyz")  # noqa: S104
     health_port: int = _setting(8080, _parse_port, "port of /healthz and /readyz; 0 = any")
@@ -208,6 +216,9 @@ def _parse(setting: Field[Any], given: str | list[str], origin: str) -> Any:
     try:
         if isinstance(given, list):
             items = [item.strip() for text in given for item in text.split(",")]
+            if not any(items):
+                # An unset variable in a script: to take it for the default would serve them all.
+                raise ValueError("must not be empty")
             return tuple(parse(item) for item in items if item)
         return parse(given)
     except ValueError as error:

@@ -4,7 +4,7 @@ from dataclasses import Field
 from typing import Any, Final
 
 from artifact_index.api.reference import markdown_table
-from artifact_index.settings import environment_of, flag_of, parse_duration, setting_fields
+from artifact_index.settings import environment_of, flag_of, setting_fields
 
 _INTRODUCTION: Final = """\
 <!-- Generated from the settings by tools/generate.py; do not edit. -->
@@ -43,7 +43,7 @@ def _default(setting: Field[Any]) -> str:
     default: Any = setting.default
     if default in ("", ()):
         return ""
-    if setting.metadata["parse"] is parse_duration:
+    if isinstance(default, float):  # only durations are
         return f"`{_go_duration(default)}`"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 

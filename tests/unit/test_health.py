@@ -1,0 +1,124 @@
+"""/healthz and /readyz: true of the process as it is, over a real socket."""
+
+import asyncio
+import time
+
+import aiohttp
+import pytest
+
+from artifact_index.health import Health, LoopLag, serve_health
+
+pytestmark = pytest.mark.unit
+
+
+class Process:
+    """The parts whose health is asked for."""
+
+    def __init__(self) -> None:
+        self.age: float | None = 0.0
+        self.lag = LoopLag()
+        self.health = Health(lag=self.lag, listing_age=lambda: self.age, oldest_listing=180)
+
+    async def answers(self) -> dict[str, tuple[int, str]]:
+        """Status and text of both endpoints."""
+        found = {}
+        async with (
+            serve_health(self.health, "127.0.0.1", 0) as port,
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+        ):
+            for path in ("/healthz", "/readyz"):
+                async with client.get(path) as answer:
+                    found[path] = (answer.status, (await answer.text()).strip())
+        return found
+
+
+@pytest.fixture
+def process() -> Process:
+    return Process()
+
+
+async def test_a_sound_process_is_healthy_and_ready(process: Process) -> None:
+    assert await process.answers() == {"/healthz": (200, "ok"), "/readyz": (200, "ok")}
+
+
+async def test_before_everything_is_listed_it_is_healthy_and_not_ready(process: Process) -> None:
+    process.age = None
+    answers = await process.answers()
+    assert answers["/healthz"] == (200, "ok")
+    assert answers["/readyz"] == (503, "not everything has been listed once")
+
+
+@pytest.mark.parametrize(("age", "status"), [(180, 200), (181, 503)])
+async def test_an_old_listing_is_trouble(process: Process, age: float, status: int) -> None:
+    process.age = age
+    answers = await process.answers()
+    assert [answers[path][0] for path in ("/healthz", "/readyz")] == [status, status]
+    if status == 503:
+        assert answers["/healthz"][1] == "the last complete listing is 181 s old"
+
+
+async def ended() -> None:
+    pass
+
+
+async def failed() -> None:
+    raise ValueError("broken")
+
+
+@pytest.mark.parametrize("end", [ended, failed])
+async def test_a_part_that_has_ended_is_trouble_and_named(process: Process, end: object) -> None:
+    forever = asyncio.create_task(asyncio.sleep(3600))
+    short = asyncio.create_task(end())  # type: ignore[operator]
+    process.health.tasks |= {"worker 0": forever, "source reader": short}
+    await asyncio.wait({short})
+    assert await process.answers() == {
+        "/healthz": (503, "source reader has ended"),
+        "/readyz": (503, "source reader has ended"),
+    }
+    forever.cancel()
+    short.exception()
+
+
+@pytest.mark.parametrize(("late", "status"), [(5.0, 200), (5.1, 503)])
+async def test_a_loop_that_was_late_is_trouble(process: Process, late: float, status: int) -> None:
+    process.lag.samples.append(late)
+    answers = await process.answers()
+    assert answers["/healthz"][0] == status
+    if status == 503:
+        assert answers["/healthz"][1] == "the event loop was late by 5.1 s"
+
+
+async def test_lateness_is_forgotten_after_some_seconds(process: Process) -> None:
+    process.lag.samples.append(60.0)
+    process.lag.samples.extend([0.0] * 99)
+    assert process.health.trouble() is not None
+    process.lag.samples.append(0.0)
+    assert process.health.trouble() is None
+
+
+async def test_a_blocked_loop_is_measured() -> None:
+    lag = LoopLag()
+    watchdog = asyncio.create_task(lag.run())
+    asyncio.get_running_loop().call_later(0.01, time.sleep, 0.3)  # what no coroutine must do
+    async with asyncio.timeout(5):
+        while not lag.samples:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    watchdog.cancel()
+    assert 0.2 < lag.recent < 5
+    assert "worst" in str(lag)
+
+
+async def test_no_other_path_is_served(process: Process) -> None:
+    async with (
+        serve_health(process.health, "127.0.0.1", 0) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+        client.get("/metrics") as answer,
+    ):
+        assert answer.status == 404
+
+
+async def test_the_port_is_free_again_afterwards(process: Process) -> None:
+    async with serve_health(process.health, "127.0.0.1", 0) as port:
+        pass
+    async with serve_health(process.health, "127.0.0.1", port) as again:
+        assert again == port
