@@ -19,6 +19,17 @@ from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY, OperatorPro
 
 OPERATOR_ACCOUNT = "artifact-index-operator"
 OPERATOR_USER = service_account_user(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
+_CUSTOM = "apis/artifactindex.dev/v1alpha1"
+_PLURALS = {
+    _CUSTOM: {"artifactindex": "artifactindexes", "indexoptions": "indexoptions"},
+    "api/v1": {"secret": "secrets", "configmap": "configmaps", "event": "events"},
+}
+_KINDS = {
+    name: (group, plural)
+    for group, names in _PLURALS.items()
+    for singular, plural in names.items()
+    for name in (singular, plural)
+}
 WRITES = ("create", "update", "patch", "delete", "deletecollection")
 
 
@@ -65,16 +76,14 @@ class World:
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """The object, or None where there is none."""
-        answer = self.plane.kubectl(
-            "get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found"
-        )
-        found: dict[str, Any] | None = json.loads(answer.stdout) if answer.stdout.strip() else None
-        return found
+        return self.plane.read(f"{_collection(kind, namespace)}/{name}")
 
     def items(self, kind: str, namespace: str) -> list[dict[str, Any]]:
         """Every object of a kind in a namespace."""
-        answer = self.plane.kubectl("get", kind, "-n", namespace, "-o", "json")
-        found: list[dict[str, Any]] = json.loads(answer.stdout)["items"]
+        path = _collection(kind, namespace)
+        answer = self.plane.read(path)
+        assert answer is not None, path
+        found: list[dict[str, Any]] = answer["items"]
         return found
 
     def events(self, namespace: str) -> Counter[tuple[str, str]]:
@@ -111,9 +120,7 @@ class World:
         self, kind: str, namespace: str, name: str, what: str = "Ready"
     ) -> dict[str, Any]:
         """A condition of an object's status; empty where it is not set."""
-        found = self.get(kind, namespace, name) or {}
-        conditions = found.get("status", {}).get("conditions", [])
-        return next((one for one in conditions if one["type"] == what), {})
+        return _condition(self.get(kind, namespace, name) or {}, what)
 
     def wait_condition(
         self, kind: str, namespace: str, name: str, *, reason: str, seconds: float = 20,
@@ -123,7 +130,7 @@ class World:
 
         def reached() -> bool:
             found = self.get(kind, namespace, name) or {}
-            now = self.condition(kind, namespace, name, what)
+            now = _condition(found, what)
             current = found.get("metadata", {}).get("generation")
             return now.get("reason") == reason and now.get("observedGeneration") == current
 
@@ -147,6 +154,17 @@ class World:
     def operator_writes(self, since: int) -> list[AuditEvent]:
         """Every write of the operator after a mark of the audit log."""
         return self.plane.audit_events(OPERATOR_USER, verbs=WRITES, since=since)
+
+
+def _collection(kind: str, namespace: str) -> str:
+    """The API's path of a kind's objects in a namespace; kinds as kubectl takes them."""
+    group, plural = _KINDS[kind.lower()]
+    return f"/{group}/namespaces/{namespace}/{plural}"
+
+
+def _condition(found: dict[str, Any], what: str) -> dict[str, Any]:
+    conditions = found.get("status", {}).get("conditions", [])
+    return next((one for one in conditions if one["type"] == what), {})
 
 
 @contextlib.contextmanager
