@@ -47,6 +47,30 @@ def test_a_deletion_without_uid_removes_what_is_there(table: Table[str, Seen]) -
     assert table.remove("a") == Seen("x", 1)
 
 
+def test_an_answer_older_than_a_deletion_brings_nothing_back(table: Table[str, Seen]) -> None:
+    table.put("a", Seen("x", 5))
+    table.remove("a", "x", 9)
+    # The answer to a write of ours, overtaken by the event of the deletion.
+    assert table.put("a", Seen("x", 7)) is False
+    assert table.get("a") is None
+    # A Secret that left the label is "deleted" at the version at which it is then read by name.
+    assert table.put("a", Seen("x", 9)) is True
+    table.remove("a", "x", 9)
+    assert table.put("a", Seen("successor", 11)) is True
+
+
+def test_deletions_are_remembered_over_one_sweep_and_then_forgotten(
+    table: Table[str, Seen],
+) -> None:
+    table.put("a", Seen("x", 5))
+    table.remove("a", "x", 9)
+    for _ in range(2):
+        assert table.put("a", Seen("x", 7)) is False
+        table.begin_sweep()
+        table.end_sweep(set())
+    assert table.put("a", Seen("x", 7)) is True
+
+
 def test_a_sweep_finds_what_the_list_does_not_hold(table: Table[str, Seen]) -> None:
     for ref in "abc":
         table.put(ref, Seen(ref, 1))

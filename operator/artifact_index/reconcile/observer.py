@@ -42,18 +42,18 @@ class Observer:
 
     def artifact_index(self, event: str | None, body: Body) -> None:
         """An ArtifactIndex was seen; `event` is the watch's, None for a listed one."""
-        ref, uid = _identity(body)
+        ref, uid, version = _identity(body)
         if _is_gone(event, body):
-            keys = self._store.drop_index(ref, uid)
+            keys = self._store.drop_index(ref, uid, version)
         else:
             keys = self._store.put_index(custom_record(ArtifactIndexSpec, body))
         self._enqueue(keys, DEBOUNCE)
 
     def index_options(self, event: str | None, body: Body) -> None:
         """An IndexOptions was seen."""
-        ref, uid = _identity(body)
+        ref, uid, version = _identity(body)
         if _is_gone(event, body):
-            keys = self._store.drop_options(ref, uid) | {Key("IndexOptions", ref)}
+            keys = self._store.drop_options(ref, uid, version) | {Key("IndexOptions", ref)}
         else:
             keys = self._store.put_options(custom_record(IndexOptionsSpec, body))
         self._enqueue(keys, DEBOUNCE)
@@ -63,7 +63,7 @@ class Observer:
 
         One that leaves the label arrives as deleted: whoever uses it then reads it by name.
         """
-        ref, uid = _identity(body)
+        ref, uid, version = _identity(body)
         role = None if _is_gone(event, body) else _role(body)
         keys: set[Key] = set()
         if role == ROLE_SOURCE:
@@ -71,26 +71,27 @@ class Observer:
             keys |= self._store.put_source(ref, source_record(body))
         else:
             self._sources.forget(ref)
-            keys |= self._store.drop_source(ref, uid)
+            keys |= self._store.drop_source(ref, uid, version)
         if role == ROLE_OUTPUT:
             keys |= self._store.put_output(output_record("Secret", body, self._digester))
         else:
-            keys |= self._store.drop_output(OutputRef("Secret", *ref), uid)
+            keys |= self._store.drop_output(OutputRef("Secret", *ref), uid, version)
         self._enqueue(keys, DEBOUNCE)
 
     def config_map(self, event: str | None, body: Body) -> None:
         """A labelled ConfigMap was seen: an output."""
-        ref, uid = _identity(body)
+        ref, uid, version = _identity(body)
         if _is_gone(event, body):
-            keys = self._store.drop_output(OutputRef("ConfigMap", *ref), uid)
+            keys = self._store.drop_output(OutputRef("ConfigMap", *ref), uid, version)
         else:
             keys = self._store.put_output(output_record("ConfigMap", body, self._digester))
         self._enqueue(keys, DEBOUNCE)
 
 
-def _identity(body: Body) -> tuple[ObjectRef, str]:
+def _identity(body: Body) -> tuple[ObjectRef, str, int]:
     metadata = body["metadata"]
-    return ObjectRef(metadata["namespace"], metadata["name"]), metadata["uid"]
+    ref = ObjectRef(metadata["namespace"], metadata["name"])
+    return ref, metadata["uid"], int(metadata["resourceVersion"])
 
 
 def _is_gone(event: str | None, body: Body) -> bool:

@@ -43,7 +43,8 @@ class Store:
     """Everything observed. Each change answers with the keys that it concerns.
 
     An update that changes nothing (an echo of our own write, an object listed once more) concerns
-    nobody. `listed` marks a record that comes from a list and not from the watch.
+    nobody. `listed` marks a record that comes from a list and not from the watch. `version` is the
+    resourceVersion of a deletion: an older answer that arrives after it brings nothing back.
     """
 
     def __init__(self) -> None:
@@ -79,9 +80,11 @@ class Store:
             concerned |= self._selection.selecting(old)
         return {options_key(ref) for ref in concerned} | {index_key(record.ref)}
 
-    def drop_index(self, ref: ObjectRef, uid: str | None = None) -> set[Key]:
+    def drop_index(
+        self, ref: ObjectRef, uid: str | None = None, version: int | None = None
+    ) -> set[Key]:
         """An ArtifactIndex is gone."""
-        old = self.indexes.remove(ref, uid)
+        old = self.indexes.remove(ref, uid, version)
         if old is None:
             return set()
         self._selection.drop_index(old)
@@ -119,9 +122,11 @@ class Store:
             concerned |= {index_key(index.ref) for index in self.selected(old)}
         return concerned
 
-    def drop_options(self, ref: ObjectRef, uid: str | None = None) -> set[Key]:
+    def drop_options(
+        self, ref: ObjectRef, uid: str | None = None, version: int | None = None
+    ) -> set[Key]:
         """An IndexOptions is gone; its outputs are the garbage collector's."""
-        old = self.options.remove(ref, uid)
+        old = self.options.remove(ref, uid, version)
         if old is None:
             return set()
         self._selection.drop_options(old)
@@ -149,9 +154,11 @@ class Store:
         unchanged = old is not None and _without_version(old) == _without_version(record)
         return set() if unchanged else self._concerned_by_output(record)
 
-    def drop_output(self, ref: OutputRef, uid: str | None = None) -> set[Key]:
+    def drop_output(
+        self, ref: OutputRef, uid: str | None = None, version: int | None = None
+    ) -> set[Key]:
         """An output is gone, or has lost the label by which it is watched."""
-        old = self.outputs.remove(ref, uid)
+        old = self.outputs.remove(ref, uid, version)
         if old is None:
             return set()
         concerned = self._concerned_by_output(old)
@@ -175,9 +182,11 @@ class Store:
         """Observe a labelled source Secret."""
         return self.users_of(ref) if _put(self.sources, ref, record, listed=listed) else set()
 
-    def drop_source(self, ref: ObjectRef, uid: str | None = None) -> set[Key]:
+    def drop_source(
+        self, ref: ObjectRef, uid: str | None = None, version: int | None = None
+    ) -> set[Key]:
         """A source Secret is gone, or has lost its label."""
-        return self.users_of(ref) if self.sources.remove(ref, uid) else set()
+        return self.users_of(ref) if self.sources.remove(ref, uid, version) else set()
 
     def users_of(self, secret: ObjectRef) -> set[Key]:
         """The keys of everything that reads a source Secret, or would if it were selected."""

@@ -31,6 +31,10 @@ class Table(Generic[Ref, Record]):
     def __init__(self) -> None:
         self._records: dict[Ref, Record] = {}
         self._touched: set[Ref] | None = None
+        # Versions of deletions since the last sweep and since the one before: the answer to a
+        # write of ours may still be under way when the deletion is reported.
+        self._gone: dict[Ref, int] = {}
+        self._gone_before: dict[Ref, int] = {}
 
     def __len__(self) -> int:
         return len(self._records)
@@ -59,21 +63,29 @@ class Table(Generic[Ref, Record]):
         known = self._records.get(ref)
         if known is not None and known.resource_version >= record.resource_version:
             return False
+        if record.resource_version < self._gone.get(ref, self._gone_before.get(ref, 0)):
+            return False
         self._records[ref] = record
         return True
 
-    def remove(self, ref: Ref, uid: str | None = None) -> Record | None:
-        """Forget the object; with `uid` only if it is still that one."""
+    def remove(self, ref: Ref, uid: str | None = None, version: int | None = None) -> Record | None:
+        """Forget the object; with `uid` only if it is still that one.
+
+        `version` is that of the deletion: what is older is not believed any more.
+        """
         if self._touched is not None:
             self._touched.add(ref)
         known = self._records.get(ref)
         if known is None or (uid is not None and known.uid != uid):
             return None
+        if version is not None:
+            self._gone[ref] = version
         return self._records.pop(ref)
 
     def begin_sweep(self) -> None:
         """Start to remember what is touched, before a list is begun."""
         self._touched = set()
+        self._gone_before, self._gone = self._gone, {}
 
     def end_sweep(self, listed: set[Ref]) -> list[Ref]:
         """What the finished list did not hold, and no event touched since it was begun.
