@@ -38,8 +38,9 @@ class Narrator:
         self._write(f"{self._count:2}  {title} ")
         try:
             yield
-        except BaseException:
-            self._write(f"... FAILED after {time.monotonic() - begun:.1f} s\n")
+        except BaseException as error:
+            end = "FAILED" if isinstance(error, Exception) else "stopped"
+            self._write(f"... {end} after {time.monotonic() - begun:.1f} s\n")
             raise
         dots = "." * max(3, WIDTH - len(title))
         self._write(f"{dots} {time.monotonic() - begun:4.1f} s\n")
