@@ -118,9 +118,9 @@ def settings(watch_patience: float) -> kopf.OperatorSettings:
     chosen.networking.request_timeout = 30
     chosen.networking.connect_timeout = 10
     chosen.networking.error_backoffs = Backoffs(watch_patience)
-    # An idle worker keeps the last body of its object; the default of 5 s makes that the
-    # high-water mark of a start.
-    chosen.queueing.idle_timeout = 0.2
+    # An idle worker keeps the last body of its object, and a listing makes one worker for each:
+    # with the default of 5 s that is the high-water mark of a start.
+    chosen.queueing.idle_timeout = 0.02
     chosen.process.ultimate_exiting_timeout = 25
     return chosen
 
