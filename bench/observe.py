@@ -23,7 +23,7 @@ _USER = OPERATOR_USER.encode()
 _WRITE_MARKS = tuple(f'"verb":"{verb}"'.encode() for verb in WRITES)
 
 
-class NotConverged(Exception):
+class NotConvergedError(Exception):
     """The expected writes did not come in time; the message says how many did."""
 
 
@@ -84,7 +84,7 @@ def await_writes(
     """Wait until the operator's account made `count` writes, and then none for a while.
 
     Lines are counted and not parsed, since both cores are the operator's and the server's.
-    Raises NotConverged.
+    Raises NotConvergedError.
     """
     seen, last, deadline = 0, time.monotonic(), time.monotonic() + seconds
     for lines in _follow(plane, mark):
@@ -94,13 +94,13 @@ def await_writes(
         if seen >= count and time.monotonic() > last + quiet:
             return
         if time.monotonic() > deadline:
-            raise NotConverged(f"{seen} of {count} writes after {seconds:.0f} s")
+            raise NotConvergedError(f"{seen} of {count} writes after {seconds:.0f} s")
 
 
 def await_quiet(plane: ControlPlane, mark: int, quiet: float, *, seconds: float) -> None:
     """Wait until the operator's account asked for something, and then for nothing for a while.
 
-    Raises NotConverged.
+    Raises NotConvergedError.
     """
     last, deadline = float("inf"), time.monotonic() + seconds
     for lines in _follow(plane, mark):
@@ -109,7 +109,7 @@ def await_quiet(plane: ControlPlane, mark: int, quiet: float, *, seconds: float)
         if time.monotonic() > last + quiet:
             return
         if time.monotonic() > deadline:
-            raise NotConverged(f"not quiet for {quiet:.0f} s within {seconds:.0f} s")
+            raise NotConvergedError(f"not quiet for {quiet:.0f} s within {seconds:.0f} s")
 
 
 def _follow(plane: ControlPlane, mark: int) -> Iterator[list[bytes]]:

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from artifact_index.kube.resources import SECRETS
-from bench.bare_loop import wave
+from bench.bare_loop import Write, wave
 from bench.observe import (
     Requests,
     Snapshot,
@@ -79,6 +80,7 @@ class Phase:
     lag_worst: float | None = None
     bare: float | None = None
     bare_cpu: float | None = None
+    bare_server_cpu: float | None = None
     ratio: float | None = None
 
     def timed(self, requests: Requests, begun: float) -> None:
@@ -96,10 +98,13 @@ def fresh_server() -> Iterator[ControlPlane]:
         yield plane
 
 
-def run_round(scene: Scene, durations: Durations) -> list[Phase]:
-    """The operator's phases, those that write with the bare loop's time beside them."""
+def run_round(scene: Scene, durations: Durations, env: dict[str, str]) -> list[Phase]:
+    """The operator's phases, those that write with the bare loop's time beside them.
+
+    `env` is set for both processes.
+    """
     with fresh_server() as plane, open_world(plane) as world:
-        operated = _OperatorRound(scene, durations, world)
+        operated = _OperatorRound(scene, durations, world, env)
         operated.run()
     waves = [
         wave(before, after)
@@ -107,7 +112,8 @@ def run_round(scene: Scene, durations: Durations) -> list[Phase]:
     ]
     with fresh_server() as plane, open_world(plane) as world:
         _prepare(scene, world)
-        _run_bare_loop(world, waves, [p for p in operated.phases if p.name in WITH_BARE_LOOP])
+        written = [phase for phase in operated.phases if phase.name in WITH_BARE_LOOP]
+        _run_bare_loop(world, waves, written, env)
     return operated.phases
 
 
@@ -120,10 +126,13 @@ def _prepare(scene: Scene, world: World) -> None:
 class _OperatorRound:
     """`states` is what each writing phase left behind."""
 
-    def __init__(self, scene: Scene, durations: Durations, world: World) -> None:
+    def __init__(
+        self, scene: Scene, durations: Durations, world: World, env: dict[str, str]
+    ) -> None:
         self._scene = scene
         self._durations = durations
         self._world = world
+        self._env = env
         self._plane = world.plane
         self._admin = world.plane.kubeconfig_admin
         self.phases: list[Phase] = []
@@ -145,7 +154,7 @@ class _OperatorRound:
 
     @contextmanager
     def _stopped_at_the_end(self) -> Iterator[OperatorProcess]:
-        operator = self._world.operator()
+        operator = self._world.operator(**self._env)
         try:
             yield operator
         finally:
@@ -225,14 +234,23 @@ class _OperatorRound:
         self.states.append(asyncio.run(snapshot(self._admin)))
 
 
-def _run_bare_loop(world: World, waves: list[list[dict[str, object]]], phases: list[Phase]) -> None:
+def _run_bare_loop(
+    world: World, waves: list[list[Write]], phases: list[Phase], env: dict[str, str]
+) -> None:
     command = [sys.executable, "-m", "bench.bare_loop", str(world.kubeconfig)]
     with subprocess.Popen(
-        command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=REPOSITORY,
+        env={**os.environ, **env},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdin is not None and process.stdout is not None
         for writes, phase in zip(waves, phases, strict=True):
             mark, before = world.plane.audit_mark(), cpu_seconds(process.pid)
+            server = world.plane.pids["kube-apiserver"]
+            server_before = cpu_seconds(server)
             process.stdin.write(json.dumps(writes) + "\n")
             process.stdin.flush()
             if process.stdout.readline() != f"{len(writes)}\n":
@@ -241,5 +259,6 @@ def _run_bare_loop(world: World, waves: list[list[dict[str, object]]], phases: l
             requests = requests_since(world.plane, mark)
             phase.bare = requests.last_write - requests.first_write
             phase.bare_cpu = cpu_seconds(process.pid) - before
+            phase.bare_server_cpu = cpu_seconds(server) - server_before
             phase.ratio = phase.total / phase.bare if phase.total else None
         process.stdin.close()
