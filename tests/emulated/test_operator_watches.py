@@ -143,6 +143,35 @@ def test_a_deleted_output_owner_that_nobody_saw_go_is_not_written_again(
     assert world.emulator.find("secrets", "ownerless", "uv-config") is None
 
 
+def test_an_output_is_not_written_again_for_an_owner_that_went_unseen(
+    watching: EmulatedWorld,
+) -> None:
+    served_with(watching, "collected", "first")
+    wait_watched(watching)
+    watching.settle()
+    watching.emulator.requests.clear()
+
+    watching.emulator.silence_watches("indexoptions")
+    watching.emulator.delete("indexoptions", "collected", "uv-config")
+    # The collector's deletion of the output is seen, and makes the operator look.
+    wait_until(lambda: watching.emulator.requests.count("get", "indexoptions") == 1, "a look", 5)
+    watching.wait_reason("artifactindexes", "collected", "first", "NotSelected")
+    watching.settle()
+    assert watching.emulator.requests.count("create", "secrets") == 0
+
+    watching.emulator.clear_faults()
+    watching.emulator.drop_watches("indexoptions")
+    wait_watched(watching)
+
+
+def test_a_deleted_output_is_written_again(watching: EmulatedWorld) -> None:
+    served_with(watching, "deleted", "first")
+    wait_watched(watching)
+    for _ in range(2):
+        watching.emulator.delete("secrets", "deleted", "uv-config")
+        watching.wait_served("deleted", "first", seconds=5)
+
+
 def test_changes_behind_a_silent_watch_are_found_by_the_next_listing(
     listing: tuple[EmulatedWorld, OperatorProcess],
 ) -> None:

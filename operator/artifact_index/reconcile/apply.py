@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from artifact_index.api import reason_names as reasons
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
-from artifact_index.kube.resources import CONFIG_MAPS, SECRETS, Resource
+from artifact_index.kube.resources import CONFIG_MAPS, INDEX_OPTIONS, SECRETS, Resource
 from artifact_index.reconcile.checks import Problem
 from artifact_index.reconcile.digests import Digester
 from artifact_index.reconcile.outputs import RELEASE_PATCH, DesiredOutput
@@ -28,12 +28,29 @@ class Applied:
 
 
 class Applier:
-    """Makes outputs as they ought to be: no read, and no write where nothing differs."""
+    """Makes outputs as they ought to be: no write where nothing differs, and hardly a read."""
 
     def __init__(self, *, api: KubePort, store: Store, digester: Digester) -> None:
         self._api = api
         self._store = store
         self._digester = digester
+
+    async def owner_is_there(self, options: OptionsRecord) -> bool:
+        """Whether an IndexOptions that lost an output is still there itself. Raises ApiError.
+
+        The garbage collector may have taken the output of an owner whose own deletion has not been
+        reported yet, and would take it again each time that it is written.
+        """
+        if not self._store.lost_output(options):
+            return True
+        try:
+            body = await self._api.get(INDEX_OPTIONS, *options.ref)
+        except ApiError as error:
+            if error.not_found:
+                return False
+            raise
+        metadata = body["metadata"]
+        return metadata["uid"] == options.uid and not metadata.get("deletionTimestamp")
 
     async def apply(self, options: OptionsRecord, outputs: Sequence[DesiredOutput]) -> Applied:
         """Write every output; one that must not or cannot be written does not stop the others."""

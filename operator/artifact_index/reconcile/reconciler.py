@@ -99,9 +99,8 @@ class Reconciler:
 
     async def _reconcile_options(self, key: Key) -> None:
         record = self._store.options.get(key.ref)
-        if record is None:
-            self._broker.release(key.ref)
-            self._memory.forget_options(key.ref)
+        if record is None or not await self._applier.owner_is_there(record):
+            self._forget(key, record)
             return
         if record.spec is not None and record.spec.suspend:
             self._broker.release(key.ref)
@@ -133,6 +132,14 @@ class Reconciler:
         for ref in concerned:
             self._queue.add(index_key(ref), 0)
         self._come_back(key, placed, applied)
+
+    def _forget(self, key: Key, record: OptionsRecord | None) -> None:
+        """The IndexOptions is gone, whether or not that has been reported."""
+        if record is not None:
+            for other in self._store.drop_options(key.ref, record.uid):
+                self._queue.add(other, 0)
+        self._broker.release(key.ref)
+        self._memory.forget_options(key.ref)
 
     def _place(self, record: OptionsRecord, gathered: Gathered) -> list[Placed]:
         public = record.spec.public_index if record.spec else None

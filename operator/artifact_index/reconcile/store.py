@@ -165,6 +165,10 @@ class Store:
         self._forget_owned(old)
         return concerned
 
+    def lost_output(self, record: OptionsRecord) -> bool:
+        """Whether an output that an IndexOptions names was deleted lately."""
+        return any(self.outputs.was_removed(ref) for ref in declared_outputs(record))
+
     def outputs_of(self, ref: ObjectRef) -> list[OutputRecord]:
         """The outputs that name this IndexOptions as their owner."""
         found = (self.outputs.get(output) for output in sorted(self._owned.get(ref, ())))

@@ -82,6 +82,11 @@ class Table(Generic[Ref, Record]):
             self._gone[ref] = version
         return self._records.pop(ref)
 
+    def was_removed(self, ref: Ref) -> bool:
+        """Whether the object was deleted lately and has not come back."""
+        gone = ref in self._gone or ref in self._gone_before
+        return gone and ref not in self._records
+
     def begin_sweep(self) -> None:
         """Start to remember what is touched, before a list is begun."""
         self._touched = set()
