@@ -181,6 +181,36 @@ async def test_an_unknown_login_has_no_lease(world: World) -> None:
     assert world.broker.lease("unheard of") is None
 
 
+async def test_a_consumer_awaits_until_all_its_logins_were_answered(world: World) -> None:
+    world.hanging = {digest_of(ENDPOINT)}
+    world.broker.demand("a", [want(GOOGLE), want(ENDPOINT)])
+    world.broker.demand("b", [want(GOOGLE)])
+    assert world.broker.awaits("a") and world.broker.awaits("b")
+    await asyncio.sleep(1)
+    assert world.broker.awaits("a") and not world.broker.awaits("b")
+    assert not world.broker.awaits("nobody")
+
+
+async def test_a_consumer_that_is_told_within_its_demand_can_be_asked_for(world: World) -> None:
+    """The clock was set forward: the withdrawal of one login is told before the next is known."""
+    asked: list[bool] = []
+    world.broker._on_change = lambda consumers: asked.extend(map(world.broker.awaits, consumers))
+    world.broker.seed(digest_of(GOOGLE), grant_made(HOUR - 160))
+    world.clock_error = 10
+    world.broker.demand("a", [want(GOOGLE), want(ENDPOINT)])
+    assert asked == [True]
+    await asyncio.sleep(1)
+    assert asked[-1] is False
+
+
+async def test_settled_waits_for_the_mints_that_are_under_way(world: World) -> None:
+    assert not await world.broker.settled()
+    world.broker.demand("a", [want(GOOGLE)])
+    assert await world.broker.settled()
+    assert world.lease().pending_since is None
+    assert not await world.broker.settled()
+
+
 # Refreshing ahead
 
 

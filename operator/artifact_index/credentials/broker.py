@@ -134,9 +134,12 @@ class Broker:
         return None if login is None else login.lease(self._now())
 
     def awaits(self, consumer: Hashable) -> bool:
-        """Whether some login that the consumer wants has never been answered yet."""
-        wants = self._wants.get(consumer, frozenset())
-        return any(self._logins[digest].pending_since is not None for digest in wants)
+        """Whether some login that the consumer wants has never been answered yet.
+
+        May be asked from within `on_change`, which may run before all of them are known.
+        """
+        wanted = (self._logins.get(digest) for digest in self._wants.get(consumer, frozenset()))
+        return any(login is None or login.pending_since is not None for login in wanted)
 
     async def settled(self) -> bool:
         """Wait until the mints that are under way have ended; False where there were none."""
