@@ -92,6 +92,16 @@ async def test_the_sooner_of_two_delays_holds(
     assert await taken(queue) == []
 
 
+async def test_a_delay_that_was_overtaken_does_not_hasten_a_later_one(queue: WorkQueue) -> None:
+    queue.add(A, 60)
+    queue.add(A, 5)
+    queue.done(await queue.get())
+    start = now()
+    queue.add(A, 100)
+    assert await queue.get() == A
+    assert now() - start == pytest.approx(100, abs=1e-6)
+
+
 async def test_a_sleeper_wakes_for_what_is_due_sooner(queue: WorkQueue) -> None:
     queue.add(A, 3600)
     start, getter = now(), asyncio.create_task(queue.get())
