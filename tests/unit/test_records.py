@@ -70,6 +70,24 @@ def test_an_unusable_spec_is_a_problem_and_no_exception(spec: dict[str, Any]) ->
     assert record.spec is None and record.problem is not None
 
 
+def test_the_spec_of_a_known_generation_is_not_read_again() -> None:
+    body = body_of("acme", source("anonymous"), generation=4, version=17)
+    known = custom_record(ArtifactIndexSpec, body)
+    echo = body_of("acme", source("anonymous"), generation=4, version=18, labels={"env": "x"})
+    record = custom_record(ArtifactIndexSpec, echo, known)
+    assert record.spec is known.spec
+    assert (record.resource_version, record.labels) == (18, {"env": "x"})
+
+
+@pytest.mark.parametrize("change", [{"generation": 5}, {"uid": "another"}, {"generation": None}])
+def test_the_spec_of_another_generation_or_object_is_read(change: dict[str, Any]) -> None:
+    known = custom_record(ArtifactIndexSpec, body_of("acme", source("anonymous"), generation=4))
+    body = body_of("acme", source("anonymous") | {"name": "other"}, generation=4)
+    body["metadata"] |= change
+    record = custom_record(ArtifactIndexSpec, body, known)
+    assert record.spec is not None and record.spec.name == "other"
+
+
 @pytest.mark.parametrize("missing", ["spec", "status"])
 def test_an_object_without_spec_or_status_has_a_record(missing: str) -> None:
     body = body_of("acme", source("anonymous"))

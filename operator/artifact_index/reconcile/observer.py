@@ -46,7 +46,8 @@ class Observer:
         if _is_gone(event, body):
             keys = self._store.drop_index(ref, uid, version)
         else:
-            keys = self._store.put_index(custom_record(ArtifactIndexSpec, body))
+            known = self._store.indexes.get(ref)
+            keys = self._store.put_index(custom_record(ArtifactIndexSpec, body, known))
         self._enqueue(keys, DEBOUNCE)
 
     def index_options(self, event: str | None, body: Body) -> None:
@@ -55,7 +56,8 @@ class Observer:
         if _is_gone(event, body):
             keys = self._store.drop_options(ref, uid, version) | {Key("IndexOptions", ref)}
         else:
-            keys = self._store.put_options(custom_record(IndexOptionsSpec, body))
+            known = self._store.options.get(ref)
+            keys = self._store.put_options(custom_record(IndexOptionsSpec, body, known))
         self._enqueue(keys, DEBOUNCE)
 
     def secret(self, event: str | None, body: Body) -> None:

@@ -37,13 +37,13 @@ class Recorder:
         """Write the status of an IndexOptions. Raises ApiError."""
         body = await self._write(INDEX_OPTIONS, record, status, now)
         if body is not None and record.spec is not None:
-            self._store.put_options(custom_record(type(record.spec), body))
+            self._store.put_options(custom_record(type(record.spec), body, record))
 
     async def record_index(self, record: IndexRecord, status: Status, now: float) -> None:
         """Write the status of an ArtifactIndex. Raises ApiError."""
         body = await self._write(ARTIFACT_INDEXES, record, status, now)
         if body is not None and record.spec is not None:
-            self._store.put_index(custom_record(type(record.spec), body))
+            self._store.put_index(custom_record(type(record.spec), body, record))
 
     async def _write(
         self, resource: Resource, record: IndexRecord | OptionsRecord, status: Status, now: float

@@ -79,6 +79,10 @@ class CustomRecord(Generic[Spec]):
         """The status as last seen on the API server, whatever it is."""
         return json.loads(self.status)
 
+    def is_generation(self, uid: str, generation: int) -> bool:
+        """Whether this is that object with that spec."""
+        return (self.uid, self.generation) == (uid, generation)
+
     def same_input(self, other: "CustomRecord[Spec] | None") -> bool:
         """Whether nothing differs that reconciling reads, apart from the status."""
         return (
@@ -135,19 +139,25 @@ def status_bytes(status: Any) -> bytes:
     return json.dumps(status, sort_keys=True, separators=(",", ":")).encode()
 
 
-def custom_record(model: type[Spec], body: Mapping[str, Any]) -> CustomRecord[Spec]:
-    """The record of a custom resource; an unusable spec becomes `problem`, never an exception."""
+def custom_record(
+    model: type[Spec], body: Mapping[str, Any], known: CustomRecord[Spec] | None = None
+) -> CustomRecord[Spec]:
+    """The record of a custom resource; an unusable spec becomes `problem`, never an exception.
+
+    The spec of a `known` record of the same generation is taken over: the API server counts the
+    generation up with every change of the spec, and not for a status, so that the echo of our own
+    status write need not be parsed again.
+    """
     metadata = body["metadata"]
-    spec: Spec | None = None
-    problem: SpecError | None = None
-    try:
-        spec = parse_spec(model, body.get("spec") or {})
-    except SpecError as error:
-        problem = error
+    generation = metadata.get("generation") or 0
+    if known is not None and generation and known.is_generation(metadata["uid"], generation):
+        spec, problem = known.spec, known.problem
+    else:
+        spec, problem = _parsed(model, body)
     return CustomRecord(
         ref=ObjectRef(metadata["namespace"], metadata["name"]),
         uid=metadata["uid"],
-        generation=metadata.get("generation") or 0,
+        generation=generation,
         resource_version=int(metadata["resourceVersion"]),
         created=metadata.get("creationTimestamp") or "",
         labels=dict(metadata.get("labels") or {}),
@@ -155,6 +165,15 @@ def custom_record(model: type[Spec], body: Mapping[str, Any]) -> CustomRecord[Sp
         problem=problem,
         status=status_bytes(body.get("status") or {}),
     )
+
+
+def _parsed(
+    model: type[Spec], body: Mapping[str, Any]
+) -> tuple[Spec, None] | tuple[None, SpecError]:
+    try:
+        return parse_spec(model, body.get("spec") or {}), None
+    except SpecError as error:
+        return None, error
 
 
 def output_record(kind: str, body: Mapping[str, Any], digester: Digester) -> OutputRecord:
