@@ -59,7 +59,9 @@ class Phase:
     Seconds: `total` from its first request (or from what made it act) to its last write,
     `writing` from the first to the last write, `bare` the bare loop's from first to last write.
     `start_up` is from the start of the process to its first request, `ready` to /readyz.
-    `memory` is the peak in MiB; of the idle phase it is the growth.
+    `memory` is the peak in MiB; of the idle phase it is the growth. `ratio` is `total` over
+    `bare`; `work_ratio` that of the CPU times with the API server's, which a machine that is busy
+    with other things distorts less.
     """
 
     scene: str
@@ -82,11 +84,20 @@ class Phase:
     bare_cpu: float | None = None
     bare_server_cpu: float | None = None
     ratio: float | None = None
+    work_ratio: float | None = None
 
     def timed(self, requests: Requests, begun: float) -> None:
         """Take the times of a phase that wrote."""
         self.total = requests.last_write - begun
         self.writing = requests.last_write - requests.first_write
+
+    def compare(self) -> None:
+        """Set the operator against the bare loop."""
+        if self.total and self.bare:
+            self.ratio = self.total / self.bare
+        if self.cpu and self.server_cpu and self.bare_cpu and self.bare_server_cpu:
+            bare = self.bare_cpu + self.bare_server_cpu
+            self.work_ratio = (self.cpu + self.server_cpu) / bare
 
 
 @contextmanager
@@ -260,5 +271,5 @@ def _run_bare_loop(
             phase.bare = requests.last_write - requests.first_write
             phase.bare_cpu = cpu_seconds(process.pid) - before
             phase.bare_server_cpu = cpu_seconds(server) - server_before
-            phase.ratio = phase.total / phase.bare if phase.total else None
+            phase.compare()
         process.stdin.close()
