@@ -21,6 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import quote, unquote, urlsplit
 
+from support.uploads import uploaded_file
+
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 HTML_TYPE = "text/html; charset=utf-8"
 
@@ -54,7 +56,8 @@ class Repository:
     """One index under `prefix`. `accepts` None lets everybody in.
 
     `denied_status` answers whom it turns away: 401 asks for a login, 403 does not, 404 pretends
-    that there is nothing.
+    that there is nothing. `forwards_to` is the URL of another index to which requests for what is
+    not here, or not to be had without a login, are redirected, as GitLab does.
     """
 
     prefix: str
@@ -62,6 +65,12 @@ class Repository:
     wheels: dict[str, dict[str, Wheel]] = field(default_factory=dict)
     accepts: Accepts | None = None
     denied_status: int = 401
+    forwards_to: str | None = None
+
+    @property
+    def publish_url(self) -> str:
+        """Where files are uploaded: the index URL without `simple/`, as CodeArtifact has it."""
+        return self.url.removesuffix("simple/")
 
     def add(self, *wheels: Wheel) -> None:
         """Publish wheels."""
@@ -223,6 +232,7 @@ class _Answer:
     status: int
     content: bytes = b""
     content_type: str = "text/plain"
+    location: str | None = None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -233,6 +243,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._reply()
 
     def do_HEAD(self) -> None:
+        self._reply()
+
+    def do_POST(self) -> None:
         self._reply()
 
     def do_CONNECT(self) -> None:
@@ -251,16 +264,29 @@ class _Handler(BaseHTTPRequestHandler):
     def _reply(self) -> None:
         path = unquote(urlsplit(self.path).path)
         username, password = self._login()
-        answer = self._answer(path, username, password)
+        body = self._body()
+        answer = self._answer(path, username, password, body)
         self.index.log.note(IndexRequest(self.command, path, username, password, answer.status))
         self.send_response(answer.status)
         if answer.status == 401:
             self.send_header("WWW-Authenticate", 'Basic realm="index"')
+        if answer.location is not None:
+            self.send_header("Location", answer.location)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.content)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer.content)
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        chunks = []
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
 
     def _login(self) -> tuple[str | None, str | None]:
         scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
@@ -272,7 +298,9 @@ class _Handler(BaseHTTPRequestHandler):
             return None, None
         return username, password
 
-    def _answer(self, path: str, username: str | None, password: str | None) -> _Answer:
+    def _answer(
+        self, path: str, username: str | None, password: str | None, body: bytes
+    ) -> _Answer:
         found = self.index.find(path)
         if found is None:
             return _Answer(404)
@@ -280,7 +308,9 @@ class _Handler(BaseHTTPRequestHandler):
         if repository.accepts is not None and (
             username is None or not repository.accepts(username, password or "")
         ):
-            return _Answer(repository.denied_status)
+            return self._forwarded(repository, rest) or _Answer(repository.denied_status)
+        if self.command == "POST":
+            return self._upload(repository, body)
         match rest.split("/"):
             case ["simple", ""]:
                 return self._project_list(repository)
@@ -291,7 +321,19 @@ class _Handler(BaseHTTPRequestHandler):
                     if filename in wheels:
                         content = wheels[filename].content
                         return _Answer(200, content, "application/octet-stream")
-        return _Answer(404)
+        return self._forwarded(repository, rest) or _Answer(404)
+
+    def _forwarded(self, repository: Repository, rest: str) -> _Answer | None:
+        if repository.forwards_to is None or not rest.startswith("simple/"):
+            return None
+        return _Answer(302, location=repository.forwards_to + rest.removeprefix("simple/"))
+
+    def _upload(self, repository: Repository, body: bytes) -> _Answer:
+        file = uploaded_file(self.headers.get("Content-Type", ""), body)
+        if file is None:
+            return _Answer(400)
+        repository.add(Wheel(*file))
+        return _Answer(200)
 
     def _project_list(self, repository: Repository) -> _Answer:
         names = sorted(repository.wheels)

@@ -17,11 +17,14 @@ from pathlib import Path
 
 FLOOR = "0.7.0"
 """The oldest supported uv: the first one that stops on 401 and 403."""
+EARLY = "0.8.24"
+"""After 0.8.3, which takes logins from every index that is defined, shadowed ones too."""
 MIDDLE = "0.9.30"
 NEWEST = metadata.version("uv")
 """The uv of the development environment."""
 
 VERSIONS = (FLOOR, MIDDLE, NEWEST)
+FOUR_VERSIONS = (FLOOR, EARLY, MIDDLE, NEWEST)
 
 RUN_TIMEOUT = 60.0
 """Seconds that one uv command may take."""
@@ -31,7 +34,7 @@ def uv_binary(version: str) -> Path:
     """The uv binary of that version, installed from the package index the first time."""
     if version == NEWEST:
         return Path(str(metadata.distribution("uv").locate_file(""))) / _scripts() / "uv"
-    target = _cache() / "uv" / version
+    target = cache_directory() / "uv" / version
     binary = target / "bin" / "uv"
     if binary.exists():
         return binary
@@ -43,7 +46,8 @@ def uv_binary(version: str) -> Path:
     return binary
 
 
-def _cache() -> Path:
+def cache_directory() -> Path:
+    """Where downloaded clients live, outside the repository."""
     configured = os.environ.get("ARTIFACT_INDEX_CACHE")
     return Path(configured) if configured else Path.home() / ".cache" / "artifact-index-operator"
 

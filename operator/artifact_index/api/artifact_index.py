@@ -46,6 +46,14 @@ class ArtifactIndexSpec(ApiModel):
             "uv would not send it; remove `authenticate`, or use `anonymous`",
             holds=lambda spec: spec.authenticate != "never" or spec.anonymous is not None,
         ),
+        Rule(
+            cel="!has(self.publish) || !self.publish || has(self.codeArtifact) || "
+            "has(self.googleArtifactRegistry) || "
+            "(has(self.basicAuth) && has(self.basicAuth.publishURL))",
+            message="must not set `publish` where the URL for uploads is not known: set "
+            "`basicAuth.publishURL`, or use `codeArtifact` or `googleArtifactRegistry`",
+            holds=lambda spec: not spec.publish or _knows_where_to_publish(spec),
+        ),
     )
 
     code_artifact: CodeArtifactSource | None = None
@@ -74,6 +82,10 @@ class ArtifactIndexSpec(ApiModel):
 
     explicit: bool = False
     """uv's `explicit`: only packages that a project pins to this index are taken from it."""
+
+    publish: bool = False
+    """Whether uv and twine upload packages to this index: `publish-url` in uv.toml, a server in
+    .pypirc, and `TWINE_*` and `UV_PUBLISH_*` where no other selected index sets it."""
 
     authenticate: Authenticate | None = None
     """uv's `authenticate`, in uv's spelling. Absent: `always` where the entry has a login or is
@@ -105,6 +117,15 @@ class ArtifactIndexSpec(ApiModel):
         )
         assert given is not None  # noqa: S101 - the rule above
         return given
+
+
+def _knows_where_to_publish(spec: ArtifactIndexSpec) -> bool:
+    basic = spec.basic_auth
+    return bool(
+        spec.code_artifact
+        or spec.google_artifact_registry
+        or (basic is not None and basic.publish_url is not None)
+    )
 
 
 class CredentialStatus(ApiModel):

@@ -13,6 +13,8 @@ STALLED: Final = "Stalled"
 REFRESH_FAILING: Final = "RefreshFailing"
 FRESHNESS_NOT_GUARANTEED: Final = "FreshnessNotGuaranteed"
 DEPENDENCY_CONFUSION_RISK: Final = "DependencyConfusionRisk"
+FORMAT_LIMITED: Final = "FormatLimited"
+HOST_SHARED: Final = "HostShared"
 
 CONDITION_MEANINGS: Final[dict[str, str]] = {
     READY: "Always present. True: what the spec asks for is served. False: it is not, or not "
@@ -25,7 +27,12 @@ CONDITION_MEANINGS: Final[dict[str, str]] = {
     FRESHNESS_NOT_GUARANTEED: "Only while True: a token lives too short for the declared "
     "`maxBuildDuration`, so that a long build could see it die. It is served all the same.",
     DEPENDENCY_CONFUSION_RISK: "Only while True: with this configuration a public package could "
-    "take the place of a private one of the same name.",
+    "take the place of a private one of the same name. The message names every way in which it "
+    "could, and the field that ends each.",
+    FORMAT_LIMITED: "Only while True: an output's format cannot say all that uv.toml says, and the "
+    "message names the indexes. What it does say is true.",
+    HOST_SHARED: "Only while True: indexes with and without a login are on one host. uv may send "
+    "the login of the one to the other.",
 }
 """Every condition type and how to read it (kstatus: cli-utils `pkg/kstatus`)."""
 

@@ -1,7 +1,7 @@
 """IndexOptions: which indexes, in what order, written where."""
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -10,16 +10,17 @@ from artifact_index.api.conditions import Condition
 from artifact_index.api.duration import GoDuration, duration_between
 from artifact_index.api.fields import IndexName, ObjectName, Url
 from artifact_index.api.labels import LabelSelector
-from artifact_index.api.rules import ATOMIC, SET, ListType, Rules
+from artifact_index.api.rules import ATOMIC, SET, ListType, Rule, Rules
 from artifact_index.api.timestamps import Timestamp
 
 IndexStrategy = Literal["first-index", "unsafe-first-match", "unsafe-best-match"]
 OutputKind = Literal["Secret", "ConfigMap"]
-OutputFormat = Literal["UvToml"]
+OutputFormat = Literal["UvToml", "Netrc", "PipConf", "Pypirc", "PdmToml", "Environment"]
 DeletionPolicy = Literal["Delete", "Retain"]
 
 MAX_OUTPUTS: Final = 8
 MAX_STATUS_INDEXES: Final = 512
+MAX_STATUS_KEYS: Final = 2048
 
 
 class PublicIndex(ApiModel):
@@ -38,6 +39,24 @@ class PublicIndex(ApiModel):
 class Output(ApiModel):
     """One object that the operator writes and owns."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!('Environment' in self.formats) || size(self.formats) == 1",
+            message="must hold `Environment` alone, since each of its keys is a variable of the "
+            "pods that take it by `envFrom`; add a second output for the files",
+            holds=lambda output: "Environment" not in output.formats or len(output.formats) == 1,
+        ),
+        Rule(
+            cel="self.kind != 'ConfigMap' || "
+            "!self.formats.exists(format, format in ['Netrc', 'Environment'])",
+            message="must be a `Secret` where it holds `Netrc` or `Environment`, which are nothing "
+            "but credentials; a `ConfigMap` never gets one",
+            holds=lambda output: (
+                output.kind != "ConfigMap" or {"Netrc", "Environment"}.isdisjoint(output.formats)
+            ),
+        ),
+    )
+
     kind: OutputKind
     """Secret, or ConfigMap; a ConfigMap never gets a credential."""
 
@@ -45,10 +64,13 @@ class Output(ApiModel):
     """Name of the object, in this namespace. One that exists and is not this IndexOptions' own
     is left alone."""
 
-    formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=1), SET] = (
+    formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=6), SET] = (
         "UvToml",
     )
-    """Files to write. UvToml: key `uv.toml`, for uv."""
+    """Files to write. UvToml: key `uv.toml`, for uv. Netrc: key `netrc`. PipConf: key `pip.conf`.
+    Pypirc: key `.pypirc`, for twine, with the indexes of `publish`. PdmToml: key `config.toml`,
+    for PDM. Environment: each key is a variable, for uv, Poetry and twine; it stands alone in its
+    Secret."""
 
 
 class IndexOptionsSpec(ApiModel):
@@ -140,9 +162,9 @@ class OutputStatus(ApiModel):
     """Name of the object."""
 
     keys: Annotated[
-        tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=2048), ATOMIC
+        tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=MAX_STATUS_KEYS), ATOMIC
     ] = ()
-    """Keys that were written into it."""
+    """Keys that were written into it, at most 2048 of them."""
 
 
 class IndexOptionsStatus(ApiModel):
@@ -154,8 +176,8 @@ class IndexOptionsStatus(ApiModel):
     conditions: Annotated[
         tuple[Condition, ...], Field(max_length=16), ListType("map", keys=("type",))
     ] = ()
-    """Observations: Ready always; Reconciling, Stalled, RefreshFailing, FreshnessNotGuaranteed
-    and DependencyConfusionRisk only while they are True."""
+    """Observations: Ready always; Reconciling, Stalled, RefreshFailing, FreshnessNotGuaranteed,
+    DependencyConfusionRisk, FormatLimited and HostShared only while they are True."""
 
     index_count: Annotated[int, Field(ge=0)] | None = None
     """How many ArtifactIndex objects are selected."""

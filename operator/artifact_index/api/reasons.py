@@ -6,14 +6,13 @@ transition has the condition's reason as its own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from artifact_index.api import conditions as types
 from artifact_index.api import reason_names as names
 from artifact_index.api.constants import ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND
-
-Polarity = Literal["available", "retry", "act", "note", "keep"]
+from artifact_index.api.format_reasons import FORMAT_REASONS
+from artifact_index.api.reason import Polarity, Reason
 
 CONDITIONS_OF: Final[Mapping[Polarity, str]] = {
     "available": "Ready=True",
@@ -30,26 +29,6 @@ MISSING_SECRET_GRACE: Final = 300
 _INDEX = (ARTIFACT_INDEX_KIND,)
 _OPTIONS = (INDEX_OPTIONS_KIND,)
 _BOTH = (ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND)
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One reason.
-
-    `kinds` are the kinds whose conditions can have it. `polarity` says what it does to Ready:
-    see `CONDITIONS_OF`. `condition` is the type of the condition that a note has as its own, or
-    that the reason can also appear in. `stalled_after` is the number of seconds after which a
-    reason to retry becomes one to act, by default; `stalled_where` says in words where it is one.
-    """
-
-    name: str
-    kinds: tuple[str, ...]
-    polarity: Polarity
-    meaning: str
-    remedy: str
-    condition: str | None = None
-    stalled_after: int | None = None
-    stalled_where: str | None = None
 
 
 def _cloud(name: str, polarity: Polarity, meaning: str, remedy: str) -> Reason:
@@ -324,6 +303,7 @@ _TABLE: Final = (
         "Follow the remedy of that index's own reason, or set `whenUnavailable: Block` on it.",
         condition=types.DEPENDENCY_CONFUSION_RISK,
     ),
+    *FORMAT_REASONS,
 )
 
 REASONS: Final[Mapping[str, Reason]] = {reason.name: reason for reason in _TABLE}

@@ -8,7 +8,8 @@ from artifact_index.api.constants import API_VERSION
 from artifact_index.api.crd import GENERATED_NOTE, root_schema
 from artifact_index.api.fields import URL_RULES
 from artifact_index.api.kinds import CATEGORY, KINDS, Kind
-from artifact_index.api.reasons import CONDITIONS_OF, REASONS, Reason
+from artifact_index.api.reason import Reason
+from artifact_index.api.reasons import CONDITIONS_OF, REASONS
 from artifact_index.api.schema import Schema
 
 _INTRODUCTION: Final = f"""\

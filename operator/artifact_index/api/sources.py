@@ -262,6 +262,9 @@ class BasicAuthSource(ApiModel):
     url: Url
     """URL of the simple index, as uv takes it; without user name, query and fragment."""
 
+    publish_url: Annotated[Url | None, Field(alias="publishURL")] = None
+    """URL that packages are uploaded to, with the same login. Needed for `publish`."""
+
     username: (
         Annotated[
             str,

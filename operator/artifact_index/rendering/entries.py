@@ -24,6 +24,7 @@ class IndexEntry:
     `url` never holds userinfo. At most one of `credential` and `verbatim_url` is set; the latter
     is a complete URL that stands in sensitive content exactly as the user wrote it.
     `credentialed` says that the source has a login, also in content that does not hold it.
+    `publish_url` is where packages are uploaded with the same login; None where nothing is.
     """
 
     name: str
@@ -35,6 +36,7 @@ class IndexEntry:
     authenticate: Authenticate | None = None
     ignore_error_codes: tuple[int, ...] = ()
     blocked: bool = False
+    publish_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,12 @@ from typing import Any, get_args
 from pydantic import SecretStr
 
 from artifact_index.rendering.entries import Authenticate, IndexEntry
-from artifact_index.rendering.urls import UnusableURLError, safe_url, split_userinfo
+from artifact_index.rendering.urls import (
+    UnusableURLError,
+    safe_url,
+    split_userinfo,
+    without_userinfo,
+)
 from artifact_index.rendering.uv_toml import blocked_url
 
 
@@ -38,7 +43,10 @@ def read_entries(
 def _entry(table: dict[str, Any], verbatim: Collection[str]) -> IndexEntry | None:
     name, written, codes = table.get("name"), table.get("url"), table.get("ignore-error-codes", [])
     explicit, authenticate = table.get("explicit", False), table.get("authenticate")
+    publish = table.get("publish-url")
     if not isinstance(name, str) or not isinstance(written, str) or not isinstance(explicit, bool):
+        return None
+    if publish is not None and not isinstance(publish, str):
         return None
     if authenticate is not None and authenticate not in get_args(Authenticate):
         return None
@@ -48,6 +56,7 @@ def _entry(table: dict[str, Any], verbatim: Collection[str]) -> IndexEntry | Non
     is_verbatim = name in verbatim and not blocked
     try:
         url, credential = split_userinfo(written)
+        publish = publish and without_userinfo(publish)
     except UnusableURLError:
         if not is_verbatim:
             return None
@@ -62,4 +71,5 @@ def _entry(table: dict[str, Any], verbatim: Collection[str]) -> IndexEntry | Non
         authenticate=authenticate,
         ignore_error_codes=tuple(codes),
         blocked=blocked,
+        publish_url=publish,
     )

@@ -132,7 +132,7 @@ def _public_table(public: PublicEntry, default: bool) -> TOMLTable:
 
 def _entry_table(entry: IndexEntry, default: bool, sensitive: bool) -> TOMLTable:
     """What the entry says, as values."""
-    table: TOMLTable = {"name": entry.name, "url": _url(entry, sensitive)}
+    table: TOMLTable = {"name": entry.name, "url": url_of(entry, sensitive=sensitive)}
     if default:
         table["default"] = True
     if entry.explicit:
@@ -144,10 +144,19 @@ def _entry_table(entry: IndexEntry, default: bool, sensitive: bool) -> TOMLTable
         table["authenticate"] = authenticate
     if entry.ignore_error_codes and not entry.blocked:
         table["ignore-error-codes"] = list(entry.ignore_error_codes)
+    if entry.publish_url is not None and not entry.blocked:
+        login = login_of(entry) if sensitive else None
+        table["publish-url"] = (
+            with_credential(entry.publish_url, login) if login else entry.publish_url
+        )
     return table
 
 
-def _url(entry: IndexEntry, sensitive: bool) -> str:
+def url_of(entry: IndexEntry, *, sensitive: bool) -> str:
+    """The entry's URL, with its login where the content is `sensitive`.
+
+    Raises `NotCredentialFreeError` and `UnusableURLError`.
+    """
     if entry.blocked:
         return blocked_url(entry.name)
     if entry.verbatim_url is not None:
@@ -174,13 +183,13 @@ def _must_authenticate(entry: IndexEntry) -> bool:
     Not for a token that stands as user name without a password, as Gemfury has it: uv sends that
     as it is, but with `authenticate = "always"` refuses it as incomplete.
     """
-    login = _login(entry)
+    login = login_of(entry)
     if login is None:
         return entry.credentialed
     return bool(login.password.get_secret_value())
 
 
-def _login(entry: IndexEntry) -> Credential | None:
+def login_of(entry: IndexEntry) -> Credential | None:
     """The user name and password that the entry has, None where both are empty or unknown."""
     if entry.verbatim_url is not None:
         try:

@@ -1,0 +1,60 @@
+"""Real pip, Poetry, PDM and twine in pinned versions, each in an environment of its own.
+
+They are installed once, from the package index, into the cache that real uv binaries live in. What
+each environment holds stands in `client_pins/`, dependencies included.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from support.uv_clients import NEWEST, cache_directory, uv_binary
+
+PINS = Path(__file__).with_name("client_pins")
+
+PIP_FLOOR = "pip-floor"
+"""pip 22.3.1, which came with the first Python 3.11."""
+PIP_NEWEST = "pip"
+POETRY = "poetry"
+PDM = "pdm"
+TWINE = "twine"
+
+PIPS = (PIP_FLOOR, PIP_NEWEST)
+
+
+def client_python(client: str) -> Path:
+    """The interpreter of a client's environment: `python -m pip` and so on. Made at first use."""
+    pins = (PINS / f"{client}.txt").read_bytes()
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    digest = hashlib.sha256(pins).hexdigest()[:12]
+    target = cache_directory() / "clients" / f"{client}-{minor}-{digest}"
+    python = target / "bin" / "python"
+    if python.exists():
+        return python
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / f"{client}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not python.exists():
+            _install(client, target)
+    return python
+
+
+def _install(client: str, target: Path) -> None:
+    """Make it beside the target and rename, so that nobody sees half an environment."""
+    uv = str(uv_binary(NEWEST))
+    staging = Path(tempfile.mkdtemp(prefix=f".{client}-", dir=target.parent))
+    try:
+        made = staging / "env"
+        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, made], check=True)
+        install = [uv, "pip", "install", "--quiet", "--no-deps", "--compile-bytecode"]
+        pins = ["-r", str(PINS / f"{client}.txt")]
+        subprocess.run([*install, "--python", made / "bin" / "python", *pins], check=True)
+        if target.exists():
+            shutil.rmtree(target)
+        made.rename(target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
