@@ -226,6 +226,8 @@ def _spec_urls(spec: ArtifactIndexSpec) -> list[tuple[str, str]]:
         urls.append((_GAR_HOST, spec.google_artifact_registry.host))
     if spec.basic_auth:
         urls.append(("spec.basicAuth.url", spec.basic_auth.url))
+    if spec.basic_auth and spec.basic_auth.publish_url:
+        urls.append(("spec.basicAuth.publishURL", spec.basic_auth.publish_url))
     if spec.anonymous:
         urls.append(("spec.anonymous.url", spec.anonymous.url))
     return urls

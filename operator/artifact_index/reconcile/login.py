@@ -83,7 +83,9 @@ def scope_of(spec: ArtifactIndexSpec, digester: Digester) -> str:
         reference = spec.preauthenticated.url_secret_ref
         return digester.scope("preauthenticated", reference.name, reference.key)
     if spec.basic_auth:
-        return digester.scope("basicAuth", spec.basic_auth.url)
+        # A login goes where packages are uploaded to as well.
+        uploads = [spec.basic_auth.publish_url] if spec.basic_auth.publish_url else []
+        return digester.scope("basicAuth", spec.basic_auth.url, *uploads)
     return digester.scope("anonymous", spec.anonymous.url if spec.anonymous else None)
 
 
@@ -101,6 +103,18 @@ def url_in_spec(spec: ArtifactIndexSpec) -> str | None:
 def shown_url_of(spec: ArtifactIndexSpec, url: str | None) -> str | None:
     """What a status may say of the URL: of a preauthenticated one only scheme and host."""
     return safe_url(url) if spec.preauthenticated and url is not None else url
+
+
+def publish_url_of(spec: ArtifactIndexSpec, url: str) -> str | None:
+    """Where packages are uploaded; None where `publish` is off.
+
+    CodeArtifact and Artifact Registry take uploads at the index URL without `simple/`.
+    """
+    if not spec.publish:
+        return None
+    if spec.basic_auth:
+        return spec.basic_auth.publish_url
+    return url.removesuffix("simple/")
 
 
 def index_url(endpoint: str) -> str:

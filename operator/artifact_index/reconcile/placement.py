@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from artifact_index.api import reason_names as reasons
 from artifact_index.credentials.freshness import Margins
 from artifact_index.reconcile.checks import Problem
-from artifact_index.reconcile.login import shown_url_of
+from artifact_index.reconcile.login import publish_url_of, shown_url_of
 from artifact_index.reconcile.records import CustomRecord, IndexRecord, ObjectRef
 from artifact_index.reconcile.served import Served, still_served
+from artifact_index.reconcile.shadowing import shadowing_problems
 from artifact_index.reconcile.views import IndexView, view_without_login
 from artifact_index.rendering.entries import IndexEntry
 from artifact_index.rendering.names import Allotment, Candidate, NameTaken, allot_names
@@ -66,9 +67,16 @@ def place(
     names = allot_names(
         (_candidate(view, usable, allotted) for view in views), public_name=public_name
     )
+    shadowing = shadowing_problems(views, usable)
     ordered = sorted(views, key=lambda view: (-_priority(view), view.record.ref.name))
     return [
-        _placed(view, names[view.record.uid], usable.get(view.record.uid), margins, now)
+        _placed(
+            shadowing.get(view.record.uid, view),
+            names[view.record.uid],
+            usable.get(view.record.uid),
+            margins,
+            now,
+        )
         for view in ordered
     ]
 
@@ -177,6 +185,7 @@ def _fresh(view: IndexView, name: str, allotted: str | None) -> Placed:
         explicit=spec.explicit,
         authenticate=spec.authenticate,
         ignore_error_codes=tuple(spec.ignore_error_codes),
+        publish_url=publish_url_of(spec, view.url),
     )
     grant = view.token.grant if view.token else None
     served = Served(
@@ -212,6 +221,7 @@ def _kept(
             explicit=spec.explicit,
             authenticate=spec.authenticate,
             ignore_error_codes=tuple(spec.ignore_error_codes),
+            publish_url=publish_url_of(spec, entry.url),
         )
     served = replace(kept, entry=entry)
     # A login that fails or waits behind a live token of the same place is a failing refresh, not

@@ -122,7 +122,7 @@ def _code_artifact_token(
         )
         limits.append(Limit(reasons.VARIABLES_NOT_WRITTEN, message))
         return {}
-    return {"CODEARTIFACT_AUTH_TOKEN": SecretStr(token) for token in tokens}
+    return {"CODEARTIFACT_AUTH_TOKEN": SecretStr(tokens.pop())} if tokens else {}
 
 
 def _raw(login: Credential) -> str:

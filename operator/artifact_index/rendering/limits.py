@@ -19,12 +19,20 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class RenderedFile:
-    """One file: its text, its limits, and the names of the indexes whose login is in it."""
+class SensitiveFile:
+    """A file that may hold credentials: `held` are the indexes whose login is in it."""
 
     text: SecretStr
     limits: tuple[Limit, ...] = ()
     held: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class PublicFile:
+    """A file that holds no credential by construction."""
+
+    text: str
+    limits: tuple[Limit, ...] = ()
 
 
 def named(names: list[str] | tuple[str, ...], *, at_most: int = 5) -> str:

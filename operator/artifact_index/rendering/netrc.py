@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from artifact_index.api import reason_names as reasons
 from artifact_index.rendering.entries import Credential, IndexEntry, UvDocument
-from artifact_index.rendering.limits import Limit, RenderedFile, named
+from artifact_index.rendering.limits import Limit, SensitiveFile, named
 from artifact_index.rendering.urls import host_of
 from artifact_index.rendering.uv_toml import RenderingError, login_of, url_of
 
@@ -21,7 +21,7 @@ from artifact_index.rendering.uv_toml import RenderingError, login_of, url_of
 _AMBIGUOUS: Final = frozenset('"\\')
 
 
-def netrc_file(document: UvDocument) -> RenderedFile:
+def netrc_file(document: UvDocument) -> SensitiveFile:
     """The netrc with the login of each host that has exactly one. Raises `RenderingError`."""
     limits: list[Limit] = []
     hosts: defaultdict[str, list[tuple[str, Credential]]] = defaultdict(list)
@@ -44,7 +44,7 @@ def netrc_file(document: UvDocument) -> RenderedFile:
             continue
         lines.append((host, logins[0][1]))
         held.update(names)
-    return RenderedFile(_text(lines), tuple(limits), frozenset(held))
+    return SensitiveFile(_text(lines), tuple(limits), frozenset(held))
 
 
 def _host(entry: IndexEntry) -> str:

@@ -12,24 +12,39 @@ from pydantic import SecretStr
 
 from artifact_index.api import reason_names as reasons
 from artifact_index.rendering.entries import IndexEntry, UvDocument
-from artifact_index.rendering.limits import Limit, RenderedFile
+from artifact_index.rendering.limits import Limit, PublicFile, SensitiveFile
 from artifact_index.rendering.pip_conf import ascii_url, limits_without_order
 from artifact_index.rendering.urls import UnusableURLError, split_userinfo
 from artifact_index.rendering.uv_toml import HEADER, RenderingError, login_of, url_of
 
-# Settings of PDM that stand where the table of a source of the same name would: `pypi.url`.
-RESERVED_NAMES: Final = frozenset({"url", "username", "password"})
+# Settings of PDM that stand where the table of a source of the same name would (`pypi.url`), and
+# the source in PyPI's place, which a table of its name would displace.
+RESERVED_NAMES: Final = frozenset({"url", "username", "password", "pypi"})
 
 Table = dict[str, Any]
 
 
-def pdm_toml_file(document: UvDocument, *, sensitive: bool) -> RenderedFile:
-    """The config.toml. Raises `NotCredentialFreeError` and `RenderingError`.
+def sensitive_pdm_toml(document: UvDocument) -> SensitiveFile:
+    """The file with its logins: for a Secret only. Raises `RenderingError`.
 
     The source in PyPI's place is the public index, or without one the first private index. While a
     private index is blocked it is the blocked one: PDM passes over a source that fails, and must
     not find a look-alike on the public index then.
     """
+    text, limits, held = _render(document, sensitive=True)
+    return SensitiveFile(SecretStr(text), limits, held)
+
+
+def public_pdm_toml(document: UvDocument) -> PublicFile:
+    """The file without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
+    text, limits, _ = _render(document, sensitive=False)
+    return PublicFile(text, limits)
+
+
+def _render(
+    document: UvDocument, *, sensitive: bool
+) -> tuple[str, tuple[Limit, ...], frozenset[str]]:
+
     limits = list(limits_without_order("config.toml", document))
     tables: dict[str, Table] = {}
     default: Table | None = None
@@ -48,7 +63,7 @@ def pdm_toml_file(document: UvDocument, *, sensitive: bool) -> RenderedFile:
         one.name for one in searched if one.name in tables and not one.blocked and login_of(one)
     )
     text = _text({**default, **tables})
-    return RenderedFile(text, tuple(limits), held if sensitive else frozenset())
+    return text, tuple(limits), held if sensitive else frozenset()
 
 
 def _default(document: UvDocument, private: list[Table]) -> Table:
@@ -77,13 +92,13 @@ def _table(entry: IndexEntry, *, sensitive: bool) -> Table:
 def _reserved(name: str) -> Limit:
     return Limit(
         reasons.NOT_EXPRESSIBLE,
-        f"config.toml cannot hold index {name!r}, since pypi.{name} is a setting of PDM; choose "
+        f"config.toml cannot hold index {name!r}, since pypi.{name} means something else to PDM; choose "
         "another spec.name",
         severe=True,
     )
 
 
-def _text(pypi: Table) -> SecretStr:
+def _text(pypi: Table) -> str:
     lines = [HEADER, "[pypi]\n"]
     lines += [_line(key, value) for key, value in pypi.items() if not isinstance(value, dict)]
     for name, table in pypi.items():
@@ -98,7 +113,7 @@ def _text(pypi: Table) -> SecretStr:
         parsed = None
     if parsed != {"pypi": pypi}:
         raise RenderingError("the config.toml does not say what was meant", index_name="")
-    return SecretStr(text)
+    return text
 
 
 def _line(key: str, value: str) -> str:

@@ -13,15 +13,29 @@ from pydantic import SecretStr
 
 from artifact_index.api import reason_names as reasons
 from artifact_index.rendering.entries import IndexEntry, UvDocument
-from artifact_index.rendering.limits import Limit, RenderedFile, named
+from artifact_index.rendering.limits import Limit, PublicFile, SensitiveFile, named
 from artifact_index.rendering.urls import UnusableURLError
 from artifact_index.rendering.uv_toml import HEADER, RenderingError, login_of, url_of
 
 _ASCII: Final = "".join(chr(code) for code in range(0x21, 0x7F))
 
 
-def pip_conf_file(document: UvDocument, *, sensitive: bool) -> RenderedFile:
-    """The pip.conf. Raises `NotCredentialFreeError` and `RenderingError`."""
+def sensitive_pip_conf(document: UvDocument) -> SensitiveFile:
+    """The file with its logins: for a Secret only. Raises `RenderingError`."""
+    text, limits, held = _render(document, sensitive=True)
+    return SensitiveFile(SecretStr(text), limits, held)
+
+
+def public_pip_conf(document: UvDocument) -> PublicFile:
+    """The file without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
+    text, limits, _ = _render(document, sensitive=False)
+    return PublicFile(text, limits)
+
+
+def _render(
+    document: UvDocument, *, sensitive: bool
+) -> tuple[str, tuple[Limit, ...], frozenset[str]]:
+
     searched = [entry for entry in document.entries if not entry.explicit]
     urls = [_url(entry, sensitive=sensitive) for entry in searched]
     blocked = any(entry.blocked for entry in searched)
@@ -39,7 +53,7 @@ def pip_conf_file(document: UvDocument, *, sensitive: bool) -> RenderedFile:
         values["extra-index-url"] = "\n" + "\n".join(urls[1:])
     held = frozenset(one.name for one in searched if not one.blocked and login_of(one))
     limits = limits_without_order("pip.conf", document)
-    return RenderedFile(_text(values), limits, held if sensitive else frozenset())
+    return _text(values), limits, held if sensitive else frozenset()
 
 
 def limits_without_order(file: str, document: UvDocument) -> tuple[Limit, ...]:
@@ -78,13 +92,16 @@ def _url(entry: IndexEntry, *, sensitive: bool) -> str:
     raise RenderingError(f"index {entry.name}: {problem}", index_name=entry.name)
 
 
-def _text(values: dict[str, str]) -> SecretStr:
+def _indented(lines: str) -> str:
+    return lines.replace("\n", "\n    ")
+
+
+def _text(values: dict[str, str]) -> str:
     text = f"{HEADER}[global]\n"
     for key, value in values.items():
-        # A list begins on a line of its own, and its lines are indented.
-        text += f"{key} =" + (value.replace("\n", "\n    ") if "\n" in value else f" {value}") + "\n"
+        text += f"{key} = {value}\n" if "\n" not in value else f"{key} ={_indented(value)}\n"
     parser = configparser.RawConfigParser()
     parser.read_string(text)
     if {section: dict(parser[section]) for section in parser.sections()} != {"global": values}:
         raise RenderingError("the pip.conf does not say what was meant", index_name="")
-    return SecretStr(text)
+    return text

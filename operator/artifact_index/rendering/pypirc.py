@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from artifact_index.api import reason_names as reasons
 from artifact_index.rendering.entries import Credential, UvDocument
-from artifact_index.rendering.limits import Limit, RenderedFile
+from artifact_index.rendering.limits import Limit, PublicFile, SensitiveFile
 from artifact_index.rendering.pip_conf import ascii_url
 from artifact_index.rendering.uv_toml import HEADER, RenderingError, login_of
 
@@ -15,8 +15,22 @@ from artifact_index.rendering.uv_toml import HEADER, RenderingError, login_of
 RESERVED_NAMES: Final = frozenset({"distutils", "server-login"})
 
 
-def pypirc_file(document: UvDocument, *, sensitive: bool) -> RenderedFile:
-    """The .pypirc, with logins where the content is `sensitive`. Raises `RenderingError`."""
+def sensitive_pypirc(document: UvDocument) -> SensitiveFile:
+    """The file with its logins: for a Secret only. Raises `RenderingError`."""
+    text, limits, held = _render(document, sensitive=True)
+    return SensitiveFile(SecretStr(text), limits, held)
+
+
+def public_pypirc(document: UvDocument) -> PublicFile:
+    """The file without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
+    text, limits, _ = _render(document, sensitive=False)
+    return PublicFile(text, limits)
+
+
+def _render(
+    document: UvDocument, *, sensitive: bool
+) -> tuple[str, tuple[Limit, ...], frozenset[str]]:
+
     limits: list[Limit] = []
     sections: dict[str, dict[str, str]] = {}
     for entry in document.entries:
@@ -32,7 +46,7 @@ def pypirc_file(document: UvDocument, *, sensitive: bool) -> RenderedFile:
             password = login.password.get_secret_value()
             sections[entry.name] |= {"username": login.username, "password": password}
     held = frozenset(sections) if sensitive else frozenset[str]()
-    return RenderedFile(_text(sections), tuple(limits), held)
+    return _text(sections), tuple(limits), held
 
 
 def _problem(name: str, login: Credential | None) -> str | None:
@@ -49,7 +63,7 @@ def _problem(name: str, login: Credential | None) -> str | None:
     return None
 
 
-def _text(sections: dict[str, dict[str, str]]) -> SecretStr:
+def _text(sections: dict[str, dict[str, str]]) -> str:
     servers = "".join(f"    {name}\n" for name in sections)
     text = f"{HEADER}[distutils]\nindex-servers =\n{servers}"
     for name, values in sections.items():
@@ -60,7 +74,7 @@ def _text(sections: dict[str, dict[str, str]]) -> SecretStr:
     listed = parsed.pop("distutils")["index-servers"].split()
     if parsed != sections or listed != list(sections):
         raise RenderingError("the .pypirc does not say what was meant", index_name="")
-    return SecretStr(text)
+    return text
 
 
 def _raw(login: Credential) -> str:
