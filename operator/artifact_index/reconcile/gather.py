@@ -22,6 +22,7 @@ from artifact_index.reconcile.checks import (
 )
 from artifact_index.reconcile.conditions import condition_of
 from artifact_index.reconcile.digests import Digester
+from artifact_index.reconcile.formats import needs_login
 from artifact_index.reconcile.login import Login, login_of, scope_of
 from artifact_index.reconcile.memory import Memory
 from artifact_index.reconcile.records import IndexRecord, ObjectRef, OptionsRecord
@@ -95,8 +96,8 @@ class Gatherer:
         reader = self._sources.bound_to(options.ref.namespace)
         attempts = [await self._attempt(record, reader) for record in self._store.selected(options)]
         with_credentials = any(ref.kind == "Secret" for ref in declared_outputs(options))
-        self._demand(options, attempts, with_credentials)
-        views = [self._view(attempt, options, with_credentials) for attempt in attempts]
+        self._demand(options, attempts)
+        views = [self._view(attempt, options) for attempt in attempts]
         policy = self._policy(options.ref.namespace)
         problem = public_index_problem(options.spec, policy) if options.spec else None
         return Gathered(views, problem, with_credentials, self._waiting_until(views))
@@ -154,26 +155,25 @@ class Gatherer:
         elif record.uid not in self._memory.missing_since:
             self._memory.missing_since[record.uid] = self._now() - self._missing_for(record)
 
-    def _demand(
-        self, options: OptionsRecord, attempts: list[_Attempt], with_credentials: bool
-    ) -> None:
+    def _demand(self, options: OptionsRecord, attempts: list[_Attempt]) -> None:
         wants: list[Want] = []
         for attempt in attempts:
             login = attempt.login
             if login is None:
                 continue
-            if login.token is not None and with_credentials:
+            if login.token is not None and _needs_login(options, attempt.record):
                 wants.append(Want(login.token, login.material, _max_build(options)))
             if login.endpoint is not None:
                 wants.append(Want(login.endpoint, login.material))
         self._broker.demand(options.ref, wants)
 
-    def _view(self, attempt: _Attempt, options: OptionsRecord, with_credentials: bool) -> IndexView:
+    def _view(self, attempt: _Attempt, options: OptionsRecord) -> IndexView:
         login = attempt.login
         if login is None or attempt.scope is None:
             recheck_at = self._recheck_at(attempt)
             return view_without_login(attempt.record, attempt.scope, attempt.problem, recheck_at)
-        token = self._digester.request(login.token) if login.token and with_credentials else None
+        wanted = login.token is not None and _needs_login(options, attempt.record)
+        token = self._digester.request(login.token) if login.token and wanted else None
         endpoint = self._digester.request(login.endpoint) if login.endpoint else None
         return view_of(
             attempt.record,
@@ -212,6 +212,12 @@ class Gatherer:
             if view.pending_since is not None and view.problem is not None
         ]
         return max((end for end in ends if end > now), default=None)
+
+
+def _needs_login(options: OptionsRecord, index: IndexRecord) -> bool:
+    if options.spec is None or index.spec is None:
+        return False
+    return needs_login(options.spec, options.ref.name, index.spec)
 
 
 def _max_build(options: OptionsRecord) -> int:

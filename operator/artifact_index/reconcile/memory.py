@@ -10,9 +10,10 @@ from pydantic import SecretStr
 from artifact_index.api.constants import CONTENT_DIGEST_ANNOTATION, SERVED_ANNOTATION
 from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.grants import Grant
-from artifact_index.reconcile.outputs import UV_TOML_KEY
+from artifact_index.reconcile.formats import UV_TOML_KEY
 from artifact_index.reconcile.placement import Placed
 from artifact_index.reconcile.records import ObjectRef, OptionsRecord, OutputRecord
+from artifact_index.reconcile.recovery import recover_entries
 from artifact_index.reconcile.served import Served
 from artifact_index.reconcile.served_record import ServedItem, ServedRecord, Times
 from artifact_index.rendering.entries import IndexEntry
@@ -113,8 +114,10 @@ def take_up(
     served = _served_entries(record, data)
     known = memory.served[owner]
     for uid, one in served.items():
-        # A Secret's entry has its credential; a ConfigMap's only stands in where there is none.
-        if uid not in known or record.ref.kind == "Secret":
+        # An entry with its login before one without, then the newest token; a bare one only stands
+        # in where there is nothing else.
+        before = known.get(uid)
+        if before is None or (before.bare, -before.minted_at) >= (one.bare, -one.minted_at):
             known[uid] = one
         _seed(broker, one, owner)
 
@@ -122,23 +125,32 @@ def take_up(
 def _served_entries(record: OutputRecord, data: Mapping[str, str]) -> dict[str, Served]:
     is_secret = record.ref.kind == "Secret"
     try:
-        content = ServedRecord.model_validate_json(record.annotations.get(SERVED_ANNOTATION, ""))
-        text = data.get(UV_TOML_KEY) or ""
-        if is_secret:
-            text = base64.b64decode(text).decode()
+        annotation = record.annotations.get(SERVED_ANNOTATION, "")
+        content = ServedRecord.model_validate_json(annotation)
+        files = {
+            key: SecretStr(_decoded(value) if is_secret else value or "")
+            for key, value in data.items()
+        }
     except ValueError:
         # Another version's, or nobody's: the tokens are minted anew.
         return {}
-    entries = read_entries(
-        SecretStr(text),
-        verbatim={name for name, item in content.indexes.items() if item.verbatim and is_secret},
-        public_name=content.public,
-    )
+    if UV_TOML_KEY in files:
+        entries = read_entries(
+            files[UV_TOML_KEY],
+            verbatim={name for name, one in content.indexes.items() if one.verbatim and is_secret},
+            public_name=content.public,
+        )
+    else:
+        entries = recover_entries(annotation, files)
     return {
         item.uid: _served(entries[name], item, content.times_of(item))
         for name, item in content.indexes.items()
         if name in entries
     }
+
+
+def _decoded(value: str | None) -> str:
+    return base64.b64decode(value or "").decode()
 
 
 def _served(entry: IndexEntry, item: ServedItem, times: Times | None) -> Served:

@@ -1,6 +1,5 @@
 """The outputs that ought to be, and whether an object that is there may be written. Pure."""
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +20,11 @@ from artifact_index.api.constants import (
     ROLE_OUTPUT,
     SERVED_ANNOTATION,
 )
-from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.index_options import IndexOptionsSpec, Output
 from artifact_index.api.timestamps import format_time
 from artifact_index.reconcile.checks import Problem
 from artifact_index.reconcile.digests import Digester
+from artifact_index.reconcile.formats import KEYS, UV_TOML_KEY, Content, claims_of, content_of
 from artifact_index.reconcile.placement import Placed
 from artifact_index.reconcile.records import (
     OUR_ANNOTATIONS,
@@ -32,25 +32,21 @@ from artifact_index.reconcile.records import (
     OutputRecord,
     OutputRef,
 )
-from artifact_index.reconcile.references import declared_outputs
+from artifact_index.reconcile.recovery import recorded_entries
 from artifact_index.rendering.entries import (
-    PublicContent,
     PublicEntry,
-    SensitiveContent,
     UvDocument,
 )
-from artifact_index.rendering.uv_toml import (
-    NotCredentialFreeError,
-    blocked_url,
-    public_uv_toml,
-    sensitive_uv_toml,
-)
+from artifact_index.rendering.limits import Limit
+from artifact_index.rendering.uv_toml import NotCredentialFreeError, blocked_url
 
-UV_TOML_KEY: Final = "uv.toml"
 LARGEST_OUTPUT: Final = 900 * 1024
 """Bytes of data, decoded. The API server takes 1 MiB, and etcd 1.5 MiB with the metadata."""
 LARGEST_ANNOTATIONS: Final = 240 * 1024
 """Bytes of our annotations. The API server takes 256 KiB, those of others with them."""
+
+LARGEST_ENVIRONMENT: Final = 256 * 1024
+"""Bytes of variables. Linux takes a quarter of the stack for them and the arguments (execve)."""
 
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 
@@ -64,6 +60,7 @@ class DesiredOutput:
     annotations: Mapping[str, str]
     digest: str
     owner: Mapping[str, Any] | None
+    limits: tuple[Limit, ...] = ()
 
     def creation(self) -> dict[str, Any]:
         """The body of a POST."""
@@ -147,61 +144,46 @@ def desired_outputs(
     document = document_of(record.spec, placed, public_blocked=public_blocked)
     outputs: list[DesiredOutput] = []
     problem: Problem | None = None
-    for ref in declared_outputs(record):
+    claims = claims_of(placed)
+    for output in record.spec.outputs_of(record.ref.name):
+        ref = OutputRef(output.kind, record.ref.namespace, output.name)
         try:
-            data = _data(ref, document)
+            content = content_of(output, document, claims)
         except NotCredentialFreeError as error:
             problem = problem or _not_credential_free(ref, error.index_name)
             continue
-        output = _desired(ref, record, data, placed, digester)
-        if (too_large := _too_large(output, len(document.entries))) is not None:
+        desired = _desired(ref, record, content, placed, digester)
+        if (too_large := _too_large(desired, output, len(document.entries))) is not None:
             problem = problem or too_large
             continue
-        outputs.append(output)
+        outputs.append(desired)
     return outputs, problem
-
-
-def _data(ref: OutputRef, document: UvDocument) -> dict[str, str]:
-    if ref.kind == "Secret":
-        return _secret_data(SensitiveContent({UV_TOML_KEY: sensitive_uv_toml(document)}))
-    return _config_map_data(PublicContent({UV_TOML_KEY: public_uv_toml(document)}))
-
-
-def _secret_data(content: SensitiveContent) -> dict[str, str]:
-    return {
-        key: base64.b64encode(text.get_secret_value().encode()).decode()
-        for key, text in content.files.items()
-    }
-
-
-def _config_map_data(content: PublicContent) -> dict[str, str]:
-    return dict(content.files)
 
 
 def _desired(
     ref: OutputRef,
     record: OptionsRecord,
-    data: dict[str, str],
+    content: Content,
     placed: Sequence[Placed],
     digester: Digester,
 ) -> DesiredOutput:
-    holds_tokens = ref.kind == "Secret"
-    served = served_annotation(record, placed, holds_tokens=holds_tokens)
-    digest = digester.output(ref, data, served)
+    served = served_annotation(record, placed, content)
+    digest = digester.output(ref, content.data, served)
     annotations = {
         OWNER_ANNOTATION: record.ref.name,
         OWNER_UID_ANNOTATION: record.uid,
         CONTENT_DIGEST_ANNOTATION: digest,
         SERVED_ANNOTATION: served,
     }
-    if holds_tokens:
-        expiries = [one.expires_at for one in placed if one.expires_at is not None]
-        refreshes = [one.refresh_at for one in placed if one.refresh_at is not None]
-        if expiries:
-            annotations[EXPIRES_AT_ANNOTATION] = format_time(min(expiries))
-        if refreshes:
-            annotations[REFRESH_AT_ANNOTATION] = format_time(min(refreshes))
-    return DesiredOutput(ref, data, annotations, digest, _owner_reference(record))
+    held = [one for one in placed if one.entry is not None and one.entry.name in content.held]
+    expiries = [one.expires_at for one in held if one.expires_at is not None]
+    refreshes = [one.refresh_at for one in held if one.refresh_at is not None]
+    if expiries:
+        annotations[EXPIRES_AT_ANNOTATION] = format_time(min(expiries))
+    if refreshes:
+        annotations[REFRESH_AT_ANNOTATION] = format_time(min(refreshes))
+    owner = _owner_reference(record)
+    return DesiredOutput(ref, content.data, annotations, digest, owner, content.limits)
 
 
 def _owner_reference(record: OptionsRecord) -> dict[str, Any] | None:
@@ -217,10 +199,11 @@ def _owner_reference(record: OptionsRecord) -> dict[str, Any] | None:
     }
 
 
-def served_annotation(
-    record: OptionsRecord, placed: Sequence[Placed], *, holds_tokens: bool
-) -> str:
-    """What a restart needs to take up the tokens of a file again: keyed digests and times only."""
+def served_annotation(record: OptionsRecord, placed: Sequence[Placed], content: Content) -> str:
+    """What a restart needs to take up the tokens of an output again: digests and times only.
+
+    Where there is no uv.toml to read the rest of an entry from, what of it is no secret as well.
+    """
     public = record.spec.public_index if record.spec else None
     indexes: dict[str, dict[str, Any]] = {}
     grants: dict[str, list[int]] = {}
@@ -230,23 +213,27 @@ def served_annotation(
         item: dict[str, Any] = {"uid": one.record.uid, "scope": one.served.scope}
         entry = one.served.entry
         has_login = one.served.bare or entry.credentialed or entry.verbatim_url is not None
-        if not holds_tokens and has_login:
+        holds_login = entry.name in content.held
+        if not holds_login and has_login:
             item["bare"] = True
-        if holds_tokens and entry.verbatim_url is not None:
+        if holds_login and entry.verbatim_url is not None:
             item["verbatim"] = True
         if one.served.endpoint is not None:
             item["endpoint"] = one.served.endpoint
-        if holds_tokens and one.served.token and one.served.expires_at is not None:
+        if holds_login and one.served.token and one.served.expires_at is not None:
             item["token"] = one.served.token
             times = [one.served.minted_at, one.served.expires_at, int(one.served.repeats)]
             # One login may stand here with two tokens: a suspended index keeps its older one.
             if grants.setdefault(one.served.token, times) != times:
                 item["grant"] = times
         indexes[entry.name] = item
-    content: dict[str, Any] = {"indexes": indexes, "grants": grants}
+    said: dict[str, Any] = {"indexes": indexes, "grants": grants}
+    if UV_TOML_KEY not in content.data:
+        entries = [one.served.entry for one in placed if one.served is not None]
+        said["entries"] = recorded_entries(entries, content.held)
     if public is not None and public.enabled:
-        content["public"] = public.name
-    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+        said["public"] = public.name
+    return json.dumps(said, sort_keys=True, separators=(",", ":"))
 
 
 def _not_credential_free(ref: OutputRef, index_name: str) -> Problem:
@@ -259,17 +246,24 @@ def _not_credential_free(ref: OutputRef, index_name: str) -> Problem:
     )
 
 
-def _too_large(output: DesiredOutput, count: int) -> Problem | None:
+def _too_large(made: DesiredOutput, output: Output, count: int) -> Problem | None:
     # Four characters of base64 are three bytes.
-    share = 3 / 4 if output.ref.kind == "Secret" else 1
+    share = 3 / 4 if output.kind == "Secret" else 1
+    sizes = {key: int(share * _size({key: value})) for key, value in made.data.items()}
+    total = ("data", sum(sizes.values()), LARGEST_OUTPUT)
+    if output.formats == ("Environment",):
+        # Each variable has a `=` and an end.
+        total = ("variables", sum(sizes.values()) + 2 * len(sizes), LARGEST_ENVIRONMENT)
     for what, size, largest in (
-        ("data", int(share * _size(output.data)), LARGEST_OUTPUT),
-        ("annotations", _size(output.annotations), LARGEST_ANNOTATIONS),
+        total,
+        ("annotations", _size(made.annotations), LARGEST_ANNOTATIONS),
     ):
         if size > largest:
+            parts = ", ".join(f"{key} {one}" for key, one in sizes.items())
+            each = f" ({parts})" if 1 < len(sizes) <= len(KEYS) and what == "data" else ""
             return Problem(
                 reasons.TARGET_TOO_LARGE,
-                f"{output.ref.kind} {output.ref.name!r} would hold {size} bytes of {what} for "
+                f"{output.kind} {output.name!r} would hold {size} bytes of {what}{each} for "
                 f"{count} indexes, more than the {largest} that fit; select fewer indexes, or "
                 "split them over two IndexOptions",
                 stalled=True,

@@ -10,7 +10,12 @@ from artifact_index.reconcile.views import MISSING_REASONS, IndexView
 from artifact_index.rendering.entries import IndexEntry
 
 WITHDRAWN_AT_ONCE: Final = frozenset(
-    {reasons.OPERATOR_IDENTITY_NOT_ALLOWED, reasons.INSECURE_URL, reasons.SOURCE_IS_OUTPUT}
+    {
+        reasons.OPERATOR_IDENTITY_NOT_ALLOWED,
+        reasons.INSECURE_URL,
+        reasons.SOURCE_IS_OUTPUT,
+        reasons.SHADOWS_SIBLINGS,
+    }
 )
 """Reasons for which nothing is served any more, not even what a suspended index holds."""
 

@@ -5,12 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from artifact_index.api import reason_names as reasons
-from artifact_index.api.conditions import (
-    DEPENDENCY_CONFUSION_RISK,
-    FRESHNESS_NOT_GUARANTEED,
-    REFRESH_FAILING,
-)
-from artifact_index.api.index_options import MAX_STATUS_INDEXES, IndexOptionsSpec
+from artifact_index.api.conditions import FRESHNESS_NOT_GUARANTEED, REFRESH_FAILING
+from artifact_index.api.index_options import MAX_STATUS_INDEXES, MAX_STATUS_KEYS
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.freshness import Margins, guaranteed_until
 from artifact_index.reconcile.checks import Problem
@@ -21,6 +17,9 @@ from artifact_index.reconcile.conditions import (
     readiness,
     suspended_findings,
 )
+from artifact_index.reconcile.confusion import confusion_risk, is_omitted
+from artifact_index.reconcile.format_notes import format_note, format_problem, shared_host_note
+from artifact_index.reconcile.formats import formats_of
 from artifact_index.reconcile.outputs import DesiredOutput
 from artifact_index.reconcile.placement import Placed
 from artifact_index.reconcile.records import IndexRecord, OptionsRecord
@@ -49,9 +48,10 @@ def options_status(
     if outcome.placed is None:
         return _unplanned_status(record, before, outcome.problem, now)
     problem = outcome.problem or _indexes_problem(outcome.placed)
+    problem = problem or format_problem(outcome.written)
     message = _summary(outcome.placed, outcome.written)
     findings = readiness(problem, reason=reasons.AVAILABLE, message=message)
-    findings += _notes(record.spec, outcome.placed)
+    findings += _notes(record, outcome.placed, outcome.written)
     status: Status = {
         "observedGeneration": record.generation,
         "conditions": conditions(findings, before=before, generation=record.generation, now=now),
@@ -59,7 +59,11 @@ def options_status(
         "readyIndexCount": sum(one.ready for one in outcome.placed),
         "indexes": [_index_item(one) for one in outcome.placed[:MAX_STATUS_INDEXES]],
         "outputs": [
-            {"kind": output.ref.kind, "name": output.ref.name, "keys": sorted(output.data)}
+            {
+                "kind": output.ref.kind,
+                "name": output.ref.name,
+                "keys": sorted(output.data)[:MAX_STATUS_KEYS],
+            }
             for output in outcome.written
         ],
     }
@@ -199,7 +203,7 @@ def _summary(placed: Sequence[Placed], written: Sequence[DesiredOutput]) -> str:
 
 def _indexes_problem(placed: Sequence[Placed]) -> Problem | None:
     """Any unready index of `Block` makes the IndexOptions unready, and is named."""
-    culprits = [one for one in placed if one.problem is not None and not _omitted(one)]
+    culprits = [one for one in placed if one.problem is not None and not is_omitted(one)]
     if not culprits:
         return None
     named = "; ".join(
@@ -217,12 +221,9 @@ def _indexes_problem(placed: Sequence[Placed]) -> Problem | None:
     )
 
 
-def _omitted(placed: Placed) -> bool:
-    spec = placed.record.spec
-    return spec is not None and spec.when_unavailable == "Omit" and placed.entry is None
-
-
-def _notes(spec: IndexOptionsSpec | None, placed: Sequence[Placed]) -> list[Finding]:
+def _notes(
+    record: OptionsRecord, placed: Sequence[Placed], written: Sequence[DesiredOutput]
+) -> list[Finding]:
     notes: list[Finding] = []
     failing = [one for one in placed if one.failing is not None and one.problem is None]
     if failing and failing[0].failing is not None:
@@ -240,51 +241,15 @@ def _notes(spec: IndexOptionsSpec | None, placed: Sequence[Placed]) -> list[Find
     if short and short[0].shortfall is not None:
         message = f"{_names(short)}: {short[0].shortfall}"
         notes.append(Finding(FRESHNESS_NOT_GUARANTEED, "True", reasons.TOKEN_TOO_SHORT, message))
-    if spec is not None and (risk := _confusion_risk(spec, placed)) is not None:
-        notes.append(risk)
+    if (spec := record.spec) is not None:
+        formats = formats_of(spec, record.ref.name)
+        found = (
+            confusion_risk(spec, placed, formats),
+            format_note(written),
+            shared_host_note(spec, placed),
+        )
+        notes.extend(one for one in found if one is not None)
     return notes
-
-
-def _confusion_risk(spec: IndexOptionsSpec, placed: Sequence[Placed]) -> Finding | None:
-    """The most severe way in which a public package can take a private one's place."""
-    if not spec.public_index.enabled or not placed:
-        return None
-
-    def risk(reason: str, message: str) -> Finding:
-        return Finding(DEPENDENCY_CONFUSION_RISK, "True", reason, message)
-
-    if not spec.prefer_private:
-        return risk(
-            reasons.PUBLIC_INDEX_FIRST,
-            "spec.preferPrivate is false, so the public index is searched first and a public "
-            "package wins over a private one of the same name; set it to true",
-        )
-    if spec.index_strategy != "first-index":
-        return risk(
-            reasons.UNSAFE_INDEX_STRATEGY,
-            f"spec.indexStrategy {spec.index_strategy} may take a public package in place of a "
-            "private one, also when the private index refuses the login; use first-index",
-        )
-    ignoring = [one for one in placed if _ignores_denial(one)]
-    if ignoring:
-        return risk(
-            reasons.ERROR_CODES_IGNORED,
-            f"{_names(ignoring)} ignores 401 or 403, so that a refused login falls through to the "
-            "public index; remove them from spec.ignoreErrorCodes",
-        )
-    left_out = [one for one in placed if one.entry is None]
-    if left_out:
-        return risk(
-            reasons.INDEX_OMITTED,
-            f"{_names(left_out)} is left out, so that its packages are looked for on the public "
-            "index; set spec.whenUnavailable to Block, or another spec.name where it is taken",
-        )
-    return None
-
-
-def _ignores_denial(placed: Placed) -> bool:
-    spec = placed.record.spec
-    return spec is not None and not {401, 403}.isdisjoint(spec.ignore_error_codes)
 
 
 def _names(placed: Sequence[Placed]) -> str:

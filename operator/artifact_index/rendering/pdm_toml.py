@@ -92,8 +92,8 @@ def _table(entry: IndexEntry, *, sensitive: bool) -> Table:
 def _reserved(name: str) -> Limit:
     return Limit(
         reasons.NOT_EXPRESSIBLE,
-        f"config.toml cannot hold index {name!r}, since pypi.{name} means something else to PDM; choose "
-        "another spec.name",
+        f"config.toml cannot hold index {name!r}, since pypi.{name} means something else to PDM; "
+        "choose another spec.name",
         severe=True,
     )
 

@@ -1,0 +1,87 @@
+"""Indexes that uv would not keep apart: one whose URL is a prefix of another's. Pure.
+
+uv remembers a login for an index's root (its URL without `/simple` or `/+simple`) and, of several
+that fit a request, takes the one with the shortest path. So an index with a login at a host's root
+would have its login sent to every other index of that host.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from artifact_index.api import reason_names as reasons
+from artifact_index.reconcile.checks import Problem
+from artifact_index.reconcile.served import Served
+from artifact_index.reconcile.views import IndexView
+
+
+class _Root(NamedTuple):
+    host: str
+    path: str
+
+    def is_above(self, other: "_Root") -> bool:
+        return self.host == other.host and other.path.startswith(self.path)
+
+
+def shadowing_problems(
+    views: Sequence[IndexView], served: Mapping[str, Served]
+) -> dict[str, IndexView]:
+    """The views of indexes that must not be served beside these siblings, by UID.
+
+    An index with a login is refused where its root is above a sibling's, and not where both have
+    the very same root: then their logins are told apart by their URLs or names.
+    """
+    roots = [(view, root) for view in views if (root := _root(view, served)) is not None]
+    refused: dict[str, IndexView] = {}
+    for view, root in roots:
+        if not _has_login(view, served):
+            continue
+        below = [
+            other.record.ref.name
+            for other, its_root in roots
+            if other is not view and root != its_root and root.is_above(its_root)
+        ]
+        if below:
+            # Nothing of it is served, not even what stood in the file before.
+            problem = _problem(sorted(below))
+            refused[view.record.uid] = replace(view, login=None, credential=None, problem=problem)
+    return refused
+
+
+def _root(view: IndexView, served: Mapping[str, Served]) -> _Root | None:
+    url = view.url
+    before = served.get(view.record.uid)
+    if url is None and before is not None and before.entry.verbatim_url is None:
+        url = before.entry.url
+    if not url:
+        return None
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    for end in ("/+simple", "/simple"):
+        if path.endswith(end):
+            path = path.removesuffix(end)
+            break
+    return _Root(f"{parts.scheme}://{parts.netloc.lower()}", f"{path}/")
+
+
+def _has_login(view: IndexView, served: Mapping[str, Served]) -> bool:
+    before = served.get(view.record.uid)
+    if view.login is not None:
+        verbatim = view.login.verbatim_url
+        return view.login.credentialed or (
+            verbatim is not None and "@" in urlsplit(verbatim.get_secret_value()).netloc
+        )
+    return before is not None and (before.bare or before.entry.credential is not None)
+
+
+def _problem(names: Sequence[str]) -> Problem:
+    shown = ", ".join(repr(name) for name in names[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return Problem(
+        reasons.SHADOWS_SIBLINGS,
+        f"its URL is a prefix of the URLs of ArtifactIndex {shown}{more} in the same file, and uv "
+        "would send its login there; give it a URL with a path of its own, or select them by "
+        "different IndexOptions",
+        stalled=True,
+    )
