@@ -149,6 +149,7 @@ LONGEST: dict[tuple[str, str], str] = {
     ("preauthenticated", "preauthenticated.urlSecretRef.name"): "a" * 253,
     ("preauthenticated", "preauthenticated.urlSecretRef.key"): "a" * 253,
     ("basic", "basicAuth.url"): _LONG_URL,
+    ("basic", "basicAuth.publishURL"): _LONG_URL,
     ("basic", "basicAuth.username"): "a" * 256,
     ("basic", "basicAuth.secretRef.name"): "a" * 253,
     ("basic", "basicAuth.secretRef.usernameKey"): "a" * 253,
@@ -207,7 +208,7 @@ BROKEN_STRINGS: dict[str, list[tuple[str, str]]] = {
     "publicIndex.name": [("PyPI", BAD_INDEX_NAME)],
 }
 for _base, _path in LONGEST:
-    if _path.endswith(("url", "endpoint")):
+    if _path.endswith(("url", "URL", "endpoint")):
         BROKEN_STRINGS[_path] = [
             ("https://user:secret@pypi.acme.example/simple/", NO_USERINFO),
             ("https://token@pypi.acme.example/simple/", NO_USERINFO),
@@ -237,7 +238,14 @@ ENUMS = {
     ("options", "indexStrategy"): ("first-index", "unsafe-first-match", "unsafe-best-match"),
     ("options", "deletionPolicy"): ("Delete", "Retain"),
     ("options", "outputs[0].kind"): ("Secret", "ConfigMap"),
-    ("options", "outputs[0].formats[0]"): ("UvToml",),
+    ("options", "outputs[0].formats[0]"): (
+        "UvToml",
+        "Netrc",
+        "PipConf",
+        "Pypirc",
+        "PdmToml",
+        "Environment",
+    ),
     ("options", "indexSelector.matchExpressions[0].operator"): ("In", "NotIn"),
 }
 REQUIRED = {
@@ -292,9 +300,9 @@ SIZES: dict[tuple[str, str], tuple[Any, Any, str]] = {
     ),
     ("options", "outputs"): (_outputs(8), _outputs(9), "Too many: 9: must have at most 8 items"),
     ("options", "outputs[0].formats"): (
-        ["UvToml"],
-        ["UvToml", "UvToml"],
-        "Too many: 2: must have at most 1 item",
+        ["UvToml", "Netrc", "PipConf", "Pypirc", "PdmToml"],
+        ["UvToml", "Netrc", "PipConf", "Pypirc", "PdmToml", "Environment"],
+        "Too many: 6: must have at most 5 items",
     ),
     ("options", "indexSelector.matchLabels"): (
         _labels(16),
@@ -328,6 +336,13 @@ def _accepted() -> Iterator[Case]:
         ("code-artifact", {"codeArtifact.auth": REMOVED}),
         ("code-artifact", {"codeArtifact.auth": {"operatorIdentity": {}}}),
         ("code-artifact", {"codeArtifact.tokenDuration": "0s"}),
+        ("code-artifact", {"publish": True}),
+        ("google", {"publish": True}),
+        ("basic", {"publish": True, "basicAuth.publishURL": "https://pypi.acme.example/up/"}),
+        (
+            "options",
+            {"outputs[0].kind": "ConfigMap", "outputs[0].formats": ["PipConf", "Pypirc"]},
+        ),
         ("code-artifact", {"codeArtifact.tokenDuration": "15m"}),
         ("code-artifact", {"codeArtifact.tokenDuration": "0.5h"}),
         ("code-artifact", {"codeArtifact.region": "us-gov-west-1"}),
@@ -398,6 +413,25 @@ def _refused() -> Iterator[Case]:
         *(
             (base, {"authenticate": "never"}, "", "must not set `authenticate: never`")
             for base in ("code-artifact", "google", "preauthenticated", "basic")
+        ),
+        *(
+            (base, {"publish": True}, "", "must not set `publish` where the URL")
+            for base in ("basic", "preauthenticated", "anonymous")
+        ),
+        (
+            "options",
+            {"outputs[0].formats": ["Environment", "UvToml"]},
+            "outputs[0]",
+            "must hold `Environment` alone",
+        ),
+        *(
+            (
+                "options",
+                {"outputs[0].kind": "ConfigMap", "outputs[0].formats": [each]},
+                "outputs[0]",
+                "must be a `Secret` where it holds `Netrc` or `Environment`",
+            )
+            for each in ("Netrc", "Environment")
         ),
         (
             "code-artifact",

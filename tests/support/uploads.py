@@ -12,10 +12,11 @@ def uploaded_file(content_type: str, body: bytes) -> tuple[str, str, str, bytes]
         return None
     fields: dict[str, bytes] = {}
     filename = None
-    for part in form.iter_parts():  # type: ignore[attr-defined]
+    for part in form.iter_parts():
         disposition = part["Content-Disposition"]
         name = disposition.params.get("name")
-        fields[name] = part.get_payload(decode=True)
+        payload = part.get_payload(decode=True)
+        fields[name] = payload if isinstance(payload, bytes) else b""
         if name == "content":
             filename = disposition.params.get("filename")
     if filename is None or fields.get(":action") != b"file_upload":

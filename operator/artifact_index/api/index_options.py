@@ -64,7 +64,7 @@ class Output(ApiModel):
     """Name of the object, in this namespace. One that exists and is not this IndexOptions' own
     is left alone."""
 
-    formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=6), SET] = (
+    formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=5), SET] = (
         "UvToml",
     )
     """Files to write. UvToml: key `uv.toml`, for uv. Netrc: key `netrc`. PipConf: key `pip.conf`.

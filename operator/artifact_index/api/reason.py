@@ -11,8 +11,8 @@ class Reason:
     """One reason.
 
     `kinds` are the kinds whose conditions can have it. `polarity` says what it does to Ready:
-    see `reasons.CONDITIONS_OF`. `condition` is the type of the condition that a note has as its own, or
-    that the reason can also appear in. `stalled_after` is the number of seconds after which a
+    see `CONDITIONS_OF` in `reasons.py`. `condition` is the type of the condition that a note has
+    as its own, or that the reason can also appear in. `stalled_after` is the number of seconds after which a
     reason to retry becomes one to act, by default; `stalled_where` says in words where it is one.
     """
 
