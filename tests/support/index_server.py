@@ -106,8 +106,13 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def make_wheel(name: str, version: str, *, requires: Iterable[str] = ()) -> Wheel:
-    """Build the smallest valid wheel: a module that knows its version, METADATA, WHEEL, RECORD."""
+def make_wheel(
+    name: str, version: str, *, requires: Iterable[str] = (), command: bool = False
+) -> Wheel:
+    """Build the smallest valid wheel: a module that knows its version, METADATA, WHEEL, RECORD.
+
+    With `command` it installs a command of its name, which does nothing.
+    """
     module = re.sub(r"[-_.]+", "_", name).lower()
     info = f"{module}-{version}.dist-info"
     requirements = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
@@ -121,6 +126,8 @@ def make_wheel(name: str, version: str, *, requires: Iterable[str] = ()) -> Whee
             "Tag: py3-none-any\n"
         ),
     }
+    if command:
+        files[f"{info}/entry_points.txt"] = f"[console_scripts]\n{name} = {module}:len\n"
     record = [f"{path},{_record_digest(text)},{len(text)}\n" for path, text in files.items()]
     files[f"{info}/RECORD"] = "".join([*record, f"{info}/RECORD,,\n"])
     buffer = io.BytesIO()

@@ -18,7 +18,7 @@ from artifact_index.api.constants import (
     REFRESH_AT_ANNOTATION,
     SERVED_ANNOTATION,
 )
-from artifact_index.reconcile import outputs as outputs_module
+from artifact_index.reconcile import formats as formats_module
 from artifact_index.reconcile.outputs import (
     LARGEST_ANNOTATIONS,
     LARGEST_OUTPUT,
@@ -158,7 +158,7 @@ def test_a_config_map_never_holds_a_credential() -> None:
 def test_the_writer_of_config_maps_takes_public_content_alone() -> None:
     writers = {
         name: get_type_hints(function)["content"]
-        for name, function in inspect.getmembers(outputs_module, inspect.isfunction)
+        for name, function in inspect.getmembers(formats_module, inspect.isfunction)
         if "content" in inspect.signature(function).parameters
     }
     assert writers == {"_config_map_data": PublicContent, "_secret_data": SensitiveContent}

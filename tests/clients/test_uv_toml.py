@@ -1,0 +1,141 @@
+"""uv.toml, by every command of uv that asks an index, in four versions."""
+
+from dataclasses import replace
+
+import pytest
+
+from artifact_index.rendering.entries import UvDocument
+from artifact_index.rendering.uv_toml import sensitive_uv_toml
+from support.client_runs import Clients, Run
+from support.index_server import IndexServer, Repository, make_wheel
+from support.uv_clients import FOUR_VERSIONS
+from support.uv_scenes import LOGIN, document, entry_for, logins
+
+pytestmark = pytest.mark.clients
+
+STALE = ("aws", "expired-token")
+PROJECT = """\
+[project]
+name = "project"
+version = "1"
+requires-python = ">=3.11"
+dependencies = [{dependency}]
+"""
+COMMANDS = {
+    "lock": ("lock",),
+    "sync": ("sync",),
+    "pip install": ("pip", "install", "--target", "target", "mine"),
+    "add": ("add", "mine"),
+    "tool install": ("tool", "install", "mine"),
+}
+
+
+def _run(clients: Clients, version: str, command: str, asked: UvDocument) -> Run:
+    config = clients.write("uv.toml", sensitive_uv_toml(asked).get_secret_value())
+    dependency = '"mine"' if command in ("lock", "sync") else ""
+    clients.write("pyproject.toml", PROJECT.format(dependency=dependency))
+    env = {
+        "UV_CONFIG_FILE": str(config),
+        "UV_TOOL_DIR": str(clients.directory / "tools"),
+        "UV_TOOL_BIN_DIR": str(clients.directory / "bin"),
+    }
+    return clients.uv(version, *COMMANDS[command], env=env)
+
+
+@pytest.mark.parametrize("version", FOUR_VERSIONS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_takes_the_private_package_with_its_login(
+    clients: Clients, server: IndexServer, private: Repository, public: Repository,
+    version: str, command: str,
+) -> None:  # fmt: skip
+    run = _run(clients, version, command, document(entry_for(private, "acme"), public=public))
+
+    assert run.returncode == 0, run.output
+    assert logins(server.requests("pypi/acme")) == {LOGIN}
+    assert server.requests("public") == []  # the look-alike is not even asked for
+    assert server.tunnels() == []
+    assert LOGIN[1] not in run.output
+    for written in ("uv.lock", "pyproject.toml"):
+        path = clients.directory / written
+        assert not path.exists() or LOGIN[1] not in path.read_text()
+
+
+@pytest.mark.parametrize("version", FOUR_VERSIONS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_with_a_stale_token_every_command_stops(
+    clients: Clients, server: IndexServer, private: Repository, public: Repository,
+    version: str, command: str,
+) -> None:  # fmt: skip
+    stale = entry_for(private, "acme", login=STALE)
+
+    run = _run(clients, version, command, document(stale, public=public))
+
+    assert run.returncode != 0
+    assert logins(server.requests("pypi/acme")) == {STALE}
+    assert server.requests("public") == []
+
+
+@pytest.mark.parametrize("version", FOUR_VERSIONS)
+def test_uv_publishes_a_wheel_and_installs_it_again(
+    clients: Clients, server: IndexServer, private: Repository, version: str
+) -> None:
+    entry = replace(entry_for(private, "acme"), publish_url=private.publish_url)
+    config = clients.write(
+        "uv.toml", sensitive_uv_toml(document(entry, public=None)).get_secret_value()
+    )
+    wheel = make_wheel("fresh", "1.2")
+    (clients.directory / wheel.filename).write_bytes(wheel.content)
+    env = {"UV_CONFIG_FILE": str(config)}
+
+    published = clients.uv(version, "publish", "--index", "acme", wheel.filename, env=env)
+    assert published.returncode == 0, published.output
+    assert private.wheels["fresh"][wheel.filename].content == wheel.content
+
+    run = clients.uv(version, "pip", "install", "--target", "target", "fresh", env=env)
+    assert run.returncode == 0, run.output
+    assert clients.installed("target") == {"fresh==1.2"}
+    assert logins(server.requests()) == {LOGIN}
+    posts = [one for one in server.requests() if one.method == "POST"]
+    assert {one.path for one in posts} == {"/pypi/acme/"}
+
+
+@pytest.mark.parametrize("version", FOUR_VERSIONS)
+def test_uv_publishes_nothing_with_a_stale_token(
+    clients: Clients, private: Repository, version: str
+) -> None:
+    stale = replace(entry_for(private, "acme", login=STALE), publish_url=private.publish_url)
+    config = clients.write(
+        "uv.toml", sensitive_uv_toml(document(stale, public=None)).get_secret_value()
+    )
+    wheel = make_wheel("fresh", "1.2")
+    (clients.directory / wheel.filename).write_bytes(wheel.content)
+
+    env = {"UV_CONFIG_FILE": str(config)}
+    run = clients.uv(version, "publish", "--index", "acme", wheel.filename, env=env)
+
+    assert run.returncode != 0
+    assert "fresh" not in private.wheels
+
+
+def test_a_file_of_500_indexes_works(
+    clients: Clients, server: IndexServer, private: Repository, public: Repository
+) -> None:
+    """The package is in the last of them: each of the others is asked first, with its own login."""
+    entries = []
+    for number in range(499):
+        login = ("aws", f"token-{number}")
+        empty = server.add_repository(
+            f"many/{number}", accepts=lambda *given, login=login: given == login
+        )
+        entries.append(entry_for(empty, f"index-{number}", login=login))
+    asked = document(*entries, entry_for(private, "acme"), public=public)
+    config = clients.write("uv.toml", sensitive_uv_toml(asked).get_secret_value())
+
+    env = {"UV_CONFIG_FILE": str(config)}
+    arguments = ("pip", "install", "--target", "target", "mine")
+    run = clients.uv(FOUR_VERSIONS[-1], *arguments, env=env)
+
+    assert run.returncode == 0, run.output
+    assert clients.installed("target") == {"mine==1.0"}
+    for number in range(499):
+        assert logins(server.requests(f"many/{number}")) == {("aws", f"token-{number}")}
