@@ -26,9 +26,7 @@ def pypi(server: IndexServer) -> Iterator[IndexServer]:
 @pytest.fixture
 def private(server: IndexServer) -> Repository:
     """`mine` 1.0, which also has a command, for whoever has the login."""
-    return server.add_repository(
-        "pypi/acme", make_wheel("mine", "1.0", command=True), accepts=good
-    )
+    return server.add_repository("pypi/acme", make_wheel("mine", "1.0", command=True), accepts=good)
 
 
 @pytest.fixture

@@ -46,11 +46,12 @@ class Run:
 
 
 class Clients:
-    """Runs clients in one directory."""
+    """Runs clients in one directory. uv finds no cache of an earlier run."""
 
     def __init__(self, directory: Path, *, proxy: str) -> None:
         self.directory = directory
         self._proxy = proxy
+        self._runs = 0
 
     def write(self, name: str, text: str) -> Path:
         """A file in the directory."""
@@ -70,6 +71,7 @@ class Clients:
 
     def run(self, *command: object, env: Mapping[str, str]) -> Run:
         """The command, with the variables on top of an otherwise empty environment."""
+        self._runs += 1
         home = self.directory / "home"
         done = subprocess.run(
             [str(part) for part in command],
@@ -77,7 +79,7 @@ class Clients:
             env={
                 **ENVIRONMENT,
                 "HOME": str(home),
-                "UV_CACHE_DIR": str(self.directory / "uv-cache"),
+                "UV_CACHE_DIR": str(self.directory / f"uv-cache-{self._runs}"),
                 "HTTPS_PROXY": self._proxy,
                 **env,
             },

@@ -58,10 +58,12 @@ def _problem(entry: IndexEntry, login: Credential) -> str | None:
         if not value:
             return f"it cannot carry an empty {what}; use another format"
         printable = value.isascii() and value.isprintable() and " " not in value
-        if not printable or not _AMBIGUOUS.isdisjoint(value):
+        # curl takes a word that begins with # for a comment.
+        if not printable or value.startswith("#") or not _AMBIGUOUS.isdisjoint(value):
             return (
-                f"its {what} holds white space, a quote, a backslash or a character that is not "
-                "ASCII, which programs read differently there; use another format"
+                f"its {what} begins with #, or holds white space, a quote, a backslash or a "
+                "character that is not ASCII, which programs read differently there; use another "
+                "format"
             )
     return None
 

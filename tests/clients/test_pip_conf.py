@@ -1,0 +1,123 @@
+"""pip.conf, by the oldest pip of Python 3.11 and the newest, with `PIP_CONFIG_FILE`."""
+
+import pytest
+
+from artifact_index.rendering.entries import UvDocument
+from artifact_index.rendering.pip_conf import sensitive_pip_conf
+from support.client_runs import Clients, Run
+from support.index_server import IndexServer, Repository, make_wheel
+from support.python_clients import PIP_FLOOR, PIPS
+from support.uv_scenes import LOGIN, document, entry_for, logins
+
+pytestmark = pytest.mark.clients
+
+STALE = ("aws", "expired-token")
+
+
+def install(clients: Clients, pip: str, asked: UvDocument, *packages: str) -> Run:
+    text = sensitive_pip_conf(asked).text.get_secret_value()
+    env = {"PIP_CONFIG_FILE": str(clients.write("pip.conf", text))}
+    return clients.python(pip, "install", "--target", "target", *packages, env=env)
+
+
+@pytest.mark.parametrize("pip", PIPS)
+def test_pip_installs_with_the_login_in_the_url(
+    clients: Clients, server: IndexServer, private: Repository, pip: str
+) -> None:
+    run = install(clients, pip, document(entry_for(private, "acme"), public=None), "mine")
+
+    assert run.returncode == 0, run.output
+    assert clients.installed("target") == {"mine==1.0"}
+    assert logins(server.requests()) == {LOGIN}
+    assert server.tunnels() == []
+    assert LOGIN[1] not in run.output
+
+
+@pytest.mark.parametrize("pip", PIPS)
+@pytest.mark.parametrize(
+    "login", [("us@er", "p:/?#[]@!$&'()*+,;=%41 \"\\"), ("", "only"), ("token", "")]
+)
+def test_pip_sends_any_login_as_it_is(
+    clients: Clients, server: IndexServer, private: Repository, pip: str, login: tuple[str, str]
+) -> None:
+    private.accepts = lambda *given: given == login
+
+    asked = document(entry_for(private, "acme", login=login), public=None)
+    run = install(clients, pip, asked, "mine")
+
+    assert run.returncode == 0, run.output
+    assert login in logins(server.requests())
+
+
+@pytest.mark.parametrize("pip", PIPS)
+def test_each_of_two_indexes_gets_its_own_login(
+    clients: Clients, server: IndexServer, private: Repository, pip: str
+) -> None:
+    login = ("oauth2accesstoken", "second-token")
+    second = server.add_repository(
+        "second", make_wheel("theirs", "1.0"), accepts=lambda *given: given == login
+    )
+    asked = document(
+        entry_for(private, "acme"), entry_for(second, "second", login=login), public=None
+    )
+
+    run = install(clients, pip, asked, "mine", "theirs")
+
+    pages = [one for one in server.requests() if "/simple/" in one.path]
+    assert logins(one for one in pages if one.path.startswith("/second/")) == {login}
+    assert logins(one for one in pages if one.path.startswith("/pypi/acme/")) == {LOGIN}
+    if pip == PIP_FLOOR:
+        # It takes one of the two for all files of the host: the wrong one stops it.
+        assert run.returncode != 0
+        assert clients.installed("target") == set()
+    else:
+        assert run.returncode == 0, run.output
+        assert clients.installed("target") == {"mine==1.0", "theirs==1.0"}
+        assert logins(server.requests()) == {LOGIN, login}
+
+
+@pytest.mark.parametrize("pip", PIPS)
+def test_without_a_public_index_a_stale_token_stops_pip(
+    clients: Clients, server: IndexServer, private: Repository, public: Repository, pip: str
+) -> None:
+    """With one it does not: see the row FormatWithoutOrder in test_dependency_confusion.py."""
+    asked = document(entry_for(private, "acme", login=STALE), public=None)
+
+    run = install(clients, pip, asked, "mine")
+
+    assert run.returncode != 0
+    assert server.tunnels() == []
+
+
+@pytest.mark.parametrize("pip", PIPS)
+@pytest.mark.parametrize("package", ["mine", "other"])
+def test_a_blocked_index_stops_pip_before_the_public_look_alike(
+    clients: Clients, server: IndexServer, private: Repository, public: Repository,
+    pip: str, package: str,
+) -> None:  # fmt: skip
+    asked = document(entry_for(private, "acme", blocked=True), public=public)
+
+    run = install(clients, pip, asked, package)
+
+    assert run.returncode != 0
+    assert server.requests("public") == []
+
+
+@pytest.mark.parametrize("pip", PIPS)
+def test_with_no_index_pip_asks_nobody(clients: Clients, server: IndexServer, pip: str) -> None:
+    run = install(clients, pip, document(public=None), "mine")
+
+    assert run.returncode != 0
+    assert server.requests() == []
+
+
+@pytest.mark.parametrize("pip", PIPS)
+def test_an_explicit_index_is_not_asked(
+    clients: Clients, server: IndexServer, private: Repository, public: Repository, pip: str
+) -> None:
+    asked = document(entry_for(private, "acme", explicit=True), public=public)
+
+    run = install(clients, pip, asked, "other")
+
+    assert run.returncode == 0, run.output
+    assert server.requests("pypi/acme") == []

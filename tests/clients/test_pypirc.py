@@ -1,0 +1,67 @@
+"""The .pypirc, by a real upload of twine and an install of what was uploaded."""
+
+from dataclasses import replace
+
+import pytest
+
+from artifact_index.rendering.entries import IndexEntry
+from artifact_index.rendering.pypirc import sensitive_pypirc
+from artifact_index.rendering.uv_toml import sensitive_uv_toml
+from support.client_runs import Clients, Run
+from support.index_server import IndexServer, Repository, make_wheel
+from support.python_clients import TWINE
+from support.uv_clients import NEWEST
+from support.uv_scenes import LOGIN, document, entry_for, logins
+
+pytestmark = pytest.mark.clients
+
+
+def _entry(private: Repository, login: tuple[str, str] = LOGIN) -> IndexEntry:
+    return replace(entry_for(private, "acme", login=login), publish_url=private.publish_url)
+
+
+def _upload(clients: Clients, entry: IndexEntry) -> Run:
+    rendered = sensitive_pypirc(document(entry, public=None))
+    assert rendered.limits == ()
+    pypirc = clients.write(".pypirc", rendered.text.get_secret_value())
+    wheel = make_wheel("fresh", "1.2")
+    (clients.directory / wheel.filename).write_bytes(wheel.content)
+    arguments = ("--config-file", pypirc, "--repository", "acme", wheel.filename)
+    return clients.python(TWINE, "upload", *arguments, env={"TWINE_NON_INTERACTIVE": "1"})
+
+
+def test_twine_uploads_a_wheel_that_installs_again(
+    clients: Clients, server: IndexServer, private: Repository
+) -> None:
+    run = _upload(clients, _entry(private))
+
+    assert run.returncode == 0, run.output
+    assert logins(server.requests()) == {LOGIN}
+    assert {one.path for one in server.requests()} == {"/pypi/acme/"}
+    text = sensitive_uv_toml(document(_entry(private), public=None)).get_secret_value()
+    env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", text))}
+    clients.uv(NEWEST, "pip", "install", "--target", "target", "fresh", env=env)
+    assert clients.installed("target") == {"fresh==1.2"}
+
+
+@pytest.mark.parametrize(
+    "login", [("us%er", "p:/?#[]@!$&'()*+,;=%(x)s \"\\ ;#"), ("u", "t" * 2400)]
+)
+def test_twine_sends_any_login_as_it_is(
+    clients: Clients, server: IndexServer, private: Repository, login: tuple[str, str]
+) -> None:
+    private.accepts = lambda *given: given == login
+
+    run = _upload(clients, _entry(private, login))
+
+    assert run.returncode == 0, run.output
+    assert logins(server.requests()) == {login}
+
+
+def test_twine_stops_with_a_stale_token(
+    clients: Clients, server: IndexServer, private: Repository
+) -> None:
+    run = _upload(clients, _entry(private, ("aws", "expired-token")))
+
+    assert run.returncode != 0
+    assert "fresh" not in private.wheels
