@@ -232,25 +232,23 @@ def test_gitlab_forwards_although_there_is_no_public_index(
 
 
 @pytest.mark.parametrize("version", FOUR_VERSIONS)
+@pytest.mark.parametrize(
+    ("authenticate", "reason", "installed"),
+    [("auto", "RequestsForwarded", {"mine==9.9"}), ("always", None, set())],
+)
 def test_gitlab_forwards_a_request_without_a_login(
-    clients: Clients, public: Repository, gitlab: Repository, version: str
-) -> None:
+    clients: Clients, public: Repository, gitlab: Repository, version: str,
+    authenticate: str, reason: str | None, installed: set[str],
+) -> None:  # fmt: skip
     """With the credential-free file alone: `auto` asks without a login first, `always` never."""
     gitlab.add(make_wheel("mine", "1.0"))
-    for authenticate, reason, installed in (
-        ("auto", "RequestsForwarded", {"mine==9.9"}),
-        ("always", None, set()),
-    ):
-        scene = Scene(index={"authenticate": authenticate})
-        spec, placed = _options(scene, public), _placed(scene, gitlab.url, "gitlab")
-        assert _risk(spec, placed) == reason
-        text = public_uv_toml(document_of(spec, [placed]))
-        env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", text))}
-        target = clients.directory / "target"
-        run = clients.uv(version, "pip", *INSTALL, env=env)
-        assert clients.installed("target") == installed, run.output
-        if target.exists():
-            target.rename(clients.directory / "before")
+    scene = Scene(index={"authenticate": authenticate})
+    spec, placed = _options(scene, public), _placed(scene, gitlab.url, "gitlab")
+    config = clients.write("uv.toml", public_uv_toml(document_of(spec, [placed])))
+
+    assert _risk(spec, placed) == reason
+    run = clients.uv(version, "pip", *INSTALL, env={"UV_CONFIG_FILE": str(config)})
+    assert clients.installed("target") == installed, run.output
 
 
 def test_the_message_names_every_risk_at_once(private: Repository, public: Repository) -> None:

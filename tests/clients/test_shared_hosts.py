@@ -1,0 +1,50 @@
+"""Indexes that share a host: what uv does with them, and that the operator knows it."""
+
+import pytest
+
+from artifact_index.rendering.uv_toml import sensitive_uv_toml
+from support.client_runs import Clients
+from support.index_server import IndexServer, make_wheel
+from support.uv_clients import FLOOR, FOUR_VERSIONS
+from support.uv_scenes import LOGIN, document, entry_for, logins, private_repository
+
+pytestmark = pytest.mark.clients
+
+OTHER = ("oauth2accesstoken", "other-token")
+INSTALL = ("pip", "install", "--target", "target")
+
+
+@pytest.mark.parametrize("version", FOUR_VERSIONS)
+@pytest.mark.parametrize("above", ["", "team"])
+def test_uv_sends_the_login_of_a_root_to_what_is_below_it(
+    clients: Clients, server: IndexServer, version: str, above: str
+) -> None:
+    """The reason for `ShadowsSiblings`: the sibling's files are asked for with the wrong login."""
+    root = private_repository(server, above, "of-root")
+    below = server.add_repository(
+        "team/below", make_wheel("mine", "1.0"), accepts=lambda *given: given == OTHER
+    )
+    entries = (entry_for(root, "root"), entry_for(below, "below", login=OTHER))
+    text = sensitive_uv_toml(document(*entries, public=None)).get_secret_value()
+    env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", text))}
+
+    run = clients.uv(version, *INSTALL, "mine", env=env)
+
+    assert run.returncode != 0
+    assert LOGIN in logins(server.requests("team/below"))
+
+
+@pytest.mark.parametrize("version", FOUR_VERSIONS)
+def test_uv_sends_a_login_to_an_open_index_that_refuses(
+    clients: Clients, server: IndexServer, version: str
+) -> None:
+    """The reason for the note `AnonymousBesideCredentialed`; only the oldest uv does not."""
+    closed = private_repository(server, "closed", "of-closed")
+    refusing = server.add_repository("open", accepts=lambda *given: False)
+    entries = (entry_for(closed, "closed"), entry_for(refusing, "open", login=None))
+    text = sensitive_uv_toml(document(*entries, public=None)).get_secret_value()
+    env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", text))}
+
+    clients.uv(version, *INSTALL, "mine", env=env)
+
+    assert (LOGIN in logins(server.requests("open"))) == (version != FLOOR)
