@@ -46,9 +46,7 @@ def placed(**specs: dict[str, Any]) -> list[Placed]:
     return placed_of(*(view(index(name, {"name": name, **spec})) for name, spec in specs.items()))
 
 
-def made_of(
-    places: list[Placed], *formats: str, **spec: Any
-) -> tuple[list[DesiredOutput], str]:
+def made_of(places: list[Placed], *formats: str, **spec: Any) -> tuple[list[DesiredOutput], str]:
     outputs = [{"kind": "Secret", "name": "s", "formats": list(formats)}]
     made, problem = desired_outputs(options(spec={"outputs": outputs, **spec}), places, DIGESTER)
     return made, problem.message if problem else ""
@@ -155,7 +153,7 @@ def test_an_index_without_a_login_beside_one_with_a_login_is_noted(
     note = shared_host_note(spec, placed(**specs))
 
     assert (note is None) == (named is None)
-    assert note is None or (named or "") in note.message and "shared.example" in note.message
+    assert note is None or ((named or "") in note.message and "shared.example" in note.message)
 
 
 # -- indexes above their siblings

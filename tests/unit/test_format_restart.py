@@ -100,7 +100,9 @@ def restarted(made: list[DesiredOutput]) -> tuple[Memory, Broker]:
     return memory, broker
 
 
-def placed_after(memory: Memory, broker: Broker, records: list[IndexRecord], formats: list[dict[str, Any]]) -> list[Placed]:  # fmt: skip
+def placed_after(
+    memory: Memory, broker: Broker, records: list[IndexRecord], formats: list[dict[str, Any]]
+) -> list[Placed]:
     """The places of a first pass after the start: only seeded logins have an answer."""
     views = []
     for one in records:

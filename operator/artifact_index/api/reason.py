@@ -12,8 +12,9 @@ class Reason:
 
     `kinds` are the kinds whose conditions can have it. `polarity` says what it does to Ready:
     see `CONDITIONS_OF` in `reasons.py`. `condition` is the type of the condition that a note has
-    as its own, or that the reason can also appear in. `stalled_after` is the number of seconds after which a
-    reason to retry becomes one to act, by default; `stalled_where` says in words where it is one.
+    as its own, or that the reason can also appear in. `stalled_after` is the number of seconds
+    after which a reason to retry becomes one to act, by default; `stalled_where` says in words
+    where it is one.
     """
 
     name: str
