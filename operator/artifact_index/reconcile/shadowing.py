@@ -5,15 +5,19 @@ that fit a request, takes the one with the shortest path. So an index with a log
 would have its login sent to every other index of that host.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
-from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from artifact_index.api import reason_names as reasons
 from artifact_index.reconcile.checks import Problem
 from artifact_index.reconcile.served import Served
 from artifact_index.reconcile.views import IndexView
+from artifact_index.rendering.entries import IndexEntry
+from artifact_index.rendering.urls import has_userinfo, without_userinfo
 
 
 class _Root(NamedTuple):
@@ -50,29 +54,39 @@ def shadowing_problems(
 
 
 def _root(view: IndexView, served: Mapping[str, Served]) -> _Root | None:
-    url = view.url
     before = served.get(view.record.uid)
-    if url is None and before is not None and before.entry.verbatim_url is None:
-        url = before.entry.url
+    url = view.url
+    if url is None and before is not None:
+        url = _written_url(before.entry)
     if not url:
         return None
-    parts = urlsplit(url)
-    path = parts.path.rstrip("/")
+    scheme, _, rest = without_userinfo(url).partition("://")
+    address, _, path = re.split("[?#]", rest)[0].partition("/")
+    path = f"/{path}".rstrip("/")
     for end in ("/+simple", "/simple"):
         if path.endswith(end):
             path = path.removesuffix(end)
             break
-    return _Root(f"{parts.scheme}://{parts.netloc.lower()}", f"{path}/")
+    return _Root(f"{scheme}://{address.lower()}", f"{path}/")
+
+
+def _written_url(entry: IndexEntry) -> str:
+    verbatim = entry.verbatim_url
+    return verbatim.get_secret_value() if verbatim is not None else entry.url
 
 
 def _has_login(view: IndexView, served: Mapping[str, Served]) -> bool:
-    before = served.get(view.record.uid)
     if view.login is not None:
-        verbatim = view.login.verbatim_url
-        return view.login.credentialed or (
-            verbatim is not None and "@" in urlsplit(verbatim.get_secret_value()).netloc
-        )
-    return before is not None and (before.bare or before.entry.credential is not None)
+        return view.login.credentialed or _has_userinfo(view.login.verbatim_url)
+    before = served.get(view.record.uid)
+    if before is None:
+        return False
+    entry = before.entry
+    return before.bare or entry.credential is not None or _has_userinfo(entry.verbatim_url)
+
+
+def _has_userinfo(verbatim: SecretStr | None) -> bool:
+    return verbatim is not None and has_userinfo(verbatim.get_secret_value())
 
 
 def _problem(names: Sequence[str]) -> Problem:
