@@ -4,6 +4,7 @@ import base64
 import configparser
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ OUTPUTS = [
     {"kind": "ConfigMap", "name": "public", "formats": ["UvToml"]},
     {"kind": "Secret", "name": "variables", "formats": ["Environment"]},
 ]  # fmt: skip
-KEYS = {
+KEYS: dict[tuple[str, str], set[str]] = {
     ("Secret", "files"): {"uv.toml", "netrc", "pip.conf", ".pypirc", "config.toml"},
     ("ConfigMap", "public"): {"uv.toml"},
     ("Secret", "variables"): {
@@ -139,7 +140,7 @@ def test_a_restart_over_variables_alone_writes_and_mints_nothing(world: World) -
     namespace = world.namespace("formats-restart")
     principal = "arn:aws:iam::111122223333:user/formats-restart"
     source = code_artifact("key", domain="formats-restart", repository="formats-restart")
-    outputs = [
+    outputs: list[dict[str, Any]] = [
         {"kind": "Secret", "name": each.lower(), "formats": [each]}
         for each in ("Environment", "Netrc", "PipConf", "PdmToml")
     ]
