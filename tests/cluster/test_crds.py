@@ -120,6 +120,7 @@ def test_stored_defaults_are_the_documented_ones(plane: ControlPlane, namespace:
     assert own == {
         "explicit": False,
         "priority": 100,
+        "publish": False,
         "suspend": False,
         "whenUnavailable": "Block",
     }
@@ -281,6 +282,6 @@ def test_the_examples_are_accepted_and_come_back_unchanged(
     examples = f"{rendered}---\n{secrets}".replace("namespace: builders", f"namespace: {namespace}")
     applied = plane.kubectl("apply", "--server-side", "-f", "-", input=examples).stdout
     assert applied.count("artifactindex.artifactindex.dev/") == 5
-    assert applied.count("indexoptions.artifactindex.dev/") == 1
+    assert applied.count("indexoptions.artifactindex.dev/") == 2
     again = plane.kubectl("diff", "--server-side", "-f", "-", input=examples, check=False)
     assert (again.returncode, again.stdout) == (0, "")
