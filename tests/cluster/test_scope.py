@@ -156,7 +156,7 @@ VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletec
 
 ALLOWED = {
     "artifactindexes": {"list", "watch"},
-    "indexoptions": {"list", "watch"},
+    "indexoptions": {"get", "list", "watch"},
     "artifactindexes/status": {"patch"},
     "indexoptions/status": {"patch"},
     "secrets": {"get", "list", "watch", "create", "patch", "delete"},
