@@ -223,7 +223,7 @@ def test_http_is_refused_unless_the_administrator_allows_it(world: World) -> Non
         ),
         "host": (
             {"googleArtifactRegistry": {"project": "acme-prod", "location": "europe",
-                                        "repository": "r", "host": "http://p.example",
+                                        "repository": "r", "host": "http://registry.example",
                                         "auth": {"secretRef": {"name": "login"}}}},
             "spec.googleArtifactRegistry.host",
         ),
@@ -233,7 +233,7 @@ def test_http_is_refused_unless_the_administrator_allows_it(world: World) -> Non
         ),
     }  # fmt: skip
     world.apply(
-        secret("login", {"password": "s3cret", "url": "http://ci:s3cret@p.example/simple/",
+        secret("login", {"password": "s3cret", "url": "http://ci:s3cret@verbatim.example/simple/",
                          "key.json": "{}"}),
         *(artifact_index(name, name=name, **spec) for name, (spec, _) in specs.items()),
         artifact_index("secure", name="secure", labels={"safe": "yes"},
@@ -264,7 +264,7 @@ def test_http_is_refused_unless_the_administrator_allows_it(world: World) -> Non
     with operator(world, "--namespace", namespace, "--allow-http"):
         for name in ("anonymous", "basic", "verbatim"):
             world.wait_condition("artifactindex", namespace, name, reason="Available")
-    assert "ci:s3cret@p.example" in (world.uv_toml(namespace, "uv-config") or "")
+    assert "ci:s3cret@verbatim.example" in (world.uv_toml(namespace, "uv-config") or "")
 
     # Taken back: what was allowed leaves the file at once.
     with operator(world, "--namespace", namespace):
