@@ -18,6 +18,7 @@ from artifact_index.api.constants import (
     VERSION,
 )
 from artifact_index.kube.connect import load_configuration
+from artifact_index.kube.port import LIST_PAGE
 from artifact_index.reconcile.observer import Observer
 from artifact_index.reconcile.resync import CONFIG_MAP_SELECTOR, SECRET_SELECTOR
 
@@ -111,7 +112,7 @@ def settings(watch_patience: float) -> kopf.OperatorSettings:
     chosen.persistence.finalizer = _NO_FINALIZER
     chosen.persistence.diffbase_storage = NoDiffBase()
     chosen.persistence.progress_storage = NoProgress()
-    chosen.watching.chunk_size = 500
+    chosen.watching.chunk_size = LIST_PAGE
     chosen.watching.connect_timeout = 10
     chosen.watching.label_selectors["v1", "secrets"] = SECRET_SELECTOR
     chosen.watching.label_selectors["v1", "configmaps"] = CONFIG_MAP_SELECTOR

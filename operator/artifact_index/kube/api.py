@@ -20,7 +20,7 @@ from kubernetes.aio.config import ConfigException
 
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.kube.errors import UNREACHABLE, ApiError, error_from_response, shorten
-from artifact_index.kube.port import ListPage, Object
+from artifact_index.kube.port import LIST_PAGE, ListPage, Object
 from artifact_index.kube.resources import SECRETS, Resource
 from artifact_index.kube.retries import delay_before_retry
 
@@ -71,7 +71,7 @@ class KubeApi:
         *,
         namespace: str | None = None,
         label_selector: str | None = None,
-        page: int = 500,
+        page: int = LIST_PAGE,
     ) -> AsyncIterator[ListPage]:
         """Yield the objects page by page (see `KubePort.list`)."""
         path = resource.collection_path(namespace)
