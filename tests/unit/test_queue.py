@@ -50,6 +50,16 @@ async def test_outputs_come_before_statuses_and_the_urgent_ones_first(queue: Wor
     assert await taken(queue) == [B, C, A, STATUS]
 
 
+async def test_a_key_is_busy_from_being_ready_until_it_is_done(queue: WorkQueue) -> None:
+    queue.add(A, 1)
+    assert not queue.is_busy(A)
+    queue.add(A, 0)
+    assert queue.is_busy(A)
+    assert await queue.get() == A and queue.is_busy(A)
+    queue.done(A)
+    assert not queue.is_busy(A)
+
+
 async def test_of_equal_urgency_the_first_asked_for_comes_first() -> None:
     queue = WorkQueue(urgency=lambda _: 0.0)
     for key in (C, A, B):

@@ -585,6 +585,21 @@ async def test_consent_withdrawn_ends_a_suspended_index_too(engine: Engine) -> N
 # -- an index of several options
 
 
+async def test_the_status_of_an_index_waits_for_a_pass_that_may_change_it(engine: Engine) -> None:
+    acme = index_key(ObjectRef(NAMESPACE, "acme"))
+    engine.index("acme")
+    engine.options()
+    engine.queue.add(OPTIONS, 0)
+    assert await engine.queue.get() == OPTIONS
+    await engine.reconciler.reconcile(acme)
+    assert engine.status("artifactindexes", "acme")["observedGeneration"] == -1
+    assert acme in engine.queue._due
+    await engine.reconciler.reconcile(OPTIONS)
+    engine.queue.done(OPTIONS)
+    await engine.settle(acme)
+    assert engine.status("artifactindexes", "acme")["observedGeneration"] == 1
+
+
 async def test_the_status_of_an_index_is_that_of_its_worst_place(engine: Engine) -> None:
     engine.secret("gcp-key")
     engine.index("gar", GAR)

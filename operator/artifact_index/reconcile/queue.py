@@ -77,6 +77,10 @@ class WorkQueue:
         self.add(key, delay)
         return delay
 
+    def is_busy(self, key: Key) -> bool:
+        """Whether a pass over the object is under way, or about to be."""
+        return key in self._working or key in self._queued
+
     def failures(self, key: Key) -> int:
         """How many passes over the object have failed in a row."""
         return self._failures.get(key, 0)

@@ -16,11 +16,11 @@ from artifact_index.reconcile.gather import Gathered, Gatherer
 from artifact_index.reconcile.memory import Memory
 from artifact_index.reconcile.outputs import desired_outputs
 from artifact_index.reconcile.placement import Placed, place, place_vanished
-from artifact_index.reconcile.queue import WorkQueue
+from artifact_index.reconcile.queue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.recorder import Recorder
 from artifact_index.reconcile.records import ObjectRef, OptionsRecord, OutputRef
 from artifact_index.reconcile.served import first_withdrawal
-from artifact_index.reconcile.store import Key, Store, index_key
+from artifact_index.reconcile.store import Key, Store, index_key, options_key
 from artifact_index.reconcile.summarize import (
     OptionsOutcome,
     index_status,
@@ -228,6 +228,10 @@ class Reconciler:
         if not consumers:
             self._memory.forget_index(key.ref)
             status = unselected_status(record, self._gatherer.spec_problem(record), self._now())
+        elif any(self._queue.is_busy(options_key(one.ref)) for one in consumers):
+            # Each of them may change what the status says: it is written once, when all are done.
+            self._queue.add(key, DEBOUNCE)
+            return
         else:
             placed = self._placement_of(key.ref, record.generation, [one.ref for one in consumers])
             if placed is None:
