@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from artifact_index.api import reason_names as reasons
@@ -40,14 +41,20 @@ class Served:
 
     def withdraw_at(self, margins: Margins) -> int | None:
         """When the entry's token has to leave the file; None for a static login."""
-        times = schedule(
-            login_digest=self.token or "",
-            minted_at=self.minted_at,
-            expires_at=self.expires_at,
-            max_build=0,
-            margins=margins,
-        )
-        return times.withdraw_at
+        return _withdrawal(self.minted_at, self.expires_at, margins)
+
+
+@lru_cache(maxsize=1024)
+def _withdrawal(minted_at: int, expires_at: int | None, margins: Margins) -> int | None:
+    """Kept: a token that a thousand files share is asked for by each of them at a rotation."""
+    times = schedule(
+        login_digest="",  # decides the refresh only
+        minted_at=minted_at,
+        expires_at=expires_at,
+        max_build=0,
+        margins=margins,
+    )
+    return times.withdraw_at
 
 
 def first_withdrawal(served: Mapping[str, Served], margins: Margins) -> int | None:
