@@ -81,7 +81,7 @@ class Fleet:
     """The user: changes objects at random, and remembers what ought to be there.
 
     `deleted` and `moved` are the indexes taken away since the last settled state, or from one
-    environment to the other; `may_vanish` are the outputs taken away.
+    environment to the other; `may_vanish` are the outputs taken away, whose names never come again.
     """
 
     world: World
@@ -151,7 +151,6 @@ class Fleet:
         """What there is now was seen everywhere: from here on nothing of it may be missing."""
         self.deleted.clear()
         self.moved.clear()
-        self.may_vanish.clear()
 
     def may_lack(self, options: str, index: str) -> bool:
         """Whether an output may have lost an index by now.
