@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from demo.cluster import Cluster, condition, uv_toml, wait_for
+from demo.cluster import Cluster, Object, condition, uv_toml, wait_for
 from demo.narrator import Narrator
 from demo.stage import GOOGLE_ACCOUNT, LOOK_ALIKE, PRIVATE, TOKEN_SECONDS, Index, Stage
 from support.operator_process import OperatorProcess
@@ -23,6 +23,9 @@ MARGINS = [
         "min-refresh-interval",
     )
 ]  # fmt: skip
+DENIED = ("InvalidCredential", "CredentialExpired")
+"""Why an index with a refused login is not ready: before, and after the end of its last token."""
+
 _USERINFO = re.compile(r"""(://[^:/@\s"']+):[^@\s"']+@""")
 
 
@@ -69,7 +72,8 @@ class Story:
     def everything_becomes_available(self) -> None:
         """Both kinds, with the columns that a user sees."""
         with self.narrator.step(f"{self.cluster.listing}: all Available"):
-            self._wait_ready("indexoptions", "uv-config", "Available")
+            for name in ("uv-config", "all-clients"):
+                self._wait_ready("indexoptions", name, "Available")
             for name in (*self.stage.indexes, "pytorch-cpu"):
                 self._wait_ready("artifactindexes", name, "Available")
             self.narrator.detail(self.cluster.table())
@@ -139,8 +143,8 @@ class Story:
         with self.narrator.step("the key of the Google service account is deleted; its token ends"):
             self.stage.google.remove_keys(GOOGLE_ACCOUNT)
             self._wait_ready("indexoptions", "uv-config", "IndexesNotReady", seconds=40)
-            ready = condition(self.cluster.get("artifactindexes", index.name), "Ready")
-            expect(ready.get("status") == "False", f"{index.name}: {ready}")
+            # The status of an index follows that of the IndexOptions.
+            ready = self._wait_ready("artifactindexes", index.name, *DENIED)
             options = condition(self.cluster.get("indexoptions", "uv-config"), "Ready")
             expect(index.name in options["message"], f"names no culprit: {options['message']}")
             self.narrator.detail(self.cluster.table())
@@ -175,19 +179,21 @@ class Story:
         tunnels = [r.path for r in self.stage.log.requests() if r.method == "CONNECT"]
         expect(not tunnels, f"uv wanted to reach {tunnels}")
 
-    def _wait_ready(self, plural: str, name: str, reason: str, *, seconds: float = 20) -> None:
-        seen: dict[str, Any] = {}
+    def _wait_ready(self, plural: str, name: str, *reasons: str, seconds: float = 20) -> Object:
+        """Wait until Ready has one of the reasons; returns the condition."""
+        seen: Object = {}
 
         def reached() -> bool:
             seen.update(condition(self.cluster.get(plural, name), "Ready"))
-            return bool(seen.get("reason") == reason)
+            return seen.get("reason") in reasons
 
         try:
-            wait_for(reached, f"{plural}/{name} to be {reason}", seconds)
+            wait_for(reached, f"{plural}/{name} to be {' or '.join(reasons)}", seconds)
         except TimeoutError as error:
             raise UnexpectedError(
                 f"{error}; it is {seen.get('reason')}: {seen.get('message')}"
             ) from None
+        return seen
 
     def _installs(self, text: str, index: Index) -> None:
         """Install, and look at the index' own log for who came with which login."""
