@@ -585,6 +585,17 @@ async def test_consent_withdrawn_ends_a_suspended_index_too(engine: Engine) -> N
 # -- an index of several options
 
 
+async def test_passes_without_a_write_leave_the_loop_to_others_in_between(engine: Engine) -> None:
+    for number in range(50):
+        engine.queue.add(index_key(ObjectRef(NAMESPACE, f"gone-{number}")), 0)
+    worker, turns = asyncio.create_task(engine.reconciler.work()), 0
+    while not engine.queue.idle:
+        await asyncio.sleep(0)
+        turns += 1
+    worker.cancel()
+    assert turns >= 50
+
+
 async def test_the_status_of_an_index_waits_for_a_pass_that_may_change_it(engine: Engine) -> None:
     acme = index_key(ObjectRef(NAMESPACE, "acme"))
     engine.index("acme")

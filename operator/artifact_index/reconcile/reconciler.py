@@ -1,5 +1,6 @@
 """One pass over one object: gather, place, plan, apply, summarise."""
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Container, Sequence
@@ -72,6 +73,8 @@ class Reconciler:
                 await self.reconcile(key)
             finally:
                 self._queue.done(key)
+            # A pass that writes nothing never waits: a thousand in a row would hold the loop.
+            await asyncio.sleep(0)
 
     async def reconcile(self, key: Key) -> None:
         """One pass over an object. Whatever fails is logged and tried again later."""
