@@ -1,7 +1,7 @@
 """Gathering: everything that one pass over an IndexOptions decides on, and nothing is written."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from artifact_index.api.conditions import READY
@@ -122,10 +122,11 @@ class Gatherer:
                     raise
                 # A matter of this one Secret; the other indexes must not wait for it.
                 return _Attempt(record, scope, secret_is_forbidden(facts.use, error.message))
-            facts = IndexFacts(
-                record, facts.policy, secret, facts.secret_is_output, self._missing_for(record)
-            )
+            facts = replace(facts, secret=secret)
             problem = first_violation(SOURCE_CHECKS, facts)
+            if problem is not None and problem.reason in MISSING_REASONS:
+                facts = replace(facts, missing_for=self._missing_for(record))
+                problem = first_violation(SOURCE_CHECKS, facts)
             self._note_missing(record, problem)
         if problem is not None:
             return _Attempt(record, scope, problem)
