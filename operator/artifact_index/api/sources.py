@@ -1,56 +1,21 @@
 """Sources of an ArtifactIndex: where an index is and which login it takes."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from artifact_index.api.base import ApiModel
 from artifact_index.api.duration import GoDuration, duration_between
 from artifact_index.api.fields import DataKey, ObjectName, RegistryHost, Url
-from artifact_index.api.rules import Rule, Rules, exactly_one, matching
+from artifact_index.api.identities import (
+    AssumeRole,
+    CodeArtifactAuth,
+    GoogleArtifactRegistryAuth,
+    Impersonate,
+)
+from artifact_index.api.rules import Rules, matching
 
 EndpointType = Literal["IPv4", "DualStack"]
-
-_ONE_LOGIN = exactly_one(
-    ("operatorIdentity", "secretRef"),
-    "must set exactly one of `operatorIdentity` and `secretRef`; `secretRef` logs in with keys of "
-    "a Secret in this namespace and needs nobody's consent",
-)
-
-
-class OperatorIdentityAuth(ApiModel):
-    """Log in as the operator itself. It has no fields."""
-
-
-class AwsSecretRef(ApiModel):
-    """An AWS access key in a Secret."""
-
-    name: ObjectName
-    """Name of the Secret, in this namespace. Label it `artifactindex.dev/role: source` and
-    changes take effect at once."""
-
-    access_key_id_key: Annotated[DataKey, Field(alias="accessKeyIDKey")] = "AWS_ACCESS_KEY_ID"
-    """Key of the Secret that holds the access key's ID."""
-
-    secret_access_key_key: DataKey = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a key
-    """Key of the Secret that holds the secret access key."""
-
-    session_token_key: DataKey | None = None
-    """Key of the Secret that holds the session token of temporary keys. Absent: the access key
-    is a long-lived one."""
-
-
-class CodeArtifactAuth(ApiModel):
-    """Which AWS identity asks for the token; exactly one."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (_ONE_LOGIN,)
-
-    operator_identity: OperatorIdentityAuth | None = None
-    """The operator's own AWS identity: IRSA, Pod Identity, node role. It needs the
-    administrator's consent for this namespace (--operator-identity-namespaces)."""
-
-    secret_ref: AwsSecretRef | None = None
-    """An AWS access key in a Secret of this namespace."""
 
 
 class CodeArtifactSource(ApiModel):
@@ -142,29 +107,9 @@ class CodeArtifactSource(ApiModel):
     """Which identity asks for the token. Absent: the operator's own, as with
     `operatorIdentity: {}`."""
 
-
-class GoogleSecretRef(ApiModel):
-    """A Google service account key in a Secret."""
-
-    name: ObjectName
-    """Name of the Secret, in this namespace. Label it `artifactindex.dev/role: source` and
-    changes take effect at once."""
-
-    key: DataKey = "key.json"
-    """Key of the Secret that holds the service account key file (JSON)."""
-
-
-class GoogleArtifactRegistryAuth(ApiModel):
-    """Which Google identity asks for the token; exactly one."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (_ONE_LOGIN,)
-
-    operator_identity: OperatorIdentityAuth | None = None
-    """The operator's application default credentials. They need the administrator's consent for
-    this namespace (--operator-identity-namespaces)."""
-
-    secret_ref: GoogleSecretRef | None = None
-    """A service account key in a Secret of this namespace."""
+    assume_role: AssumeRole | None = None
+    """An IAM role that this identity assumes first; the token is then the role's. AWS bounds such
+    a session to one hour, which matters for `tokenDuration: 0s` alone."""
 
 
 class GoogleArtifactRegistrySource(ApiModel):
@@ -222,6 +167,10 @@ class GoogleArtifactRegistrySource(ApiModel):
     auth: GoogleArtifactRegistryAuth | None = None
     """Which identity asks for the token. Absent: the operator's own, as with
     `operatorIdentity: {}`."""
+
+    impersonate: Impersonate | None = None
+    """A service account that this identity impersonates first; the token is then that
+    account's."""
 
 
 class UrlSecretRef(ApiModel):

@@ -18,7 +18,7 @@ from artifact_index.credentials.errors import LoginError
 logger = logging.getLogger(__name__)
 
 # Codes of the CodeArtifact model (API reference, "Errors" of both operations), the unmodelled ones
-# of SigV4, and those of the STS calls that boto3 makes for the operator's own identity.
+# of SigV4, and those of STS, for the operator's own identity and for the steps of a login.
 REASON_BY_CODE: Final[Mapping[str, str]] = {
     "AccessDenied": "AccessDenied",
     "AccessDeniedException": "AccessDenied",
@@ -59,7 +59,7 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 NO_IDENTITY_REMEDY: Final = (
     "the operator has no AWS identity of its own: give its ServiceAccount a role (IRSA or EKS Pod "
-    "Identity), or log in with codeArtifact.auth.secretRef"
+    "Identity), or log in with codeArtifact.auth.serviceAccountRef or secretRef"
 )
 
 
@@ -92,31 +92,31 @@ _LOCAL_FAILURES: Final[tuple[tuple[tuple[str, ...], str, str], ...]] = (
     (
         ("EndpointProviderError", "BaseEndpointResolverError"),
         "InvalidRequest",
-        "CodeArtifact has no endpoint for region {call.region!r} and the operator's endpoint "
+        "{call.service} has no endpoint for region {call.region!r} and the operator's endpoint "
         "settings: correct codeArtifact.region or the AWS_USE_… variables of the operator",
     ),
     (
         ("ParamValidationError",),
         "InvalidRequest",
-        "CodeArtifact's {call.operation} does not take these values: check domain, domainOwner, "
-        "repository and tokenDuration",
+        "{call.service}'s {call.operation} does not take these values: check the fields of "
+        "codeArtifact",
     ),
     (
         ("SSLError",),
         "CloudUnavailable",
-        "the TLS certificate of CodeArtifact in {call.region} is not trusted: check the proxy and "
-        "AWS_CA_BUNDLE of the operator; it is asked again",
+        "the TLS certificate of {call.service} in {call.region} is not trusted: check the proxy "
+        "and AWS_CA_BUNDLE of the operator; it is asked again",
     ),
     (
         ("ReadTimeoutError", "ConnectTimeoutError"),
         "CloudUnavailable",
-        "CodeArtifact in {call.region} did not answer {call.operation} in time: check the "
+        "{call.service} in {call.region} did not answer {call.operation} in time: check the "
         "operator's way out of the cluster; it is asked again",
     ),
     (
         ("HTTPClientError", "ConnectionError"),
         "CloudUnavailable",
-        "CodeArtifact in {call.region} could not be reached: check codeArtifact.region and the "
+        "{call.service} in {call.region} could not be reached: check codeArtifact.region and the "
         "operator's way out of the cluster; it is asked again",
     ),
 )
@@ -150,11 +150,11 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
 
 
 def unusable_answer(call: AwsCall) -> LoginError:
-    """The error for an answer that is not CodeArtifact's."""
+    """The error for an answer that is not the service's."""
     return LoginError(
         "CloudUnavailable",
-        f"what answered {call.operation} in {call.region} is not CodeArtifact: check the proxy and "
-        "the AWS_ENDPOINT_URL… variables of the operator; it is asked again",
+        f"what answered {call.operation} in {call.region} is not {call.service}: check the proxy "
+        "and the AWS_ENDPOINT_URL… variables of the operator; it is asked again",
         permanent=False,
     )
 

@@ -40,8 +40,8 @@ class Clouds:
     def grant(self, request: GrantRequest, material: Material) -> Grant:
         """What the request's cloud grants. Raises LoginError and nothing else.
 
-        `material` holds the values of the request's Secret; it is empty for the operator's own
-        identity.
+        `material` holds the values of the request's Secret, or a ServiceAccount's token; it is
+        empty for the operator's own identity.
         """
         try:
             return self._ask(request, material)

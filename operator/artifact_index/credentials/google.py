@@ -18,14 +18,20 @@ from artifact_index.credentials.google_identities import (
     DEFAULT_TOKEN_URL,
     Endpoints,
     Login,
+    impersonated,
     operator_login,
     secret_key_login,
+    service_account_login,
 )
 from artifact_index.credentials.grants import (
+    SUBJECT_TOKEN,
     GoogleTokenRequest,
     Grant,
+    Identity,
     Material,
     OperatorIdentity,
+    SecretIdentity,
+    ServiceAccountIdentity,
 )
 from artifact_index.credentials.sdk_logs import quiet_sdks
 
@@ -79,15 +85,26 @@ class GoogleTokens:
         return Grant(value=SecretStr(token), minted_at=minted_at, expires_at=ends)
 
     def _login(self, request: GoogleTokenRequest, material: Material) -> Login:
-        if isinstance(request.identity, OperatorIdentity):
-            return operator_login(self._endpoints)
-        key = material.get("key_json")
-        if key is None:
-            # Never the operator's own identity instead.
-            raise LoginError(
-                "InvalidCredential", "the referenced Secret holds no key", permanent=True
-            )
-        return secret_key_login(key.get_secret_value(), self._endpoints)
+        login = self._first_step(request.identity, material)
+        if request.impersonate is None:
+            return login
+        return impersonated(login, request.impersonate, self._endpoints)
+
+    def _first_step(self, identity: Identity, material: Material) -> Login:
+        match identity:
+            case OperatorIdentity():
+                return operator_login(self._endpoints)
+            case SecretIdentity():
+                key = material.get("key_json")
+                if key is None:
+                    # Never the operator's own identity instead.
+                    raise LoginError(
+                        "InvalidCredential", "the referenced Secret holds no key", permanent=True
+                    )
+                return secret_key_login(key.get_secret_value(), self._endpoints)
+            case ServiceAccountIdentity():
+                token = material[SUBJECT_TOKEN].get_secret_value()
+                return service_account_login(identity, token, self._endpoints)
 
     def _refresh(self, login: Login) -> tuple[str, int | None, Answer | None]:
         """Token, google-auth's expiry in POSIX seconds, and the answer that brought them."""

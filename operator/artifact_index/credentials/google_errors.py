@@ -61,14 +61,18 @@ def login_error(
     if answer.status == 200:
         return _unusable(answer, login)
     logger.info("Google refused a token: status %d, code %s", answer.status, _named(answer))
-    if login.kind == "metadata":
+    if login.kind == "metadata" and not _impersonating(answer):
         return _metadata_refused(answer, login, now=now)
     return _refused(answer, login, now=now)
 
 
+def _impersonating(answer: Answer) -> bool:
+    return answer.url.endswith(":generateAccessToken")
+
+
 def _failed_within(error: Exception, login: Login) -> LoginError:
     """Nothing was asked: it failed at a file or a signature."""
-    if login.kind == "federated":
+    if login.kind == "federated" and login.operator:
         return _no_identity("the operator's identity token can't be read from its file")
     return LoginError(
         "InternalError",
@@ -143,6 +147,8 @@ def _refused(answer: Answer, login: Login, *, now: float) -> LoginError:
 
 def _transient(answer: Answer, login: Login, *, now: float) -> LoginError:
     which = "metadata server" if login.kind == "metadata" else "token service"
+    if _impersonating(answer):
+        which = "IAM Credentials API"
     retry_after = parse_retry_after(answer.headers.get("retry-after"), now=now)
     if answer.status == 429 or answer.code == "RESOURCE_EXHAUSTED":
         return LoginError(
@@ -162,30 +168,44 @@ def _transient(answer: Answer, login: Login, *, now: float) -> LoginError:
 
 def _must_act(reason: str, answer: Answer, login: Login) -> str:
     named = _named(answer)
-    if answer.url.endswith(":generateAccessToken"):
-        if reason == "AccessDenied":
-            return (
-                f"{login.who} may not impersonate the service account of its file: grant it "
-                "iam.serviceAccounts.getAccessToken (roles/iam.workloadIdentityUser or "
-                "roles/iam.serviceAccountTokenCreator) there, with the IAM Credentials API enabled"
-            )
-        return (
-            f"Google did not let {login.who} impersonate the service account of its file "
-            f"({named}): check that it exists and is enabled"
-        )
+    if _impersonating(answer):
+        return _impersonation_refused(reason, named, login)
     if reason == "InvalidCredential" and login.kind == "key":
         return (
             f"Google does not accept {login.who} ({named}): the key or its service account was "
             "deleted or disabled, or the operator's clock is wrong; store a new key"
         )
     if login.kind == "federated":
+        return _federation_refused(named, login)
+    if reason == "AccessDenied":
+        return f"Google denies a token to {login.who} ({named}): check the organisation's policies"
+    return f"Google does not accept {login.who} ({named}): check the credential and create it anew"
+
+
+def _impersonation_refused(reason: str, named: str, login: Login) -> str:
+    if reason == "AccessDenied":
+        return (
+            f"{login.who} may not impersonate {login.account}: grant it "
+            "iam.serviceAccounts.getAccessToken (roles/iam.workloadIdentityUser or "
+            "roles/iam.serviceAccountTokenCreator) there, with the IAM Credentials API enabled"
+        )
+    return (
+        f"Google did not let {login.who} impersonate {login.account} ({named}): check that it "
+        "exists and is enabled, and the delegates and the token lifetime that are asked for"
+    )
+
+
+def _federation_refused(named: str, login: Login) -> str:
+    if login.operator:
         return (
             f"Google does not accept {login.who} ({named}): check the provider in the file's "
             "audience, its allowed audiences, issuer and attribute condition"
         )
-    if reason == "AccessDenied":
-        return f"Google denies a token to {login.who} ({named}): check the organisation's policies"
-    return f"Google does not accept {login.who} ({named}): check the credential and create it anew"
+    return (
+        f"Google does not accept the token of {login.who} ({named}): check the provider in "
+        "googleArtifactRegistry.auth.serviceAccountRef, its allowed audiences, its issuer, its "
+        "attribute mapping and its condition"
+    )
 
 
 def _named(answer: Answer) -> str:

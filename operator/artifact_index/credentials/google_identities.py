@@ -8,22 +8,26 @@ and the endpoints are the operator's own settings.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google_http import invalid_json
+from artifact_index.credentials.grants import Impersonation, ServiceAccountIdentity
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 UNIVERSE: Final = "googleapis.com"
 DEFAULT_TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105
 DEFAULT_STS_URL: Final = "https://sts.googleapis.com/v1/token"
+DEFAULT_IAM_CREDENTIALS_URL: Final = "https://iamcredentials.googleapis.com"
+JWT_TYPE: Final = "urn:ietf:params:oauth:token-type:jwt"
 
 NO_IDENTITY_REMEDY: Final = (
     "give its ServiceAccount a Google identity (Workload Identity Federation), set "
-    "GOOGLE_APPLICATION_CREDENTIALS, or log in with googleArtifactRegistry.auth.secretRef"
+    "GOOGLE_APPLICATION_CREDENTIALS, or log in with googleArtifactRegistry.auth.serviceAccountRef "
+    "or secretRef"
 )
 
 Kind = Literal["key", "user", "federated", "metadata"]
@@ -42,18 +46,64 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Credentials that `refresh()` can be called on, and who they are, for messages."""
+    """Credentials that `refresh()` can be called on, and who they are, for messages.
+
+    `account` is the service account that is impersonated in the end, in words.
+    """
 
     credentials: Any
     kind: Kind
     who: str
     operator: bool
+    account: str = "the service account of its file"
 
 
 def secret_key_login(key_json: str, endpoints: Endpoints) -> Login:
     """The service account key in a Secret. Raises LoginError (InvalidCredential)."""
     info = _json_object(key_json, "the service account key in the referenced Secret")
     return _key_login(info, endpoints, operator=False)
+
+
+def service_account_login(
+    identity: ServiceAccountIdentity, token: str, endpoints: Endpoints
+) -> Login:
+    """A Kubernetes ServiceAccount, by the token that was asked for it, at Google's STS."""
+    from google.auth import identity_pool  # noqa: PLC0415 - imported when first needed
+
+    class Supplier(identity_pool.SubjectTokenSupplier):  # type: ignore[misc]
+        """Hands over the token, which was made for this one exchange."""
+
+        def get_subject_token(self, context: Any, request: Any) -> str:
+            """The token of the ServiceAccount."""
+            return token
+
+    credentials = identity_pool.Credentials(
+        audience=identity.exchange,
+        subject_token_type=JWT_TYPE,
+        subject_token_supplier=Supplier(),
+        token_url=endpoints.sts_url or DEFAULT_STS_URL,
+        scopes=[SCOPE],
+    )
+    who = f"ServiceAccount {identity.namespace}/{identity.name}"
+    return Login(credentials=credentials, kind="federated", who=who, operator=False)
+
+
+def impersonated(login: Login, step: Impersonation, endpoints: Endpoints) -> Login:
+    """The login with a service account impersonated as its last step."""
+    from google.auth import impersonated_credentials  # noqa: PLC0415
+
+    base = (endpoints.iam_credentials_url or DEFAULT_IAM_CREDENTIALS_URL).rstrip("/")
+    account = step.service_account
+    credentials = impersonated_credentials.Credentials(
+        source_credentials=login.credentials,
+        target_principal=account,
+        target_scopes=[SCOPE],
+        # The REST API takes resource names, and google-auth sends on what it is given.
+        delegates=[f"projects/-/serviceAccounts/{delegate}" for delegate in step.delegates],
+        lifetime=step.lifetime,
+        iam_endpoint_override=f"{base}/v1/projects/-/serviceAccounts/{account}:generateAccessToken",
+    )
+    return replace(login, credentials=credentials, account=account)
 
 
 def operator_login(endpoints: Endpoints) -> Login:

@@ -27,7 +27,45 @@ class SecretIdentity:
     kind: str = field(default="secret", init=False)
 
 
-Identity = OperatorIdentity | SecretIdentity
+@dataclass(frozen=True, slots=True)
+class ServiceAccountIdentity:
+    """The token of one Kubernetes ServiceAccount.
+
+    `audiences` are the token's own; `exchange` is what it is shown to: the ARN of the IAM role, or
+    the audience of Google's STS (a workload identity provider).
+    """
+
+    namespace: str
+    name: str
+    service_account_uid: str
+    audiences: tuple[str, ...]
+    exchange: str
+    kind: str = field(default="serviceaccount", init=False)
+
+
+Identity = OperatorIdentity | SecretIdentity | ServiceAccountIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class AssumedRole:
+    """An IAM role as the last step of an AWS login. `tags` are sorted by key."""
+
+    role_arn: str
+    session_name: str
+    external_id: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Impersonation:
+    """A Google service account as the last step of a login; `lifetime` is in seconds.
+
+    `delegates` are e-mail addresses, from the one that the login may impersonate onwards.
+    """
+
+    service_account: str
+    delegates: tuple[str, ...]
+    lifetime: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +80,7 @@ class CodeArtifactTokenRequest:
     domain_owner: str
     duration: int
     identity: Identity
+    role: AssumedRole | None = None
     provider: str = field(default="codeartifact-token", init=False)
 
 
@@ -58,6 +97,7 @@ class CodeArtifactEndpointRequest:
     repository: str
     endpoint_type: EndpointType
     identity: Identity
+    role: AssumedRole | None = None
     provider: str = field(default="codeartifact-endpoint", init=False)
 
 
@@ -66,15 +106,22 @@ class GoogleTokenRequest:
     """A Google access token, scope cloud-platform: it is the principal's, not a repository's."""
 
     identity: Identity
+    impersonate: Impersonation | None = None
     provider: str = field(default="google-token", init=False)
 
 
-GrantRequest = CodeArtifactTokenRequest | CodeArtifactEndpointRequest | GoogleTokenRequest
+CodeArtifactRequest = CodeArtifactTokenRequest | CodeArtifactEndpointRequest
+GrantRequest = CodeArtifactRequest | GoogleTokenRequest
 
 
 def canonical(request: GrantRequest) -> bytes:
-    """All inputs of the request as one unambiguous byte string, for a keyed digest."""
-    return json.dumps(asdict(request), sort_keys=True, separators=(",", ":")).encode()
+    """All inputs of the request as one unambiguous byte string, for a keyed digest.
+
+    A step that the login does not have leaves no trace, so that a digest in an output outlives a
+    release that knows more steps.
+    """
+    inputs = {name: value for name, value in asdict(request).items() if value is not None}
+    return json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()
 
 
 def lane(request: GrantRequest) -> str:
@@ -87,9 +134,11 @@ def lane(request: GrantRequest) -> str:
 Material = Mapping[str, SecretStr]
 """Values that a login needs and a key must not hold.
 
-For AWS: `access_key_id`, `secret_access_key` and perhaps `session_token`; for Google: `key_json`.
-Empty for the operator's own identity.
+For AWS: `access_key_id`, `secret_access_key` and perhaps `session_token`; for Google: `key_json`;
+for a ServiceAccount: `subject_token`, made anew for each attempt. Empty for the operator's own
+identity.
 """
+SUBJECT_TOKEN: Final = "subject_token"  # noqa: S105 - the name of a value
 NO_MATERIAL: Final[Material] = {}
 
 

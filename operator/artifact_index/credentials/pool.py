@@ -16,8 +16,9 @@ THREADS: Final = 16
 CALLS_PER_LANE: Final = 4
 """Calls in flight at once to one remote service."""
 
-CALL_DEADLINE: Final = 120.0
-"""Seconds for one call, from its start: above what the SDKs' own timeouts and retries add up to."""
+CALL_DEADLINE: Final = 150.0
+"""Seconds for one login of up to three steps, from its start: above what the SDKs' own timeouts
+and retries add up to."""
 
 
 class CloudPool:

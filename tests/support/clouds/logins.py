@@ -18,6 +18,7 @@ from artifact_index.credentials.grants import (
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
     Identity,
+    Impersonation,
     Material,
     OperatorIdentity,
     SecretIdentity,
@@ -30,10 +31,11 @@ SECRET = SecretIdentity(namespace="builders", secret_uid="uid-1", digest="digest
 
 
 def token_request(
-    identity: Identity = SECRET, *, duration: int = 43200, **changes: str
+    identity: Identity = SECRET, *, duration: int = 43200, **changes: Any
 ) -> CodeArtifactTokenRequest:
     """A request for a CodeArtifact token."""
-    fields = {"region": "eu-west-1", "domain": "acme", "domain_owner": ACCOUNT} | changes
+    fields: dict[str, Any] = {"region": "eu-west-1", "domain": "acme", "domain_owner": ACCOUNT}
+    fields |= changes
     return CodeArtifactTokenRequest(identity=identity, duration=duration, **fields)
 
 
@@ -49,9 +51,11 @@ def endpoint_request(identity: Identity = SECRET, **changes: Any) -> CodeArtifac
     return CodeArtifactEndpointRequest(identity=identity, **(fields | changes))
 
 
-def google_request(identity: Identity = SECRET) -> GoogleTokenRequest:
+def google_request(
+    identity: Identity = SECRET, impersonate: Impersonation | None = None
+) -> GoogleTokenRequest:
     """A request for a Google access token."""
-    return GoogleTokenRequest(identity=identity)
+    return GoogleTokenRequest(identity=identity, impersonate=impersonate)
 
 
 def sealed(values: Mapping[str, str]) -> Material:
