@@ -17,7 +17,8 @@ from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.freshness import Margins
 from artifact_index.credentials.grants import Grant
-from artifact_index.credentials.lease import Lease, Login
+from artifact_index.credentials.lease import Lease
+from artifact_index.credentials.login_state import Login
 from artifact_index.reconcile.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,

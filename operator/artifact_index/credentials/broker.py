@@ -18,7 +18,9 @@ from artifact_index.credentials.attempt import Mint, attempt, unexpected
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.freshness import Margins
 from artifact_index.credentials.grants import NO_MATERIAL, Grant, GrantRequest, Material
-from artifact_index.credentials.lease import Lease, Login, Want
+from artifact_index.credentials.lease import Lease, Want
+from artifact_index.credentials.login_state import Login
+from artifact_index.credentials.turns import Turns
 
 LONGEST_SLEEP: Final = 15.0
 """Seconds. After a step of the wall clock events are at most this late."""
@@ -28,6 +30,9 @@ BACKWARD_STEP: Final = 1.0
 
 UNWANTED_FOR: Final = 600.0
 """Seconds that a login is kept at least after its last consumer went."""
+
+MINTS_PER_SECOND: Final = 10
+"""Mints that begin in one second at most. CodeArtifact answers 40 for an account and region."""
 
 LEAST_UNWANTED: Final = 1000
 """Formerly wanted logins that are kept at least, however few are wanted."""
@@ -43,7 +48,7 @@ class Broker:
     wall-clock time in POSIX seconds. `on_change` gets the consumers that a change concerns; it
     must not block, may be called from within `demand`, and may name a consumer that has gone.
     `deadline` is the number of seconds after which a mint, with its wait for a place in the
-    queue, is given up.
+    queue, is given up. `per_second` mints begin in one second at most, the most urgent first.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Broker:
         on_change: Callable[[frozenset[Hashable]], None],
         rng: random.Random,
         deadline: float = 600,
+        per_second: int = MINTS_PER_SECOND,
     ) -> None:
         self._grant = grant
         self._digest = digest
@@ -68,6 +74,7 @@ class Broker:
         self._wants: dict[Hashable, frozenset[str]] = {}
         self._released: dict[str, None] = {}  # formerly wanted digests, oldest first
         self._agenda = Agenda()
+        self._turns = Turns(per_second)
         self._mints: set[asyncio.Task[None]] = set()
         self._earlier_wake = asyncio.Event()
         self._sleeping_until = -math.inf
@@ -119,6 +126,7 @@ class Broker:
             self._add(self._login(digest, now), consumer, want, now)
         for digest in before - by_digest.keys():
             self._remove(self._logins[digest], consumer, now, serves_on=True)
+        self._begin_mints(now)
         self._forget_surplus()
 
     def release(self, consumer: Hashable) -> None:
@@ -153,11 +161,14 @@ class Broker:
         while True:
             now = self._read_clock()
             self._process_due(now)
+            self._begin_mints(now)
             wake_at = self._agenda.next_at()
             self._earlier_wake.clear()
             self._sleeping_until = wake_at
+            clock = asyncio.get_running_loop().time()
+            sleep = min(max(0.0, wake_at - now), self._turns.next_at(clock) - clock)
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(LONGEST_SLEEP, max(0.0, wake_at - now))):
+                async with asyncio.timeout(min(LONGEST_SLEEP, sleep)):
                     await self._earlier_wake.wait()
 
     async def close(self) -> None:
@@ -182,12 +193,13 @@ class Broker:
         login.wanted_by[consumer] = want.max_build
         login.formerly_wanted_by.discard(consumer)
         login.request, login.material = want.request, want.material
+        login.needed_by = want.needed_by
         if not login.wanted:
             login.unwanted_since = None
             self._released.pop(login.digest, None)
         if login.grant is None and login.error is None and login.pending_since is None:
             login.pending_since = now
-        if changed:
+        if login.ask_after(want.fresh_after) or changed:
             login.reschedule()
             self._advance(login, now)
 
@@ -200,6 +212,8 @@ class Broker:
             login.pending_since = None
             login.request, login.material = None, NO_MATERIAL
             self._released[login.digest] = None
+            self._turns.forget(login.digest)
+            login.queued = False
         login.reschedule()
         self._advance(login, now)
 
@@ -252,12 +266,12 @@ class Broker:
             self._forget(login)
             return
         if login.wanted and not login.minting and login.attempt_at(now) <= now:
-            self._start_mint(login)
+            self._queue_mint(login, now)
         self._arrange(login, now)
 
     def _arrange(self, login: Login, now: float) -> None:
         at = min(login.next_phase_at(now), self._forget_at(login))
-        if login.wanted and not login.minting and not self._closed:
+        if login.wanted and not login.minting and not login.queued and not self._closed:
             at = min(at, login.attempt_at(now))
         self._agenda.put(login.digest, at)
         if at < self._sleeping_until:
@@ -272,12 +286,25 @@ class Broker:
 
     # Mints
 
-    def _start_mint(self, login: Login) -> None:
-        if self._closed or login.request is None:
+    def _queue_mint(self, login: Login, now: float) -> None:
+        """Wait for a turn; `_begin_mints` comes after everything that is due has been queued."""
+        if self._closed:
             return
-        login.minting = True
-        login.renewing = login.grant
-        task = asyncio.create_task(self._mint(login, login.request, login.material))
+        login.queued = True
+        self._turns.wait(login.digest, login.loses_at(now))
+        self._earlier_wake.set()
+
+    def _begin_mints(self, now: float) -> None:
+        clock = asyncio.get_running_loop().time()
+        while not self._closed and (digest := self._turns.take(clock)) is not None:
+            login = self._logins[digest]
+            login.queued = False
+            if login.request is not None:
+                self._start_mint(login, login.request, now)
+
+    def _start_mint(self, login: Login, request: GrantRequest, now: float) -> None:
+        login.begin_attempt(now)
+        task = asyncio.create_task(self._mint(login, request, login.material))
         self._mints.add(task)
         task.add_done_callback(self._mints.discard)
 
