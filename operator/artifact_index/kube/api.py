@@ -8,7 +8,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from importlib import metadata
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -21,7 +21,7 @@ from kubernetes.aio.config import ConfigException
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.kube.errors import UNREACHABLE, ApiError, error_from_response, shorten
 from artifact_index.kube.port import LIST_PAGE, ListPage, Object
-from artifact_index.kube.resources import SECRETS, Resource
+from artifact_index.kube.resources import SECRETS, SERVICE_ACCOUNTS, Resource
 from artifact_index.kube.retries import delay_before_retry
 
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -136,6 +136,22 @@ class KubeApi:
         path = resource.object_path(namespace, name)
         options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         await self._call("delete", "DELETE", resource, path, body=options)
+
+    async def request_token(
+        self, namespace: str, service_account: str, *, audiences: Sequence[str], seconds: int
+    ) -> str:
+        """Ask for a token of a ServiceAccount (see `KubePort.request_token`)."""
+        path = SERVICE_ACCOUNTS.object_path(namespace, service_account, "token")
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": list(audiences), "expirationSeconds": seconds},
+        }
+        answer = await self._call("create", "POST", SERVICE_ACCOUNTS, path, body=body)
+        token = (answer.get("status") or {}).get("token")
+        if not isinstance(token, str) or not token:
+            raise ApiError(502, "BadAnswer", "the answer to a TokenRequest holds no token")
+        return token
 
     async def _call(
         self,

@@ -1,6 +1,6 @@
 """The port to the API server that reconciling depends on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -80,6 +80,15 @@ class KubePort(Protocol):
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
         """Delete the object with this uid; 409 where another one has the name now, 404 if none."""
+        ...
+
+    async def request_token(
+        self, namespace: str, service_account: str, *, audiences: Sequence[str], seconds: int
+    ) -> str:
+        """Ask for a token of a ServiceAccount (TokenRequest), valid for about `seconds`.
+
+        At least 600. The server may grant another life; who takes the token tells its own.
+        """
         ...
 
     async def close(self) -> None:
