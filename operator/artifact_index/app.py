@@ -37,6 +37,7 @@ from artifact_index.reconcile.resync import Resync
 from artifact_index.reconcile.signing_key import load_signing_key
 from artifact_index.reconcile.sources import Sources
 from artifact_index.reconcile.store import Key, Store, options_key
+from artifact_index.reconcile.subject_tokens import SubjectTokens
 from artifact_index.settings import Settings
 
 _FIRST_WAVE: Final = 5.0
@@ -86,12 +87,13 @@ class Operator:
         self.memory = Memory()
         self.queue = WorkQueue(urgency=urgency_of(self.memory, margins), rng=self._rng)
         self.broker = Broker(
-            grant=self._pool.grant,
+            grant=SubjectTokens(api, self._pool.grant).grant,
             digest=digester.request,
             margins=margins,
             now=time.time,
             on_change=self._credentials_changed,
             rng=self._rng,
+            per_second=settings.mints_per_second,
         )
         self.sources = Sources(
             api=api,
@@ -287,6 +289,8 @@ def _policy_of(settings: Settings) -> Callable[[str], Policy]:
             allow_http=settings.allow_http,
             operator_identity=settings.may_use_operator_identity(namespace),
             missing_secret_grace=settings.missing_secret_grace,
+            operator_identity_limits=settings.operator_identity_limits(namespace),
+            allowed_hosts=settings.allowed_hosts,
         )
 
     return policy

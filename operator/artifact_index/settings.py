@@ -58,6 +58,22 @@ def _parse_url(text: str) -> str:
     return text
 
 
+def _parse_consent(text: str) -> str:
+    namespace, equals, glob = text.partition("=")
+    if not re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", namespace) or (equals and not glob):
+        raise ValueError(
+            "must be NAMESPACE or NAMESPACE=GLOB, where the glob limits ARNs of domains and roles, "
+            "Google projects and service accounts"
+        )
+    return text
+
+
+def _parse_host(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.*?:\[\]-]+", text):
+        raise ValueError("must be a host such as pypi.example.com or *.example.com")
+    return text.lower()
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in choices:
@@ -104,9 +120,16 @@ class Settings:
     )
     operator_identity_namespaces: tuple[str, ...] = _setting(
         (),
-        str,
-        "namespaces that may log in with the operator's own cloud identity; repeatable; default: "
-        "none, or the one namespace of a single-namespace installation",
+        _parse_consent,
+        "namespaces that may log in with the operator's own cloud identity, as NAMESPACE or, for "
+        "some domains, projects, roles and service accounts only, NAMESPACE=GLOB; repeatable; "
+        "default: none, or the one namespace of a single-namespace installation",
+        repeatable=True,
+    )
+    allowed_hosts: tuple[str, ...] = _setting(
+        (),
+        _parse_host,
+        "hosts that URLs of specs may name, such as *.example.com; repeatable; default: any",
         repeatable=True,
     )
     google_token_url: str = _setting(
@@ -152,6 +175,9 @@ class Settings:
     min_refresh_interval: float = _setting(
         300.0, parse_duration, "shortest time between refreshes where no promise can be kept"
     )
+    mints_per_second: int = _setting(
+        10, _parse_count, "logins begun in one second at most, in all; the most urgent go first"
+    )
     workers: int = _setting(16, _parse_count, "objects reconciled at the same time")
     cloud_threads: int = _setting(16, _parse_count, "cloud calls made at the same time")
     cloud_connect_timeout: float = _setting(
@@ -169,9 +195,14 @@ class Settings:
 
     def may_use_operator_identity(self, namespace: str) -> bool:
         """Whether the administrator lets this namespace use the operator's cloud identity."""
-        if self.operator_identity_namespaces:
-            return namespace in self.operator_identity_namespaces
-        return self.namespaces == (namespace,)
+        return bool(self.operator_identity_limits(namespace))
+
+    def operator_identity_limits(self, namespace: str) -> tuple[str, ...]:
+        """Globs of what it may be used for by a namespace; none without consent."""
+        if not self.operator_identity_namespaces:
+            return ("*",) if self.namespaces == (namespace,) else ()
+        entries = (entry.partition("=") for entry in self.operator_identity_namespaces)
+        return tuple(glob or "*" for name, _, glob in entries if name == namespace)
 
 
 def setting_fields() -> tuple[Field[Any], ...]:

@@ -156,3 +156,7 @@ class ArtifactIndexStatus(ApiModel):
 
     credential: CredentialStatus | None = None
     """Times of the served credential; absent where it has no known expiry."""
+
+    last_handled_refresh_at: Timestamp | None = None
+    """The annotation `artifactindex.dev/refresh-requested-at` that was last fulfilled, as it was
+    written."""

@@ -20,6 +20,12 @@ ROLE_OUTPUT: Final = "output"
 
 # Set by a user on a Secret that stood there before, to hand it over to one IndexOptions.
 ADOPT_ANNOTATION: Final = f"{GROUP}/adopt"
+# Set by a user, or by `artifact-index refresh`, on either kind: a time from which on its tokens are
+# to have been minted.
+REFRESH_REQUESTED_ANNOTATION: Final = f"{GROUP}/refresh-requested-at"
+# EKS's own annotations of a ServiceAccount (amazon-eks-pod-identity-webhook, README).
+EKS_ROLE_ANNOTATION: Final = "eks.amazonaws.com/role-arn"
+EKS_AUDIENCE_ANNOTATION: Final = "eks.amazonaws.com/audience"
 # Ownership marks of an output: they also hold where `deletionPolicy: Retain` leaves the
 # ownerReference out.
 OWNER_ANNOTATION: Final = f"{GROUP}/owner"

@@ -197,3 +197,7 @@ class IndexOptionsStatus(ApiModel):
     guaranteed_until: Timestamp | None = None
     """Until when a build that starts now can rely on what it reads: `earliestExpiry` less the
     time that a pod takes to start and the clocks' difference."""
+
+    last_handled_refresh_at: Timestamp | None = None
+    """The annotation `artifactindex.dev/refresh-requested-at` that was last fulfilled, as it was
+    written."""

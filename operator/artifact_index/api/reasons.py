@@ -84,6 +84,26 @@ _TABLE: Final = (
         "Add the key to the Secret, or correct the key in the field that the message names.",
         stalled_after=MISSING_SECRET_GRACE,
     ),
+    Reason(
+        names.SERVICE_ACCOUNT_NOT_FOUND,
+        _INDEX,
+        "retry",
+        "The ServiceAccount that the spec refers to does not exist in this namespace.",
+        "Create it, or correct the name in the field that the message names.",
+        stalled_after=MISSING_SECRET_GRACE,
+    ),
+    _cloud(
+        names.TOKEN_REQUEST_FAILED,
+        "retry",
+        "The API server did not give the ServiceAccount's token when it was asked.",
+        "Wait; it is tried again with growing pauses.",
+    ),
+    _cloud(
+        names.TOKEN_REQUEST_DENIED,
+        "act",
+        "The operator may not read the ServiceAccount, or not ask for its tokens.",
+        "Let the administrator grant what the message names, or log in another way.",
+    ),
     _cloud(
         names.CLOUD_UNAVAILABLE,
         "retry",
@@ -130,6 +150,13 @@ _TABLE: Final = (
         "A URL or host begins with `http://`, which would send a credential or a package in clear "
         "text.",
         "Use `https://`, or ask the administrator to start the operator with --allow-http.",
+    ),
+    Reason(
+        names.HOST_NOT_ALLOWED,
+        _BOTH,
+        "act",
+        "A URL names a host that the administrator does not allow.",
+        "Use a host that is allowed, or ask the administrator to add it to `--allowed-hosts`.",
     ),
     Reason(
         names.OPERATOR_IDENTITY_NOT_ALLOWED,

@@ -23,6 +23,13 @@ ASSUME_ROLE_WITH_WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
 _STS_OPERATIONS: Final = (ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY)
 
 
+def partition_of(region: str) -> str:
+    """The partition in the ARNs of a region."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
 @dataclass(frozen=True, slots=True)
 class AwsCall:
     """One call on the way to a grant, as its error messages describe it."""
@@ -55,12 +62,10 @@ class AwsCall:
     @property
     def resource(self) -> str:
         """ARN of the domain or repository that the login is for."""
-        request, partition = self.request, "aws"
-        if self.region.startswith("cn-"):
-            partition = "aws-cn"
-        elif self.region.startswith("us-gov-"):
-            partition = "aws-us-gov"
-        prefix = f"arn:{partition}:codeartifact:{self.region}:{request.domain_owner}"
+        request = self.request
+        prefix = (
+            f"arn:{partition_of(self.region)}:codeartifact:{self.region}:{request.domain_owner}"
+        )
         if self.repository is None:
             return f"{prefix}:domain/{request.domain}"
         return f"{prefix}:repository/{request.domain}/{self.repository}"

@@ -1,69 +1,45 @@
 """What must hold before an index can log in: a chain of pure checks, the first violation wins."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from artifact_index.api import reason_names as reasons
-from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import SpecError
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.reconcile.records import IndexRecord, SourceRecord
-from artifact_index.reconcile.references import SecretUse, secret_use, uses_operator_identity
+from artifact_index.reconcile.facts import (
+    Check,
+    IndexFacts,
+    Policy,
+    Problem,
+    first_violation,
+    missing,
+)
+from artifact_index.reconcile.identity_checks import (
+    GAR_HOST,
+    account_is_there,
+    host_problem,
+    hosts_are_allowed,
+    identity_is_allowed,
+    public_host_problem,
+    role_is_known,
+    spec_urls,
+)
+from artifact_index.reconcile.records import SourceRecord
+from artifact_index.reconcile.references import SecretUse
 from artifact_index.rendering.urls import is_insecure, validate_index_url
 
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why something is not ready: a reason of the API's table, a message, and who must act."""
-
-    reason: str
-    message: str
-    stalled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the administrator allows, for one namespace."""
-
-    allow_http: bool
-    operator_identity: bool
-    missing_secret_grace: float
-
-
-@dataclass(frozen=True, slots=True)
-class IndexFacts:
-    """What was gathered for one index.
-
-    `secret` is None where the source needs none or it does not exist. `missing_for` is how many
-    seconds ago the Secret or its key was first missed, 0 where it is there.
-    """
-
-    record: IndexRecord
-    policy: Policy
-    secret: SourceRecord | None = None
-    secret_is_output: bool = False
-    missing_for: float = 0.0
-
-    @property
-    def spec(self) -> ArtifactIndexSpec:
-        """The spec; only after `spec_is_usable` has passed."""
-        if self.record.spec is None:
-            raise ValueError("the spec is not usable")
-        return self.record.spec
-
-    @property
-    def use(self) -> SecretUse | None:
-        """Which Secret the source reads."""
-        return secret_use(self.spec)
-
-
-Check = Callable[[IndexFacts], Problem | None]
-
-
-def first_violation(checks: tuple[Check, ...], facts: IndexFacts) -> Problem | None:
-    """The first check's problem, or None where all pass."""
-    return next((problem for check in checks if (problem := check(facts)) is not None), None)
+__all__ = [
+    "SOURCE_CHECKS",
+    "SPEC_CHECKS",
+    "Check",
+    "IndexFacts",
+    "Policy",
+    "Problem",
+    "first_violation",
+    "identity_is_allowed",
+    "invalid_spec",
+    "public_index_problem",
+    "secret_is_forbidden",
+]
 
 
 def invalid_spec(error: SpecError) -> Problem:
@@ -77,7 +53,9 @@ def invalid_spec(error: SpecError) -> Problem:
 
 
 def public_index_problem(spec: IndexOptionsSpec, policy: Policy) -> Problem | None:
-    """https only for the public index, too, unless the administrator allows http."""
+    """The administrator's rules for URLs hold for the public index, too."""
+    if (problem := public_host_problem(spec, policy)) is not None:
+        return problem
     url = spec.public_index.url
     if policy.allow_http or not spec.public_index.enabled or url is None or not is_insecure(url):
         return None
@@ -99,7 +77,7 @@ def url_is_secure(facts: IndexFacts) -> Problem | None:
     """https only, unless the administrator allows http."""
     if facts.policy.allow_http:
         return None
-    for field, url in _spec_urls(facts.spec):
+    for field, url in spec_urls(facts.spec):
         if is_insecure(url):
             return Problem(
                 reasons.INSECURE_URL,
@@ -112,26 +90,12 @@ def url_is_secure(facts: IndexFacts) -> Problem | None:
 
 def spec_url_is_usable(facts: IndexFacts) -> Problem | None:
     """A URL in the spec is one that uv reads as a URL."""
-    for field, url in _spec_urls(facts.spec):
-        if field != _GAR_HOST and (problem := validate_index_url(url)) is not None:
+    for field, url in spec_urls(facts.spec):
+        if field != GAR_HOST and (problem := validate_index_url(url)) is not None:
             return Problem(
                 reasons.INVALID_SPEC, f"{field} cannot be used: {problem}; correct it", stalled=True
             )
     return None
-
-
-def identity_is_allowed(facts: IndexFacts) -> Problem | None:
-    """The operator's own cloud identity serves only namespaces with the administrator's consent."""
-    if not uses_operator_identity(facts.spec) or facts.policy.operator_identity:
-        return None
-    source = "codeArtifact" if facts.spec.code_artifact else "googleArtifactRegistry"
-    return Problem(
-        reasons.OPERATOR_IDENTITY_NOT_ALLOWED,
-        f"spec.{source} logs in with the operator's own cloud identity, which namespace "
-        f"{facts.record.ref.namespace!r} may not use; set spec.{source}.auth.secretRef, or ask "
-        "the administrator to add the namespace to --operator-identity-namespaces",
-        stalled=True,
-    )
 
 
 def secret_is_forbidden(use: SecretUse, answer: str) -> Problem:
@@ -160,7 +124,7 @@ def secret_is_there(facts: IndexFacts) -> Problem | None:
     """The source Secret exists; it may still be on its way from the same GitOps sync."""
     if facts.use is None or facts.secret is not None:
         return None
-    return _missing(
+    return missing(
         facts,
         reasons.SECRET_NOT_FOUND,
         f"Secret {facts.use.name!r} in {facts.use.field} does not exist in namespace "
@@ -176,7 +140,7 @@ def keys_are_there(facts: IndexFacts) -> Problem | None:
         value = facts.secret.values.get(key)
         if not value and key not in facts.secret.binary:
             what = "has no key" if value is None else "has nothing in key"
-            return _missing(
+            return missing(
                 facts,
                 reasons.SECRET_KEY_MISSING,
                 f"Secret {facts.use.name!r} in {facts.use.field} {what} {key!r}; add it, or "
@@ -207,41 +171,20 @@ SPEC_CHECKS: Final[tuple[Check, ...]] = (
     spec_is_usable,
     url_is_secure,
     spec_url_is_usable,
+    hosts_are_allowed,
     identity_is_allowed,
     source_is_no_output,
 )
 """What the spec alone decides; an index that nobody selects is checked no further."""
 
-SOURCE_CHECKS: Final[tuple[Check, ...]] = (secret_is_there, keys_are_there, values_are_usable)
-"""What the source Secret decides."""
-
-_GAR_HOST: Final = "spec.googleArtifactRegistry.host"
-
-
-def _spec_urls(spec: ArtifactIndexSpec) -> list[tuple[str, str]]:
-    urls: list[tuple[str, str]] = []
-    if spec.code_artifact and spec.code_artifact.endpoint:
-        urls.append(("spec.codeArtifact.endpoint", spec.code_artifact.endpoint))
-    if spec.google_artifact_registry and spec.google_artifact_registry.host:
-        urls.append((_GAR_HOST, spec.google_artifact_registry.host))
-    if spec.basic_auth:
-        urls.append(("spec.basicAuth.url", spec.basic_auth.url))
-    if spec.basic_auth and spec.basic_auth.publish_url:
-        urls.append(("spec.basicAuth.publishURL", spec.basic_auth.publish_url))
-    if spec.anonymous:
-        urls.append(("spec.anonymous.url", spec.anonymous.url))
-    return urls
-
-
-def _missing(facts: IndexFacts, reason: str, message: str) -> Problem:
-    grace = facts.policy.missing_secret_grace
-    if facts.missing_for >= grace:
-        return Problem(reason, message, stalled=True)
-    return Problem(
-        reason,
-        f"{message}; it is waited for up to {grace:.0f} s after it was missed",
-        stalled=False,
-    )
+SOURCE_CHECKS: Final[tuple[Check, ...]] = (
+    secret_is_there,
+    keys_are_there,
+    values_are_usable,
+    account_is_there,
+    role_is_known,
+)
+"""What the source Secret or ServiceAccount decides."""
 
 
 def _unusable(use: SecretUse, key: str, why: str) -> Problem:
@@ -271,11 +214,13 @@ def _preauthenticated_url(
     url = secret.values[key].get_secret_value()
     if (problem := validate_index_url(url)) is not None:
         return _unusable(use, key, problem)
+    where = f"the URL in key {key!r} of Secret {use.name!r} in {use.field}"
+    if (forbidden := host_problem(where, url, facts.policy)) is not None:
+        return forbidden
     if is_insecure(url) and not facts.policy.allow_http:
         return Problem(
             reasons.INSECURE_URL,
-            f"the URL in key {key!r} of Secret {use.name!r} in {use.field} is not https; use an "
-            "https URL, or ask the administrator for --allow-http",
+            f"{where} is not https; use an https URL, or ask the administrator for --allow-http",
             stalled=True,
         )
     return None

@@ -8,6 +8,7 @@ from artifact_index.api.conditions import READY
 from artifact_index.api.timestamps import parse_time
 from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.freshness import Margins
+from artifact_index.credentials.grants import GrantRequest
 from artifact_index.credentials.lease import Lease, Want
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.checks import (
@@ -27,8 +28,10 @@ from artifact_index.reconcile.login import Login, login_of, scope_of
 from artifact_index.reconcile.memory import Memory
 from artifact_index.reconcile.records import IndexRecord, ObjectRef, OptionsRecord
 from artifact_index.reconcile.references import declared_outputs, secret_use
+from artifact_index.reconcile.refresh import refresh_request
 from artifact_index.reconcile.served import WITHDRAWN_AT_ONCE
-from artifact_index.reconcile.sources import SecretReader, Sources
+from artifact_index.reconcile.sources import SourceReader, Sources
+from artifact_index.reconcile.statuses import told_expiry
 from artifact_index.reconcile.store import Store
 from artifact_index.reconcile.views import (
     MISSING_REASONS,
@@ -106,7 +109,7 @@ class Gatherer:
         """What the spec alone tells of an index that nobody selects."""
         return first_violation(SPEC_CHECKS, self._facts(record))
 
-    async def _attempt(self, record: IndexRecord, reader: SecretReader) -> _Attempt:
+    async def _attempt(self, record: IndexRecord, reader: SourceReader) -> _Attempt:
         scope = scope_of(record.spec, self._digester) if record.spec else None
         facts = self._facts(record)
         problem = first_violation(SPEC_CHECKS, facts)
@@ -127,6 +130,11 @@ class Gatherer:
             if problem is not None and problem.reason in MISSING_REASONS:
                 facts = replace(facts, missing_for=self._missing_for(record))
                 problem = first_violation(SOURCE_CHECKS, facts)
+            self._note_missing(record, problem)
+        if problem is None and facts.account_use is not None:
+            account = await reader.read_account(facts.account_use.name)
+            facts = replace(facts, account=account, missing_for=self._missing_for(record))
+            problem = first_violation(SOURCE_CHECKS, facts)
             self._note_missing(record, problem)
         if problem is not None:
             return _Attempt(record, scope, problem)
@@ -163,10 +171,25 @@ class Gatherer:
             if login is None:
                 continue
             if login.token is not None and _needs_login(options, attempt.record):
-                wants.append(Want(login.token, login.material, _max_build(options)))
+                wants.append(self._want(login, login.token, attempt.record, options))
             if login.endpoint is not None:
                 wants.append(Want(login.endpoint, login.material))
         self._broker.demand(options.ref, wants)
+
+    def _want(
+        self, login: Login, token: GrantRequest, record: IndexRecord, options: OptionsRecord
+    ) -> Want:
+        now, skew = self._now(), self._margins.clock_skew
+        requests = (refresh_request(one, now=now, skew=skew) for one in (record, options))
+        lease = self._lease(self._digester.request(token))
+        held = lease is not None and lease.grant is not None
+        return Want(
+            token,
+            login.material,
+            _max_build(options),
+            fresh_after=max((one.at for one in requests if one and not one.handled), default=None),
+            needed_by=None if held else told_expiry(record.decoded_status()),
+        )
 
     def _view(self, attempt: _Attempt, options: OptionsRecord) -> IndexView:
         login = attempt.login

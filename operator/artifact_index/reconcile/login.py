@@ -17,14 +17,17 @@ from artifact_index.credentials.grants import (
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
     GrantRequest,
-    Identity,
     Material,
-    OperatorIdentity,
-    SecretIdentity,
 )
 from artifact_index.reconcile.checks import IndexFacts
 from artifact_index.reconcile.digests import Digester
-from artifact_index.reconcile.records import SourceRecord
+from artifact_index.reconcile.identities import (
+    aws_identity,
+    aws_role,
+    google_identity,
+    google_impersonation,
+    source_secret_of,
+)
 from artifact_index.rendering.entries import Credential
 from artifact_index.rendering.urls import safe_url, without_userinfo
 
@@ -130,25 +133,15 @@ def google_index_url(source: GoogleArtifactRegistrySource) -> str:
 
 
 def _code_artifact(source: CodeArtifactSource, facts: IndexFacts, digester: Digester) -> Login:
-    reference = source.auth.secret_ref if source.auth else None
-    identity: Identity = OperatorIdentity()
-    material: Material = NO_MATERIAL
-    if reference is not None:
-        secret = _secret(facts)
-        material = {
-            "access_key_id": secret.values[reference.access_key_id_key],
-            "secret_access_key": secret.values[reference.secret_access_key_key],
-        }
-        session = reference.session_token_key
-        if session and session in secret.values:
-            material["session_token"] = secret.values[session]
-        identity = _secret_identity(facts, secret, material, digester)
+    identity, material = aws_identity(source, facts, digester)
+    role = aws_role(source, facts.record.ref.namespace)
     token = CodeArtifactTokenRequest(
         region=source.region,
         domain=source.domain,
         domain_owner=source.domain_owner,
         duration=source.token_duration.seconds,
         identity=identity,
+        role=role,
     )
     endpoint = CodeArtifactEndpointRequest(
         region=source.region,
@@ -157,6 +150,7 @@ def _code_artifact(source: CodeArtifactSource, facts: IndexFacts, digester: Dige
         repository=source.repository,
         endpoint_type=source.endpoint_type,
         identity=identity,
+        role=role,
     )
     given = url_in_spec(facts.spec)
     return Login(
@@ -169,50 +163,27 @@ def _code_artifact(source: CodeArtifactSource, facts: IndexFacts, digester: Dige
 
 
 def _google(source: GoogleArtifactRegistrySource, facts: IndexFacts, digester: Digester) -> Login:
-    reference = source.auth.secret_ref if source.auth else None
-    identity: Identity = OperatorIdentity()
-    material: Material = NO_MATERIAL
-    if reference is not None:
-        secret = _secret(facts)
-        material = {"key_json": secret.values[reference.key]}
-        identity = _secret_identity(facts, secret, material, digester)
+    identity, material = google_identity(source, facts, digester)
     return Login(
         url=google_index_url(source),
         username="oauth2accesstoken",
-        token=GoogleTokenRequest(identity=identity),
+        token=GoogleTokenRequest(identity=identity, impersonate=google_impersonation(source)),
         material=material,
     )
 
 
 def _preauthenticated(source: PreauthenticatedSource, facts: IndexFacts) -> Login:
-    url = _secret(facts).values[source.url_secret_ref.key].get_secret_value()
+    url = source_secret_of(facts).values[source.url_secret_ref.key].get_secret_value()
     return Login(url=without_userinfo(url), verbatim_url=SecretStr(url))
 
 
 def _basic_auth(source: BasicAuthSource, facts: IndexFacts) -> Login:
     reference = source.secret_ref
-    secret = _secret(facts)
+    secret = source_secret_of(facts)
     username = source.username
     if username is None:
         username = secret.values[reference.username_key].get_secret_value()
     return Login(
         url=source.url,
         credential=Credential(username, secret.values[reference.password_key]),
-    )
-
-
-def _secret(facts: IndexFacts) -> SourceRecord:
-    if facts.secret is None:
-        raise ValueError("an index that passed its checks without its Secret")
-    return facts.secret
-
-
-def _secret_identity(
-    facts: IndexFacts, secret: SourceRecord, material: Material, digester: Digester
-) -> SecretIdentity:
-    values = {key: value.get_secret_value() for key, value in material.items()}
-    return SecretIdentity(
-        namespace=facts.record.ref.namespace,
-        secret_uid=secret.uid,
-        digest=digester.material(values),
     )

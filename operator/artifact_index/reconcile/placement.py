@@ -1,5 +1,6 @@
 """The indexes of one IndexOptions in their places: name, entry, what is served for now. Pure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -35,6 +36,8 @@ class Placed:
     shown_url: str | None = None
     refresh_at: int | None = None
     recheck_at: float | None = None
+    fresh_as_of: float = -math.inf
+    """When the cloud last answered for the token, in POSIX seconds."""
 
     @property
     def ready(self) -> bool:
@@ -138,6 +141,17 @@ def _candidate(
 
 
 def _placed(
+    view: IndexView,
+    name: Allotment | NameTaken,
+    before: Served | None,
+    margins: Margins,
+    now: float,
+) -> Placed:
+    placed = _place_one(view, name, before, margins, now)
+    return replace(placed, fresh_as_of=view.fresh_as_of)
+
+
+def _place_one(
     view: IndexView,
     name: Allotment | NameTaken,
     before: Served | None,

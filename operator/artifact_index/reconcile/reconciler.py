@@ -240,7 +240,8 @@ class Reconciler:
             if placed is None:
                 # The IndexOptions has not been planned with this spec; its pass asks again.
                 return
-            status = index_status(record, placed, self._now())
+            skew = self._margins.clock_skew
+            status = index_status(record, placed, self._now(), skew=skew)
         await self._recorder.record_index(record, status, self._now())
 
     def _placement_of(
@@ -261,6 +262,7 @@ class Reconciler:
             chosen,
             refresh_at=min(refreshes, default=None),
             shortfall=next(iter(shortfalls), None),
+            fresh_as_of=min(one.fresh_as_of for one in found),
         )
 
     async def _record_internal_error(self, key: Key, incident: str) -> None:

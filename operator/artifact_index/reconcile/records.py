@@ -18,11 +18,14 @@ from artifact_index.api.constants import (
     ADOPT_ANNOTATION,
     API_VERSION,
     CONTENT_DIGEST_ANNOTATION,
+    EKS_AUDIENCE_ANNOTATION,
+    EKS_ROLE_ANNOTATION,
     EXPIRES_AT_ANNOTATION,
     INDEX_OPTIONS_KIND,
     OWNER_ANNOTATION,
     OWNER_UID_ANNOTATION,
     REFRESH_AT_ANNOTATION,
+    REFRESH_REQUESTED_ANNOTATION,
     ROLE_LABEL,
     SERVED_ANNOTATION,
 )
@@ -59,7 +62,9 @@ class OutputRef(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CustomRecord(Generic[Spec]):
-    """An ArtifactIndex or IndexOptions. `status` is compact JSON, decoded only when needed."""
+    """An ArtifactIndex or IndexOptions. `status` is compact JSON, decoded only when needed;
+    `refresh_requested` is the annotation's text.
+    """
 
     ref: ObjectRef
     uid: str
@@ -70,6 +75,7 @@ class CustomRecord(Generic[Spec]):
     spec: Spec | None
     problem: SpecError | None
     status: bytes
+    refresh_requested: str | None = None
 
     def decoded_status(self) -> dict[str, Any]:
         """The status as last seen on the API server, as far as it has the form we write."""
@@ -90,6 +96,7 @@ class CustomRecord(Generic[Spec]):
             and self.uid == other.uid
             and self.generation == other.generation
             and self.labels == other.labels
+            and self.refresh_requested == other.refresh_requested
         )
 
 
@@ -134,6 +141,23 @@ class SourceRecord:
     binary: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """A ServiceAccount: what EKS's own annotations say of the role that it is meant to have."""
+
+    uid: str
+    role_arn: str | None
+    audience: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRefused:
+    """RBAC does not let the operator read the ServiceAccount."""
+
+
+Account = AccountRecord | AccountRefused | None
+
+
 def status_bytes(status: Any) -> bytes:
     """A status as the canonical JSON in which two of them are compared."""
     return json.dumps(status, sort_keys=True, separators=(",", ":")).encode()
@@ -164,6 +188,7 @@ def custom_record(
         spec=spec,
         problem=problem,
         status=status_bytes(body.get("status") or {}),
+        refresh_requested=(metadata.get("annotations") or {}).get(REFRESH_REQUESTED_ANNOTATION),
     )
 
 
@@ -211,6 +236,16 @@ def source_record(body: Mapping[str, Any]) -> SourceRecord:
         resource_version=int(metadata["resourceVersion"]),
         values=values,
         binary=frozenset(binary),
+    )
+
+
+def account_record(body: Mapping[str, Any]) -> AccountRecord:
+    """The record of a ServiceAccount."""
+    annotations = body["metadata"].get("annotations") or {}
+    return AccountRecord(
+        uid=body["metadata"]["uid"],
+        role_arn=annotations.get(EKS_ROLE_ANNOTATION) or None,
+        audience=annotations.get(EKS_AUDIENCE_ANNOTATION) or None,
     )
 
 

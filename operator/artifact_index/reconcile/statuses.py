@@ -4,10 +4,13 @@ It is usually our own. But another version of the operator or of its CRDs, or a 
 right to patch `/status`, may have left anything there, and one such object must not stop a pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from artifact_index.api.timestamps import parse_time
+
+LAST_HANDLED_REFRESH: Final = "lastHandledRefreshAt"
+"""The status field that repeats the last refresh request that was fulfilled."""
 
 _CONDITION_FIELDS: Final = ("type", "status", "reason", "message", "lastTransitionTime")
 
@@ -20,7 +23,22 @@ def readable_status(found: object) -> dict[str, Any]:
     for field, is_ours in (("conditions", _is_condition), ("indexes", _is_index_item)):
         if field in readable:
             readable[field] = _only(readable[field], is_ours)
+    if not isinstance(readable.get(LAST_HANDLED_REFRESH, ""), str):
+        del readable[LAST_HANDLED_REFRESH]
     return readable
+
+
+def told_expiry(status: Mapping[str, Any]) -> int | None:
+    """When the served credential expires, as the status of an ArtifactIndex last told.
+
+    In whole POSIX seconds. Good for deciding what is urgent, and for nothing else.
+    """
+    credential = status.get("credential")
+    told = credential.get("expiresAt") if isinstance(credential, dict) else None
+    try:
+        return parse_time(told) if isinstance(told, str) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _only(items: object, is_ours: Callable[[object], bool]) -> list[Any]:

@@ -17,7 +17,7 @@ from artifact_index.reconcile.records import (
     OutputRef,
     SourceRecord,
 )
-from artifact_index.reconcile.references import declared_outputs, source_secret
+from artifact_index.reconcile.references import declared_outputs, source_account, source_secret
 from artifact_index.reconcile.selection import Selection
 from artifact_index.reconcile.table import Record, Ref, Table
 
@@ -55,6 +55,7 @@ class Store:
         self._selection = Selection()
         self._options_uids: defaultdict[str, dict[str, str]] = defaultdict(dict)
         self._users: defaultdict[ObjectRef, set[ObjectRef]] = defaultdict(set)
+        self._account_users: defaultdict[ObjectRef, set[ObjectRef]] = defaultdict(set)
         self._declarers: defaultdict[OutputRef, set[ObjectRef]] = defaultdict(set)
         self._owned: defaultdict[ObjectRef, set[OutputRef]] = defaultdict(set)
 
@@ -75,6 +76,8 @@ class Store:
             self._forget_user(old)
         if (secret := source_secret(record.spec)) is not None:
             self._users[ObjectRef(record.ref.namespace, secret)].add(record.ref)
+        if (account := source_account(record.spec)) is not None:
+            self._account_users[ObjectRef(record.ref.namespace, account)].add(record.ref)
         concerned = self._selection.selecting(record)
         if old is not None:
             concerned |= self._selection.selecting(old)
@@ -194,8 +197,15 @@ class Store:
 
     def users_of(self, secret: ObjectRef) -> set[Key]:
         """The keys of everything that reads a source Secret, or would if it were selected."""
+        return self._concerned_by_source(self._users.get(secret, ()))
+
+    def users_of_account(self, account: ObjectRef) -> set[Key]:
+        """The keys of everything that logs in as a ServiceAccount."""
+        return self._concerned_by_source(self._account_users.get(account, ()))
+
+    def _concerned_by_source(self, users: Iterable[ObjectRef]) -> set[Key]:
         concerned: set[Key] = set()
-        for ref in self._users.get(secret, ()):
+        for ref in users:
             if (record := self.indexes.get(ref)) is not None:
                 selecting = self._selection.selecting(record)
                 concerned |= {options_key(one) for one in selecting} or {index_key(ref)}
@@ -204,6 +214,10 @@ class Store:
     def used_secrets(self) -> Iterator[ObjectRef]:
         """Every Secret that some ArtifactIndex names as its source."""
         return (secret for secret, users in self._users.items() if users)
+
+    def used_accounts(self) -> Iterator[ObjectRef]:
+        """Every ServiceAccount that some ArtifactIndex logs in as."""
+        return iter(self._account_users)
 
     def all_keys(self) -> Iterable[Key]:
         """Every object of both kinds."""
@@ -216,6 +230,11 @@ class Store:
             self._users[ref].discard(record.ref)
             if not self._users[ref]:
                 del self._users[ref]
+        if (account := source_account(record.spec)) is not None:
+            ref = ObjectRef(record.ref.namespace, account)
+            self._account_users[ref].discard(record.ref)
+            if not self._account_users[ref]:
+                del self._account_users[ref]
 
     def _forget_declared(self, record: OptionsRecord) -> set[OutputRef]:
         declared = set(declared_outputs(record))

@@ -1,5 +1,6 @@
 """The statuses of both kinds, each made in one place from what a pass has found. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,11 @@ from artifact_index.reconcile.formats import formats_of
 from artifact_index.reconcile.outputs import DesiredOutput
 from artifact_index.reconcile.placement import Placed
 from artifact_index.reconcile.records import IndexRecord, OptionsRecord
+from artifact_index.reconcile.refresh import (
+    refresh_request,
+    unheeded_note,
+    with_handled_refresh,
+)
 
 _NAMES_IN_MESSAGE = 3
 
@@ -49,7 +55,9 @@ def options_status(
         return _unplanned_status(record, before, outcome.problem, now)
     problem = outcome.problem or _indexes_problem(outcome.placed)
     problem = problem or format_problem(outcome.written)
+    skew = margins.clock_skew
     message = _summary(outcome.placed, outcome.written)
+    message += unheeded_note(record, now=now, skew=skew)
     findings = readiness(problem, reason=reasons.AVAILABLE, message=message)
     findings += _notes(record, outcome.placed, outcome.written)
     status: Status = {
@@ -71,7 +79,9 @@ def options_status(
     if expiries:
         status["earliestExpiry"] = format_time(min(expiries))
         status["guaranteedUntil"] = format_time(guaranteed_until(min(expiries), margins))
-    return status
+    request = refresh_request(record, now=now, skew=skew)
+    as_of = min((one.fresh_as_of for one in outcome.placed), default=-math.inf)
+    return with_handled_refresh(status, before, request, as_of)
 
 
 def no_indexes(record: OptionsRecord, *, outputs_stay: bool) -> Problem:
@@ -92,12 +102,15 @@ def suspended_options_status(record: OptionsRecord, now: float) -> Status:
     return _suspended(record, "spec.suspend is true: outputs are neither written nor repaired", now)
 
 
-def index_status(record: IndexRecord, placed: Placed, now: float) -> Status:
-    """The status of an ArtifactIndex that some IndexOptions serves."""
+def index_status(
+    record: IndexRecord, placed: Placed, now: float, *, skew: float = Margins().clock_skew
+) -> Status:
+    """The status of an ArtifactIndex that some IndexOptions serves; `skew` as in Margins."""
     if record.spec is not None and record.spec.suspend:
         message = "spec.suspend is true: nothing is minted; the token is withdrawn at its time"
         return _suspended(record, message, now)
-    findings = readiness(placed.problem, reason=reasons.AVAILABLE, message=_index_message(placed))
+    message = _index_message(placed) + unheeded_note(record, now=now, skew=skew)
+    findings = readiness(placed.problem, reason=reasons.AVAILABLE, message=message)
     if placed.failing is not None and placed.problem is None:
         findings.append(_failing(placed))
     if placed.shortfall is not None:
@@ -111,7 +124,8 @@ def index_status(record: IndexRecord, placed: Placed, now: float) -> Status:
         status["credential"] = {"expiresAt": format_time(placed.expires_at)}
         if placed.refresh_at is not None:
             status["credential"]["refreshAt"] = format_time(placed.refresh_at)
-    return status
+    request = refresh_request(record, now=now, skew=skew)
+    return with_handled_refresh(status, record.decoded_status(), request, placed.fresh_as_of)
 
 
 def unselected_status(record: IndexRecord, problem: Problem | None, now: float) -> Status:
@@ -129,10 +143,11 @@ def unselected_status(record: IndexRecord, problem: Problem | None, now: float) 
 
 def _index_status(record: IndexRecord, findings: Sequence[Finding], now: float) -> Status:
     before = record.decoded_status()
-    return {
+    status: Status = {
         "observedGeneration": record.generation,
         "conditions": conditions(findings, before=before, generation=record.generation, now=now),
     }
+    return with_handled_refresh(status, before, None, -math.inf)
 
 
 def _suspended(record: IndexRecord | OptionsRecord, message: str, now: float) -> Status:

@@ -1,5 +1,6 @@
 """One index as it stands now: its fresh login or the reason why there is none. Pure."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,11 +12,13 @@ from artifact_index.credentials.lease import Lease
 from artifact_index.reconcile.checks import Problem
 from artifact_index.reconcile.login import Login, index_url, url_in_spec
 from artifact_index.reconcile.records import IndexRecord
-from artifact_index.reconcile.references import secret_use
+from artifact_index.reconcile.references import account_use, secret_use
 from artifact_index.rendering.entries import Credential
 from artifact_index.rendering.urls import is_insecure, validate_index_url
 
-MISSING_REASONS: Final = frozenset({reasons.SECRET_NOT_FOUND, reasons.SECRET_KEY_MISSING})
+MISSING_REASONS: Final = frozenset(
+    {reasons.SECRET_NOT_FOUND, reasons.SECRET_KEY_MISSING, reasons.SERVICE_ACCOUNT_NOT_FOUND}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,15 @@ class IndexView:
     def suspended(self) -> bool:
         """Whether the user suspended the index."""
         return self.record.spec is not None and self.record.spec.suspend
+
+    @property
+    def fresh_as_of(self) -> float:
+        """When the cloud last answered for the token, in POSIX seconds; for ever where none is."""
+        if self.login is None:
+            return -math.inf
+        if self.token_digest is None:
+            return math.inf
+        return self.token.fresh_as_of if self.token else -math.inf
 
     @property
     def stands_still(self) -> bool:
@@ -187,7 +199,9 @@ def _unanswered(record: IndexRecord, lease: Lease | None) -> tuple[Problem, floa
 
 
 def _login_problem(record: IndexRecord, error: LoginError) -> Problem:
-    """The cloud's refusal, with the Secret that logged in: the client does not know its name."""
+    """The cloud's refusal, with what logged in: the client does not know the field."""
     use = secret_use(record.spec) if record.spec else None
     where = f" (login of Secret {use.name!r} in {use.field})" if use else ""
+    if record.spec and (account := account_use(record.spec)):
+        where = f" (login of ServiceAccount {account.name!r} in {account.field})"
     return Problem(error.reason, error.message + where, error.permanent)
