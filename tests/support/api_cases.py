@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from artifact_index.api.constants import API_VERSION
+from support import api_login_cases as logins
 
 INDEX, OPTIONS = "ArtifactIndex", "IndexOptions"
 
@@ -46,6 +47,7 @@ BASES: dict[str, tuple[str, dict[str, Any]]] = {
             }
         },
     ),
+    **{name: (INDEX, spec) for name, spec in logins.SPECS.items()},
     "preauthenticated": (INDEX, {"preauthenticated": {"urlSecretRef": {"name": "url"}}}),
     "basic": (INDEX, {"basicAuth": {"url": URL, "secretRef": {"name": "login"}}}),
     "anonymous": (INDEX, {"anonymous": {"url": URL}}),
@@ -114,7 +116,7 @@ BAD_KEY = "must be a key of the Secret's data"
 BAD_INDEX_NAME = "must be lower-case letters, digits and `-`"
 BAD_DURATION = "must be a duration such as `30m`"
 ONE_SOURCE = "must set exactly one source"
-ONE_LOGIN = "must set exactly one of `operatorIdentity` and `secretRef`"
+ONE_LOGIN = "must set exactly one of `operatorIdentity`, `secretRef` and `serviceAccountRef`"
 CODE_ARTIFACT_LIFE = "must be `0s` or between `15m` and `12h`"
 BUILD_LENGTH = "must be between `1s` and `12h`"
 VALUES = "must have `values` with operator In or NotIn"
@@ -146,6 +148,7 @@ LONGEST: dict[tuple[str, str], str] = {
     ("google", "googleArtifactRegistry.host"): "http://" + ("a" * 62 + ".") * 4 + "a:65535",
     ("google", "googleArtifactRegistry.auth.secretRef.name"): "a" * 253,
     ("google", "googleArtifactRegistry.auth.secretRef.key"): "a" * 253,
+    **logins.LONGEST,
     ("preauthenticated", "preauthenticated.urlSecretRef.name"): "a" * 253,
     ("preauthenticated", "preauthenticated.urlSecretRef.key"): "a" * 253,
     ("basic", "basicAuth.url"): _LONG_URL,
@@ -206,6 +209,7 @@ BROKEN_STRINGS: dict[str, list[tuple[str, str]]] = {
     "indexSelector.matchExpressions[0].key": [("a/b/c", "must be a label key")],
     "indexSelector.matchExpressions[0].values[0]": [("a b", "must be a label value")],
     "publicIndex.name": [("PyPI", BAD_INDEX_NAME)],
+    **logins.BROKEN_STRINGS,
 }
 for _base, _path in LONGEST:
     if _path.endswith(("url", "URL", "endpoint")):
@@ -262,6 +266,7 @@ REQUIRED = {
         "googleArtifactRegistry.repository",
         "googleArtifactRegistry.auth.secretRef.name",
     ),
+    **logins.REQUIRED,
     "preauthenticated": ("preauthenticated.urlSecretRef", "preauthenticated.urlSecretRef.name"),
     "basic": ("basicAuth.url", "basicAuth.secretRef", "basicAuth.secretRef.name"),
     "anonymous": ("anonymous.url",),
@@ -293,6 +298,7 @@ def _words(count: int) -> list[str]:
 _EXPRESSION = "indexSelector.matchExpressions[0]"
 # A list or a map: the greatest that is accepted, one more than that, and what the answer says.
 SIZES: dict[tuple[str, str], tuple[Any, Any, str]] = {
+    **logins.SIZES,
     ("anonymous", "ignoreErrorCodes"): (
         list(range(400, 432)),
         list(range(400, 433)),
@@ -333,6 +339,7 @@ def _accepted() -> Iterator[Case]:
     for (base, path), (most, _, _) in SIZES.items():
         yield Case(f"{path} at its greatest size", base, {path: most})
     for base, changes in (
+        *logins.ACCEPTED_CHANGES,
         ("code-artifact", {"codeArtifact.auth": REMOVED}),
         ("code-artifact", {"codeArtifact.auth": {"operatorIdentity": {}}}),
         ("code-artifact", {"codeArtifact.tokenDuration": "0s"}),
@@ -394,6 +401,7 @@ def _refused() -> Iterator[Case]:
     for (base, path), (_, more, says) in SIZES.items():
         yield Case(f"{path} too large", base, {path: more}, f"spec.{path}", says)
     changed: tuple[tuple[str, dict[str, Any], str, str], ...] = (
+        *logins.REFUSED_CHANGES,
         ("anonymous", {"anonymous": REMOVED}, "", ONE_SOURCE),
         ("anonymous", {"preauthenticated": {"urlSecretRef": {"name": "a"}}}, "", ONE_SOURCE),
         ("code-artifact", {"codeArtifact.auth": {}}, "codeArtifact.auth", ONE_LOGIN),

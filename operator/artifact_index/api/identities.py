@@ -194,7 +194,7 @@ class GoogleServiceAccountRef(ApiModel):
     workload_identity_provider: (
         Annotated[
             str,
-            Field(max_length=256),
+            Field(max_length=143),
             Rules(
                 (
                     matching(

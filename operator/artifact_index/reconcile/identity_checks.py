@@ -28,7 +28,7 @@ def identity_is_allowed(facts: IndexFacts) -> Problem | None:
     source = "codeArtifact" if spec.code_artifact else "googleArtifactRegistry"
     namespace = facts.record.ref.namespace
     instead = (
-        f"set spec.{source}.auth.serviceAccountRef or secretRef, or ask the administrator to add"
+        f"set spec.{source}.auth.secretRef or serviceAccountRef, or ask the administrator to add"
     )
     if not policy.operator_identity:
         return Problem(
