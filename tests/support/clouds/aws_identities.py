@@ -22,6 +22,9 @@ from support.clouds.http_stand_in import (
 from support.clouds.sigv4 import REST_CODES, STS_CODES, AccessKey, Signed, verify
 
 ACCOUNT = "111122223333"
+CHAINED_SECONDS = 3600
+"""The longest session of a role that a role assumes."""
+
 _STS_OPERATIONS = ("AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity")
 _STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
@@ -42,6 +45,7 @@ class AwsIdentities(HttpStandIn):
         self._keys: dict[str, AccessKey] = {}
         self._web_identities: dict[str, Callable[[str], str | None]] = {}
         self._roles: dict[str, tuple[str | None, str | None]] = {}
+        self.sts_requests: list[dict[str, str]] = []
         self._imds_tokens: set[str] = set()
         self._container_secret = secrets.token_urlsafe(24)
 
@@ -197,6 +201,9 @@ class AwsIdentities(HttpStandIn):
 
     def _sts(self, operation: str, request: HttpRequest) -> HttpAnswer:
         form = request.form
+        with self.lock:
+            shown = {name: text for name, text in form.items() if name != "WebIdentityToken"}
+            self.sts_requests.append(shown)
         if operation == "AssumeRoleWithWebIdentity":
             with self.lock:
                 subject_of = self._web_identities.get(form.get("RoleArn", ""))
@@ -218,6 +225,8 @@ class AwsIdentities(HttpStandIn):
         allowed = trusted is not None and trusted[0] in (None, signed.key.principal)
         if trusted is None or not allowed or trusted[1] not in (None, form.get("ExternalId")):
             raise RefusedError(403, "AccessDenied", "is not authorized to perform: sts:AssumeRole")
+        if signed.key.session_token and int(form.get("DurationSeconds", "3600")) > CHAINED_SECONDS:
+            raise RefusedError(400, "ValidationError", "exceeds the 1 hour session limit")
         return self._session_answer(operation, form)
 
     def _session_answer(self, operation: str, form: Mapping[str, str]) -> HttpAnswer:

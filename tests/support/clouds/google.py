@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -27,6 +28,7 @@ JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 EXCHANGE_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 TOKEN_AUDIENCE = "https://oauth2.googleapis.com/token"
 MAX_ASSERTION_LIFE = 3600
+_ACCOUNT_PREFIX = "projects/-/serviceAccounts/"
 _IMPERSONATE = re.compile(r"/v1/projects/-/serviceAccounts/([^/:]+):generateAccessToken")
 
 
@@ -61,6 +63,7 @@ class GoogleStandIn(HttpStandIn):
         self._providers: dict[str, Callable[[str], str | None]] = {}
         self._impersonators: dict[str, str | None] = {}
         self._metadata_token: IssuedToken | None = None
+        self.impersonations: list[dict[str, Any]] = []
 
     # -- what exists
 
@@ -257,7 +260,9 @@ class GoogleStandIn(HttpStandIn):
         subject = subject_of(form.get("subject_token", ""))
         if subject is None:
             raise RefusedError(400, "invalid_grant", "The subject token is not accepted")
-        token = self._issue("Exchange", subject, form.get("scope", ""), self.lifetime)
+        # A federated token dies with the token that it was exchanged for.
+        life = min(self.lifetime, _remaining(form.get("subject_token", ""), self._now()))
+        token = self._issue("Exchange", subject, form.get("scope", ""), life)
         return self._oauth_answer(
             token, issued_token_type="urn:ietf:params:oauth:token-type:access_token"
         )
@@ -275,6 +280,10 @@ class GoogleStandIn(HttpStandIn):
         if not allowed or only not in (None, caller.principal):
             raise RefusedError(403, "PERMISSION_DENIED", "iam.serviceAccounts.getAccessToken")
         wanted = json.loads(request.body)
+        with self.lock:
+            self.impersonations.append({"caller": caller.principal, "account": match[1], **wanted})
+        if not all(name.startswith(_ACCOUNT_PREFIX) for name in wanted.get("delegates") or ()):
+            raise RefusedError(400, "INVALID_ARGUMENT", "delegates")
         life = int(str(wanted.get("lifetime", "3600s")).removesuffix("s"))
         scope = " ".join(wanted.get("scope") or [])
         token = self._issue("GenerateAccessToken", match[1], scope, life)
@@ -300,6 +309,15 @@ class GoogleStandIn(HttpStandIn):
                 self._metadata_token = cached
         answer = self._oauth_answer(cached)
         return HttpAnswer(200, answer.body, headers={"Metadata-Flavor": "Google"})
+
+
+def _remaining(token: str, now: float) -> float:
+    """Seconds that a JWT has left; for ever where the text is none."""
+    try:
+        claims = json.loads(_decoded(token.split(".")[1]))
+        return float(claims["exp"]) - now
+    except (IndexError, KeyError, TypeError, ValueError):
+        return float("inf")
 
 
 def _with(answer: HttpAnswer, fault: Fault) -> HttpAnswer:
