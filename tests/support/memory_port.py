@@ -5,7 +5,7 @@ For single passes in unit tests. What a real server does is for the emulated and
 
 import copy
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from artifact_index.kube.errors import ApiError
@@ -104,6 +104,13 @@ class MemoryPort:
             raise ApiError(409, "Conflict", "the uid is another one's")
         self.writes["delete", resource.plural] += 1
         del self.objects[resource.plural, namespace, name]
+
+    async def request_token(
+        self, namespace: str, service_account: str, *, audiences: Sequence[str], seconds: int
+    ) -> str:
+        """A token that says what was asked for."""
+        self._check("create", "serviceaccounts/token", service_account)
+        return f"{namespace}/{service_account} for {','.join(audiences)}"
 
     async def close(self) -> None:
         """Nothing to close."""

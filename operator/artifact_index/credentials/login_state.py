@@ -132,6 +132,7 @@ class Login:
         """Take in an answer of the cloud; true if consumers have something new to see."""
         news = self.error is not None or self._awaits_refresh()
         self.answered_at = self.attempted_at
+        repeated = self.repeats
         renewed = self._renews(grant, now)
         if renewed:
             self.repeats = self.repeats and bool(self.idle_answers or self.failures)
@@ -148,7 +149,8 @@ class Login:
         else:
             self.idle_answers = 0
             self.retry_at = None
-        return renewed or news
+        # That a source repeats its token withdraws the promise: that is to be told at once.
+        return renewed or news or self.repeats != repeated
 
     def failed(self, error: LoginError, now: float, rng: random.Random) -> bool:
         """Take in a failure; true if consumers have something new to see."""

@@ -12,8 +12,9 @@ from artifact_index.rendering.entries import IndexEntry
 
 WITHDRAWN_AT_ONCE: Final = frozenset(
     {
-        reasons.OPERATOR_IDENTITY_NOT_ALLOWED,
+        reasons.HOST_NOT_ALLOWED,
         reasons.INSECURE_URL,
+        reasons.OPERATOR_IDENTITY_NOT_ALLOWED,
         reasons.SOURCE_IS_OUTPUT,
         reasons.SHADOWS_SIBLINGS,
     }
