@@ -1,0 +1,48 @@
+"""Refresh requests on both kinds."""
+
+from urllib.parse import unquote
+
+import pytest
+
+from support.accounts import token_in
+from support.control_plane import wait_until
+from support.operator_process import OperatorProcess
+from support.refreshes import ask, handled, later_than_the_token, mints, serve
+from support.world import World
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.mark.parametrize("kind", ["artifactindex", "indexoptions"])
+def test_a_request_on_either_kind_is_one_new_token_and_is_echoed(
+    world: World, operator: OperatorProcess, kind: str
+) -> None:
+    principal = f"arn:refresh-{kind}"
+    namespace = world.namespace(f"refresh-{kind}")
+    serve(world, namespace, principal)
+    before = token_in(world, namespace)
+    name = "acme" if kind == "artifactindex" else "uv-config"
+    asked = later_than_the_token()
+    ask(world, kind, namespace, name, asked)
+    wait_until(lambda: handled(world, kind, namespace, name) == asked, "the echo", 15)
+    assert token_in(world, namespace) != before
+    assert world.aws.is_valid("aws", unquote(token_in(world, namespace)))
+    assert mints(world, principal) == 2
+
+
+def test_what_is_no_time_of_the_past_is_told_and_not_heeded(
+    world: World, operator: OperatorProcess
+) -> None:
+    principal, namespace = "arn:refresh-odd", world.namespace("refresh-odd")
+    serve(world, namespace, principal)
+    for odd, why in (("tomorrow", "is no time"), ("2062-01-01T00:00:00Z", "is in the future")):
+        ask(world, "artifactindex", namespace, "acme", odd)
+        wait_until(
+            lambda why=why: (  # type: ignore[misc]
+                why in world.condition("artifactindex", namespace, "acme")["message"]
+            ),
+            why,
+            15,
+        )
+    assert mints(world, principal) == 1
+    assert handled(world, "artifactindex", namespace, "acme") is None

@@ -1,0 +1,108 @@
+"""What a login goes through, with operators of its own: restarts, failure, death, recovery."""
+
+import pytest
+
+from support.clouds import Fault
+from support.control_plane import wait_until
+from support.refreshes import (
+    ask,
+    handled,
+    later_than_the_token,
+    mints,
+    reasons_of_events,
+    serve,
+)
+from support.world import World, artifact_index, index_options
+
+pytestmark = pytest.mark.cluster
+
+
+def test_a_request_is_fulfilled_once_across_a_restart(world: World) -> None:
+    principal, namespace = "arn:refresh-restart", world.namespace("refresh-restart")
+    with world.operator("--namespace", namespace) as running:
+        serve(world, namespace, principal)
+        asked = later_than_the_token()
+        ask(world, "artifactindex", namespace, "acme", asked)
+        wait_until(lambda: mints(world, principal) == 2, "the second mint", 15)
+        running.kill()
+        running.start()
+        wait_until(
+            lambda: handled(world, "artifactindex", namespace, "acme") == asked, "the echo", 15
+        )
+        running.stop()
+        # Asked for while nobody is there: made up for at the start, once.
+        again = later_than_the_token()
+        ask(world, "indexoptions", namespace, "uv-config", again)
+        running.start()
+        wait_until(
+            lambda: handled(world, "indexoptions", namespace, "uv-config") == again, "the echo", 15
+        )
+        running.stop()
+        running.start()
+        world.wait_condition("indexoptions", namespace, "uv-config", reason="Available")
+    assert mints(world, principal) == 3
+
+
+def test_failing_dying_and_recovering_are_one_event_each(world: World) -> None:
+    principal, namespace = "arn:transitions", world.namespace("transitions")
+    flags = ("--outage-budget", "2s", "--write-time", "0s", "--propagation-time", "1s")
+    more = ("--pod-start-time", "0s", "--clock-skew", "1s", "--min-refresh-interval", "4s")
+    world.aws.cap_seconds = 24
+    try:
+        with world.operator("--namespace", namespace, *flags, *more):
+            serve(world, namespace, principal)
+            world.aws.inject(
+                "GetAuthorizationToken",
+                Fault(403, "AccessDeniedException"),
+                principal=principal,
+            )
+            world.wait_condition(
+                "artifactindex", namespace, "acme", reason="AccessDenied", what="RefreshFailing"
+            )
+            assert world.condition("artifactindex", namespace, "acme")["status"] == "True"
+            assert world.condition("artifactindex", namespace, "acme", "Reconciling") == {}
+            dead = world.wait_condition(
+                "artifactindex", namespace, "acme", reason="CredentialExpired", seconds=40
+            )
+            assert dead["status"] == "False"
+            assert "codeartifact:GetAuthorizationToken" in dead["message"]
+            stalled = world.condition("artifactindex", namespace, "acme", "Stalled")
+            assert stalled["reason"] == "CredentialExpired"
+            assert world.condition("artifactindex", namespace, "acme", "RefreshFailing") == {}
+            assert "@" not in (world.uv_toml(namespace, "uv-config") or "")
+            world.aws.clear()
+            world.aws.cap_seconds = None
+            ask(world, "artifactindex", namespace, "acme", later_than_the_token())
+            world.wait_condition("artifactindex", namespace, "acme", reason="Available")
+            assert world.condition("artifactindex", namespace, "acme", "Stalled") == {}
+            wait_until(
+                lambda: reasons_of_events(world, namespace)[-1:] == [("Normal", "Available")],
+                "the event of the recovery",
+                10,
+            )
+    finally:
+        world.aws.clear()
+        world.aws.cap_seconds = None
+    told = reasons_of_events(world, namespace)
+    assert sorted(one for one in told if one[1] != "TokenTooShort") == [
+        ("Normal", "Available"),
+        ("Warning", "AccessDenied"),
+        ("Warning", "CredentialExpired"),
+    ]
+
+
+def test_a_host_that_is_not_allowed_is_refused_with_the_settings_name(world: World) -> None:
+    namespace = world.namespace("allowed-hosts")
+    with world.operator("--namespace", namespace, "--allowed-hosts", "*.acme.example"):
+        world.apply(
+            artifact_index("good", name="good", anonymous={"url": "https://a.acme.example/"}),
+            artifact_index("bad", name="bad", anonymous={"url": "https://169.254.169.254/x/"}),
+            index_options("uv-config"),
+            namespace=namespace,
+        )
+        found = world.wait_condition("artifactindex", namespace, "bad", reason="HostNotAllowed")
+        assert "spec.anonymous.url" in found["message"] and "--allowed-hosts" in found["message"]
+        world.wait_condition("artifactindex", namespace, "good", reason="Available")
+        urls = {name: one["url"] for name, one in world.indexes(namespace, "uv-config").items()}
+        assert urls["good"] == "https://a.acme.example/"
+        assert urls["bad"].startswith("https://bad.unavailable.invalid")
