@@ -138,8 +138,11 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
         if isinstance(error, classes):
             message = text.format(call=call)
             return LoginError(reason, message, permanent=reason not in TRANSIENT_REASONS)
-    # boto3's parsers meet JSON that is no object, or no number, with Python's own errors.
-    garbage = (ResponseParserError, boto.IncompleteReadError, ValueError, TypeError, AttributeError)
+    # boto3's parsers meet JSON that is no object, or XML without a result, with Python's own errors.
+    garbage = (
+        *(ResponseParserError, boto.IncompleteReadError),
+        *(ValueError, TypeError, AttributeError, KeyError),
+    )
     if isinstance(error, garbage):
         return unusable_answer(call)
     return LoginError(
