@@ -1,0 +1,236 @@
+"""The pages on the clouds quote what the operator says: each message here, as it is said."""
+
+import asyncio
+import textwrap
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google import GoogleTokens
+from artifact_index.credentials.grants import (
+    NO_MATERIAL,
+    SUBJECT_TOKEN,
+    AssumedRole,
+    Impersonation,
+    Material,
+    ServiceAccountIdentity,
+)
+from artifact_index.kube.errors import ApiError
+from artifact_index.reconcile.checks import SOURCE_CHECKS, SPEC_CHECKS, first_violation
+from artifact_index.reconcile.records import AccountRecord, AccountRefused
+from artifact_index.reconcile.subject_tokens import SubjectTokens
+from support.clouds import AwsStandIn, Fault, GoogleStandIn
+from support.clouds.logins import (
+    OPERATOR,
+    endpoint_request,
+    google_request,
+    sealed,
+    token_request,
+)
+from support.memory_port import MemoryPort
+from support.reconcile_builders import POLICY, facts_of, index, source
+
+pytestmark = pytest.mark.cloud
+
+DOCS = Path(__file__).parents[2] / "docs"
+ROLE = "arn:aws:iam::111122223333:role/builders"
+READER = "reader@acme-build.iam.gserviceaccount.com"
+PROVIDER = "projects/42/locations/global/workloadIdentityPools/builders/providers/main"
+AWS_ACCOUNT = ServiceAccountIdentity("builders", "builder", "u", ("sts.amazonaws.com",), ROLE)
+GOOGLE_ACCOUNT = ServiceAccountIdentity(
+    "builders", "builder", "u", (f"https://iam.googleapis.com/{PROVIDER}",), PROVIDER
+)
+STEP = AssumedRole(ROLE, "builders@artifact-index-operator", "customer-7")
+TOKEN = sealed({SUBJECT_TOKEN: "token"})
+ARN = "arn:aws:sts::111122223333:assumed-role/builders/builders@builder"
+
+
+def assert_quoted(page: str, message: str) -> None:
+    """The page has the message in it, on however many lines."""
+    text = " ".join((DOCS / page).read_text().split())
+    shown = textwrap.fill(message, 96, break_long_words=False, break_on_hyphens=False)
+    assert message in text, f"docs/{page} does not quote:\n{shown}"
+
+
+def refusal(ask: Callable[[], object]) -> str:
+    with pytest.raises(LoginError) as caught:
+        ask()
+    return caught.value.message
+
+
+AWS_CASES: list[tuple[str, Fault, Any, Material]] = [
+    (
+        "GetAuthorizationToken",
+        Fault(
+            403,
+            "AccessDeniedException",
+            f"User: {ARN} is not authorized to perform: sts:GetServiceBearerToken",
+        ),
+        token_request(AWS_ACCOUNT),
+        TOKEN,
+    ),
+    (
+        "GetAuthorizationToken",
+        Fault(404, "ResourceNotFoundException"),
+        token_request(AWS_ACCOUNT),
+        TOKEN,
+    ),
+    (
+        "GetAuthorizationToken",
+        Fault(400, "ValidationException", extra={"reason": "FIELD_VALIDATION_FAILED"}),
+        token_request(AWS_ACCOUNT),
+        TOKEN,
+    ),
+    ("GetAuthorizationToken", Fault(429, "ThrottlingException"), token_request(AWS_ACCOUNT), TOKEN),
+    (
+        "GetAuthorizationToken",
+        Fault(403, "UnrecognizedClientException"),
+        token_request(),
+        sealed({"access_key_id": "AKIAEXAMPLE", "secret_access_key": "x" * 40}),
+    ),
+    ("AssumeRoleWithWebIdentity", Fault(403, "AccessDenied"), token_request(AWS_ACCOUNT), TOKEN),
+    (
+        "AssumeRoleWithWebIdentity",
+        Fault(400, "InvalidIdentityToken"),
+        token_request(AWS_ACCOUNT),
+        TOKEN,
+    ),
+    (
+        "AssumeRole",
+        Fault(403, "AccessDenied"),
+        token_request(OPERATOR, role=STEP),
+        NO_MATERIAL,
+    ),
+    ("", Fault(), token_request(OPERATOR), NO_MATERIAL),
+]
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault", "request_", "material"),
+    AWS_CASES,
+    ids=[f"{operation or 'nothing'} {fault.code}" for operation, fault, _, _ in AWS_CASES],
+)
+def test_what_aws_refuses_is_quoted(
+    aws: AwsStandIn,
+    code_artifact: CodeArtifact,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    fault: Fault,
+    request_: Any,
+    material: Material,
+) -> None:
+    if operation == "AssumeRole":
+        for name, value in aws.env(aws.add_access_key()).items():
+            monkeypatch.setenv(name, value)
+    aws.trust_web_identity(ROLE, lambda token: "sa")
+    if operation:
+        aws.inject(operation, fault)
+    assert_quoted("aws.md", refusal(lambda: code_artifact.mint(request_, material)))
+
+
+def test_a_url_that_may_not_be_asked_for_is_quoted(
+    aws: AwsStandIn, code_artifact: CodeArtifact
+) -> None:
+    aws.trust_web_identity(ROLE, lambda token: "sa")
+    aws.inject("GetRepositoryEndpoint", Fault(403, "AccessDeniedException"))
+    ask = lambda: code_artifact.endpoint(endpoint_request(AWS_ACCOUNT), TOKEN)  # noqa: E731
+    assert_quoted("aws.md", refusal(ask))
+
+
+GOOGLE_CASES: list[tuple[str, Fault, Any]] = [
+    ("Exchange", Fault(400, "invalid_grant"), google_request(GOOGLE_ACCOUNT)),
+    (
+        "GenerateAccessToken",
+        Fault(403, "PERMISSION_DENIED"),
+        google_request(GOOGLE_ACCOUNT, Impersonation(READER, (), 3600)),
+    ),
+    (
+        "GenerateAccessToken",
+        Fault(400, "INVALID_ARGUMENT"),
+        google_request(GOOGLE_ACCOUNT, Impersonation(READER, (), 43200)),
+    ),
+    ("Exchange", Fault(429, "rate"), google_request(GOOGLE_ACCOUNT)),
+    ("Token", Fault(400, "invalid_grant"), google_request()),
+    ("", Fault(), google_request(OPERATOR)),
+]
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault", "request_"),
+    GOOGLE_CASES,
+    ids=[f"{operation or 'nothing'} {fault.code}" for operation, fault, _ in GOOGLE_CASES],
+)
+def test_what_google_refuses_is_quoted(
+    google: GoogleStandIn,
+    google_tokens: GoogleTokens,
+    operation: str,
+    fault: Fault,
+    request_: Any,
+) -> None:
+    google.trust_provider(PROVIDER, lambda token: "sa")
+    google.allow_impersonation(READER)
+    material = TOKEN
+    if operation == "Token":
+        material = sealed({"key_json": google.make_key_json("ci@acme.example")})
+    if operation:
+        google.inject(operation, fault)
+    else:
+        google.stop()
+    assert_quoted("google.md", refusal(lambda: google_tokens.mint(request_, material)))
+
+
+def test_an_external_account_in_a_secret_is_quoted(google_tokens: GoogleTokens) -> None:
+    material = sealed({"key_json": '{"type": "external_account"}'})
+    assert_quoted("google.md", refusal(lambda: google_tokens.mint(google_request(), material)))
+
+
+PLACES: dict[str, tuple[str, dict[str, Any]]] = {
+    "aws.md": ("codeArtifact", {}),
+    "google.md": (
+        "googleArtifactRegistry",
+        {"workloadIdentityProvider": PROVIDER},
+    ),
+}
+
+
+@pytest.mark.parametrize("page", PLACES)
+def test_what_the_operator_itself_refuses_is_quoted(page: str) -> None:
+    kind, more = PLACES[page]
+    account = source(kind, auth={"serviceAccountRef": {"name": "builder", **more}})
+    own = source(kind, auth={"operatorIdentity": {}})
+
+    def problem(spec: dict[str, Any], gathered: Any = None, **policy: Any) -> str:
+        facts = facts_of(index(spec=spec), policy=replace(POLICY, **policy))
+        facts = replace(facts, account=gathered)
+        found = first_violation(SPEC_CHECKS, facts) or first_violation(SOURCE_CHECKS, facts)
+        assert found is not None
+        return found.message
+
+    for message in (
+        problem(own, operator_identity=False),
+        problem(own, operator_identity_limits=("nothing",)),
+        problem(account, AccountRefused()),
+    ):
+        assert_quoted(page, message)
+    if page == "aws.md":
+        assert_quoted(page, problem(account, AccountRecord("u", None, None)))
+
+
+@pytest.mark.parametrize(
+    ("page", "request_"),
+    [("aws.md", token_request(AWS_ACCOUNT)), ("google.md", google_request(GOOGLE_ACCOUNT))],
+)
+def test_a_token_request_that_is_denied_is_quoted(page: str, request_: Any) -> None:
+    async def never(request: Any, material: Any) -> Any:
+        raise AssertionError("the cloud must not be asked")
+
+    port = MemoryPort()
+    port.refuse = lambda verb, plural, name: ApiError(403, "Forbidden", "no")
+    tokens = SubjectTokens(port, never)
+    message = refusal(lambda: asyncio.run(tokens.grant(request_, NO_MATERIAL)))
+    assert_quoted(page, message)
