@@ -36,10 +36,13 @@ def issuer(world: World) -> ClusterIssuer:
 def operator(world: World) -> Iterator[OperatorProcess]:
     """With an identity of its own, and consent for some namespaces and purposes."""
     own = world.aws.env(world.aws.add_access_key(OPERATOR))
-    consent = (
-        "aws-own,aws-two=arn:aws:codeartifact:*:domain/shared,aws-own-too,"
-        "aws-limited=arn:aws:codeartifact:*:domain/allowed-*,aws-limited=*:role/allowed-*"
+    limited = ",".join(
+        f"aws-{name}={glob}"
+        for name in ("domain", "role")
+        for glob in ("arn:aws:codeartifact:*:domain/allowed-*", "*:role/allowed-*")
     )
+    shared = "aws-two=arn:aws:codeartifact:*:domain/shared"
+    consent = f"aws-own,{shared},aws-own-too,{limited}"
     flags = ("--operator-identity-namespaces", consent, "--source-reread-interval", "2s")
     with world.operator(*flags, "--log-level", "debug", **own) as running:
         yield running
@@ -208,21 +211,20 @@ def test_consent_is_bounded_by_its_globs(
     step: dict[str, object],
     field: str,
 ) -> None:
-    if world.get("namespace", "default", "aws-limited") is None:
-        world.namespace("aws-limited")
+    namespace = world.namespace(f"aws-{name}")
     source = code_artifact_by({"operatorIdentity": {}}, domain=domain, **step)
     world.apply(
-        artifact_index(name, labels={"only": name}, codeArtifact=source),
-        index_options(name, indexSelector={"matchLabels": {"only": name}}),
-        namespace="aws-limited",
+        artifact_index(name, codeArtifact=source),
+        index_options("uv-config"),
+        namespace=namespace,
     )
     found = world.wait_condition(
-        "artifactindex", "aws-limited", name, reason="OperatorIdentityNotAllowed"
+        "artifactindex", namespace, name, reason="OperatorIdentityNotAllowed"
     )
     assert field in found["message"]
     assert "--operator-identity-namespaces" in found["message"]
-    assert "aws-limited=arn:aws:" in found["message"]
-    assert world.condition("artifactindex", "aws-limited", name, "Stalled")["status"] == "True"
+    assert f"{namespace}=arn:aws:" in found["message"]
+    assert world.condition("artifactindex", namespace, name, "Stalled")["status"] == "True"
 
 
 def test_without_the_permission_the_condition_names_it_and_others_are_served(

@@ -138,7 +138,7 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
         if isinstance(error, classes):
             message = text.format(call=call)
             return LoginError(reason, message, permanent=reason not in TRANSIENT_REASONS)
-    # boto3's parsers meet JSON that is no object, and XML of another kind, with Python's own errors.
+    # boto3's parsers meet JSON that is no object, and odd XML, with Python's own errors.
     garbage = (
         *(ResponseParserError, boto.IncompleteReadError),
         *(ValueError, TypeError, AttributeError, KeyError),
