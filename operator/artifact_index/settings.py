@@ -176,7 +176,7 @@ class Settings:
         300.0, parse_duration, "shortest time between refreshes where no promise can be kept"
     )
     mints_per_second: int = _setting(
-        10, _parse_count, "logins begun in one second at most, in all; the most urgent go first"
+        10, _parse_count, "tokens asked for in one second at most, in all; the most urgent go first"
     )
     workers: int = _setting(16, _parse_count, "objects reconciled at the same time")
     cloud_threads: int = _setting(16, _parse_count, "cloud calls made at the same time")

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.freshness import Margins
 from artifact_index.credentials.grants import (
+    CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     Grant,
     GrantRequest,
@@ -117,4 +118,29 @@ async def test_nobodys_patience_runs_out_before_the_cloud_has_been_asked() -> No
     begun = broker.lease("d19")
     assert begun is not None and begun.pending_since == EPOCH + 19
     runner.cancel()
+    await broker.close()
+
+
+async def test_repository_urls_are_no_tokens_and_wait_for_no_turn() -> None:
+    async def grant(request: GrantRequest, material: Material) -> Grant:
+        return Grant(SecretStr("https://a.example/"), EPOCH, None)
+
+    broker = Broker(
+        grant=grant,
+        digest=lambda request: getattr(request, "repository", ""),
+        margins=Margins(),
+        now=lambda: EPOCH + asyncio.get_running_loop().time(),
+        on_change=lambda consumers: None,
+        rng=random.Random(7),
+        per_second=1,
+    )
+    owner = OperatorIdentity()
+    wants = [
+        Want(CodeArtifactEndpointRequest("r", "d", "1", f"p{number}", "IPv4", owner))
+        for number in range(200)
+    ]
+    broker.demand("a", wants)
+    await asyncio.sleep(0.5)
+    leases = [broker.lease(f"p{number}") for number in range(200)]
+    assert all(lease is not None and lease.grant is not None for lease in leases)
     await broker.close()

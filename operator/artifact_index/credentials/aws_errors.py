@@ -59,7 +59,7 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 NO_IDENTITY_REMEDY: Final = (
     "the operator has no AWS identity of its own: give its ServiceAccount a role (IRSA or EKS Pod "
-    "Identity), or log in with codeArtifact.auth.serviceAccountRef or secretRef"
+    "Identity), or log in with codeArtifact.auth.secretRef or serviceAccountRef"
 )
 
 

@@ -17,7 +17,13 @@ from artifact_index.credentials.agenda import Agenda
 from artifact_index.credentials.attempt import Mint, attempt, unexpected
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.freshness import Margins
-from artifact_index.credentials.grants import NO_MATERIAL, Grant, GrantRequest, Material
+from artifact_index.credentials.grants import (
+    NO_MATERIAL,
+    CodeArtifactEndpointRequest,
+    Grant,
+    GrantRequest,
+    Material,
+)
 from artifact_index.credentials.lease import Lease, Want
 from artifact_index.credentials.login_state import Login
 from artifact_index.credentials.turns import Turns
@@ -287,8 +293,14 @@ class Broker:
     # Mints
 
     def _queue_mint(self, login: Login, now: float) -> None:
-        """Wait for a turn; `_begin_mints` comes after everything that is due has been queued."""
+        """Wait for a turn; `_begin_mints` comes after everything that is due has been queued.
+
+        A repository's URL is no token: it is asked for once, and no quota of tokens counts it.
+        """
         if self._closed:
+            return
+        if isinstance(login.request, CodeArtifactEndpointRequest):
+            self._start_mint(login, login.request, now)
             return
         login.queued = True
         self._turns.wait(login.digest, login.loses_at(now))

@@ -26,8 +26,8 @@ JWT_TYPE: Final = "urn:ietf:params:oauth:token-type:jwt"
 
 NO_IDENTITY_REMEDY: Final = (
     "give its ServiceAccount a Google identity (Workload Identity Federation), set "
-    "GOOGLE_APPLICATION_CREDENTIALS, or log in with googleArtifactRegistry.auth.serviceAccountRef "
-    "or secretRef"
+    "GOOGLE_APPLICATION_CREDENTIALS, or log in with googleArtifactRegistry.auth.secretRef or "
+    "serviceAccountRef"
 )
 
 Kind = Literal["key", "user", "federated", "metadata"]
