@@ -102,6 +102,12 @@ def test_a_missing_secret_or_key_is_waited_for_and_then_the_users(
     assert ("300 s" in problem.message) is not stalled
 
 
+def test_a_session_token_that_the_spec_names_has_to_be_there() -> None:
+    spec = source("codeArtifact", auth={"secretRef": {"name": "aws-key", "sessionTokenKey": "T"}})
+    problem = found(check(spec, values=SECRETS["aws-key"]))
+    assert problem.reason == "SecretKeyMissing" and "'T'" in problem.message
+
+
 def test_an_emptied_key_counts_as_missing() -> None:
     # Emptying a value revokes it as deleting it does.
     values = {**SECRETS["basic"], "password": ""}
@@ -113,7 +119,6 @@ def test_an_emptied_key_counts_as_missing() -> None:
 BAD_VALUES = {
     "binary password": ("basicAuth", {"password": b"\xff"}, "not UTF-8"),
     "binary session token": ("codeArtifact", {"TOKEN": b"\xff"}, "not UTF-8"),
-    "empty session token": ("codeArtifact", {"TOKEN": ""}, "empty"),
     "line break at the end": ("basicAuth", {"password": f"{CANARY}\n"}, "line break"),
     "line break in an AWS key": ("codeArtifact", {"AWS_ACCESS_KEY_ID": "a\nb"}, "line break"),
     "colon in a user name": ("basicAuth", {"username": f"a:{CANARY}"}, "colon"),

@@ -94,12 +94,13 @@ def test_only_the_referenced_keys_decide_the_login() -> None:
     assert same.token == login(source("codeArtifact")).token != new.token
 
 
-def test_a_session_token_is_part_of_the_login_where_it_is_named_and_there() -> None:
+def test_a_session_token_is_part_of_the_login_where_it_is_named() -> None:
+    plain = login(source("codeArtifact"))
+    assert set(plain.material) == {"access_key_id", "secret_access_key"}
     spec = source("codeArtifact", auth={"secretRef": {"name": "aws-key", "sessionTokenKey": "T"}})
-    assert set(login(spec).material) == {"access_key_id", "secret_access_key"}
     found = login(spec, values={**SECRETS["aws-key"], "T": "t"})
     assert found.material["session_token"] == SecretStr("t")
-    assert found.token != login(spec).token
+    assert found.token != plain.token
 
 
 def test_a_google_token_is_the_principals_whatever_the_repository() -> None:

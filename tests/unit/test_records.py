@@ -247,7 +247,7 @@ USES: dict[str, tuple[dict[str, Any], SecretUse | None, bool]] = {
     "codeArtifact, keys named": (
         source("codeArtifact", auth={"secretRef": {"name": "s", "accessKeyIDKey": "i",
                "secretAccessKeyKey": "k", "sessionTokenKey": "t"}}),
-        SecretUse("spec.codeArtifact.auth.secretRef", "s", ("i", "k"), ("t",)), False),
+        SecretUse("spec.codeArtifact.auth.secretRef", "s", ("i", "k", "t")), False),
     "codeArtifact, no auth": (source("codeArtifact", auth=None), None, True),
     "codeArtifact, operatorIdentity": (
         source("codeArtifact", auth={"operatorIdentity": {}}), None, True),

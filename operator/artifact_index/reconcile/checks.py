@@ -150,12 +150,12 @@ def keys_are_there(facts: IndexFacts) -> Problem | None:
 
 
 def values_are_usable(facts: IndexFacts) -> Problem | None:
-    """The referenced values are text, not empty, on one line, and a URL where one is due."""
+    """The referenced values are text, on one line, and a URL where one is due."""
     use, secret = facts.use, facts.secret
     if use is None or secret is None:
         return None
     multiline = facts.spec.google_artifact_registry is not None
-    for key in (*use.keys, *use.optional_keys):
+    for key in use.keys:
         if (why := _unusable_text(secret, key, multiline=multiline)) is not None:
             return _unusable(use, key, why)
     if facts.spec.preauthenticated:
@@ -199,11 +199,7 @@ def _unusable(use: SecretUse, key: str, why: str) -> Problem:
 def _unusable_text(secret: SourceRecord, key: str, *, multiline: bool) -> str | None:
     if key in secret.binary:
         return "it is not UTF-8 text"
-    if key not in secret.values:
-        return None
     value = secret.values[key].get_secret_value()
-    if not value:
-        return "it is empty"
     return None if multiline or "\n" not in value else "it holds a line break, perhaps at its end"
 
 

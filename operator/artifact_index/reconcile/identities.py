@@ -32,7 +32,7 @@ def aws_identity(
             "secret_access_key": secret.values[reference.secret_access_key_key],
         }
         session = reference.session_token_key
-        if session and session in secret.values:
+        if session is not None:
             material["session_token"] = secret.values[session]
         return _secret_identity(facts, secret, material, digester), material
     if source.auth and (chosen := source.auth.service_account_ref):

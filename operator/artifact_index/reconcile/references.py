@@ -10,24 +10,19 @@ from artifact_index.reconcile.records import OptionsRecord, OutputRef
 
 @dataclass(frozen=True, slots=True)
 class SecretUse:
-    """A Secret that a source needs: the spec's field, and the keys that must (or may) be there."""
+    """A Secret that a source needs: the spec's field, and the keys that must be there."""
 
     field: str
     name: str
     keys: tuple[str, ...]
-    optional_keys: tuple[str, ...] = ()
 
 
 def secret_use(spec: ArtifactIndexSpec) -> SecretUse | None:
     """Which Secret and which of its keys the index's source reads, if any."""
     if (source := spec.code_artifact) and source.auth and (ref := source.auth.secret_ref):
-        optional = (ref.session_token_key,) if ref.session_token_key else ()
-        return SecretUse(
-            "spec.codeArtifact.auth.secretRef",
-            ref.name,
-            (ref.access_key_id_key, ref.secret_access_key_key),
-            optional,
-        )
+        named = (ref.access_key_id_key, ref.secret_access_key_key, ref.session_token_key)
+        present = tuple(key for key in named if key is not None)
+        return SecretUse("spec.codeArtifact.auth.secretRef", ref.name, present)
     if (google := spec.google_artifact_registry) and google.auth and google.auth.secret_ref:
         key = google.auth.secret_ref
         return SecretUse("spec.googleArtifactRegistry.auth.secretRef", key.name, (key.key,))
