@@ -157,7 +157,7 @@ def test_a_restart_over_variables_alone_writes_and_mints_nothing(world: World) -
         world.wait_condition("artifactindex", namespace, "acme", reason="Available")
     mints = world.aws.mints(principal=principal)
     before = {one["name"]: data_of(world, namespace, "Secret", one["name"]) for one in outputs}
-    calls, mark = world.aws.calls(), world.plane.audit_mark()
+    mark = world.plane.audit_mark()
 
     def listings() -> int:
         events = world.plane.audit_events(OPERATOR_USER, verbs=("list",), since=mark)
@@ -169,8 +169,9 @@ def test_a_restart_over_variables_alone_writes_and_mints_nothing(world: World) -
 
     after = {one["name"]: data_of(world, namespace, "Secret", one["name"]) for one in outputs}
     assert after == before
-    assert (world.aws.mints(principal=principal), world.aws.calls()) == (mints, calls)
-    assert world.operator_writes(mark) == []
+    # By principal and namespace: the module's operator goes on trying what others left refused.
+    assert world.aws.mints(principal=principal) == mints
+    assert [one for one in world.operator_writes(mark) if one.namespace == namespace] == []
 
 
 def test_a_host_with_two_logins_is_refused_for_netrc_and_named(
