@@ -126,7 +126,9 @@ def test_an_interrupted_demo_leaves_nothing_behind(
     demo = Demo(tmp_path)
     demos.append(demo)
     programs = ("etcd", "kube-apiserver", "artifact_index run")
-    wait_until(lambda: demo.runs(*programs), f"{programs} to run", 60)
+    ended_or_runs = lambda: demo.process.poll() is not None or demo.runs(*programs)  # noqa: E731
+    wait_until(ended_or_runs, f"{programs} to run", 90)
+    assert demo.process.poll() is None, demo.output
     assert list(demo.temporary.iterdir()) != []
 
     demo.process.send_signal(number)
