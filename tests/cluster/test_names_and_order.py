@@ -158,7 +158,8 @@ def test_unsafe_first_match_goes_on_to_the_next_index_for_a_version(
 
     run = install(world, namespace, "unsafe", tmp_path, "lib>=2")
     assert run.installed == {"lib==2.0"}, run.output
-    assert asked(world, "lib")[:2] == ["ufm/old", "ufm/new"]
+    # uv asks the indexes of an unsafe strategy side by side: only who was asked is certain.
+    assert {"ufm/old", "ufm/new"} <= set(asked(world, "lib"))
     assert ("ci", "one") in logins(world.index.requests("ufm/old"))
     assert ("ci", "two") in logins(world.index.requests("ufm/new"))
     assert ("ci", "two") not in logins(world.index.requests("ufm/old"))
