@@ -8,24 +8,20 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Coroutine, Hashable, Iterable
+from collections.abc import Coroutine, Hashable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import kopf
 
 from artifact_index import handlers
+from artifact_index.configured import clouds_of, margins_of, policy_of
 from artifact_index.credentials.broker import Broker
-from artifact_index.credentials.clouds import Clouds
-from artifact_index.credentials.code_artifact import CodeArtifact
-from artifact_index.credentials.freshness import Margins
-from artifact_index.credentials.google import GoogleTokens
 from artifact_index.credentials.pool import CloudPool
 from artifact_index.health import Health, LoopLag, serve_health
 from artifact_index.kube.api import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.reconcile.apply import Applier
-from artifact_index.reconcile.checks import Policy
 from artifact_index.reconcile.digests import Digester
 from artifact_index.reconcile.gather import Gatherer
 from artifact_index.reconcile.memory import Memory
@@ -82,7 +78,7 @@ class Operator:
         self._stopping = asyncio.Event()
         margins = margins_of(settings)
         digester = Digester(signing_key)
-        self._pool = CloudPool(_clouds(settings).grant, threads=settings.cloud_threads)
+        self._pool = CloudPool(clouds_of(settings).grant, threads=settings.cloud_threads)
         self.store = Store()
         self.memory = Memory()
         self.queue = WorkQueue(urgency=urgency_of(self.memory, margins), rng=self._rng)
@@ -122,7 +118,7 @@ class Operator:
             broker=self.broker,
             memory=self.memory,
             digester=digester,
-            policy=_policy_of(settings),
+            policy=policy_of(settings),
             margins=margins,
             patience=settings.mint_patience,
             now=time.time,
@@ -255,45 +251,6 @@ class Operator:
                 # The last of several answers is worth a pass at once, and each one before is not.
                 delay = _MORE_ANSWERS if self.broker.awaits(ref) else 0
                 self.queue.add(options_key(ref), delay)  # type: ignore[arg-type]
-
-
-def margins_of(settings: Settings) -> Margins:
-    """The margins of the freshness formula, from the administrator's settings."""
-    return Margins(
-        outage=settings.outage_budget,
-        write=settings.write_time,
-        propagation=settings.propagation_time,
-        pod_start=settings.pod_start_time,
-        clock_skew=settings.clock_skew,
-        min_refresh_interval=settings.min_refresh_interval,
-    )
-
-
-def _clouds(settings: Settings) -> Clouds:
-    connect, read = settings.cloud_connect_timeout, settings.cloud_read_timeout
-    return Clouds(
-        CodeArtifact(connect_timeout=connect, read_timeout=read),
-        GoogleTokens(
-            token_url=settings.google_token_url,
-            sts_url=settings.google_sts_url,
-            iam_credentials_url=settings.google_iam_credentials_url,
-            connect_timeout=connect,
-            read_timeout=read,
-        ),
-    )
-
-
-def _policy_of(settings: Settings) -> Callable[[str], Policy]:
-    def policy(namespace: str) -> Policy:
-        return Policy(
-            allow_http=settings.allow_http,
-            operator_identity=settings.may_use_operator_identity(namespace),
-            missing_secret_grace=settings.missing_secret_grace,
-            operator_identity_limits=settings.operator_identity_limits(namespace),
-            allowed_hosts=settings.allowed_hosts,
-        )
-
-    return policy
 
 
 def _tame_the_collector() -> None:

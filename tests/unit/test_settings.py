@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from artifact_index import settings as settings_module
-from artifact_index.app import margins_of
 from artifact_index.cli import run
+from artifact_index.configured import margins_of
 from artifact_index.credentials.freshness import Margins
 from artifact_index.settings import (
     SettingError,
