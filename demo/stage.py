@@ -11,7 +11,9 @@ from string import Template
 from urllib.parse import quote
 
 from support.clouds import AccessKey, AwsStandIn, GoogleStandIn
-from support.index_server import IndexServer, Repository, RequestLog, make_wheel
+from support.index_server import IndexServer, Repository
+from support.request_log import RequestLog
+from support.wheels import make_wheel
 
 TOP = Path(__file__).resolve().parents[1]
 OVERLAY = Path(__file__).with_name("overlay")

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from support.client_runs import Clients
-from support.index_server import IndexServer, Repository, make_wheel
+from support.index_server import IndexServer, Repository
 from support.uv_scenes import good
+from support.wheels import make_wheel
 
 
 @pytest.fixture

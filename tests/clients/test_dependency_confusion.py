@@ -23,11 +23,12 @@ from artifact_index.rendering.pdm_toml import sensitive_pdm_toml
 from artifact_index.rendering.pip_conf import sensitive_pip_conf
 from artifact_index.rendering.uv_toml import public_uv_toml, sensitive_uv_toml
 from support.client_runs import Clients, Run
-from support.index_server import IndexServer, Repository, make_wheel
+from support.index_server import IndexServer, Repository
 from support.python_clients import PDM, PIPS
 from support.reconcile_builders import index as index_record
 from support.uv_clients import FOUR_VERSIONS
 from support.uv_scenes import good
+from support.wheels import make_wheel
 
 pytestmark = pytest.mark.clients
 

@@ -11,10 +11,11 @@ from artifact_index.rendering.entries import IndexEntry, UvDocument
 from artifact_index.rendering.environment import Claims, environment_variables
 from artifact_index.rendering.uv_toml import public_uv_toml
 from support.client_runs import Clients
-from support.index_server import IndexServer, Repository, make_wheel
+from support.index_server import IndexServer, Repository
 from support.python_clients import POETRY, TWINE
 from support.uv_clients import FOUR_VERSIONS
 from support.uv_scenes import LOGIN, document, entry_for, logins
+from support.wheels import make_wheel
 
 pytestmark = pytest.mark.clients
 

@@ -5,9 +5,10 @@ import pytest
 from artifact_index.rendering.entries import UvDocument
 from artifact_index.rendering.pip_conf import sensitive_pip_conf
 from support.client_runs import Clients, Run
-from support.index_server import IndexServer, Repository, make_wheel
+from support.index_server import IndexServer, Repository
 from support.python_clients import PIP_FLOOR, PIPS
 from support.uv_scenes import LOGIN, document, entry_for, logins
+from support.wheels import make_wheel
 
 pytestmark = pytest.mark.clients
 

@@ -8,10 +8,11 @@ from artifact_index.rendering.entries import IndexEntry
 from artifact_index.rendering.pypirc import sensitive_pypirc
 from artifact_index.rendering.uv_toml import sensitive_uv_toml
 from support.client_runs import Clients, Run
-from support.index_server import IndexServer, Repository, make_wheel
+from support.index_server import IndexServer, Repository
 from support.python_clients import TWINE
 from support.uv_clients import NEWEST
 from support.uv_scenes import LOGIN, document, entry_for, logins
+from support.wheels import make_wheel
 
 pytestmark = pytest.mark.clients
 

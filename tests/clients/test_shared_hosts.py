@@ -4,9 +4,10 @@ import pytest
 
 from artifact_index.rendering.uv_toml import sensitive_uv_toml
 from support.client_runs import Clients
-from support.index_server import IndexServer, make_wheel
+from support.index_server import IndexServer
 from support.uv_clients import FLOOR, FOUR_VERSIONS
 from support.uv_scenes import LOGIN, document, entry_for, logins, private_repository
+from support.wheels import make_wheel
 
 pytestmark = pytest.mark.clients
 

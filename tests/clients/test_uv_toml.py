@@ -7,9 +7,10 @@ import pytest
 from artifact_index.rendering.entries import UvDocument
 from artifact_index.rendering.uv_toml import sensitive_uv_toml
 from support.client_runs import Clients, Run
-from support.index_server import IndexServer, Repository, make_wheel
+from support.index_server import IndexServer, Repository
 from support.uv_clients import FOUR_VERSIONS
 from support.uv_scenes import LOGIN, document, entry_for, logins
+from support.wheels import make_wheel
 
 pytestmark = pytest.mark.clients
 

@@ -9,10 +9,10 @@ import pytest
 
 from support.clouds import Fault
 from support.control_plane import wait_until
-from support.index_server import make_wheel
 from support.operator_process import OperatorProcess
 from support.uv_clients import NEWEST, Uv
 from support.uv_scenes import STRATEGIES, logins
+from support.wheels import make_wheel
 from support.world import (
     World,
     access_key_secret,

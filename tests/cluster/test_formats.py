@@ -10,10 +10,10 @@ import pytest
 
 from support.client_runs import Clients
 from support.control_plane import wait_until
-from support.index_server import make_wheel
 from support.operator_process import OperatorProcess
 from support.python_clients import PDM, PIP_NEWEST, POETRY, TWINE
 from support.uv_clients import NEWEST
+from support.wheels import make_wheel
 from support.world import (
     OPERATOR_USER,
     World,

@@ -11,10 +11,12 @@ import pytest
 
 from support.clouds import GoogleStandIn
 from support.control_plane import wait_until
-from support.index_server import IndexRequest, Repository, make_wheel
+from support.index_server import Repository
 from support.operator_process import OperatorProcess
+from support.request_log import IndexRequest
 from support.uv_clients import NEWEST, Uv, UvRun
 from support.uv_scenes import asked_pages, logins
+from support.wheels import make_wheel
 from support.world import (
     World,
     access_key_secret,

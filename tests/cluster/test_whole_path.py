@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from support.control_plane import wait_until
-from support.index_server import make_wheel
 from support.operator_process import OperatorProcess
 from support.uv_clients import VERSIONS, Uv
+from support.wheels import make_wheel
 from support.world import World, access_key_secret, artifact_index, code_artifact, index_options
 
 pytestmark = pytest.mark.cluster

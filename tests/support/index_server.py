@@ -9,46 +9,24 @@ hosts.
 import base64
 import hashlib
 import html
-import io
 import json
-import re
 import sys
 import threading
-import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import quote, unquote, urlsplit
 
+from support.request_log import IndexRequest, RequestLog
 from support.uploads import uploaded_file
+from support.wheels import Wheel, normalized
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 HTML_TYPE = "text/html; charset=utf-8"
 
 Accepts = Callable[[str, str], bool]
 """Says whether a user name and a password, both raw, may come in."""
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A wheel file: PEP 427 file name and content."""
-
-    name: str
-    version: str
-    filename: str
-    content: bytes
-
-
-@dataclass(frozen=True)
-class IndexRequest:
-    """One request: path without query; user name and password are None where none were sent."""
-
-    method: str
-    path: str
-    username: str | None
-    password: str | None
-    status: int
 
 
 @dataclass
@@ -76,70 +54,6 @@ class Repository:
         """Publish wheels."""
         for wheel in wheels:
             self.wheels.setdefault(normalized(wheel.name), {})[wheel.filename] = wheel
-
-
-class RequestLog:
-    """Requests in the order of their answers; several servers may share one."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._requests: list[IndexRequest] = []
-
-    def note(self, request: IndexRequest) -> None:
-        """Write a request down."""
-        with self._lock:
-            self._requests.append(request)
-
-    def requests(self) -> list[IndexRequest]:
-        """What was written down so far."""
-        with self._lock:
-            return list(self._requests)
-
-    def clear(self) -> None:
-        """Forget it."""
-        with self._lock:
-            self._requests.clear()
-
-
-def normalized(name: str) -> str:
-    """The project name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def make_wheel(
-    name: str, version: str, *, requires: Iterable[str] = (), command: bool = False
-) -> Wheel:
-    """Build the smallest valid wheel: a module that knows its version, METADATA, WHEEL, RECORD.
-
-    With `command` it installs a command of its name, which does nothing.
-    """
-    module = re.sub(r"[-_.]+", "_", name).lower()
-    info = f"{module}-{version}.dist-info"
-    requirements = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
-    files = {
-        f"{module}.py": f'__version__ = "{version}"\n',
-        f"{info}/METADATA": (
-            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requirements}"
-        ),
-        f"{info}/WHEEL": (
-            "Wheel-Version: 1.0\nGenerator: index-stand-in\nRoot-Is-Purelib: true\n"
-            "Tag: py3-none-any\n"
-        ),
-    }
-    if command:
-        files[f"{info}/entry_points.txt"] = f"[console_scripts]\n{name} = {module}:len\n"
-    record = [f"{path},{_record_digest(text)},{len(text)}\n" for path, text in files.items()]
-    files[f"{info}/RECORD"] = "".join([*record, f"{info}/RECORD,,\n"])
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for path, text in files.items():
-            archive.writestr(zipfile.ZipInfo(path, date_time=(2020, 1, 1, 0, 0, 0)), text)
-    return Wheel(name, version, f"{module}-{version}-py3-none-any.whl", buffer.getvalue())
-
-
-def _record_digest(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 class IndexServer:

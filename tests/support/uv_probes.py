@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from support.client_runs import Clients, Run
-from support.index_server import IndexServer, make_wheel
+from support.index_server import IndexServer
 from support.uv_scenes import LOGIN, good, logins
+from support.wheels import make_wheel
 
 INSTALL = ("pip", "install", "--target", "target", "mine")
 TOKEN = LOGIN[1]

@@ -12,7 +12,9 @@ from artifact_index.rendering.entries import (
     UvDocument,
 )
 from artifact_index.rendering.uv_toml import sensitive_uv_toml
-from support.index_server import IndexRequest, IndexServer, Repository, make_wheel
+from support.index_server import IndexServer, Repository
+from support.request_log import IndexRequest
+from support.wheels import make_wheel
 
 STRATEGIES: tuple[IndexStrategy, ...] = ("first-index", "unsafe-first-match", "unsafe-best-match")
 

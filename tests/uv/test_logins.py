@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from artifact_index.rendering.entries import IndexEntry
 from artifact_index.rendering.names import Allotment, Candidate, allot_names, environment_form
 from artifact_index.rendering.uv_toml import public_uv_toml
-from support.index_server import IndexServer, Repository, make_wheel
+from support.index_server import IndexServer, Repository
 from support.uv_clients import MIDDLE, NEWEST, Uv
 from support.uv_scenes import (
     LOGIN,
@@ -20,6 +20,7 @@ from support.uv_scenes import (
     public_repository,
     rendered,
 )
+from support.wheels import make_wheel
 
 pytestmark = pytest.mark.uv
 

@@ -3,7 +3,7 @@
 import pytest
 
 from artifact_index.rendering.entries import IndexStrategy
-from support.index_server import IndexServer, make_wheel
+from support.index_server import IndexServer
 from support.uv_clients import Uv
 from support.uv_scenes import (
     LOGIN,
@@ -15,6 +15,7 @@ from support.uv_scenes import (
     public_repository,
     rendered,
 )
+from support.wheels import make_wheel
 
 pytestmark = pytest.mark.uv
 
