@@ -205,7 +205,7 @@ class Broker:
             self._released.pop(login.digest, None)
         if login.grant is None and login.error is None and login.pending_since is None:
             login.pending_since = now
-        if login.ask_after(want.fresh_after) or changed:
+        if login.asking.request(want.fresh_after) or changed:
             login.reschedule()
             self._advance(login, now)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from artifact_index.credentials import backoff
+from artifact_index.credentials.asking import Asking
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.freshness import Margins, Schedule, schedule
 from artifact_index.credentials.grants import NO_MATERIAL, Grant, GrantRequest, Material
@@ -18,9 +19,6 @@ server hands out the next one (`REFRESH_THRESHOLD` of google-auth)."""
 
 SAME_TOKEN_TOLERANCE: Final = 5
 """Seconds by which the expiry of one token may differ between answers: some give `expires_in`."""
-
-FORCED_APART: Final = 60
-"""Seconds between two mints of one login that a refresh request forces, at least."""
 
 Phase = Literal["none", "live", "withdrawn", "expired"]
 
@@ -56,16 +54,7 @@ class Login:
     queued: bool = False
     """Due, and waiting for its turn."""
     needed_by: float | None = None
-    fresh_after: int | None = None
-    """A grant from then or later has been asked for."""
-    attempted_at: float = -math.inf
-    """When the last attempt began."""
-    answered_at: float = -math.inf
-    """When the last attempt began that succeeded."""
-    forced_at: float = -math.inf
-    """When the last attempt began that only a refresh request called for."""
-    not_before: float = -math.inf
-    """Until then the cloud asked to be left alone."""
+    asking: Asking = field(default_factory=Asking)
     minting: bool = False
     renewing: Grant | None = None
     """The grant that was held when the mint began."""
@@ -95,27 +84,18 @@ class Login:
         self.reschedule()
         self.phase = self.phase_at(now)
 
-    def ask_after(self, moment: int | None) -> bool:
-        """Take up a refresh request; true where it is later than those known."""
-        if moment is None or (self.fresh_after is not None and moment <= self.fresh_after):
-            return False
-        self.fresh_after = moment
-        return True
-
     def begin_attempt(self, now: float) -> None:
         """The cloud is being asked from now on."""
-        if self._scheduled_at(now) > now:
-            self.forced_at = now
+        self.asking.begin(now, forced=self._scheduled_at(now) > now)
         if self.pending_since is not None:
             self.pending_since = now
-        self.attempted_at = now
         self.minting = True
         self.renewing = self.grant
 
     def fresh_as_of(self) -> float:
         """When the cloud was asked that last answered; a seed tells of itself."""
         minted_at = self.grant.minted_at if self.grant is not None else -math.inf
-        return max(minted_at, self.answered_at)
+        return max(minted_at, self.asking.answered_at)
 
     def loses_at(self, now: float) -> float:
         """By when an attempt has to succeed: the promise, the grant, or what is served without."""
@@ -130,8 +110,8 @@ class Login:
 
     def succeeded(self, grant: Grant, now: float, rng: random.Random) -> bool:
         """Take in an answer of the cloud; true if consumers have something new to see."""
-        news = self.error is not None or self._awaits_refresh()
-        self.answered_at = self.attempted_at
+        news = self.error is not None or self.asking.awaits_refresh(self.fresh_as_of())
+        self.asking.answered_at = self.asking.attempted_at
         repeated = self.repeats
         renewed = self._renews(grant, now)
         if renewed:
@@ -161,7 +141,7 @@ class Login:
         if self.failing_since is None:
             self.failing_since = now
         if error.retry_after is not None:
-            self.not_before = now + min(error.retry_after, backoff.MOST_RETRY_AFTER)
+            self.asking.not_before = now + min(error.retry_after, backoff.MOST_RETRY_AFTER)
         delay = backoff.after_failure(
             failures=self.failures,
             permanent=error.permanent,
@@ -174,18 +154,7 @@ class Login:
 
     def attempt_at(self, now: float) -> float:
         """When the cloud is to be asked, if the login is wanted; may lie in the past."""
-        return min(self._scheduled_at(now), self._forced_next_at())
-
-    def _awaits_refresh(self) -> bool:
-        return self.fresh_after is not None and self.fresh_as_of() < self.fresh_after
-
-    def _forced_next_at(self) -> float:
-        """When a refresh request calls for an attempt; one that failed is tried like any other."""
-        if self.fresh_after is None or not self._awaits_refresh():
-            return math.inf
-        if self.attempted_at >= self.fresh_after:
-            return math.inf
-        return max(self.fresh_after, self.forced_at + FORCED_APART, self.not_before)
+        return min(self._scheduled_at(now), self.asking.forced_next_at(self.fresh_as_of()))
 
     def _scheduled_at(self, now: float) -> float:
         if self.retry_at is not None:
@@ -220,10 +189,7 @@ class Login:
         self.unwanted_since = _earlier(self.unwanted_since, step)
         self.failing_since = _earlier(self.failing_since, step)
         self.pending_since = _earlier(self.pending_since, step)
-        self.attempted_at -= step
-        self.answered_at -= step
-        self.forced_at -= step
-        self.not_before -= step
+        self.asking.shift(step)
 
     def lease(self, now: float) -> Lease:
         """The present state."""
