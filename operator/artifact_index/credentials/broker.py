@@ -14,31 +14,24 @@ from itertools import islice
 from typing import Final
 
 from artifact_index.credentials.agenda import Agenda
-from artifact_index.credentials.attempt import Mint, attempt, unexpected
+from artifact_index.credentials.attempt import Mint
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.freshness import Margins
 from artifact_index.credentials.grants import (
     NO_MATERIAL,
-    CodeArtifactEndpointRequest,
     Grant,
     GrantRequest,
-    Material,
 )
 from artifact_index.credentials.lease import Lease, Want
 from artifact_index.credentials.login_state import Login
-from artifact_index.credentials.turns import Turns
+from artifact_index.credentials.minting import MINTS_PER_SECOND, Minting
+from artifact_index.credentials.wall_clock import WallClock
 
 LONGEST_SLEEP: Final = 15.0
 """Seconds. After a step of the wall clock events are at most this late."""
 
-BACKWARD_STEP: Final = 1.0
-"""Seconds by which the wall clock must go back for waits to be moved along with it."""
-
 UNWANTED_FOR: Final = 600.0
 """Seconds that a login is kept at least after its last consumer went."""
-
-MINTS_PER_SECOND: Final = 10
-"""Mints that begin in one second at most. CodeArtifact answers 40 for an account and region."""
 
 LEAST_UNWANTED: Final = 1000
 """Formerly wanted logins that are kept at least, however few are wanted."""
@@ -69,23 +62,20 @@ class Broker:
         deadline: float = 600,
         per_second: int = MINTS_PER_SECOND,
     ) -> None:
-        self._grant = grant
         self._digest = digest
         self._margins = margins
-        self._now = now
+        self._clock = WallClock(now)
         self._on_change = on_change
         self._rng = rng
-        self._deadline = deadline
+        self._minting = Minting(
+            grant=grant, deadline=deadline, per_second=per_second, on_outcome=self._settle
+        )
         self._logins: dict[str, Login] = {}
         self._wants: dict[Hashable, frozenset[str]] = {}
         self._released: dict[str, None] = {}  # formerly wanted digests, oldest first
         self._agenda = Agenda()
-        self._turns = Turns(per_second)
-        self._mints: set[asyncio.Task[None]] = set()
         self._earlier_wake = asyncio.Event()
         self._sleeping_until = -math.inf
-        self._last_now = -math.inf
-        self._closed = False
 
     def seed(
         self,
@@ -132,7 +122,7 @@ class Broker:
             self._add(self._login(digest, now), consumer, want, now)
         for digest in before - by_digest.keys():
             self._remove(self._logins[digest], consumer, now, serves_on=True)
-        self._begin_mints(now)
+        self._minting.begin(now)
         self._forget_surplus()
 
     def release(self, consumer: Hashable) -> None:
@@ -145,7 +135,7 @@ class Broker:
     def lease(self, digest: str) -> Lease | None:
         """The present state of a login that is wanted, was wanted lately, or was seeded."""
         login = self._logins.get(digest)
-        return None if login is None else login.lease(self._now())
+        return None if login is None else login.lease(self._clock.now())
 
     def awaits(self, consumer: Hashable) -> bool:
         """Whether some login that the consumer wants has never been answered yet.
@@ -157,33 +147,25 @@ class Broker:
 
     async def settled(self) -> bool:
         """Wait until the mints that are under way have ended; False where there were none."""
-        mints = list(self._mints)
-        if mints:
-            await asyncio.wait(mints)
-        return bool(mints)
+        return await self._minting.settled()
 
     async def run(self) -> None:
         """Refresh, withdraw and forget in time, for ever."""
         while True:
             now = self._read_clock()
             self._process_due(now)
-            self._begin_mints(now)
+            self._minting.begin(now)
             wake_at = self._agenda.next_at()
             self._earlier_wake.clear()
             self._sleeping_until = wake_at
-            clock = asyncio.get_running_loop().time()
-            sleep = min(max(0.0, wake_at - now), self._turns.next_at(clock) - clock)
+            sleep = min(max(0.0, wake_at - now), self._minting.next_turn_in())
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(LONGEST_SLEEP, sleep)):
                     await self._earlier_wake.wait()
 
     async def close(self) -> None:
         """Give up all mints. Nothing is minted afterwards."""
-        self._closed = True
-        mints = list(self._mints)
-        for mint in mints:
-            mint.cancel()
-        await asyncio.gather(*mints, return_exceptions=True)
+        await self._minting.close()
 
     # The consumers of one login
 
@@ -218,8 +200,7 @@ class Broker:
             login.pending_since = None
             login.request, login.material = None, NO_MATERIAL
             self._released[login.digest] = None
-            self._turns.forget(login.digest)
-            login.queued = False
+            self._minting.forget(login)
         login.reschedule()
         self._advance(login, now)
 
@@ -241,10 +222,8 @@ class Broker:
 
     def _read_clock(self) -> float:
         """The time; waits follow a clock that was set back, or they would last as long as that."""
-        now = self._now()
-        step = self._last_now - now
-        self._last_now = now
-        if BACKWARD_STEP < step < math.inf:
+        now, step = self._clock.read()
+        if step:
             logger.warning("The clock was set back by %d s.", step)
             for login in list(self._logins.values()):
                 login.shift(step)
@@ -272,12 +251,14 @@ class Broker:
             self._forget(login)
             return
         if login.wanted and not login.minting and login.attempt_at(now) <= now:
-            self._queue_mint(login, now)
+            self._minting.queue(login, now)
+            if login.queued:
+                self._earlier_wake.set()
         self._arrange(login, now)
 
     def _arrange(self, login: Login, now: float) -> None:
         at = min(login.next_phase_at(now), self._forget_at(login))
-        if login.wanted and not login.minting and not login.queued and not self._closed:
+        if login.wanted and not login.minting and not login.queued and not self._minting.closed:
             at = min(at, login.attempt_at(now))
         self._agenda.put(login.digest, at)
         if at < self._sleeping_until:
@@ -290,47 +271,10 @@ class Broker:
         withdraw_at = login.times.withdraw_at if login.times else None
         return max(withdraw_at or 0, login.unwanted_since + UNWANTED_FOR)
 
-    # Mints
-
-    def _queue_mint(self, login: Login, now: float) -> None:
-        """Wait for a turn; `_begin_mints` comes after everything that is due has been queued.
-
-        A repository's URL is no token: it is asked for once, and no quota of tokens counts it.
-        """
-        if self._closed:
-            return
-        if isinstance(login.request, CodeArtifactEndpointRequest):
-            self._start_mint(login, login.request, now)
-            return
-        login.queued = True
-        self._turns.wait(login.digest, login.loses_at(now))
-        self._earlier_wake.set()
-
-    def _begin_mints(self, now: float) -> None:
-        clock = asyncio.get_running_loop().time()
-        while not self._closed and (digest := self._turns.take(clock)) is not None:
-            login = self._logins[digest]
-            login.queued = False
-            if login.request is not None:
-                self._start_mint(login, login.request, now)
-
-    def _start_mint(self, login: Login, request: GrantRequest, now: float) -> None:
-        login.begin_attempt(now)
-        task = asyncio.create_task(self._mint(login, request, login.material))
-        self._mints.add(task)
-        task.add_done_callback(self._mints.discard)
-
-    async def _mint(self, login: Login, request: GrantRequest, material: Material) -> None:
-        outcome: Grant | LoginError = unexpected()
-        try:
-            outcome = await attempt(self._grant, request, material, deadline=self._deadline)
-        finally:  # a mint that was cancelled is settled too, or its login would wait for ever
-            self._settle(login, outcome)
-
     def _settle(self, login: Login, outcome: Grant | LoginError) -> None:
         now = self._read_clock()
         login.minting = False
-        if self._closed:
+        if self._minting.closed:
             return
         if isinstance(outcome, LoginError):
             news = login.failed(outcome, now, self._rng)
