@@ -212,7 +212,7 @@ def test_kills_at_random_moments_leave_no_trace(
     world: World, fleet: Fleet, proxy: KubeProxy
 ) -> None:
     rng = random.Random(SEED + 1)
-    operator = world.operator(*FLAGS)
+    operator = world.operator(*FLAGS, "--namespace", fleet.namespace)
     with Reader(proxy, fleet) as reader, operator:
         wait_converged(fleet, reader, operator, 20)
         kills = 0
@@ -238,7 +238,7 @@ def test_an_api_server_and_an_etcd_that_die_are_lived_through(
     world: World, fleet: Fleet, proxy: KubeProxy
 ) -> None:
     rng = random.Random(SEED + 2)
-    operator = world.operator(*FLAGS)
+    operator = world.operator(*FLAGS, "--namespace", fleet.namespace)
     with Reader(proxy, fleet) as reader, operator:
         wait_converged(fleet, reader, operator, 20)
         pid = operator.pid
@@ -269,7 +269,7 @@ def test_sigterm_in_the_first_wave_ends_it_at_once_and_the_next_start_goes_on(
         _, answer = proxy.request("GET", PLURALS["Secret"].format(namespace))
         return len(answer["items"])
 
-    operator = world.operator(*FLAGS)
+    operator = world.operator(*FLAGS, "--namespace", namespace)
     operator.start(wait=False)
     try:
         wait_until(lambda: outputs() > 0, "the first output", 30)
