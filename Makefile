@@ -14,7 +14,7 @@ WITH_SOURCES := PYTHONPATH=operator:tests:.
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --quiet
 
-.PHONY: help setup demo test lint generate bench lock clean
+.PHONY: help setup demo test lint generate golden bench lock clean
 
 help: ## Say what there is (the default)
 	@echo "make demo shows the whole path, make test proves it. All targets:"
@@ -23,9 +23,11 @@ help: ## Say what there is (the default)
 demo: $(STAMP) ## Show the main job between real parts, in a minute (a first run builds the API server)
 	@$(WITH_SOURCES) $(BIN)/python -m demo
 
-test: $(STAMP) ## Run every test (a first run builds the API server)
+test: $(STAMP) ## Run every test (a first run builds the API server and Helm)
 	@PYTHONPATH=tests $(BIN)/python -m support.control_plane build >/dev/null \
 		|| echo "Without a control plane: its tests are skipped here, and fail in CI." >&2
+	@PYTHONPATH=tests $(BIN)/python -m support.chart >/dev/null \
+		|| echo "Without Helm: the chart's tests are skipped here, and fail in CI." >&2
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(STAMP) ## Check style, types, layers, and that generated files are current
@@ -35,8 +37,11 @@ lint: $(STAMP) ## Check style, types, layers, and that generated files are curre
 	PYTHONPATH=operator $(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/generate.py --check
 
-generate: $(STAMP) ## Write the CRDs and the API reference from the models
+generate: $(STAMP) ## Write the CRDs, the references and the chart's values from the models
 	@$(BIN)/python tools/generate.py
+
+golden: generate ## Write the chart's kept renderings anew (tests compare them)
+	@$(WITH_SOURCES) $(BIN)/python -m support.chart_goldens
 
 bench: $(STAMP) ## Measure the operator beside a bare loop on the real API server
 	@$(WITH_SOURCES) $(BIN)/python -m bench $(ARGS)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support import chart
 from support.control_plane import ControlPlane, ControlPlaneUnavailable
 from support.operator_process import OperatorProcess
 from support.world import World, open_world
@@ -32,6 +33,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say so, above pytest's last line."""
     if os.environ.get("CI") == "true" and (count := _not_run(terminalreporter)):
         terminalreporter.write_line(f"CI: {count} tests did not run; that is a failure", red=True)
+
+
+@pytest.fixture(scope="session")
+def helm(request: pytest.FixtureRequest) -> None:
+    """Helm 4 and Helm 3 are built; where they cannot be, tests are skipped, but fail in CI."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    try:
+        with capture.global_and_fixture_disabled():
+            chart.helm()
+    except ControlPlaneUnavailable as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(error.reason)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Builds the programs of the control plane from Go modules, once for each machine."""
+"""Builds programs from pinned Go modules, once for each machine: the control plane and others."""
 
 import fcntl
 import hashlib
@@ -8,7 +8,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,6 @@ from support.control_plane.errors import ControlPlaneUnavailable
 from support.control_plane.processes import spawn_tied, tail
 
 KUBERNETES_VERSION = "v1.34.4"
-MODULES = Path(__file__).with_name("build")
 PROGRESS_SECONDS = 10.0
 PROGRESS_SECONDS_TTY = 1.0
 
@@ -34,10 +33,6 @@ def _ldflags() -> str:
     return " ".join(["-s", "-w", *variables])
 
 
-# The same flags for every program, or they share no compiled package and each takes minutes.
-FLAGS = ("-mod=readonly", "-buildvcs=false", f"-ldflags={_ldflags()}")
-
-
 @dataclass(frozen=True)
 class Program:
     """A Go main package and the folder of the module that pins it."""
@@ -46,58 +41,87 @@ class Program:
     module: str
 
 
-PROGRAMS = {
-    "kube-apiserver": Program("k8s.io/kubernetes/cmd/kube-apiserver", "kubernetes"),
-    "kube-controller-manager": Program(
-        "k8s.io/kubernetes/cmd/kube-controller-manager", "kubernetes"
-    ),
-    "kubectl": Program("k8s.io/kubernetes/cmd/kubectl", "kubernetes"),
-    "etcd": Program("go.etcd.io/etcd/server/v3", "etcd"),
-}
+@dataclass(frozen=True)
+class Toolchain:
+    """Programs that are built and cached together.
+
+    `modules` holds one folder for each Go module with its go.mod and go.sum. The same flags for
+    every program, or they share no compiled package and each takes minutes. `instead` ends the
+    message of a machine that cannot build them.
+    """
+
+    name: str
+    version: str
+    modules: Path
+    ldflags: str
+    programs: Mapping[str, Program]
+    instead: str = ""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Flags of `go build`."""
+        return "-mod=readonly", "-buildvcs=false", f"-ldflags={self.ldflags}"
 
 
-def cache_folder() -> Path:
+CONTROL_PLANE = Toolchain(
+    name="control-plane",
+    version=KUBERNETES_VERSION,
+    modules=Path(__file__).with_name("build"),
+    ldflags=_ldflags(),
+    programs={
+        "kube-apiserver": Program("k8s.io/kubernetes/cmd/kube-apiserver", "kubernetes"),
+        "kube-controller-manager": Program(
+            "k8s.io/kubernetes/cmd/kube-controller-manager", "kubernetes"
+        ),
+        "kubectl": Program("k8s.io/kubernetes/cmd/kubectl", "kubernetes"),
+        "etcd": Program("go.etcd.io/etcd/server/v3", "etcd"),
+    },
+    instead="; KUBEBUILDER_ASSETS may name a folder that has them",
+)
+
+
+def cache_folder(tools: Toolchain = CONTROL_PLANE) -> Path:
     """Where the built programs are: one folder for each set of versions, flags and platform."""
     if configured := os.environ.get("ARTIFACT_INDEX_CACHE"):
         root = Path(configured).absolute()
     else:
         user_cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         root = Path(user_cache) / "artifact-index-operator"
-    return root / "control-plane" / _key()
+    return root / tools.name / _key(tools)
 
 
-def _key() -> str:
+def _key(tools: Toolchain) -> str:
     digest = hashlib.sha256()
-    for text in (sys.platform, platform.machine(), *FLAGS):
+    for text in (sys.platform, platform.machine(), *tools.flags):
         digest.update(text.encode() + b"\0")
-    for file in sorted(MODULES.glob("*/go.*")):
+    for file in sorted(tools.modules.glob("*/go.*")):
         digest.update(file.read_bytes() + b"\0")
-    return f"{KUBERNETES_VERSION}-{digest.hexdigest()[:16]}"
+    return f"{tools.version}-{digest.hexdigest()[:16]}"
 
 
-def ensure_built(names: Collection[str]) -> Path:
+def ensure_built(names: Collection[str], tools: Toolchain = CONTROL_PLANE) -> Path:
     """Return the folder that holds these programs, built now if need be.
 
-    A cold build takes about five minutes on two cores and downloads modules; a second process
-    waits for the first one. Raises ControlPlaneUnavailable when building is impossible or fails.
+    A cold build of the control plane takes about five minutes on two cores and downloads modules;
+    a second process waits for the first one. Raises ControlPlaneUnavailable when building is
+    impossible or fails.
     """
-    folder = cache_folder()
+    folder = cache_folder(tools)
     if not _missing(folder, names):
         return folder
+    wanted = ", ".join(names)
     if sys.platform != "linux":
-        raise ControlPlaneUnavailable(
-            "the control plane is only built on Linux; elsewhere set KUBEBUILDER_ASSETS"
-        )
+        raise ControlPlaneUnavailable(f"{wanted} can only be built on Linux{tools.instead}")
     go = shutil.which("go")
     if go is None:
         raise ControlPlaneUnavailable(
-            "no control plane: KUBEBUILDER_ASSETS is not set, nothing is cached, and there is no"
-            " `go` on PATH to build it with"
+            f"{wanted} not in the cache, and there is no `go` on PATH to build it with"
+            f"{tools.instead}"
         )
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "lock"):
         if missing := _missing(folder, names):
-            _build(Path(go), folder, missing)
+            _build(tools, Path(go), folder, missing)
     return folder
 
 
@@ -105,7 +129,7 @@ def _missing(folder: Path, names: Collection[str]) -> list[str]:
     return [name for name in names if not (folder / name).is_file()]
 
 
-def _build(go: Path, folder: Path, names: list[str]) -> None:
+def _build(tools: Toolchain, go: Path, folder: Path, names: list[str]) -> None:
     scratch = folder / "scratch"
     log = folder / "build.log"
     # A build that was killed leaves its scratch folder, and the lock says nobody uses it.
@@ -114,9 +138,9 @@ def _build(go: Path, folder: Path, names: list[str]) -> None:
     output = scratch / "bin"
     output.mkdir(parents=True)
     try:
-        for module in sorted({PROGRAMS[name].module for name in names}):
-            members = [name for name in names if PROGRAMS[name].module == module]
-            _go_build(go, module, members, output, log)
+        for module in sorted({tools.programs[name].module for name in names}):
+            members = [name for name in names if tools.programs[name].module == module]
+            _go_build(tools, go, module, members, output, log)
         for name in names:
             (output / name).replace(folder / name)
     finally:
@@ -124,8 +148,10 @@ def _build(go: Path, folder: Path, names: list[str]) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _go_build(go: Path, module: str, names: list[str], output: Path, log: Path) -> None:
-    packages = [PROGRAMS[name].package for name in names]
+def _go_build(
+    tools: Toolchain, go: Path, module: str, names: list[str], output: Path, log: Path
+) -> None:
+    packages = [tools.programs[name].package for name in names]
     # The last element of a module path can be its major version, a poor name for a program.
     target = str(output / names[0]) if len(names) == 1 else f"{output}{os.sep}"
     environment = os.environ | {
@@ -137,9 +163,9 @@ def _go_build(go: Path, module: str, names: list[str], output: Path, log: Path) 
     what = f"building {', '.join(names)} (once, some minutes)"
     with _progress(what):
         process = spawn_tied(
-            [go, "build", *FLAGS, "-o", target, *packages],
+            [go, "build", *tools.flags, "-o", target, *packages],
             log=log,
-            cwd=MODULES / module,
+            cwd=tools.modules / module,
             env=environment,
         )
         try:
@@ -159,7 +185,7 @@ def _locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with _progress("waiting for another process that builds the control plane"):
+            with _progress("waiting for another process that builds the same"):
                 fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

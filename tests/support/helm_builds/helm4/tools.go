@@ -1,0 +1,9 @@
+//go:build tools
+
+// Package tools pins the Helm 4 of the chart's tests: go.mod and go.sum then
+// hold every module it needs, by hash.
+package tools
+
+import (
+	_ "helm.sh/helm/v4/cmd/helm"
+)
