@@ -1,4 +1,4 @@
-"""Write what is generated: `crds/`, `docs/api-reference.md` and `docs/settings.md`.
+"""Write what is generated: `crds/`, references in `docs/`, and the chart's values.
 
 python tools/generate.py            writes the files
 python tools/generate.py --check    lists files that are not current, and then exits with 1
@@ -10,7 +10,9 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[1]
 COMMAND = "python tools/generate.py"
-sys.path.insert(0, str(TOP / "operator"))
+sys.path[:0] = [str(TOP / "operator"), str(TOP)]
+
+from tools.chart.files import chart_files  # noqa: E402 - needs the path
 
 from artifact_index.api.crd import render_crds  # noqa: E402 - needs the path
 from artifact_index.api.reference import reference_markdown  # noqa: E402 - needs the path
@@ -21,7 +23,8 @@ def generated_files() -> dict[Path, str]:
     """Every generated file, and what it has to hold."""
     crds = {TOP / "crds" / name: text for name, text in render_crds().items()}
     docs = {"api-reference.md": reference_markdown(), "settings.md": settings_markdown()}
-    return crds | {TOP / "docs" / name: text for name, text in docs.items()}
+    chart = chart_files(TOP / "helm" / "artifact-index-operator")
+    return crds | {TOP / "docs" / name: text for name, text in docs.items()} | chart
 
 
 def stale_files() -> list[Path]:

@@ -74,13 +74,17 @@ def _parse_host(text: str) -> str:
     return text.lower()
 
 
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return text
+class OneOf:
+    """Parses one of some words; `choices` lists them."""
 
-    return parse
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
+
+    def __call__(self, text: str) -> str:
+        """Give the word; raises ValueError, which lists them all."""
+        if text not in self.choices:
+            raise ValueError(f"must be one of {', '.join(self.choices)}")
+        return text
 
 
 def _setting(
@@ -188,9 +192,9 @@ class Settings:
     )
     health_host: str = _setting("0.0.0.0", str, "address of /healthz and /readyz")  # noqa: S104
     health_port: int = _setting(8080, _parse_port, "port of /healthz and /readyz; 0 = any")
-    log_format: str = _setting("text", _one_of("text", "json"), "log format: text or json")
+    log_format: str = _setting("text", OneOf("text", "json"), "log format: text or json")
     log_level: str = _setting(
-        "info", _one_of("debug", "info", "warning", "error"), "log level: debug … error"
+        "info", OneOf("debug", "info", "warning", "error"), "log level: debug … error"
     )
 
     def may_use_operator_identity(self, namespace: str) -> bool:

@@ -30,7 +30,7 @@ def settings_markdown() -> str:
             f"`{flag_of(setting)}`",
             f"`{environment_of(setting)}`",
             _default(setting),
-            _meaning(setting),
+            meaning(setting),
         )
         for setting in setting_fields()
     ]
@@ -44,15 +44,18 @@ def _default(setting: Field[Any]) -> str:
     if default in ("", ()):
         return ""
     if isinstance(default, float):  # only durations are
-        return f"`{_go_duration(default)}`"
+        return f"`{go_duration(default)}`"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
-def _go_duration(seconds: float) -> str:
+def go_duration(seconds: float) -> str:
+    """Whole seconds as a Go duration in minutes and seconds, such as `1m35s`."""
     minutes, rest = divmod(int(seconds), 60)
-    return "".join(f"{number}{unit}" for number, unit in ((minutes, "m"), (rest, "s")) if number)
+    parts = ((minutes, "m"), (rest, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
 
 
-def _meaning(setting: Field[Any]) -> str:
+def meaning(setting: Field[Any]) -> str:
+    """What the setting's help says, as a sentence without its full stop."""
     text: str = setting.metadata["help"]
     return text if text[1:2] == ":" else text[0].upper() + text[1:]

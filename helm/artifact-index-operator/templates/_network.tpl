@@ -1,0 +1,48 @@
+{{- /* Addresses that must never go through a proxy: the API server's and the clouds' metadata. */ -}}
+{{- define "aio.noProxy" -}}
+{{- $own := list "$(KUBERNETES_SERVICE_HOST)" "169.254.169.254" "169.254.170.23" "[fd00:ec2::23]" "metadata.google.internal" -}}
+{{- concat $own (compact (list .Values.proxy.noProxy)) | join "," -}}
+{{- end -}}
+
+{{- define "aio.caFolder" -}}
+/etc/artifact-index/ca
+{{- end -}}
+
+{{- define "aio.caVolume" -}}
+{{- $ca := .Values.caBundle -}}
+{{- if and $ca.configMap $ca.secret -}}
+{{- fail "caBundle: set configMap or secret, not both" -}}
+{{- end -}}
+{{- if $ca.configMap -}}
+configMap:
+  name: {{ $ca.configMap }}
+{{- else if $ca.secret -}}
+secret:
+  secretName: {{ $ca.secret }}
+{{- end -}}
+{{- if or $ca.configMap $ca.secret }}
+  items:
+    - key: {{ $ca.key | quote }}
+      path: ca.crt
+{{- end -}}
+{{- end -}}
+
+{{- define "aio.environment" -}}
+{{- $entries := list -}}
+{{- with .Values.proxy -}}
+{{- if .https -}}{{- $entries = append $entries (dict "name" "HTTPS_PROXY" "value" .https) -}}{{- end -}}
+{{- if .http -}}{{- $entries = append $entries (dict "name" "HTTP_PROXY" "value" .http) -}}{{- end -}}
+{{- if or .https .http -}}
+{{- $entries = append $entries (dict "name" "NO_PROXY" "value" (include "aio.noProxy" $)) -}}
+{{- end -}}
+{{- end -}}
+{{- if include "aio.caVolume" . -}}
+{{- $file := printf "%s/ca.crt" (include "aio.caFolder" .) -}}
+{{- range list "AWS_CA_BUNDLE" "REQUESTS_CA_BUNDLE" -}}
+{{- $entries = append $entries (dict "name" . "value" $file) -}}
+{{- end -}}
+{{- end -}}
+{{- with concat $entries .Values.extraEnv -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,73 @@
+{{- /* What the operator does in a namespace that it serves. RBAC cannot filter by label. */ -}}
+{{- define "aio.rules" -}}
+- apiGroups: [artifactindex.dev]
+  resources: [artifactindexes, indexoptions]
+  verbs: [list, watch]
+- apiGroups: [artifactindex.dev]
+  resources: [indexoptions]
+  verbs: [get]
+- apiGroups: [artifactindex.dev]
+  resources: [artifactindexes/status, indexoptions/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [secrets, configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{- end -}}
+
+{{- /* The Secret with the operator's own key, where it serves other namespaces. */ -}}
+{{- define "aio.keyRules" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [artifact-index-operator-signing-key]
+  verbs: [get]
+# A name cannot limit what is created.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create]
+{{- end -}}
+
+{{- /* Asking for tokens of ServiceAccounts; takes their names, none for all of them. */ -}}
+{{- define "aio.tokenRules" -}}
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  {{- with . }}
+  resourceNames: {{ toJson . }}
+  {{- end }}
+  verbs: [get]
+- apiGroups: [""]
+  resources: [serviceaccounts/token]
+  {{- with . }}
+  resourceNames: {{ toJson . }}
+  {{- end }}
+  verbs: [create]
+{{- end -}}
+
+{{- /* A role with its binding: takes (list context kind name namespace rules). */ -}}
+{{- define "aio.grant" -}}
+{{- $context := index . 0 -}}
+{{- $kind := index . 1 -}}
+{{- $metadata := include "aio.metadata" (list $context (index . 2) (index . 3)) -}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}
+metadata:
+  {{- $metadata | nindent 2 }}
+rules:
+  {{- index . 4 | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}Binding
+metadata:
+  {{- $metadata | nindent 2 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ $kind }}
+  name: {{ index . 2 }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "aio.serviceAccount" $context }}
+    namespace: {{ $context.Release.Namespace }}
+{{- end -}}

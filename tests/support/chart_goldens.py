@@ -1,0 +1,85 @@
+"""Renderings of the chart that are kept as files, so that a review shows what a change changes.
+
+`make golden` writes them; `tests/unit/test_chart_goldens.py` compares them.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from support.chart import CHART, RELEASE, run_helm
+from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY
+
+GOLDEN: Final = REPOSITORY / "tests" / "golden" / "chart"
+EXAMPLES: Final = REPOSITORY / "examples"
+
+_OPERATOR_RBAC: Final = f"""\
+# What the operator may do, for the whole cluster, and nothing more: what the chart grants, for
+# those who do not use it. The operator's own key Secret lives in its own namespace. RBAC cannot
+# filter by label: reading labelled Secrets everywhere means reading Secrets everywhere; with the
+# chart's `watchNamespaces` a Role in each of these takes the ClusterRole's place.
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: {OPERATOR_NAMESPACE}
+"""
+_TOKENS: Final = """\
+# What the operator needs beyond operator-rbac.yaml to log in as a ServiceAccount
+# (auth.serviceAccountRef), and only for that: here as `builder` of namespace `builders`. Whoever
+# may ask for tokens of a ServiceAccount can act as it, for any audience. The chart's value
+# `serviceAccountTokens` grants the same.
+"""
+
+
+def golden_values() -> dict[str, Path]:
+    """The sets of values that are rendered, by name."""
+    return {path.stem: path for path in sorted(GOLDEN.glob("*.values.yaml"))}
+
+
+def golden_files() -> dict[Path, str]:
+    """Every kept rendering, and what it has to hold."""
+    renderings = {
+        path.with_name(path.name.replace(".values.", ".rendered.")): rendered(path)
+        for path in golden_values().values()
+    }
+    tokens = {"serviceAccountTokens": {"mode": "Listed", "listed": {"builders": ["builder"]}}}
+    return renderings | {
+        EXAMPLES / "operator-rbac.yaml": _OPERATOR_RBAC + _grants({}, RELEASE),
+        EXAMPLES / "service-account-tokens.yaml": _TOKENS + _grants(tokens, f"{RELEASE}-tokens"),
+    }
+
+
+def rendered(values: Path) -> str:
+    """The text that Helm makes of a file of values, without CRDs, hooks included."""
+    text = _template("--values", values, "--set", "crds.enabled=false")
+    return text if text.startswith("---") else f"---\n{text}"
+
+
+def _template(*arguments: str | Path, values: Mapping[str, Any] | None = None) -> str:
+    text = run_helm(
+        "template", RELEASE, CHART, "--namespace", OPERATOR_NAMESPACE, *arguments, values=values
+    ).stdout
+    # Versions of Helm differ in empty lines.
+    return re.sub(r"\n{2,}", "\n", text)
+
+
+def _grants(values: Mapping[str, Any], name: str) -> str:
+    """The ServiceAccount and the grants of one name, without what only Helm needs."""
+    text = _template(
+        "--show-only", "templates/serviceaccount.yaml", "--show-only", "templates/rbac.yaml",
+        values=values,
+    )  # fmt: skip
+    text = re.sub(r"^# Source: .*\n|^  labels:\n(    .*\n)+", "", text, flags=re.MULTILINE)
+    documents = [one for one in text.split("---\n") if f"\n  name: {name}\n" in one]
+    return "".join(f"---\n{one}" for one in documents)
+
+
+def main() -> None:
+    """`python -m support.chart_goldens`: write them all."""
+    for path, text in golden_files().items():
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

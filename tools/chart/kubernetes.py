@@ -1,0 +1,276 @@
+"""Parts of pods and policies that the chart's values take over, typed so that a typo is refused.
+
+Field names and shapes are those of the Kubernetes API, version 1.34
+(https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.34/). Volumes are the kinds that
+the Pod Security Standard `restricted` allows.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+Quantity = str | int | float
+IntOrString = int | str
+Strings = dict[str, str]
+
+
+class Model(BaseModel):
+    """Keys as in YAML, and no others; what is not required may be left out."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class LabelSelectorRequirement(Model):
+    key: str
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    values: list[str] = []
+
+
+class LabelSelector(Model):
+    match_labels: Strings = {}
+    match_expressions: list[LabelSelectorRequirement] = []
+
+
+class ResourceClaim(Model):
+    name: str
+    request: str = ""
+
+
+class Resources(Model):
+    requests: dict[str, Quantity] = {}
+    limits: dict[str, Quantity] = {}
+    claims: list[ResourceClaim] = []
+
+
+class Toleration(Model):
+    key: str = ""
+    operator: Literal["Exists", "Equal", "Lt", "Gt"] = "Equal"
+    value: str = ""
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
+    toleration_seconds: int = 0
+
+
+class TopologySpreadConstraint(Model):
+    max_skew: Annotated[int, Field(ge=1)]
+    topology_key: str
+    when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"]
+    label_selector: LabelSelector = LabelSelector()
+    match_label_keys: list[str] = []
+    min_domains: Annotated[int, Field(ge=1)] = 1
+    node_affinity_policy: Literal["Honor", "Ignore"] = "Honor"
+    node_taints_policy: Literal["Honor", "Ignore"] = "Ignore"
+
+
+class NodeSelectorRequirement(Model):
+    key: str
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
+    values: list[str] = []
+
+
+class NodeSelectorTerm(Model):
+    match_expressions: list[NodeSelectorRequirement] = []
+    match_fields: list[NodeSelectorRequirement] = []
+
+
+class NodeSelector(Model):
+    node_selector_terms: list[NodeSelectorTerm]
+
+
+class PreferredSchedulingTerm(Model):
+    weight: Annotated[int, Field(ge=1, le=100)]
+    preference: NodeSelectorTerm
+
+
+class NodeAffinity(Model):
+    required_during_scheduling_ignored_during_execution: NodeSelector | None = None
+    preferred_during_scheduling_ignored_during_execution: list[PreferredSchedulingTerm] = []
+
+
+class PodAffinityTerm(Model):
+    topology_key: str
+    label_selector: LabelSelector = LabelSelector()
+    namespaces: list[str] = []
+    namespace_selector: LabelSelector = LabelSelector()
+    match_label_keys: list[str] = []
+    mismatch_label_keys: list[str] = []
+
+
+class WeightedPodAffinityTerm(Model):
+    weight: Annotated[int, Field(ge=1, le=100)]
+    pod_affinity_term: PodAffinityTerm
+
+
+class PodAffinity(Model):
+    required_during_scheduling_ignored_during_execution: list[PodAffinityTerm] = []
+    preferred_during_scheduling_ignored_during_execution: list[WeightedPodAffinityTerm] = []
+
+
+class Affinity(Model):
+    node_affinity: NodeAffinity | None = None
+    pod_affinity: PodAffinity | None = None
+    pod_anti_affinity: PodAffinity | None = None
+
+
+class KeySelector(Model):
+    name: str
+    key: str
+    optional: bool = False
+
+
+class FieldSelector(Model):
+    field_path: str
+    api_version: str = "v1"
+
+
+class ResourceFieldSelector(Model):
+    resource: str
+    container_name: str = ""
+    divisor: Quantity = "1"
+
+
+class EnvSource(Model):
+    config_map_key_ref: KeySelector | None = None
+    secret_key_ref: KeySelector | None = None
+    field_ref: FieldSelector | None = None
+    resource_field_ref: ResourceFieldSelector | None = None
+
+
+class EnvVar(Model):
+    name: Annotated[str, Field(min_length=1)]
+    value: str = ""
+    value_from: EnvSource | None = None
+
+
+class KeyToPath(Model):
+    key: str
+    path: str
+    mode: int = 0o440
+
+
+class ConfigMapVolume(Model):
+    name: str
+    items: list[KeyToPath] = []
+    default_mode: int = 0o440
+    optional: bool = False
+
+
+class SecretVolume(Model):
+    secret_name: str
+    items: list[KeyToPath] = []
+    default_mode: int = 0o440
+    optional: bool = False
+
+
+class ProjectedObject(Model):
+    name: str
+    items: list[KeyToPath] = []
+    optional: bool = False
+
+
+class ServiceAccountToken(Model):
+    path: str
+    audience: str = ""
+    expiration_seconds: Annotated[int, Field(ge=600)] = 3600
+
+
+class DownwardFile(Model):
+    path: str
+    field_ref: FieldSelector | None = None
+    resource_field_ref: ResourceFieldSelector | None = None
+    mode: int = 0o440
+
+
+class DownwardItems(Model):
+    items: list[DownwardFile] = []
+
+
+class ClusterTrustBundle(Model):
+    path: str
+    name: str = ""
+    signer_name: str = ""
+    label_selector: LabelSelector = LabelSelector()
+    optional: bool = False
+
+
+class ProjectedSource(Model):
+    config_map: ProjectedObject | None = None
+    secret: ProjectedObject | None = None
+    service_account_token: ServiceAccountToken | None = None
+    downward_api: Annotated[DownwardItems | None, Field(alias="downwardAPI")] = None
+    cluster_trust_bundle: ClusterTrustBundle | None = None
+
+
+class ProjectedVolume(Model):
+    sources: list[ProjectedSource]
+    default_mode: int = 0o440
+
+
+class DownwardVolume(Model):
+    items: list[DownwardFile]
+    default_mode: int = 0o440
+
+
+class EmptyDirVolume(Model):
+    medium: Literal["", "Memory"] = ""
+    size_limit: Quantity = ""
+
+
+class LocalName(Model):
+    name: Annotated[str, Field(min_length=1)]
+
+
+class CsiVolume(Model):
+    driver: str
+    fs_type: str = ""
+    read_only: bool = False
+    volume_attributes: Strings = {}
+    node_publish_secret_ref: LocalName | None = None
+
+
+class ClaimVolume(Model):
+    claim_name: str
+    read_only: bool = False
+
+
+class Volume(Model):
+    name: str
+    config_map: ConfigMapVolume | None = None
+    secret: SecretVolume | None = None
+    projected: ProjectedVolume | None = None
+    downward_api: Annotated[DownwardVolume | None, Field(alias="downwardAPI")] = None
+    empty_dir: EmptyDirVolume | None = None
+    csi: CsiVolume | None = None
+    persistent_volume_claim: ClaimVolume | None = None
+
+
+class VolumeMount(Model):
+    name: str
+    mount_path: str
+    read_only: bool = False
+    recursive_read_only: Literal["Disabled", "IfPossible", "Enabled"] = "Disabled"
+    sub_path: str = ""
+    sub_path_expr: str = ""
+    mount_propagation: Literal["None", "HostToContainer"] = "None"
+
+
+class IpBlock(Model):
+    cidr: str
+    except_: Annotated[list[str], Field(alias="except")] = []
+
+
+class NetworkPolicyPeer(Model):
+    pod_selector: LabelSelector | None = None
+    namespace_selector: LabelSelector | None = None
+    ip_block: IpBlock | None = None
+
+
+class NetworkPolicyPort(Model):
+    port: IntOrString
+    protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
+    end_port: int = 0
+
+
+class EgressRule(Model):
+    to: list[NetworkPolicyPeer] = []
+    ports: list[NetworkPolicyPort] = []

@@ -1,0 +1,68 @@
+"""The operator's settings as values of the chart: one typed key each, named after its flag."""
+
+from dataclasses import Field as SettingField
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, create_model
+from tools.chart.kubernetes import Model
+
+from artifact_index.cli.settings_reference import go_duration, meaning
+from artifact_index.settings import OneOf, setting_fields
+
+SET_BY_THE_CHART: Final = {"namespaces": "watchNamespaces"}
+"""Settings that another value stands for, since the permissions follow from it as well."""
+
+_DURATION: Final = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+_ITEM_PATTERNS: Final = {
+    "operator_identity_namespaces": r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(=[^,]+)?$",
+    "allowed_hosts": r"^[A-Za-z0-9.*?:\[\]-]+$",
+}
+
+
+def chart_settings() -> tuple[SettingField[Any], ...]:
+    """The settings that stand under `settings` in the values."""
+    return tuple(one for one in setting_fields() if one.name not in SET_BY_THE_CHART)
+
+
+def settings_model() -> type[Model]:
+    """A model with a key for each setting; its defaults are the operator's own."""
+    fields: dict[str, Any] = {
+        setting.name: (
+            Annotated[_type_of(setting), Field(description=_meaning(setting))],
+            _default_of(setting),
+        )
+        for setting in chart_settings()
+    }
+    return create_model("Settings", __base__=Model, **fields)
+
+
+def _meaning(setting: SettingField[Any]) -> str:
+    # A list of values is a list here; only a flag has to be repeated.
+    return meaning(setting).replace(" repeatable;", "") + "."
+
+
+def _default_of(setting: SettingField[Any]) -> Any:
+    default: Any = setting.default
+    if isinstance(default, float):  # only durations are
+        return go_duration(default)
+    return list(default) if setting.metadata["repeatable"] else default
+
+
+def _type_of(setting: SettingField[Any]) -> Any:
+    parse, default, name = setting.metadata["parse"], setting.default, setting.name
+    if isinstance(parse, OneOf):
+        return Literal[parse.choices]
+    if setting.metadata["repeatable"]:
+        return list[_text(_ITEM_PATTERNS[name])]  # type: ignore[misc]
+    if isinstance(default, bool):
+        return bool
+    if isinstance(default, int):
+        # 0 stands for any free port, which neither a probe nor a Service could find.
+        return Annotated[int, Field(ge=1, le=65535 if name.endswith("_port") else None)]
+    if isinstance(default, float):
+        return _text(_DURATION)
+    return _text(r"^https?://[^\s/?#]+") if name.endswith("_url") else str
+
+
+def _text(pattern: str) -> Any:
+    return Annotated[str, Field(pattern=pattern)]
