@@ -14,6 +14,7 @@ from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.freshness import Margins
 from artifact_index.credentials.grants import (
+    CodeArtifactEndpointRequest,
     GoogleTokenRequest,
     Grant,
     GrantRequest,
@@ -34,7 +35,16 @@ pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 EPOCH = 1_700_000_000
 HOUR = 3600
 LOGIN = GoogleTokenRequest(OperatorIdentity())
+ENDPOINT = CodeArtifactEndpointRequest(
+    region="eu-west-1",
+    domain="acme",
+    domain_owner="111122223333",
+    repository="python",
+    endpoint_type="IPv4",
+    identity=OperatorIdentity(),
+)
 DOWN = LoginError("CloudUnavailable", "no answer", permanent=False)
+DENIED = LoginError("AccessDenied", "no permission", permanent=True)
 THROTTLED = LoginError("CloudThrottled", "later", permanent=False, retry_after=200)
 
 
@@ -45,6 +55,7 @@ class Scene:
         self.asked: list[float] = []
         self.failure: LoginError | None = None
         self.repeated: Grant | None = None
+        self.request: GrantRequest = LOGIN
         self.told = 0
         self.start()
 
@@ -84,7 +95,7 @@ class Scene:
         return self.repeated or Grant(SecretStr(str(len(self.asked))), began, began + HOUR)
 
     def want(self, fresh_after: int | None = None) -> None:
-        self.broker.demand("a", [Want(LOGIN, fresh_after=fresh_after)])
+        self.broker.demand("a", [Want(self.request, fresh_after=fresh_after)])
 
     @property
     def lease(self) -> Lease:
@@ -168,6 +179,39 @@ async def test_a_request_goes_before_the_back_off_but_not_before_what_the_cloud_
     assert len(scene.asked) == 2
     await asyncio.sleep(5)
     assert len(scene.asked) == 3
+
+
+async def test_a_request_from_the_second_of_a_failure_has_the_login_tried_at_once_and_once(
+    scene: Scene,
+) -> None:
+    """Requests name whole seconds: what failed may have been mended within the same one."""
+    scene.failure = DENIED
+    scene.want()
+    await asyncio.sleep(0.5)
+    assert scene.lease.error is not None
+    failed = len(scene.asked)
+    for _ in range(5):
+        scene.want(EPOCH)
+        await asyncio.sleep(0.05)
+    assert scene.asked[failed:] == [EPOCH + 0.5]
+
+
+async def test_a_request_has_the_repository_url_asked_for_again_only_where_that_fails(
+    scene: Scene,
+) -> None:
+    scene.request = ENDPOINT
+    scene.failure = DENIED
+    scene.want()
+    await asyncio.sleep(0.5)
+    scene.failure = None
+    scene.repeated = Grant(SecretStr("https://acme.example/"), EPOCH, None)
+    scene.want(EPOCH)
+    await asyncio.sleep(0.3)
+    assert scene.asked == [EPOCH, EPOCH + 0.5]
+    assert scene.lease.error is None
+    scene.want(EPOCH + 1)
+    await asyncio.sleep(HOUR)
+    assert len(scene.asked) == 2
 
 
 async def test_an_answer_with_the_same_token_fulfils_a_request_and_is_told(scene: Scene) -> None:

@@ -187,7 +187,7 @@ class Broker:
             self._released.pop(login.digest, None)
         if login.grant is None and login.error is None and login.pending_since is None:
             login.pending_since = now
-        if login.asking.request(want.fresh_after) or changed:
+        if login.asking.request(want.fresh_after, now) or changed:
             login.reschedule()
             self._advance(login, now)
 

@@ -10,7 +10,8 @@ from artifact_index.credentials.grants import NO_MATERIAL, Grant, GrantRequest, 
 class Want:
     """A login that a consumer needs, for builds of up to `max_build` seconds.
 
-    `fresh_after` asks for a grant that was minted then or later, in whole POSIX seconds.
+    `fresh_after` asks for a grant that was minted then or later, in whole POSIX seconds, and has a
+    failing login tried at once; a grant that never expires, as a repository's URL, stays.
     `needed_by` is when the consumer loses what it serves now, as far as it knows, in POSIX
     seconds; None: it serves nothing.
     """

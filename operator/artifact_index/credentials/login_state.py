@@ -154,7 +154,13 @@ class Login:
 
     def attempt_at(self, now: float) -> float:
         """When the cloud is to be asked, if the login is wanted; may lie in the past."""
-        return min(self._scheduled_at(now), self.asking.forced_next_at(self.fresh_as_of()))
+        return min(self._scheduled_at(now), self._forced_next_at())
+
+    def _forced_next_at(self) -> float:
+        """When a refresh request calls for an attempt: never for what never gets old."""
+        if self.grant is not None and self.grant.expires_at is None:
+            return math.inf
+        return self.asking.forced_next_at(self.fresh_as_of())
 
     def _scheduled_at(self, now: float) -> float:
         if self.retry_at is not None:

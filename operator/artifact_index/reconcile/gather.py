@@ -173,23 +173,28 @@ class Gatherer:
             if login.token is not None and _needs_login(options, attempt.record):
                 wants.append(self._want(login, login.token, attempt.record, options))
             if login.endpoint is not None:
-                wants.append(Want(login.endpoint, login.material))
+                fresh_after = self._fresh_after(attempt.record, options)
+                wants.append(Want(login.endpoint, login.material, fresh_after=fresh_after))
         self._broker.demand(options.ref, wants)
 
     def _want(
         self, login: Login, token: GrantRequest, record: IndexRecord, options: OptionsRecord
     ) -> Want:
-        now, skew = self._now(), self._margins.clock_skew
-        requests = (refresh_request(one, now=now, skew=skew) for one in (record, options))
         lease = self._lease(self._digester.request(token))
         held = lease is not None and lease.grant is not None
         return Want(
             token,
             login.material,
             _max_build(options),
-            fresh_after=max((one.at for one in requests if one and not one.handled), default=None),
+            fresh_after=self._fresh_after(record, options),
             needed_by=None if held else told_expiry(record.decoded_status()),
         )
+
+    def _fresh_after(self, record: IndexRecord, options: OptionsRecord) -> int | None:
+        """The latest refresh request of both objects that the status does not repeat yet."""
+        now, skew = self._now(), self._margins.clock_skew
+        requests = (refresh_request(one, now=now, skew=skew) for one in (record, options))
+        return max((one.at for one in requests if one and not one.handled), default=None)
 
     def _view(self, attempt: _Attempt, options: OptionsRecord) -> IndexView:
         login = attempt.login
