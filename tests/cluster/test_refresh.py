@@ -1,5 +1,6 @@
 """Refresh requests on both kinds."""
 
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -8,7 +9,7 @@ from support.accounts import token_in
 from support.control_plane import wait_until
 from support.operator_process import OperatorProcess
 from support.refreshes import ask, handled, later_than_the_token, mints, serve
-from support.world import World
+from support.world import World, artifact_index, index_options, secret
 
 pytestmark = pytest.mark.cluster
 
@@ -28,6 +29,29 @@ def test_a_request_on_either_kind_is_one_new_token_and_is_echoed(
     assert token_in(world, namespace) != before
     assert world.aws.is_valid("aws", unquote(token_in(world, namespace)))
     assert mints(world, principal) == 2
+
+
+def test_a_request_reads_a_secret_that_is_not_watched_at_once(
+    world: World, operator: OperatorProcess
+) -> None:
+    """It would be read again within 5 minutes."""
+    namespace = world.namespace("refresh-static")
+    source = {"url": "https://packages.example/simple/", "secretRef": {"name": "login"}}
+
+    def login(password: str) -> dict[str, Any]:
+        values = {"username": "ci", "password": password}
+        return secret("login", values, labelled=False)
+
+    objects = artifact_index("acme", basicAuth=source), index_options("uv-config")
+    world.apply(login("first"), *objects, namespace=namespace)
+    world.wait_condition("indexoptions", namespace, "uv-config", reason="Available")
+    world.apply(login("second"), namespace=namespace)
+    asked = later_than_the_token()
+    ask(world, "indexoptions", namespace, "uv-config", asked)
+    wait_until(lambda: token_in(world, namespace) == "second", "the new password", 15)
+    wait_until(
+        lambda: handled(world, "indexoptions", namespace, "uv-config") == asked, "the echo", 15
+    )
 
 
 def test_what_is_no_time_of_the_past_is_told_and_not_heeded(

@@ -44,6 +44,9 @@ class Copies(Generic[Record]):
         self._copies: dict[ObjectRef, _Copy[Record]] = {}
         self._reads: dict[ObjectRef, asyncio.Task[Record]] = {}
 
+    def __contains__(self, ref: ObjectRef) -> bool:
+        return ref in self._copies
+
     def forget(self, ref: ObjectRef) -> None:
         """Believe nothing about the object."""
         self._copies.pop(ref, None)

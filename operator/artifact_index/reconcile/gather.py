@@ -1,5 +1,6 @@
 """Gathering: everything that one pass over an IndexOptions decides on, and nothing is written."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -97,7 +98,9 @@ class Gatherer:
         Raises ApiError where the API server does not answer for a source Secret.
         """
         reader = self._sources.bound_to(options.ref.namespace)
-        attempts = [await self._attempt(record, reader) for record in self._store.selected(options)]
+        attempts = [
+            await self._attempt(record, options, reader) for record in self._store.selected(options)
+        ]
         with_credentials = any(ref.kind == "Secret" for ref in declared_outputs(options))
         self._demand(options, attempts)
         views = [self._view(attempt, options) for attempt in attempts]
@@ -109,7 +112,9 @@ class Gatherer:
         """What the spec alone tells of an index that nobody selects."""
         return first_violation(SPEC_CHECKS, self._facts(record))
 
-    async def _attempt(self, record: IndexRecord, reader: SourceReader) -> _Attempt:
+    async def _attempt(
+        self, record: IndexRecord, options: OptionsRecord, reader: SourceReader
+    ) -> _Attempt:
         scope = scope_of(record.spec, self._digester) if record.spec else None
         facts = self._facts(record)
         problem = first_violation(SPEC_CHECKS, facts)
@@ -117,9 +122,10 @@ class Gatherer:
             # It stands still whatever is wrong with it, but not against the administrator.
             forbidden = problem is not None and problem.reason in WITHDRAWN_AT_ONCE
             return _Attempt(record, scope, problem if forbidden else None)
+        again = self._takes_up_request(record, options)
         if problem is None and facts.use is not None:
             try:
-                secret = await reader.read(facts.use.name)
+                secret = await reader.read(facts.use.name, again=again)
             except ApiError as error:
                 if not error.forbidden:
                     raise
@@ -132,7 +138,7 @@ class Gatherer:
                 problem = first_violation(SOURCE_CHECKS, facts)
             self._note_missing(record, problem)
         if problem is None and facts.account_use is not None:
-            account = await reader.read_account(facts.account_use.name)
+            account = await reader.read_account(facts.account_use.name, again=again)
             facts = replace(facts, account=account, missing_for=self._missing_for(record))
             problem = first_violation(SOURCE_CHECKS, facts)
             self._note_missing(record, problem)
@@ -195,6 +201,14 @@ class Gatherer:
         now, skew = self._now(), self._margins.clock_skew
         requests = (refresh_request(one, now=now, skew=skew) for one in (record, options))
         return max((one.at for one in requests if one and not one.handled), default=None)
+
+    def _takes_up_request(self, record: IndexRecord, options: OptionsRecord) -> bool:
+        """Whether a refresh request is new: its source is then read again, once."""
+        asked = self._fresh_after(record, options)
+        if asked is None or asked <= self._memory.reread_for.get(record.uid, -math.inf):
+            return False
+        self._memory.reread_for[record.uid] = asked
+        return True
 
     def _view(self, attempt: _Attempt, options: OptionsRecord) -> IndexView:
         login = attempt.login

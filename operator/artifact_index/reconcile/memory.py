@@ -26,7 +26,8 @@ class Memory:
 
     `served` is what the outputs hold by UID of the index; `allotted` are names by UID;
     `placements` are the last places of an index by the IndexOptions that gave them;
-    `missing_since` is when a source Secret or key was first missed, by UID.
+    `missing_since` is when a source Secret or key was first missed, by UID; `reread_for` is the
+    last refresh request for which an index's source was read again, by UID.
     """
 
     served: defaultdict[ObjectRef, dict[str, Served]] = field(
@@ -37,6 +38,7 @@ class Memory:
         default_factory=lambda: defaultdict(dict)
     )
     missing_since: dict[str, float] = field(default_factory=dict)
+    reread_for: dict[str, int] = field(default_factory=dict)
     _placed_by: dict[ObjectRef, set[ObjectRef]] = field(default_factory=dict)
 
     def names_of(self, record: OptionsRecord) -> dict[str, str]:
@@ -85,7 +87,7 @@ class Memory:
     def forget_index(self, ref: ObjectRef) -> None:
         """The ArtifactIndex is gone."""
         for placed in self.placements.pop(ref, {}).values():
-            self.missing_since.pop(placed.record.uid, None)
+            self._forget_source(placed.record.uid)
 
     def _drop_placement(self, index: ObjectRef, options: ObjectRef) -> None:
         places = self.placements.get(index, {})
@@ -93,7 +95,11 @@ class Memory:
         if not places:
             self.placements.pop(index, None)
             if gone is not None:
-                self.missing_since.pop(gone.record.uid, None)
+                self._forget_source(gone.record.uid)
+
+    def _forget_source(self, uid: str) -> None:
+        self.missing_since.pop(uid, None)
+        self.reread_for.pop(uid, None)
 
 
 def take_up(

@@ -34,13 +34,13 @@ class SourceReader:
         self._sources = sources
         self._namespace = namespace
 
-    async def read(self, name: str) -> SourceRecord | None:
+    async def read(self, name: str, *, again: bool = False) -> SourceRecord | None:
         """The Secret, or None where it does not exist. Raises ApiError."""
-        return await self._sources.read(ObjectRef(self._namespace, name))
+        return await self._sources.read(ObjectRef(self._namespace, name), again=again)
 
-    async def read_account(self, name: str) -> Account:
+    async def read_account(self, name: str, *, again: bool = False) -> Account:
         """The ServiceAccount, or None where it does not exist. Raises ApiError."""
-        return await self._sources.read_account(ObjectRef(self._namespace, name))
+        return await self._sources.read_account(ObjectRef(self._namespace, name), again=again)
 
 
 class Sources:
@@ -76,14 +76,21 @@ class Sources:
         """Believe nothing about the Secret: it came into the watch or went out of it."""
         self._secrets.forget(ref)
 
-    async def read(self, ref: ObjectRef) -> SourceRecord | None:
-        """The Secret as last seen; the first reader of an unlabelled one waits for the GET."""
+    async def read(self, ref: ObjectRef, *, again: bool = False) -> SourceRecord | None:
+        """The Secret as last seen; the first reader of an unlabelled one waits for the GET.
+
+        With `again` an unlabelled one is read now, as if it were due.
+        """
         if (labelled := self._store.sources.get(ref)) is not None:
             return labelled
+        if again and ref in self._secrets:
+            await self._read_secret_again(ref, await self._secrets.read(ref))
         return await self._secrets.read(ref)
 
-    async def read_account(self, ref: ObjectRef) -> Account:
-        """The ServiceAccount as last seen; the first reader waits for the GET."""
+    async def read_account(self, ref: ObjectRef, *, again: bool = False) -> Account:
+        """The ServiceAccount as last seen, with `again` as of now; the first reader waits."""
+        if again and ref in self._accounts:
+            await self._read_account_again(ref, await self._accounts.read(ref))
         return await self._accounts.read(ref)
 
     async def run(self) -> None:
