@@ -11,8 +11,8 @@ STAMP := $(VENV)/.installed
 # Sources of the operator, of the code that tests, demo and bench share, and of those two.
 WITH_SOURCES := PYTHONPATH=operator:tests:.
 # What follows is for `make lock` only; 3.11 is the oldest supported Python.
-COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
-	--generate-hashes --no-header --no-emit-index-url --quiet
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --quiet
 
 .PHONY: help setup demo test lint generate golden bench lock clean
 
@@ -47,8 +47,9 @@ bench: $(STAMP) ## Measure the operator beside a bare loop on the real API serve
 	@$(WITH_SOURCES) $(BIN)/python -m bench $(ARGS)
 
 lock: $(STAMP) ## Pin the newest allowed versions of all dependencies, with hashes
-	$(COMPILE) --upgrade --group dev --output-file $(LOCK)
-	$(COMPILE) --constraints $(LOCK) --output-file requirements/runtime.txt
+	$(COMPILE) pyproject.toml --upgrade --group dev --output-file $(LOCK)
+	$(COMPILE) pyproject.toml --constraints $(LOCK) --output-file requirements/runtime.txt
+	$(COMPILE) --group build --constraints $(LOCK) --output-file requirements/build.txt
 
 setup: $(STAMP) ## Create or update .venv from the lock (every other target does it when needed)
 	@echo "$(VENV) is up to date: $$($(BIN)/python --version)"
