@@ -74,6 +74,8 @@ CONTROL_PLANE = Toolchain(
             "k8s.io/kubernetes/cmd/kube-controller-manager", "kubernetes"
         ),
         "kubectl": Program("k8s.io/kubernetes/cmd/kubectl", "kubernetes"),
+        "kubelet": Program("k8s.io/kubernetes/cmd/kubelet", "kubernetes"),
+        "kube-scheduler": Program("k8s.io/kubernetes/cmd/kube-scheduler", "kubernetes"),
         "etcd": Program("go.etcd.io/etcd/server/v3", "etcd"),
     },
     instead="; KUBEBUILDER_ASSETS may name a folder that has them",

@@ -22,9 +22,14 @@ Argv = list[str | Path]
 AUDIT_LOG_MEGABYTES = 100_000
 
 
+# Where pods and the API server meet, in a network namespace that has both addresses on loopback.
+NODE_ADDRESS = "10.250.0.1"
+HTTPS_PORT = 443
+
+
 @dataclass(frozen=True)
 class Ports:
-    """Loopback TCP ports of one control plane."""
+    """TCP ports of one control plane."""
 
     etcd: int
     etcd_peer: int
@@ -58,15 +63,16 @@ def apiserver(
     token_key: Path,
     audit_policy: Path,
     audit_log: Path,
+    kubelet_client: KeyPair | None,
 ) -> Argv:
-    """Return kube-apiserver's command: RBAC, ServiceAccount tokens, an audit log."""
+    """Return kube-apiserver's command: RBAC, ServiceAccount tokens, an audit log.
+
+    With `kubelet_client` it serves pods and reads logs of kubelets; without, it has loopback alone.
+    """
     return [
         program,
         f"--etcd-servers=http://127.0.0.1:{ports.etcd}",
-        "--bind-address=127.0.0.1",
         f"--secure-port={ports.apiserver}",
-        # Found from the default route otherwise, which a machine without network has not.
-        "--advertise-address=127.0.0.1",
         # An Endpoints object may not hold a loopback address: the reconciler would only complain.
         "--endpoint-reconciler-type=none",
         f"--cert-dir={folder}",
@@ -77,22 +83,53 @@ def apiserver(
         f"--service-account-signing-key-file={token_key}",
         f"--service-account-issuer={TOKEN_ISSUER}",
         f"--service-cluster-ip-range={SERVICE_NETWORK}",
-        "--authorization-mode=RBAC",
-        # It would refuse pods in namespaces whose default ServiceAccount is not there yet.
-        "--disable-admission-plugins=ServiceAccount",
         f"--audit-policy-file={audit_policy}",
         f"--audit-log-path={audit_log}",
         f"--audit-log-maxsize={AUDIT_LOG_MEGABYTES}",
+        *(_without_pods() if kubelet_client is None else _with_pods(kubelet_client, ca)),
     ]
 
 
-def controller_manager(program: Path, kubeconfig: Path, folder: Path) -> Argv:
-    """Return kube-controller-manager's command, with the few controllers that tests rely on."""
+def _without_pods() -> Argv:
+    return [
+        "--bind-address=127.0.0.1",
+        # Found from the default route otherwise, which a machine without network has not.
+        "--advertise-address=127.0.0.1",
+        "--authorization-mode=RBAC",
+        # It would refuse pods in namespaces whose default ServiceAccount is not there yet.
+        "--disable-admission-plugins=ServiceAccount",
+    ]
+
+
+def _with_pods(kubelet_client: KeyPair, ca: Path) -> Argv:
+    return [
+        # Both loopback and the address of Service `kubernetes`, so that nothing has to forward.
+        "--bind-address=0.0.0.0",
+        f"--advertise-address={NODE_ADDRESS}",
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
+        f"--kubelet-client-certificate={kubelet_client.certificate}",
+        f"--kubelet-client-key={kubelet_client.key}",
+        f"--kubelet-certificate-authority={ca}",
+        # There is no DNS that would know the node by its name.
+        "--kubelet-preferred-address-types=InternalIP",
+    ]
+
+
+def controller_manager(
+    program: Path, kubeconfig: Path, folder: Path, *, ca: Path, token_key: Path, for_pods: bool
+) -> Argv:
+    """Return kube-controller-manager's command, with the few controllers that tests rely on.
+
+    For pods it runs all that are on by default.
+    """
+    few = "garbage-collector-controller,serviceaccount-controller,namespace-controller"
+    more = [f"--root-ca-file={ca}", f"--service-account-private-key-file={token_key}"]
     return [
         program,
         f"--kubeconfig={kubeconfig}",
         f"--cert-dir={folder}",
-        "--controllers=garbage-collector-controller,serviceaccount-controller,namespace-controller",
+        *(more if for_pods else [f"--controllers={few}"]),
         # Each controller acts under its own ServiceAccount and rights, as in a real cluster.
         "--use-service-account-credentials",
         "--leader-elect=false",

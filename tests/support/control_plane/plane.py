@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from support.control_plane.audit import AuditEvent, read_events
 from support.control_plane.binaries import Binaries, find_binaries
+from support.control_plane.certificates import KeyPair
 from support.control_plane.custom_resources import crd_names, is_served
 from support.control_plane.errors import ControlPlaneFailed, PortTaken
 from support.control_plane.kubeconfig import write_kubeconfig
@@ -35,9 +36,14 @@ class ControlPlane:
     used before `start`.
     """
 
-    def __init__(self, binaries: Binaries | None = None) -> None:
-        """Find the programs, building them when needed; raises ControlPlaneUnavailable."""
+    def __init__(self, binaries: Binaries | None = None, *, for_pods: bool = False) -> None:
+        """Find the programs, building them when needed; raises ControlPlaneUnavailable.
+
+        `for_pods` is for a network namespace as `support.node` makes it: the API server takes port
+        443 on its addresses, admits pods as a cluster does, and every controller runs.
+        """
         self.binaries = binaries or find_binaries()
+        self._for_pods = for_pods
         self._started: Servers | None = None
         self._folder: Path | None = None
 
@@ -98,7 +104,7 @@ class ControlPlane:
         for attempt in range(1, PORT_ATTEMPTS + 1):
             try:
                 self._folder = Path(tempfile.mkdtemp(prefix="control-plane-"))
-                self._started = Servers(self.binaries, self._folder)
+                self._started = Servers(self.binaries, self._folder, for_pods=self._for_pods)
                 self._started.start()
                 break
             except BaseException as error:
@@ -151,6 +157,14 @@ class ControlPlane:
         user = {"token": answer["status"]["token"]}
         write_kubeconfig(path, url=self.url, ca=self.ca_path, user=user, namespace=namespace)
         return path
+
+    def component_kubeconfig(self, name: str, *, user: str, group: str | None = None) -> Path:
+        """Return the kubeconfig of a program that logs in with a certificate; once for a name."""
+        return self._servers.component_kubeconfig(name, user=user, group=group)
+
+    def server_certificate(self, name: str, *, ips: list[str]) -> KeyPair:
+        """Return a certificate for a server of the cluster, such as a kubelet."""
+        return self._servers.authority.server(name, dns=[], ips=ips)
 
     def kubectl(
         self,

@@ -28,6 +28,7 @@ def spawn_tied(
     log: Path,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a program (absolute path) that dies with this process; its output goes to `log`.
 
@@ -45,6 +46,7 @@ def spawn_tied(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=pass_fds,
         ).result()
 
 

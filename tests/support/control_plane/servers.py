@@ -21,16 +21,19 @@ ETCD_ANSWER_SECONDS = 2.0
 class Servers:
     """etcd, kube-apiserver and perhaps kube-controller-manager, with all files in one folder."""
 
-    def __init__(self, binaries: Binaries, folder: Path) -> None:
+    def __init__(self, binaries: Binaries, folder: Path, *, for_pods: bool) -> None:
         etcd_port, etcd_peer_port, apiserver_port = free_ports(3)
+        if for_pods:
+            apiserver_port = commands.HTTPS_PORT
         ports = commands.Ports(etcd_port, etcd_peer_port, apiserver_port)
         self._etcd_port = etcd_port
         self._name = folder.name
+        self._for_pods = for_pods
         self.url = f"https://127.0.0.1:{apiserver_port}"
         self.audit_log = folder / "audit.log"
         self.kubeconfig_admin = folder / "admin.kubeconfig"
 
-        authority = Authority(folder)
+        authority = self.authority = Authority(folder)
         self.ca = authority.path
         serving = authority.server(
             "apiserver",
@@ -67,11 +70,12 @@ class Servers:
                 token_key=token_key,
                 audit_policy=audit_policy,
                 audit_log=self.audit_log,
+                kubelet_client=administrator if for_pods else None,
             ),
             folder / "kube-apiserver.log",
         )
         self.controller_manager = self._controller_manager(
-            binaries.kube_controller_manager, authority, folder
+            binaries.kube_controller_manager, folder, token_key
         )
 
     @property
@@ -108,20 +112,30 @@ class Servers:
             self.controller_manager.kill()
             self.controller_manager.start(lambda: True, START_SECONDS)
 
+    def component_kubeconfig(self, name: str, *, user: str, group: str | None = None) -> Path:
+        """Write the kubeconfig of a program that logs in with a certificate; once for each name."""
+        kubeconfig = self.ca.with_name(f"{name}.kubeconfig")
+        certificate = certificate_user(self.authority.client(name, user=user, group=group))
+        write_kubeconfig(
+            kubeconfig, url=self.url, ca=self.ca, user=certificate, namespace="default"
+        )
+        return kubeconfig
+
     def _controller_manager(
-        self, program: Path | None, authority: Authority, folder: Path
+        self, program: Path | None, folder: Path, token_key: Path
     ) -> Server | None:
         if program is None:
             return None
         name = "kube-controller-manager"
-        user = certificate_user(authority.client(name, user=f"system:{name}"))
-        kubeconfig = folder / f"{name}.kubeconfig"
-        write_kubeconfig(kubeconfig, url=self.url, ca=self.ca, user=user, namespace="default")
-        return Server(
-            name,
-            commands.controller_manager(program, kubeconfig, folder),
-            folder / f"{name}.log",
+        command = commands.controller_manager(
+            program,
+            self.component_kubeconfig(name, user=f"system:{name}"),
+            folder,
+            ca=self.ca,
+            token_key=token_key,
+            for_pods=self._for_pods,
         )
+        return Server(name, command, folder / f"{name}.log")
 
     def _apiserver_is_ready(self) -> bool:
         return self.api.answers_ok("/readyz")
