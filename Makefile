@@ -24,6 +24,8 @@ demo: $(STAMP) ## Show the main job between real parts, in a minute (a first run
 	@$(WITH_SOURCES) $(BIN)/python -m demo
 
 test: $(STAMP) ## Run every test (a first run builds the API server and Helm)
+	@PYTHONPATH=tests $(BIN)/python -m support.node >/dev/null \
+		|| echo "Without a node: its tests are skipped here, and fail in CI." >&2
 	@PYTHONPATH=tests $(BIN)/python -m support.control_plane build >/dev/null \
 		|| echo "Without a control plane: its tests are skipped here, and fail in CI." >&2
 	@PYTHONPATH=tests $(BIN)/python -m support.chart >/dev/null \

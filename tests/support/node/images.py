@@ -70,15 +70,8 @@ class _Store:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        store, running = folder / "store", folder / "running"
-        self._options: list[str | Path] = [
-            "--root",
-            store,
-            "--runroot",
-            running,
-            "--storage-driver",
-            "overlay",
-        ]
+        self._options: list[str | Path] = ["--storage-driver", "overlay"]
+        self._options += ["--root", folder / "store", "--runroot", folder / "running"]
 
     def run(self, *arguments: str | Path) -> str:
         """Run buildah; raises ControlPlaneUnavailable when it fails."""
