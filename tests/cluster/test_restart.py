@@ -242,7 +242,9 @@ def test_an_edit_while_the_operator_was_away_is_written_without_a_mint(
     assert (mints(world), world.aws.calls()) == (minted, calls)
 
 
-@pytest.mark.parametrize("when", ["Python", "health endpoints", "listed"])
+@pytest.mark.parametrize(
+    "when", ["Python", "health endpoints", "listed", "Initial authentication has been initiated"]
+)
 def test_sigterm_during_the_start_ends_the_process_in_time(
     world: World, converged: OperatorProcess, when: str
 ) -> None:
