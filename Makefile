@@ -10,6 +10,8 @@ LOCK := requirements/dev.txt
 STAMP := $(VENV)/.installed
 # Sources of the operator, of the code that tests, demo and bench share, and of those two.
 WITH_SOURCES := PYTHONPATH=operator:tests:.
+# Each worker has a control plane of its own; in the order of the files, the longest come first.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # What follows is for `make lock` only; 3.11 is the oldest supported Python.
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --quiet
@@ -30,7 +32,7 @@ test: $(STAMP) ## Run every test (a first run builds the API server and Helm)
 		|| echo "Without a control plane: its tests are skipped here, and fail in CI." >&2
 	@PYTHONPATH=tests $(BIN)/python -m support.chart >/dev/null \
 		|| echo "Without Helm: the chart's tests are skipped here, and fail in CI." >&2
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 lint: $(STAMP) ## Check style, types, layers, and that generated files are current
 	$(BIN)/ruff check .
