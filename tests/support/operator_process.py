@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from support.control_plane.processes import spawn_tied_text
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 OPERATOR_NAMESPACE = "artifact-index-system"
 _HEALTH_PORT = re.compile(r"health endpoints on port (\d+)")
@@ -72,13 +74,7 @@ class OperatorProcess:
     def start(self, *, wait: bool = True) -> None:
         """Start it and, with `wait`, wait until it is ready."""
         printed = len(self._lines)
-        self.process = subprocess.Popen(
-            self._command,
-            env=self._env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        self.process = spawn_tied_text(self._command, self._env)
         self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self._reader.start()
         if wait:

@@ -35,11 +35,10 @@ def spawn_tied(
     It gets a session of its own: Ctrl-C in a terminal reaches only this process, which then stops
     its children in order.
     """
-    command = [sys.executable, "-I", "-S", str(TIED_EXEC), str(os.getpid()), *map(str, argv)]
     with log.open("ab") as output:
         return _spawner.submit(
             subprocess.Popen,
-            command,
+            tied(argv),
             cwd=cwd,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -48,6 +47,23 @@ def spawn_tied(
             start_new_session=True,
             pass_fds=pass_fds,
         ).result()
+
+
+def tied(argv: Sequence[str | Path]) -> list[str]:
+    """The command that runs a program (absolute path) which ends with the thread that starts it."""
+    return [sys.executable, "-I", "-S", str(TIED_EXEC), str(os.getpid()), *map(str, argv)]
+
+
+def spawn_tied_text(argv: Sequence[str | Path], env: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start a program (absolute path) that dies with this process, and read what it prints."""
+    return _spawner.submit(
+        subprocess.Popen,
+        tied(argv),
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ).result()
 
 
 def tail(path: Path, lines: int) -> str:
