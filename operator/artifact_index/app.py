@@ -27,13 +27,14 @@ from artifact_index.reconcile.gather import Gatherer
 from artifact_index.reconcile.memory import Memory
 from artifact_index.reconcile.observer import Observer
 from artifact_index.reconcile.queue import WorkQueue
-from artifact_index.reconcile.reconciler import Reconciler, urgency_of
+from artifact_index.reconcile.reconciler import Reconciler
 from artifact_index.reconcile.recorder import Recorder
 from artifact_index.reconcile.resync import Resync
 from artifact_index.reconcile.signing_key import load_signing_key
 from artifact_index.reconcile.sources import Sources
 from artifact_index.reconcile.store import Key, Store, options_key
 from artifact_index.reconcile.subject_tokens import SubjectTokens
+from artifact_index.reconcile.urgency import urgency_of
 from artifact_index.settings import Settings
 
 _FIRST_WAVE: Final = 5.0

@@ -25,12 +25,13 @@ from artifact_index.reconcile.checks import Policy
 from artifact_index.reconcile.gather import Gatherer
 from artifact_index.reconcile.memory import Memory
 from artifact_index.reconcile.queue import WorkQueue
-from artifact_index.reconcile.reconciler import Reconciler, urgency_of
+from artifact_index.reconcile.reconciler import Reconciler
 from artifact_index.reconcile.recorder import Recorder
 from artifact_index.reconcile.records import ObjectRef, custom_record, source_record
 from artifact_index.reconcile.resync import Resync
 from artifact_index.reconcile.sources import Sources
 from artifact_index.reconcile.store import Key, Store, index_key, options_key
+from artifact_index.reconcile.urgency import urgency_of
 from support.memory_port import MemoryPort
 from support.reconcile_builders import (
     CANARY,

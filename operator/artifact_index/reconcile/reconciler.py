@@ -277,15 +277,3 @@ class Reconciler:
         except Exception:
             # What broke the pass may break its status, too; the worker goes on.
             logger.exception("%s %s/%s: %s cannot be recorded", key.kind, *key.ref, incident)
-
-
-def urgency_of(memory: Memory, margins: Margins) -> Callable[[Key], float]:
-    """The queue's order among IndexOptions: whose served token is withdrawn first."""
-
-    def urgency(key: Key) -> float:
-        if key.kind != "IndexOptions":
-            return 0.0
-        withdraw_at = first_withdrawal(memory.served.get(key.ref, {}), margins)
-        return float("inf") if withdraw_at is None else withdraw_at
-
-    return urgency
