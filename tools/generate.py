@@ -46,7 +46,7 @@ def main() -> int:
             sys.stderr.write(f"{path.relative_to(TOP)} is not current: run {COMMAND}\n")
         return 1 if stale else 0
     for path, text in generated_files().items():
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return 0
 
