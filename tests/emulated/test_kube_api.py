@@ -12,6 +12,7 @@ from artifact_index.kube.errors import ApiError
 from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, SECRETS
 from support.emulator import Emulator, wait_for
 from support.port_contract import CHECKS, Check, secret
+from support.recording_meter import RecordingMeter
 
 pytestmark = pytest.mark.emulated
 
@@ -25,9 +26,10 @@ def emulator() -> Iterator[Emulator]:
 class Port:
     """A port whose waits between tries take no time and are noted."""
 
-    def __init__(self, api: KubeApi, waits: list[float]) -> None:
+    def __init__(self, api: KubeApi, waits: list[float], meter: RecordingMeter) -> None:
         self.api = api
         self.waits = waits
+        self.meter = meter
 
 
 @pytest.fixture
@@ -38,8 +40,9 @@ async def port(emulator: Emulator) -> AsyncIterator[Port]:
         waits.append(seconds)
 
     configuration = await load_configuration(kubeconfig=emulator.kubeconfig())
-    api = KubeApi(configuration, sleep=sleep, rand=lambda: 0.5, timeout=5.0)
-    yield Port(api, waits)
+    meter = RecordingMeter()
+    api = KubeApi(configuration, sleep=sleep, rand=lambda: 0.5, timeout=5.0, meter=meter)
+    yield Port(api, waits, meter)
     await api.close()
 
 
@@ -62,7 +65,10 @@ async def test_a_read_is_repeated_after_a_transient_error(
     emulator.fail("get", "configmaps", status, count=2)
     assert await port.api.get(CONFIG_MAPS, "default", "c-0")
     assert port.waits == [0.2, 0.4]
-    assert port.api.requests == {"get": 3}
+    assert port.meter.requests == {
+        ("get", "configmaps", "", status): 2,
+        ("get", "configmaps", "", 200): 1,
+    }
 
 
 async def test_a_read_is_given_up_after_three_tries(emulator: Emulator, port: Port) -> None:
@@ -289,3 +295,19 @@ def _html() -> object:
     from aiohttp import web  # noqa: PLC0415
 
     return web.Response(text="<html>not the API server</html>")
+
+
+async def test_every_request_is_measured_with_its_subresource_and_its_outcome(
+    emulator: Emulator, port: Port
+) -> None:
+    emulator.create_namespace("measured")
+    body = {"metadata": {"name": "a"}, "spec": {"anonymous": {"url": "https://a.example/simple/"}}}
+    emulator.create("artifactindexes", body, namespace="measured")
+    await port.api.patch(ARTIFACT_INDEXES, "measured", "a", {"status": {}}, subresource="status")
+    emulator.fail("get", "artifactindexes", 500, count=None, outcome="reset")
+    with pytest.raises(ApiError):
+        await port.api.get(ARTIFACT_INDEXES, "measured", "a")
+    assert port.meter.requests == {
+        ("patch", "artifactindexes", "status", 200): 1,
+        ("get", "artifactindexes", "", 0): 3,
+    }

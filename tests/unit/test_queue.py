@@ -247,3 +247,21 @@ async def test_urgency_is_asked_when_the_key_becomes_ready() -> None:
     urgencies[A] = 0.0
     await asyncio.sleep(11)
     assert await taken(queue) == [A, B]
+
+
+async def test_the_depth_counts_what_could_be_worked_on_and_the_age_is_that_of_the_oldest(
+    queue: WorkQueue,
+) -> None:
+    assert (queue.depth, queue.oldest_age) == (0, 0)
+    queue.add(C, 60)
+    assert (queue.depth, queue.oldest_age) == (0, 0)
+    queue.add(A, 0)
+    await asyncio.sleep(2)
+    queue.add(B, 0)
+    await asyncio.sleep(1)
+    assert queue.depth == 2 and queue.oldest_age == pytest.approx(3)
+
+    assert await queue.get() == B  # the more urgent one, though it is younger
+    assert queue.depth == 1 and queue.oldest_age == pytest.approx(3)
+    assert await queue.get() == A
+    assert (queue.depth, queue.oldest_age) == (0, 0)

@@ -48,6 +48,7 @@ from support.reconcile_builders import (
     secret_body,
     source,
 )
+from support.recording_meter import RecordingMeter
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
@@ -74,6 +75,7 @@ class Engine:
         )
         self.error: LoginError | None = None
         self.mints = 0
+        self.meter = RecordingMeter()
         self.store, self.memory = Store(), Memory()
         rng = random.Random(1)
         self.queue = WorkQueue(urgency=urgency_of(self.memory, MARGINS), rng=rng)
@@ -121,6 +123,7 @@ class Engine:
             digester=DIGESTER,
             margins=MARGINS,
             now=self.now,
+            meter=self.meter,
         )
 
     def now(self) -> float:
@@ -626,3 +629,27 @@ async def test_the_status_of_an_index_is_that_of_its_worst_place(engine: Engine)
 
     assert engine.ready()[1] == "Available"
     assert engine.ready("artifactindexes", "gar")[1] == "NameConflict"
+
+
+# -- what is measured
+
+
+async def test_each_pass_is_measured_with_its_result(engine: Engine) -> None:
+    await served(engine)
+    assert set(engine.meter.passes) == {("IndexOptions", "ok"), ("ArtifactIndex", "ok")}
+
+    async def result_of_a_pass() -> str:
+        engine.meter.passes.clear()
+        await engine.reconciler.reconcile(OPTIONS)
+        [(kind, result)] = engine.meter.passes
+        assert kind == "IndexOptions"
+        return result
+
+    engine.options({"indexStrategy": "unsafe-best-match"})
+    engine.refuse(BROKEN, lambda verb, plural, name: (verb, plural) == ("patch", "secrets"))
+    assert await result_of_a_pass() == "retry"
+    engine.refuse(BROKEN, lambda verb, plural, name: plural == "indexoptions")
+    assert await result_of_a_pass() == "api_error"
+    engine.refuse(BROKEN, lambda *_: False)
+    engine.memory.served = None  # type: ignore[assignment]
+    assert await result_of_a_pass() == "internal_error"

@@ -17,15 +17,12 @@ from artifact_index.credentials.agenda import Agenda
 from artifact_index.credentials.attempt import Mint
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.freshness import Margins
-from artifact_index.credentials.grants import (
-    NO_MATERIAL,
-    Grant,
-    GrantRequest,
-)
-from artifact_index.credentials.lease import Lease, Want
+from artifact_index.credentials.grants import NO_MATERIAL, Grant, GrantRequest
+from artifact_index.credentials.lease import HeldLogin, Lease, Want
 from artifact_index.credentials.login_state import Login
 from artifact_index.credentials.minting import MINTS_PER_SECOND, Minting
 from artifact_index.credentials.wall_clock import WallClock
+from artifact_index.measuring import UNMEASURED, Meter
 
 LONGEST_SLEEP: Final = 15.0
 """Seconds. After a step of the wall clock events are at most this late."""
@@ -48,6 +45,7 @@ class Broker:
     must not block, may be called from within `demand`, and may name a consumer that has gone.
     `deadline` is the number of seconds after which a mint, with its wait for a place in the
     queue, is given up. `per_second` mints begin in one second at most, the most urgent first.
+    `meter` is told of every answer of a cloud.
     """
 
     def __init__(
@@ -61,6 +59,7 @@ class Broker:
         rng: random.Random,
         deadline: float = 600,
         per_second: int = MINTS_PER_SECOND,
+        meter: Meter = UNMEASURED,
     ) -> None:
         self._digest = digest
         self._margins = margins
@@ -68,8 +67,9 @@ class Broker:
         self._on_change = on_change
         self._rng = rng
         self._minting = Minting(
-            grant=grant, deadline=deadline, per_second=per_second, on_outcome=self._settle
-        )
+            grant=grant, deadline=deadline, per_second=per_second,
+            on_outcome=self._settle, meter=meter,
+        )  # fmt: skip
         self._logins: dict[str, Login] = {}
         self._wants: dict[Hashable, frozenset[str]] = {}
         self._released: dict[str, None] = {}  # formerly wanted digests, oldest first
@@ -136,6 +136,14 @@ class Broker:
         """The present state of a login that is wanted, was wanted lately, or was seeded."""
         login = self._logins.get(digest)
         return None if login is None else login.lease(self._clock.now())
+
+    def held_logins(self) -> list[HeldLogin]:
+        """Every login that is wanted now and has a grant."""
+        return [
+            HeldLogin(login.request, login.grant.expires_at, login.planned_at)
+            for login in self._logins.values()
+            if login.request is not None and login.grant is not None
+        ]
 
     def awaits(self, consumer: Hashable) -> bool:
         """Whether some login that the consumer wants has never been answered yet.

@@ -1,6 +1,7 @@
 """A login as its consumers see it: what they want, and what they get."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.grants import NO_MATERIAL, Grant, GrantRequest, Material
@@ -65,3 +66,14 @@ class Lease:
             and self.grant.expires_at is not None
             and now >= self.grant.expires_at
         )
+
+
+class HeldLogin(NamedTuple):
+    """A login that is wanted, and the times of its grant, in whole POSIX seconds.
+
+    `planned_at` is when the successor is to be asked for. None stands for never.
+    """
+
+    request: GrantRequest
+    expires_at: int | None
+    planned_at: int | None

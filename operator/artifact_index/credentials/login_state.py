@@ -169,6 +169,16 @@ class Login:
             return now
         return math.inf if self.times.refresh_at is None else self.times.refresh_at
 
+    @property
+    def planned_at(self) -> int | None:
+        """When the successor of the grant is to be asked for, if all goes well; None: never."""
+        refresh_at = self.times.refresh_at if self.times else None
+        expires_at = self.grant.expires_at if self.grant else None
+        if refresh_at is None or expires_at is None or not self.repeats:
+            return refresh_at
+        # There is no successor before the source stops to repeat the token.
+        return max(refresh_at, expires_at - CACHED_TOKEN_LEAD)
+
     def phase_at(self, now: float) -> Phase:
         """What may be done with the grant at this time."""
         if self.grant is None or self.times is None:

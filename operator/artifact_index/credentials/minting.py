@@ -14,6 +14,7 @@ from artifact_index.credentials.grants import (
 )
 from artifact_index.credentials.login_state import Login
 from artifact_index.credentials.turns import Turns
+from artifact_index.measuring import Meter
 
 MINTS_PER_SECOND: Final = 10
 """Mints that begin in one second at most. CodeArtifact answers 40 for an account and region."""
@@ -33,11 +34,13 @@ class Minting:
         deadline: float,
         per_second: int,
         on_outcome: Callable[[Login, Grant | LoginError], None],
+        meter: Meter,
     ) -> None:
         self._grant = grant
         self._deadline = deadline
         self._turns = Turns(per_second)
         self._on_outcome = on_outcome
+        self._meter = meter
         self._waiting: dict[str, Login] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.closed = False
@@ -92,14 +95,25 @@ class Minting:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self, login: Login, request: GrantRequest, now: float) -> None:
+        late_by = None if login.planned_at is None else now - login.planned_at
         login.begin_attempt(now)
-        task = asyncio.create_task(self._mint(login, request, login.material))
+        task = asyncio.create_task(self._mint(login, request, login.material, late_by))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _mint(self, login: Login, request: GrantRequest, material: Material) -> None:
+    async def _mint(
+        self, login: Login, request: GrantRequest, material: Material, late_by: float | None
+    ) -> None:
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         outcome: Grant | LoginError = unexpected()
         try:
             outcome = await attempt(self._grant, request, material, deadline=self._deadline)
         finally:  # a mint that was cancelled is settled too, or its login would wait for ever
             self._on_outcome(login, outcome)
+        took = clock() - begun
+        result = outcome.reason if isinstance(outcome, LoginError) else "ok"
+        self._meter.cloud_answered(provider=request.provider, result=result, seconds=took)
+        # An answer may be no successor; and what is asked for ahead of its time is not late.
+        if login.grant is outcome and late_by is not None and late_by >= 0:
+            self._meter.refreshed(provider=request.provider, late=late_by + took)

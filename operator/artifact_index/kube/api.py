@@ -7,7 +7,6 @@ memory and twice the CPU per request. What remains of the client is its TLS, log
 import asyncio
 import json
 import random
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from importlib import metadata
 from typing import Any, Final
@@ -23,6 +22,7 @@ from artifact_index.kube.errors import UNREACHABLE, ApiError, error_from_respons
 from artifact_index.kube.port import LIST_PAGE, ListPage, Object
 from artifact_index.kube.resources import SECRETS, SERVICE_ACCOUNTS, Resource
 from artifact_index.kube.retries import delay_before_retry
+from artifact_index.measuring import UNMEASURED, Meter
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
@@ -37,8 +37,8 @@ class KubeApi:
 
     `configuration` comes from `kube.connect.load_configuration`. Seconds: `connect_timeout` for
     the TCP and TLS handshake, `timeout` for one request from its start to the last byte of the
-    answer (waiting for a free connection is not counted). `requests` counts every HTTP request by
-    its verb, repeated ones too. To be created and used inside one event loop.
+    answer (waiting for a free connection is not counted). `meter` is told of every HTTP request,
+    repeated ones too. To be created and used inside one event loop.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class KubeApi:
         timeout: float = 30.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rand: Callable[[], float] = random.random,
+        meter: Meter = UNMEASURED,
     ) -> None:
         configuration.connection_pool_maxsize = max_concurrency
         self._configuration = configuration
@@ -59,7 +60,7 @@ class KubeApi:
         self._sleep = sleep
         self._rand = rand
         self._headers = {"Accept": JSON, "User-Agent": _user_agent()}
-        self.requests: Counter[str] = Counter()
+        self._meter = meter
 
     async def close(self) -> None:
         """Close the connections."""
@@ -122,8 +123,9 @@ class KubeApi:
         """Apply a merge patch (see `KubePort.patch`)."""
         path = resource.object_path(namespace, name, subresource)
         answer = await self._call(
-            "patch", "PATCH", resource, path, query=_MANAGED, body=body, content_type=MERGE_PATCH
-        )
+            "patch", "PATCH", resource, path, subresource=subresource,
+            query=_MANAGED, body=body, content_type=MERGE_PATCH,
+        )  # fmt: skip
         wanted = body.get("metadata", {}).get("uid")
         if wanted and answer["metadata"]["uid"] != wanted:
             # The server drops the metadata of a status before it compares: measured on 1.34.
@@ -147,7 +149,9 @@ class KubeApi:
             "kind": "TokenRequest",
             "spec": {"audiences": list(audiences), "expirationSeconds": seconds},
         }
-        answer = await self._call("create", "POST", SERVICE_ACCOUNTS, path, body=body)
+        answer = await self._call(
+            "create", "POST", SERVICE_ACCOUNTS, path, subresource="token", body=body
+        )
         token = (answer.get("status") or {}).get("token")
         if not isinstance(token, str) or not token:
             raise ApiError(502, "BadAnswer", "the answer to a TokenRequest holds no token")
@@ -160,6 +164,7 @@ class KubeApi:
         resource: Resource,
         path: str,
         *,
+        subresource: str | None = None,
         query: Mapping[str, str] | None = None,
         body: Object | None = None,
         content_type: str = JSON,
@@ -167,33 +172,44 @@ class KubeApi:
         url = self._configuration.host + path
         if query:
             url = f"{url}?{urlencode(query)}"
+        clock = asyncio.get_running_loop().time
         attempt = 0
         while True:
-            self.requests[verb] += 1
+            begun, code = clock(), UNREACHABLE
             try:
-                return await self._send(method, url, body, content_type, resource == SECRETS)
+                answer, content = await self._exchange(method, url, body, content_type)
+                code = answer.status
+                return _object_in(answer, content, sensitive=resource == SECRETS)
             except ApiError as error:
                 delay = delay_before_retry(
                     error, verb=verb, resource=resource, attempt=attempt, random=self._rand()
                 )
                 if delay is None:
                     raise
+            finally:
+                self._meter.api_request(
+                    verb=verb,
+                    resource=resource.plural,
+                    subresource=subresource or "",
+                    code=code,
+                    seconds=clock() - begun,
+                )
             attempt += 1
             await self._sleep(delay)
 
-    async def _send(
-        self, method: str, url: str, body: Object | None, content_type: str, sensitive: bool
-    ) -> Object:
+    async def _exchange(
+        self, method: str, url: str, body: Object | None, content_type: str
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
         # A new dict each time: the client adds to it.
         headers = {**self._headers, "Content-Type": content_type}
         if token := await self._token():
             headers["Authorization"] = token
         try:
             async with self._slots:
-                answer = await self._client.call_api(
+                answer: aiohttp.ClientResponse = await self._client.call_api(
                     method, url, header_params=headers, body=body, _request_timeout=self._timeout
                 )
-                content: bytes = await answer.read()
+                return answer, await answer.read()
         except aiohttp.ClientConnectorError as error:
             raise _unreachable("Unreachable", error, sent=False) from None
         except aiohttp.ConnectionTimeoutError as error:
@@ -202,11 +218,6 @@ class KubeApi:
             raise _unreachable("Timeout", error, sent=True) from None
         except (aiohttp.ClientError, OSError) as error:
             raise _unreachable("Unreachable", error, sent=True) from None
-        if answer.status >= 400:
-            raise error_from_response(
-                answer.status, answer.reason or "", answer.headers, content, sensitive=sensitive
-            )
-        return _parse(content)
 
     async def _token(self) -> str | None:
         try:
@@ -218,7 +229,11 @@ class KubeApi:
         return token
 
 
-def _parse(content: bytes) -> Object:
+def _object_in(answer: aiohttp.ClientResponse, content: bytes, *, sensitive: bool) -> Object:
+    if answer.status >= 400:
+        raise error_from_response(
+            answer.status, answer.reason or "", answer.headers, content, sensitive=sensitive
+        )
     try:
         parsed: Any = json.loads(content)
     except ValueError:

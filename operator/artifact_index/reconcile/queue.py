@@ -33,7 +33,7 @@ class WorkQueue:
         self._due: dict[Key, float] = {}
         self._delayed: list[tuple[float, int, Key]] = []
         self._ready: list[tuple[int, float, int, Key]] = []
-        self._queued: set[Key] = set()
+        self._queued: dict[Key, float] = {}  # since when it is ready, in that order
         self._working: set[Key] = set()
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
@@ -43,6 +43,17 @@ class WorkQueue:
 
     def __len__(self) -> int:
         return len(self._queued) + len(self._due)
+
+    @property
+    def depth(self) -> int:
+        """How many keys wait for a worker; those that are due later are not among them."""
+        return len(self._queued)
+
+    @property
+    def oldest_age(self) -> float:
+        """Seconds for which the key has waited for a worker that has waited longest."""
+        oldest = next(iter(self._queued.values()), None)
+        return 0.0 if oldest is None else asyncio.get_running_loop().time() - oldest
 
     @property
     def idle(self) -> bool:
@@ -95,7 +106,7 @@ class WorkQueue:
             self._promote()
             if self._ready:
                 _, _, _, key = heapq.heappop(self._ready)
-                self._queued.discard(key)
+                del self._queued[key]
                 self._working.add(key)
                 return key
             self._wake.clear()
@@ -120,7 +131,7 @@ class WorkQueue:
         if key in self._working:
             self._again.add(key)
         elif key not in self._queued:
-            self._queued.add(key)
+            self._queued[key] = asyncio.get_running_loop().time()
             rank = 0 if key.kind == "IndexOptions" else 1
             heapq.heappush(self._ready, (rank, self._urgency(key), next(self._order), key))
 

@@ -10,6 +10,7 @@ from artifact_index.api import reason_names as reasons
 from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.freshness import Margins
 from artifact_index.kube.errors import ApiError
+from artifact_index.measuring import UNMEASURED, Meter, PassResult
 from artifact_index.reconcile.apply import Applied, Applier
 from artifact_index.reconcile.checks import Problem, invalid_spec
 from artifact_index.reconcile.digests import Digester
@@ -53,6 +54,7 @@ class Reconciler:
         digester: Digester,
         margins: Margins,
         now: Callable[[], float],
+        meter: Meter = UNMEASURED,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -64,6 +66,7 @@ class Reconciler:
         self._digester = digester
         self._margins = margins
         self._now = now
+        self._meter = meter
 
     async def work(self) -> None:
         """One worker: take the most urgent object, again and again."""
@@ -78,18 +81,26 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> None:
         """One pass over an object. Whatever fails is logged and tried again later."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        result = await self._pass(key)
+        self._meter.reconciled(kind=key.kind, result=result, seconds=clock() - begun)
+
+    async def _pass(self, key: Key) -> PassResult:
         failures = self._queue.failures(key)
         try:
             if key.kind == "IndexOptions":
                 await self._reconcile_options(key)
             else:
                 await self._reconcile_index(key)
-            if self._queue.failures(key) == failures:
-                # A pass that did not ask for another went well.
-                self._queue.forget_failures(key)
+            if self._queue.failures(key) > failures:
+                return "retry"
+            self._queue.forget_failures(key)
+            return "ok"
         except ApiError as error:
             delay = self._queue.retry(key, error.retry_after or 0.0)
             logger.warning("%s %s/%s: %s; trying again in %.1f s", key.kind, *key.ref, error, delay)
+            return "api_error"
         except Exception:
             # The outermost boundary of a pass: one bad object must not stop the others.
             incident = secrets.token_hex(4)
@@ -99,6 +110,7 @@ class Reconciler:
                 key.kind, *key.ref, incident, delay,
             )  # fmt: skip
             await self._record_internal_error(key, incident)
+            return "internal_error"
 
     async def _reconcile_options(self, key: Key) -> None:
         record = self._store.options.get(key.ref)
