@@ -17,12 +17,17 @@ from tools.chart.files import chart_files  # noqa: E402 - needs the path
 from artifact_index.api.crd import render_crds  # noqa: E402 - needs the path
 from artifact_index.api.reference import reference_markdown  # noqa: E402 - needs the path
 from artifact_index.cli.settings_reference import settings_markdown  # noqa: E402 - needs the path
+from artifact_index.metrics.reference import metrics_markdown  # noqa: E402 - needs the path
 
 
 def generated_files() -> dict[Path, str]:
     """Every generated file, and what it has to hold."""
     crds = {TOP / "crds" / name: text for name, text in render_crds().items()}
-    docs = {"api-reference.md": reference_markdown(), "settings.md": settings_markdown()}
+    docs = {
+        "api-reference.md": reference_markdown(),
+        "metrics.md": metrics_markdown(),
+        "settings.md": settings_markdown(),
+    }
     chart = chart_files(TOP / "helm" / "artifact-index-operator")
     return crds | {TOP / "docs" / name: text for name, text in docs.items()} | chart
 

@@ -14,13 +14,16 @@ from typing import Any, Final
 
 import kopf
 
-from artifact_index import handlers
+from artifact_index import __version__, handlers
 from artifact_index.configured import clouds_of, margins_of, policy_of
 from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.pool import CloudPool
 from artifact_index.health import Health, LoopLag, serve_health
 from artifact_index.kube.api import KubeApi
 from artifact_index.kube.connect import load_configuration
+from artifact_index.metrics.counters import Counters
+from artifact_index.metrics.exposition import Exposition
+from artifact_index.metrics.live import Snapshot
 from artifact_index.reconcile.apply import Applier
 from artifact_index.reconcile.digests import Digester
 from artifact_index.reconcile.gather import Gatherer
@@ -65,10 +68,11 @@ async def run(settings: Settings) -> None:
         # kopf's own login reads it from there, too.
         os.environ["KUBECONFIG"] = settings.kubeconfig
     kubeconfig = Path(settings.kubeconfig) if settings.kubeconfig else None
-    api = KubeApi(await load_configuration(kubeconfig=kubeconfig))
+    counters = Counters(__version__)
+    api = KubeApi(await load_configuration(kubeconfig=kubeconfig), meter=counters)
     try:
         key = await load_signing_key(api, settings.operator_namespace)
-        await Operator(settings, api, key).run()
+        await Operator(settings, api, key, counters).run()
     finally:
         await api.close()
 
@@ -76,7 +80,9 @@ async def run(settings: Settings) -> None:
 class Operator:
     """All parts of one process, wired."""
 
-    def __init__(self, settings: Settings, api: KubeApi, signing_key: bytes) -> None:
+    def __init__(
+        self, settings: Settings, api: KubeApi, signing_key: bytes, counters: Counters
+    ) -> None:
         self.settings = settings
         self._rng = random.Random()  # noqa: S311 - jitter, not cryptography
         self._stopping = asyncio.Event()
@@ -94,6 +100,7 @@ class Operator:
             on_change=self._credentials_changed,
             rng=self._rng,
             per_second=settings.mints_per_second,
+            meter=counters,
         )
         self.sources = Sources(
             api=api,
@@ -138,8 +145,10 @@ class Operator:
             digester=digester,
             margins=margins,
             now=time.time,
+            meter=counters,
         )
-        self.lag = LoopLag()
+        self.lag = LoopLag(meter=counters)
+        self.exposition = Exposition(counters, self._snapshot)
         self.health = Health(
             lag=self.lag,
             listing_age=self.resync.age,
@@ -151,7 +160,7 @@ class Operator:
         _tame_the_collector()
         self._claim_signals()
         host, port = self.settings.health_host, self.settings.health_port
-        async with serve_health(self.health, host, port) as bound:
+        async with serve_health(self.health, self.exposition.scrape, host, port) as bound:
             logger.info("health endpoints on port %d", bound)
             self._start("event-loop watchdog", self.lag.run())
             try:
@@ -233,6 +242,18 @@ class Operator:
             await asyncio.wait(ending, timeout=_EXIT_TIMEOUT)
         if watches is not None:
             watches.cancel()
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            indexes=self.store.indexes.records(),
+            options=self.store.options.records(),
+            outputs=self.store.outputs.records(),
+            logins=self.broker.held_logins(),
+            secret_names=self.sources.names_by_uid(),
+            queue_depth=self.queue.depth,
+            queue_age=self.queue.oldest_age,
+            by_object=self.settings.object_metrics,
+        )
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self.health.tasks[name] = asyncio.create_task(work, name=name)

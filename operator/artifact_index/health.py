@@ -1,13 +1,15 @@
-"""/healthz and /readyz: they say what is true, and a liveness probe may act on it."""
+"""/healthz and /readyz: they say what is true, and a liveness probe may act on it; /metrics."""
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
+
+from artifact_index.measuring import UNMEASURED, Meter
 
 _LAG_PERIOD: Final = 0.05
 """Seconds between two looks: what blocks the loop for longer cannot be missed."""
@@ -21,6 +23,7 @@ _LONGEST_LAG: Final = 5.0
 class LoopLag:
     """How late the event loop runs what is due, over the last minute. Seconds."""
 
+    meter: Meter = UNMEASURED
     samples: deque[float] = field(default_factory=lambda: deque(maxlen=_LAG_SAMPLES))
 
     async def run(self) -> None:
@@ -29,7 +32,9 @@ class LoopLag:
         while True:
             due = loop.time() + _LAG_PERIOD
             await asyncio.sleep(_LAG_PERIOD)
-            self.samples.append(loop.time() - due)
+            late = loop.time() - due
+            self.samples.append(late)
+            self.meter.loop_lag(late)
 
     @property
     def recent(self) -> float:
@@ -75,9 +80,13 @@ class Health:
         return self.trouble()
 
 
+Scrape = Callable[[str], Awaitable[tuple[bytes, str]]]
+"""Body and content type of /metrics for an Accept header."""
+
+
 @contextlib.asynccontextmanager
-async def serve_health(health: Health, host: str, port: int) -> AsyncIterator[int]:
-    """Serve both endpoints; yields the port. 200 with `ok`, or 503 with the reason."""
+async def serve_health(health: Health, scrape: Scrape, host: str, port: int) -> AsyncIterator[int]:
+    """Serve the endpoints; yields the port. Health is 200 with `ok`, or 503 with the reason."""
 
     def answer(reason: str | None) -> web.Response:
         return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
@@ -88,8 +97,18 @@ async def serve_health(health: Health, host: str, port: int) -> AsyncIterator[in
     async def readyz(_: web.Request) -> web.Response:
         return answer(health.unready())
 
+    async def metrics(request: web.Request) -> web.Response:
+        body, content_type = await scrape(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
     application = web.Application()
-    application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    application.add_routes(
+        [
+            web.get("/healthz", healthz),
+            web.get("/readyz", readyz),
+            web.get("/metrics", metrics),
+        ]
+    )
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     try:

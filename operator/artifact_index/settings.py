@@ -190,8 +190,17 @@ class Settings:
     cloud_read_timeout: float = _setting(
         10.0, _parse_period, "timeout of waiting for a cloud endpoint's answer"
     )
-    health_host: str = _setting("0.0.0.0", str, "address of /healthz and /readyz")  # noqa: S104
-    health_port: int = _setting(8080, _parse_port, "port of /healthz and /readyz; 0 = any")
+    health_host: str = _setting(
+        "0.0.0.0",  # noqa: S104 - a pod's probes come from outside
+        str,
+        "address of /healthz, /readyz and /metrics",
+    )
+    health_port: int = _setting(
+        8080, _parse_port, "port of /healthz, /readyz and /metrics; 0 = any"
+    )
+    object_metrics: bool = _setting(
+        True, _parse_bool, "on /metrics, series for each output and each login"
+    )
     log_format: str = _setting("text", OneOf("text", "json"), "log format: text or json")
     log_level: str = _setting(
         "info", OneOf("debug", "info", "warning", "error"), "log level: debug … error"

@@ -29,6 +29,7 @@ from artifact_index.credentials.grants import (
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import Resource
+from artifact_index.metrics.counters import Counters
 from artifact_index.settings import Settings
 from support.memory_port import MemoryPort
 from support.reconcile_builders import merge_patched
@@ -285,7 +286,8 @@ class Month:
         loop = asyncio.get_running_loop()
         steps = asyncio.create_task(self._step_clock())
         for down, up in [*self.trouble.restarts, (self._seconds, self._seconds)]:
-            operator = app.Operator(self._settings, self.port, b"key")  # type: ignore[arg-type]
+            counters = Counters("1.0")
+            operator = app.Operator(self._settings, self.port, b"key", counters)  # type: ignore[arg-type]
             await operator.resync.prime()
             running = [
                 asyncio.create_task(operator.broker.run()),

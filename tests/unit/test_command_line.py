@@ -59,7 +59,8 @@ def test_flags_come_before_the_environment_and_that_before_defaults() -> None:
 @pytest.mark.parametrize("setting", setting_fields(), ids=lambda setting: setting.name)
 def test_every_setting_has_a_flag_and_a_variable(setting: Any) -> None:
     flag, variable = flag_of(setting), environment_of(setting)
-    text = {bool: "true", int: "7", float: "7m", str: "https://x.example"}.get(
+    opposite = str(not setting.default).lower()
+    text = {bool: opposite, int: "7", float: "7m", str: "https://x.example"}.get(
         type(setting.default), "seven"
     )
     if setting.name.startswith("log_"):

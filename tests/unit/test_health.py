@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from artifact_index.health import Health, LoopLag, serve_health
+from support.recording_meter import RecordingMeter
 
 pytestmark = pytest.mark.unit
 
@@ -19,11 +20,15 @@ class Process:
         self.lag = LoopLag()
         self.health = Health(lag=self.lag, listing_age=lambda: self.age, oldest_listing=180)
 
+    async def scrape(self, accept: str) -> tuple[bytes, str]:
+        """What /metrics is to answer."""
+        return f"up{{accept={accept!r}}} 1\n".encode(), "text/plain; version=0.0.4; charset=utf-8"
+
     async def answers(self) -> dict[str, tuple[int, str]]:
         """Status and text of both endpoints."""
         found = {}
         async with (
-            serve_health(self.health, "127.0.0.1", 0) as port,
+            serve_health(self.health, self.scrape, "127.0.0.1", 0) as port,
             aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
         ):
             for path in ("/healthz", "/readyz"):
@@ -97,7 +102,8 @@ async def test_lateness_is_forgotten_after_some_seconds(process: Process) -> Non
 
 
 async def test_a_blocked_loop_is_measured() -> None:
-    lag = LoopLag()
+    meter = RecordingMeter()
+    lag = LoopLag(meter=meter)
     watchdog = asyncio.create_task(lag.run())
     asyncio.get_running_loop().call_later(0.01, time.sleep, 0.3)  # what no coroutine must do
     async with asyncio.timeout(5):
@@ -106,19 +112,31 @@ async def test_a_blocked_loop_is_measured() -> None:
     watchdog.cancel()
     assert 0.2 < lag.recent < 5
     assert "worst" in str(lag)
+    assert meter.lags == list(lag.samples)
 
 
 async def test_no_other_path_is_served(process: Process) -> None:
     async with (
-        serve_health(process.health, "127.0.0.1", 0) as port,
+        serve_health(process.health, process.scrape, "127.0.0.1", 0) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
-        client.get("/metrics") as answer,
+        client.get("/config") as answer,
     ):
         assert answer.status == 404
 
 
+async def test_a_scrape_is_answered_as_it_was_written_for_what_it_accepts(process: Process) -> None:
+    async with (
+        serve_health(process.health, process.scrape, "127.0.0.1", 0) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+        client.get("/metrics", headers={"Accept": "text/plain"}) as answer,
+    ):
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert await answer.text() == "up{accept='text/plain'} 1\n"
+
+
 async def test_the_port_is_free_again_afterwards(process: Process) -> None:
-    async with serve_health(process.health, "127.0.0.1", 0) as port:
+    async with serve_health(process.health, process.scrape, "127.0.0.1", 0) as port:
         pass
-    async with serve_health(process.health, "127.0.0.1", port) as again:
+    async with serve_health(process.health, process.scrape, "127.0.0.1", port) as again:
         assert again == port

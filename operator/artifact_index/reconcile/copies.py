@@ -47,6 +47,11 @@ class Copies(Generic[Record]):
     def __contains__(self, ref: ObjectRef) -> bool:
         return ref in self._copies
 
+    def known(self, ref: ObjectRef) -> Record | None:
+        """The last answer, or None where there is none yet."""
+        copy = self._copies.get(ref)
+        return None if copy is None else copy.record
+
     def forget(self, ref: ObjectRef) -> None:
         """Believe nothing about the object."""
         self._copies.pop(ref, None)

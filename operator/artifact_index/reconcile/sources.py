@@ -76,6 +76,14 @@ class Sources:
         """Believe nothing about the Secret: it came into the watch or went out of it."""
         self._secrets.forget(ref)
 
+    def names_by_uid(self) -> dict[str, str]:
+        """The name of each source Secret that is in use, by its UID."""
+        used = ((ref, self._last_seen(ref)) for ref in self._store.used_secrets())
+        return {record.uid: ref.name for ref, record in used if record is not None}
+
+    def _last_seen(self, ref: ObjectRef) -> SourceRecord | None:
+        return self._store.sources.get(ref) or self._secrets.known(ref)
+
     async def read(self, ref: ObjectRef, *, again: bool = False) -> SourceRecord | None:
         """The Secret as last seen; the first reader of an unlabelled one waits for the GET.
 

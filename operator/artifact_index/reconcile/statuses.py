@@ -4,6 +4,7 @@ It is usually our own. But another version of the operator or of its CRDs, or a 
 right to patch `/status`, may have left anything there, and one such object must not stop a pass.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -11,6 +12,11 @@ from artifact_index.api.timestamps import parse_time
 
 LAST_HANDLED_REFRESH: Final = "lastHandledRefreshAt"
 """The status field that repeats the last refresh request that was fulfilled."""
+
+_CONDITION: Final = re.compile(
+    rb'"reason":"([\w,:]{1,1024})","status":"(True|False|Unknown)","type":"([\w./-]{1,128})"'
+)
+"""A condition in canonical JSON; within a string its quotation marks would be escaped."""
 
 _CONDITION_FIELDS: Final = ("type", "status", "reason", "message", "lastTransitionTime")
 
@@ -26,6 +32,17 @@ def readable_status(found: object) -> dict[str, Any]:
     if not isinstance(readable.get(LAST_HANDLED_REFRESH, ""), str):
         del readable[LAST_HANDLED_REFRESH]
     return readable
+
+
+def told_conditions(status: bytes) -> dict[str, tuple[str, str]]:
+    """Status and reason of each condition by its type, from a status as records keep it.
+
+    Found by a pattern: to decode ten thousand statuses for a count would take ten times as long.
+    """
+    return {
+        found[3].decode(): (found[2].decode(), found[1].decode())
+        for found in _CONDITION.finditer(status)
+    }
 
 
 def told_expiry(status: Mapping[str, Any]) -> int | None:

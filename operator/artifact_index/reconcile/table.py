@@ -42,6 +42,10 @@ class Table(Generic[Ref, Record]):
     def __iter__(self) -> Iterator[Ref]:
         return iter(self._records)
 
+    def records(self) -> list[Record]:
+        """The newest record of every object."""
+        return list(self._records.values())
+
     def get(self, ref: Ref) -> Record | None:
         """The newest record known of the object."""
         return self._records.get(ref)

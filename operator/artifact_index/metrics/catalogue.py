@@ -1,0 +1,215 @@
+"""Every metric of the operator: its name, type, labels and unit, and the question it answers.
+
+Names follow https://prometheus.io/docs/practices/naming/: base units, `_total` for counters. The
+label values are bounded by the number of objects, or by the words that the operator itself uses;
+none is a URL, a user name, a secret or a digest of one.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+PREFIX: Final = "artifact_index_"
+
+LABELS: Final = {
+    "code": "HTTP status of the answer; `0` where none came",
+    "condition": "type of the condition",
+    "identity": "what logs in: `secret/NAME`, `serviceaccount/NAME`, or `operator`",
+    "index_options": "name of the IndexOptions",
+    "kind": "kind of the object: `ArtifactIndex` or `IndexOptions`; of an output: `Secret` or "
+    "`ConfigMap`",
+    "namespace": "namespace of the object; of a login, that of its Secret or ServiceAccount, and "
+    "empty for the operator's own identity",
+    "output": "name of the Secret or ConfigMap",
+    "provider": "`codeartifact` or `google`",
+    "python": "version of Python",
+    "ready": "status of the condition Ready: `True`, `False`, or `Unknown` before the first status",
+    "reason": "reason of the condition, as in the [API reference](api-reference.md#conditions)",
+    "resource": "plural of the kind, such as `secrets`",
+    "result": "how it ended; see below",
+    "subresource": "`status`, `token`, or empty",
+    "target": "of CodeArtifact `REGION/DOMAIN-OWNER/DOMAIN`; of Google the impersonated service "
+    "account, or empty",
+    "verb": "`get`, `list`, `create`, `patch` or `delete`",
+    "version": "version of the operator",
+}
+"""What each label says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One metric. `name` is the name in PromQL, without the suffixes of a histogram's series."""
+
+    name: str
+    type: Literal["counter", "gauge", "histogram"]
+    unit: str
+    summary: str
+    """The text of its `# HELP` line."""
+    question: str
+    """What somebody on call learns from it."""
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    """Upper bounds of a histogram's buckets, in its unit."""
+
+
+_LOGIN: Final = ("provider", "namespace", "identity", "target")
+
+OUTPUT_EXPIRY: Final = Definition(
+    f"{PREFIX}output_expiry_timestamp_seconds",
+    "gauge",
+    "Unix time, s",
+    "When the first token in an output expires.",
+    "How long is the file that builds read still good? Seconds left: the value `- time()`.",
+    ("namespace", "index_options", "kind", "output"),
+)
+LOGIN_EXPIRY: Final = Definition(
+    f"{PREFIX}login_expiry_timestamp_seconds",
+    "gauge",
+    "Unix time, s",
+    "When the token that is held for a login expires, or has expired.",
+    "Which login is about to lose its token, or has lost it? Seconds left: the value `- time()`.",
+    _LOGIN,
+)
+LOGIN_REFRESH: Final = Definition(
+    f"{PREFIX}login_refresh_timestamp_seconds",
+    "gauge",
+    "Unix time, s",
+    "When the successor of the held token is to be asked for, by plan.",
+    "Which refresh is overdue right now, and since when? It lies in the past while one fails.",
+    _LOGIN,
+)
+REFRESH_LATENESS: Final = Definition(
+    f"{PREFIX}refresh_lateness_seconds",
+    "histogram",
+    "s",
+    "From the planned time of a refresh to the new token.",
+    "How much of the outage budget (`--outage-budget`) do refreshes use up?",
+    ("provider",),
+    (1, 5, 15, 30, 60, 120, 300, 600, 1200, 3600),
+)
+MINTS: Final = Definition(
+    f"{PREFIX}mints_total",
+    "counter",
+    "1",
+    "Tokens asked for, by result.",
+    "Do the clouds give us tokens, and why not? How near are we to their quotas?",
+    ("provider", "result"),
+)
+MINT_DURATION: Final = Definition(
+    f"{PREFIX}mint_duration_seconds",
+    "histogram",
+    "s",
+    "From a token's turn to the cloud's last answer, all steps of the login included.",
+    "Is a cloud slow?",
+    ("provider",),
+    (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 150),
+)
+ENDPOINT_LOOKUPS: Final = Definition(
+    f"{PREFIX}endpoint_lookups_total",
+    "counter",
+    "1",
+    "URLs of CodeArtifact repositories asked for, by result.",
+    "Do repositories exist, and may we ask for their URL?",
+    ("result",),
+)
+OBJECTS: Final = Definition(
+    f"{PREFIX}objects",
+    "gauge",
+    "objects",
+    "Objects by readiness, as their statuses tell it.",
+    "How many objects do not work, in which namespace, and why?",
+    ("kind", "namespace", "ready", "reason"),
+)
+CONDITIONS: Final = Definition(
+    f"{PREFIX}object_conditions",
+    "gauge",
+    "objects",
+    "Objects with a condition other than Ready that is True.",
+    "Where does a refresh fail behind a live token, is a promise not kept, a dependency at risk?",
+    ("kind", "namespace", "condition", "reason"),
+)
+RECONCILES: Final = Definition(
+    f"{PREFIX}reconciles_total",
+    "counter",
+    "1",
+    "Passes over objects, by result.",
+    "Does the operator get its work done, or does it try again and again?",
+    ("kind", "result"),
+)
+RECONCILE_DURATION: Final = Definition(
+    f"{PREFIX}reconcile_duration_seconds",
+    "histogram",
+    "s",
+    "How long a pass over an object took, with its writes.",
+    "Are passes slow?",
+    ("kind",),
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
+)
+QUEUE_DEPTH: Final = Definition(
+    f"{PREFIX}queue_depth",
+    "gauge",
+    "objects",
+    "Objects that wait for a worker.",
+    "Is there more work than gets done?",
+)
+QUEUE_AGE: Final = Definition(
+    f"{PREFIX}queue_oldest_age_seconds",
+    "gauge",
+    "s",
+    "How long the object has waited for a worker that has waited longest; 0 where none waits.",
+    "Is the queue stuck, or an object starved?",
+)
+API_REQUESTS: Final = Definition(
+    f"{PREFIX}api_requests_total",
+    "counter",
+    "1",
+    "Requests to the API server, repeated ones too; the watches are not among them.",
+    "What do we cost the API server, and does it refuse us?",
+    ("verb", "resource", "subresource", "code"),
+)
+API_REQUEST_DURATION: Final = Definition(
+    f"{PREFIX}api_request_duration_seconds",
+    "histogram",
+    "s",
+    "From a request to the last byte of its answer, with the wait for a connection.",
+    "Is the API server slow?",
+    ("verb",),
+    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30),
+)
+LOOP_LAG: Final = Definition(
+    f"{PREFIX}event_loop_lag_seconds",
+    "histogram",
+    "s",
+    "How late the event loop ran a timer; looked at 20 times a second.",
+    "Does something block the process, or does it want for CPU?",
+    (),
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+BUILD_INFO: Final = Definition(
+    f"{PREFIX}build_info",
+    "gauge",
+    "1",
+    "Always 1; the labels tell what runs.",
+    "Which version runs where?",
+    ("version", "python"),
+)
+
+CATALOGUE: Final = (
+    OUTPUT_EXPIRY,
+    LOGIN_EXPIRY,
+    LOGIN_REFRESH,
+    REFRESH_LATENESS,
+    MINTS,
+    MINT_DURATION,
+    ENDPOINT_LOOKUPS,
+    OBJECTS,
+    CONDITIONS,
+    RECONCILES,
+    RECONCILE_DURATION,
+    QUEUE_DEPTH,
+    QUEUE_AGE,
+    API_REQUESTS,
+    API_REQUEST_DURATION,
+    LOOP_LAG,
+    BUILD_INFO,
+)
+"""All of them, in the order of the reference."""

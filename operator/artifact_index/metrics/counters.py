@@ -1,0 +1,87 @@
+"""What is counted where it happens: a `Meter` over prometheus_client."""
+
+import platform
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from artifact_index.measuring import PassResult
+from artifact_index.metrics import catalogue
+from artifact_index.metrics.catalogue import Definition
+
+_PROVIDERS: Final = {"codeartifact-token": "codeartifact", "google-token": "google"}
+"""The requests that are mints; any other is that for a repository's URL."""
+
+
+class Counters:
+    """Counters and histograms of one process, in a registry of their own."""
+
+    def __init__(self, version: str) -> None:
+        # A second series for each counter, whose only reader is OpenMetrics' own reset detection.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._mints = self._counter(catalogue.MINTS)
+        self._mint_duration = self._histogram(catalogue.MINT_DURATION)
+        self._lateness = self._histogram(catalogue.REFRESH_LATENESS)
+        self._endpoint_lookups = self._counter(catalogue.ENDPOINT_LOOKUPS)
+        self._reconciles = self._counter(catalogue.RECONCILES)
+        self._reconcile_duration = self._histogram(catalogue.RECONCILE_DURATION)
+        self._api_requests = self._counter(catalogue.API_REQUESTS)
+        self._api_request_duration = self._histogram(catalogue.API_REQUEST_DURATION)
+        self._loop_lag = self._histogram(catalogue.LOOP_LAG)
+        info = Gauge(
+            catalogue.BUILD_INFO.name,
+            catalogue.BUILD_INFO.summary,
+            catalogue.BUILD_INFO.labels,
+            registry=self.registry,
+        )
+        info.labels(version=version, python=platform.python_version()).set(1)
+        ProcessCollector(registry=self.registry)
+        # A series that begins with its first event shows no increase for it.
+        for provider in _PROVIDERS.values():
+            self._mints.labels(provider, "ok")
+            self._lateness.labels(provider)
+
+    def api_request(
+        self, *, verb: str, resource: str, subresource: str, code: int, seconds: float
+    ) -> None:
+        """See `Meter`."""
+        self._api_requests.labels(verb, resource, subresource, code).inc()
+        self._api_request_duration.labels(verb).observe(seconds)
+
+    def cloud_answered(self, *, provider: str, result: str, seconds: float) -> None:
+        """See `Meter`."""
+        cloud = _PROVIDERS.get(provider)
+        if cloud is None:
+            self._endpoint_lookups.labels(result).inc()
+            return
+        self._mints.labels(cloud, result).inc()
+        self._mint_duration.labels(cloud).observe(seconds)
+
+    def refreshed(self, *, provider: str, late: float) -> None:
+        """See `Meter`."""
+        self._lateness.labels(_PROVIDERS[provider]).observe(late)
+
+    def reconciled(self, *, kind: str, result: PassResult, seconds: float) -> None:
+        """See `Meter`."""
+        self._reconciles.labels(kind, result).inc()
+        self._reconcile_duration.labels(kind).observe(seconds)
+
+    def loop_lag(self, seconds: float) -> None:
+        """See `Meter`."""
+        self._loop_lag.observe(seconds)
+
+    def _counter(self, what: Definition) -> Counter:
+        return Counter(what.name, what.summary, what.labels, registry=self.registry)
+
+    def _histogram(self, what: Definition) -> Histogram:
+        return Histogram(
+            what.name, what.summary, what.labels, buckets=what.buckets, registry=self.registry
+        )

@@ -1,0 +1,150 @@
+"""What is read off the live state at each scrape, so that it costs nothing in between.
+
+A series is there exactly as long as what it tells of: nothing has to be removed.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client.core import GaugeMetricFamily
+
+from artifact_index.api.conditions import READY
+from artifact_index.api.constants import (
+    ARTIFACT_INDEX_KIND,
+    EXPIRES_AT_ANNOTATION,
+    INDEX_OPTIONS_KIND,
+)
+from artifact_index.api.timestamps import parse_time
+from artifact_index.credentials.grants import (
+    GoogleTokenRequest,
+    GrantRequest,
+    Identity,
+    OperatorIdentity,
+    SecretIdentity,
+)
+from artifact_index.credentials.lease import HeldLogin
+from artifact_index.metrics import catalogue
+from artifact_index.metrics.catalogue import Definition
+from artifact_index.reconcile.records import IndexRecord, ObjectRef, OptionsRecord, OutputRecord
+from artifact_index.reconcile.statuses import told_conditions
+from artifact_index.reconcile.store import owner_name
+
+_UNTOLD: Final = ("Unknown", "")
+"""Status and reason of Ready before the first status."""
+
+Labels = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The live state at one moment, taken on the event loop and read in a thread.
+
+    The records are immutable. `secret_names` gives the name of a source Secret by its UID.
+    """
+
+    indexes: list[IndexRecord]
+    options: list[OptionsRecord]
+    outputs: list[OutputRecord]
+    logins: list[HeldLogin]
+    secret_names: Mapping[str, str]
+    queue_depth: int
+    queue_age: float
+    by_object: bool
+    """Whether there are series for each output and login."""
+
+
+class LiveState:
+    """A collector of one snapshot."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The families of the catalogue that are not counted."""
+        if self._snapshot.by_object:
+            yield from self._expiries()
+        yield from self._objects()
+        yield _family(catalogue.QUEUE_DEPTH, {(): self._snapshot.queue_depth})
+        yield _family(catalogue.QUEUE_AGE, {(): self._snapshot.queue_age})
+
+    def _expiries(self) -> Iterator[GaugeMetricFamily]:
+        yield _family(catalogue.OUTPUT_EXPIRY, self._output_expiries())
+        expiries: dict[Labels, float] = {}
+        refreshes: dict[Labels, float] = {}
+        for login in self._snapshot.logins:
+            labels = self._labels_of(login.request)
+            _keep_earliest(expiries, labels, login.expires_at)
+            _keep_earliest(refreshes, labels, login.planned_at)
+        yield _family(catalogue.LOGIN_EXPIRY, expiries)
+        yield _family(catalogue.LOGIN_REFRESH, refreshes)
+
+    def _output_expiries(self) -> dict[Labels, float]:
+        alive = {record.ref for record in self._snapshot.options}
+        found: dict[Labels, float] = {}
+        for output in self._snapshot.outputs:
+            expiry = output.annotations.get(EXPIRES_AT_ANNOTATION)
+            owner = owner_name(output)
+            kind, namespace, name = output.ref
+            # What outlived its owner (Retain) is nobody's any more: no refresh is to be expected.
+            if expiry and owner and ObjectRef(namespace, owner) in alive:
+                _keep_earliest(found, (namespace, owner, kind, name), _seconds(expiry))
+        return found
+
+    def _labels_of(self, request: GrantRequest) -> Labels:
+        if isinstance(request, GoogleTokenRequest):
+            provider = "google"
+            target = request.impersonate.service_account if request.impersonate else ""
+        else:
+            provider = "codeartifact"
+            target = f"{request.region}/{request.domain_owner}/{request.domain}"
+        return (provider, *self._identity(request.identity), target)
+
+    def _identity(self, identity: Identity) -> tuple[str, str]:
+        """Namespace and what logs in. Two logins with the same words become one series."""
+        match identity:
+            case OperatorIdentity():
+                return "", "operator"
+            case SecretIdentity():
+                name = self._snapshot.secret_names.get(identity.secret_uid, "")
+                return identity.namespace, f"secret/{name}"
+        return identity.namespace, f"serviceaccount/{identity.name}"
+
+    def _objects(self) -> Iterator[GaugeMetricFamily]:
+        readiness: Counter[Labels] = Counter()
+        others: Counter[Labels] = Counter()
+        everything: tuple[tuple[str, list[IndexRecord] | list[OptionsRecord]], ...] = (
+            (ARTIFACT_INDEX_KIND, self._snapshot.indexes),
+            (INDEX_OPTIONS_KIND, self._snapshot.options),
+        )
+        for kind, records in everything:
+            for record in records:
+                conditions = told_conditions(record.status)
+                ready = conditions.pop(READY, _UNTOLD)
+                readiness[(kind, record.ref.namespace, *ready)] += 1
+                for condition, (status, reason) in conditions.items():
+                    if status == "True":
+                        others[(kind, record.ref.namespace, condition, reason)] += 1
+        yield _family(catalogue.OBJECTS, readiness)
+        yield _family(catalogue.CONDITIONS, others)
+
+
+def _family(what: Definition, values: Mapping[Labels, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(what.name, what.summary, labels=what.labels)
+    for labels, value in values.items():
+        family.add_metric(labels, value)
+    return family
+
+
+def _keep_earliest(found: dict[Labels, float], labels: Labels, moment: float | None) -> None:
+    if moment is not None and moment < found.get(labels, float("inf")):
+        found[labels] = moment
+
+
+def _seconds(text: str) -> int | None:
+    """The time of an annotation, which anybody may have edited."""
+    try:
+        return parse_time(text)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,118 @@
+"""Scrapes of /metrics, parsed by the Prometheus client's own parser."""
+
+from typing import Any
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.constants import EXPIRES_AT_ANNOTATION, OWNER_ANNOTATION
+from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.credentials.grants import (
+    CodeArtifactTokenRequest,
+    Identity,
+    SecretIdentity,
+)
+from artifact_index.metrics.counters import Counters
+from artifact_index.metrics.exposition import Exposition
+from artifact_index.metrics.live import Snapshot
+from artifact_index.reconcile.records import (
+    IndexRecord,
+    OptionsRecord,
+    OutputRecord,
+    OutputRef,
+    custom_record,
+)
+from support.reconcile_builders import NAMESPACE, body_of, source
+
+EXPIRY = 1_800_000_000
+EXPIRY_TEXT = "2027-01-15T08:00:00Z"
+
+CANARY_DIGEST = "canary-digest-of-a-secret"
+"""A digest that records and requests hold; no scrape may."""
+
+
+SECRET_UID = "uid-1"
+SECRET = SecretIdentity(NAMESPACE, SECRET_UID, CANARY_DIGEST)
+
+
+def state(**parts: Any) -> Snapshot:
+    """A live state of nothing but these parts."""
+    nothing: dict[str, Any] = {
+        **{kind: [] for kind in ("indexes", "options", "outputs", "logins")},
+        "secret_names": {},
+        "queue_depth": 0,
+        "queue_age": 0,
+        "by_object": True,
+    }
+    return Snapshot(**{**nothing, **parts})
+
+
+def exposition(snapshot: Snapshot, counters: Counters | None = None) -> Exposition:
+    """What answers a scrape of this state."""
+    return Exposition(counters or Counters("1.2.3"), lambda: snapshot)
+
+
+async def scraped(snapshot: Snapshot, counters: Counters | None = None) -> dict[str, Metric]:
+    """The families of a scrape, by name without the suffix of a counter."""
+    body, content_type = await exposition(snapshot, counters).scrape("")
+    assert content_type.startswith("text/plain")
+    assert CANARY_DIGEST not in body.decode()
+    return {family.name: family for family in text_string_to_metric_families(body.decode())}
+
+
+def values(family: Metric, *labels: str) -> dict[tuple[str, ...], float]:
+    """The values of a gauge or counter by some of its labels."""
+    return {
+        tuple(sample.labels[label] for label in labels): sample.value for sample in family.samples
+    }
+
+
+def measured(family: Metric, **labels: str) -> tuple[float, float, list[str]]:
+    """Count and sum of a histogram, and the bounds of the buckets that hold something."""
+    found = {
+        (sample.name.removeprefix(family.name), sample.labels.get("le", "")): sample.value
+        for sample in family.samples
+        if labels.items() <= sample.labels.items()
+    }
+    holding = [le for (part, le), value in found.items() if part == "_bucket" and value]
+    return found["_count", ""], found["_sum", ""], holding
+
+
+def output(
+    name: str, *, owner: str = "uv-config", expires: str | None = EXPIRY_TEXT
+) -> OutputRecord:
+    """An output that an IndexOptions owns."""
+    annotations = {OWNER_ANNOTATION: owner}
+    if expires is not None:
+        annotations[EXPIRES_AT_ANNOTATION] = expires
+    ref = OutputRef("Secret", NAMESPACE, name)
+    keys, digest = frozenset({"uv.toml"}), CANARY_DIGEST
+    return OutputRecord(ref, f"uid-{name}", 1, None, True, annotations, None, keys, digest)
+
+
+def options(name: str = "uv-config", **status: Any) -> OptionsRecord:
+    """An IndexOptions."""
+    return custom_record(IndexOptionsSpec, body_of(name, {}, status=status))
+
+
+def index(name: str, **how: Any) -> IndexRecord:
+    """An ArtifactIndex."""
+    return custom_record(ArtifactIndexSpec, body_of(name, source("anonymous"), **how))
+
+
+def condition(kind: str, status: str, reason: str) -> dict[str, Any]:
+    """A condition as the API server keeps it."""
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": "canary: see the log",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+        "observedGeneration": 1,
+    }
+
+
+def code_artifact(identity: Identity, **more: Any) -> CodeArtifactTokenRequest:
+    """A login to one CodeArtifact domain."""
+    return CodeArtifactTokenRequest("eu-west-1", "acme", "111122223333", 0, identity, **more)
