@@ -12,7 +12,7 @@ import pytest
 
 from support.clouds import Fault
 from support.control_plane import wait_until
-from support.operator_process import OperatorProcess
+from support.operator_process import OperatorProcess, health
 from support.world import (
     World,
     access_key_secret,
@@ -223,7 +223,7 @@ def dump(world: World, operator: OperatorProcess, secrets_seen: set[str]) -> Dum
     answer = world.plane.kubectl(
         "api-resources", "--verbs=list", "--namespaced", "-o", "name", "--request-timeout=20s"
     )
-    places = {"log": operator.log}
+    places = {"log": operator.log, "metrics": health(operator.health_port, "metrics")[1]}
     kinds = ",".join(answer.stdout.split())
     objects = world.plane.kubectl("get", kinds, "-n", NAMESPACE, "-o", "json").stdout
     for one in json.loads(objects)["items"]:
@@ -265,6 +265,7 @@ def test_the_search_would_find_them(world: World, dump: Dump, secrets_seen: set[
     assert "Secret 'url-broken'" in dump.places["ArtifactIndex/url-broken"]
     assert "public" in {place.partition("/")[2] for place in dump.places}
     assert "DEBUG" in dump.places["log"]
+    assert 'identity="secret/aws"' in dump.places["metrics"]
 
     data = {one["metadata"]["name"]: one["data"] for one in world.items("secrets", NAMESPACE)}
     with_data = Dump({name: json.dumps(content) for name, content in data.items()})
