@@ -36,6 +36,11 @@ class TokenStore:
         with self._lock:
             return list(self._tokens.values())
 
+    def issued(self, value: str) -> IssuedToken | None:
+        """The token, dead or alive, unless it was revoked."""
+        with self._lock:
+            return self._tokens.get(value)
+
     def live(self, value: str) -> IssuedToken | None:
         """The token if it is accepted now."""
         with self._lock:

@@ -1,0 +1,203 @@
+"""Some simulated days in which everything but the time is real.
+
+The operator's wiring, broker, planner and renderer; its own client of the API server, by HTTP to
+the emulator in this tree; its thread pool; boto3 and google-auth, which log in at the stand-ins
+that verify their signatures. The clock of all of them, the SDKs' included, is the simulation's.
+
+What is not run here: kopf's watches (nobody but the operator writes), health endpoints and signals.
+A real API server takes its time from the machine's clock: hence the emulator.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import botocore.auth
+import google.auth._exponential_backoff
+import google.auth._helpers
+import pytest
+from google.auth.compute_engine import _metadata
+
+from artifact_index import app
+from artifact_index.credentials.clouds import Clouds
+from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.grants import Grant, GrantRequest, Material
+from artifact_index.credentials.pool import CloudPool
+from artifact_index.kube.api import KubeApi
+from artifact_index.kube.connect import load_configuration
+from artifact_index.kube.port import KubePort, ListPage
+from support.clouds import AwsStandIn, Fault, GoogleStandIn
+from support.clouds.logins import google_client
+from support.emulator import Emulator
+from support.misfortunes import EPOCH, Kind
+from support.readers import SlowPort
+from support.simulation import NAMESPACE, Simulation
+from support.virtual_time import RealWork, VirtualLoop
+from support.world import artifact_index, index_options, secret
+
+_TOKENS = ("GetAuthorizationToken", "Metadata")
+
+
+class Days(Simulation):
+    """Use as a context manager; `live` runs it."""
+
+    def __init__(
+        self, kinds: dict[str, Kind], seconds: float, seed: int, patch: pytest.MonkeyPatch
+    ) -> None:
+        super().__init__(kinds, seconds, seed, patch)
+        self.work = RealWork()
+        self.emulator = Emulator()
+        self.aws = AwsStandIn(now=self._true_time)
+        self.google = GoogleStandIn(
+            now=self._true_time, metadata_email="operator@acme-build.iam.gserviceaccount.com"
+        )
+        self._loop = VirtualLoop(self.work)
+        self._stack = ExitStack()
+        self._patch = patch
+
+    def __enter__(self) -> "Days":
+        for server in (self.emulator, self.aws, self.google):
+            self._stack.enter_context(server)
+        self._set_clocks()
+        for name, value in self.aws.env().items():
+            self._patch.setenv(name, value)
+        host = self.google.env()["GCE_METADATA_HOST"]
+        self._patch.setattr(_metadata, "_GCE_METADATA_HOST", host)
+        self._patch.setattr(app, "clouds_of", lambda _: self._clouds())
+        self._patch.setattr(app, "CloudPool", self._pool)
+        for name, kind in self.kinds.items():
+            self._add_login(name, kind)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def live(self) -> None:
+        """Run it."""
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self.run())
+
+    def expiry_of(self, token: str) -> float:
+        """By the book of the cloud that issued it."""
+        issued = self.aws.tokens.issued(token) or self.google.tokens.issued(token)
+        assert issued is not None, "an output holds what no cloud has issued"
+        return issued.expires_at - EPOCH
+
+    def truth(self) -> float:
+        """The loop's time."""
+        return self._loop.time()
+
+    async def port(self) -> SlowPort:
+        """The operator's own client of the emulator."""
+        configuration = await load_configuration(kubeconfig=self.emulator.kubeconfig())
+        waited = _Waited(KubeApi(configuration), self.work)
+        return SlowPort(cast(KubePort, waited), self.readers, self.rng)
+
+    async def fail(self) -> None:
+        """Let the services answer with errors while there is an outage."""
+        down = Fault(503, "ServiceUnavailable")
+        slow = Fault(429, "ThrottlingException", headers={"Retry-After": "40"})
+        faults = [(start, end, down) for start, end in self.trouble.outages]
+        faults += [(start, end, slow) for start, end in self.trouble.throttles]
+        for start, end, fault in sorted(faults, key=lambda one: one[0]):
+            await asyncio.sleep(start - self.truth())
+            for cloud in (self.aws, self.google):
+                for operation in (*_TOKENS, "GetRepositoryEndpoint"):
+                    cloud.inject(operation, fault)
+            await asyncio.sleep(end - self.truth())
+            for cloud in (self.aws, self.google):
+                cloud.clear()
+
+    @property
+    def mints(self) -> tuple[int, int]:
+        """As the stand-ins count them."""
+        granted = self.aws.mints(_TOKENS[0]) + self.google.mints(_TOKENS[1])
+        return granted, self.aws.calls(_TOKENS[0]) + self.google.calls(_TOKENS[1])
+
+    def _true_time(self) -> float:
+        return EPOCH + self.truth()
+
+    def _set_clocks(self) -> None:
+        """Signatures and google-auth's own cache go by the operator's clock."""
+
+        def naive(*_: Any, **__: Any) -> datetime:
+            return datetime.fromtimestamp(self.now(), UTC).replace(tzinfo=None)
+
+        self._patch.setattr(botocore.auth, "get_current_datetime", naive)
+        self._patch.setattr(google.auth._helpers, "utcnow", naive)
+        # Its pauses between attempts are shorter than what happens here: they take no time.
+        no_time = SimpleNamespace(sleep=lambda seconds: None)
+        self._patch.setattr(google.auth._exponential_backoff, "time", no_time)
+
+    def _clouds(self) -> Clouds:
+        """One attempt each, as pauses within an SDK would take real time."""
+        return Clouds(
+            CodeArtifact(attempts=1, now=self.now),
+            google_client(self.google, deadline=0.1, now=self.now),
+        )
+
+    def _pool(self, call: Callable[[GrantRequest, Material], Grant], **options: Any) -> CloudPool:
+        work = self.work
+
+        class Waited(CloudPool):
+            async def grant(self, request: GrantRequest, material: Material) -> Grant:
+                with work.one_more():
+                    return await super().grant(request, material)
+
+        return Waited(call, **options)
+
+    def _add_login(self, name: str, kind: Kind) -> None:
+        if kind.repeats:
+            place = {"project": "acme-build", "location": "europe-west1", "repository": "python"}
+            source = {"googleArtifactRegistry": {**place, "auth": {"operatorIdentity": {}}}}
+        else:
+            source = {"codeArtifact": self._code_artifact(name, kind)}
+        labels = {"i": name}
+        index = artifact_index(name, labels=labels, **source)
+        self.emulator.create("artifactindexes", index, namespace=NAMESPACE)
+        options = index_options(
+            name, indexSelector={"matchLabels": labels}, maxBuildDuration=f"{kind.build}s"
+        )
+        self.emulator.create("indexoptions", options, namespace=NAMESPACE)
+
+    def _code_artifact(self, name: str, kind: Kind) -> dict[str, Any]:
+        key = self.aws.add_access_key(f"arn:{name}")
+        values = {
+            "AWS_ACCESS_KEY_ID": key.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        }
+        self.emulator.create("secrets", secret(f"{name}-key", values), namespace=NAMESPACE)
+        return {
+            "domain": name,
+            "domainOwner": "111122223333",
+            "region": "eu-west-1",
+            "repository": "python",
+            "tokenDuration": f"{kind.life}s",
+            "auth": {"secretRef": {"name": f"{name}-key"}},
+        }
+
+
+class _Waited:
+    """A port whose requests are real work."""
+
+    def __init__(self, port: KubePort, work: RealWork) -> None:
+        self._port = port
+        self._work = work
+
+    async def list(self, *arguments: Any, **options: Any) -> AsyncIterator[ListPage]:
+        with self._work.one_more():
+            pages = [page async for page in self._port.list(*arguments, **options)]
+        for page in pages:
+            yield page
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+
+        async def waited(*arguments: Any, **options: Any) -> Any:
+            with self._work.one_more():
+                return await method(*arguments, **options)
+
+        return waited
