@@ -38,7 +38,8 @@ class Cloud:
     def __init__(self, kinds: dict[str, Kind], trouble: Trouble, rng: random.Random) -> None:
         self.expiries: dict[str, float] = {}
         self.mints = 0
-        self.attempts = 0
+        self.begun: list[tuple[float, str]] = []
+        """When each attempt began, and whose it was."""
         self._kinds = kinds
         self._trouble = trouble
         self._rng = rng
@@ -46,7 +47,8 @@ class Cloud:
 
     async def grant(self, request: GrantRequest, material: Material, now: float) -> Grant:
         """`now` is the operator's clock, by which it notes when it asked."""
-        self.attempts += 1
+        name = login_name(request)
+        self.begun.append((asyncio.get_running_loop().time(), name))
         await asyncio.sleep(self._rng.uniform(0.05, 0.6))
         truth = asyncio.get_running_loop().time()
         if during(self._trouble.outages, truth):
@@ -54,7 +56,6 @@ class Cloud:
         if during(self._trouble.throttles, truth):
             wait = self._rng.uniform(1, 60)
             raise LoginError("CloudThrottled", "slow down", permanent=False, retry_after=wait)
-        name = login_name(request)
         token, expires_at = self._token(name, truth)
         return Grant(SecretStr(token), int(now), int(EPOCH + expires_at))
 
@@ -145,7 +146,7 @@ class Month(Simulation):
     @property
     def mints(self) -> tuple[int, int]:
         """As the cloud counts them."""
-        return self.cloud.mints, self.cloud.attempts
+        return self.cloud.mints, len(self.cloud.begun)
 
     async def _grant(self, request: GrantRequest, material: Material) -> Grant:
         return await self.cloud.grant(request, material, self.now())

@@ -76,20 +76,7 @@ class Simulation(ABC):
         port = await self.port()
         besides = [asyncio.create_task(self._step_clock()), asyncio.create_task(self.fail())]
         for down, up in [*self.trouble.restarts, (self._seconds, self._seconds)]:
-            counters = Counters("1.0")
-            operator = app.Operator(self._settings, port, b"key", counters)  # type: ignore[arg-type]
-            await operator.resync.prime()
-            running = [
-                asyncio.create_task(operator.broker.run()),
-                *(asyncio.create_task(operator.reconciler.work()) for _ in range(2)),
-            ]
-            for key in operator.store.all_keys():
-                operator.queue.add(key, 0)
-            await asyncio.sleep(down - loop.time())
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-            await operator.broker.close()
+            await self.operate(port, until=down)
             await asyncio.sleep(up - down)
         for task in besides:
             task.cancel()
@@ -97,6 +84,23 @@ class Simulation(ABC):
         self.writes = port.writes.total()
         await port.close()
         self.readers.close(loop.time())
+
+    async def operate(self, port: SlowPort, *, until: float, key: bytes = b"key") -> None:
+        """Run one process, with this signing key, until a time of the truth."""
+        counters = Counters("1.0")
+        operator = app.Operator(self._settings, port, key, counters)  # type: ignore[arg-type]
+        await operator.resync.prime()
+        running = [
+            asyncio.create_task(operator.broker.run()),
+            *(asyncio.create_task(operator.reconciler.work()) for _ in range(2)),
+        ]
+        for each in operator.store.all_keys():
+            operator.queue.add(each, 0)
+        await asyncio.sleep(until - asyncio.get_running_loop().time())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await operator.broker.close()
 
     async def _step_clock(self) -> None:
         loop = asyncio.get_running_loop()
