@@ -12,8 +12,6 @@ from collections.abc import Coroutine, Hashable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-import kopf
-
 from artifact_index import __version__, handlers
 from artifact_index.configured import clouds_of, margins_of, policy_of
 from artifact_index.credentials.broker import Broker
@@ -196,20 +194,14 @@ class Operator:
                 raise RuntimeError(f"{name} has ended")
 
     async def _watch(self) -> None:
-        ours = asyncio.all_tasks()
-        tasks = await kopf.spawn_tasks(
-            registry=handlers.registry(),
-            settings=handlers.settings(self.settings.watch_patience),
-            memo=handlers.Memo(self.observer, self.resync.watch_began),
-            clusterwide=not self.settings.namespaces,
+        await handlers.watch(
+            handlers.Memo(self.observer, self.resync.watch_began),
             namespaces=self.settings.namespaces,
-            stop_flag=self._stopping,
-            standalone=True,
+            patience=self.settings.watch_patience,
+            stop=self._stopping,
+            # kopf has just taken the signals, to end its own parts only.
+            spawned=self._claim_signals,
         )
-        # kopf has just taken the signals, to end its own parts only. Until here nothing could
-        # come between: it takes them last, and awaits nothing after it.
-        self._claim_signals()
-        await kopf.run_tasks(tasks, ignored=ours)
 
     def _claim_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -5,6 +5,7 @@ Secret's data into the annotation), timers and daemons add finalizers, indexes s
 time. `on.event` writes nothing.
 """
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -18,6 +19,7 @@ from artifact_index.api.constants import (
     VERSION,
 )
 from artifact_index.kube.connect import load_configuration
+from artifact_index.kube.errors import ApiError, with_remedy
 from artifact_index.kube.port import LIST_PAGE
 from artifact_index.reconcile.observer import Observer
 from artifact_index.reconcile.resync import CONFIG_MAP_SELECTOR, SECRET_SELECTOR
@@ -68,6 +70,48 @@ async def secret_seen(event: Any, memo: Memo, **_: Any) -> None:
 async def config_map_seen(event: Any, memo: Memo, **_: Any) -> None:
     """A ConfigMap with our label was listed, or it changed, or it lost the label."""
     memo.deliver(memo.observer.config_map, event)
+
+
+async def watch(
+    memo: Memo,
+    *,
+    namespaces: tuple[str, ...],
+    patience: float,
+    stop: asyncio.Event,
+    spawned: Callable[[], None],
+) -> None:
+    """Deliver changes in these namespaces (none: in all) until `stop` is set.
+
+    `patience`: seconds for which a watch that is refused, or finds nobody, is tried again. Raises
+    ApiError where the API server refused it for longer. `spawned` is called once kopf's tasks are
+    there, and before they run: it takes the signals last, and awaits nothing after it.
+    """
+    ours = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=registry(),
+        settings=settings(patience),
+        memo=memo,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        stop_flag=stop,
+        standalone=True,
+    )
+    spawned()
+    try:
+        await kopf.run_tasks(tasks, ignored=ours)
+    except Exception as error:
+        refused = _refusal(error)
+        if refused is None:
+            raise
+        raise refused from None
+
+
+def _refusal(error: Exception) -> ApiError | None:
+    # kopf passes the answer on in errors whose classes are no part of its API.
+    status, message = getattr(error, "status", None), getattr(error, "message", None)
+    if not isinstance(status, int) or not isinstance(message, str):
+        return None
+    return ApiError(status, "Refused", with_remedy(status, message))
 
 
 async def login(**_kwargs: Any) -> kopf.ConnectionInfo:

@@ -70,6 +70,34 @@ def test_the_message_of_the_server_is_kept_on_one_short_line() -> None:
     assert len(error.message) == MESSAGE_LIMIT
 
 
+DENIED = (
+    '{0} "x" is forbidden: User "system:serviceaccount:a:b" cannot {1} resource "{0}" in API group '
+    '"{2}" in the namespace "team"'
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "value"),
+    [
+        (DENIED.format("secrets", "patch", ""), "rbac.create"),
+        (DENIED.format("indexoptions/status", "patch", "artifactindex.dev"), "watchNamespaces"),
+        (DENIED.format("serviceaccounts/token", "create", ""), "serviceAccountTokens"),
+        (DENIED.format("secrets" + "s" * MESSAGE_LIMIT, "get", ""), "rbac.create"),
+        ('secrets "x" is forbidden: exceeded quota: all, requested: count/secrets=1', None),
+        ('secrets "x" is forbidden: unable to create new content in namespace team', None),
+    ],
+)
+def test_a_missing_permission_is_followed_by_the_value_that_grants_it(
+    message: str, value: str | None
+) -> None:
+    body = refusal(403, reason="Forbidden", message=message)
+    error = error_from_response(403, "Forbidden", {}, body, sensitive=True)
+    assert error.message.startswith(message[:200])
+    assert ("Helm chart" in error.message) is (value is not None)
+    assert value is None or value in error.message
+    assert len(error.message) <= MESSAGE_LIMIT
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"a": "canary"}', b"\xff"])
 def test_an_answer_that_is_no_status_is_not_repeated(body: bytes) -> None:
     error = error_from_response(502, "Bad Gateway", {}, body, sensitive=False)

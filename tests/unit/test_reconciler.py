@@ -27,7 +27,7 @@ from artifact_index.reconcile.memory import Memory
 from artifact_index.reconcile.queue import WorkQueue
 from artifact_index.reconcile.reconciler import Reconciler
 from artifact_index.reconcile.recorder import Recorder
-from artifact_index.reconcile.records import ObjectRef, custom_record, source_record
+from artifact_index.reconcile.records import ObjectRef, OutputRef, custom_record, source_record
 from artifact_index.reconcile.resync import Resync
 from artifact_index.reconcile.sources import Sources
 from artifact_index.reconcile.store import Key, Store, index_key, options_key
@@ -436,9 +436,27 @@ async def test_a_secret_that_may_not_be_read_does_not_freeze_the_others(engine: 
     assert engine.entries()["open"] == "https://open.example/simple/"
     assert "invalid" in engine.entries()["basic"]
     status, reason, message = engine.ready("artifactindexes", "static")
-    assert (status, reason) == ("False", "InternalError")
+    assert (status, reason) == ("False", "PermissionMissing")
     assert "'basic'" in message and "spec.basicAuth.secretRef" in message
     assert 0 < engine.due_in() <= 30
+
+
+async def test_a_lost_output_whose_owner_may_not_be_read_does_not_stay_unsaid(
+    engine: Engine,
+) -> None:
+    await served(engine, {"outputs": [{"kind": "Secret", "name": "s"}]})
+    del engine.port.objects["secrets", NAMESPACE, "s"]
+    engine.store.drop_output(OutputRef("Secret", NAMESPACE, "s"), version=1)
+    engine.refuse(FORBIDDEN, lambda verb, plural, _: (verb, plural) == ("get", "indexoptions"))
+    for _ in range(3):
+        await engine.settle()
+    assert engine.ready()[:2] == ("False", "PermissionMissing")
+    assert "an output is gone" in engine.ready()[2] and "not yours" in engine.ready()[2]
+    assert 0 < engine.due_in() < 121
+
+    engine.refuse(FORBIDDEN, lambda *_: False)
+    await engine.settle()
+    assert engine.output_names() == {"s"} and engine.ready()[1] == "Available"
 
 
 async def test_an_answer_that_does_not_come_stops_the_pass_and_writes_nothing(

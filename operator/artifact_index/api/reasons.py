@@ -53,6 +53,14 @@ _COMMON: Final = (
         "Look for the object's name in the operator's log and report the error.",
     ),
     Reason(
+        names.PERMISSION_MISSING,
+        _BOTH,
+        "retry",
+        "The operator's own ServiceAccount may not read what this object needs.",
+        "Let the administrator grant the permission that the message names, by the value of the "
+        "Helm chart that it names.",
+    ),
+    Reason(
         names.INVALID_SPEC,
         _BOTH,
         "act",

@@ -64,7 +64,7 @@ def execute(chosen: argparse.Namespace) -> int:
         logger.error("%s", error)
         return 1
     except ApiError as error:
-        logger.error("the API server refused what every start needs: %s", error)
+        logger.error("the API server refused what the operator cannot do without: %s", error)
         return 1
     except Exception:
         logger.exception("the operator cannot go on")

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from artifact_index.kube.permissions import remedy_of
+
 MESSAGE_LIMIT: Final = 500
 """Characters of the server's message that are kept: it may end up in a condition or a log line."""
 
@@ -89,20 +91,29 @@ def error_from_response(
     The body is usually a `Status` object; proxies and unknown paths answer plain text. For a
     `sensitive` kind (Secrets) the message of a validation or decoding error is replaced by the
     names of the fields: the API server quotes the whole patched object in some of them
-    (`patch: Invalid value: "{…}"`, `jsonPatcher` of k8s.io/apiserver).
+    (`patch: Invalid value: "{…}"`, `jsonPatcher` of k8s.io/apiserver). A permission that is missing
+    is followed by who grants it.
     """
     answer = _parse_status(body)
     reason = str(answer.get("reason") or phrase.replace(" ", "") or "Unknown")
     message = str(answer.get("message") or "") or f"the server answered {status} {phrase}".strip()
     if sensitive and status not in _SAFE_FOR_SECRETS:
         message = _without_values(status, reason, answer)
-    return ApiError(status, reason, shorten(message), _retry_after(headers))
+    return ApiError(status, reason, with_remedy(status, message), _retry_after(headers))
 
 
 def shorten(message: str, limit: int = MESSAGE_LIMIT) -> str:
     """Put a message on one line and cut it to the limit."""
     line = " ".join(message.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def with_remedy(status: int, message: str) -> str:
+    """A message of the server, shortened; of a missing permission with how to grant it."""
+    remedy = remedy_of(message) if status == 403 else None
+    if remedy is None:
+        return shorten(message)
+    return f"{shorten(message, MESSAGE_LIMIT - len(remedy) - 2)}; {remedy}"
 
 
 # Their messages name objects, users and versions, never content.

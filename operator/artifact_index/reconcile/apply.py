@@ -153,6 +153,16 @@ class Applier:
         return self._store.options_uids(options.ref.namespace) - {options.uid}
 
 
+def owner_unknown(answer: str) -> Problem:
+    """Whether a lost output's owner is there cannot be asked; `answer` is the API server's."""
+    return Problem(
+        reasons.PERMISSION_MISSING,
+        "an output is gone, and is not written again before the operator may look whether its "
+        f"IndexOptions is still there: {answer}",
+        stalled=False,
+    )
+
+
 def _write_failed(ref: OutputRef, error: ApiError) -> Problem:
     return Problem(
         reasons.WRITE_FAILED,

@@ -99,11 +99,10 @@ def spec_url_is_usable(facts: IndexFacts) -> Problem | None:
 
 
 def secret_is_forbidden(use: SecretUse, answer: str) -> Problem:
-    """The operator itself must not read the source Secret."""
+    """The operator itself must not read the source Secret; `answer` is the API server's."""
     return Problem(
-        reasons.INTERNAL_ERROR,
-        f"the operator may not read Secret {use.name!r} in {use.field}: {answer}; let its "
-        "ServiceAccount get that Secret",
+        reasons.PERMISSION_MISSING,
+        f"the operator may not read Secret {use.name!r} in {use.field}: {answer}",
         stalled=False,
     )
 

@@ -11,7 +11,7 @@ from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.freshness import Margins
 from artifact_index.kube.errors import ApiError
 from artifact_index.measuring import UNMEASURED, Meter, PassResult
-from artifact_index.reconcile.apply import Applied, Applier
+from artifact_index.reconcile.apply import Applied, Applier, owner_unknown
 from artifact_index.reconcile.checks import Problem, invalid_spec
 from artifact_index.reconcile.digests import Digester
 from artifact_index.reconcile.gather import Gathered, Gatherer
@@ -114,7 +114,7 @@ class Reconciler:
 
     async def _reconcile_options(self, key: Key) -> None:
         record = self._store.options.get(key.ref)
-        if record is None or not await self._applier.owner_is_there(record):
+        if record is None or not await self._is_there(key, record):
             self._forget(key, record)
             return
         if record.spec is not None and record.spec.suspend:
@@ -147,6 +147,15 @@ class Reconciler:
         for ref in concerned:
             self._queue.add(index_key(ref), 0)
         self._come_back(key, placed, applied)
+
+    async def _is_there(self, key: Key, record: OptionsRecord) -> bool:
+        try:
+            return await self._applier.owner_is_there(record)
+        except ApiError as error:
+            if error.forbidden and self._queue.failures(key) >= _QUIET_FAILURES:
+                problem = owner_unknown(error.message)
+                await self._finish(key, record, OptionsOutcome(None, (), problem))
+            raise
 
     def _forget(self, key: Key, record: OptionsRecord | None) -> None:
         """The IndexOptions is gone, whether or not that has been reported."""

@@ -1,0 +1,26 @@
+"""What to do where the API server's RBAC refuses the operator itself."""
+
+import re
+from typing import Final
+
+GRANTED_BY_CHART: Final = (
+    "the operator's ServiceAccount needs this permission, which the Helm chart grants with "
+    "rbac.create, in namespaced mode in each of watchNamespaces"
+)
+TOKENS_GRANTED_BY_CHART: Final = (
+    "the operator's ServiceAccount needs this permission, which the Helm chart grants with "
+    "serviceAccountTokens"
+)
+
+# The words of RBAC in every Kubernetes (`NewForbidden` of k8s.io/apiserver/pkg/endpoints/handlers/
+# responsewriters). Quotas, webhooks and terminating namespaces answer 403 in other words.
+_DENIAL: Final = re.compile(r'User "[^"]*" cannot \S+ resource "([^"]+)" in API group')
+
+
+def remedy_of(message: str) -> str | None:
+    """Which value of the chart grants what a 403 says is missing; None for any other refusal."""
+    denied = _DENIAL.search(message)
+    if denied is None:
+        return None
+    own = denied[1].partition("/")[0] == "serviceaccounts"
+    return TOKENS_GRANTED_BY_CHART if own else GRANTED_BY_CHART
