@@ -5,7 +5,7 @@ from typing import Final
 
 GRANTED_BY_CHART: Final = (
     "the operator's ServiceAccount needs this permission, which the Helm chart grants with "
-    "rbac.create, in namespaced mode in each of watchNamespaces"
+    "rbac.create, in namespaced mode in each of watchNamespaces and in its own"
 )
 TOKENS_GRANTED_BY_CHART: Final = (
     "the operator's ServiceAccount needs this permission, which the Helm chart grants with "

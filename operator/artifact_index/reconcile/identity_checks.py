@@ -15,7 +15,7 @@ from artifact_index.reconcile.references import clouds_own_names, uses_operator_
 
 ACCOUNT_PERMISSIONS = (
     "get on serviceaccounts and create on serviceaccounts/token; ask the administrator to grant "
-    "them (examples/service-account-tokens.yaml)"
+    "them with serviceAccountTokens of the Helm chart"
 )
 _ROLE_ARN = re.compile(ROLE_ARN_PATTERN)
 
