@@ -68,7 +68,7 @@ def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
 
 
 @pytest.fixture(scope="session")
-def world(control_plane: ControlPlane) -> Iterator[World]:
+def world(control_plane: ControlPlane, helm: None) -> Iterator[World]:
     """The control plane with CRDs and permissions, and the clouds and package index beside it.
 
     Shared by the whole session: each test takes a namespace, principals and domains of its own.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from support.clouds import ClusterIssuer
-from support.operator_process import REPOSITORY
+from support.installation import granted_by_chart, install
 from support.world import World
 
 AUDIENCE = "sts.amazonaws.com"
@@ -21,10 +21,10 @@ def assumed(name: str, session: str) -> str:
 
 
 def allow_tokens(world: World, namespace: str) -> None:
-    """Apply the example's permissions, bound in this namespace."""
-    text = (REPOSITORY / "examples" / "service-account-tokens.yaml").read_text()
-    text = text.replace("namespace: builders", f"namespace: {namespace}")
-    world.plane.kubectl("apply", "-f", "-", input=text)
+    """What the chart grants where ServiceAccount `builder` of this namespace is on its list."""
+    listed = {namespace: ["builder"]}
+    tokens = granted_by_chart({"serviceAccountTokens": {"mode": "Listed", "listed": listed}})
+    install(world.plane, *(one for one in tokens if one["metadata"].get("namespace") == namespace))
 
 
 def issuer_of(world: World) -> ClusterIssuer:

@@ -11,13 +11,15 @@ from typing import Any
 
 import yaml
 
+from support.chart import RELEASE
 from support.clouds import AwsStandIn, GoogleStandIn
 from support.control_plane import ControlPlane, service_account_user, wait_until
 from support.control_plane.audit import AuditEvent
 from support.index_server import IndexServer
+from support.installation import granted_by_chart, install
 from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY, OperatorProcess
 
-OPERATOR_ACCOUNT = "artifact-index-operator"
+OPERATOR_ACCOUNT = RELEASE
 OPERATOR_USER = service_account_user(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
 _CUSTOM = "apis/artifactindex.dev/v1alpha1"
 _PLURALS = {
@@ -34,7 +36,10 @@ WRITES = ("create", "update", "patch", "delete", "deletecollection")
 
 
 class World:
-    """One API server with the operator's CRDs and permissions, and the stand-ins it talks to."""
+    """One API server with the operator's CRDs, what the chart grants it, and its stand-ins.
+
+    Raises ControlPlaneUnavailable where Helm, which renders the chart, cannot be built.
+    """
 
     def __init__(
         self, plane: ControlPlane, aws: AwsStandIn, google: GoogleStandIn, index: IndexServer
@@ -45,11 +50,12 @@ class World:
         self.index = index
         aws.endpoint_template = f"http://{index.netloc}/pypi/{{repository}}/"
         plane.apply_crds(REPOSITORY / "crds")
-        plane.kubectl("apply", "-f", str(REPOSITORY / "examples" / "operator-rbac.yaml"))
+        plane.kubectl("create", "namespace", OPERATOR_NAMESPACE)
+        install(plane, *granted_by_chart())
 
     @property
     def kubeconfig(self) -> Path:
-        """A kubeconfig of the operator's own ServiceAccount, with no more than its permissions."""
+        """A kubeconfig of the chart's ServiceAccount, with no more than the chart grants it."""
         return self.plane.kubeconfig_for(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
 
     def operator(self, *flags: str, **env: str) -> OperatorProcess:
