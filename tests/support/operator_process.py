@@ -33,10 +33,11 @@ class OperatorProcess:
         *,
         flags: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
+        namespace: str = OPERATOR_NAMESPACE,
     ) -> None:
         self._command = [
             *(sys.executable, "-m", "artifact_index", "run", "--kubeconfig", str(kubeconfig)),
-            *("--operator-namespace", OPERATOR_NAMESPACE),
+            *("--operator-namespace", namespace),
             *("--health-host", "127.0.0.1", "--health-port", "0"),
             *flags,
         ]
