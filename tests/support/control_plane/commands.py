@@ -16,6 +16,12 @@ SERVICE_NAMES = (
 )
 TOKEN_ISSUER = "https://kubernetes.default.svc.cluster.local"
 
+# The few that tests rely on; the last one fills the roles `view`, `edit` and `admin`.
+CONTROLLERS = (
+    "garbage-collector-controller,serviceaccount-controller,namespace-controller,"
+    "clusterrole-aggregation-controller"
+)
+
 Argv = list[str | Path]
 
 # One file for the whole run: a rotation would invalidate the byte offsets that callers remember.
@@ -123,13 +129,12 @@ def controller_manager(
 
     For pods it runs all that are on by default.
     """
-    few = "garbage-collector-controller,serviceaccount-controller,namespace-controller"
     more = [f"--root-ca-file={ca}", f"--service-account-private-key-file={token_key}"]
     return [
         program,
         f"--kubeconfig={kubeconfig}",
         f"--cert-dir={folder}",
-        *(more if for_pods else [f"--controllers={few}"]),
+        *(more if for_pods else [f"--controllers={CONTROLLERS}"]),
         # Each controller acts under its own ServiceAccount and rights, as in a real cluster.
         "--use-service-account-credentials",
         "--leader-elect=false",

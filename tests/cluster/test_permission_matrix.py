@@ -1,0 +1,211 @@
+"""What the chart lets the operator, and people, do and not do, by `kubectl auth can-i`."""
+
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import yaml
+
+from support.chart import RELEASE
+from support.control_plane import service_account_user, wait_until
+from support.installation import granted_by_chart, install
+from support.operator_process import REPOSITORY
+from support.permissions import Permission
+from support.world import OPERATOR_USER, World, artifact_index, index_options, secret
+
+pytestmark = pytest.mark.cluster
+
+SERVED, LISTED = "matrix-served", "matrix-listed"
+KEY = "artifact-index-operator-signing-key"
+AT_ONCE = 4
+
+ANY = "*"
+Granted = dict[Permission, frozenset[str]]
+"""Permissions with the names they are for, ANY for all."""
+
+CODE = re.compile(r"`[^`]+`")
+LISTED_ROW = re.compile(r"(\S+)\s+\[\]\s+\[(.*)\]\s+\[(.+)\]\s*")
+
+
+def documented(heading: str) -> set[Permission]:
+    """The permissions in the table below a heading of docs/security.md: verbs, then resources."""
+    text = (REPOSITORY / "docs" / "security.md").read_text().partition(f"\n{heading}\n")[2]
+    found: set[Permission] = set()
+    for line in text.partition("\n#")[0].splitlines():
+        verbs, resources = (CODE.findall(cell) for cell in [*line.split("|"), "", ""][1:3])
+        found |= {
+            Permission.parse(f"{verb} {resource}".replace("`", ""))
+            for verb in verbs
+            for resource in resources
+        }
+    assert found, heading
+    return found
+
+
+WORK = documented("### What it may do")
+TOKENS = documented("### For logins as a ServiceAccount")
+NEVER = documented("### What it may not do")
+
+
+def allowed(permissions: Iterable[Permission], *names: str) -> Granted:
+    """Permissions for these names, or for all."""
+    return {permission: frozenset(names or (ANY,)) for permission in permissions}
+
+
+def granted(world: World, user: str, namespace: str) -> Granted:
+    """What `can-i --list` says of a user, less what every ServiceAccount has."""
+
+    def rows(who: str) -> set[tuple[str, ...]]:
+        answer = world.plane.kubectl("auth", "can-i", "--list", "--as", who, "-n", namespace)
+        found = [LISTED_ROW.fullmatch(line) for line in answer.stdout.splitlines()[1:]]
+        return {row.groups() for row in found if row is not None}
+
+    found: Granted = {}
+    for target, name, verbs in rows(user) - rows(service_account_user(namespace, "nobody")):
+        for verb in verbs.split():
+            permission = Permission.parse(f"{verb} {target}")
+            found[permission] = found.get(permission, frozenset()) | {name or ANY}
+    return found
+
+
+def installed(world: World, name: str, values: Mapping[str, Any]) -> str:
+    """Apply what the chart grants an installation of its own; returns its user."""
+    world.namespace(name)
+    values = {"fullnameOverride": name, "serviceAccount": {"name": RELEASE}, **values}
+    install(world.plane, *granted_by_chart(values, namespace=name))
+    return service_account_user(name, RELEASE)
+
+
+def test_cluster_wide_it_may_do_what_the_documentation_lists_and_nothing_else(
+    world: World,
+) -> None:
+    assert granted(world, OPERATOR_USER, "default") == allowed(WORK)
+    assert granted(world, OPERATOR_USER, "kube-system") == allowed(WORK)
+
+
+def test_all_service_accounts_add_two_permissions_and_a_list_adds_them_by_name(
+    world: World,
+) -> None:
+    every = installed(world, "matrix-all", {"serviceAccountTokens": {"mode": "All"}})
+    assert granted(world, every, "default") == allowed(WORK | TOKENS)
+
+    world.namespace(LISTED)
+    listed = {"mode": "Listed", "listed": {LISTED: ["one", "two"]}}
+    some = installed(world, "matrix-some", {"serviceAccountTokens": listed})
+    assert granted(world, some, "default") == allowed(WORK)
+    assert granted(world, some, LISTED) == allowed(WORK) | allowed(TOKENS, "one", "two")
+
+
+@pytest.fixture(scope="module")
+def namespaced(world: World) -> str:
+    """The user of an installation that serves SERVED alone."""
+    world.namespace(SERVED)
+    listed = {"mode": "Listed", "listed": {SERVED: ["one"]}}
+    values = {"watchNamespaces": [SERVED], "serviceAccountTokens": listed}
+    return installed(world, "matrix-own", values)
+
+
+def test_in_namespaced_mode_it_has_the_same_in_its_namespaces_and_its_key(
+    world: World, namespaced: str
+) -> None:
+    assert granted(world, namespaced, SERVED) == allowed(WORK) | allowed(TOKENS, "one")
+    assert granted(world, namespaced, "matrix-own") == {
+        Permission("get", "secrets"): frozenset({KEY}),
+        Permission("create", "secrets"): frozenset({ANY}),
+    }
+    assert granted(world, namespaced, "default") == {}
+
+
+def test_kubectl_answers_no_to_what_the_documentation_rules_out(
+    world: World, namespaced: str
+) -> None:
+    asked = [(user, one) for user in (OPERATOR_USER, namespaced) for one in sorted(NEVER)]
+    assert not NEVER & WORK
+
+    def answer(question: tuple[str, Permission]) -> str:
+        user, one = question
+        found = world.plane.kubectl(
+            "auth", "can-i", one.verb, one.resource, f"--subresource={one.subresource}",
+            "--as", user, "-n", SERVED, check=False,
+        )  # fmt: skip
+        return found.stdout.strip()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = dict(zip(asked, pool.map(answer, asked), strict=True))
+    assert {question for question, said in answers.items() if not said.startswith("no")} == set()
+
+
+def test_people_with_view_read_both_kinds_and_no_secret(world: World) -> None:
+    namespace = world.namespace("people-view")
+    with_role(world, namespace, "view", "vera")
+    world.apply(*both_kinds(), secret("login", {"password": "x"}), namespace=namespace)
+    vera = ("-n", namespace, "--as", "vera")
+    names = world.plane.kubectl("get", "aidx,idxopt", "-o", "name", *vera).stdout.split()
+    assert names == [
+        "artifactindex.artifactindex.dev/open", "indexoptions.artifactindex.dev/uv-config",
+    ]  # fmt: skip
+    for refused in (
+        ["get", "secrets"],
+        ["get", "secret", "login"],
+        ["delete", "aidx", "open"],
+        ["annotate", "idxopt", "uv-config", "a=b"],
+    ):
+        answer = world.plane.kubectl(*refused, *vera, check=False)
+        assert "Forbidden" in answer.stderr and '"vera" cannot' in answer.stderr, refused
+
+
+def test_people_with_edit_change_both_kinds_but_not_their_status(world: World) -> None:
+    namespace = world.namespace("people-edit")
+    with_role(world, namespace, "edit", "ed")
+    ed = ("-n", namespace, "--as", "ed")
+    world.plane.kubectl("create", "-f", "-", *ed, input=yaml.safe_dump_all(both_kinds()))
+    for kind, name in (("aidx", "open"), ("idxopt", "uv-config")):
+        suspend = ("--type=merge", "-p", '{"spec": {"suspend": true}}')
+        world.plane.kubectl("patch", kind, name, *suspend, *ed)
+        status = ("--subresource=status", "--type=merge", "-p", '{"status": {"url": "https://x"}}')
+        answer = world.plane.kubectl("patch", kind, name, *status, *ed, check=False)
+        assert "Forbidden" in answer.stderr and "/status" in answer.stderr
+        world.plane.kubectl("delete", kind, name, *ed)
+
+
+def test_the_roles_for_people_name_nothing_but_the_two_kinds(world: World) -> None:
+    people = [
+        one
+        for one in granted_by_chart()
+        if any("aggregate-to" in label for label in one["metadata"].get("labels", {}))
+    ]
+    assert len(people) == 2
+    resources = {
+        (group, resource)
+        for one in people
+        for rule in one["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    kinds = ("artifactindexes", "indexoptions")
+    assert resources == {("artifactindex.dev", kind) for kind in kinds}
+
+
+def both_kinds() -> list[dict[str, Any]]:
+    """One of each."""
+    index = artifact_index("open", name="open", anonymous={"url": "https://open.example/simple/"})
+    return [index, index_options("uv-config")]
+
+
+def with_role(world: World, namespace: str, role: str, user: str) -> None:
+    """Bind a person, and wait until the controller has put the chart's rules into the role."""
+    world.plane.kubectl(
+        "create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}", "-n", namespace
+    )
+
+    def may() -> bool:
+        try:
+            world.plane.kubectl("get", "aidx,idxopt", "-n", namespace, "--as", user)
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
+    wait_until(may, f"{role} to hold the chart's rules", 30)
