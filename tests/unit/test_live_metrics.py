@@ -109,6 +109,7 @@ async def test_objects_are_counted_by_readiness_and_by_their_other_conditions() 
         "conditions": [
             condition("Ready", "True", "Available"),
             condition("RefreshFailing", "True", "CloudThrottled"),
+            condition("HostShared", "False", "Alone"),
         ]
     }
     records = [

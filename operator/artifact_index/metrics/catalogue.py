@@ -23,7 +23,7 @@ LABELS: Final = {
     "provider": "`codeartifact` or `google`",
     "python": "version of Python",
     "ready": "status of the condition Ready: `True`, `False`, or `Unknown` before the first status",
-    "reason": "reason of the condition, as in the [API reference](api-reference.md#conditions)",
+    "reason": "reason of the condition, as in the [API reference](api-reference.md#reasons)",
     "resource": "plural of the kind, such as `secrets`",
     "result": "how it ended; see below",
     "subresource": "`status`, `token`, or empty",

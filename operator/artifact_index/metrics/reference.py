@@ -85,7 +85,7 @@ ALERTS: Final = (
     (
         "ArtifactIndexMintFailures",
         "a cloud has refused tokens for 15 minutes",
-        "see the reason in the [API reference](api-reference.md#conditions)",
+        "see the reason in the [API reference](api-reference.md#reasons)",
     ),
     (
         "ArtifactIndexNotReady",
