@@ -1,17 +1,16 @@
 """/metrics of the running operator, compared with what API server and clouds saw themselves."""
 
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from artifact_index.api.timestamps import parse_time
 from support.clouds import Fault
 from support.control_plane import wait_until
 from support.operator_process import OperatorProcess
+from support.scrapes import Scrape
 from support.world import (
     OPERATOR_USER,
     World,
@@ -42,29 +41,6 @@ MINTS = "artifact_index_mints_total"
 LOOKUPS = "artifact_index_endpoint_lookups_total"
 REQUESTS = "artifact_index_api_requests_total"
 OBJECTS = "artifact_index_objects"
-
-
-class Scrape:
-    """One answer of /metrics."""
-
-    def __init__(self, operator: OperatorProcess) -> None:
-        url = f"http://127.0.0.1:{operator.health_port}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            self.text: str = answer.read().decode()
-        families = text_string_to_metric_families(self.text)
-        self._samples = [sample for family in families for sample in family.samples]
-
-    def of(self, name: str, **where: str) -> dict[tuple[str, ...], float]:
-        """The values of a series by its label values, in the order of the labels' names."""
-        return {
-            tuple(text for _, text in sorted(sample.labels.items())): sample.value
-            for sample in self._samples
-            if sample.name == name and where.items() <= sample.labels.items()
-        }
-
-    def total(self, name: str, **where: str) -> float:
-        """The sum of a metric over the series with these labels."""
-        return sum(self.of(name, **where).values())
 
 
 @pytest.fixture(scope="module")

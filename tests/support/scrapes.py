@@ -1,5 +1,6 @@
 """Scrapes of /metrics, parsed by the Prometheus client's own parser."""
 
+import urllib.request
 from typing import Any
 
 from prometheus_client.metrics_core import Metric
@@ -23,6 +24,7 @@ from artifact_index.reconcile.records import (
     OutputRef,
     custom_record,
 )
+from support.operator_process import OperatorProcess
 from support.reconcile_builders import NAMESPACE, body_of, source
 
 EXPIRY = 1_800_000_000
@@ -34,6 +36,29 @@ CANARY_DIGEST = "canary-digest-of-a-secret"
 
 SECRET_UID = "uid-1"
 SECRET = SecretIdentity(NAMESPACE, SECRET_UID, CANARY_DIGEST)
+
+
+class Scrape:
+    """One answer of a running operator's /metrics."""
+
+    def __init__(self, operator: OperatorProcess) -> None:
+        url = f"http://127.0.0.1:{operator.health_port}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            self.text: str = answer.read().decode()
+        families = text_string_to_metric_families(self.text)
+        self._samples = [sample for family in families for sample in family.samples]
+
+    def of(self, name: str, **where: str) -> dict[tuple[str, ...], float]:
+        """The values of a series by its label values, in the order of the labels' names."""
+        return {
+            tuple(text for _, text in sorted(sample.labels.items())): sample.value
+            for sample in self._samples
+            if sample.name == name and where.items() <= sample.labels.items()
+        }
+
+    def total(self, name: str, **where: str) -> float:
+        """The sum of a metric over the series with these labels."""
+        return sum(self.of(name, **where).values())
 
 
 def state(**parts: Any) -> Snapshot:
