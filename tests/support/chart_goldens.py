@@ -34,7 +34,8 @@ _TOKENS: Final = """\
 
 def golden_values() -> dict[str, Path]:
     """The sets of values that are rendered, by name."""
-    return {path.stem: path for path in sorted(GOLDEN.glob("*.values.yaml"))}
+    found = sorted(GOLDEN.glob("*.values.yaml"))
+    return {path.name.removesuffix(".values.yaml"): path for path in found}
 
 
 def golden_files() -> dict[Path, str]:

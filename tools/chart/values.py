@@ -160,6 +160,17 @@ class PodDisruptionBudget(Model):
     )
 
 
+class Monitor(Model):
+    """How Prometheus finds /metrics; docs/metrics.md lists what it then sees."""
+
+    enabled: bool = _value(
+        False, "Create it; the Prometheus operator's definitions have to be there."
+    )
+    labels: k8s.Strings = _value({}, "Labels by which your Prometheus selects it.")
+    interval: _Period = _value("", "Time between scrapes; default: Prometheus' own.")
+    scrape_timeout: _Period = _value("", "Time that a scrape may take; default: Prometheus' own.")
+
+
 class Values(Model):
     """Everything that can be set."""
 
@@ -229,4 +240,10 @@ class Values(Model):
     )
     pod_disruption_budget: PodDisruptionBudget = _group(
         PodDisruptionBudget, "What an eviction may do to the one pod."
+    )
+    pod_monitor: Monitor = _group(Monitor, "A PodMonitor of the Prometheus operator.")
+    service_monitor: Monitor = _group(
+        Monitor,
+        "A ServiceMonitor of the Prometheus operator, and its Service. One of the two monitors is "
+        "enough.",
     )

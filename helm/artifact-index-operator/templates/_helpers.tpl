@@ -22,10 +22,22 @@ app.kubernetes.io/name: {{ include "aio.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{- /* Of the pod that `helm test` runs. */ -}}
+{{- /* Of what `helm test` makes: not the operator's own labels, or its Service, monitors and
+policies would take this pod for it. */ -}}
 {{- define "aio.testLabels" -}}
 app.kubernetes.io/name: {{ include "aio.name" . | trunc 58 }}-test
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- /* Takes (list context name); annotations come last. */ -}}
+{{- define "aio.testMetadata" -}}
+name: {{ index . 1 }}
+namespace: {{ (index . 0).Release.Namespace }}
+labels:
+  {{- include "aio.testLabels" (index . 0) | nindent 2 }}
+annotations:
+  helm.sh/hook: test
+  helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end -}}
 
 {{- define "aio.labels" -}}
@@ -36,15 +48,19 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- toYaml (mergeOverwrite (dict) .Values.commonLabels $own (include "aio.selectorLabels" . | fromYaml)) -}}
 {{- end -}}
 
-{{- /* Metadata of an object: takes (list context name namespace); no namespace for the cluster's. */ -}}
+{{- /* Metadata of an object: takes (list context name namespace), the namespace empty for what
+belongs to the cluster, and as a fourth entry more labels. */ -}}
 {{- define "aio.metadata" -}}
-{{- $context := index . 0 -}}
+{{- $labels := include "aio.labels" (index . 0) | fromYaml -}}
+{{- if gt (len .) 3 -}}
+{{- $labels = mergeOverwrite $labels (index . 3) -}}
+{{- end -}}
 name: {{ index . 1 }}
 {{- with index . 2 }}
 namespace: {{ . }}
 {{- end }}
 labels:
-  {{- include "aio.labels" $context | nindent 2 }}
+  {{- toYaml $labels | nindent 2 }}
 {{- end -}}
 
 {{- define "aio.image" -}}
@@ -65,5 +81,19 @@ labels:
 {{- if and $text (not (kindIs "invalid" $value)) }}
 - {{ printf "--%s=%s" (kebabcase $key) $text | quote }}
 {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* Where and when Prometheus asks; takes the values of a monitor. Namespaces in metrics are those
+of the objects, and keep their label. */ -}}
+{{- define "aio.scrape" -}}
+port: http
+path: /metrics
+honorLabels: true
+{{- with .interval }}
+interval: {{ . }}
+{{- end }}
+{{- with .scrapeTimeout }}
+scrapeTimeout: {{ . }}
 {{- end }}
 {{- end -}}

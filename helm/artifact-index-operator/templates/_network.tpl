@@ -1,6 +1,6 @@
 {{- /* Addresses that must never go through a proxy: the API server's and the clouds' metadata. */ -}}
 {{- define "aio.noProxy" -}}
-{{- $own := list "$(KUBERNETES_SERVICE_HOST)" "169.254.169.254" "169.254.170.23" "[fd00:ec2::23]" "metadata.google.internal" -}}
+{{- $own := list "$(KUBERNETES_SERVICE_HOST)" "169.254.169.254" "169.254.170.23" "metadata.google.internal" -}}
 {{- concat $own (compact (list .Values.proxy.noProxy)) | join "," -}}
 {{- end -}}
 
