@@ -54,17 +54,27 @@ def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
 
     Where it is unavailable tests are skipped with the reason, but fail in CI.
     """
+    with _new_control_plane(request) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def own_control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
+    """A control plane for one module alone, which may change what others rely on."""
+    with _new_control_plane(request) as plane:
+        yield plane
+
+
+def _new_control_plane(request: pytest.FixtureRequest) -> ControlPlane:
     capture = request.config.pluginmanager.getplugin("capturemanager")
     try:
         # A first build takes minutes: its progress has to be seen.
         with capture.global_and_fixture_disabled():
-            plane = ControlPlane()
+            return ControlPlane()
     except ControlPlaneUnavailable as error:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(error.reason)
-    with plane:
-        yield plane
 
 
 @pytest.fixture(scope="session")

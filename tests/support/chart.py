@@ -20,6 +20,7 @@ NEWEST: Final = "helm4"
 HELM_SECONDS: Final = 120.0
 # What Helm believes of the cluster where it cannot ask one; unset, Helm 3 says 1.20.
 _KUBERNETES_MINOR: Final = "37"
+_FOLDERS: Final = ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "KUBECACHEDIR")
 _VALUES: Final = {
     "helm.sh/helm/v4/internal/version.version": HELM_VERSIONS["helm4"],
     "helm.sh/helm/v3/internal/version.version": HELM_VERSIONS["helm3"],
@@ -72,7 +73,7 @@ def run_helm(
         check=False,
         timeout=HELM_SECONDS,
         env=machine
-        | {name: str(home) for name in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")}
+        | {name: str(home) for name in _FOLDERS}
         | {"KUBECONFIG": str(kubeconfig or home)},
     )
     try:
@@ -90,10 +91,14 @@ def render(
     namespace: str = OPERATOR_NAMESPACE,
     release: str = RELEASE,
     version: str = NEWEST,
+    hooks: bool = False,
 ) -> list[dict[str, Any]]:
-    """What `helm install` would create, hooks left out, as parsed objects in Helm's order."""
+    """What `helm install` would create, as parsed objects in Helm's order; with `hooks` also what
+    `helm test` does.
+    """
+    left_out = [] if hooks else ["--no-hooks"]
     answer = run_helm(
-        "template", release, CHART, "--namespace", namespace, "--no-hooks",
+        "template", release, CHART, "--namespace", namespace, *left_out,
         version=version, values=values or {},
     )  # fmt: skip
     return [one for one in yaml.safe_load_all(answer.stdout) if one]

@@ -1,4 +1,4 @@
-"""The real CRDs of other projects, whose objects the examples hold.
+"""The real CRDs of other projects, whose objects the examples and the chart hold.
 
 They come from Go modules, where a version can never change, pinned by the modules' own checksum.
 Only the files named here are kept, in the cache outside the repository.
@@ -74,6 +74,16 @@ SOURCES = (
         "v1.6.1",
         "h1:b0XKTQCGlQy4nOGfEFMbn/e+/j9IMEHSDlKecbZkG9M=",
         ("config/crd/bases/helm.toolkit.fluxcd.io_helmreleases.yaml",),
+    ),
+    Source(
+        # What the chart's monitors are.
+        "github.com/prometheus-operator/prometheus-operator",
+        "v0.85.0",
+        "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
+        (
+            "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+            "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+        ),
     ),
 )
 

@@ -1,0 +1,241 @@
+"""Installed, upgraded, rolled back and uninstalled by Helm 4 and Helm 3 on a real API server.
+
+There is no kubelet here: nothing waits for the Deployment, and the operator is a process with the
+permissions that the release gives its ServiceAccount.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.chart import CHART, HELM_VERSIONS, RELEASE, run_helm
+from support.control_plane import ControlPlane, wait_until
+from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY, OperatorProcess
+from support.world import artifact_index, in_namespace, index_options
+
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("helm")]
+
+Release = Callable[..., str]
+BUILDERS = "builders"
+KINDS = "artifactindexes.artifactindex.dev,indexoptions.artifactindex.dev"
+CRDS = {f"customresourcedefinition/{name}" for name in KINDS.split(",")}
+CLUSTER_WIDE = {
+    f"clusterrole/{RELEASE}", f"clusterrole/{RELEASE}-view", f"clusterrole/{RELEASE}-edit",
+    f"clusterrolebinding/{RELEASE}",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def plane(own_control_plane: ControlPlane) -> ControlPlane:
+    """A control plane of its own: others need the CRDs that are deleted here."""
+    own_control_plane.kubectl("create", "namespace", BUILDERS)
+    return own_control_plane
+
+
+@pytest.fixture(params=sorted(HELM_VERSIONS))
+def release(plane: ControlPlane, request: pytest.FixtureRequest) -> Iterator[Release]:
+    """Helm, with the release's name and namespace after the command.
+
+    The definitions are there before and after each test, as somebody applied them by hand or an
+    earlier release left them: the garbage collector learns of a new kind after half a minute only,
+    and to take one away can take the API server a minute.
+    """
+    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    if not (plane.read(crds) or {})["items"]:
+        plane.apply_crds(REPOSITORY / "crds")
+
+    def act(command: str, *arguments: str | Path, version: str = request.param, **more: Any) -> str:
+        place = ("--namespace", OPERATOR_NAMESPACE)
+        answer = run_helm(
+            command, RELEASE, *arguments, *place, version=version,
+            kubeconfig=plane.kubeconfig_admin, home=plane.folder / "helm", **more,
+        )  # fmt: skip
+        return answer.stdout
+
+    yield act
+    act("uninstall", "--ignore-not-found")
+    if CRDS & of_release(plane):
+        plane.kubectl("delete", f"{KINDS},secrets", "--all", "--namespace", BUILDERS)
+
+
+def install(release: Release, **more: Any) -> str:
+    """Also where the definitions are there already, applied by hand."""
+    return release("install", CHART, "--create-namespace", "--take-ownership", **more)
+
+
+def of_release(plane: ControlPlane) -> set[str]:
+    """Every object with the release's label, as kind/name, wherever it is."""
+    kinds = "deployment,serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,crd"
+    label = f"app.kubernetes.io/instance={RELEASE}"
+    answer = plane.kubectl("get", kinds, "--all-namespaces", "-l", label, "-o", "json")
+    return {
+        f"{one['kind'].lower()}/{one['metadata']['name']}"
+        for one in json.loads(answer.stdout)["items"]
+    }
+
+
+def flags(plane: ControlPlane) -> list[str]:
+    path = f"/apis/apps/v1/namespaces/{OPERATOR_NAMESPACE}/deployments/{RELEASE}"
+    deployment = plane.read(path) or {}
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    found: list[str] = container["args"]
+    return found
+
+
+def identities(plane: ControlPlane) -> list[tuple[str, ...]]:
+    """Kind, name, uid, generation and resourceVersion of both kinds and of all Secrets."""
+    answer = plane.kubectl("get", f"{KINDS},secrets", "--namespace", BUILDERS, "-o", "json")
+    return sorted(
+        (one["kind"], *(str(one["metadata"].get(key)) for key in
+         ("name", "uid", "generation", "resourceVersion")))
+        for one in json.loads(answer.stdout)["items"]
+    )  # fmt: skip
+
+
+def serve(plane: ControlPlane) -> None:
+    """One index with its output, written by the operator under the release's ServiceAccount."""
+    url = "https://packages.example/simple/"
+    objects = in_namespace(
+        BUILDERS,
+        [
+            artifact_index("acme", name="acme", anonymous={"url": url}),
+            index_options("uv-config", indexSelector={}),
+        ],
+    )
+    plane.kubectl("apply", "--validate=strict", "-f", "-", input=yaml.safe_dump_all(objects))
+    with OperatorProcess(plane.kubeconfig_for(OPERATOR_NAMESPACE, RELEASE)):
+        wait = ("--for=condition=Ready", "--timeout=20s", "--namespace", BUILDERS)
+        plane.kubectl("wait", *wait, KINDS, "--all")
+
+
+def test_a_release_is_installed_upgraded_rolled_back_and_uninstalled(
+    plane: ControlPlane, release: Release
+) -> None:
+    notes = install(release)
+    assert f"artifact-index-operator {chart()['appVersion']} serves the whole cluster" in notes
+    everything = of_release(plane)
+    assert everything == CLUSTER_WIDE | {
+        f"deployment/{RELEASE}", f"serviceaccount/{RELEASE}", *CRDS,
+    }  # fmt: skip
+    assert "--workers=16" in flags(plane)
+
+    release("upgrade", CHART, values={"settings": {"workers": 4}})
+    assert "--workers=4" in flags(plane)
+    release("rollback", "1")
+    assert "--workers=16" in flags(plane)
+    history = json.loads(release("history", "--output", "json"))
+    assert [one["status"] for one in history] == ["superseded", "superseded", "deployed"]
+
+    release("uninstall")
+    assert of_release(plane) == CRDS
+    # What was left behind is taken over by a release of the same name.
+    release("install", CHART)
+    assert of_release(plane) == everything
+
+
+@pytest.mark.parametrize("release", ["helm3"], indirect=True)
+def test_helm_4_goes_on_with_what_helm_3_installed(plane: ControlPlane, release: Release) -> None:
+    install(release)
+    release("upgrade", CHART, version="helm4", values={"settings": {"logFormat": "json"}})
+    assert "--log-format=json" in flags(plane)
+
+
+def test_a_namespaced_release_has_no_cluster_role_until_it_is_upgraded_to_one(
+    plane: ControlPlane, release: Release
+) -> None:
+    install(release, values={"watchNamespaces": [BUILDERS]})
+    kinds = {name.split("/")[0] for name in of_release(plane)}
+    assert kinds == {
+        "deployment", "serviceaccount", "role", "rolebinding", "customresourcedefinition",
+    }  # fmt: skip
+    release("upgrade", CHART, "--reset-values")
+    assert of_release(plane) >= CLUSTER_WIDE
+    assert not [name for name in of_release(plane) if name.startswith("role")]
+
+
+def test_neither_new_definitions_nor_uninstalling_touch_objects_and_outputs(
+    plane: ControlPlane, release: Release, tmp_path: Path
+) -> None:
+    install(release)
+    release("upgrade", older_chart(tmp_path))
+    suspended = yaml.safe_dump(
+        artifact_index("new", suspend=True, anonymous={"url": "https://new.example/simple/"})
+    )
+    refused = plane.kubectl(
+        "create", "--validate=strict", "--namespace", BUILDERS, "-f", "-",
+        input=suspended, check=False,
+    )  # fmt: skip
+    assert 'unknown field "spec.suspend"' in refused.stderr
+    serve(plane)
+    before = identities(plane)
+    assert {kind for kind, *_ in before} == {"ArtifactIndex", "IndexOptions", "Secret"}
+
+    release("upgrade", CHART)
+
+    def field_is_known() -> bool:
+        return not plane.kubectl(
+            "create", "--dry-run=server", "--validate=strict", "--namespace", BUILDERS, "-f", "-",
+            input=suspended, check=False,
+        ).returncode  # fmt: skip
+
+    wait_until(field_is_known, "the new field to be served", 20)
+    assert identities(plane) == before
+    # They are still valid as they are stored.
+    stored = plane.kubectl("get", KINDS, "--namespace", BUILDERS, "-o", "yaml").stdout
+    plane.kubectl("replace", "--dry-run=server", "--validate=strict", "-f", "-", input=stored)
+
+    release("rollback", "2")
+    release("uninstall")
+    assert identities(plane) == before
+
+
+def test_definitions_that_are_not_the_releases_are_taken_over_only_where_it_is_said(
+    plane: ControlPlane, release: Release
+) -> None:
+    plane.kubectl("annotate", *CRDS, "meta.helm.sh/release-name-")
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        release("install", CHART)
+    assert "invalid ownership metadata" in refused.value.stderr
+    install(release)
+    assert of_release(plane) >= CRDS
+
+
+def test_uninstalling_without_keep_takes_objects_and_outputs_along(
+    plane: ControlPlane, release: Release
+) -> None:
+    notes = install(release, values={"crds": {"keep": False}})
+    assert "WARNING: crds.keep is false" in notes
+    serve(plane)
+    release("uninstall")
+    path = f"/api/v1/namespaces/{BUILDERS}/secrets"
+    if plane.has_garbage_collection:
+        wait_until(lambda: not (plane.read(path) or {})["items"], "the output to be collected", 30)
+    wait_until(lambda: of_release(plane) == set(), "the definitions to be gone", 90)
+
+
+def chart() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    return found
+
+
+def older_chart(folder: Path) -> Path:
+    """The chart as a release before this one: a field less, another description."""
+    copy = folder / CHART.name
+    shutil.copytree(CHART, copy, ignore=shutil.ignore_patterns("crds"))
+    (copy / "files" / "crds").mkdir(parents=True)
+    for path in (REPOSITORY / "crds").glob("*.yaml"):
+        crd = yaml.safe_load(path.read_text())
+        for version in crd["spec"]["versions"]:
+            schema = version["schema"]["openAPIV3Schema"]
+            schema["description"] = "As it was."
+            del schema["properties"]["spec"]["properties"]["suspend"]
+        (copy / "files" / "crds" / path.name).write_text(yaml.safe_dump(crd))
+    described = chart() | {"version": "0.0.9", "appVersion": "0.0.9"}
+    (copy / "Chart.yaml").write_text(yaml.safe_dump(described))
+    return copy

@@ -1,0 +1,91 @@
+"""What the chart makes is valid: field by field, and under the restricted Pod Security Standard."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.chart import render
+from support.chart_goldens import golden_values
+from support.control_plane import ControlPlane, ControlPlaneUnavailable
+from support.foreign_crds import crd_folder
+from support.operator_process import OPERATOR_NAMESPACE
+
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("helm")]
+
+RESTRICTED = "chart-restricted"
+NAMESPACES = (OPERATOR_NAMESPACE, "builders", "release", "team-a", "team-b")
+
+
+@pytest.fixture(scope="module")
+def plane(control_plane: ControlPlane) -> ControlPlane:
+    """With the namespaces that the sets of values name, and the monitors' definitions."""
+    try:
+        control_plane.apply_crds(crd_folder())
+    except ControlPlaneUnavailable as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(error.reason)
+    modes = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+    namespaces = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+        for name, labels in [*((name, {}) for name in NAMESPACES), (RESTRICTED, modes)]
+    ]
+    control_plane.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(namespaces))
+    return control_plane
+
+
+def values_of(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def dry_run(plane: ControlPlane, *objects: Mapping[str, Any]) -> str:
+    """Have the API server check objects strictly; returns its warnings."""
+    answer = plane.kubectl(
+        "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict",
+        "-f", "-", input=yaml.safe_dump_all(objects),
+    )  # fmt: skip
+    return answer.stderr
+
+
+@pytest.mark.parametrize("path", golden_values().values(), ids=golden_values())
+def test_the_api_server_takes_every_object_and_its_pods_pass_the_restricted_standard(
+    plane: ControlPlane, path: Path
+) -> None:
+    objects = render(values_of(path), namespace=RESTRICTED, hooks=True)
+    (deployment,) = [one for one in objects if one["kind"] == "Deployment"]
+    assert "Pod" in {one["kind"] for one in objects}
+    # Of a Deployment the API server only warns, and refuses its pods later: both are asked here.
+    assert dry_run(plane, *objects, operator_pod(deployment)) == ""
+
+
+def test_an_unknown_field_in_an_object_would_be_noticed(plane: ControlPlane) -> None:
+    objects = render({"podMonitor": {"enabled": True}})
+    monitor = next(one for one in objects if one["kind"] == "PodMonitor")
+    monitor["spec"]["podMetricsEndpoints"][0]["intervall"] = "30s"
+    answer = plane.kubectl(
+        "create", "--dry-run=server", "--validate=strict", "-f", "-",
+        input=yaml.safe_dump(monitor), check=False,
+    )  # fmt: skip
+    assert "intervall" in answer.stderr
+
+
+def test_a_pod_beyond_the_standard_would_be_refused(plane: ControlPlane) -> None:
+    objects = {one["kind"]: one for one in render(namespace=RESTRICTED)}
+    pod = operator_pod(objects["Deployment"])
+    del pod["spec"]["containers"][0]["securityContext"]["capabilities"]
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        dry_run(plane, pod)
+    assert 'violates PodSecurity "restricted:latest"' in refused.value.stderr
+
+
+def operator_pod(deployment: dict[str, Any]) -> dict[str, Any]:
+    """The pod that a Deployment would make."""
+    template = deployment["spec"]["template"]
+    metadata = {**template["metadata"], "name": "operator", "namespace": RESTRICTED}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
