@@ -33,7 +33,17 @@ from support.clouds.logins import (
     token_request,
 )
 from support.memory_port import MemoryPort
-from support.reconcile_builders import POLICY, facts_of, index, source
+from support.reconcile_builders import (
+    HOUR,
+    NOW,
+    POLICY,
+    facts_of,
+    grant,
+    index,
+    lease_of,
+    source,
+    view,
+)
 
 pytestmark = pytest.mark.cloud
 
@@ -47,6 +57,7 @@ GOOGLE_ACCOUNT = ServiceAccountIdentity(
 )
 STEP = AssumedRole(ROLE, "builders@artifact-index-operator", "customer-7")
 TOKEN = sealed({SUBJECT_TOKEN: "token"})
+KEYS = sealed({"access_key_id": "AKIAEXAMPLE", "secret_access_key": "x" * 40})
 ARN = "arn:aws:sts::111122223333:assumed-role/builders/builders@builder"
 
 
@@ -61,6 +72,11 @@ def refusal(ask: Callable[[], object]) -> str:
     with pytest.raises(LoginError) as caught:
         ask()
     return caught.value.message
+
+
+def case_name(operation: str, fault: Fault) -> str:
+    what = fault.code or fault.body or ("hangs" if fault.hang_seconds else "is reset")
+    return f"{operation} {what}" if operation else "nothing"
 
 
 AWS_CASES: list[tuple[str, Fault, Any, Material]] = [
@@ -87,11 +103,17 @@ AWS_CASES: list[tuple[str, Fault, Any, Material]] = [
         TOKEN,
     ),
     ("GetAuthorizationToken", Fault(429, "ThrottlingException"), token_request(AWS_ACCOUNT), TOKEN),
+    ("GetAuthorizationToken", Fault(403, "UnrecognizedClientException"), token_request(), KEYS),
+    ("GetAuthorizationToken", Fault(403, "ExpiredTokenException"), token_request(), KEYS),
+    ("GetAuthorizationToken", Fault(500, "InternalServerException"), token_request(), KEYS),
+    ("GetAuthorizationToken", Fault(reset=True), token_request(), KEYS),
+    ("GetAuthorizationToken", Fault(hang_seconds=60), token_request(), KEYS),
+    ("GetAuthorizationToken", Fault(200, body="<html>a proxy</html>"), token_request(), KEYS),
     (
         "GetAuthorizationToken",
-        Fault(403, "UnrecognizedClientException"),
+        Fault(200, body='{"authorizationToken": "t"}'),
         token_request(),
-        sealed({"access_key_id": "AKIAEXAMPLE", "secret_access_key": "x" * 40}),
+        KEYS,
     ),
     ("AssumeRoleWithWebIdentity", Fault(403, "AccessDenied"), token_request(AWS_ACCOUNT), TOKEN),
     (
@@ -113,7 +135,7 @@ AWS_CASES: list[tuple[str, Fault, Any, Material]] = [
 @pytest.mark.parametrize(
     ("operation", "fault", "request_", "material"),
     AWS_CASES,
-    ids=[f"{operation or 'nothing'} {fault.code}" for operation, fault, _, _ in AWS_CASES],
+    ids=[case_name(operation, fault) for operation, fault, _, _ in AWS_CASES],
 )
 def test_what_aws_refuses_is_quoted(
     aws: AwsStandIn,
@@ -130,7 +152,8 @@ def test_what_aws_refuses_is_quoted(
     aws.trust_web_identity(ROLE, lambda token: "sa")
     if operation:
         aws.inject(operation, fault)
-    assert_quoted("aws.md", refusal(lambda: code_artifact.mint(request_, material)))
+    client = CodeArtifact(attempts=1, read_timeout=0.3) if fault.hang_seconds else code_artifact
+    assert_quoted("aws.md", refusal(lambda: client.mint(request_, material)))
 
 
 def test_a_url_that_may_not_be_asked_for_is_quoted(
@@ -156,6 +179,11 @@ GOOGLE_CASES: list[tuple[str, Fault, Any]] = [
     ),
     ("Exchange", Fault(429, "rate"), google_request(GOOGLE_ACCOUNT)),
     ("Token", Fault(400, "invalid_grant"), google_request()),
+    ("Token", Fault(503, "unavailable"), google_request()),
+    ("Token", Fault(reset=True), google_request()),
+    ("Token", Fault(200, body="a proxy's page"), google_request()),
+    ("Token", Fault(200, body='{"access_token": "t"}'), google_request()),
+    ("Metadata", Fault(403, "Forbidden"), google_request(OPERATOR)),
     ("", Fault(), google_request(OPERATOR)),
 ]
 
@@ -163,7 +191,7 @@ GOOGLE_CASES: list[tuple[str, Fault, Any]] = [
 @pytest.mark.parametrize(
     ("operation", "fault", "request_"),
     GOOGLE_CASES,
-    ids=[f"{operation or 'nothing'} {fault.code}" for operation, fault, _ in GOOGLE_CASES],
+    ids=[case_name(operation, fault) for operation, fault, _ in GOOGLE_CASES],
 )
 def test_what_google_refuses_is_quoted(
     google: GoogleStandIn,
@@ -177,6 +205,8 @@ def test_what_google_refuses_is_quoted(
     material = TOKEN
     if operation == "Token":
         material = sealed({"key_json": google.make_key_json("ci@acme.example")})
+    if operation == "Metadata":
+        google.metadata_email = READER
     if operation:
         google.inject(operation, fault)
     else:
@@ -219,6 +249,22 @@ def test_what_the_operator_itself_refuses_is_quoted(page: str) -> None:
         assert_quoted(page, message)
     if page == "aws.md":
         assert_quoted(page, problem(account, AccountRecord("u", None, None)))
+
+
+LAST_ERRORS = {
+    "aws.md": "AWS failed to answer GetAuthorizationToken in eu-west-1 (InternalServerException); "
+    "it is asked again",
+    "google.md": "Google's token service failed to answer (unavailable); it is asked again",
+}
+
+
+@pytest.mark.parametrize("page", PLACES)
+def test_a_token_that_could_not_be_replaced_is_quoted(page: str) -> None:
+    error = LoginError("CloudUnavailable", LAST_ERRORS[page], permanent=False)
+    lease = lease_of(grant(life=12 * HOUR), error=error)
+    seen = view(index(spec=source(PLACES[page][0])), token=lease, now=NOW + 12 * HOUR - 1)
+    assert seen.problem is not None and seen.problem.reason == "CredentialExpired"
+    assert_quoted(page, seen.problem.message.partition(" (login of")[0])
 
 
 @pytest.mark.parametrize(
