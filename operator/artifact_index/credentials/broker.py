@@ -27,9 +27,6 @@ from artifact_index.measuring import UNMEASURED, Meter
 LONGEST_SLEEP: Final = 15.0
 """Seconds. After a step of the wall clock events are at most this late."""
 
-UNWANTED_FOR: Final = 600.0
-"""Seconds that a login is kept at least after its last consumer went."""
-
 LEAST_UNWANTED: Final = 1000
 """Formerly wanted logins that are kept at least, however few are wanted."""
 
@@ -255,7 +252,7 @@ class Broker:
         if phase != login.phase:
             login.phase = phase
             self._notify(login)
-        if not login.wanted and self._forget_at(login) <= now:
+        if not login.wanted and login.forget_at() <= now:
             self._forget(login)
             return
         if login.wanted and not login.minting and login.attempt_at(now) <= now:
@@ -265,19 +262,12 @@ class Broker:
         self._arrange(login, now)
 
     def _arrange(self, login: Login, now: float) -> None:
-        at = min(login.next_phase_at(now), self._forget_at(login))
+        at = min(login.next_phase_at(now), login.forget_at())
         if login.wanted and not login.minting and not login.queued and not self._minting.closed:
             at = min(at, login.attempt_at(now))
         self._agenda.put(login.digest, at)
         if at < self._sleeping_until:
             self._earlier_wake.set()
-
-    def _forget_at(self, login: Login) -> float:
-        """Its token may be served until the withdrawal, while the successor is being minted."""
-        if login.unwanted_since is None or login.minting:
-            return math.inf
-        withdraw_at = login.times.withdraw_at if login.times else None
-        return max(withdraw_at or 0, login.unwanted_since + UNWANTED_FOR)
 
     def _settle(self, login: Login, outcome: Grant | LoginError) -> None:
         now = self._read_clock()

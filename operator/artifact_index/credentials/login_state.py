@@ -20,6 +20,9 @@ server hands out the next one (`REFRESH_THRESHOLD` of google-auth)."""
 SAME_TOKEN_TOLERANCE: Final = 5
 """Seconds by which the expiry of one token may differ between answers: some give `expires_in`."""
 
+UNWANTED_FOR: Final = 600.0
+"""Seconds that a login is kept at least after its last consumer went."""
+
 Phase = Literal["none", "live", "withdrawn", "expired"]
 
 
@@ -197,6 +200,13 @@ class Login:
         if phase == "withdrawn" and self.grant is not None and self.grant.expires_at is not None:
             return self.grant.expires_at
         return math.inf
+
+    def forget_at(self) -> float:
+        """Its token may be served until the withdrawal, while the successor is being minted."""
+        if self.unwanted_since is None or self.minting:
+            return math.inf
+        withdraw_at = self.times.withdraw_at if self.times else None
+        return max(withdraw_at or 0, self.unwanted_since + UNWANTED_FOR)
 
     def shift(self, step: float) -> None:
         """Follow a clock that was set back by `step` seconds: waits keep their length."""
