@@ -16,6 +16,7 @@ PAGES = sorted(
         *REPOSITORY.glob("helm/*/*.md"),
     ]
 )
+METRICS = REPOSITORY / "docs" / "metrics.md"
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
 CODE = re.compile(r"`[^`\n]*`")
 PATH = re.compile(r"`((?:tests|examples|docs|helm|tools|bench|demo|crds|requirements)/[\w./-]+)`")
@@ -39,3 +40,10 @@ def test_a_page_points_at_what_is_there(page: Path) -> None:
             missing.append(link)
     missing += [path for path in PATH.findall(text) if not (REPOSITORY / path).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_a_metric_that_a_page_names_is_one_that_is_served(page: Path) -> None:
+    served = set(re.findall(r"^\| `(artifact_index_\w+)`", METRICS.read_text(), re.MULTILINE))
+    named = set(re.findall(r"`(artifact_index_\w+)`", page.read_text()))
+    assert named <= served
