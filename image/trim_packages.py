@@ -14,15 +14,15 @@ PACKAGES = Path(sysconfig.get_paths()["purelib"])
 # Each service that a login may go through; the rest are files about partitions and retries.
 SERVICES = {"codeartifact", "sts", "sso", "sso-oidc", "signin"}
 
-# The operator speaks JSON itself and uses the client for TLS, login and sessions only.
-UNUSED = [
+# The operator speaks JSON itself and uses the client for TLS, login and sessions only. Its packages
+# of generated classes load each on demand.
+GENERATED = [
     "kubernetes/client/api",
     "kubernetes/client/models",
     "kubernetes/aio/client/api",
     "kubernetes/aio/client/models",
-    "boto3/data",
-    "boto3/examples",
 ]
+UNUSED = ["boto3/data", "boto3/examples"]
 
 
 def main() -> None:
@@ -30,6 +30,9 @@ def main() -> None:
     for service in sorted((PACKAGES / "botocore" / "data").iterdir()):
         if service.is_dir() and service.name not in SERVICES:
             shutil.rmtree(service)
+    for module in (each for folder in GENERATED for each in (PACKAGES / folder).iterdir()):
+        if module.name != "__init__.py":
+            module.unlink()
     for folder in UNUSED:
         shutil.rmtree(PACKAGES / folder)
     for tests in [*PACKAGES.glob("*/tests"), *PACKAGES.glob("*/*/tests")]:

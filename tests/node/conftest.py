@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from support import tour
 from support.control_plane import ControlPlane
+from support.control_plane.commands import NODE_ADDRESS
 from support.control_plane.errors import ControlPlaneUnavailable
-from support.node.images import Images
+from support.node.images import BUILDER, OPERATOR, Images
 from support.node.machine import ensure_programs
 from support.node.node import Node
 from support.node.relay import Relay
@@ -86,3 +88,16 @@ def node(control_plane: ControlPlane) -> Iterator[Node]:
     programs = Path(os.environ["NODE_PROGRAMS"])
     with Node(control_plane, programs, images, cgroup=os.environ["NODE_CGROUP"]) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def stand_ins() -> Iterator[tour.StandIns]:
+    """The clouds and the packages, at the node's address."""
+    with tour.open_stand_ins(NODE_ADDRESS) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def guide(node: Node, stand_ins: tour.StandIns) -> tour.Tour:
+    """The tour over this node; a module installs and uninstalls the chart."""
+    return tour.Tour(node.plane, stand_ins, tour.Images(operator=OPERATOR, builder=BUILDER))

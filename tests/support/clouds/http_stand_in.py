@@ -84,10 +84,12 @@ class RefusedError(Exception):
 class HttpStandIn:
     """Base class. Use as a context manager; settings may be changed while it runs.
 
-    A subclass gives `operation_of`, `answer` and `error_answer`.
+    `address` is where it listens and is reached, to be set before it starts. A subclass gives
+    `operation_of`, `answer` and `error_answer`.
     """
 
     def __init__(self) -> None:
+        self.address = "127.0.0.1"
         self.lock = threading.RLock()
         self._injected: list[_Injected] = []
         self._calls: Counter[str] = Counter()
@@ -111,9 +113,9 @@ class HttpStandIn:
         self.stop()
 
     def start(self, *, port: int = 0) -> None:
-        """Listen on 127.0.0.1; port 0 takes a free one."""
+        """Listen; port 0 takes a free one."""
         self._stopping.clear()
-        self._server = _Server(("127.0.0.1", port), _handler_of(self))
+        self._server = _Server((self.address, port), _handler_of(self))
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
@@ -136,8 +138,8 @@ class HttpStandIn:
 
     @property
     def url(self) -> str:
-        """`http://127.0.0.1:<port>`, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
+        """`http://<address>:<port>`, without a slash at the end."""
+        return f"http://{self.address}:{self.port}"
 
     # -- counts
 

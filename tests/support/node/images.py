@@ -128,6 +128,7 @@ def _builder_context() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="node-builder-") as scratch:
         context = Path(scratch)
         shutil.copy(Path(__file__).with_name("Dockerfile.builder"), context / "Dockerfile")
+        shutil.copy(REPOSITORY / "image" / "trim_root.sh", context)
         shutil.copy2(uv_binary(NEWEST), context / "uv")
         yield context
 
