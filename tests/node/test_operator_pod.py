@@ -18,7 +18,7 @@ from support.world import OPERATOR_USER, WRITES
 pytestmark = pytest.mark.node
 
 NAMESPACE = "survivors"
-# Seconds from start to ready. On a busy machine also the API server takes its time: the best counts.
+# Seconds from start to ready. On a busy machine the API server is slow as well: the best counts.
 LONGEST_START = 3.0
 STARTS = 3
 # By its own second listing the operator has worked on every object (listed by it, by its watches,

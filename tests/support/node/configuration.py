@@ -55,6 +55,9 @@ def write_kubelet(folder: Path, *, ca: Path, serving: KeyPair, cgroup: str) -> P
         "failSwapOn": False,
         "failCgroupV1": False,
         "makeIPTablesUtilChains": False,
+        # The first restart of a container waits 10 s otherwise, and tests with it.
+        "featureGates": {"KubeletCrashLoopBackOffMax": True},
+        "crashLoopBackOff": {"maxContainerRestartPeriod": "1s"},
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {
             "memory.available": "1%",

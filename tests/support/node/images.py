@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ BASE_PACKAGES = "ca-certificates,python3,python3-venv"
 OPERATOR = "localhost/artifact-index-operator:1"
 BUILDER = "localhost/builder:1"
 BUILD_SECONDS = 900
+# How long an archive is kept after its last use.
+ARCHIVE_SECONDS = 3600
 # Where pip is told about indexes; those that exist here also count inside the build.
 _PIP_FILES = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -57,7 +60,8 @@ def ensure_images() -> Images:
         with _builder_context() as context:
             builder = store.build(BUILDER, context, PYTHON_IMAGE=base)
         sandbox = folder / "sandbox.tar"
-        write_sandbox_image(sandbox)
+        if not sandbox.exists():
+            write_sandbox_image(sandbox)
         return Images(
             operator=store.archive(OPERATOR, operator),
             builder=store.archive(BUILDER, builder),
@@ -93,9 +97,13 @@ class _Store:
         """The image as a file, written once for each build."""
         file_name = name.rpartition("/")[2].partition(":")[0]
         path = self._folder / f"{file_name}-{image[:12]}.tar"
-        if not path.exists():
-            for old in self._folder.glob(f"{file_name}-*.tar"):
+        for old in self._folder.glob(f"{file_name}-*.tar"):
+            # Younger ones may be those of another checkout whose tests run now.
+            if old.stat().st_mtime < time.time() - ARCHIVE_SECONDS:
                 old.unlink()
+        if path.exists():
+            path.touch()
+        else:
             staging = path.with_suffix(".partial")
             staging.unlink(missing_ok=True)
             self.run("push", "--quiet", name, f"docker-archive:{staging}:{name}")

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from support.control_plane import ControlPlane, wait_until
 from support.control_plane.commands import NODE_ADDRESS
+from support.control_plane.errors import ControlPlaneFailed
 from support.control_plane.processes import Server, tail
 from support.node import configuration
 from support.node.images import Images
@@ -149,7 +150,11 @@ def _component(plane: ControlPlane, name: str) -> Path:
 
 def _ctr(*arguments: str) -> None:
     command = ["ctr", "--address", str(_SOCKET), "--namespace", "k8s.io", *arguments]
-    subprocess.run(command, check=True, capture_output=True, timeout=IMPORT_SECONDS)
+    result = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=IMPORT_SECONDS
+    )
+    if result.returncode != 0:
+        raise ControlPlaneFailed(f"ctr {' '.join(arguments)}: {result.stderr}")
 
 
 def _containerd_answers() -> bool:

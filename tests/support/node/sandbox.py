@@ -29,7 +29,9 @@ def write_sandbox_image(path: Path) -> None:
         "layer.tar": layer,
         "manifest.json": json.dumps(manifest).encode(),
     }
-    path.write_bytes(_tar(files, mode=0o644))
+    staging = path.with_suffix(".partial")
+    staging.write_bytes(_tar(files, mode=0o644))
+    staging.replace(path)
 
 
 def _tar(files: dict[str, bytes], *, mode: int) -> bytes:
