@@ -94,6 +94,38 @@ def test_failing_dying_and_recovering_are_one_event_each(world: World) -> None:
     ]
 
 
+def test_a_restart_while_a_refresh_fails_tells_nothing_twice(world: World) -> None:
+    principal, namespace = "arn:restart-failing", world.namespace("restart-failing")
+    garbage = Fault(200, body="a proxy's page")
+    try:
+        with world.operator("--namespace", namespace, "--mint-patience", "30s") as running:
+            serve(world, namespace, principal)
+            world.aws.inject("GetAuthorizationToken", garbage, principal=principal)
+            ask(world, "artifactindex", namespace, "acme", later_than_the_token())
+            world.wait_condition(
+                "artifactindex", namespace, "acme", reason="CloudUnavailable", what="RefreshFailing"
+            )
+            running.stop()
+            asked = world.aws.calls("GetAuthorizationToken")
+            running.start()
+            # The second attempt comes after what became of the first was taken in.
+            wait_until(
+                lambda: world.aws.calls("GetAuthorizationToken") > asked + 1, "two attempts", 30
+            )
+            world.aws.clear()
+            wait_until(
+                lambda: reasons_of_events(world, namespace)[-1:] == [("Normal", "Available")],
+                "the event of the recovery",
+                30,
+            )
+    finally:
+        world.aws.clear()
+    assert reasons_of_events(world, namespace) == [
+        ("Warning", "CloudUnavailable"),
+        ("Normal", "Available"),
+    ]
+
+
 def test_a_host_that_is_not_allowed_is_refused_with_the_settings_name(world: World) -> None:
     namespace = world.namespace("allowed-hosts")
     with world.operator("--namespace", namespace, "--allowed-hosts", "*.acme.example"):

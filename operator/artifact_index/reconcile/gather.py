@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from artifact_index.api.conditions import READY
+from artifact_index.api.conditions import READY, REFRESH_FAILING
 from artifact_index.api.timestamps import parse_time
 from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.freshness import Margins
@@ -91,6 +91,7 @@ class Gatherer:
         self._margins = margins
         self._patience = patience
         self._now = now
+        self._began = now()
 
     async def gather(self, options: OptionsRecord) -> Gathered:
         """The views of all selected indexes, after asking the broker for their logins.
@@ -254,7 +255,22 @@ class Gatherer:
             for view in views
             if view.pending_since is not None and view.problem is not None
         ]
+        if self._began + self._patience > now and any(_was_failing(view, now) for view in views):
+            ends.append(self._began + self._patience)
         return max((end for end in ends if end > now), default=None)
+
+
+def _was_failing(view: IndexView, now: float) -> bool:
+    """Whether a refresh that failed before this process began is just being tried again.
+
+    What came of it is told then: until it fails anew it would look mended.
+    """
+    token = view.token
+    if token is None or token.grant is None or token.error is not None:
+        return False
+    if token.next_attempt_at is not None and token.next_attempt_at > now:
+        return False
+    return condition_of(view.record.decoded_status(), REFRESH_FAILING) is not None
 
 
 def _needs_login(options: OptionsRecord, index: IndexRecord) -> bool:
