@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from support.chart import RELEASE
 from support.control_plane import ControlPlane, wait_until
 from support.node.inspection import measure_start, operator_pod, operator_started, restarts
 from support.node.node import Node
@@ -114,6 +115,15 @@ def test_the_image_holds_no_installer_and_a_pod_of_it_can_change_nothing(
             "https://portal.sso.eu-west-1.amazonaws.com",
         ],
     }
+
+
+def test_helm_test_finds_it_ready_and_leaves_nothing_behind(served: Tour) -> None:
+    assert "Phase:          Succeeded" in served.check()
+    left = served.cluster.kubectl(
+        *("get", "pod,serviceaccount,role,rolebinding", "-n", OPERATOR_NAMESPACE, "-o", "name"),
+        *("-l", f"app.kubernetes.io/name={RELEASE}-test"),
+    )
+    assert left.stdout == ""
 
 
 def test_a_deleted_pod_is_back_in_three_seconds_and_nothing_is_written_or_minted(

@@ -110,6 +110,14 @@ class Tour:
             error.add_note(self.pods(OPERATOR_NAMESPACE))
             raise
 
+    def check(self) -> str:
+        """`helm test`, and what it says; raises CalledProcessError where it fails."""
+        return run_helm(
+            *("test", RELEASE, "--namespace", OPERATOR_NAMESPACE),
+            *("--timeout", f"{SETTLE_SECONDS:.0f}s"),
+            kubeconfig=self.cluster.kubeconfig_admin,
+        ).stdout
+
     def uninstall(self) -> None:
         """Uninstall the chart; the CRDs stay, as it promises."""
         run_helm(

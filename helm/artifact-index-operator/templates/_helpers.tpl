@@ -22,21 +22,18 @@ app.kubernetes.io/name: {{ include "aio.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{- /* Of what `helm test` makes: not the operator's own labels, or its Service, monitors and
-policies would take this pod for it. */ -}}
-{{- define "aio.testLabels" -}}
-app.kubernetes.io/name: {{ include "aio.name" . | trunc 58 }}-test
-app.kubernetes.io/instance: {{ .Release.Name }}
-{{- end -}}
-
-{{- /* Takes (list context name); annotations come last. */ -}}
+{{- /* Of what `helm test` makes: takes (list context name weight). Not the operator's own labels, or
+its monitors and policies would take that pod for it. */ -}}
 {{- define "aio.testMetadata" -}}
+{{- $context := index . 0 -}}
 name: {{ index . 1 }}
-namespace: {{ (index . 0).Release.Namespace }}
+namespace: {{ $context.Release.Namespace }}
 labels:
-  {{- include "aio.testLabels" (index . 0) | nindent 2 }}
+  app.kubernetes.io/name: {{ include "aio.name" $context | trunc 58 }}-test
+  app.kubernetes.io/instance: {{ $context.Release.Name }}
 annotations:
   helm.sh/hook: test
+  helm.sh/hook-weight: {{ index . 2 | quote }}
   helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end -}}
 
