@@ -122,8 +122,12 @@ def not_repaired(stage: Stage) -> str:
     """An output that somebody deleted does not come back."""
     with stage.running(LOGIN, BY_LABEL, OPTIONS):
         stage.condition("indexoptions", "uv-config", "Available")
-        stage.until_watching()
-        stage.world.delete("secret", stage.namespace, "uv-config")
+
+        def refused() -> bool:
+            ready = stage.world.condition("indexoptions", stage.namespace, "uv-config")
+            return bool(ready["reason"] == "PermissionMissing")
+
+        stage.lose("secret", "uv-config", refused, "trouble")
         message = stage.condition("indexoptions", "uv-config", "PermissionMissing")
         assert stage.get("secret", "uv-config") is None
     return message
@@ -258,27 +262,6 @@ def test_with_all_of_them_everything_works_and_each_is_used(world: World) -> Non
     trust(world, issuer_of(world), role("lacking-nothing"), subject)
     objects = (LOGIN, UNLABELLED, BY_LABEL, BY_NAME, *by_account("lacking-nothing"), OPTIONS)
     taken = [*taken_name("Secret"), *taken_name("ConfigMap")]
-    with stage.running(*objects, *taken, TROUBLED, TROUBLED_OPTIONS):
-        stage.condition("indexoptions", "uv-config", "Available")
-        for kind in ("secret", "configmap"):
-            stage.condition("indexoptions", f"taken-{kind}", "TargetNotOwned")
-        stage.condition("artifactindex", "troubled", "SecretNotFound")
-        event = ("troubled", "SecretNotFound")
-        stage.until(lambda: event in world.events(stage.namespace), "the event")
-        stage.until_watching()
-        changed = {"data": {"password": base64.b64encode(b"second").decode()}}
-        stage.patch("secret", "login", changed)
-        world.wait_served(stage.namespace, "uv-config", "second@", seconds=PATIENCE)
-        stage.patch("artifactindex", "acme", {"spec": {"name": "renamed"}})
-        world.wait_served(stage.namespace, "uv-config", "renamed", seconds=PATIENCE)
-        for kind, name in KINDS:
-            world.delete(kind, stage.namespace, name)
-            stage.until_there(kind, name)
-        moved = [{"kind": kind, "name": f"{name}-2"} for kind, name in KINDS]
-        stage.patch("indexoptions", "uv-config", {"spec": {"outputs": moved}})
-        for kind, name in KINDS:
-            stage.until_there(kind, name, there=False)
-
     granted = {
         (one["metadata"]["namespace"], permission)
         for one in roles_of(grants)
@@ -288,6 +271,27 @@ def test_with_all_of_them_everything_works_and_each_is_used(world: World) -> Non
 
     def used() -> set[tuple[str, Permission]]:
         return {(places[one.namespace], Permission.used_by(one)) for one in stage.requests()}
+
+    with stage.running(*objects, *taken, TROUBLED, TROUBLED_OPTIONS):
+        stage.condition("indexoptions", "uv-config", "Available")
+        for kind in ("secret", "configmap"):
+            stage.condition("indexoptions", f"taken-{kind}", "TargetNotOwned")
+        stage.condition("artifactindex", "troubled", "SecretNotFound")
+        event = ("troubled", "SecretNotFound")
+        stage.until(lambda: event in world.events(stage.namespace), "the event")
+        changed = {"data": {"password": base64.b64encode(b"second").decode()}}
+        stage.patch("secret", "login", changed)
+        world.wait_served(stage.namespace, "uv-config", "second@", seconds=PATIENCE)
+        stage.patch("artifactindex", "acme", {"spec": {"name": "renamed"}})
+        world.wait_served(stage.namespace, "uv-config", "renamed", seconds=PATIENCE)
+        asked = (SERVED, Permission.parse("get indexoptions.artifactindex.dev"))
+        for kind, name in KINDS:
+            stage.lose(kind, name, lambda: asked in used(), "a look at its owner")
+            stage.until_there(kind, name)
+        moved = [{"kind": kind, "name": f"{name}-2"} for kind, name in KINDS]
+        stage.patch("indexoptions", "uv-config", {"spec": {"outputs": moved}})
+        for kind, name in KINDS:
+            stage.until_there(kind, name, there=False)
 
     stage.until(lambda: used() >= granted, "all requests in the audit log")
     assert used() == granted

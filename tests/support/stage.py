@@ -58,9 +58,11 @@ class Stage:
     def running(self, *objects: Object, wait: bool = True) -> Iterator[OperatorProcess]:
         """Create namespaces, grants and objects, and run the operator among them."""
         plane = self.world.plane
-        for namespace in (self.namespace, self.own):
-            self.world.namespace(namespace)
-        everything = [*self._grants, *in_namespace(self.namespace, objects)]
+        namespaces = [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            for name in (self.namespace, self.own)
+        ]
+        everything = [*namespaces, *self._grants, *in_namespace(self.namespace, objects)]
         plane.kubectl("create", "-f", "-", input=yaml.safe_dump_all(everything))
         self.operator = OperatorProcess(
             plane.kubeconfig_for(self.own, RELEASE),
@@ -68,8 +70,10 @@ class Stage:
             env=self.world.aws.env(),
             namespace=self.own,
         )
-        self.operator.start(wait=wait)
+        self.operator.start(wait=False)
         try:
+            if wait:
+                self.operator.wait_ready(seconds=PATIENCE)
             yield self.operator
         finally:
             self.operator.stop()
@@ -104,13 +108,18 @@ class Stage:
         what = f"{kind} {name} to be {'there' if there else 'gone'}"
         self.until(lambda: (self.get(kind, name) is not None) is there, what)
 
-    def until_watching(self) -> None:
-        """Wait until a change is seen by the watches alone.
+    def lose(self, kind: str, name: str, reached: Callable[[], bool], what: str) -> None:
+        """Delete an output as often as it comes back, until something shows.
 
-        Each kind is listed three times: at the start, by its watch, and for what vanished between.
+        It may come back unseen: a listing that finds the IndexOptions tells enough for once.
         """
-        kinds = 4
-        self.until(lambda: len(self.requests(verbs=["list"])) >= 3 * kinds, "all of the listings")
+
+        def lost() -> bool:
+            if self.get(kind, name) is not None:
+                self.world.delete(kind, self.namespace, name)
+            return reached()
+
+        self.until(lost, what)
 
     def _placed(self, grants: list[Object]) -> list[Object]:
         """Rendered for SERVED and OWN, as for this stage's namespaces."""
