@@ -19,6 +19,8 @@ OWN = "scope-system"
 USER = service_account_user(OWN, RELEASE)
 SERVED = ("scope-one", "scope-two")
 OTHER = "scope-other"
+# So long a busy machine may take for one step.
+PATIENCE = 60.0
 VALUES = {
     "watchNamespaces": list(SERVED),
     "serviceAccountTokens": {"mode": "Listed", "listed": {SERVED[0]: ["listed"]}},
@@ -80,12 +82,14 @@ def test_it_serves_its_namespaces_and_touches_no_other(
     for namespace in SERVED:
         serve(world, namespace)
     for namespace in SERVED:
-        world.wait_condition("indexoptions", namespace, "uv-config", reason="Available")
+        world.wait_condition(
+            "indexoptions", namespace, "uv-config", reason="Available", seconds=PATIENCE
+        )
         assert f"ci:of-{namespace}@" in (world.uv_toml(namespace, "uv-config") or "")
         world.patch("secret", namespace, "login", {"stringData": {"password": "changed"}})
-        world.wait_served(namespace, "uv-config", "ci:changed@")
+        world.wait_served(namespace, "uv-config", "ci:changed@", seconds=PATIENCE)
         world.delete("secret", namespace, "uv-config")
-        world.wait_served(namespace, "uv-config", "ci:changed@")
+        world.wait_served(namespace, "uv-config", "ci:changed@", seconds=PATIENCE)
 
     assert world.get("secret", OTHER, "uv-config") is None
     untouched = world.get("artifactindex", OTHER, "acme") or {}
@@ -108,9 +112,9 @@ def test_a_service_account_on_the_list_logs_in_and_another_does_not(
         index_options("accounts", indexSelector={"matchLabels": {"by": "account"}}),
         namespace=SERVED[0],
     )
-    world.wait_condition("artifactindex", SERVED[0], "listed", reason="Available")
+    world.wait_condition("artifactindex", SERVED[0], "listed", reason="Available", seconds=PATIENCE)
     refused = world.wait_condition(
-        "artifactindex", SERVED[0], "stranger", reason="TokenRequestDenied"
+        "artifactindex", SERVED[0], "stranger", reason="TokenRequestDenied", seconds=PATIENCE
     )
     assert "'stranger'" in refused["message"] and "serviceAccountTokens" in refused["message"]
 
@@ -119,14 +123,18 @@ def test_a_restart_lists_its_namespaces_and_writes_nothing(
     world: World, scoped: OperatorProcess
 ) -> None:
     serve(world, SERVED[0])
-    world.wait_condition("indexoptions", SERVED[0], "uv-config", reason="Available")
+    world.wait_condition(
+        "indexoptions", SERVED[0], "uv-config", reason="Available", seconds=PATIENCE
+    )
     scoped.stop()
     mark = world.plane.audit_mark()
     scoped.start()
     # Its own listing, that of the watches, and the one that finds what vanished in between.
     kinds = 4
     wait_until(
-        lambda: len(requests(world, mark, "list")) >= 3 * kinds * len(SERVED), "the listings", 30
+        lambda: len(requests(world, mark, "list")) >= 3 * kinds * len(SERVED),
+        "the listings",
+        PATIENCE,
     )
     assert requests(world, mark, *WRITES) == []
     # All that it did here, in every test.
@@ -142,7 +150,7 @@ def test_a_namespace_that_was_not_granted_ends_it_with_what_to_do(
     lost = operator_in(world, OTHER)
     lost.start(wait=False)
     assert lost.process is not None
-    assert lost.process.wait(30) == 1
+    assert lost.process.wait(PATIENCE) == 1
     lost.stop()
     assert "Traceback" not in lost.log
     line = lost.log.rstrip().rpartition("\n")[2]
