@@ -1,5 +1,6 @@
 """Many threads at once, as the broker's pool has them."""
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,6 +8,7 @@ import pytest
 
 from artifact_index.credentials.clouds import Clouds
 from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.google import GoogleTokens
 from artifact_index.credentials.grants import (
     NO_MATERIAL,
     Grant,
@@ -14,7 +16,8 @@ from artifact_index.credentials.grants import (
     Material,
     SecretIdentity,
 )
-from support.clouds import AwsStandIn, GoogleStandIn
+from artifact_index.credentials.pool import CloudPool
+from support.clouds import AwsStandIn, Fault, GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,
     endpoint_request,
@@ -23,6 +26,7 @@ from support.clouds.logins import (
     sealed,
     token_request,
 )
+from support.control_plane import wait_until
 
 pytestmark = pytest.mark.cloud
 
@@ -69,3 +73,21 @@ def test_32_threads_log_in_at_once_by_every_kind_of_identity(
     assert aws.mints("GetAuthorizationToken", "arn:operator") == THREADS
     assert aws.mints("GetRepositoryEndpoint") == THREADS
     assert (google.mints("Token"), google.mints("Metadata")) == (THREADS, 1)
+
+
+async def test_a_hanging_login_blocks_neither_the_event_loop_nor_another_login(
+    aws: AwsStandIn,
+) -> None:
+    aws.inject("GetAuthorizationToken", Fault(hang_seconds=60), domain="hangs")
+    material = sealed(aws.add_access_key().material())
+    pool = CloudPool(Clouds(CodeArtifact(read_timeout=60, attempts=1), GoogleTokens()).grant)
+    hanging = asyncio.create_task(pool.grant(token_request(domain="hangs"), material))
+    called = lambda: aws.calls("GetAuthorizationToken") == 1  # noqa: E731
+    await asyncio.to_thread(wait_until, called, "the login that hangs", 15)
+    async with asyncio.timeout(30):
+        granted = await pool.grant(token_request(domain="answers"), material)
+    assert aws.is_valid("aws", granted.value.get_secret_value(), domain="answers")
+    assert not hanging.done()
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+    pool.close()
