@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"serviceAccountTokens": {"mode": "Some"}}, "serviceAccountTokens/mode"),
     ({"serviceAccountTokens": {"listed": ["builder"]}}, "serviceAccountTokens/listed"),
     ({"serviceAccountTokens": {"listed": {"builders": "builder"}}}, "listed/builders"),
+    ({"serviceAccountTokens": {"listed": {"Team A": ["builder"]}}}, "serviceAccountTokens/listed"),
     ({"serviceAccount": {"annotations": {"a": 1}}}, "serviceAccount/annotations/a"),
     ({"podSecurityContext": {"privileged": True}}, "privileged"),
     ({"podSecurityContext": {"runAsUser": "nobody"}}, "podSecurityContext/runAsUser"),
@@ -66,6 +68,25 @@ def test_it_refuses_what_is_not_meant_and_says_where(
     said = refusal(values, version)
     assert "don't meet the specifications of the schema" in said
     assert named in said
+
+
+def test_no_object_of_the_schema_is_open() -> None:
+    """But `global`, which is whatever a parent chart has in it."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    schema["properties"].pop("global")
+    assert list(open_objects(schema, "")) == []
+
+
+def open_objects(schema: Any, path: str) -> Iterator[str]:
+    """Where the schema has an object that takes any key with any value."""
+    if isinstance(schema, list):
+        for number, one in enumerate(schema):
+            yield from open_objects(one, f"{path}/{number}")
+    elif isinstance(schema, dict):
+        if schema.get("type") == "object" and schema.get("additionalProperties", True) is True:
+            yield path
+        for key, value in schema.items():
+            yield from open_objects(value, f"{path}/{key}")
 
 
 def test_two_bundles_of_authorities_are_refused() -> None:

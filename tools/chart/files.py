@@ -95,14 +95,18 @@ def _inline(value: Any) -> str:
 
 
 def _plain(schema: Any) -> Any:
-    """Without what only pydantic needs, and without defaults: those are in `values.yaml`."""
+    """Without what only pydantic needs, and without defaults: those are in `values.yaml`.
+
+    A mapping whose keys have a pattern takes no other keys; pydantic leaves that open.
+    """
     if isinstance(schema, list):
         return [_plain(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    return {
+    closed = {"additionalProperties": False} if "patternProperties" in schema else {}
+    return closed | {
         key: {name: _plain(one) for name, one in value.items()}
-        if key in ("properties", "definitions")
+        if key in ("properties", "definitions", "patternProperties")
         else _plain(value)
         for key, value in schema.items()
         if key not in ("title", "default")

@@ -214,7 +214,7 @@ class Values(Model):
         default_factory=lambda: k8s.Resources(
             requests={"cpu": "100m", "memory": "128Mi"}, limits={"memory": "512Mi"}
         ),
-        description="10,000 indexes stay under 150Mi (docs/performance.md).",
+        description="A thousand files with ten logins each stay under 150Mi (docs/performance.md).",
     )
     pod_security_context: UserIds = _group(
         UserIds, "The rest of the restricted Pod Security Standard is not up for choice."
