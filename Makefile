@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --quiet
 
-.PHONY: help setup demo test lint generate golden bench lock clean
+.PHONY: help setup demo kind-demo test lint generate golden bench lock clean
 
 help: ## Say what there is (the default)
 	@echo "make demo shows the whole path, make test proves it. All targets:"
@@ -24,6 +24,9 @@ help: ## Say what there is (the default)
 
 demo: $(STAMP) ## Show the main job between real parts, in a minute (a first run builds the API server)
 	@$(WITH_SOURCES) $(BIN)/python -m demo
+
+kind-demo: $(STAMP) ## Show the chart, the image and builder pods on a cluster in Docker (needs docker, kind)
+	@$(WITH_SOURCES) $(BIN)/python -m demo.kind $(ARGS)
 
 test: $(STAMP) ## Run every test (a first run builds the API server and Helm)
 	@PYTHONPATH=tests $(BIN)/python -m support.node >/dev/null \

@@ -1,82 +1,58 @@
-"""The whole cluster served: builder Jobs install with what the operator wrote."""
+"""The whole cluster served: builder Jobs install with what the operator wrote.
 
-import datetime
+The steps are those of `make kind-demo`: what only that can show is kind itself.
+"""
+
 import re
 from collections.abc import Iterator
 
 import pytest
+from demo.narrator import Narrator
+from demo.pods import NAMESPACE, perform
 
-from support.control_plane import wait_until
-from support.tour import PACKAGE, VERSION, Tour
+from support.tour import PACKAGE, VERSION, Tour, token_in
 
 pytestmark = pytest.mark.node
 
-NAMESPACE = "builders"
 # The kubelet of these tests looks every 2 s; a cluster's own every minute.
 FOLLOW_SECONDS = 30.0
-_LOGIN = re.compile(r"http://aws:([^@]+)@")
+TOLD = (
+    r"uv-job\.yaml.*\n.*\+ {package}=={version}\n",
+    r"pip-job\.yaml.*\n.*Successfully installed {package}-{version}\n",
+    r"uv-env-job\.yaml.*\n.*\+ {package}=={version}\n",
+    r"a new token, and the mounted file follows \.",
+    r"a Job that starts now builds with the new one.*\n.*\+ {package}=={version}\n",
+)
 
 
 @pytest.fixture(scope="module")
-def served(guide: Tour) -> Iterator[Tour]:
-    """The operator installed for the whole cluster, and one namespace with all examples."""
-    guide.install()
-    guide.namespace(NAMESPACE)
-    guide.declare(NAMESPACE)
+def uninstalled(guide: Tour) -> Iterator[Tour]:
+    """The tour before its first step; the chart goes with the module."""
     yield guide
     guide.uninstall()
 
 
-def token_in(text: str) -> str:
-    """The one CodeArtifact token of a file."""
-    (found,) = _LOGIN.findall(text)
-    token: str = found
-    return token
-
-
-def passwords(guide: Tour) -> set[str | None]:
-    """Which passwords opened the CodeArtifact repository."""
-    requests = guide.stand_ins.index.requests("pypi/python")
-    return {one.password for one in requests if one.status == 200}
-
-
-@pytest.mark.parametrize(
-    ("example", "says"),
-    [
-        ("uv-job.yaml", f"+ {PACKAGE}=={VERSION}"),
-        ("pip-job.yaml", f"Successfully installed {PACKAGE}-{VERSION}"),
-        ("uv-env-job.yaml", f"+ {PACKAGE}=={VERSION}"),
-    ],
-)
-def test_a_job_of_the_examples_installs_a_private_package(
-    served: Tour, example: str, says: str
+def test_jobs_of_the_examples_install_a_private_package_and_follow_a_new_token(
+    uninstalled: Tour, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    served.stand_ins.index.clear()
+    aws = uninstalled.stand_ins.aws
+    uninstalled.stand_ins.index.clear()
 
-    log = served.build(NAMESPACE, example)
+    perform(Narrator(), uninstalled, follow_seconds=FOLLOW_SECONDS)
 
-    assert says in log
-    assert passwords(served) == {served.stand_ins.aws.tokens.all()[-1].value}
-
-
-def test_a_mounted_file_follows_a_new_token_and_a_later_job_builds_with_it(served: Tour) -> None:
-    pod = served.start(NAMESPACE, "uv-pod.yaml")
-    mounted = ["cat", "/etc/uv/uv.toml"]
-    old = token_in(served.execute(NAMESPACE, pod, mounted))
-
-    now = datetime.datetime.now(datetime.UTC)
-    served.refresh(NAMESPACE, now.isoformat(timespec="seconds"))
-
-    wait_until(
-        lambda: token_in(served.execute(NAMESPACE, pod, mounted)) != old,
-        "the new token in the pod",
-        FOLLOW_SECONDS,
-    )
-    new = token_in(served.execute(NAMESPACE, pod, mounted))
-    assert new == token_in(served.output(NAMESPACE, "uv-config", "uv.toml"))
-    served.stand_ins.aws.tokens.revoke(old)
-    served.stand_ins.index.clear()
-    install = ["uv", "pip", "install", "--target", "/work/packages", PACKAGE]
-    served.execute(NAMESPACE, pod, install)
-    served.build(NAMESPACE, "uv-job.yaml", name="uv-build-later")
-    assert passwords(served) == {new}
+    told = capsys.readouterr().out
+    version = re.escape(VERSION)
+    for line in TOLD:
+        found = re.search(line.format(package=PACKAGE, version=version), told)
+        assert found, f"{line} is not in what is left:\n{told}"
+        told = told[found.end() :]
+    opened = [
+        one.password
+        for one in uninstalled.stand_ins.index.requests("pypi/python")
+        if one.status == 200
+    ]
+    new = token_in(uninstalled.output(NAMESPACE, "uv-config", "uv.toml"))
+    assert [token.value for token in aws.tokens.all()] == [new]
+    assert opened[-1] == new
+    # The old one, which no longer is, opened the repository to the three Jobs.
+    assert len(set(opened)) == 2

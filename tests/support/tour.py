@@ -5,6 +5,8 @@ images, namespace and addresses are exchanged.
 """
 
 import base64
+import datetime
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +32,7 @@ SETTLE_SECONDS: Final = 60.0
 JOB_SECONDS: Final = 120.0
 
 Object = dict[str, Any]
+_LOGIN: Final = re.compile(r"http://aws:([^@]+)@")
 
 
 class Cluster(Protocol):
@@ -180,8 +183,9 @@ class Tour:
                 *("--for=condition=Ready", f"--timeout={SETTLE_SECONDS:.0f}s"),
             )
 
-    def refresh(self, namespace: str, now: str) -> None:
-        """Ask for new tokens; `now` in RFC 3339."""
+    def refresh(self, namespace: str) -> None:
+        """Ask for new tokens."""
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         annotation = f"artifactindex.dev/refresh-requested-at={now}"
         self.cluster.kubectl(
             *("annotate", "artifactindex", "--all", "--namespace", namespace),
@@ -210,6 +214,24 @@ class Tour:
             *("--for=condition=Ready", f"--timeout={JOB_SECONDS:.0f}s"),
         )
         return name
+
+    def follow_new_token(self, namespace: str, pod: str, seconds: float) -> tuple[str, str]:
+        """Ask for new tokens and wait until the file that a pod mounts has CodeArtifact's.
+
+        Returns the old one and the new one; raises TimeoutError.
+        """
+        mounted = ["cat", "/etc/uv/uv.toml"]
+        old = token_in(self.execute(namespace, pod, mounted))
+        self.refresh(namespace)
+        now = old
+
+        def changed() -> bool:
+            nonlocal now
+            now = token_in(self.execute(namespace, pod, mounted))
+            return now != old
+
+        wait_until(changed, "the new token in the pod", seconds)
+        return old, now
 
     def _patched(self, whole: Object, pod: Object) -> Object:
         """The manifest with the image that is there, and pip told that http is meant."""
@@ -267,6 +289,12 @@ class Tour:
     def execute(self, namespace: str, pod: str, command: Sequence[str]) -> str:
         """Run a command in a pod and return what it printed."""
         return self.cluster.kubectl("exec", "--namespace", namespace, pod, "--", *command).stdout
+
+
+def token_in(text: str) -> str:
+    """CodeArtifact's token in a `uv.toml`; raises ValueError where there is not just one."""
+    (token,) = _LOGIN.findall(text)
+    return str(token)
 
 
 def load(example: str) -> list[Object]:
