@@ -42,7 +42,7 @@ def refuses(folder):
 status = dict(line.strip().split(":\t", 1) for line in open("/proc/self/status") if ":\t" in line)
 os.environ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true"
 clients = [boto3.client(name, region_name="eu-west-1") for name in ("codeartifact", "sts", "sso")]
-tools = "pip pip3 apt apt-get dpkg perl gcc cc ld make uv".split()
+tools = "sh bash pip pip3 apt apt-get dpkg perl gcc cc ld make uv".split()
 print(json.dumps({
     "tools": [name for name in tools if shutil.which(name)],
     "modules": [name for name in ("pip", "ensurepip") if importlib.util.find_spec(name)],
@@ -95,7 +95,7 @@ def cost(served: Tour, node: Node) -> Cost:
     return Cost(served, node.plane, node.plane.audit_mark(), served.stand_ins.mints)
 
 
-def test_the_image_holds_no_installer_and_a_pod_of_it_can_change_nothing(
+def test_the_image_holds_no_shell_and_no_installer_and_its_pod_can_change_nothing(
     served: Tour, node: Node
 ) -> None:
     pod = operator_pod(node.plane)

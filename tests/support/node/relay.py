@@ -54,7 +54,9 @@ class Relay:
         self._cgroup = self._folder.name
         make_cgroup(self._cgroup)
         self._connection, theirs = Pipe()
-        environment = os.environ | {
+        # This pytest may itself be a worker of another one, which that one inside is not.
+        machine = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST")}
+        environment = machine | {
             "NODE_RELAY": str(theirs.fileno()),
             "NODE_CGROUP": self._cgroup,
             "NODE_PROGRAMS": str(programs),
