@@ -10,6 +10,7 @@ multiarch=$(dirname "$(find /usr/lib -maxdepth 2 -name 'libc.so.6')")
 rm -rf "$library"/ensurepip "$library"/idlelib "$library"/lib2to3 "$library"/pydoc_data \
   "$library"/test "$library"/tkinter "$library"/turtledemo "$library"/config-* \
   "$library"/site-packages/pip* "$library"/site-packages/setuptools* /usr/local/bin/pip* \
+  /usr/local/bin/idle* /usr/local/bin/pydoc* /usr/local/bin/python*-config \
   /usr/lib/python3/dist-packages/pip* /usr/share/python-wheels
 
 # apt and dpkg, with the Perl that dpkg's tools are written in

@@ -12,8 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from support.uv_clients import NEWEST, cache_directory, uv_binary
 SUITE = "trixie"
 MIRROR = "http://deb.debian.org/debian"
 BASE_PACKAGES = "ca-certificates,python3,python3-venv"
+_BASE_KEY = hashlib.sha256(f"{SUITE} {MIRROR} {BASE_PACKAGES}".encode()).hexdigest()[:12]
 OPERATOR = "localhost/artifact-index-operator:1"
 BUILDER = "localhost/builder:1"
 BUILD_SECONDS = 900
@@ -33,6 +33,7 @@ BUILD_SECONDS = 900
 ARCHIVE_SECONDS = 3600
 # Where pip is told about indexes; those that exist here also count inside the build.
 _PIP_FILES = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")
+_BUILDER_FILE = Path(__file__).with_name("Dockerfile.builder")
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -55,48 +56,51 @@ def ensure_images() -> Images:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         store = _Store(folder)
-        base = _ensure_base(store)
-        operator = store.build(OPERATOR, REPOSITORY, PYTHON_IMAGE=base)
-        with _builder_context() as context:
-            builder = store.build(BUILDER, context, PYTHON_IMAGE=base)
         sandbox = folder / "sandbox.tar"
         if not sandbox.exists():
             write_sandbox_image(sandbox)
-        return Images(
-            operator=store.archive(OPERATOR, operator),
-            builder=store.archive(BUILDER, builder),
-            sandbox=sandbox,
-        )
+        operator = store.archive(OPERATOR, _digest(*_operator_files()), lambda: REPOSITORY)
+        trim = REPOSITORY / "image" / "trim_root.sh"
+        with tempfile.TemporaryDirectory(prefix="node-builder-") as scratch:
+
+            def context() -> Path:
+                shutil.copy(_BUILDER_FILE, Path(scratch, "Dockerfile"))
+                shutil.copy(trim, scratch)
+                shutil.copy2(uv_binary(NEWEST), Path(scratch, "uv"))
+                return Path(scratch)
+
+            builder = store.archive(BUILDER, _digest(_BUILDER_FILE, trim), context)
+        return Images(operator=operator, builder=builder, sandbox=sandbox)
+
+
+def _operator_files() -> list[Path]:
+    """What goes into a build of the Dockerfile: .dockerignore lets in what it names with a `!`."""
+    lines = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    named = [REPOSITORY / line[1:] for line in lines if line.startswith("!")]
+    below = [path for folder in named for path in folder.rglob("*")]
+    files = {path for path in [*named, *below] if path.is_file()}
+    return sorted(path for path in files if path.suffix != ".pyc")
+
+
+def _digest(*files: Path) -> str:
+    digest = hashlib.sha256(f"{_BASE_KEY} uv {NEWEST}".encode())
+    for file in files:
+        digest.update(f"{file.relative_to(REPOSITORY)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 class _Store:
-    """buildah with a store of its own."""
+    """buildah with a store of its own, and the archives of what it built."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._options: list[str | Path] = ["--storage-driver", "overlay"]
         self._options += ["--root", folder / "store", "--runroot", folder / "running"]
 
-    def run(self, *arguments: str | Path) -> str:
-        """Run buildah; raises ControlPlaneUnavailable when it fails."""
-        return _run("buildah", *self._options, *arguments)
-
-    def has(self, name: str) -> bool:
-        return name in self.run("images", "--format", "{{.Name}}:{{.Tag}}").split()
-
-    def build(self, name: str, context: Path, **arguments: str) -> str:
-        """Build a folder's Dockerfile and return the image's id."""
-        given = [f"--build-arg={key}={value}" for key, value in arguments.items()]
-        _say(f"building {name}")
-        options = ["--quiet", "--layers", "--isolation", "chroot", "--network", "host"]
-        options += ["--pull-never", *_network_files(), *given, "--tag", name]
-        answer = self.run("build", *options, context)
-        return answer.split()[-1]
-
-    def archive(self, name: str, image: str) -> Path:
-        """The image as a file, written once for each build."""
+    def archive(self, name: str, key: str, context: Callable[[], Path]) -> Path:
+        """An image as a file, built from the Dockerfile of a folder unless it is there already."""
         file_name = name.rpartition("/")[2].partition(":")[0]
-        path = self._folder / f"{file_name}-{image[:12]}.tar"
+        path = self._folder / f"{file_name}-{key}.tar"
         for old in self._folder.glob(f"{file_name}-*.tar"):
             # Younger ones may be those of another checkout whose tests run now.
             if old.stat().st_mtime < time.time() - ARCHIVE_SECONDS:
@@ -104,17 +108,32 @@ class _Store:
         if path.exists():
             path.touch()
         else:
+            self._build(name, context())
             staging = path.with_suffix(".partial")
             staging.unlink(missing_ok=True)
             self.run("push", "--quiet", name, f"docker-archive:{staging}:{name}")
             staging.replace(path)
         return path
 
+    def run(self, *arguments: str | Path) -> str:
+        """Run buildah; raises ControlPlaneUnavailable when it fails."""
+        return _run("buildah", *self._options, *arguments)
+
+    def has(self, name: str) -> bool:
+        """Whether an image is in the store."""
+        return name in self.run("images", "--format", "{{.Name}}:{{.Tag}}").split()
+
+    def _build(self, name: str, context: Path) -> None:
+        base = _ensure_base(self)
+        _say(f"building {name}")
+        options = ["--quiet", "--layers", "--isolation", "chroot", "--network", "host"]
+        options += ["--pull-never", *_network_files(), f"--build-arg=PYTHON_IMAGE={base}"]
+        self.run("build", *options, "--tag", name, context)
+
 
 def _ensure_base(store: _Store) -> str:
     """Debian with Python, as small as debootstrap makes it."""
-    key = hashlib.sha256(f"{SUITE} {MIRROR} {BASE_PACKAGES}".encode()).hexdigest()[:12]
-    name = f"localhost/python:{key}"
+    name = f"localhost/python:{_BASE_KEY}"
     if store.has(name):
         return name
     _say(f"bootstrapping Debian {SUITE} (once, under a minute)")
@@ -129,16 +148,6 @@ def _ensure_base(store: _Store) -> str:
         Path(scratch, "Dockerfile").write_text("FROM scratch\nADD root.tar /\n")
         store.run("build", "--quiet", "--tag", name, scratch)
     return name
-
-
-@contextmanager
-def _builder_context() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="node-builder-") as scratch:
-        context = Path(scratch)
-        shutil.copy(Path(__file__).with_name("Dockerfile.builder"), context / "Dockerfile")
-        shutil.copy(REPOSITORY / "image" / "trim_root.sh", context)
-        shutil.copy2(uv_binary(NEWEST), context / "uv")
-        yield context
 
 
 def _network_files() -> list[str]:

@@ -61,12 +61,13 @@ def make_cgroup(name: str) -> None:
         (hierarchy / name).mkdir()
 
 
-def remove_cgroup(name: str) -> None:
-    """Remove it with all below it, once its processes have ended."""
+def remove_cgroup(name: str) -> bool:
+    """Remove one with all below it; False while processes are left in it."""
     for hierarchy in _hierarchies():
         for folder, _, _ in os.walk(hierarchy / name, topdown=False):
             with contextlib.suppress(OSError):
                 Path(folder).rmdir()
+    return not any((hierarchy / name).exists() for hierarchy in _hierarchies())
 
 
 def _hierarchies() -> list[Path]:

@@ -17,6 +17,7 @@ from support.control_plane.errors import ControlPlaneFailed
 from support.control_plane.processes import Server, tail
 from support.node import configuration
 from support.node.images import Images
+from support.node.namespace import remove_cgroup
 
 NAME: Final = "node"
 START_SECONDS: Final = 60.0
@@ -33,6 +34,7 @@ class Node:
     def __init__(self, plane: ControlPlane, programs: Path, images: Images, *, cgroup: str) -> None:
         self.plane = plane
         self._images = images
+        self._cgroup = cgroup
         self._folder = Path(tempfile.mkdtemp(prefix="node-"))
         folder = self._folder
         containerd = shutil.which("containerd")
@@ -111,8 +113,11 @@ class Node:
         self.kubelet.kill()
         self.containerd.kill()
         kill_containers()
-        # What a machine keeps in memory only.
+        # What a machine keeps in memory only. The kubelet takes an old cgroup for a container and
+        # asks for it, again and again, before it starts any.
         shutil.rmtree("/run/containerd", ignore_errors=True)
+        pods = f"{self._cgroup}/kubepods"
+        wait_until(lambda: remove_cgroup(pods), "the end of every container", START_SECONDS)
 
     def boot(self) -> None:
         """Start containerd and kubelet again after `crash`."""
