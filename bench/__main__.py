@@ -3,52 +3,19 @@
 import argparse
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from bench.budget import Budget, wrong_costs, wrong_counts
 from bench.bytecode import compile_into
-from bench.report import Budget, as_json, machine, medians, table, wrong_costs, wrong_counts
-from bench.rounds import Durations, Phase, run_round
+from bench.growth import growth, growth_table
+from bench.phase import Phase
+from bench.plot import plot
+from bench.report import as_json, machine, medians, table
+from bench.rounds import run_round
 from bench.scene import Scene
+from bench.scenes import FULL, GROWTH, SMALL, Plan, chosen
 from support.control_plane.binaries import find_binaries
-
-_TOKEN_LIFE = 44 * 60 + 40 + 33
-"""Seconds: the margin of the defaults and a build of 30 minutes, and the least refresh period."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is run. The fixed cost of a start weighs ten times as much in the small one.
-
-    While a time or the memory breaks its budget, more rounds than `rounds` are run, up to
-    `most_rounds`: on a busy machine a single round proves little. A wrong count is final.
-    """
-
-    scenes: tuple[tuple[Scene, Budget], ...]
-    durations: Durations
-    rounds: int
-    most_rounds: int
-
-
-FULL = Plan(
-    scenes=(
-        (Scene("1,000 indexes in 100 files", indexes=1000, options=100), Budget()),
-        # Ten tokens in each of a thousand files: looser, and to be tightened as it gets better.
-        (
-            Scene("10 indexes in 1,000 files", indexes=10, options=1000),
-            Budget(ratio=3.0, memory=160),
-        ),
-    ),
-    durations=Durations(idle=20, life=_TOKEN_LIFE),
-    rounds=3,
-    most_rounds=3,
-)
-SMALL = Plan(
-    scenes=((Scene("100 indexes in 10 files", indexes=100, options=10), Budget(slack=1.5)),),
-    durations=Durations(idle=2, life=None),
-    rounds=1,
-    most_rounds=3,
-)
 
 
 def main() -> int:
@@ -56,30 +23,47 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--small", action="store_true", help="a tenth of the size, one round")
     parser.add_argument("--rounds", type=int, help="default: 3, small 1")
-    parser.add_argument("--scene", type=int, help="only this one, counted from 1")
+    parser.add_argument(
+        "--scene", action="append", default=[], metavar="NAME",
+        help=f"only this one; repeatable: growth, {', '.join(s.name for s, _ in FULL.scenes)}",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, help="write all numbers there as well")
-    chosen = parser.parse_args()
-    plan = SMALL if chosen.small else FULL
-    if chosen.rounds:
-        plan = replace(plan, rounds=chosen.rounds, most_rounds=chosen.rounds)
-    scenes = plan.scenes[chosen.scene - 1 : chosen.scene] if chosen.scene else plan.scenes
+    parser.add_argument("--plot", type=Path, help="draw the growth there, as SVG")
+    asked = parser.parse_args()
+    plan = SMALL if asked.small else FULL
+    if asked.rounds:
+        plan = replace(plan, rounds=asked.rounds, most_rounds=asked.rounds)
+    try:
+        plan = replace(plan, scenes=chosen(plan, asked.scene))
+    except ValueError as error:
+        parser.error(str(error))
+    return _run(plan, asked.json, asked.plot)
 
+
+def _run(plan: Plan, json_path: Path | None, plot_path: Path | None) -> int:
     binaries = find_binaries()
     print(", ".join(f"{name} {value}" for name, value in machine(binaries).items()), flush=True)
     everything: list[list[Phase]] = []
     summary: list[Phase] = []
+    sizes: list[tuple[int, Phase]] = []
     problems: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         env = compile_into(Path(folder))
-        for scene, budget in scenes:
+        for scene, budget in plan.scenes:
             rounds = _rounds(scene, budget, plan, env)
+            middle = medians(rounds)
             everything += rounds
-            summary += medians(rounds)
+            summary += middle
+            sizes += [(scene.indexes, phase) for phase in middle if scene in GROWTH]
             problems += [problem for phases in rounds for problem in wrong_counts(scene, phases)]
-            problems += wrong_costs(medians(rounds), budget)
+            problems += wrong_costs(middle, budget)
     print(f"\nmedians\n{table(summary)}")
-    if chosen.json:
-        chosen.json.write_text(as_json(binaries, summary, everything))
+    if measures := growth(sizes):
+        print(f"\ngrowth\n{growth_table(measures)}")
+        if plot_path:
+            plot_path.write_text(plot(measures))
+    if json_path:
+        json_path.write_text(as_json(binaries, summary, everything))
     for problem in problems:
         print(f"BROKEN: {problem}", file=sys.stderr)
     return 1 if problems else 0

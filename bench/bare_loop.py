@@ -15,11 +15,10 @@ from typing import Any
 from artifact_index.api.constants import INDEX_OPTIONS_KIND
 from artifact_index.kube.api import KubeApi
 from artifact_index.kube.connect import load_configuration
-from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, Resource
+from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS
 from artifact_index.reconcile.conditions import status_patch
 from artifact_index.settings import Settings
 from bench.observe import Snapshot, snapshot
-from bench.scene import NAMESPACE
 
 _RESOURCES = {resource.plural: resource for resource in (SECRETS, ARTIFACT_INDEXES, INDEX_OPTIONS)}
 _STATUS_DEFAULT = {"observedGeneration": -1}
@@ -30,27 +29,28 @@ Write = dict[str, Any]
 def wave(before: Snapshot | None, after: Snapshot) -> list[Write]:
     """The writes that lead from one state to the next, outputs first; None is the first start."""
     writes = [
-        _output_write(name, body, create=before is None) for name, body in _of(after, SECRETS)
+        _output_write(*place, body, create=before is None)
+        for place, body in after[SECRETS.plural].items()
     ]
     for resource in (INDEX_OPTIONS, ARTIFACT_INDEXES):
-        for name, body in _of(after, resource):
-            old = before[resource.plural][name]["status"] if before else _STATUS_DEFAULT
-            patch = status_patch(old, body["status"])
-            writes.append({"kind": resource.plural, "name": name, "body": {"status": patch}})
+        for place, body in after[resource.plural].items():
+            old = before[resource.plural][place]["status"] if before else _STATUS_DEFAULT
+            if old != body["status"]:
+                namespace, name = place
+                patch = {"status": status_patch(old, body["status"])}
+                where = {"kind": resource.plural, "namespace": namespace, "name": name}
+                writes.append({**where, "body": patch})
     return writes
 
 
-def _of(state: Snapshot, resource: Resource) -> list[tuple[str, dict[str, Any]]]:
-    return list(state[resource.plural].items())
-
-
-def _output_write(name: str, secret: dict[str, Any], *, create: bool) -> Write:
+def _output_write(namespace: str, name: str, secret: dict[str, Any], *, create: bool) -> Write:
     metadata = secret["metadata"]
     kept = {key: metadata[key] for key in ("labels", "annotations", "ownerReferences")}
     body = {"metadata": kept, "data": secret["data"]}
     if create:
-        body |= {"metadata": {"name": name, "namespace": NAMESPACE, **kept}, "type": secret["type"]}
-    return {"kind": SECRETS.plural, "name": name, "body": body, "create": create}
+        body |= {"metadata": {"name": name, "namespace": namespace, **kept}, "type": secret["type"]}
+    where = {"kind": SECRETS.plural, "namespace": namespace, "name": name}
+    return {**where, "body": body, "create": create}
 
 
 async def _main(kubeconfig: Path) -> None:
@@ -73,13 +73,14 @@ async def _main(kubeconfig: Path) -> None:
 
 def _aim(write: Write, state: Snapshot) -> None:
     """Put in the identities that objects have on this server."""
-    body, options = write["body"], state[INDEX_OPTIONS.plural]
+    body, namespace = write["body"], write["namespace"]
     for reference in body.get("metadata", {}).get("ownerReferences", ()):
         if reference["kind"] == INDEX_OPTIONS_KIND:
-            reference["uid"] = options[reference["name"]]["metadata"]["uid"]
+            owner = state[INDEX_OPTIONS.plural][namespace, reference["name"]]
+            reference["uid"] = owner["metadata"]["uid"]
     if write.get("create"):
         return
-    known = state[write["kind"]][write["name"]]["metadata"]
+    known = state[write["kind"]][namespace, write["name"]]["metadata"]
     identity = {"uid": known["uid"]}
     if write["kind"] != SECRETS.plural:
         identity["resourceVersion"] = known["resourceVersion"]
@@ -88,13 +89,12 @@ def _aim(write: Write, state: Snapshot) -> None:
 
 async def _work(api: KubeApi, pending: Any) -> None:
     for write in pending:
-        resource = _RESOURCES[write["kind"]]
+        resource, namespace = _RESOURCES[write["kind"]], write["namespace"]
         if write.get("create"):
-            await api.create(resource, NAMESPACE, write["body"])
+            await api.create(resource, namespace, write["body"])
         else:
             part = None if resource == SECRETS else "status"
-            name = write["name"]
-            await api.patch(resource, NAMESPACE, name, write["body"], subresource=part)
+            await api.patch(resource, namespace, write["name"], write["body"], subresource=part)
 
 
 if __name__ == "__main__":

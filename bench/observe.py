@@ -12,7 +12,6 @@ from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT
 from artifact_index.kube.api import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, Resource
-from bench.scene import NAMESPACE
 from support.control_plane import ControlPlane
 from support.control_plane.audit import AuditEvent
 from support.world import OPERATOR_USER, WRITES
@@ -36,12 +35,12 @@ class Requests:
     @property
     def writes(self) -> Counter[str]:
         """Successful or not, by verb and resource: `create secrets`."""
-        return Counter(_label(event) for event in self._writing)
+        return Counter(label(event) for event in self._writing)
 
     @property
     def reads(self) -> Counter[str]:
         """GETs and LISTs by verb and resource; a watch is logged only when it ends."""
-        return Counter(_label(event) for event in self.events if event.verb in ("get", "list"))
+        return Counter(label(event) for event in self.events if event.verb in ("get", "list"))
 
     @property
     def failed(self) -> int:
@@ -68,7 +67,8 @@ class Requests:
         return [event for event in self.events if event.verb in WRITES]
 
 
-def _label(event: AuditEvent) -> str:
+def label(event: AuditEvent) -> str:
+    """What a request does: `create secrets`, `patch indexoptions/status`."""
     resource = event.resource.partition(".")[0]
     return f"{event.verb} {resource}{'/' + event.subresource if event.subresource else ''}"
 
@@ -142,17 +142,20 @@ def memory_mib(pid: int, field: str = "VmHWM") -> float:
     raise ValueError(f"no {field} of process {pid}")
 
 
-Snapshot = dict[str, dict[str, dict[str, Any]]]
-"""Objects by plural and name."""
+Snapshot = dict[str, dict[tuple[str, str], dict[str, Any]]]
+"""Objects by plural, then by namespace and name."""
 
 
 async def snapshot(kubeconfig: Path) -> Snapshot:
     """The outputs and both kinds, as they stand."""
     api = KubeApi(await load_configuration(kubeconfig=kubeconfig))
 
-    async def listed(resource: Resource, selector: str | None = None) -> dict[str, dict[str, Any]]:
-        pages = api.list(resource, namespace=NAMESPACE, label_selector=selector)
-        return {body["metadata"]["name"]: body async for page in pages for body in page.items}
+    async def listed(
+        resource: Resource, selector: str | None = None
+    ) -> dict[tuple[str, str], dict[str, Any]]:
+        pages = api.list(resource, label_selector=selector)
+        bodies = [body async for page in pages for body in page.items]
+        return {(body["metadata"]["namespace"], body["metadata"]["name"]): body for body in bodies}
 
     try:
         return {

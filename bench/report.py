@@ -1,4 +1,4 @@
-"""Medians over the rounds, the table, the JSON, and whether the budgets hold."""
+"""Medians over the rounds, the table, and the JSON."""
 
 import json
 import os
@@ -6,13 +6,12 @@ import platform
 import statistics
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bench.rounds import COLD_START, IDLE, KEY_ROTATED, TOKEN_REFRESHED, Phase
-from bench.scene import Scene
+from bench.phase import Phase
 from support.control_plane.binaries import Binaries
 
 _COLUMNS = (
@@ -28,18 +27,11 @@ _COLUMNS = (
     ("bare server CPU s", "bare_server_cpu", "{:.1f}"),
     ("work ratio", "work_ratio", "{:.2f}"),
     ("MiB", "memory", "{:.0f}"),
+    ("answer p50 ms", "answer_p50", "{:.0f}"),
+    ("answer p99 ms", "answer_p99", "{:.0f}"),
     ("lag p99 ms", "lag_p99", "{:.0f}"),
     ("worst ms", "lag_worst", "{:.0f}"),
 )
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a phase may cost. `slack` are seconds on top of `ratio` times the bare loop."""
-
-    ratio: float = 2.0
-    slack: float = 0.0
-    memory: float = 130.0
 
 
 def medians(rounds: Sequence[Sequence[Phase]]) -> list[Phase]:
@@ -54,49 +46,6 @@ def _median(phases: Sequence[Phase]) -> Phase:
         if all(isinstance(value, float) for value in values):
             setattr(result, item.name, statistics.median(values))
     return result
-
-
-def wrong_counts(scene: Scene, phases: Iterable[Phase]) -> list[str]:
-    """Every phase of one round that wrote, minted or asked otherwise than it must, in words."""
-    problems: list[str] = []
-    for phase in phases:
-        expected = expected_counts(scene, phase.name)
-        found = (phase.writes, phase.mints, phase.endpoint_calls)
-        if found != expected or phase.failed:
-            problems.append(
-                f"{phase.scene}, {phase.name}: {phase.failed} requests failed; writes, mints and "
-                f"endpoint calls were {found}, expected {expected}"
-            )
-    return problems
-
-
-def wrong_costs(phases: Iterable[Phase], budget: Budget) -> list[str]:
-    """Every phase that took too long beside the bare loop, or too much memory, in words."""
-    problems: list[str] = []
-    for phase in phases:
-        where = f"{phase.scene}, {phase.name}"
-        if phase.total and phase.bare and phase.total > budget.ratio * phase.bare + budget.slack:
-            problems.append(f"{where}: {phase.total:.2f} s, the bare loop {phase.bare:.2f} s")
-        if phase.name != IDLE and phase.memory is not None and phase.memory > budget.memory:
-            problems.append(f"{where}: {phase.memory:.0f} MiB, more than {budget.memory:.0f}")
-    return problems
-
-
-def expected_counts(scene: Scene, phase: str) -> tuple[dict[str, int], int, int]:
-    """Writes by verb and resource, mints, and GetRepositoryEndpoint calls of a phase."""
-    statuses = {
-        "patch indexoptions/status": scene.options,
-        "patch artifactindexes/status": scene.indexes,
-    }
-    endpoints = min(scene.indexes, scene.per_output)
-    if phase == COLD_START:
-        # The key of the digests is one more Secret.
-        return {"create secrets": scene.options + 1, **statuses}, 1, endpoints
-    if phase == KEY_ROTATED:
-        return {"patch secrets": scene.options, **statuses}, 1, endpoints
-    if phase == TOKEN_REFRESHED:
-        return {"patch secrets": scene.options, **statuses}, 1, 0
-    return {}, 0, 0
 
 
 def table(phases: Iterable[Phase]) -> str:

@@ -8,12 +8,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
-from artifact_index.kube.resources import SECRETS
 from bench.bare_loop import Write, wave
+from bench.budget import least_writes
+from bench.changes import Change, answer_times, create, edits, make, other_logins
 from bench.observe import (
     Requests,
     Snapshot,
@@ -24,80 +24,30 @@ from bench.observe import (
     requests_since,
     snapshot,
 )
-from bench.scene import NAMESPACE, Scene, access_key, create_objects, rotate_login
+from bench.phase import (
+    COLD_START,
+    IDLE,
+    KEY_ROTATED,
+    RESTART,
+    SECRETS_CHANGED,
+    STORM,
+    TOKEN_REFRESHED,
+    WITH_BARE_LOOP,
+    Durations,
+    Phase,
+)
+from bench.scene import Scene
 from support.control_plane import ControlPlane
 from support.operator_process import REPOSITORY, OperatorProcess
 from support.world import World, open_world
 
 _LAG = re.compile(r"event loop lag over the last minute: p99 (\d+) ms, worst (\d+) ms")
 
-_DEADLINE = 180.0
-"""Seconds that any phase may take before the bench gives up."""
+_PATIENT = "--mint-patience=2m"
+"""Counts are exact on a slow machine, too: no file goes without a login that is on its way."""
 
 _UNTIL_SECOND_LISTING = 6.5
 """Seconds without a request after which the listing that follows a start has been, too."""
-
-COLD_START, RESTART, IDLE = "cold start", "restart", "idle"
-KEY_ROTATED, TOKEN_REFRESHED = "key rotated", "token refreshed"
-WITH_BARE_LOOP = (COLD_START, KEY_ROTATED, TOKEN_REFRESHED)
-
-
-@dataclass(frozen=True)
-class Durations:
-    """Seconds: `idle`, for how long the operator is watched doing nothing, and `life` of the tokens
-    minted after the key is rotated: a little more than what the freshness formula sets aside, so
-    that their refresh can be waited for. None leaves the refresh out."""
-
-    idle: float
-    life: int | None
-
-
-@dataclass
-class Phase:
-    """One thing that the operator did, and what it cost; None where it has no meaning.
-
-    Seconds: `total` from its first request (or from what made it act) to its last write,
-    `writing` from the first to the last write, `bare` the bare loop's from first to last write.
-    `start_up` is from the start of the process to its first request, `ready` to /readyz.
-    `memory` is the peak in MiB; of the idle phase it is the growth. `ratio` is `total` over
-    `bare`; `work_ratio` that of the CPU times with the API server's, which a machine that is busy
-    with other things distorts less.
-    """
-
-    scene: str
-    name: str
-    writes: dict[str, int] = field(default_factory=dict)
-    reads: dict[str, int] = field(default_factory=dict)
-    failed: int = 0
-    mints: int = 0
-    endpoint_calls: int = 0
-    total: float | None = None
-    writing: float | None = None
-    start_up: float | None = None
-    ready: float | None = None
-    cpu: float | None = None
-    server_cpu: float | None = None
-    memory: float | None = None
-    lag_p99: float | None = None
-    lag_worst: float | None = None
-    bare: float | None = None
-    bare_cpu: float | None = None
-    bare_server_cpu: float | None = None
-    ratio: float | None = None
-    work_ratio: float | None = None
-
-    def timed(self, requests: Requests, begun: float) -> None:
-        """Take the times of a phase that wrote."""
-        self.total = requests.last_write - begun
-        self.writing = requests.last_write - requests.first_write
-
-    def compare(self) -> None:
-        """Set the operator against the bare loop."""
-        if self.total and self.bare:
-            self.ratio = self.total / self.bare
-        if self.cpu and self.server_cpu and self.bare_cpu and self.bare_server_cpu:
-            bare = self.bare_cpu + self.bare_server_cpu
-            self.work_ratio = (self.cpu + self.server_cpu) / bare
 
 
 @contextmanager
@@ -117,6 +67,8 @@ def run_round(scene: Scene, durations: Durations, env: dict[str, str]) -> list[P
     with fresh_server() as plane, open_world(plane) as world:
         operated = _OperatorRound(scene, durations, world, env)
         operated.run()
+    if not scene.compared:
+        return operated.phases
     waves = [
         wave(before, after)
         for before, after in zip([None, *operated.states], operated.states, strict=False)
@@ -124,14 +76,18 @@ def run_round(scene: Scene, durations: Durations, env: dict[str, str]) -> list[P
     with fresh_server() as plane, open_world(plane) as world:
         _prepare(scene, world)
         written = [phase for phase in operated.phases if phase.name in WITH_BARE_LOOP]
-        _run_bare_loop(world, waves, written, env)
+        _run_bare_loop(world, waves, written, env, _deadline(scene))
     return operated.phases
 
 
 def _prepare(scene: Scene, world: World) -> None:
-    world.namespace(NAMESPACE)
-    objects = [(SECRETS, access_key(world.aws)), *scene.objects()]
-    asyncio.run(create_objects(world.plane.kubeconfig_admin, objects))
+    world.apply(*scene.namespace_objects())
+    asyncio.run(create(world.plane.kubeconfig_admin, scene.objects(world.aws)))
+
+
+def _deadline(scene: Scene) -> float:
+    """Seconds that any phase may take before the bench gives up."""
+    return 180.0 + 0.05 * least_writes(scene, COLD_START)
 
 
 class _OperatorRound:
@@ -146,6 +102,7 @@ class _OperatorRound:
         self._env = env
         self._plane = world.plane
         self._admin = world.plane.kubeconfig_admin
+        self._deadline = _deadline(scene)
         self.phases: list[Phase] = []
         self.states: list[Snapshot] = []
 
@@ -155,17 +112,23 @@ class _OperatorRound:
         with self._stopped_at_the_end() as operator:
             self._cold_start(operator)
         self._read_lag(self.phases[-1], operator)
-        with self._stopped_at_the_end() as operator:
-            self._restart(operator)
-            self._idle(operator)
-            self._rotate_key(operator)
-            if self._durations.life is not None:
-                self._refresh_token(operator)
-        self._read_lag(self.phases[-1], operator)
+        if self._scene.phases:
+            steps: dict[str, Callable[[OperatorProcess], None]] = {
+                RESTART: self._restart,
+                IDLE: self._idle,
+                KEY_ROTATED: self._rotate_key,
+                TOKEN_REFRESHED: self._refresh_token,
+                STORM: self._storm,
+                SECRETS_CHANGED: self._change_secrets,
+            }
+            with self._stopped_at_the_end() as operator:
+                for name in self._scene.phases:
+                    steps[name](operator)
+            self._read_lag(self.phases[-1], operator)
 
     @contextmanager
     def _stopped_at_the_end(self) -> Iterator[OperatorProcess]:
-        operator = self._world.operator(**self._env)
+        operator = self._world.operator(_PATIENT, *self._scene.flags, **self._env)
         try:
             yield operator
         finally:
@@ -175,10 +138,9 @@ class _OperatorRound:
         with self._phase(COLD_START, operator) as phase:
             mark, begun = self._plane.audit_mark(), time.time()
             operator.start(wait=False)
-            # The key of the digests is one write more.
-            await_writes(self._plane, mark, self._scene.writes + 1, seconds=_DEADLINE)
+            self._await_writes(COLD_START, mark)
         requests = requests_since(self._plane, mark)
-        phase.timed(requests, requests.begun)
+        _time(phase, requests, requests.begun)
         phase.start_up = requests.begun - begun
         phase.memory = memory_mib(operator.pid)
         self._keep_state()
@@ -188,7 +150,7 @@ class _OperatorRound:
             mark, begun = self._plane.audit_mark(), time.monotonic()
             operator.start()
             phase.ready = time.monotonic() - begun
-            await_quiet(self._plane, mark, _UNTIL_SECOND_LISTING, seconds=_DEADLINE)
+            await_quiet(self._plane, mark, _UNTIL_SECOND_LISTING, seconds=self._deadline)
         phase.memory = memory_mib(operator.pid)
 
     def _idle(self, operator: OperatorProcess) -> None:
@@ -199,24 +161,48 @@ class _OperatorRound:
         phase.memory = memory_mib(operator.pid, "VmRSS") - before
 
     def _rotate_key(self, operator: OperatorProcess) -> None:
-        self._world.aws.cap_seconds = self._durations.life
-        secret = access_key(self._world.aws)
+        if TOKEN_REFRESHED in self._scene.phases:
+            self._world.aws.cap_seconds = self._durations.life
+        changes = other_logins(self._scene, self._world.aws)
         with self._phase(KEY_ROTATED, operator) as phase:
             mark, begun = self._plane.audit_mark(), time.time()
-            asyncio.run(rotate_login(self._admin, secret))
-            await_writes(self._plane, mark, self._scene.writes, seconds=_DEADLINE)
-        phase.timed(requests_since(self._plane, mark), begun)
+            asyncio.run(make(self._admin, changes, 0))
+            self._await_writes(KEY_ROTATED, mark)
+        _time(phase, requests_since(self._plane, mark), begun)
         phase.memory = memory_mib(operator.pid)
         self._keep_state()
 
     def _refresh_token(self, operator: OperatorProcess) -> None:
         with self._phase(TOKEN_REFRESHED, operator) as phase:
             mark = self._plane.audit_mark()
-            await_writes(self._plane, mark, self._scene.writes, seconds=_DEADLINE)
+            self._await_writes(TOKEN_REFRESHED, mark)
         minted_at = self._world.aws.tokens.all()[-1].issued_at
-        phase.timed(requests_since(self._plane, mark), minted_at)
+        _time(phase, requests_since(self._plane, mark), minted_at)
         phase.memory = memory_mib(operator.pid)
         self._keep_state()
+
+    def _storm(self, operator: OperatorProcess) -> None:
+        self._steadily(STORM, operator, edits(self._scene), self._durations.storm)
+
+    def _change_secrets(self, operator: OperatorProcess) -> None:
+        changes = other_logins(self._scene, self._world.aws)
+        self._steadily(SECRETS_CHANGED, operator, changes, self._durations.storm)
+
+    def _steadily(
+        self, name: str, operator: OperatorProcess, changes: list[Change], seconds: float
+    ) -> None:
+        with self._phase(name, operator) as phase:
+            mark, begun = self._plane.audit_mark(), time.time()
+            sent = asyncio.run(make(self._admin, changes, seconds))
+            self._await_writes(name, mark)
+        requests = requests_since(self._plane, mark)
+        _time(phase, requests, begun)
+        phase.answer_p50, phase.answer_p99 = answer_times(changes, sent, requests)
+        phase.memory = memory_mib(operator.pid)
+
+    def _await_writes(self, phase: str, mark: int) -> None:
+        count = least_writes(self._scene, phase)
+        await_writes(self._plane, mark, count, seconds=self._deadline)
 
     @contextmanager
     def _phase(self, name: str, operator: OperatorProcess) -> Iterator[Phase]:
@@ -245,8 +231,18 @@ class _OperatorRound:
         self.states.append(asyncio.run(snapshot(self._admin)))
 
 
+def _time(phase: Phase, requests: Requests, begun: float) -> None:
+    """Take the times of a phase that wrote."""
+    phase.total = requests.last_write - begun
+    phase.writing = requests.last_write - requests.first_write
+
+
 def _run_bare_loop(
-    world: World, waves: list[list[Write]], phases: list[Phase], env: dict[str, str]
+    world: World,
+    waves: list[list[Write]],
+    phases: list[Phase],
+    env: dict[str, str],
+    deadline: float,
 ) -> None:
     command = [sys.executable, "-m", "bench.bare_loop", str(world.kubeconfig)]
     with subprocess.Popen(
@@ -266,7 +262,7 @@ def _run_bare_loop(
             process.stdin.flush()
             if process.stdout.readline() != f"{len(writes)}\n":
                 raise RuntimeError("the bare loop has failed; its own output says why")
-            await_writes(world.plane, mark, len(writes), seconds=_DEADLINE)
+            await_writes(world.plane, mark, len(writes), seconds=deadline)
             requests = requests_since(world.plane, mark)
             phase.bare = requests.last_write - requests.first_write
             phase.bare_cpu = cpu_seconds(process.pid) - before

@@ -35,5 +35,5 @@ def test_the_small_bench_keeps_its_budgets(request: pytest.FixtureRequest) -> No
     )
 
     assert run.returncode == 0, run.stdout + run.stderr
-    phases = ("cold start", "restart", "idle", "key rotated")
+    phases = ("cold start", "restart", "idle", "key rotated", "storm of edits", "secrets changed")
     assert all(f"| {phase} " in run.stdout for phase in phases), run.stdout

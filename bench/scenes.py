@@ -1,0 +1,208 @@
+"""Every scene by name, with its budget: at full size, and small for CI."""
+
+from dataclasses import dataclass
+
+from bench.budget import Budget
+from bench.phase import IDLE, KEY_ROTATED, RESTART, SECRETS_CHANGED, STORM, Durations
+from bench.scene import Scene
+
+_TOKEN_LIFE = 44 * 60 + 40 + 33
+"""Seconds: the margin of the defaults and a build of 30 minutes, and the least refresh period."""
+
+_MANY_MINTS = ("--mints-per-second=1000",)
+"""The brake on mints is for the clouds' sake: with it, many logins would measure the brake."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run, and how often.
+
+    While a time or the memory breaks its budget, more rounds than `rounds` are run, up to
+    `most_rounds`: on a busy machine a single round proves little. A wrong count is final.
+    """
+
+    scenes: tuple[tuple[Scene, Budget], ...]
+    durations: Durations
+    rounds: int
+    most_rounds: int
+
+
+_FILES = Budget(cpu=2.9)
+_LARGE = Budget(memory=150.0)
+
+GROWTH = tuple(
+    Scene(
+        f"growth-{size}",
+        f"growth: {size:,} indexes in {size // 10:,} files",
+        indexes=size,
+        options=size // 10,
+        phases=(RESTART, IDLE, KEY_ROTATED),
+        compared=False,
+    )
+    for size in (100, 1_000, 10_000)
+)
+
+FULL = Plan(
+    scenes=(
+        (
+            Scene(
+                "files",
+                "1,000 files of one index each",
+                indexes=1_000,
+                options=1_000,
+                per_output=1,
+            ),
+            _FILES,
+        ),
+        (Scene("shared-login", "1,000 indexes in 100 files", indexes=1_000, options=100), Budget()),
+        # Ten tokens in each of a thousand Secrets are memory that no other scene needs.
+        (
+            Scene("ten-tokens", "10 indexes in 1,000 files", indexes=10, options=1_000),
+            Budget(memory=160.0),
+        ),
+        (
+            Scene(
+                "indexes",
+                "10,000 indexes in 100 files",
+                indexes=10_000,
+                options=100,
+                per_output=100,
+                phases=(RESTART, IDLE, KEY_ROTATED),
+            ),
+            _LARGE,
+        ),
+        (
+            Scene(
+                "many-files",
+                "5,000 files of one index each",
+                indexes=5_000,
+                options=5_000,
+                per_output=1,
+                phases=(RESTART, IDLE, KEY_ROTATED),
+            ),
+            Budget(memory=None),
+        ),
+        (
+            Scene(
+                "logins",
+                "1,000 logins in 1,000 files",
+                indexes=1_000,
+                options=1_000,
+                per_output=1,
+                logins=1_000,
+                phases=(RESTART, IDLE, KEY_ROTATED),
+                flags=_MANY_MINTS,
+            ),
+            Budget(memory=160.0),
+        ),
+        (
+            Scene(
+                "namespaces",
+                "100 namespaces with 100 indexes each",
+                indexes=10_000,
+                options=100,
+                per_output=100,
+                namespaces=100,
+                phases=(RESTART, IDLE, KEY_ROTATED),
+                flags=_MANY_MINTS,
+            ),
+            _LARGE,
+        ),
+        (
+            Scene(
+                "shared-secret",
+                "one source Secret of 1,000 indexes",
+                indexes=1_000,
+                options=100,
+                source="basicAuth",
+                phases=(RESTART, IDLE, KEY_ROTATED),
+            ),
+            Budget(),
+        ),
+        (
+            Scene(
+                "source-changed",
+                "10,000 indexes, 100 source Secrets",
+                indexes=10_000,
+                options=100,
+                per_output=100,
+                logins=100,
+                source="basicAuth",
+                phases=(RESTART, SECRETS_CHANGED),
+                compared=False,
+            ),
+            Budget(memory=150.0, answer_p99=1000.0),
+        ),
+        (
+            Scene(
+                "storm",
+                "1,000 edits in 10 s",
+                indexes=1_000,
+                options=100,
+                phases=(RESTART, STORM),
+                compared=False,
+            ),
+            Budget(),
+        ),
+        *((scene, Budget(memory=None)) for scene in GROWTH),
+    ),
+    durations=Durations(idle=20, storm=10, life=_TOKEN_LIFE),
+    rounds=3,
+    most_rounds=3,
+)
+
+# The fixed cost of a start weighs ten times as much at a tenth of the size.
+_SMALL = Budget(ratio=2.0, slack=1.5, memory=130.0, lag_p99=None)
+
+SMALL = Plan(
+    scenes=(
+        (
+            Scene(
+                "shared-login",
+                "100 indexes in 10 files",
+                indexes=100,
+                options=10,
+                phases=(RESTART, IDLE, KEY_ROTATED),
+            ),
+            _SMALL,
+        ),
+        (
+            Scene(
+                "storm",
+                "100 logins in 100 files, 100 edits",
+                indexes=100,
+                options=100,
+                per_output=1,
+                namespaces=10,
+                logins=10,
+                phases=(RESTART, STORM, SECRETS_CHANGED),
+                flags=_MANY_MINTS,
+                compared=False,
+            ),
+            _SMALL,
+        ),
+    ),
+    durations=Durations(idle=2, storm=1, life=_TOKEN_LIFE),
+    rounds=1,
+    most_rounds=3,
+)
+
+
+def chosen(plan: Plan, names: list[str]) -> tuple[tuple[Scene, Budget], ...]:
+    """The scenes of these names, where `growth` is all its sizes; every scene without a name.
+
+    Raises ValueError with what there is.
+    """
+    for name in names:
+        if not any(_is_meant(scene, name) for scene, _ in plan.scenes):
+            there = ", ".join(scene.name for scene, _ in plan.scenes)
+            raise ValueError(f"no scene {name!r}; there are {there}")
+    return tuple(
+        (scene, budget)
+        for scene, budget in plan.scenes
+        if not names or any(_is_meant(scene, name) for name in names)
+    )
+
+
+def _is_meant(scene: Scene, name: str) -> bool:
+    return scene.name == name or (scene in GROWTH and name == "growth")
