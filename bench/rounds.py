@@ -46,6 +46,9 @@ _LAG = re.compile(r"event loop lag over the last minute: p99 (\d+) ms, worst (\d
 _PATIENT = "--mint-patience=2m"
 """Counts are exact on a slow machine, too: no file goes without a login that is on its way."""
 
+_WRITES_PER_SECOND = 50
+"""What a machine that is busy with other things gets done."""
+
 _UNTIL_SECOND_LISTING = 6.5
 """Seconds without a request after which the listing that follows a start has been, too."""
 
@@ -162,12 +165,16 @@ class _OperatorRound:
 
     def _rotate_key(self, operator: OperatorProcess) -> None:
         if TOKEN_REFRESHED in self._scene.phases:
-            self._world.aws.cap_seconds = self._durations.life
+            # The refresh must not begin while the rotation is still being written.
+            pause = least_writes(self._scene, KEY_ROTATED) // _WRITES_PER_SECOND
+            self._world.aws.cap_seconds = self._durations.life + pause
         changes = other_logins(self._scene, self._world.aws)
         with self._phase(KEY_ROTATED, operator) as phase:
             mark, begun = self._plane.audit_mark(), time.time()
             asyncio.run(make(self._admin, changes, 0))
             self._await_writes(KEY_ROTATED, mark)
+        # The token that follows is not to be refreshed once more.
+        self._world.aws.cap_seconds = None
         _time(phase, requests_since(self._plane, mark), begun)
         phase.memory = memory_mib(operator.pid)
         self._keep_state()
