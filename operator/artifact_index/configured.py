@@ -1,6 +1,7 @@
 """What follows from the settings alone: margins, cloud clients, what a namespace may do."""
 
 from collections.abc import Callable
+from functools import cache
 
 from artifact_index.credentials.clouds import Clouds
 from artifact_index.credentials.code_artifact import CodeArtifact
@@ -38,8 +39,9 @@ def clouds_of(settings: Settings) -> Clouds:
 
 
 def policy_of(settings: Settings) -> Callable[[str], Policy]:
-    """What the administrator allows, by namespace."""
+    """What the administrator allows, by namespace; the same object each time."""
 
+    @cache
     def policy(namespace: str) -> Policy:
         return Policy(
             allow_http=settings.allow_http,

@@ -2,35 +2,24 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from artifact_index.api.conditions import READY, REFRESH_FAILING
-from artifact_index.api.timestamps import parse_time
+from artifact_index.api.conditions import REFRESH_FAILING
 from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.freshness import Margins
 from artifact_index.credentials.grants import GrantRequest
 from artifact_index.credentials.lease import Lease, Want
-from artifact_index.kube.errors import ApiError
-from artifact_index.reconcile.checks import (
-    SOURCE_CHECKS,
-    SPEC_CHECKS,
-    IndexFacts,
-    Policy,
-    Problem,
-    first_violation,
-    public_index_problem,
-    secret_is_forbidden,
-)
+from artifact_index.reconcile.attempts import Attempt, Attempts
+from artifact_index.reconcile.checks import Policy, Problem, public_index_problem
 from artifact_index.reconcile.conditions import condition_of
 from artifact_index.reconcile.digests import Digester
 from artifact_index.reconcile.formats import needs_login
-from artifact_index.reconcile.login import Login, login_of, scope_of
+from artifact_index.reconcile.login import Login
 from artifact_index.reconcile.memory import Memory
-from artifact_index.reconcile.records import IndexRecord, ObjectRef, OptionsRecord
-from artifact_index.reconcile.references import declared_outputs, secret_use
+from artifact_index.reconcile.records import IndexRecord, OptionsRecord
+from artifact_index.reconcile.references import declared_outputs
 from artifact_index.reconcile.refresh import refresh_request
-from artifact_index.reconcile.served import WITHDRAWN_AT_ONCE
 from artifact_index.reconcile.sources import SourceReader, Sources
 from artifact_index.reconcile.statuses import told_expiry
 from artifact_index.reconcile.store import Store
@@ -43,14 +32,6 @@ from artifact_index.reconcile.views import (
 
 _FORBIDDEN_RECHECK: Final = 30.0
 """Seconds after which a Secret is asked for again that the operator must not read."""
-
-
-@dataclass(slots=True)
-class _Attempt:
-    record: IndexRecord
-    scope: str | None
-    problem: Problem | None = None
-    login: Login | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +73,9 @@ class Gatherer:
         self._patience = patience
         self._now = now
         self._began = now()
+        self._attempts = Attempts(
+            store=store, memory=memory, digester=digester, policy=policy, now=now
+        )
 
     async def gather(self, options: OptionsRecord) -> Gathered:
         """The views of all selected indexes, after asking the broker for their logins.
@@ -111,67 +95,16 @@ class Gatherer:
 
     def spec_problem(self, record: IndexRecord) -> Problem | None:
         """What the spec alone tells of an index that nobody selects."""
-        return first_violation(SPEC_CHECKS, self._facts(record))
+        return self._attempts.spec_problem(record)
 
     async def _attempt(
         self, record: IndexRecord, options: OptionsRecord, reader: SourceReader
-    ) -> _Attempt:
-        scope = scope_of(record.spec, self._digester) if record.spec else None
-        facts = self._facts(record)
-        problem = first_violation(SPEC_CHECKS, facts)
-        if record.spec is not None and record.spec.suspend:
-            # It stands still whatever is wrong with it, but not against the administrator.
-            forbidden = problem is not None and problem.reason in WITHDRAWN_AT_ONCE
-            return _Attempt(record, scope, problem if forbidden else None)
-        again = self._takes_up_request(record, options)
-        if problem is None and facts.use is not None:
-            try:
-                secret = await reader.read(facts.use.name, again=again)
-            except ApiError as error:
-                if not error.forbidden:
-                    raise
-                # A matter of this one Secret; the other indexes must not wait for it.
-                return _Attempt(record, scope, secret_is_forbidden(facts.use, error.message))
-            facts = replace(facts, secret=secret)
-            problem = first_violation(SOURCE_CHECKS, facts)
-            if problem is not None and problem.reason in MISSING_REASONS:
-                facts = replace(facts, missing_for=self._missing_for(record))
-                problem = first_violation(SOURCE_CHECKS, facts)
-            self._note_missing(record, problem)
-        if problem is None and facts.account_use is not None:
-            account = await reader.read_account(facts.account_use.name, again=again)
-            facts = replace(facts, account=account, missing_for=self._missing_for(record))
-            problem = first_violation(SOURCE_CHECKS, facts)
-            self._note_missing(record, problem)
-        if problem is not None:
-            return _Attempt(record, scope, problem)
-        return _Attempt(record, scope, login=login_of(facts, self._digester))
+    ) -> Attempt:
+        suspended = record.spec is not None and record.spec.suspend
+        again = not suspended and self._takes_up_request(record, options)
+        return await self._attempts.attempt(record, reader, again=again)
 
-    def _facts(self, record: IndexRecord) -> IndexFacts:
-        use = secret_use(record.spec) if record.spec else None
-        secret = ObjectRef(record.ref.namespace, use.name) if use else None
-        return IndexFacts(
-            record,
-            self._policy(record.ref.namespace),
-            secret_is_output=secret is not None and self._store.is_output(secret),
-        )
-
-    def _missing_for(self, record: IndexRecord) -> float:
-        """Seconds since the Secret or key was first missed; a restart reads it from the status."""
-        since = self._memory.missing_since.get(record.uid)
-        if since is None:
-            ready = condition_of(record.decoded_status(), READY)
-            missed = ready is not None and ready["reason"] in MISSING_REASONS
-            since = parse_time(ready["lastTransitionTime"]) if ready and missed else self._now()
-        return max(0.0, self._now() - since)
-
-    def _note_missing(self, record: IndexRecord, problem: Problem | None) -> None:
-        if problem is None or problem.reason not in MISSING_REASONS:
-            self._memory.missing_since.pop(record.uid, None)
-        elif record.uid not in self._memory.missing_since:
-            self._memory.missing_since[record.uid] = self._now() - self._missing_for(record)
-
-    def _demand(self, options: OptionsRecord, attempts: list[_Attempt]) -> None:
+    def _demand(self, options: OptionsRecord, attempts: list[Attempt]) -> None:
         wants: list[Want] = []
         for attempt in attempts:
             login = attempt.login
@@ -211,7 +144,7 @@ class Gatherer:
         self._memory.reread_for[record.uid] = asked
         return True
 
-    def _view(self, attempt: _Attempt, options: OptionsRecord) -> IndexView:
+    def _view(self, attempt: Attempt, options: OptionsRecord) -> IndexView:
         login = attempt.login
         if login is None or attempt.scope is None:
             recheck_at = self._recheck_at(attempt)
@@ -233,7 +166,7 @@ class Gatherer:
             now=self._now(),
         )
 
-    def _recheck_at(self, attempt: _Attempt) -> float | None:
+    def _recheck_at(self, attempt: Attempt) -> float | None:
         """When a grace ends, or a Secret is asked for again that no re-read asks for."""
         if attempt.problem is None or attempt.problem.stalled:
             return None

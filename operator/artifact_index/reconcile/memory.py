@@ -11,6 +11,7 @@ from artifact_index.api.constants import CONTENT_DIGEST_ANNOTATION, SERVED_ANNOT
 from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.grants import Grant
 from artifact_index.reconcile.formats import UV_TOML_KEY
+from artifact_index.reconcile.kept_login import KeptLogin
 from artifact_index.reconcile.placement import Placed
 from artifact_index.reconcile.records import ObjectRef, OptionsRecord, OutputRecord
 from artifact_index.reconcile.recovery import recover_entries
@@ -27,7 +28,8 @@ class Memory:
     `served` is what the outputs hold by UID of the index; `allotted` are names by UID;
     `placements` are the last places of an index by the IndexOptions that gave them;
     `missing_since` is when a source Secret or key was first missed, by UID; `reread_for` is the
-    last refresh request for which an index's source was read again, by UID.
+    last refresh request for which an index's source was read again, by UID; `logins` is what was
+    last found of an index that passed its checks (see `Attempts`).
     """
 
     served: defaultdict[ObjectRef, dict[str, Served]] = field(
@@ -39,6 +41,7 @@ class Memory:
     )
     missing_since: dict[str, float] = field(default_factory=dict)
     reread_for: dict[str, int] = field(default_factory=dict)
+    logins: dict[ObjectRef, KeptLogin] = field(default_factory=dict)
     _placed_by: dict[ObjectRef, set[ObjectRef]] = field(default_factory=dict)
 
     def names_of(self, record: OptionsRecord) -> dict[str, str]:
@@ -85,7 +88,8 @@ class Memory:
         self.allotted.pop(options, None)
 
     def forget_index(self, ref: ObjectRef) -> None:
-        """The ArtifactIndex is gone."""
+        """The ArtifactIndex is gone, or nothing selects it."""
+        self.logins.pop(ref, None)
         for placed in self.placements.pop(ref, {}).values():
             self._forget_source(placed.record.uid)
 

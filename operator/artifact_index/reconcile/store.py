@@ -92,7 +92,8 @@ class Store:
             return set()
         self._selection.drop_index(old)
         self._forget_user(old)
-        return {options_key(options) for options in self._selection.selecting(old)}
+        concerned = {options_key(options) for options in self._selection.selecting(old)}
+        return concerned | {index_key(ref)}
 
     def selected(self, options: OptionsRecord) -> list[IndexRecord]:
         """The indexes that an IndexOptions selects, in no particular order."""
