@@ -10,7 +10,14 @@ import pytest
 
 from support.chart import RELEASE
 from support.control_plane import ControlPlane, wait_until
-from support.node.inspection import measure_start, operator_pod, operator_started, restarts
+from support.node.inspection import (
+    measure_start,
+    operator_pod,
+    operator_started,
+    pod_status,
+    probe,
+    restarts,
+)
 from support.node.node import Node
 from support.operator_process import OPERATOR_NAMESPACE
 from support.tour import Tour
@@ -115,6 +122,15 @@ def test_the_image_holds_no_shell_and_no_installer_and_its_pod_can_change_nothin
             "https://portal.sso.eu-west-1.amazonaws.com",
         ],
     }
+
+
+def test_its_probes_answer_and_the_kubelet_never_had_to_restart_it(
+    served: Tour, node: Node
+) -> None:
+    pod = operator_pod(node.plane)
+    address = pod_status(node.plane, pod)["podIP"]
+    assert [probe(address, path) for path in ("/healthz", "/readyz")] == [200, 200]
+    assert restarts(node.plane, pod) == 0
 
 
 def test_helm_test_finds_it_ready_and_leaves_nothing_behind(served: Tour) -> None:

@@ -7,7 +7,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from support.control_plane import ControlPlane, wait_until
 from support.operator_process import OPERATOR_NAMESPACE
@@ -40,10 +40,16 @@ def operator_pod(plane: ControlPlane, *, but: str = "") -> str:
 
 def restarts(plane: ControlPlane, pod: str) -> int:
     """How often the kubelet started the operator's container again."""
+    count: int = pod_status(plane, pod)["containerStatuses"][0]["restartCount"]
+    return count
+
+
+def pod_status(plane: ControlPlane, pod: str) -> dict[str, Any]:
+    """The status of a pod of the operator."""
     found = plane.read(f"{PODS}/{pod}")
     assert found is not None
-    count: int = found["status"]["containerStatuses"][0]["restartCount"]
-    return count
+    status: dict[str, Any] = found["status"]
+    return status
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def measure_start(plane: ControlPlane, *, but: str) -> Start:
     def answers() -> bool:
         nonlocal ready_at
         address = _address(plane, but)
-        if address is None or not _is_ready(address):
+        if address is None or probe(address, "/readyz") != http.HTTPStatus.OK:
             return False
         ready_at = time.clock_gettime(time.CLOCK_BOOTTIME)
         return True
@@ -91,13 +97,14 @@ def _address(plane: ControlPlane, but: str) -> str | None:
     return next((address for address in addresses if address), None)
 
 
-def _is_ready(address: str) -> bool:
+def probe(address: str, path: str) -> int:
+    """The status that the operator's pod answers with; 0 where nobody answers."""
     connection = http.client.HTTPConnection(address, HEALTH_PORT, timeout=1)
     try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == http.HTTPStatus.OK
+        connection.request("GET", path)
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return 0
     finally:
         connection.close()
 
