@@ -23,9 +23,8 @@ from support.uv_clients import NEWEST, cache_directory, uv_binary
 
 # The release of the Dockerfile's own base, with the same Python.
 SUITE = "trixie"
-MIRROR = "http://deb.debian.org/debian"
 BASE_PACKAGES = "ca-certificates,python3,python3-venv"
-_BASE_KEY = hashlib.sha256(f"{SUITE} {MIRROR} {BASE_PACKAGES}".encode()).hexdigest()[:12]
+_BASE_KEY = hashlib.sha256(f"{SUITE} {BASE_PACKAGES}".encode()).hexdigest()[:12]
 OPERATOR = "localhost/artifact-index-operator:1"
 BUILDER = "localhost/builder:1"
 BUILD_SECONDS = 900
@@ -141,7 +140,7 @@ def _ensure_base(store: _Store) -> str:
         root, archive = Path(scratch, "root"), Path(scratch, "root.tar")
         _run(
             *("debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}"),
-            *(SUITE, root, MIRROR),
+            *(SUITE, root),
         )
         _run("tar", "-C", root, "-cf", archive, ".")
         shutil.rmtree(root)
