@@ -222,6 +222,7 @@ class Operator:
     async def _stop(self) -> None:
         """End every part; what does not end in time is left to the end of the process."""
         self._stopping.set()
+        asyncio.get_running_loop().set_exception_handler(_pass_over_watches)
         logger.info("event loop lag over the last minute: %s", self.lag)
         self._pool.close()
         watches = self.health.tasks.pop("watches", None)
@@ -260,6 +261,12 @@ class Operator:
                 # The last of several answers is worth a pass at once, and each one before is not.
                 delay = _MORE_ANSWERS if self.broker.awaits(ref) else 0
                 self.queue.add(options_key(ref), delay)  # type: ignore[arg-type]
+
+
+def _pass_over_watches(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """At the end, kopf's watches cannot be closed in the middle of an event; nothing is lost."""
+    if "asyncgen" not in context:
+        loop.default_exception_handler(context)
 
 
 def _tame_the_collector() -> None:
