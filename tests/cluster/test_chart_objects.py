@@ -48,8 +48,9 @@ def values_of(path: Path) -> dict[str, Any]:
 def dry_run(plane: ControlPlane, *objects: Mapping[str, Any]) -> str:
     """Have the API server check objects strictly; returns its warnings."""
     answer = plane.kubectl(
-        "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict",
-        "-f", "-", input=yaml.safe_dump_all(objects),
+        # Under kubectl's own name it warns of what other tests have applied before.
+        "apply", "--server-side", "--field-manager=chart-check", "--force-conflicts",
+        "--dry-run=server", "--validate=strict", "-f", "-", input=yaml.safe_dump_all(objects),
     )  # fmt: skip
     return answer.stderr
 
