@@ -11,6 +11,7 @@ from bench.bytecode import compile_into
 from bench.growth import growth, growth_table
 from bench.phase import Phase
 from bench.plot import plot
+from bench.profile import profile, profile_table
 from bench.report import as_json, machine, medians, table
 from bench.rounds import run_round
 from bench.scene import Scene
@@ -29,6 +30,9 @@ def main() -> int:
     )  # fmt: skip
     parser.add_argument("--json", type=Path, help="write all numbers there as well")
     parser.add_argument("--plot", type=Path, help="draw the growth there, as SVG")
+    parser.add_argument(
+        "--profile", action="store_true", help="where the CPU goes, instead of time and budgets"
+    )
     asked = parser.parse_args()
     plan = SMALL if asked.small else FULL
     if asked.rounds:
@@ -37,7 +41,17 @@ def main() -> int:
         plan = replace(plan, scenes=chosen(plan, asked.scene))
     except ValueError as error:
         parser.error(str(error))
+    if asked.profile:
+        return _profile(plan)
     return _run(plan, asked.json, asked.plot)
+
+
+def _profile(plan: Plan) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        env = compile_into(Path(folder))
+        for scene, _ in plan.scenes:
+            print(f"\n{scene.title}\n{profile_table(profile(scene, env))}", flush=True)
+    return 0
 
 
 def _run(plan: Plan, json_path: Path | None, plot_path: Path | None) -> int:

@@ -43,13 +43,13 @@ from support.world import World, open_world
 
 _LAG = re.compile(r"event loop lag over the last minute: p99 (\d+) ms, worst (\d+) ms")
 
-_PATIENT = "--mint-patience=2m"
+PATIENT = "--mint-patience=2m"
 """Counts are exact on a slow machine, too: no file goes without a login that is on its way."""
 
 _WRITES_PER_SECOND = 50
 """What a machine that is busy with other things gets done."""
 
-_UNTIL_SECOND_LISTING = 6.5
+UNTIL_SECOND_LISTING = 6.5
 """Seconds without a request after which the listing that follows a start has been, too."""
 
 
@@ -79,7 +79,7 @@ def run_round(scene: Scene, durations: Durations, env: dict[str, str]) -> list[P
     with fresh_server() as plane, open_world(plane) as world:
         _prepare(scene, world)
         written = [phase for phase in operated.phases if phase.name in WITH_BARE_LOOP]
-        _run_bare_loop(world, waves, written, env, _deadline(scene))
+        _run_bare_loop(world, waves, written, env, deadline_of(scene))
     return operated.phases
 
 
@@ -88,7 +88,7 @@ def _prepare(scene: Scene, world: World) -> None:
     asyncio.run(create(world.plane.kubeconfig_admin, scene.objects(world.aws)))
 
 
-def _deadline(scene: Scene) -> float:
+def deadline_of(scene: Scene) -> float:
     """Seconds that any phase may take before the bench gives up."""
     return 180.0 + 0.05 * least_writes(scene, COLD_START)
 
@@ -105,7 +105,7 @@ class _OperatorRound:
         self._env = env
         self._plane = world.plane
         self._admin = world.plane.kubeconfig_admin
-        self._deadline = _deadline(scene)
+        self._deadline = deadline_of(scene)
         self.phases: list[Phase] = []
         self.states: list[Snapshot] = []
 
@@ -131,7 +131,7 @@ class _OperatorRound:
 
     @contextmanager
     def _stopped_at_the_end(self) -> Iterator[OperatorProcess]:
-        operator = self._world.operator(_PATIENT, *self._scene.flags, **self._env)
+        operator = self._world.operator(PATIENT, *self._scene.flags, **self._env)
         try:
             yield operator
         finally:
@@ -153,7 +153,7 @@ class _OperatorRound:
             mark, begun = self._plane.audit_mark(), time.monotonic()
             operator.start()
             phase.ready = time.monotonic() - begun
-            await_quiet(self._plane, mark, _UNTIL_SECOND_LISTING, seconds=self._deadline)
+            await_quiet(self._plane, mark, UNTIL_SECOND_LISTING, seconds=self._deadline)
         phase.memory = memory_mib(operator.pid)
 
     def _idle(self, operator: OperatorProcess) -> None:

@@ -25,7 +25,10 @@ class OperatorDied(Exception):
 
 
 class OperatorProcess:
-    """`python -m artifact_index run` against one API server; its log is kept in memory."""
+    """`python -m artifact_index run` against one API server; its log is kept in memory.
+
+    `module` may be another one that takes the same arguments.
+    """
 
     def __init__(
         self,
@@ -34,9 +37,10 @@ class OperatorProcess:
         flags: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         namespace: str = OPERATOR_NAMESPACE,
+        module: str = "artifact_index",
     ) -> None:
         self._command = [
-            *(sys.executable, "-m", "artifact_index", "run", "--kubeconfig", str(kubeconfig)),
+            *(sys.executable, "-m", module, "run", "--kubeconfig", str(kubeconfig)),
             *("--operator-namespace", namespace),
             *("--health-host", "127.0.0.1", "--health-port", "0"),
             *flags,
