@@ -36,6 +36,7 @@ from artifact_index.reconcile.sources import Sources
 from artifact_index.reconcile.store import Key, Store, options_key
 from artifact_index.reconcile.subject_tokens import SubjectTokens
 from artifact_index.reconcile.urgency import urgency_of
+from artifact_index.reconcile.write_budget import WriteBudget
 from artifact_index.settings import Settings
 
 _FIRST_WAVE: Final = 5.0
@@ -89,7 +90,8 @@ class Operator:
         self._pool = CloudPool(clouds_of(settings).grant, threads=settings.cloud_threads)
         self.store = Store()
         self.memory = Memory()
-        self.queue = WorkQueue(urgency=urgency_of(self.memory, margins), rng=self._rng)
+        urgency = urgency_of(self.memory, margins)
+        self.queue = WorkQueue(urgency=urgency, rng=self._rng)
         self.broker = Broker(
             grant=SubjectTokens(api, self._pool.grant).grant,
             digest=digester.request,
@@ -132,12 +134,15 @@ class Operator:
             patience=settings.mint_patience,
             now=time.time,
         )
+        budget = WriteBudget(settings.writes_per_second, settings.write_burst)
         self.reconciler = Reconciler(
             store=self.store,
             queue=self.queue,
             gatherer=gatherer,
-            applier=Applier(api=api, store=self.store, digester=digester),
-            recorder=Recorder(api=api, store=self.store),
+            applier=Applier(
+                api=api, store=self.store, digester=digester, budget=budget, urgency=urgency
+            ),
+            recorder=Recorder(api=api, store=self.store, budget=budget),
             broker=self.broker,
             memory=self.memory,
             digester=digester,

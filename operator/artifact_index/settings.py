@@ -46,6 +46,12 @@ def _parse_count(text: str) -> int:
     return int(text)
 
 
+def _parse_rate(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("must be a whole number, 0 for no bound")
+    return int(text)
+
+
 def _parse_port(text: str) -> int:
     if not _NUMBER.fullmatch(text) or int(text) > 65535:
         raise ValueError("must be a port number from 0 to 65535")
@@ -182,6 +188,13 @@ class Settings:
     mints_per_second: int = _setting(
         10, _parse_count, "tokens asked for in one second at most, in all; the most urgent go first"
     )
+    writes_per_second: int = _setting(
+        1000,
+        _parse_rate,
+        "writes to the API server in one second at most, in the long run, 0 = no bound; outputs go "
+        "before statuses, and what has little life left before what has much",
+    )
+    write_burst: int = _setting(1000, _parse_count, "writes to the API server at once at most")
     workers: int = _setting(16, _parse_count, "objects reconciled at the same time")
     cloud_threads: int = _setting(16, _parse_count, "cloud calls made at the same time")
     cloud_connect_timeout: float = _setting(

@@ -32,6 +32,7 @@ from artifact_index.reconcile.resync import Resync
 from artifact_index.reconcile.sources import Sources
 from artifact_index.reconcile.store import Key, Store, index_key, options_key
 from artifact_index.reconcile.urgency import urgency_of
+from artifact_index.reconcile.write_budget import WriteBudget
 from support.memory_port import MemoryPort
 from support.reconcile_builders import (
     CANARY,
@@ -78,7 +79,8 @@ class Engine:
         self.meter = RecordingMeter()
         self.store, self.memory = Store(), Memory()
         rng = random.Random(1)
-        self.queue = WorkQueue(urgency=urgency_of(self.memory, MARGINS), rng=rng)
+        urgency, budget = urgency_of(self.memory, MARGINS), WriteBudget()
+        self.queue = WorkQueue(urgency=urgency, rng=rng)
         self.broker = Broker(
             grant=self._grant,
             digest=DIGESTER.request,
@@ -116,8 +118,10 @@ class Engine:
             store=self.store,
             queue=self.queue,
             gatherer=gatherer,
-            applier=Applier(api=self.port, store=self.store, digester=DIGESTER),
-            recorder=Recorder(api=self.port, store=self.store),
+            applier=Applier(
+                api=self.port, store=self.store, digester=DIGESTER, budget=budget, urgency=urgency
+            ),
+            recorder=Recorder(api=self.port, store=self.store, budget=budget),
             broker=self.broker,
             memory=self.memory,
             digester=DIGESTER,

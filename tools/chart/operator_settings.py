@@ -12,6 +12,7 @@ from artifact_index.settings import OneOf, setting_fields
 SET_BY_THE_CHART: Final = {"namespaces": "watchNamespaces"}
 """Settings that another value stands for, since the permissions follow from it as well."""
 
+_BOUNDLESS_AT_0: Final = {"writes_per_second"}
 _DURATION: Final = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
 _ITEM_PATTERNS: Final = {
     "operator_identity_namespaces": r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(=[^,]+)?$",
@@ -58,7 +59,8 @@ def _type_of(setting: SettingField[Any]) -> Any:
         return bool
     if isinstance(default, int):
         # 0 stands for any free port, which neither a probe nor a Service could find.
-        return Annotated[int, Field(ge=1, le=65535 if name.endswith("_port") else None)]
+        least = 0 if name in _BOUNDLESS_AT_0 else 1
+        return Annotated[int, Field(ge=least, le=65535 if name.endswith("_port") else None)]
     if isinstance(default, float):
         return _text(_DURATION)
     return _text(r"^https?://[^\s/?#]+") if name.endswith("_url") else str

@@ -1,6 +1,6 @@
 """Writing the outputs of one IndexOptions, and taking away those that it no longer names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from artifact_index.api import reason_names as reasons
@@ -13,7 +13,8 @@ from artifact_index.reconcile.outputs import RELEASE_PATCH, DesiredOutput
 from artifact_index.reconcile.ownership import belongs_to, ownership_problem
 from artifact_index.reconcile.records import OptionsRecord, OutputRecord, OutputRef, output_record
 from artifact_index.reconcile.references import declared_outputs
-from artifact_index.reconcile.store import Store
+from artifact_index.reconcile.store import Key, Store, options_key
+from artifact_index.reconcile.write_budget import WriteBudget
 
 RESOURCES: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
 
@@ -30,10 +31,20 @@ class Applied:
 class Applier:
     """Makes outputs as they ought to be: no write where nothing differs, and hardly a read."""
 
-    def __init__(self, *, api: KubePort, store: Store, digester: Digester) -> None:
+    def __init__(
+        self,
+        *,
+        api: KubePort,
+        store: Store,
+        digester: Digester,
+        budget: WriteBudget,
+        urgency: Callable[[Key], float],
+    ) -> None:
         self._api = api
         self._store = store
         self._digester = digester
+        self._budget = budget
+        self._urgency = urgency
 
     async def owner_is_there(self, options: OptionsRecord) -> bool:
         """Whether an IndexOptions that lost an output is still there itself. Raises ApiError.
@@ -90,7 +101,7 @@ class Applier:
         existing = self._store.outputs.get(output.ref)
         if existing is None:
             try:
-                return await self._create(output)
+                return await self._create(options, output)
             except ApiError as error:
                 if not error.already_exists:
                     raise
@@ -98,25 +109,29 @@ class Applier:
             # The watch does not show objects without our label, so what is known may be old.
             existing = await self._read(output.ref)
             if existing is None:
-                return await self._create(output)
+                return await self._create(options, output)
         problem = ownership_problem(existing, options, self._other_uids(options))
         if problem is not None or output.is_met_by(existing):
             return problem
-        return await self._patch(output, existing)
+        return await self._patch(options, output, existing)
 
-    async def _create(self, output: DesiredOutput) -> Problem | None:
+    async def _create(self, options: OptionsRecord, output: DesiredOutput) -> Problem | None:
         resource = RESOURCES[output.ref.kind]
+        await self._turn(options)
         body = await self._api.create(resource, output.ref.namespace, output.creation())
         self._observe(output.ref.kind, body)
         return None
 
-    async def _patch(self, output: DesiredOutput, existing: OutputRecord) -> Problem | None:
+    async def _patch(
+        self, options: OptionsRecord, output: DesiredOutput, existing: OutputRecord
+    ) -> Problem | None:
         kind, namespace, name = output.ref
+        await self._turn(options)
         try:
             body = await self._api.patch(RESOURCES[kind], namespace, name, output.patch(existing))
         except ApiError as error:
             if error.not_found:
-                return await self._create(output)
+                return await self._create(options, output)
             if error.invalid or error.conflict:
                 # Another object has the name by now: the next attempt reads it.
                 self._store.drop_output(output.ref, existing.uid)
@@ -136,12 +151,16 @@ class Applier:
 
     async def _remove(self, options: OptionsRecord, existing: OutputRecord) -> None:
         kind, namespace, name = existing.ref
+        await self._turn(options)
         if options.spec is not None and options.spec.deletion_policy == "Retain":
             body = {"metadata": {"uid": existing.uid, **RELEASE_PATCH}}
             await self._api.patch(RESOURCES[kind], namespace, name, body)
         else:
             await self._api.delete(RESOURCES[kind], namespace, name, uid=existing.uid)
         self._store.drop_output(existing.ref, existing.uid)
+
+    async def _turn(self, options: OptionsRecord) -> None:
+        await self._budget.output(self._urgency(options_key(options.ref)))
 
     def _observe(self, kind: str, body: dict[str, object]) -> OutputRecord:
         record = output_record(kind, body, self._digester)

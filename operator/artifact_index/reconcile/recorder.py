@@ -19,6 +19,7 @@ from artifact_index.reconcile.records import (
     status_bytes,
 )
 from artifact_index.reconcile.store import Store
+from artifact_index.reconcile.write_budget import WriteBudget
 
 _LONGEST_EVENT: Final = 1024
 """Characters of an event's message that the API server takes."""
@@ -29,9 +30,10 @@ logger = logging.getLogger(__name__)
 class Recorder:
     """Writes statuses, and one event for each transition that a person should hear of."""
 
-    def __init__(self, *, api: KubePort, store: Store) -> None:
+    def __init__(self, *, api: KubePort, store: Store, budget: WriteBudget) -> None:
         self._api = api
         self._store = store
+        self._budget = budget
 
     async def record_options(self, record: OptionsRecord, status: Status, now: float) -> None:
         """Write the status of an IndexOptions. Raises ApiError."""
@@ -56,6 +58,7 @@ class Recorder:
         metadata = {"uid": record.uid, "resourceVersion": str(record.resource_version)}
         patch = {"metadata": metadata, "status": status_patch(record.stored_status(), status)}
         namespace, name = record.ref
+        await self._budget.status()
         try:
             body = await self._api.patch(resource, namespace, name, patch, subresource="status")
         except ApiError as error:
@@ -95,6 +98,7 @@ class Recorder:
             "lastTimestamp": time,
             "count": 1,
         }
+        await self._budget.event()
         try:
             await self._api.create(EVENTS, record.ref.namespace, dict(event))
         except ApiError as error:
