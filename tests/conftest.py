@@ -4,11 +4,22 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support import chart
 from support.control_plane import ControlPlane, ControlPlaneUnavailable
 from support.operator_process import OperatorProcess
 from support.world import World, open_world
+
+# How long an example takes is a matter of what else the machine does. In CI the examples are the
+# same each time, so that a change fails by what it changed; by hand they are new ones.
+settings.register_profile(
+    "any machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("CI") == "true",
+)
+settings.load_profile("any machine")
 
 
 def _not_run(reporter: pytest.TerminalReporter) -> int:

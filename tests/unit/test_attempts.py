@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
@@ -188,7 +188,6 @@ async def test_an_attempt_after_a_change_is_what_a_fresh_one_is(spec: str, chang
     await same_as_fresh(scene)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(sorted(CHANGES)), max_size=12))
 def test_an_attempt_after_any_history_is_what_a_fresh_one_is(history: list[str]) -> None:
     async def run() -> None:

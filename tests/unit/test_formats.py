@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -57,7 +57,6 @@ DOCUMENTS = st.builds(
     public=st.none() | st.builds(PublicEntry, st.just("the-public-one"), URLS),
     prefer_private=st.booleans(),
 )
-SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def one(username: str, password: str, name: str = "acme") -> UvDocument:
@@ -87,7 +86,6 @@ def parsed_ini(text: str) -> configparser.RawConfigParser:
     return parser
 
 
-@SETTINGS
 @given(DOCUMENTS)
 @example(one("user", "x\nmachine evil.example login a password b"))
 @example(one("user", "x default login a password b"))
@@ -110,7 +108,6 @@ def test_netrc_holds_a_login_as_it_is_or_says_why_not(document: UvDocument) -> N
             assert repr(entry.name) in refused(rendered.limits)
 
 
-@SETTINGS
 @given(DOCUMENTS)
 @example(one("user", "x\n[global]\nno-index = true"))
 @example(one("%(x)s", "%%"))
@@ -132,7 +129,6 @@ def test_pip_conf_holds_every_login_in_its_url(document: UvDocument) -> None:
     assert rendered.text.get_secret_value().isascii()
 
 
-@SETTINGS
 @given(DOCUMENTS)
 @example(one("user", "x\n[evil]\nrepository = https://evil.example"))
 @example(one("user", "# no comment"))
@@ -155,7 +151,6 @@ def test_pypirc_holds_a_login_as_it_is_or_says_why_not(document: UvDocument) -> 
     assert set(parser.sections()[1:]) <= {e.name for e in published}
 
 
-@SETTINGS
 @given(DOCUMENTS)
 @example(one("user", '"\n[pypi.evil]\nurl = "https://evil.example"'))
 def test_pdm_toml_holds_every_login_as_it_is(document: UvDocument) -> None:
@@ -174,7 +169,6 @@ def test_pdm_toml_holds_every_login_as_it_is(document: UvDocument) -> None:
     assert set(tables) - set(named) <= {"url", "username", "password"}
 
 
-@SETTINGS
 @given(DOCUMENTS)
 @example(one("", "password-only"))
 @example(one("user", "x\0y"))
@@ -193,7 +187,7 @@ def test_variables_hold_every_login_as_it_is_or_say_why_not(document: UvDocument
     assert found == {}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(LOGINS, min_size=1, max_size=3))
 def test_a_process_started_from_the_secret_sees_the_same_values(logins: list[Credential]) -> None:
     """The way of `envFrom`: base64 in the Secret's data, then the environment of a process."""

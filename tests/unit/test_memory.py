@@ -239,7 +239,7 @@ def restart_is_quiet(cases: Mapping[str, Case], spec: dict[str, Any]) -> None:
     assert [one.expires_at for one in third] == [one.expires_at for one in second]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     cases=st.lists(st.sampled_from(sorted(CASES)), min_size=1, max_size=6),
     outputs=st.sampled_from(sorted(OUTPUTS)),

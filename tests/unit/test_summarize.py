@@ -501,7 +501,7 @@ PROBLEMS = st.none() | st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     passes=st.lists(PASSES, min_size=1, max_size=3),
     spec=OPTIONS_SPECS,
