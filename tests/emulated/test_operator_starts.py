@@ -93,9 +93,13 @@ def test_nothing_is_written_before_every_kind_was_listed(world: EmulatedWorld) -
     operator.start(wait=False)
     wait_until(lambda: requests.count("list", "configmaps") == 1, "the last listing", 15)
     [last] = requests.matching("list", "configmaps")
-    while not last.status:
-        assert requests.writes() == []
-        time.sleep(0.01)
+
+    def listed_and_quiet_until_then() -> bool:
+        ended = bool(last.status)
+        assert ended or requests.writes() == []
+        return ended
+
+    wait_until(listed_and_quiet_until_then, "the end of the last listing", 15)
     world.wait_served("early", *(f"index-{number}" for number in range(5)))
     operator.stop()
 

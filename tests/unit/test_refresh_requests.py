@@ -80,6 +80,14 @@ class Scene:
         await asyncio.gather(self.runner, return_exceptions=True)
         await self.broker.close()
 
+    async def restart(self) -> None:
+        """With the token that the outputs hold."""
+        held = self.lease.grant
+        assert held is not None
+        await self.stop()
+        self.start()
+        self.broker.seed("login", held)
+
     def now(self) -> float:
         return EPOCH + asyncio.get_running_loop().time()
 
@@ -229,11 +237,7 @@ async def test_a_restart_in_between_costs_no_second_mint(scene: Scene) -> None:
     await scene.begin()
     scene.want(EPOCH + 100)
     await asyncio.sleep(10)
-    held = scene.lease.grant
-    assert held is not None
-    await scene.stop()
-    scene.start()
-    scene.broker.seed("login", held)
+    await scene.restart()
     scene.want(EPOCH + 100)
     await asyncio.sleep(60)
     assert len(scene.asked) == 2
@@ -241,11 +245,7 @@ async def test_a_restart_in_between_costs_no_second_mint(scene: Scene) -> None:
 
 async def test_a_restart_before_the_mint_makes_up_for_it(scene: Scene) -> None:
     await scene.begin()
-    held = scene.lease.grant
-    assert held is not None
-    await scene.stop()
-    scene.start()
-    scene.broker.seed("login", held)
+    await scene.restart()
     scene.want(EPOCH + 100)
     await asyncio.sleep(60)
     assert len(scene.asked) == 2
