@@ -15,10 +15,10 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from urllib.parse import quote, unquote, urlsplit
 
 from support.request_log import IndexRequest, RequestLog
+from support.served import Served
 from support.uploads import uploaded_file
 from support.wheels import Wheel, normalized
 
@@ -56,7 +56,7 @@ class Repository:
             self.wheels.setdefault(normalized(wheel.name), {})[wheel.filename] = wheel
 
 
-class IndexServer:
+class IndexServer(Served):
     """The server as a context manager. Repositories may be added and changed while it runs.
 
     uv takes two ports for two hosts. With the `log` of another server the order of the requests to
@@ -71,23 +71,7 @@ class IndexServer:
         self._repositories: dict[str, Repository] = {}
         handler = type("_BoundHandler", (_Handler,), {"index": self})
         self._server = _Server((address, port), handler)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
-
-    def __enter__(self) -> "IndexServer":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(self._server)
 
     @property
     def netloc(self) -> str:

@@ -6,15 +6,15 @@ import socketserver
 import ssl
 import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from support.control_plane.certificates import Authority
+from support.served import Served
 
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-class TlsProxy:
+class TlsProxy(Served):
     """Answers CONNECT for some hosts with certificates of its own authority.
 
     What comes through the tunnel goes to one server on loopback, in clear text. `asked` lists the
@@ -30,26 +30,12 @@ class TlsProxy:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(pair.certificate, pair.key)
         self._server = _Server(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        super().__init__(self._server)
 
     @property
     def url(self) -> str:
         """As HTTPS_PROXY takes it."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def _handler(self) -> type[socketserver.BaseRequestHandler]:
         proxy = self
