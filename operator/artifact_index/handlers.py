@@ -18,6 +18,7 @@ from artifact_index.api.constants import (
     INDEX_OPTIONS_PLURAL,
     VERSION,
 )
+from artifact_index.kopf_state import NoDiffBase, NoMemories, NoProgress
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import ApiError, with_remedy
 from artifact_index.kube.port import LIST_PAGE
@@ -90,6 +91,7 @@ async def watch(
     tasks = await kopf.spawn_tasks(
         registry=registry(),
         settings=settings(patience),
+        memories=NoMemories(),
         memo=memo,
         clusterwide=not namespaces,
         namespaces=namespaces,
@@ -187,41 +189,3 @@ class Backoffs:
             yield wait
             spent += wait
             previous, delay = delay, min(_LONGEST_BACKOFF, previous + delay)
-
-
-class NoDiffBase(kopf.DiffBaseStorage):
-    """No last state is kept in the objects, since no handler asks for differences.
-
-    kopf's own would copy each object once more, and would give up on an object whose annotation of
-    that purpose, which anybody may write, is no JSON.
-    """
-
-    def build(self, **_: Any) -> Any:
-        """Nothing of the object is compared."""
-        return {}
-
-    def fetch(self, **_: Any) -> None:
-        """Nothing was kept."""
-
-    def store(self, **_: Any) -> None:
-        """Keep nothing."""
-
-
-class NoProgress(kopf.ProgressStorage):
-    """No progress of handlers is kept in the objects: ours have none."""
-
-    def fetch(self, **_: Any) -> None:
-        """Nothing was kept."""
-
-    def store(self, **_: Any) -> None:
-        """Keep nothing."""
-
-    def purge(self, **_: Any) -> None:
-        """There is nothing to take away."""
-
-    def touch(self, **_: Any) -> None:
-        """Never touch an object."""
-
-    def clear(self, *, essence: Any) -> Any:
-        """There is nothing of it in the compared state."""
-        return essence

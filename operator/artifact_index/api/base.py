@@ -35,15 +35,14 @@ class ApiModel(BaseModel):
         for rule in self.rules:
             if not rule.holds(self):
                 raise broken(rule.message)
-        # Ten thousand objects are held: equal sets of given fields are one set (nothing changes
-        # it, the model is frozen). That is half of a small model's memory.
-        shared = _one_of_equal(frozenset(self.model_fields_set))
+        # Equal sets of given fields are one set: that is half of a small model's memory.
+        shared = _one_set(frozenset(self.model_fields_set))
         object.__setattr__(self, "__pydantic_fields_set__", shared)
         return self
 
 
 @lru_cache(maxsize=1024)
-def _one_of_equal(names: frozenset[str]) -> set[str]:
+def _one_set(names: frozenset[str]) -> set[str]:
     return set(names)
 
 

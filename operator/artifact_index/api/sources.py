@@ -14,6 +14,7 @@ from artifact_index.api.identities import (
     Impersonate,
 )
 from artifact_index.api.rules import Rules, matching
+from artifact_index.api.sharing import SHARED
 
 EndpointType = Literal["IPv4", "DualStack"]
 
@@ -103,7 +104,7 @@ class CodeArtifactSource(ApiModel):
     endpoint_type: EndpointType = "IPv4"
     """Kind of endpoint to ask for: IPv4 only, or IPv4 and IPv6 (DualStack)."""
 
-    auth: CodeArtifactAuth | None = None
+    auth: Annotated[CodeArtifactAuth | None, SHARED] = None
     """Which identity asks for the token. Absent: the operator's own, as with
     `operatorIdentity: {}`."""
 
@@ -164,11 +165,11 @@ class GoogleArtifactRegistrySource(ApiModel):
     """Host instead of `LOCATION-python.pkg.dev`, with an optional port, for sovereign clouds and
     Private Service Connect. `http://` may stand before it where the administrator allows it."""
 
-    auth: GoogleArtifactRegistryAuth | None = None
+    auth: Annotated[GoogleArtifactRegistryAuth | None, SHARED] = None
     """Which identity asks for the token. Absent: the operator's own, as with
     `operatorIdentity: {}`."""
 
-    impersonate: Impersonate | None = None
+    impersonate: Annotated[Impersonate | None, SHARED] = None
     """A service account that this identity impersonates first; the token is then that
     account's."""
 
@@ -187,7 +188,7 @@ class UrlSecretRef(ApiModel):
 class PreauthenticatedSource(ApiModel):
     """An index whose complete URL, login included, stands in a Secret."""
 
-    url_secret_ref: UrlSecretRef
+    url_secret_ref: Annotated[UrlSecretRef, SHARED]
     """The Secret with the URL. The URL is used as it stands."""
 
 
@@ -232,7 +233,7 @@ class BasicAuthSource(ApiModel):
     ) = None
     """The user name, where it is no secret; may be empty. Absent: it is read from the Secret."""
 
-    secret_ref: BasicAuthSecretRef
+    secret_ref: Annotated[BasicAuthSecretRef, SHARED]
     """The Secret with the password or token, and with the user name unless `username` is set."""
 
 

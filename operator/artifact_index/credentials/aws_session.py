@@ -4,11 +4,14 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.credentials.aws_errors import parse_retry_after
 from artifact_index.credentials.sdk_logs import quiet_sdks
+
+_SERVICES: Final = ("codeartifact", "sts", "sso", "oidc", "portal.sso", "signin")
+"""Those of the calls themselves and of boto3's ways to find the operator's own identity."""
 
 
 class AwsSession:
@@ -97,6 +100,7 @@ class AwsSession:
             )
         )
         session.register("before-parse.codeartifact", self._readable_retry_after)
+        _forget_other_services(session)
         return boto3.Session(botocore_session=session)
 
     def _readable_retry_after(self, response_dict: dict[str, Any], **_: object) -> None:
@@ -107,3 +111,14 @@ class AwsSession:
             return
         seconds = parse_retry_after(given, now=self._now())
         headers["Retry-After"] = "0" if seconds is None else str(math.ceil(seconds))
+
+
+def _forget_other_services(session: Any) -> None:
+    """The endpoints of 300 services that no login needs are 6 MiB.
+
+    botocore keeps what its loader has read, and takes the partition's pattern for a service that
+    it knows nothing of.
+    """
+    for partition in session.get_component("data_loader").load_data("endpoints")["partitions"]:
+        services = partition["services"]
+        partition["services"] = {name: services[name] for name in _SERVICES if name in services}

@@ -5,7 +5,6 @@ memory and twice the CPU per request. What remains of the client is its TLS, log
 """
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from importlib import metadata
@@ -16,6 +15,7 @@ import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config import ConfigException
+from pydantic_core import from_json
 
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.kube.errors import UNREACHABLE, ApiError, error_from_response, shorten
@@ -235,7 +235,8 @@ def _object_in(answer: aiohttp.ClientResponse, content: bytes, *, sensitive: boo
             answer.status, answer.reason or "", answer.headers, content, sensitive=sensitive
         )
     try:
-        parsed: Any = json.loads(content)
+        # Equal short strings of all answers become one string; a Secret's values are not kept so.
+        parsed: Any = from_json(content, cache_strings="keys" if sensitive else "all")
     except ValueError:
         parsed = None
     if not isinstance(parsed, dict):

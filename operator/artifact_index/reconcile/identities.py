@@ -1,5 +1,7 @@
 """From a checked index to who logs in: the identity with all that tells it from others. Pure."""
 
+from collections.abc import Hashable, Mapping
+
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.api.identities import GoogleServiceAccountRef
 from artifact_index.api.sources import CodeArtifactSource, GoogleArtifactRegistrySource
@@ -26,15 +28,13 @@ def aws_identity(
 ) -> tuple[Identity, Material]:
     """Who asks AWS, before any role is assumed."""
     if source.auth and (reference := source.auth.secret_ref):
-        secret = source_secret_of(facts)
-        material = {
-            "access_key_id": secret.values[reference.access_key_id_key],
-            "secret_access_key": secret.values[reference.secret_access_key_key],
+        keys = {
+            "access_key_id": reference.access_key_id_key,
+            "secret_access_key": reference.secret_access_key_key,
         }
-        session = reference.session_token_key
-        if session is not None:
-            material["session_token"] = secret.values[session]
-        return _secret_identity(facts, secret, material, digester), material
+        if reference.session_token_key is not None:
+            keys["session_token"] = reference.session_token_key
+        return _secret_login(facts, reference, keys, digester)
     if source.auth and (chosen := source.auth.service_account_ref):
         account = _account(facts)
         exchange = chosen.role_arn or account.role_arn
@@ -66,9 +66,7 @@ def google_identity(
 ) -> tuple[Identity, Material]:
     """Who asks Google, before any service account is impersonated."""
     if source.auth and (reference := source.auth.secret_ref):
-        secret = source_secret_of(facts)
-        material = {"key_json": secret.values[reference.key]}
-        return _secret_identity(facts, secret, material, digester), material
+        return _secret_login(facts, reference, {"key_json": reference.key}, digester)
     if source.auth and (chosen := source.auth.service_account_ref):
         exchange, audience = _provider(chosen)
         audiences = chosen.audiences or (audience,)
@@ -125,12 +123,19 @@ def _account_identity(
     )
 
 
-def _secret_identity(
-    facts: IndexFacts, secret: SourceRecord, material: Material, digester: Digester
-) -> SecretIdentity:
-    values = {key: value.get_secret_value() for key, value in material.items()}
-    return SecretIdentity(
-        namespace=facts.record.ref.namespace,
-        secret_uid=secret.uid,
-        digest=digester.material(values),
-    )
+def _secret_login(
+    facts: IndexFacts, reference: Hashable, keys: Mapping[str, str], digester: Digester
+) -> tuple[SecretIdentity, Material]:
+    """The login that `reference` makes of a Secret's `keys`: one for all indexes that name it."""
+    secret = source_secret_of(facts)
+    login: tuple[SecretIdentity, Material] | None = secret.logins.get(reference)
+    if login is None:
+        material = {name: secret.values[key] for name, key in keys.items()}
+        values = {name: value.get_secret_value() for name, value in material.items()}
+        identity = SecretIdentity(
+            namespace=facts.record.ref.namespace,
+            secret_uid=secret.uid,
+            digest=digester.material(values),
+        )
+        login = secret.logins[reference] = identity, material
+    return login

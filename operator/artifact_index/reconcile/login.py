@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.sharing import one_of_equal
 from artifact_index.api.sources import (
     BasicAuthSource,
     CodeArtifactSource,
@@ -135,13 +136,15 @@ def google_index_url(source: GoogleArtifactRegistrySource) -> str:
 def _code_artifact(source: CodeArtifactSource, facts: IndexFacts, digester: Digester) -> Login:
     identity, material = aws_identity(source, facts, digester)
     role = aws_role(source, facts.record.ref.namespace)
-    token = CodeArtifactTokenRequest(
-        region=source.region,
-        domain=source.domain,
-        domain_owner=source.domain_owner,
-        duration=source.token_duration.seconds,
-        identity=identity,
-        role=role,
+    token = one_of_equal(
+        CodeArtifactTokenRequest(
+            region=source.region,
+            domain=source.domain,
+            domain_owner=source.domain_owner,
+            duration=source.token_duration.seconds,
+            identity=identity,
+            role=role,
+        )
     )
     endpoint = CodeArtifactEndpointRequest(
         region=source.region,
@@ -167,7 +170,7 @@ def _google(source: GoogleArtifactRegistrySource, facts: IndexFacts, digester: D
     return Login(
         url=google_index_url(source),
         username="oauth2accesstoken",
-        token=GoogleTokenRequest(identity=identity, impersonate=google_impersonation(source)),
+        token=one_of_equal(GoogleTokenRequest(identity, google_impersonation(source))),
         material=material,
     )
 

@@ -2,7 +2,7 @@
 
 import base64
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
@@ -26,7 +26,7 @@ class Memory:
     """Facts that no single object holds, by IndexOptions or by ArtifactIndex.
 
     `served` is what the outputs hold by UID of the index; `allotted` are names by UID;
-    `placements` are the last places of an index by the IndexOptions that gave them;
+    `placements` are the last places of its indexes;
     `missing_since` is when a source Secret or key was first missed, by UID; `reread_for` is the
     last refresh request for which an index's source was read again, by UID; `logins` is what was
     last found of an index that passed its checks (see `Attempts`).
@@ -36,13 +36,10 @@ class Memory:
         default_factory=lambda: defaultdict(dict)
     )
     allotted: dict[ObjectRef, dict[str, str]] = field(default_factory=dict)
-    placements: defaultdict[ObjectRef, dict[ObjectRef, Placed]] = field(
-        default_factory=lambda: defaultdict(dict)
-    )
+    placements: dict[ObjectRef, dict[ObjectRef, Placed]] = field(default_factory=dict)
     missing_since: dict[str, float] = field(default_factory=dict)
     reread_for: dict[str, int] = field(default_factory=dict)
     logins: dict[ObjectRef, KeptLogin] = field(default_factory=dict)
-    _placed_by: dict[ObjectRef, set[ObjectRef]] = field(default_factory=dict)
 
     def names_of(self, record: OptionsRecord) -> dict[str, str]:
         """The allotted names of an IndexOptions; after a start those of its status and outputs.
@@ -59,20 +56,18 @@ class Memory:
 
     def keep_placements(self, options: ObjectRef, placed: Sequence[Placed]) -> set[ObjectRef]:
         """Take the places of a pass; returns every index whose status that may change."""
-        now = {one.record.ref for one in placed}
-        before = self._placed_by.get(options, set())
-        self._placed_by[options] = now
-        for ref in before - now:
-            self._drop_placement(ref, options)
-        for one in placed:
-            self.placements[one.record.ref][options] = one
+        before = self.placements.pop(options, {})
+        now = {one.record.ref: one for one in placed}
+        if now:
+            self.placements[options] = now
+        self._forget_unplaced(one for ref, one in before.items() if ref not in now)
         if placed:
             names = {one.record.uid: one.name for one in placed if one.name is not None}
             self.allotted[options] = names
         else:
             # The outputs stay and pods with them: as after a start, those names are still given.
             self.allotted.pop(options, None)
-        return before | now
+        return before.keys() | now.keys()
 
     def keep_served(self, options: ObjectRef, placed: Sequence[Placed]) -> None:
         """What the outputs hold from now on."""
@@ -82,24 +77,25 @@ class Memory:
 
     def forget_options(self, options: ObjectRef) -> None:
         """The IndexOptions is gone."""
-        for ref in self._placed_by.pop(options, set()):
-            self._drop_placement(ref, options)
+        self._forget_unplaced(self.placements.pop(options, {}).values())
         self.served.pop(options, None)
         self.allotted.pop(options, None)
 
-    def forget_index(self, ref: ObjectRef) -> None:
-        """The ArtifactIndex is gone, or nothing selects it."""
-        self.logins.pop(ref, None)
-        for placed in self.placements.pop(ref, {}).values():
-            self._forget_source(placed.record.uid)
+    def forget_index(self, ref: ObjectRef, uid: str | None = None) -> None:
+        """The ArtifactIndex is gone, or nothing selects it.
 
-    def _drop_placement(self, index: ObjectRef, options: ObjectRef) -> None:
-        places = self.placements.get(index, {})
-        gone = places.pop(options, None)
-        if not places:
-            self.placements.pop(index, None)
-            if gone is not None:
-                self._forget_source(gone.record.uid)
+        Its places go with the next pass over their IndexOptions.
+        """
+        self.logins.pop(ref, None)
+        if uid is not None:
+            self._forget_source(uid)
+
+    def _forget_unplaced(self, gone: Iterable[Placed]) -> None:
+        for one in gone:
+            uid, ref = one.record.uid, one.record.ref
+            noted = uid in self.missing_since or uid in self.reread_for
+            if noted and not any(ref in places for places in self.placements.values()):
+                self._forget_source(uid)
 
     def _forget_source(self, uid: str) -> None:
         self.missing_since.pop(uid, None)

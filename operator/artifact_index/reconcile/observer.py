@@ -9,9 +9,9 @@ from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.reconcile.digests import Digester
 from artifact_index.reconcile.queue import DEBOUNCE
 from artifact_index.reconcile.records import (
-    ObjectRef,
     OutputRef,
     custom_record,
+    identity_of,
     output_record,
     source_record,
 )
@@ -42,58 +42,54 @@ class Observer:
 
     def artifact_index(self, event: str | None, body: Body) -> None:
         """An ArtifactIndex was seen; `event` is the watch's, None for a listed one."""
-        ref, uid, version = _identity(body)
+        ref, uid, version = identity_of(body)
         if _is_gone(event, body):
-            keys = self._store.drop_index(ref, uid, version)
-        else:
+            self._enqueue(self._store.drop_index(ref, uid, version), DEBOUNCE)
+        elif self._store.indexes.is_news(ref, version):
             known = self._store.indexes.get(ref)
             keys = self._store.put_index(custom_record(ArtifactIndexSpec, body, known))
-        self._enqueue(keys, DEBOUNCE)
+            self._enqueue(keys, DEBOUNCE)
 
     def index_options(self, event: str | None, body: Body) -> None:
         """An IndexOptions was seen."""
-        ref, uid, version = _identity(body)
+        ref, uid, version = identity_of(body)
         if _is_gone(event, body):
             keys = self._store.drop_options(ref, uid, version) | {Key("IndexOptions", ref)}
-        else:
+            self._enqueue(keys, DEBOUNCE)
+        elif self._store.options.is_news(ref, version):
             known = self._store.options.get(ref)
             keys = self._store.put_options(custom_record(IndexOptionsSpec, body, known))
-        self._enqueue(keys, DEBOUNCE)
+            self._enqueue(keys, DEBOUNCE)
 
     def secret(self, event: str | None, body: Body) -> None:
         """A labelled Secret was seen: a source or an output, and it may change from one to other.
 
         One that leaves the label arrives as deleted: whoever uses it then reads it by name.
         """
-        ref, uid, version = _identity(body)
+        ref, uid, version = identity_of(body)
         role = None if _is_gone(event, body) else _role(body)
+        output = OutputRef("Secret", *ref)
         keys: set[Key] = set()
-        if role == ROLE_SOURCE:
-            self._sources.forget(ref)
-            keys |= self._store.put_source(ref, source_record(body))
-        else:
-            self._sources.forget(ref)
+        self._sources.forget(ref)
+        if role != ROLE_SOURCE:
             keys |= self._store.drop_source(ref, uid, version)
-        if role == ROLE_OUTPUT:
+        elif self._store.sources.is_news(ref, version):
+            keys |= self._store.put_source(ref, source_record(body))
+        if role != ROLE_OUTPUT:
+            keys |= self._store.drop_output(output, uid, version)
+        elif self._store.outputs.is_news(output, version):
             keys |= self._store.put_output(output_record("Secret", body, self._digester))
-        else:
-            keys |= self._store.drop_output(OutputRef("Secret", *ref), uid, version)
         self._enqueue(keys, DEBOUNCE)
 
     def config_map(self, event: str | None, body: Body) -> None:
         """A labelled ConfigMap was seen: an output."""
-        ref, uid, version = _identity(body)
+        ref, uid, version = identity_of(body)
+        output = OutputRef("ConfigMap", *ref)
         if _is_gone(event, body):
-            keys = self._store.drop_output(OutputRef("ConfigMap", *ref), uid, version)
-        else:
+            self._enqueue(self._store.drop_output(output, uid, version), DEBOUNCE)
+        elif self._store.outputs.is_news(output, version):
             keys = self._store.put_output(output_record("ConfigMap", body, self._digester))
-        self._enqueue(keys, DEBOUNCE)
-
-
-def _identity(body: Body) -> tuple[ObjectRef, str, int]:
-    metadata = body["metadata"]
-    ref = ObjectRef(metadata["namespace"], metadata["name"])
-    return ref, metadata["uid"], int(metadata["resourceVersion"])
+            self._enqueue(keys, DEBOUNCE)
 
 
 def _is_gone(event: str | None, body: Body) -> bool:

@@ -20,7 +20,7 @@ from artifact_index.reconcile.outputs import desired_outputs
 from artifact_index.reconcile.placement import Placed, place, place_vanished
 from artifact_index.reconcile.queue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.recorder import Recorder
-from artifact_index.reconcile.records import ObjectRef, OptionsRecord, OutputRef
+from artifact_index.reconcile.records import IndexRecord, ObjectRef, OptionsRecord, OutputRef
 from artifact_index.reconcile.served import first_withdrawal
 from artifact_index.reconcile.store import Key, Store, index_key, options_key
 from artifact_index.reconcile.summarize import (
@@ -250,14 +250,14 @@ class Reconciler:
             return
         consumers = self._store.consumers(record)
         if not consumers:
-            self._memory.forget_index(key.ref)
+            self._memory.forget_index(key.ref, record.uid)
             status = unselected_status(record, self._gatherer.spec_problem(record), self._now())
         elif any(self._queue.is_busy(options_key(one.ref)) for one in consumers):
             # Each of them may change what the status says: it is written once, when all are done.
             self._queue.add(key, DEBOUNCE)
             return
         else:
-            placed = self._placement_of(key.ref, record.generation, [one.ref for one in consumers])
+            placed = self._placement_of(record, [one.ref for one in consumers])
             if placed is None:
                 # The IndexOptions has not been planned with this spec; its pass asks again.
                 return
@@ -265,16 +265,15 @@ class Reconciler:
             status = index_status(record, placed, self._now(), skew=skew)
         await self._recorder.record_index(record, status, self._now())
 
-    def _placement_of(
-        self, ref: ObjectRef, generation: int, consumers: list[ObjectRef]
-    ) -> Placed | None:
+    def _placement_of(self, record: IndexRecord, consumers: list[ObjectRef]) -> Placed | None:
         """The place that the status speaks of: the first unready one by name, else the first.
 
         Of several consumers the one with the longest builds decides when the token is refreshed.
         """
-        places = self._memory.placements.get(ref, {})
-        found = [places[consumer] for consumer in sorted(consumers) if consumer in places]
-        if len(found) < len(consumers) or any(one.record.generation != generation for one in found):
+        places = (self._memory.placements.get(ref, {}) for ref in sorted(consumers))
+        found = [by_ref[record.ref] for by_ref in places if record.ref in by_ref]
+        current = (one.record.is_generation(record.uid, record.generation) for one in found)
+        if len(found) < len(consumers) or not all(current):
             return None
         chosen = next((one for one in found if not one.ready), found[0])
         refreshes = [one.refresh_at for one in found if one.refresh_at is not None]

@@ -6,9 +6,10 @@ Raw bodies and managedFields are dropped, since up to ten thousand objects are h
 import base64
 import binascii
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from pydantic import SecretStr
 
@@ -30,10 +31,14 @@ from artifact_index.api.constants import (
     SERVED_ANNOTATION,
 )
 from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.sharing import one_of_equal
 from artifact_index.reconcile.digests import Digester
 from artifact_index.reconcile.statuses import readable_status
 
 Spec = TypeVar("Spec", ArtifactIndexSpec, IndexOptionsSpec)
+
+_LABELS_KEPT: Final = 4096
+"""Sets of labels that are remembered: objects with the same ones share them."""
 
 OUR_ANNOTATIONS = (
     OWNER_ANNOTATION,
@@ -132,13 +137,15 @@ class OutputRecord:
 class SourceRecord:
     """A source Secret: its values stay SecretStr until they are rendered.
 
-    A value that is no UTF-8 is in `binary` instead: none of our sources can use it.
+    A value that is no UTF-8 is in `binary` instead: none of our sources can use it. `logins` holds
+    what was made of the values, by the reference to them, which thousands of indexes may share.
     """
 
     uid: str
     resource_version: int
     values: Mapping[str, SecretStr]
     binary: frozenset[str]
+    logins: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +170,13 @@ def status_bytes(status: Any) -> bytes:
     return json.dumps(status, sort_keys=True, separators=(",", ":")).encode()
 
 
+def identity_of(body: Mapping[str, Any]) -> tuple[ObjectRef, str, int]:
+    """Reference, UID and resourceVersion of an object."""
+    metadata = body["metadata"]
+    ref = ObjectRef(metadata["namespace"], metadata["name"])
+    return ref, metadata["uid"], int(metadata["resourceVersion"])
+
+
 def custom_record(
     model: type[Spec], body: Mapping[str, Any], known: CustomRecord[Spec] | None = None
 ) -> CustomRecord[Spec]:
@@ -170,7 +184,7 @@ def custom_record(
 
     The spec of a `known` record of the same generation is taken over: the API server counts the
     generation up with every change of the spec, and not for a status, so that the echo of our own
-    status write need not be parsed again.
+    status write need not be parsed again. What else is equal is taken over to save memory.
     """
     metadata = body["metadata"]
     generation = metadata.get("generation") or 0
@@ -178,18 +192,26 @@ def custom_record(
         spec, problem = known.spec, known.problem
     else:
         spec, problem = _parsed(model, body)
+    ref, uid = ObjectRef(metadata["namespace"], metadata["name"]), metadata["uid"]
+    if known is not None and known.uid == uid:
+        ref, uid = known.ref, known.uid
     return CustomRecord(
-        ref=ObjectRef(metadata["namespace"], metadata["name"]),
-        uid=metadata["uid"],
+        ref=ref,
+        uid=uid,
         generation=generation,
         resource_version=int(metadata["resourceVersion"]),
-        created=metadata.get("creationTimestamp") or "",
-        labels=dict(metadata.get("labels") or {}),
+        created=one_of_equal(metadata.get("creationTimestamp") or ""),
+        labels=_shared_labels(tuple((metadata.get("labels") or {}).items())),
         spec=spec,
         problem=problem,
         status=status_bytes(body.get("status") or {}),
         refresh_requested=(metadata.get("annotations") or {}).get(REFRESH_REQUESTED_ANNOTATION),
     )
+
+
+@lru_cache(maxsize=_LABELS_KEPT)
+def _shared_labels(items: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    return dict(items)
 
 
 def _parsed(

@@ -30,6 +30,7 @@ from artifact_index.reconcile.records import (
     OutputRecord,
     OutputRef,
     custom_record,
+    identity_of,
     output_record,
     source_record,
 )
@@ -129,14 +130,19 @@ class Resync:
         store, concerned = self._store, set[Key]()
 
         def index(body: Object) -> ObjectRef:
-            record = custom_record(ArtifactIndexSpec, body)
-            concerned.update(store.put_index(record, listed=True))
-            return record.ref
+            ref, _, version = identity_of(body)
+            known = store.indexes.get(ref)
+            if store.indexes.is_news(ref, version, listed=True):
+                record = custom_record(ArtifactIndexSpec, body, known)
+                concerned.update(store.put_index(record, listed=True))
+            return known.ref if known else ref
 
         def options(body: Object) -> ObjectRef:
-            record = custom_record(IndexOptionsSpec, body)
-            concerned.update(store.put_options(record, listed=True))
-            return record.ref
+            ref, _, version = identity_of(body)
+            if store.options.is_news(ref, version, listed=True):
+                record = custom_record(IndexOptionsSpec, body, store.options.get(ref))
+                concerned.update(store.put_options(record, listed=True))
+            return ref
 
         for ref in await self._sweep(store.indexes, ARTIFACT_INDEXES, None, index):
             concerned |= store.drop_index(ref)
@@ -151,8 +157,9 @@ class Resync:
         def secret(body: Object) -> OutputRef | None:
             if body["metadata"]["labels"][ROLE_LABEL] == ROLE_OUTPUT:
                 return self._output("Secret", body, concerned, taking_up=taking_up)
-            ref = ObjectRef(body["metadata"]["namespace"], body["metadata"]["name"])
-            concerned.update(store.put_source(ref, source_record(body), listed=True))
+            ref, _, version = identity_of(body)
+            if store.sources.is_news(ref, version, listed=True):
+                concerned.update(store.put_source(ref, source_record(body), listed=True))
             listed_sources.add(ref)
             return None
 
@@ -180,11 +187,14 @@ class Resync:
     def _output(
         self, kind: str, body: Object, concerned: set[Key], *, taking_up: bool
     ) -> OutputRef:
-        record = output_record(kind, body, self._digester)
-        concerned.update(self._store.put_output(record, listed=True))
-        if taking_up:
-            self._take_up(record, body)
-        return record.ref
+        place, _, version = identity_of(body)
+        ref = OutputRef(kind, *place)
+        if self._store.outputs.is_news(ref, version, listed=True):
+            record = output_record(kind, body, self._digester)
+            concerned.update(self._store.put_output(record, listed=True))
+            if taking_up:
+                self._take_up(record, body)
+        return ref
 
     def _take_up(self, record: OutputRecord, body: dict[str, Any]) -> None:
         owner = owner_name(record)

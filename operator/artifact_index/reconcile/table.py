@@ -50,6 +50,16 @@ class Table(Generic[Ref, Record]):
         """The newest record known of the object."""
         return self._records.get(ref)
 
+    def is_news(self, ref: Ref, version: int, *, listed: bool = False) -> bool:
+        """Whether a record of this version may be taken: otherwise it need not be made.
+
+        An event touches the object, as `put` does, and an entry of a list does not.
+        """
+        if self._touched is not None and not listed:
+            self._touched.add(ref)
+        known = self._records.get(ref)
+        return known is None or known.resource_version < version
+
     def put(self, ref: Ref, record: Record) -> bool:
         """Take a record; False where one at least as new was there already."""
         if self._touched is not None:
