@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import random
@@ -38,6 +37,7 @@ from artifact_index.reconcile.subject_tokens import SubjectTokens
 from artifact_index.reconcile.urgency import urgency_of
 from artifact_index.reconcile.write_budget import WriteBudget
 from artifact_index.settings import Settings
+from artifact_index.tuning import tame_the_allocator, tame_the_collector
 
 _FIRST_WAVE: Final = 5.0
 """Seconds that the first wave of writes may take before changes are watched all the same."""
@@ -53,8 +53,6 @@ _EXIT_TIMEOUT: Final = 0.5
 """Seconds that the parts have to end. kopf takes longer where it is still finding the API's
 resources: it tries again what its own end has cut off."""
 
-_COLLECT_THRESHOLD: Final = 20_000
-
 logger = logging.getLogger(__name__)
 
 
@@ -63,6 +61,7 @@ async def run(settings: Settings) -> None:
 
     Raises ConnectError, ApiError or SigningKeyError where it cannot even start.
     """
+    tame_the_allocator()
     if settings.kubeconfig:
         # kopf's own login reads it from there, too.
         os.environ["KUBECONFIG"] = settings.kubeconfig
@@ -85,6 +84,7 @@ class Operator:
         self.settings = settings
         self._rng = random.Random()  # noqa: S311 - jitter, not cryptography
         self._stopping = asyncio.Event()
+        self._page_sizes = api.page_sizes
         margins = margins_of(settings)
         digester = Digester(signing_key)
         self._pool = CloudPool(clouds_of(settings).grant, threads=settings.cloud_threads)
@@ -160,7 +160,7 @@ class Operator:
 
     async def run(self) -> None:
         """Start the parts in order, and end them all when one ends or a signal comes."""
-        _tame_the_collector()
+        tame_the_collector()
         self._claim_signals()
         host, port = self.settings.health_host, self.settings.health_port
         async with serve_health(self.health, self.exposition.scrape, host, port) as bound:
@@ -203,6 +203,7 @@ class Operator:
             handlers.Memo(self.observer, self.resync.watch_began),
             namespaces=self.settings.namespaces,
             patience=self.settings.watch_patience,
+            page=self._page_sizes.for_all(),
             stop=self._stopping,
             # kopf has just taken the signals, to end its own parts only.
             spawned=self._claim_signals,
@@ -272,10 +273,3 @@ def _pass_over_watches(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
     """At the end, kopf's watches cannot be closed in the middle of an event; nothing is lost."""
     if "asyncgen" not in context:
         loop.default_exception_handler(context)
-
-
-def _tame_the_collector() -> None:
-    """Most objects here live as long as the process: looking through them again costs a tenth."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_THRESHOLD)

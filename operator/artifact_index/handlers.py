@@ -21,7 +21,6 @@ from artifact_index.api.constants import (
 from artifact_index.kopf_state import NoDiffBase, NoMemories, NoProgress
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import ApiError, with_remedy
-from artifact_index.kube.port import LIST_PAGE
 from artifact_index.reconcile.observer import Observer
 from artifact_index.reconcile.resync import CONFIG_MAP_SELECTOR, SECRET_SELECTOR
 
@@ -78,19 +77,21 @@ async def watch(
     *,
     namespaces: tuple[str, ...],
     patience: float,
+    page: int,
     stop: asyncio.Event,
     spawned: Callable[[], None],
 ) -> None:
     """Deliver changes in these namespaces (none: in all) until `stop` is set.
 
     `patience`: seconds for which a watch that is refused, or finds nobody, is tried again. Raises
-    ApiError where the API server refused it for longer. `spawned` is called once kopf's tasks are
+    ApiError where the API server refused it for longer. `page`: objects in each page of the
+    listing with which a watch begins. `spawned` is called once kopf's tasks are
     there, and before they run: it takes the signals last, and awaits nothing after it.
     """
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=registry(),
-        settings=settings(patience),
+        settings=settings(patience, page),
         memories=NoMemories(),
         memo=memo,
         clusterwide=not namespaces,
@@ -146,10 +147,11 @@ def registry() -> kopf.OperatorRegistry:
     return handlers
 
 
-def settings(watch_patience: float) -> kopf.OperatorSettings:
+def settings(watch_patience: float, page: int) -> kopf.OperatorSettings:
     """kopf's settings for an operator that only watches.
 
     `watch_patience`: seconds for which a watch that is refused, or finds nobody, is tried again.
+    `page`: objects in each page of the listing with which a watch begins.
     """
     chosen = kopf.OperatorSettings()
     chosen.peering.standalone = True
@@ -158,7 +160,7 @@ def settings(watch_patience: float) -> kopf.OperatorSettings:
     chosen.persistence.finalizer = _NO_FINALIZER
     chosen.persistence.diffbase_storage = NoDiffBase()
     chosen.persistence.progress_storage = NoProgress()
-    chosen.watching.chunk_size = LIST_PAGE
+    chosen.watching.chunk_size = page
     chosen.watching.connect_timeout = 10
     chosen.watching.label_selectors["v1", "secrets"] = SECRET_SELECTOR
     chosen.watching.label_selectors["v1", "configmaps"] = CONFIG_MAP_SELECTOR

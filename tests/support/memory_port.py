@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from artifact_index.kube.errors import ApiError
+from artifact_index.kube.paging import PageSizes
 from artifact_index.kube.port import ListPage, Object
 from artifact_index.kube.resources import Resource
 from support.reconcile_builders import merge_patched
@@ -26,6 +27,7 @@ class MemoryPort:
         self.objects: dict[tuple[str, str, str], Object] = {}
         self.writes: Counter[tuple[str, str]] = Counter()
         self.refuse: Refusal = lambda verb, plural, name: None
+        self.page_sizes = PageSizes()
         self._version = 1000
 
     def put(self, plural: str, body: Object) -> Object:
@@ -44,7 +46,7 @@ class MemoryPort:
         *,
         namespace: str | None = None,
         label_selector: str | None = None,
-        page: int = 500,
+        page: int | None = None,
     ) -> AsyncIterator[ListPage]:
         """All objects of the kind on one page; of a selector only the key's presence is asked."""
         key = label_selector.split("=")[0].split(" ")[0] if label_selector else None

@@ -78,6 +78,7 @@ class SlowPort:
 
     def __init__(self, port: KubePort, readers: Readers, rng: random.Random) -> None:
         self.writes: Counter[tuple[str, str]] = Counter()
+        self.page_sizes = port.page_sizes
         self._port = port
         self._readers = readers
         self._rng = rng
@@ -88,7 +89,7 @@ class SlowPort:
         *,
         namespace: str | None = None,
         label_selector: str | None = None,
-        page: int = 500,
+        page: int | None = None,
     ) -> AsyncIterator[ListPage]:
         """At once."""
         return self._port.list(

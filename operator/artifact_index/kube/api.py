@@ -19,7 +19,8 @@ from pydantic_core import from_json
 
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.kube.errors import UNREACHABLE, ApiError, error_from_response, shorten
-from artifact_index.kube.port import LIST_PAGE, ListPage, Object
+from artifact_index.kube.paging import PageSizes
+from artifact_index.kube.port import ListPage, Object
 from artifact_index.kube.resources import SECRETS, SERVICE_ACCOUNTS, Resource
 from artifact_index.kube.retries import delay_before_retry
 from artifact_index.measuring import UNMEASURED, Meter
@@ -61,6 +62,7 @@ class KubeApi:
         self._rand = rand
         self._headers = {"Accept": JSON, "User-Agent": _user_agent()}
         self._meter = meter
+        self.page_sizes = PageSizes()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -72,28 +74,31 @@ class KubeApi:
         *,
         namespace: str | None = None,
         label_selector: str | None = None,
-        page: int = LIST_PAGE,
+        page: int | None = None,
     ) -> AsyncIterator[ListPage]:
         """Yield the objects page by page (see `KubePort.list`)."""
         path = resource.collection_path(namespace)
         query = {"labelSelector": label_selector} if label_selector else {}
-        limit, token, expiries = page, "", 0
+        token, expiries = "", 0
         while True:
-            paging = {"limit": str(limit)} if limit else {}
-            if token:
-                paging["continue"] = token
+            paging = {"continue": token} if token else {}
+            if expiries < _EXPIRIES_BEFORE_ONE_PIECE:
+                paging["limit"] = str(page or self.page_sizes.of(resource.plural))
             try:
-                answer = await self._call("list", "GET", resource, path, query=query | paging)
+                answer, size = await self._answer(
+                    "list", "GET", resource, path, query=query | paging
+                )
             except ApiError as error:
                 if not (error.expired and token):
                     raise
                 expiries += 1
-                limit = 0 if expiries >= _EXPIRIES_BEFORE_ONE_PIECE else page
                 token = ""
                 continue
             meta = answer.get("metadata") or {}
+            items = tuple(answer.get("items") or ())
+            self.page_sizes.learn(resource.plural, objects=len(items), size=size)
             yield ListPage(
-                items=tuple(answer.get("items") or ()),
+                items=items,
                 resource_version=meta.get("resourceVersion", ""),
                 first=not token,
             )
@@ -158,6 +163,12 @@ class KubeApi:
         return token
 
     async def _call(
+        self, verb: str, method: str, resource: Resource, path: str, **options: Any
+    ) -> Object:
+        answer, _ = await self._answer(verb, method, resource, path, **options)
+        return answer
+
+    async def _answer(
         self,
         verb: str,
         method: str,
@@ -168,7 +179,8 @@ class KubeApi:
         query: Mapping[str, str] | None = None,
         body: Object | None = None,
         content_type: str = JSON,
-    ) -> Object:
+    ) -> tuple[Object, int]:
+        """The object of the answer and its size in bytes."""
         url = self._configuration.host + path
         if query:
             url = f"{url}?{urlencode(query)}"
@@ -179,7 +191,8 @@ class KubeApi:
             try:
                 answer, content = await self._exchange(method, url, body, content_type)
                 code = answer.status
-                return _object_in(answer, content, sensitive=resource == SECRETS)
+                found = _object_in(answer, content, sensitive=resource == SECRETS)
+                return found, len(content)
             except ApiError as error:
                 delay = delay_before_retry(
                     error, verb=verb, resource=resource, attempt=attempt, random=self._rand()

@@ -2,16 +2,13 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
+from artifact_index.kube.paging import PageSizes
 from artifact_index.kube.resources import Resource
 
 Object: TypeAlias = dict[str, Any]
 """A Kubernetes object as plain JSON."""
-
-LIST_PAGE: Final = 100
-"""Objects in one page of a listing. A Secret with ten tokens is 20 KB, and ten times that while it
-is decoded: pages of 500 would be the peak of the process' memory, and are hardly faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +28,21 @@ class ListPage:
 class KubePort(Protocol):
     """Reads and writes of single objects and listings; every method raises `ApiError`."""
 
+    page_sizes: PageSizes
+    """What the listings have told of the objects' size."""
+
     def list(
         self,
         resource: Resource,
         *,
         namespace: str | None = None,
         label_selector: str | None = None,
-        page: int = LIST_PAGE,
+        page: int | None = None,
     ) -> AsyncIterator[ListPage]:
         """Yield the objects of a kind, `page` of them at a time; at least one page comes.
 
-        Items carry no `kind` and `apiVersion` where they are of a built-in kind. A `namespace`
-        of None means all of them.
+        A `page` of None is `page_sizes`' to choose. Items carry no `kind` and `apiVersion` where
+        they are of a built-in kind. A `namespace` of None means all of them.
         """
         ...
 
