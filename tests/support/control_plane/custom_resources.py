@@ -16,7 +16,8 @@ def is_served(api: AdminApi, crd: str) -> bool:
     Right after its creation a LIST answers 404 or 429 for a moment.
     """
     definition = api.get(f"{DEFINITIONS}/{crd}")
-    conditions = definition.get("status", {}).get("conditions", [])
+    # Go writes an empty list as null.
+    conditions = definition.get("status", {}).get("conditions") or []
     if not any(each["type"] == "Established" and each["status"] == "True" for each in conditions):
         return False
     spec = definition["spec"]
