@@ -85,9 +85,7 @@ class KubeApi:
             if expiries < _EXPIRIES_BEFORE_ONE_PIECE:
                 paging["limit"] = str(page or self.page_sizes.of(resource.plural))
             try:
-                answer, size = await self._answer(
-                    "list", "GET", resource, path, query=query | paging
-                )
+                answer = await self._call("list", "GET", resource, path, query=query | paging)
             except ApiError as error:
                 if not (error.expired and token):
                     raise
@@ -95,10 +93,8 @@ class KubeApi:
                 token = ""
                 continue
             meta = answer.get("metadata") or {}
-            items = tuple(answer.get("items") or ())
-            self.page_sizes.learn(resource.plural, objects=len(items), size=size)
             yield ListPage(
-                items=items,
+                items=tuple(answer.get("items") or ()),
                 resource_version=meta.get("resourceVersion", ""),
                 first=not token,
             )
@@ -163,12 +159,6 @@ class KubeApi:
         return token
 
     async def _call(
-        self, verb: str, method: str, resource: Resource, path: str, **options: Any
-    ) -> Object:
-        answer, _ = await self._answer(verb, method, resource, path, **options)
-        return answer
-
-    async def _answer(
         self,
         verb: str,
         method: str,
@@ -179,8 +169,7 @@ class KubeApi:
         query: Mapping[str, str] | None = None,
         body: Object | None = None,
         content_type: str = JSON,
-    ) -> tuple[Object, int]:
-        """The object of the answer and its size in bytes."""
+    ) -> Object:
         url = self._configuration.host + path
         if query:
             url = f"{url}?{urlencode(query)}"
@@ -192,7 +181,9 @@ class KubeApi:
                 answer, content = await self._exchange(method, url, body, content_type)
                 code = answer.status
                 found = _object_in(answer, content, sensitive=resource == SECRETS)
-                return found, len(content)
+                objects = len(found.get("items") or ()) if verb == "list" else 1
+                self.page_sizes.learn(resource.plural, objects=objects, size=len(content))
+                return found
             except ApiError as error:
                 delay = delay_before_retry(
                     error, verb=verb, resource=resource, attempt=attempt, random=self._rand()

@@ -9,29 +9,35 @@ from typing import Final
 _WEIGHT: Final = 2**20
 """Bytes of JSON that a page is meant to have."""
 
-_FIRST: Final = 20
-"""Objects in the first page of a kind, whose weight is not known yet."""
-
 _LEAST: Final = 10
-MOST: Final = 100
+_LEAST_FOR_ALL: Final = 25
+_MOST: Final = 100
 """Larger pages are hardly faster."""
+
+_UNKNOWN: Final = _WEIGHT / 20
+"""Bytes that an object of a kind is taken for before one was seen."""
+
+_SHARE: Final = 1 / 8
+"""What the last answer counts beside those before it."""
 
 
 class PageSizes:
-    """What the listings so far tell of each kind, by its plural."""
+    """What the answers so far tell of the size of each kind, by its plural."""
 
     def __init__(self) -> None:
-        self._objects: dict[str, int] = {}
-
-    def of(self, plural: str) -> int:
-        """Objects to ask for in the next page."""
-        return self._objects.get(plural, _FIRST)
+        self._bytes: dict[str, float] = {}
 
     def learn(self, plural: str, *, objects: int, size: int) -> None:
-        """Take in a page: how many objects there were, in how many bytes."""
+        """Take in an answer: so many objects in so many bytes."""
         if objects:
-            self._objects[plural] = max(_LEAST, min(MOST, objects * _WEIGHT // size))
+            known, seen = self._bytes.get(plural), size / objects
+            self._bytes[plural] = seen if known is None else known + _SHARE * (seen - known)
+
+    def of(self, plural: str) -> int:
+        """Objects to ask for in a page of this kind."""
+        weight = self._bytes.get(plural, _UNKNOWN)
+        return max(_LEAST, min(_MOST, int(_WEIGHT / weight)))
 
     def for_all(self) -> int:
-        """One number for every kind, for who knows only one: between the smallest and the rest."""
-        return max(2 * _LEAST, min(self._objects.values(), default=MOST))
+        """One number for every kind, for who takes no other."""
+        return max(_LEAST_FOR_ALL, min((self.of(plural) for plural in self._bytes), default=_MOST))
