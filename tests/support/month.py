@@ -17,13 +17,10 @@ from artifact_index.credentials.grants import (
     GrantRequest,
     Material,
 )
-from artifact_index.kube.port import Object
-from artifact_index.kube.resources import Resource
 from artifact_index.settings import Settings
-from support.memory_port import MemoryPort
+from support.memory_port import LeanPort
 from support.misfortunes import EPOCH, Kind, Trouble, during
 from support.readers import SlowPort
-from support.reconcile_builders import merge_patched
 from support.simulation import NAMESPACE, SETTINGS, Simulation
 from support.virtual_time import VirtualLoop
 from support.world import artifact_index, index_options
@@ -78,28 +75,6 @@ def login_name(request: GrantRequest) -> str:
     assert isinstance(request, GoogleTokenRequest)
     assert request.impersonate is not None
     return request.impersonate.service_account.partition("@")[0]
-
-
-class LeanPort(MemoryPort):
-    """As the port of single passes, but without its copies: nobody changes what he gets here."""
-
-    async def patch(
-        self,
-        resource: Resource,
-        namespace: str,
-        name: str,
-        body: Object,
-        *,
-        subresource: str | None = None,
-    ) -> Object:
-        """Patch."""
-        key = (resource.plural, namespace, name)
-        patched: Object = merge_patched(self.objects[key], body)
-        if patched != self.objects[key]:
-            self._version += 1
-            patched["metadata"]["resourceVersion"] = str(self._version)
-            self.objects[key] = patched
-        return patched
 
 
 class Month(Simulation):

@@ -12,13 +12,15 @@ from types import SimpleNamespace
 import pytest
 
 from artifact_index import app
-from artifact_index.metrics.counters import Counters
 from artifact_index.settings import Settings
 from support.misfortunes import EPOCH, Kind, trouble
+from support.operating import operating
 from support.readers import Readers, SlowPort
 
 NAMESPACE = "builders"
-SETTINGS = Settings(namespaces=(NAMESPACE,), operator_namespace=NAMESPACE, resync_interval=86_400.0)
+SETTINGS = Settings(
+    namespaces=(NAMESPACE,), operator_namespace=NAMESPACE, resync_interval=86_400.0, workers=2
+)
 
 
 class Simulation(ABC):
@@ -87,20 +89,8 @@ class Simulation(ABC):
 
     async def operate(self, port: SlowPort, *, until: float, key: bytes = b"key") -> None:
         """Run one process, with this signing key, until a time of the truth."""
-        counters = Counters("1.0")
-        operator = app.Operator(self._settings, port, key, counters)  # type: ignore[arg-type]
-        await operator.resync.prime()
-        running = [
-            asyncio.create_task(operator.broker.run()),
-            *(asyncio.create_task(operator.reconciler.work()) for _ in range(2)),
-        ]
-        for each in operator.store.all_keys():
-            operator.queue.add(each, 0)
-        await asyncio.sleep(until - asyncio.get_running_loop().time())
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await operator.broker.close()
+        async with operating(self._settings, port, key):
+            await asyncio.sleep(until - asyncio.get_running_loop().time())
 
     async def _step_clock(self) -> None:
         loop = asyncio.get_running_loop()

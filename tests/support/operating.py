@@ -1,0 +1,33 @@
+"""The operator's own wiring, without a process around it: for lives on a virtual clock."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from artifact_index import app
+from artifact_index.kube.port import KubePort
+from artifact_index.metrics.counters import Counters
+from artifact_index.settings import Settings
+
+
+@asynccontextmanager
+async def operating(settings: Settings, port: KubePort, key: bytes) -> AsyncIterator[app.Operator]:
+    """One life of it: primed, with broker and workers; signals, watches and health are not there.
+
+    `key` signs its outputs. Whoever wants more of its parts to run starts them.
+    """
+    operator = app.Operator(settings, port, key, Counters("1.0"))  # type: ignore[arg-type]
+    await operator.resync.prime()
+    running = [
+        asyncio.create_task(operator.broker.run()),
+        *(asyncio.create_task(operator.reconciler.work()) for _ in range(settings.workers)),
+    ]
+    for each in operator.store.all_keys():
+        operator.queue.add(each, 0)
+    try:
+        yield operator
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await operator.broker.close()
