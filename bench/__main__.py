@@ -1,10 +1,13 @@
 """`python -m bench`: print the table; exit with 1 where a budget is broken."""
 
 import argparse
+import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench.budget import Budget, wrong_costs, wrong_counts
 from bench.bytecode import compile_into
@@ -12,10 +15,14 @@ from bench.growth import growth, growth_table
 from bench.phase import Phase
 from bench.plot import plot
 from bench.profile import profile, profile_table
-from bench.report import as_json, machine, medians, table
+from bench.report import as_data, machine, medians, table
 from bench.rounds import run_round
 from bench.scene import Scene
-from bench.scenes import FULL, GROWTH, SMALL, Plan, chosen
+from bench.scenes import FULL, GROWTH, SMALL, WEEK, Plan, chosen, names_of
+from bench.week.expected import wrong_week
+from bench.week.life import Lived, live_through
+from bench.week.plan import Week
+from bench.week.report import growing, rates_table, week_data, week_tables
 from support.control_plane.binaries import find_binaries
 
 
@@ -26,7 +33,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="default: 3, small 1")
     parser.add_argument(
         "--scene", action="append", default=[], metavar="NAME",
-        help=f"only this one; repeatable: growth, {', '.join(s.name for s, _ in FULL.scenes)}",
+        help=f"only this one; repeatable: {', '.join(names_of(FULL))}",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, help="write all numbers there as well")
     parser.add_argument("--plot", type=Path, help="draw the growth there, as SVG")
@@ -39,6 +46,8 @@ def main() -> int:
         plan = replace(plan, rounds=asked.rounds, most_rounds=asked.rounds)
     try:
         plan = replace(plan, scenes=chosen(plan, asked.scene))
+        if asked.scene and WEEK not in asked.scene:
+            plan = replace(plan, weeks=())
     except ValueError as error:
         parser.error(str(error))
     if asked.profile:
@@ -55,6 +64,20 @@ def _profile(plan: Plan) -> int:
 
 
 def _run(plan: Plan, json_path: Path | None, plot_path: Path | None) -> int:
+    problems: list[str] = []
+    data: dict[str, Any] = {}
+    if plan.scenes:
+        problems += _run_scenes(plan, plot_path, data)
+    if plan.weeks:
+        problems += _live_weeks(plan.weeks, data)
+    if json_path:
+        json_path.write_text(json.dumps(data, indent=2))
+    for problem in problems:
+        print(f"BROKEN: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _run_scenes(plan: Plan, plot_path: Path | None, data: dict[str, Any]) -> list[str]:
     binaries = find_binaries()
     print(", ".join(f"{name} {value}" for name, value in machine(binaries).items()), flush=True)
     everything: list[list[Phase]] = []
@@ -76,11 +99,18 @@ def _run(plan: Plan, json_path: Path | None, plot_path: Path | None) -> int:
         print(f"\ngrowth\n{growth_table(measures)}")
         if plot_path:
             plot_path.write_text(plot(measures))
-    if json_path:
-        json_path.write_text(as_json(binaries, summary, everything))
-    for problem in problems:
-        print(f"BROKEN: {problem}", file=sys.stderr)
-    return 1 if problems else 0
+    data |= as_data(binaries, summary, everything)
+    return problems
+
+
+def _live_weeks(plans: Sequence[Week], data: dict[str, Any]) -> list[str]:
+    weeks: list[Lived] = []
+    for plan in plans:
+        weeks.append(live_through(plan))
+        print(f"\n{week_tables(weeks[-1])}", flush=True)
+    print(f"\n{rates_table(weeks)}", flush=True)
+    data["weeks"] = [week_data(week) for week in weeks]
+    return [problem for week in weeks for problem in wrong_week(week)] + growing(weeks)
 
 
 def _rounds(scene: Scene, budget: Budget, plan: Plan, env: dict[str, str]) -> list[list[Phase]]:

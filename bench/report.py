@@ -1,6 +1,5 @@
-"""Medians over the rounds, the table, and the JSON."""
+"""Medians over the rounds, the table, and what the JSON holds."""
 
-import json
 import os
 import platform
 import statistics
@@ -85,13 +84,12 @@ def _version(program: Path) -> str:
     return answer.stdout.splitlines()[0].split()[-1]
 
 
-def as_json(
+def as_data(
     binaries: Binaries, medians_: Iterable[Phase], rounds: Sequence[Sequence[Phase]]
-) -> str:
+) -> dict[str, Any]:
     """Everything: the machine, the medians, and each round."""
-    content = {
+    return {
         "machine": machine(binaries),
         "medians": [asdict(phase) for phase in medians_],
         "rounds": [[asdict(phase) for phase in phases] for phases in rounds],
     }
-    return json.dumps(content, indent=2)

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from bench.budget import Budget
 from bench.phase import IDLE, KEY_ROTATED, RESTART, SECRETS_CHANGED, STORM, Durations
 from bench.scene import Scene
+from bench.week.plan import Week
+
+WEEK = "week"
+"""The name of the simulated week, which needs no API server."""
 
 _TOKEN_LIFE = 44 * 60 + 40 + 33
 """Seconds: the margin of the defaults and a build of 30 minutes, and the least refresh period."""
@@ -18,13 +22,15 @@ class Plan:
     """What is run, and how often.
 
     While a time or the memory breaks its budget, more rounds than `rounds` are run, up to
-    `most_rounds`: on a busy machine a single round proves little. A wrong count is final.
+    `most_rounds`: on a busy machine a single round proves little. A wrong count is final. `weeks`
+    are one week at several sizes; they are lived through once.
     """
 
     scenes: tuple[tuple[Scene, Budget], ...]
     durations: Durations
     rounds: int
     most_rounds: int
+    weeks: tuple[Week, ...] = ()
 
 
 _FILES = Budget(cpu=2.9)
@@ -149,6 +155,10 @@ FULL = Plan(
     durations=Durations(idle=20, storm=10, life=_TOKEN_LIFE),
     rounds=3,
     most_rounds=3,
+    weeks=(
+        Week("a week with 1,000 indexes", width=1),
+        Week("a week with 10,000 indexes", width=10),
+    ),
 )
 
 # The fixed cost of a start weighs ten times as much at a tenth of the size.
@@ -185,23 +195,32 @@ SMALL = Plan(
     durations=Durations(idle=2, storm=1, life=_TOKEN_LIFE),
     rounds=1,
     most_rounds=3,
+    weeks=(
+        Week("17 hours with 100 indexes", hours=17, namespaces=2, files=5, width=1),
+        Week("17 hours with 400 indexes", hours=17, namespaces=2, files=5, width=4),
+    ),
 )
 
 
 def chosen(plan: Plan, names: list[str]) -> tuple[tuple[Scene, Budget], ...]:
     """The scenes of these names, where `growth` is all its sizes; every scene without a name.
+    The week is none of them.
 
     Raises ValueError with what there is.
     """
     for name in names:
-        if not any(_is_meant(scene, name) for scene, _ in plan.scenes):
-            there = ", ".join(scene.name for scene, _ in plan.scenes)
-            raise ValueError(f"no scene {name!r}; there are {there}")
+        if name != WEEK and not any(_is_meant(scene, name) for scene, _ in plan.scenes):
+            raise ValueError(f"no scene {name!r}; there are {', '.join(names_of(plan))}")
     return tuple(
         (scene, budget)
         for scene, budget in plan.scenes
         if not names or any(_is_meant(scene, name) for name in names)
     )
+
+
+def names_of(plan: Plan) -> list[str]:
+    """What may be asked for."""
+    return [*(scene.name for scene, _ in plan.scenes), "growth", WEEK]
 
 
 def _is_meant(scene: Scene, name: str) -> bool:

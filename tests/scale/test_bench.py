@@ -37,3 +37,4 @@ def test_the_small_bench_keeps_its_budgets(request: pytest.FixtureRequest) -> No
     assert run.returncode == 0, run.stdout + run.stderr
     phases = ("cold start", "restart", "idle", "key rotated", "storm of edits", "secrets changed")
     assert all(f"| {phase} " in run.stdout for phase in phases), run.stdout
+    assert "| no cause | 0 | 0 | 0 | 0 | 0 | 0 | 0 |" in run.stdout, run.stdout

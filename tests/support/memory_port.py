@@ -6,6 +6,7 @@ For single passes in unit tests. What a real server does is for the emulated and
 import copy
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.paging import PageSizes
@@ -126,7 +127,7 @@ class MemoryPort:
             raise ApiError(404, "NotFound", f"no {plural} {name}")
         return found
 
-    def _store(self, key: tuple[str, str, str], body: Object) -> Object:
+    def _store(self, key: tuple[str, str, str], body: Any) -> Object:
         self._version += 1
         metadata = {**body["metadata"], "resourceVersion": str(self._version)}
         self.objects[key] = stored = {**body, "metadata": metadata}

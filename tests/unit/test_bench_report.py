@@ -96,5 +96,6 @@ def test_scenes_are_chosen_by_name() -> None:
     assert [scene.name for scene, _ in chosen(FULL, ["storm", "files"])] == ["files", "storm"]
     assert len(chosen(FULL, ["growth"])) == 3
     assert chosen(SMALL, []) == SMALL.scenes
+    assert chosen(FULL, ["week"]) == ()
     with pytest.raises(ValueError, match="there are shared-login, storm"):
         chosen(SMALL, ["nothing"])

@@ -1,0 +1,1 @@
+"""A simulated week: what is written and minted in each hour, and why."""

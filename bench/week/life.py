@@ -1,0 +1,186 @@
+"""The week itself: the operator between clouds and an API server in memory, on a virtual clock."""
+
+import asyncio
+import base64
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+
+from artifact_index import app
+from artifact_index.settings import Settings
+from bench.week import shown
+from bench.week.ledger import NO_CAUSE, RESTART, Ledger
+from bench.week.memory import Clouds, Server
+from bench.week.plan import Index, Login, Place, Week, file_body, index_body, key_id, secret_body
+from bench.week.timeline import Timeline
+from bench.week.witness import STARTING, Minted, Witness
+from support.misfortunes import EPOCH
+from support.operating import operating
+from support.virtual_time import VirtualLoop
+
+_SECOND_LISTING = 5.0
+_HARMLESS_CODE = 410
+_MIRROR = "https://mirror.example/simple"
+
+
+@dataclass
+class Lived:
+    """What a week came to; `before_outage` are the logins' last tokens before it.
+
+    `reads` counts requests. `cpu` is in seconds, of operator and surroundings together.
+    """
+
+    plan: Week
+    timeline: Timeline
+    ledger: Ledger
+    reads: Counter[str]
+    before_outage: dict[str, Minted] = field(default_factory=dict)
+    cpu: float = 0.0
+
+
+def live_through(
+    plan: Week, tamper: Callable[[app.Operator], None] = lambda operator: None
+) -> Lived:
+    """Live a week; `tamper` may change the operator at each of its starts, to test the counting."""
+    with pytest.MonkeyPatch.context() as patch:
+        return _Life(plan, patch, tamper).live()
+
+
+class _Life:
+    """Makes things happen, as the timeline has them; the witness hears of each."""
+
+    def __init__(
+        self, plan: Week, patch: pytest.MonkeyPatch, tamper: Callable[[app.Operator], None]
+    ) -> None:
+        self._plan = plan
+        self._tamper = tamper
+        self._keys: Counter[str] = Counter()
+        self._ledger = Ledger(self._now)
+        self._witness = Witness(plan, self._ledger)
+        self._server = Server(self._ledger.written)
+        logins = plan.logins().values()
+        lives = {one.name: one.life for one in logins if one.life is not None}
+        self._clouds = Clouds(lives, self._witness.told)
+        self._lived = Lived(plan, Timeline(plan), self._ledger, self._server.reads)
+        self._settings = Settings(
+            operator_namespace="operator",
+            operator_identity_namespaces=tuple(sorted({file[0] for file in plan.all_files()})),
+            mint_patience=120.0,
+        )
+        patch.setattr(app, "time", SimpleNamespace(time=lambda: EPOCH + self._now()))
+        patch.setattr(app, "random", SimpleNamespace(Random=lambda: random.Random(1)))
+        patch.setattr(app, "CloudPool", lambda *_, **__: SimpleNamespace(grant=self._clouds.grant))
+
+    def live(self) -> Lived:
+        """Live through it."""
+        begun = time.process_time()
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            runner.run(self._run())
+        self._lived.cpu = time.process_time() - begun
+        return self._lived
+
+    async def _run(self) -> None:
+        self._prepare()
+        changes = asyncio.create_task(self._change())
+        down, up = self._lived.timeline.restart
+        async with self._operating():
+            await self._sleep_until(down)
+        self._ledger.blame(RESTART)
+        await self._sleep_until(up)
+        async with self._operating():
+            await self._sleep_until(up + STARTING)
+            self._ledger.blame(NO_CAUSE)
+            await self._sleep_until(self._plan.seconds)
+        await changes
+
+    @asynccontextmanager
+    async def _operating(self) -> AsyncIterator[None]:
+        """The parts that read, too, and the server's watch in the place of kopf's."""
+        async with operating(self._settings, self._server, b"key") as operator:
+            self._tamper(operator)
+            self._server.watcher = operator.observer
+            readers = [
+                asyncio.create_task(operator.sources.run()),
+                asyncio.create_task(operator.resync.run(_SECOND_LISTING)),
+            ]
+            try:
+                yield
+            finally:
+                self._server.watcher = None
+                for task in readers:
+                    task.cancel()
+                await asyncio.gather(*readers, return_exceptions=True)
+
+    def _prepare(self) -> None:
+        for login in self._plan.logins().values():
+            if login.secret is not None:
+                self._put_secret(login)
+        for file in self._plan.all_files():
+            self._server.change("indexoptions", file[0], file_body(file))
+        for index in self._plan.indexes():
+            self._server.change("artifactindexes", index.file[0], index_body(index))
+        self._witness.started(self._plan)
+
+    async def _change(self) -> None:
+        for at, change in self._lived.timeline.changes(self):
+            await self._sleep_until(at)
+            change()
+
+    # What happens, as the timeline has it
+
+    def edit_index(self, index: Index) -> None:
+        """Its uv ignores a status code that nobody answers."""
+        body = index_body(index)
+        body["spec"]["ignoreErrorCodes"] = [_HARMLESS_CODE]
+        generation = self._server.change("artifactindexes", index.file[0], body)
+        output = shown.code_ignored(index, _HARMLESS_CODE)
+        self._witness.index_edited(index, output, generation)
+
+    def edit_file(self, file: Place) -> None:
+        """A mirror in the place of PyPI."""
+        body = file_body(file)
+        body["spec"]["publicIndex"] = {"url": _MIRROR}
+        generation = self._server.change("indexoptions", file[0], body)
+        self._witness.file_edited(file, shown.text(_MIRROR), generation)
+
+    def rotate(self, login: Login) -> None:
+        """Another key or password in the source Secret."""
+        self._keys[login.name] += 1
+        self._put_secret(login)
+        if login.life is None:
+            self._witness.password_rotated(login, key_id(login, self._keys[login.name]))
+        else:
+            self._witness.key_rotated(login)
+
+    def add_index(self, index: Index) -> None:
+        """Somebody creates it."""
+        self._server.change("artifactindexes", index.file[0], index_body(index))
+        self._witness.index_added(index)
+
+    def delete_index(self, index: Index) -> None:
+        """Somebody deletes it."""
+        self._server.remove("artifactindexes", index.file[0], index.name)
+        self._witness.index_deleted(index)
+
+    def begin_outage(self) -> None:
+        """No cloud answers until the end of it."""
+        self._clouds.outages.append(self._lived.timeline.outage)
+        self._lived.before_outage = dict(self._witness.minted)
+
+    def _put_secret(self, login: Login) -> None:
+        body = secret_body(login, self._keys[login.name])
+        values = body.pop("stringData")
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+        self._server.change("secrets", body["metadata"].pop("namespace"), {**body, "data": data})
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def _sleep_until(self, at: float) -> None:
+        await asyncio.sleep(at - self._now())

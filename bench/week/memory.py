@@ -1,0 +1,215 @@
+"""The API server and the clouds of a simulated week, in memory; both say what was asked of them."""
+
+import asyncio
+import base64
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import SecretStr
+
+from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.grants import (
+    CodeArtifactEndpointRequest,
+    CodeArtifactTokenRequest,
+    Grant,
+    GrantRequest,
+    Material,
+)
+from artifact_index.kube.port import ListPage, Object
+from artifact_index.kube.resources import Resource
+from artifact_index.reconcile.observer import Observer
+from bench.week.ledger import EVENTS, INDEXES, OPTIONS, OUTPUTS, Target
+from support.memory_port import LeanPort
+from support.misfortunes import EPOCH, during
+
+_CLOUD_ANSWERS = 0.3
+_SERVER_ANSWERS = 0.004
+_WATCH_DELAY = 0.02
+LISTINGS = "listings of a kind"
+LISTED = "objects in listings"
+BY_NAME = "objects read by name"
+
+_COLUMNS = {"secrets": OUTPUTS, "indexoptions": OPTIONS, "artifactindexes": INDEXES}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call of a cloud: for a token, or for the URL of a `repository`.
+
+    `token` and its `expires_at` (POSIX seconds) are None for a URL and where the cloud refused.
+    """
+
+    login: str
+    key: str
+    repository: str | None = None
+    token: str | None = None
+    expires_at: int | None = None
+
+
+class Clouds:
+    """Grants tokens by the loop's clock, except in an outage; `told` hears of each answer."""
+
+    def __init__(self, lives: dict[str, int], told: Callable[[Asked], None]) -> None:
+        self.outages: list[tuple[float, float]] = []
+        self._lives = lives
+        self._told = told
+        self._granted = 0
+
+    async def grant(self, request: GrantRequest, material: Material) -> Grant:
+        """Answer after a moment."""
+        begun = asyncio.get_running_loop().time()
+        await asyncio.sleep(_CLOUD_ANSWERS)
+        now = asyncio.get_running_loop().time()
+        login, key = _asker(request, material)
+        if during(self.outages, now):
+            self._told(Asked(login, key, _repository(request)))
+            raise LoginError("CloudUnavailable", "the cloud does not answer", permanent=False)
+        if isinstance(request, CodeArtifactEndpointRequest):
+            self._told(Asked(login, key, request.repository))
+            url = f"https://{login}.example/pypi/{request.repository}/"
+            return Grant(SecretStr(url), int(EPOCH + begun), None)
+        self._granted += 1
+        token, expires_at = (
+            f"tok-{self._granted}-of-{login}.",
+            int(EPOCH + now + self._lives[login]),
+        )
+        self._told(Asked(login, key, None, token, expires_at))
+        return Grant(SecretStr(token), int(EPOCH + begun), expires_at)
+
+
+def _asker(request: GrantRequest, material: Material) -> tuple[str, str]:
+    """The name of the login, and the key that it showed."""
+    if isinstance(request, CodeArtifactTokenRequest | CodeArtifactEndpointRequest):
+        shown = material.get("access_key_id")
+        return request.domain, shown.get_secret_value() if shown else ""
+    if request.impersonate is not None:
+        return request.impersonate.service_account.partition("@")[0], ""
+    account = json.loads(material["key_json"].get_secret_value())
+    return account["client_email"].partition("@")[0], account["private_key_id"]
+
+
+def _repository(request: GrantRequest) -> str | None:
+    return request.repository if isinstance(request, CodeArtifactEndpointRequest) else None
+
+
+class Server(LeanPort):
+    """Shows changes to whoever watches, and tells `told` of each write with what it wrote.
+
+    `reads` counts listings of one kind, the objects in them, and objects that are read by name.
+    """
+
+    def __init__(self, told: Callable[[Target, Any], None]) -> None:
+        super().__init__()
+        self.reads: Counter[str] = Counter()
+        self.watcher: Observer | None = None
+        self._told = told
+
+    async def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        page: int | None = None,
+    ) -> AsyncIterator[ListPage]:
+        """In one piece, and counted."""
+        self.reads[LISTINGS] += 1
+        everything = super().list(resource, namespace=namespace, label_selector=label_selector)
+        async for piece in everything:
+            self.reads[LISTED] += len(piece.items)
+            yield piece
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        """Read one object."""
+        self.reads[BY_NAME] += 1
+        return await super().get(resource, namespace, name)
+
+    async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
+        """Create, and tell of it."""
+        await asyncio.sleep(_SERVER_ANSWERS)
+        created = await super().create(resource, namespace, body)
+        self._tell(resource.plural, namespace, created)
+        return created
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        body: Object,
+        *,
+        subresource: str | None = None,
+    ) -> Object:
+        """Patch, and tell of it, whether or not it had an effect."""
+        await asyncio.sleep(_SERVER_ANSWERS)
+        patched = await super().patch(resource, namespace, name, body, subresource=subresource)
+        self._tell(resource.plural, namespace, patched)
+        return patched
+
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
+        """Delete, which nobody expects of the operator in this week."""
+        await super().delete(resource, namespace, name, uid=uid)
+        self._told((_COLUMNS[resource.plural], namespace, f"{name} (deleted)"), None)
+
+    def change(self, plural: str, namespace: str, body: Object) -> int:
+        """Somebody else's write of a new or a known object; returns its generation."""
+        name = body["metadata"]["name"]
+        known = self.find(plural, namespace, name)
+        generation: int = known["metadata"]["generation"] + 1 if known else 1
+        metadata = {
+            **body["metadata"],
+            "namespace": namespace,
+            "uid": known["metadata"]["uid"] if known else f"{plural}-{namespace}-{name}",
+            "generation": generation,
+            "creationTimestamp": "2023-01-01T00:00:00Z",
+        }
+        kept = {"status": known["status"]} if known and "status" in known else {}
+        self.put(plural, {**body, **kept, "metadata": metadata})
+        return generation
+
+    def remove(self, plural: str, namespace: str, name: str) -> None:
+        """Somebody else's deletion."""
+        gone = self.objects.pop((plural, namespace, name))
+        self._version += 1
+        metadata = {**gone["metadata"], "resourceVersion": str(self._version)}
+        self._show("DELETED", plural, {**gone, "metadata": metadata})
+
+    def _store(self, key: Target, body: Object) -> Object:
+        event = "MODIFIED" if key in self.objects else "ADDED"
+        stored = super()._store(key, body)
+        self._show(event, key[0], stored)
+        return stored
+
+    def _show(self, event: str, plural: str, body: Object) -> None:
+        """As a watch does: a moment later, and only what carries our label."""
+        if self.watcher is None or plural == "events":
+            return
+        if plural == "secrets" and "artifactindex.dev/role" not in body["metadata"].get(
+            "labels", {}
+        ):
+            return
+        asyncio.get_running_loop().call_later(_WATCH_DELAY, self._deliver, event, plural, body)
+
+    def _deliver(self, event: str, plural: str, body: Object) -> None:
+        if self.watcher is None:
+            return
+        match plural:
+            case "secrets":
+                self.watcher.secret(event, body)
+            case "indexoptions":
+                self.watcher.index_options(event, body)
+            case _:
+                self.watcher.artifact_index(event, body)
+
+    def _tell(self, plural: str, namespace: str, body: Object) -> None:
+        if plural == "events":
+            about = body["involvedObject"]
+            self._told((EVENTS, namespace, f"{about['kind']}/{about['name']}"), body)
+        elif plural == "secrets":
+            text = base64.b64decode(body["data"]["uv.toml"]).decode()
+            self._told((OUTPUTS, namespace, body["metadata"]["name"]), text)
+        else:
+            self._told((_COLUMNS[plural], namespace, body["metadata"]["name"]), body["status"])
