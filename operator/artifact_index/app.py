@@ -264,8 +264,12 @@ class Operator:
     def _credentials_changed(self, consumers: frozenset[Hashable]) -> None:
         for ref in consumers:
             if self.store.options.get(ref) is not None:  # type: ignore[arg-type]
-                # The last of several answers is worth a pass at once, and each one before is not.
-                delay = _MORE_ANSWERS if self.broker.awaits(ref) else 0
+                # The last of several answers is worth a pass at once, and each one before is not;
+                # least of all where the last pass could only wait for them.
+                awaits = self.broker.awaits(ref)
+                if awaits and ref in self.memory.waiting:
+                    continue
+                delay = _MORE_ANSWERS if awaits else 0
                 self.queue.add(options_key(ref), delay)  # type: ignore[arg-type]
 
 

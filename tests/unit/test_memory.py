@@ -432,16 +432,14 @@ def test_names_after_a_start_are_those_of_the_status_and_the_outputs() -> None:
 def test_names_are_read_from_the_status_only_once() -> None:
     memory = Memory()
     placed = placed_of(view(index("a")))
-    memory.keep_placements(OWNER, placed)
+    memory.keep_names(OWNER, placed)
     edited = options(status={"indexes": [{"uid": "uid-of-a", "name": "edited"}]})
     assert memory.names_of(edited) == {"uid-of-a": "open"}
 
 
 def test_a_name_that_is_only_a_stand_in_is_not_kept() -> None:
     memory = Memory()
-    memory.keep_placements(
-        OWNER, placed_of(view(index(spec=source("preauthenticated")), missing=True))
-    )
+    memory.keep_names(OWNER, placed_of(view(index(spec=source("preauthenticated")), missing=True)))
     assert memory.names_of(options()) == {}
 
 
@@ -449,9 +447,9 @@ def test_names_outlive_a_selection_that_is_empty_for_a_while() -> None:
     # The outputs stay, so the pods go on under these names; a restart would read them there.
     memory = Memory()
     placed = placed_of(view(index("a")))
-    memory.keep_placements(OWNER, placed)
+    memory.keep_names(OWNER, placed)
     memory.keep_served(OWNER, placed)
-    memory.keep_placements(OWNER, ())
+    memory.keep_names(OWNER, ())
     assert memory.names_of(options()) == {"uid-of-a": "open"}
 
 
@@ -464,6 +462,26 @@ def test_every_index_that_came_or_went_is_concerned() -> None:
     assert memory.keep_placements(OWNER, [a]) == {a.record.ref}
     assert memory.keep_placements(OWNER, [b]) == {a.record.ref, b.record.ref}
     assert set(memory.placements[OWNER]) == {b.record.ref}
+
+
+def test_an_index_whose_place_has_not_changed_is_not_concerned() -> None:
+    memory = Memory()
+    before = placed_of(view(index("a")), view(index("b")))
+    memory.keep_placements(OWNER, before)
+    a, b = replace(before[0]), replace(before[1], fresh_as_of=NOW)
+    assert memory.keep_placements(OWNER, [a, b]) == {b.record.ref}
+
+
+def test_a_place_keeps_the_record_that_its_status_was_written_to() -> None:
+    memory, other = Memory(), ObjectRef(NAMESPACE, "other")
+    (one,) = placed_of(view(index("a")))
+    memory.keep_placements(OWNER, [one])
+    written = replace(one.record, resource_version=99, status=b"written")
+    memory.keep_record(written, [OWNER, other])
+    assert memory.placements[OWNER][one.record.ref].record is written
+    edited = replace(written, generation=written.generation + 1)
+    memory.keep_record(edited, [OWNER])
+    assert memory.placements[OWNER][one.record.ref].record is written
 
 
 def test_an_index_has_a_place_in_each_of_its_options() -> None:

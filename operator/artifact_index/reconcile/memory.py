@@ -13,7 +13,12 @@ from artifact_index.credentials.grants import Grant
 from artifact_index.reconcile.formats import UV_TOML_KEY
 from artifact_index.reconcile.kept_login import KeptLogin
 from artifact_index.reconcile.placement import Placed
-from artifact_index.reconcile.records import ObjectRef, OptionsRecord, OutputRecord
+from artifact_index.reconcile.records import (
+    IndexRecord,
+    ObjectRef,
+    OptionsRecord,
+    OutputRecord,
+)
 from artifact_index.reconcile.recovery import recover_entries
 from artifact_index.reconcile.served import Served
 from artifact_index.reconcile.served_record import ServedItem, ServedRecord, Times
@@ -29,7 +34,8 @@ class Memory:
     `placements` are the last places of its indexes;
     `missing_since` is when a source Secret or key was first missed, by UID; `reread_for` is the
     last refresh request for which an index's source was read again, by UID; `logins` is what was
-    last found of an index that passed its checks (see `Attempts`).
+    last found of an index that passed its checks (see `Attempts`); `waiting` are IndexOptions whose
+    last pass waits for the first answers of a cloud.
     """
 
     served: defaultdict[ObjectRef, dict[str, Served]] = field(
@@ -40,6 +46,7 @@ class Memory:
     missing_since: dict[str, float] = field(default_factory=dict)
     reread_for: dict[str, int] = field(default_factory=dict)
     logins: dict[ObjectRef, KeptLogin] = field(default_factory=dict)
+    waiting: set[ObjectRef] = field(default_factory=set)
 
     def names_of(self, record: OptionsRecord) -> dict[str, str]:
         """The allotted names of an IndexOptions; after a start those of its status and outputs.
@@ -55,19 +62,50 @@ class Memory:
         return self.allotted[record.ref]
 
     def keep_placements(self, options: ObjectRef, placed: Sequence[Placed]) -> set[ObjectRef]:
-        """Take the places of a pass; returns every index whose status that may change."""
+        """Take the places of a pass; returns every index whose place has changed."""
         before = self.placements.pop(options, {})
         now = {one.record.ref: one for one in placed}
         if now:
             self.placements[options] = now
         self._forget_unplaced(one for ref, one in before.items() if ref not in now)
+        return {ref for ref in before.keys() | now.keys() if before.get(ref) != now.get(ref)}
+
+    def keep_names(self, options: ObjectRef, placed: Sequence[Placed]) -> None:
+        """The names that a pass allotted are given, whatever of it could be written."""
         if placed:
             names = {one.record.uid: one.name for one in placed if one.name is not None}
             self.allotted[options] = names
         else:
             # The outputs stay and pods with them: as after a start, those names are still given.
             self.allotted.pop(options, None)
-        return before.keys() | now.keys()
+
+    def place_of(self, record: IndexRecord, consumers: Sequence[ObjectRef]) -> Placed | None:
+        """The place that an index's status speaks of: the first unready one by name, else the first.
+
+        None while some consumer has not been planned with this spec. Of several consumers the one
+        with the longest builds decides when the token is refreshed.
+        """
+        places = (self.placements.get(options, {}) for options in sorted(consumers))
+        found = [by_ref[record.ref] for by_ref in places if record.ref in by_ref]
+        current = (one.record.is_generation(record.uid, record.generation) for one in found)
+        if len(found) < len(consumers) or not all(current):
+            return None
+        chosen = next((one for one in found if not one.ready), found[0])
+        refreshes = [one.refresh_at for one in found if one.refresh_at is not None]
+        shortfalls = [one.shortfall for one in found if one.shortfall is not None]
+        return replace(
+            chosen,
+            refresh_at=min(refreshes, default=None),
+            shortfall=next(iter(shortfalls), None),
+            fresh_as_of=min(one.fresh_as_of for one in found),
+        )
+
+    def keep_record(self, record: IndexRecord, consumers: Iterable[ObjectRef]) -> None:
+        """The status of an index was written: its places need not keep what was before it."""
+        for options in consumers:
+            places = self.placements.get(options, {})
+            if (one := places.get(record.ref)) is not None and record.same_input(one.record):
+                places[record.ref] = replace(one, record=record)
 
     def keep_served(self, options: ObjectRef, placed: Sequence[Placed]) -> None:
         """What the outputs hold from now on."""
@@ -80,6 +118,7 @@ class Memory:
         self._forget_unplaced(self.placements.pop(options, {}).values())
         self.served.pop(options, None)
         self.allotted.pop(options, None)
+        self.waiting.discard(options)
 
     def forget_index(self, ref: ObjectRef, uid: str | None = None) -> None:
         """The ArtifactIndex is gone, or nothing selects it.

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Container, Sequence
-from dataclasses import replace
 
 from artifact_index.api import reason_names as reasons
 from artifact_index.credentials.broker import Broker
@@ -20,7 +19,7 @@ from artifact_index.reconcile.outputs import desired_outputs
 from artifact_index.reconcile.placement import Placed, place, place_vanished
 from artifact_index.reconcile.queue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.recorder import Recorder
-from artifact_index.reconcile.records import IndexRecord, ObjectRef, OptionsRecord, OutputRef
+from artifact_index.reconcile.records import OptionsRecord, OutputRef
 from artifact_index.reconcile.served import first_withdrawal
 from artifact_index.reconcile.store import Key, Store, index_key, options_key
 from artifact_index.reconcile.summarize import (
@@ -128,9 +127,11 @@ class Reconciler:
             return
         gathered = await self._gatherer.gather(record)
         if gathered.waiting_until is not None:
-            # The broker says when an answer is there; this is for the one that does not come.
+            # The broker says when all answers are there; this is for the one that does not come.
+            self._memory.waiting.add(key.ref)
             self._queue.add(key, gathered.waiting_until - self._now())
             return
+        self._memory.waiting.discard(key.ref)
         if not gathered.views:
             await self._without_indexes(key, record, gathered.problem)
             return
@@ -138,14 +139,13 @@ class Reconciler:
         applied = await self._write(record, placed, gathered.problem)
         await self._applier.remove_undeclared(record, applied)
         applied.problem = applied.problem or gathered.problem
-        concerned = self._memory.keep_placements(key.ref, placed)
+        self._memory.keep_names(key.ref, placed)
         if applied.error is not None and self._queue.failures(key) < _QUIET_FAILURES:
             # A hiccup of the API server: two more status writes would not help it.
             self._come_back(key, placed, applied)
             return
+        self._tell_indexes(key, placed)
         await self._finish(key, record, OptionsOutcome(placed, applied.written, applied.problem))
-        for ref in concerned:
-            self._queue.add(index_key(ref), 0)
         self._come_back(key, placed, applied)
 
     async def _is_there(self, key: Key, record: OptionsRecord) -> bool:
@@ -213,12 +213,19 @@ class Reconciler:
             await self._applier.remove_undeclared(record, applied)
         elif withdraw_at is not None:
             self._queue.add(key, withdraw_at - self._now())
-        concerned = self._memory.keep_placements(key.ref, ())
+        self._memory.keep_names(key.ref, ())
+        self._tell_indexes(key, ())
         problem = applied.problem or no_indexes(record, outputs_stay=bool(outputs))
         await self._finish(key, record, OptionsOutcome((), (), problem))
-        for ref in concerned:
-            self._queue.add(index_key(ref), 0)
         self._come_back(key, (), applied)
+
+    def _tell_indexes(self, key: Key, placed: Sequence[Placed]) -> None:
+        """The indexes whose place has changed say so in their statuses, once this pass is over.
+
+        Asked for before anything else can fail: the next pass would find their places unchanged.
+        """
+        for ref in self._memory.keep_placements(key.ref, placed):
+            self._queue.add(index_key(ref), 0)
 
     async def _finish(self, key: Key, record: OptionsRecord, outcome: OptionsOutcome) -> None:
         # Meanwhile the object may have been deleted, or changed: then its own event comes.
@@ -257,33 +264,15 @@ class Reconciler:
             self._queue.add(key, DEBOUNCE)
             return
         else:
-            placed = self._placement_of(record, [one.ref for one in consumers])
+            placed = self._memory.place_of(record, [one.ref for one in consumers])
             if placed is None:
                 # The IndexOptions has not been planned with this spec; its pass asks again.
                 return
             skew = self._margins.clock_skew
             status = index_status(record, placed, self._now(), skew=skew)
         await self._recorder.record_index(record, status, self._now())
-
-    def _placement_of(self, record: IndexRecord, consumers: list[ObjectRef]) -> Placed | None:
-        """The place that the status speaks of: the first unready one by name, else the first.
-
-        Of several consumers the one with the longest builds decides when the token is refreshed.
-        """
-        places = (self._memory.placements.get(ref, {}) for ref in sorted(consumers))
-        found = [by_ref[record.ref] for by_ref in places if record.ref in by_ref]
-        current = (one.record.is_generation(record.uid, record.generation) for one in found)
-        if len(found) < len(consumers) or not all(current):
-            return None
-        chosen = next((one for one in found if not one.ready), found[0])
-        refreshes = [one.refresh_at for one in found if one.refresh_at is not None]
-        shortfalls = [one.shortfall for one in found if one.shortfall is not None]
-        return replace(
-            chosen,
-            refresh_at=min(refreshes, default=None),
-            shortfall=next(iter(shortfalls), None),
-            fresh_as_of=min(one.fresh_as_of for one in found),
-        )
+        if (written := self._store.indexes.get(key.ref)) is not None:
+            self._memory.keep_record(written, (one.ref for one in consumers))
 
     async def _record_internal_error(self, key: Key, incident: str) -> None:
         if key.kind != "IndexOptions" or (record := self._store.options.get(key.ref)) is None:
