@@ -32,6 +32,11 @@ _MANAGED: Final = {"fieldManager": FIELD_MANAGER}
 # A listing that expired this often is read in one piece: slow pages would expire again.
 _EXPIRIES_BEFORE_ONE_PIECE: Final = 2
 
+_LARGE: Final = 64 * 1024
+"""Characters of data from which a body takes turns: with its copies, its encryption and the answer
+it is ten times as much, and sixteen files of a hundred indexes were the peak of the memory."""
+_LARGE_AT_A_TIME: Final = 4
+
 
 class KubeApi:
     """The API server, implementing `KubePort`.
@@ -57,6 +62,7 @@ class KubeApi:
         self._configuration = configuration
         self._client = ApiClient(configuration)
         self._slots = asyncio.Semaphore(max_concurrency)
+        self._large_slots = asyncio.Semaphore(_LARGE_AT_A_TIME)
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=connect_timeout)
         self._sleep = sleep
         self._rand = rand
@@ -209,7 +215,7 @@ class KubeApi:
         if token := await self._token():
             headers["Authorization"] = token
         try:
-            async with self._slots:
+            async with self._large_slots if _is_large(body) else self._slots:
                 answer: aiohttp.ClientResponse = await self._client.call_api(
                     method, url, header_params=headers, body=body, _request_timeout=self._timeout
                 )
@@ -231,6 +237,11 @@ class KubeApi:
             message = f"the login to the API server cannot be read: {shorten(str(error))}"
             raise ApiError(UNREACHABLE, "NoLogin", message, sent=False) from None
         return token
+
+
+def _is_large(body: Object | None) -> bool:
+    data = (body or {}).get("data") or {}
+    return sum(len(value or "") for value in data.values()) > _LARGE
 
 
 def _object_in(answer: aiohttp.ClientResponse, content: bytes, *, sensitive: bool) -> Object:

@@ -80,7 +80,7 @@ class Memory:
             self.allotted.pop(options, None)
 
     def place_of(self, record: IndexRecord, consumers: Sequence[ObjectRef]) -> Placed | None:
-        """The place that an index's status speaks of: the first unready one by name, else the first.
+        """The place that an index's status speaks of: the first unready one, else the first.
 
         None while some consumer has not been planned with this spec. Of several consumers the one
         with the longest builds decides when the token is refreshed.
