@@ -39,8 +39,11 @@ from artifact_index.reconcile.write_budget import WriteBudget
 from artifact_index.settings import Settings
 from artifact_index.tuning import tame_the_allocator, tame_the_collector
 
-_FIRST_WAVE: Final = 5.0
-"""Seconds that the first wave of writes may take before changes are watched all the same."""
+_FIRST_ANSWERS: Final = 10.0
+"""Seconds that the clouds may take to answer before changes are watched all the same."""
+
+_FIRST_WAVE: Final = 30.0
+"""Seconds that the first wave of writes may take: twelve thousand of them on two cores."""
 
 _SECOND_LISTING: Final = 5.0
 """Seconds from the start of the watches to a listing that finds what vanished before them, where
@@ -183,13 +186,7 @@ class Operator:
         self._enqueue(self.store.all_keys(), 0)
         for number in range(self.settings.workers):
             self._start(f"worker {number}", self.reconciler.work())
-        # Watching beside the first wave of writes would slow both; the second listing finds what
-        # vanished before the watches began.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_WAVE):
-                await self.queue.settled()
-                while await self.broker.settled():
-                    await self.queue.settled()
+        await self._first_wave()
         self._start("watches", self._watch())
         self._start("resync", self.resync.run(_SECOND_LISTING))
         await asyncio.wait(self.health.tasks.values(), return_when=asyncio.FIRST_COMPLETED)
@@ -197,6 +194,21 @@ class Operator:
             if task.done():
                 task.result()
                 raise RuntimeError(f"{name} has ended")
+
+    async def _first_wave(self) -> None:
+        """Wait for it: watching beside it would slow both.
+
+        What vanishes before the watches begin is found by the second listing.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_WAVE):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_FIRST_ANSWERS):
+                        await self.queue.settled()
+                        while await self.broker.settled():
+                            await self.queue.settled()
+                # A cloud that does not answer is not waited for, and writes under way are.
+                await self.queue.settled()
 
     async def _watch(self) -> None:
         await handlers.watch(
