@@ -18,6 +18,7 @@ from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS
 from artifact_index.reconcile.conditions import status_patch
 from artifact_index.settings import Settings
+from artifact_index.tuning import run
 from bench.observe import Snapshot, snapshot
 
 _RESOURCES = {resource.plural: resource for resource in (SECRETS, ARTIFACT_INDEXES, INDEX_OPTIONS)}
@@ -98,4 +99,4 @@ async def _work(api: KubeApi, pending: Any) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Path(sys.argv[1])))
+    run(_main(Path(sys.argv[1])))

@@ -1,8 +1,14 @@
-"""The process' garbage collector and allocator, set for one that holds much and changes little."""
+"""The process' event loop, garbage collector and allocator: it holds much and changes little."""
 
+import asyncio
 import ctypes
 import gc
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+import uvloop
+
+Result = TypeVar("Result")
 
 _COLLECT_THRESHOLD: Final = 20_000
 
@@ -11,6 +17,12 @@ _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 _LARGE: Final = 128 * 1024
 """Bytes from which a block goes back to the system once it is free: glibc's own first value."""
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """`asyncio.run` on a loop in C."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
 
 
 def tame_the_collector() -> None:

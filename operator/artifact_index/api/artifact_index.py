@@ -8,6 +8,7 @@ from artifact_index.api.base import ApiModel
 from artifact_index.api.conditions import Condition
 from artifact_index.api.fields import IndexName
 from artifact_index.api.rules import SET, ListType, Rule, exactly_one
+from artifact_index.api.sharing import SHARED
 from artifact_index.api.sources import (
     AnonymousSource,
     BasicAuthSource,
@@ -56,20 +57,20 @@ class ArtifactIndexSpec(ApiModel):
         ),
     )
 
-    code_artifact: CodeArtifactSource | None = None
+    code_artifact: Annotated[CodeArtifactSource | None, SHARED] = None
     """An AWS CodeArtifact repository. Exactly one source must be set."""
 
-    google_artifact_registry: GoogleArtifactRegistrySource | None = None
+    google_artifact_registry: Annotated[GoogleArtifactRegistrySource | None, SHARED] = None
     """A Python repository of Google Artifact Registry. Exactly one source must be set."""
 
-    preauthenticated: PreauthenticatedSource | None = None
+    preauthenticated: Annotated[PreauthenticatedSource | None, SHARED] = None
     """A complete URL from a Secret, used as it stands. Exactly one source must be set."""
 
-    basic_auth: BasicAuthSource | None = None
+    basic_auth: Annotated[BasicAuthSource | None, SHARED] = None
     """A URL with a user name and a password or token: Artifactory, Nexus, devpi, GitLab, Azure
     DevOps, Gemfury and others. Exactly one source must be set."""
 
-    anonymous: AnonymousSource | None = None
+    anonymous: Annotated[AnonymousSource | None, SHARED] = None
     """A URL without any login. Exactly one source must be set."""
 
     name: IndexName | None = None

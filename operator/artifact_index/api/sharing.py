@@ -1,6 +1,5 @@
 """One object for equal values: ten thousand indexes name the same few logins and labels."""
 
-from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
 
@@ -9,12 +8,18 @@ from pydantic import AfterValidator
 _KEPT: Final = 4096
 """Values that are remembered, the latest used; a lost one costs memory and nothing else."""
 
-Value = TypeVar("Value", bound=Hashable)
+Value = TypeVar("Value")
 
 
 def one_of_equal(value: Value) -> Value:
-    """The first that was seen of all values of this type that equal `value`; none may change."""
-    return cast(Value, _first(type(value), value))
+    """The first that was seen of all values of this type that equal `value`; none may change.
+
+    What cannot be hashed, as a model with a dict in it, stays itself.
+    """
+    try:
+        return cast(Value, _first(type(value), value))  # type: ignore[arg-type]
+    except TypeError:
+        return value
 
 
 SHARED: Final = AfterValidator(one_of_equal)

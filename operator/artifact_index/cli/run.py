@@ -1,7 +1,6 @@
 """`artifact-index run`: the operator."""
 
 import argparse
-import asyncio
 import gc
 import logging
 import signal
@@ -51,7 +50,7 @@ def execute(chosen: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _stop_early)
     # What the imports leave behind lives for ever; collecting meanwhile only costs start-up time.
     gc.disable()
-    from artifact_index import app  # noqa: PLC0415 - half a second that other commands need not wait
+    from artifact_index import app, tuning  # noqa: PLC0415 - half a second that other commands need not wait
     from artifact_index.kube.connect import ConnectError  # noqa: PLC0415
     from artifact_index.kube.errors import ApiError  # noqa: PLC0415
     from artifact_index.reconcile.signing_key import SigningKeyError  # noqa: PLC0415
@@ -59,7 +58,7 @@ def execute(chosen: argparse.Namespace) -> int:
     gc.enable()
     logger = logging.getLogger("artifact_index")
     try:
-        asyncio.run(app.run(settings))
+        tuning.run(app.run(settings))
     except (ConnectError, SigningKeyError) as error:
         logger.error("%s", error)
         return 1

@@ -35,7 +35,7 @@ _EXPIRIES_BEFORE_ONE_PIECE: Final = 2
 _LARGE: Final = 64 * 1024
 """Characters of data from which a body takes turns: with its copies, its encryption and the answer
 it is ten times as much, and sixteen files of a hundred indexes were the peak of the memory."""
-_LARGE_AT_A_TIME: Final = 4
+_LARGE_AT_A_TIME: Final = 2
 
 
 class KubeApi:

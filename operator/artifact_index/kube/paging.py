@@ -10,11 +10,11 @@ _WEIGHT: Final = 2**20
 """Bytes of JSON that a page is meant to have."""
 
 _LEAST: Final = 10
-_LEAST_FOR_ALL: Final = 25
+_LEAST_FOR_ALL: Final = 15
 _MOST: Final = 100
 """Larger pages are hardly faster."""
 
-_UNKNOWN: Final = _WEIGHT / 20
+_UNKNOWN: Final = _WEIGHT / 10
 """Bytes that an object of a kind is taken for before one was seen."""
 
 _SHARE: Final = 1 / 8

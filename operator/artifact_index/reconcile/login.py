@@ -146,14 +146,16 @@ def _code_artifact(source: CodeArtifactSource, facts: IndexFacts, digester: Dige
             role=role,
         )
     )
-    endpoint = CodeArtifactEndpointRequest(
-        region=source.region,
-        domain=source.domain,
-        domain_owner=source.domain_owner,
-        repository=source.repository,
-        endpoint_type=source.endpoint_type,
-        identity=identity,
-        role=role,
+    endpoint = one_of_equal(
+        CodeArtifactEndpointRequest(
+            region=source.region,
+            domain=source.domain,
+            domain_owner=source.domain_owner,
+            repository=source.repository,
+            endpoint_type=source.endpoint_type,
+            identity=identity,
+            role=role,
+        )
     )
     given = url_in_spec(facts.spec)
     return Login(
