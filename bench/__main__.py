@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.budget import Budget, wrong_costs, wrong_counts
 from bench.bytecode import compile_into
+from bench.client_models import compare_clients
 from bench.growth import growth, growth_table
 from bench.phase import Phase
 from bench.plot import plot
@@ -40,6 +41,9 @@ def main() -> int:
     parser.add_argument(
         "--profile", action="store_true", help="where the CPU goes, instead of time and budgets"
     )
+    parser.add_argument(
+        "--client", action="store_true", help="what the client's own models would cost, instead"
+    )
     asked = parser.parse_args()
     plan = SMALL if asked.small else FULL
     if asked.rounds:
@@ -50,9 +54,17 @@ def main() -> int:
             plan = replace(plan, weeks=())
     except ValueError as error:
         parser.error(str(error))
+    if asked.client:
+        return _client(plan.rounds)
     if asked.profile:
         return _profile(plan)
     return _run(plan, asked.json, asked.plot)
+
+
+def _client(rounds: int) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        print(compare_clients(compile_into(Path(folder)), rounds))
+    return 0
 
 
 def _profile(plan: Plan) -> int:

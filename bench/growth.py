@@ -11,6 +11,7 @@ _MEASURES = (
     ("cold start: time, s", COLD_START, "total"),
     ("cold start: CPU, s", COLD_START, "cpu"),
     ("cold start: memory, MiB", COLD_START, "memory"),
+    ("on the API server: JSON, MiB", COLD_START, "stored"),
     ("restart: CPU, s", RESTART, "cpu"),
     ("idle: CPU, s", IDLE, "cpu"),
     ("key rotated: CPU, s", KEY_ROTATED, "cpu"),

@@ -30,7 +30,8 @@ class Phase:
     `start_up` is from the start of the process to its first request, `ready` to /readyz.
     `memory` is the peak in MiB; of the idle phase it is the growth. `ratio` is `total` over
     `bare`; `work_ratio` that of the CPU times with the API server's, which a machine that is busy
-    with other things distorts less. `answer_p50` and `answer_p99` are milliseconds from one change
+    with other things distorts less. `stored` are the MiB of JSON that both kinds and the outputs
+    are on the API server afterwards. `answer_p50` and `answer_p99` are milliseconds from one change
     to the answer to the write that it led to.
     """
 
@@ -53,6 +54,7 @@ class Phase:
     bare_server_cpu: float | None = None
     work_ratio: float | None = None
     memory: float | None = None
+    stored: float | None = None
     lag_p99: float | None = None
     lag_worst: float | None = None
     answer_p50: float | None = None

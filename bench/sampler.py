@@ -40,7 +40,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
         for name in ("summarize", "conditions", "confusion", "statuses", "recorder", "events")
     ),
     "store and queue": (_OURS,),
-    _LOOP: ("asyncio", "selectors"),
+    _LOOP: ("asyncio", "selectors", "uvloop"),
 }
 _FOR_ITS_CALLER = (_OURS + "digests", _OURS + "references", _OURS + "table")
 _part_of: dict[str, str | None] = {}

@@ -32,7 +32,8 @@ class Scene:
     they are split among its IndexOptions by a label; otherwise each IndexOptions selects them all.
     `source` is what all indexes are: CodeArtifact repositories of one domain, or Basic auth.
     `logins` is the number of source Secrets in each namespace; all indexes of one file share one.
-    `phases` happen in this order, after the cold start. `flags` are the operator's.
+    `phases` happen in this order, after the cold start. `flags` are the operator's. `both_clouds`
+    loads the SDK of the cloud that no index is of.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Scene:
     phases: tuple[str, ...] = (RESTART, IDLE, KEY_ROTATED, TOKEN_REFRESHED)
     flags: tuple[str, ...] = ()
     compared: bool = True
+    both_clouds: bool = False
 
     @property
     def all_phases(self) -> tuple[str, ...]:

@@ -60,7 +60,16 @@ FULL = Plan(
             ),
             _FILES,
         ),
-        (Scene("shared-login", "1,000 indexes in 100 files", indexes=1_000, options=100), Budget()),
+        (
+            Scene(
+                "shared-login",
+                "1,000 indexes in 100 files",
+                indexes=1_000,
+                options=100,
+                both_clouds=True,
+            ),
+            Budget(),
+        ),
         # Ten tokens in each of a thousand Secrets are memory that no other scene needs.
         (
             Scene("ten-tokens", "10 indexes in 1,000 files", indexes=10, options=1_000),
@@ -73,6 +82,7 @@ FULL = Plan(
                 indexes=10_000,
                 options=100,
                 per_output=100,
+                both_clouds=True,
                 phases=(RESTART, IDLE, KEY_ROTATED),
             ),
             _LARGE,
@@ -109,6 +119,7 @@ FULL = Plan(
                 options=100,
                 per_output=100,
                 namespaces=100,
+                both_clouds=True,
                 phases=(RESTART, IDLE, KEY_ROTATED),
                 flags=_MANY_MINTS,
             ),
@@ -152,7 +163,7 @@ FULL = Plan(
         ),
         *((scene, Budget(memory=None)) for scene in GROWTH),
     ),
-    durations=Durations(idle=20, storm=10, life=_TOKEN_LIFE),
+    durations=Durations(idle=10, storm=10, life=_TOKEN_LIFE),
     rounds=3,
     most_rounds=3,
     weeks=(

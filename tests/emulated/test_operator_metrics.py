@@ -67,3 +67,23 @@ def test_refused_writes_show_by_their_code_and_as_passes_that_come_again(
     assert Scrape(operator).total(PASSES, kind="IndexOptions", result="retry") >= 2
     world.emulator.clear_faults()
     world.wait_served("refused", "a")
+
+
+def test_a_file_is_not_looked_at_for_each_of_its_first_answers(
+    world: EmulatedWorld, operator: OperatorProcess
+) -> None:
+    indexes = [
+        artifact_index(f"i{number}", name=f"i{number}", codeArtifact=repository(number))
+        for number in range(30)
+    ]
+    world.add("answers", world.access_key("key", "answers"), *indexes)
+    before = Scrape(operator).total(PASSES, kind="IndexOptions")
+    world.add("answers", index_options("uv-config"))
+    world.wait_served("answers", *(f"i{number}" for number in range(30)))
+    world.wait_reason("indexoptions", "answers", "uv-config", "Available")
+    # One asks, one writes; a third is that of an answer between the two.
+    assert Scrape(operator).total(PASSES, kind="IndexOptions") - before <= 3
+
+
+def repository(number: int) -> dict[str, object]:
+    return code_artifact("key", repository=f"team-{number}")

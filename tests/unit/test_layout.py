@@ -79,6 +79,24 @@ def _lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+# -- start-up
+
+
+def test_the_operator_starts_without_what_it_may_never_need() -> None:
+    """The synchronous client and the clouds' SDKs are half of the memory of a start."""
+    probe = "import sys, artifact_index.app; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", probe],
+        env={"PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    assert {"kopf", "kubernetes"} <= loaded
+    assert not loaded & {"boto3", "botocore", "google", "oauthlib", "requests", "websocket"}
+
+
 # -- kopf
 
 

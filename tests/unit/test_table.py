@@ -34,6 +34,28 @@ def test_only_a_newer_version_is_news(
     assert table.get("a") == (later if news else Seen("same", 5))
 
 
+@pytest.mark.parametrize(
+    ("version", "news"), [(4, False), (5, False), (6, True)], ids=["older", "echo", "newer"]
+)
+def test_whether_something_is_news_can_be_asked_before_a_record_is_made(
+    table: Table[str, Seen], version: int, news: bool
+) -> None:
+    assert table.is_news("a", version)
+    table.put("a", Seen("same", 5))
+    assert table.is_news("a", version) is news
+
+
+def test_only_an_event_without_news_keeps_an_object_from_the_sweep(
+    table: Table[str, Seen],
+) -> None:
+    for name in ("by an event", "by a list"):
+        table.put(name, Seen("x", 5))
+    table.begin_sweep()
+    table.is_news("by an event", 5)
+    table.is_news("by a list", 5, listed=True)
+    assert table.end_sweep(set()) == ["by a list"]
+
+
 def test_the_deletion_of_an_earlier_object_leaves_its_successor(table: Table[str, Seen]) -> None:
     table.put("a", Seen("new", 7))
     assert table.remove("a", "old") is None
