@@ -55,7 +55,8 @@ def mints(aws: AwsStandIn, principal: str) -> int:
 def serve(world: World, namespace: str, *objects: dict[str, object]) -> None:
     """Apply, and wait until the output holds a token that CodeArtifact takes."""
     world.apply(*objects, index_options("uv-config"), namespace=namespace)
-    world.wait_condition("indexoptions", namespace, "uv-config", reason="Available")
+    for kind, name in (("indexoptions", "uv-config"), ("artifactindex", "acme")):
+        world.wait_condition(kind, namespace, name, reason="Available")
     assert world.aws.is_valid("aws", unquote(token_in(world, namespace)))
 
 

@@ -281,6 +281,7 @@ def test_artifact_registry_urls_come_from_project_location_and_repository(
     host = "europe-west1-python.pkg.dev"
     assert table["url"] == f"https://oauth2accesstoken:{token}@{host}/acme-prod/python/simple/"
     assert table["authenticate"] == "always"
+    world.wait_condition("artifactindex", namespace, "python", reason="Available")
     status = (world.get("artifactindex", namespace, "python") or {})["status"]
     assert status["url"] == f"https://{host}/acme-prod/python/simple/"
     # TLS to that host ends at the proxy, which turns it away: uv asks nobody else then.

@@ -5,8 +5,11 @@ memory and twice the CPU per request. What remains of the client is its TLS, log
 """
 
 import asyncio
+import contextlib
+import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from importlib import metadata
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -249,11 +252,13 @@ def _object_in(answer: aiohttp.ClientResponse, content: bytes, *, sensitive: boo
         raise error_from_response(
             answer.status, answer.reason or "", answer.headers, content, sensitive=sensitive
         )
-    try:
-        # Equal short strings of all answers become one string; a Secret's values are not kept so.
-        parsed: Any = from_json(content, cache_strings="keys" if sensitive else "all")
-    except ValueError:
-        parsed = None
+    parsed: Any = None
+    # Equal short strings of all answers become one string; a Secret's values are not kept so. What
+    # it finds too odd, as half of a surrogate pair, must not hide the rest of a listing.
+    for decode in (partial(from_json, cache_strings="keys" if sensitive else "all"), json.loads):
+        with contextlib.suppress(ValueError):
+            parsed = decode(content)
+            break
     if not isinstance(parsed, dict):
         # A proxy in between, or a cut-off body; its text may be anything and is not repeated.
         raise ApiError(502, "BadAnswer", "the answer of the API server is not a JSON object")

@@ -1,9 +1,10 @@
 """One pass over one object: gather, place, plan, apply, summarise."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 
 from artifact_index.api import reason_names as reasons
 from artifact_index.credentials.broker import Broker
@@ -144,8 +145,9 @@ class Reconciler:
             # A hiccup of the API server: two more status writes would not help it.
             self._come_back(key, placed, applied)
             return
-        self._tell_indexes(key, placed)
-        await self._finish(key, record, OptionsOutcome(placed, applied.written, applied.problem))
+        with self._telling_indexes(key, placed):
+            outcome = OptionsOutcome(placed, applied.written, applied.problem)
+            await self._finish(key, record, outcome)
         self._come_back(key, placed, applied)
 
     async def _is_there(self, key: Key, record: OptionsRecord) -> bool:
@@ -214,18 +216,23 @@ class Reconciler:
         elif withdraw_at is not None:
             self._queue.add(key, withdraw_at - self._now())
         self._memory.keep_names(key.ref, ())
-        self._tell_indexes(key, ())
-        problem = applied.problem or no_indexes(record, outputs_stay=bool(outputs))
-        await self._finish(key, record, OptionsOutcome((), (), problem))
+        with self._telling_indexes(key, ()):
+            problem = applied.problem or no_indexes(record, outputs_stay=bool(outputs))
+            await self._finish(key, record, OptionsOutcome((), (), problem))
         self._come_back(key, (), applied)
 
-    def _tell_indexes(self, key: Key, placed: Sequence[Placed]) -> None:
-        """The indexes whose place has changed say so in their statuses, once this pass is over.
+    @contextlib.contextmanager
+    def _telling_indexes(self, key: Key, placed: Sequence[Placed]) -> Iterator[None]:
+        """The indexes whose place has changed say so in their statuses, after what happens inside.
 
-        Asked for before anything else can fail: the next pass would find their places unchanged.
+        Also where that fails: the next pass would find their places unchanged.
         """
-        for ref in self._memory.keep_placements(key.ref, placed):
-            self._queue.add(index_key(ref), 0)
+        changed = self._memory.keep_placements(key.ref, placed)
+        try:
+            yield
+        finally:
+            for ref in changed:
+                self._queue.add(index_key(ref), 0)
 
     async def _finish(self, key: Key, record: OptionsRecord, outcome: OptionsOutcome) -> None:
         # Meanwhile the object may have been deleted, or changed: then its own event comes.
