@@ -16,7 +16,7 @@ LABELS: Final = {
     "identity": "what logs in: `secret/NAME`, `serviceaccount/NAME`, or `operator`",
     "index_options": "name of the IndexOptions",
     "kind": "kind of the object: `ArtifactIndex` or `IndexOptions`; of an output: `Secret` or "
-    "`ConfigMap`",
+    "`ConfigMap`; of a pass also `IndexOptionsStatus`, which writes what the pass before it found",
     "namespace": "namespace of the object; of a login, that of its Secret or ServiceAccount, and "
     "empty for the operator's own identity",
     "output": "name of the Secret or ConfigMap",

@@ -1,10 +1,9 @@
 """One pass over one object: gather, place, plan, apply, summarise."""
 
 import asyncio
-import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from artifact_index.api import reason_names as reasons
 from artifact_index.credentials.broker import Broker
@@ -13,6 +12,7 @@ from artifact_index.kube.errors import ApiError
 from artifact_index.measuring import UNMEASURED, Meter, PassResult
 from artifact_index.reconcile.apply import Applied, Applier, owner_unknown
 from artifact_index.reconcile.checks import Problem, invalid_spec
+from artifact_index.reconcile.conditions import Status
 from artifact_index.reconcile.digests import Digester
 from artifact_index.reconcile.gather import Gathered, Gatherer
 from artifact_index.reconcile.memory import Memory
@@ -20,9 +20,9 @@ from artifact_index.reconcile.outputs import desired_outputs
 from artifact_index.reconcile.placement import Placed, place, place_vanished
 from artifact_index.reconcile.queue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.recorder import Recorder
-from artifact_index.reconcile.records import OptionsRecord, OutputRef
+from artifact_index.reconcile.records import ObjectRef, OptionsRecord, OutputRef, status_bytes
 from artifact_index.reconcile.served import first_withdrawal
-from artifact_index.reconcile.store import Key, Store, index_key, options_key
+from artifact_index.reconcile.store import Key, Store, index_key, options_key, status_key
 from artifact_index.reconcile.summarize import (
     OptionsOutcome,
     index_status,
@@ -67,6 +67,7 @@ class Reconciler:
         self._margins = margins
         self._now = now
         self._meter = meter
+        self._told: dict[ObjectRef, tuple[OptionsRecord, Status]] = {}
 
     async def work(self) -> None:
         """One worker: take the most urgent object, again and again."""
@@ -91,6 +92,8 @@ class Reconciler:
         try:
             if key.kind == "IndexOptions":
                 await self._reconcile_options(key)
+            elif key.kind == "IndexOptionsStatus":
+                await self._record_status(key)
             else:
                 await self._reconcile_index(key)
             if self._queue.failures(key) > failures:
@@ -109,7 +112,7 @@ class Reconciler:
                 "%s %s/%s: internal error %s; trying again in %.1f s",
                 key.kind, *key.ref, incident, delay,
             )  # fmt: skip
-            await self._record_internal_error(key, incident)
+            self._record_internal_error(key, incident)
             return "internal_error"
 
     async def _reconcile_options(self, key: Key) -> None:
@@ -119,12 +122,10 @@ class Reconciler:
             return
         if record.spec is not None and record.spec.suspend:
             self._broker.release(key.ref)
-            status = suspended_options_status(record, self._now())
-            await self._recorder.record_options(record, status, self._now())
+            self._tell(record, suspended_options_status(record, self._now()))
             return
         if record.problem is not None:
-            outcome = OptionsOutcome(None, (), invalid_spec(record.problem))
-            await self._finish(key, record, outcome)
+            self._finish(record, OptionsOutcome(None, (), invalid_spec(record.problem)))
             return
         gathered = await self._gatherer.gather(record)
         if gathered.waiting_until is not None:
@@ -145,9 +146,8 @@ class Reconciler:
             # A hiccup of the API server: two more status writes would not help it.
             self._come_back(key, placed, applied)
             return
-        with self._telling_indexes(key, placed):
-            outcome = OptionsOutcome(placed, applied.written, applied.problem)
-            await self._finish(key, record, outcome)
+        self._finish(record, OptionsOutcome(placed, applied.written, applied.problem))
+        self._tell_indexes(key, placed)
         self._come_back(key, placed, applied)
 
     async def _is_there(self, key: Key, record: OptionsRecord) -> bool:
@@ -156,7 +156,7 @@ class Reconciler:
         except ApiError as error:
             if error.forbidden and self._queue.failures(key) >= _QUIET_FAILURES:
                 problem = owner_unknown(error.message)
-                await self._finish(key, record, OptionsOutcome(None, (), problem))
+                self._finish(record, OptionsOutcome(None, (), problem))
             raise
 
     def _forget(self, key: Key, record: OptionsRecord | None) -> None:
@@ -166,6 +166,7 @@ class Reconciler:
                 self._queue.add(other, 0)
         self._broker.release(key.ref)
         self._memory.forget_options(key.ref)
+        self._told.pop(key.ref, None)
 
     def _place(self, record: OptionsRecord, gathered: Gathered) -> list[Placed]:
         public = record.spec.public_index if record.spec else None
@@ -216,32 +217,38 @@ class Reconciler:
         elif withdraw_at is not None:
             self._queue.add(key, withdraw_at - self._now())
         self._memory.keep_names(key.ref, ())
-        with self._telling_indexes(key, ()):
-            problem = applied.problem or no_indexes(record, outputs_stay=bool(outputs))
-            await self._finish(key, record, OptionsOutcome((), (), problem))
+        problem = applied.problem or no_indexes(record, outputs_stay=bool(outputs))
+        self._finish(record, OptionsOutcome((), (), problem))
+        self._tell_indexes(key, ())
         self._come_back(key, (), applied)
 
-    @contextlib.contextmanager
-    def _telling_indexes(self, key: Key, placed: Sequence[Placed]) -> Iterator[None]:
-        """The indexes whose place has changed say so in their statuses, after what happens inside.
+    def _tell_indexes(self, key: Key, placed: Sequence[Placed]) -> None:
+        """The indexes whose place has changed say so in their statuses."""
+        for ref in self._memory.keep_placements(key.ref, placed):
+            self._queue.add(index_key(ref), 0)
 
-        Also where that fails: the next pass would find their places unchanged.
-        """
-        changed = self._memory.keep_placements(key.ref, placed)
-        try:
-            yield
-        finally:
-            for ref in changed:
-                self._queue.add(index_key(ref), 0)
-
-    async def _finish(self, key: Key, record: OptionsRecord, outcome: OptionsOutcome) -> None:
+    def _finish(self, record: OptionsRecord, outcome: OptionsOutcome) -> None:
         # Meanwhile the object may have been deleted, or changed: then its own event comes.
-        latest = self._store.options.get(key.ref)
-        if latest is None or (latest.uid, latest.generation) != (record.uid, record.generation):
+        latest, now = self._store.options.get(record.ref), self._now()
+        if latest is not None and latest.is_generation(record.uid, record.generation):
+            self._tell(latest, options_status(latest, outcome, margins=self._margins, now=now))
+
+    def _tell(self, record: OptionsRecord, status: Status) -> None:
+        """The status of an IndexOptions is written after the outputs of those that wait."""
+        self._told.pop(record.ref, None)
+        if status_bytes(status) != record.status:
+            self._told[record.ref] = record, status
+            self._queue.add(status_key(record.ref), 0)
+
+    async def _record_status(self, key: Key) -> None:
+        told, latest = self._told.get(key.ref), self._store.options.get(key.ref)
+        if told is None:
             return
-        now = self._now()
-        status = options_status(latest, outcome, margins=self._margins, now=now)
-        await self._recorder.record_options(latest, status, now)
+        record, status = told
+        if latest is not None and latest.is_generation(record.uid, record.generation):
+            await self._recorder.record_options(latest, status, self._now())
+        if self._told.get(key.ref) is told:
+            del self._told[key.ref]
 
     def _come_back(self, key: Key, placed: Sequence[Placed], applied: Applied) -> None:
         if applied.error is not None:
@@ -281,15 +288,13 @@ class Reconciler:
         if (written := self._store.indexes.get(key.ref)) is not None:
             self._memory.keep_record(written, (one.ref for one in consumers))
 
-    async def _record_internal_error(self, key: Key, incident: str) -> None:
+    def _record_internal_error(self, key: Key, incident: str) -> None:
         if key.kind != "IndexOptions" or (record := self._store.options.get(key.ref)) is None:
             return
         message = f"internal error {incident}; the operator's log has the details"
         outcome = OptionsOutcome(None, (), Problem(reasons.INTERNAL_ERROR, message, stalled=False))
         try:
-            await self._finish(key, record, outcome)
-        except ApiError as error:
-            logger.warning("%s %s/%s: %s", key.kind, *key.ref, error)
+            self._finish(record, outcome)
         except Exception:
             # What broke the pass may break its status, too; the worker goes on.
             logger.exception("%s %s/%s: %s cannot be recorded", key.kind, *key.ref, incident)

@@ -23,15 +23,20 @@ from artifact_index.reconcile.table import Record, Ref, Table
 
 
 class Key(NamedTuple):
-    """One entry of the queue: an IndexOptions (its outputs and status) or an ArtifactIndex."""
+    """One entry of the queue: the outputs of an IndexOptions, its status, or an ArtifactIndex."""
 
-    kind: Literal["IndexOptions", "ArtifactIndex"]
+    kind: Literal["IndexOptions", "IndexOptionsStatus", "ArtifactIndex"]
     ref: ObjectRef
 
 
 def options_key(ref: ObjectRef) -> Key:
     """The queue's key of an IndexOptions."""
     return Key(INDEX_OPTIONS_KIND, ref)
+
+
+def status_key(ref: ObjectRef) -> Key:
+    """The queue's key of the status of an IndexOptions, which can wait where an output cannot."""
+    return Key("IndexOptionsStatus", ref)
 
 
 def index_key(ref: ObjectRef) -> Key:
