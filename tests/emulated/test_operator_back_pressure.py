@@ -82,6 +82,17 @@ def test_an_output_goes_before_the_statuses_that_wait(world: EmulatedWorld) -> N
     assert statuses == len(names) + 1
 
 
+def test_the_outputs_of_all_files_go_before_their_statuses(world: EmulatedWorld) -> None:
+    count = 12
+    files(world, "wave", count)
+    for number in range(count):
+        world.wait_reason("artifactindexes", "wave", f"a{number}", "Available", seconds=20)
+
+    first = [one.resource for one in world.emulator.requests.writes()][:count]
+    # The first files are done before the last ones are there.
+    assert first.count("secrets") >= count - 3
+
+
 def test_edits_while_the_server_is_slow_become_one_more_write(world: EmulatedWorld) -> None:
     world.add("slow", artifact_index("a", **anonymous("a")), index_options("uv-config"))
     world.wait_reason("indexoptions", "slow", "uv-config", "Available")

@@ -30,7 +30,7 @@ from artifact_index.reconcile.recorder import Recorder
 from artifact_index.reconcile.records import ObjectRef, OutputRef, custom_record, source_record
 from artifact_index.reconcile.resync import Resync
 from artifact_index.reconcile.sources import Sources
-from artifact_index.reconcile.store import Key, Store, index_key, options_key
+from artifact_index.reconcile.store import Key, Store, index_key, options_key, status_key
 from artifact_index.reconcile.urgency import urgency_of
 from artifact_index.reconcile.write_budget import WriteBudget
 from support.memory_port import MemoryPort
@@ -54,6 +54,7 @@ from support.recording_meter import RecordingMeter
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
 OPTIONS = options_key(ObjectRef(NAMESPACE, "uv-config"))
+STATUS = status_key(OPTIONS.ref)
 WITHDRAWAL = 12 * HOUR - 155
 FORBIDDEN = ApiError(403, "Forbidden", "not yours")
 BROKEN = ApiError(500, "InternalError", "try later")
@@ -570,11 +571,11 @@ async def test_failures_are_forgotten_after_a_pass_that_went_well(engine: Engine
     engine.options({"indexSelector": {"matchLabels": {"env": "typo"}}})
     for _ in range(4):
         await engine.settle()
-    assert engine.queue.failures(OPTIONS) >= 4
+    assert engine.queue.failures(STATUS) >= 4
 
     engine.refuse(BROKEN, lambda *_: False)
     await engine.settle()
-    assert engine.queue.failures(OPTIONS) == 0
+    assert engine.queue.failures(STATUS) == 0
 
 
 # -- suspended
@@ -658,20 +659,22 @@ async def test_the_status_of_an_index_is_that_of_its_worst_place(engine: Engine)
 
 async def test_each_pass_is_measured_with_its_result(engine: Engine) -> None:
     await served(engine)
-    assert set(engine.meter.passes) == {("IndexOptions", "ok"), ("ArtifactIndex", "ok")}
+    kinds = ("IndexOptions", "IndexOptionsStatus", "ArtifactIndex")
+    assert set(engine.meter.passes) == {(kind, "ok") for kind in kinds}
 
-    async def result_of_a_pass() -> str:
+    async def result_of_a_pass(key: Key = OPTIONS) -> str:
         engine.meter.passes.clear()
-        await engine.reconciler.reconcile(OPTIONS)
+        await engine.reconciler.reconcile(key)
         [(kind, result)] = engine.meter.passes
-        assert kind == "IndexOptions"
+        assert kind == key.kind
         return result
 
     engine.options({"indexStrategy": "unsafe-best-match"})
     engine.refuse(BROKEN, lambda verb, plural, name: (verb, plural) == ("patch", "secrets"))
     assert await result_of_a_pass() == "retry"
     engine.refuse(BROKEN, lambda verb, plural, name: plural == "indexoptions")
-    assert await result_of_a_pass() == "api_error"
+    assert await result_of_a_pass() == "ok"
+    assert await result_of_a_pass(STATUS) == "api_error"
     engine.refuse(BROKEN, lambda *_: False)
     engine.memory.served = None  # type: ignore[assignment]
     assert await result_of_a_pass() == "internal_error"
