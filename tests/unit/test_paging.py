@@ -38,7 +38,7 @@ def test_kinds_are_told_apart_and_the_heaviest_decides_for_all() -> None:
     sizes.learn("secrets", objects=10, size=400 * KIB)
     assert (sizes.of("artifactindexes"), sizes.of("secrets"), sizes.for_all()) == (100, 25, 25)
     sizes.learn("indexoptions", objects=1, size=4000 * KIB)
-    assert sizes.for_all() == 15
+    assert sizes.for_all() == 10
 
 
 def test_what_objects_have_grown_to_is_learnt_from_single_answers() -> None:

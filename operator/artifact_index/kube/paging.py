@@ -10,7 +10,6 @@ _WEIGHT: Final = 2**20
 """Bytes of JSON that a page is meant to have."""
 
 _LEAST: Final = 10
-_LEAST_FOR_ALL: Final = 15
 _MOST: Final = 100
 """Larger pages are hardly faster."""
 
@@ -40,4 +39,4 @@ class PageSizes:
 
     def for_all(self) -> int:
         """One number for every kind, for who takes no other."""
-        return max(_LEAST_FOR_ALL, min((self.of(plural) for plural in self._bytes), default=_MOST))
+        return min((self.of(plural) for plural in self._bytes), default=_MOST)

@@ -38,6 +38,7 @@ class WorkQueue:
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._order = itertools.count()
+        self._beginning = asyncio.Lock()
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
 
@@ -105,12 +106,19 @@ class WorkQueue:
         while True:
             self._promote()
             if self._ready:
-                _, _, _, key = heapq.heappop(self._ready)
+                rank, _, _, key = heapq.heappop(self._ready)
                 del self._queued[key]
                 self._working.add(key)
+                if rank == 0:
+                    await self._turn()
                 return key
             self._wake.clear()
             await self._sleep_until_next()
+
+    async def _turn(self) -> None:
+        """Let each round of the loop begin one pass over a file: sixteen large ones would hold it."""
+        async with self._beginning:
+            await asyncio.sleep(0)
 
     async def settled(self) -> None:
         """Wait until everything that was ready has been worked on."""

@@ -211,10 +211,16 @@ class Store:
 
     def _concerned_by_source(self, users: Iterable[ObjectRef]) -> set[Key]:
         concerned: set[Key] = set()
+        # Records share their labels: thousands of users are a few looks.
+        selecting: dict[tuple[str, int], set[ObjectRef]] = {}
         for ref in users:
             if (record := self.indexes.get(ref)) is not None:
-                selecting = self._selection.selecting(record)
-                concerned |= {options_key(one) for one in selecting} or {index_key(ref)}
+                alike = ref.namespace, id(record.labels)
+                if alike not in selecting:
+                    selecting[alike] = self._selection.selecting(record)
+                    concerned |= {options_key(one) for one in selecting[alike]}
+                if not selecting[alike]:
+                    concerned.add(index_key(ref))
         return concerned
 
     def used_secrets(self) -> Iterator[ObjectRef]:
