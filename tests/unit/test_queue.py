@@ -265,3 +265,27 @@ async def test_the_depth_counts_what_could_be_worked_on_and_the_age_is_that_of_t
     assert queue.depth == 1 and queue.oldest_age == pytest.approx(3)
     assert await queue.get() == A
     assert (queue.depth, queue.oldest_age) == (0, 0)
+
+
+async def test_one_pass_over_a_file_begins_in_a_round_of_the_loop(queue: WorkQueue) -> None:
+    """Sixteen workers with large files in one round would hold it for a fifth of a second."""
+    rounds, begun = 0, []
+
+    async def count() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    async def take() -> None:
+        await queue.get()
+        begun.append(rounds)
+
+    counting = asyncio.create_task(count())
+    for key in (A, B, C):
+        queue.add(key, 0)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(take())
+    counting.cancel()
+    assert len(set(begun)) == 3

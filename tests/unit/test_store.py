@@ -320,6 +320,13 @@ def test_a_source_concerns_those_who_select_its_readers(using: Store) -> None:
     assert using.drop_source(ref("basic"), record.uid) == set()
 
 
+def test_readers_with_other_labels_concern_others(using: Store) -> None:
+    using.put_index(index("also", source("basicAuth"), **PROD))
+    using.put_index(index("there", source("basicAuth"), **DEV))
+    using.put_index(index("idle-too", source("basicAuth")))
+    assert using.users_of(ref("basic")) == opt("prod", "dev") | idx("idle", "idle-too")
+
+
 def test_a_secret_of_the_same_name_elsewhere_is_another(using: Store) -> None:
     assert using.users_of(ObjectRef("elsewhere", "basic")) == set()
 
