@@ -116,7 +116,7 @@ class WorkQueue:
             await self._sleep_until_next()
 
     async def _turn(self) -> None:
-        """One pass over a file begins in each round of the loop: sixteen large ones would hold it."""
+        """One pass over a file begins in a round of the loop: sixteen large ones would hold it."""
         async with self._beginning:
             await asyncio.sleep(0)
 
