@@ -46,6 +46,7 @@ def main() -> None:
 
 
 def _resident_mib() -> float:
+    # `bench.observe` reads it as well, and would load the operator before it is measured.
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 

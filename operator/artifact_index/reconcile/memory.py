@@ -31,7 +31,7 @@ class Memory:
     """Facts that no single object holds, by IndexOptions or by ArtifactIndex.
 
     `served` is what the outputs hold by UID of the index; `allotted` are names by UID;
-    `placements` are the last places of its indexes;
+    `placements` are the last places of the indexes of an IndexOptions;
     `missing_since` is when a source Secret or key was first missed, by UID; `reread_for` is the
     last refresh request for which an index's source was read again, by UID; `logins` is what was
     last found of an index that passed its checks (see `Attempts`); `waiting` are IndexOptions whose
