@@ -85,7 +85,7 @@ class OperatorProcess:
         if wait:
             self.wait_ready(after=printed)
 
-    def wait_ready(self, *, after: int = 0, seconds: float = 30) -> None:
+    def wait_ready(self, *, after: int = 0, seconds: float = 60) -> None:
         """Wait until /readyz answers 200."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -102,7 +102,7 @@ class OperatorProcess:
         """The port of the running process' health endpoints."""
         return int(_HEALTH_PORT.findall(self.log)[-1])
 
-    def stop(self, *, seconds: float = 10) -> float:
+    def stop(self, *, seconds: float = 30) -> float:
         """SIGTERM; returns the seconds until it had ended."""
         if self.process is None:
             return 0.0
@@ -135,7 +135,7 @@ class OperatorProcess:
 def health(port: int, endpoint: str) -> tuple[int, str]:
     """Status and text of a health endpoint; status 0 where nobody listens."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{endpoint}", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{endpoint}", timeout=20) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -43,7 +43,7 @@ class Scrape:
 
     def __init__(self, operator: OperatorProcess) -> None:
         url = f"http://127.0.0.1:{operator.health_port}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=30) as answer:
             self.text: str = answer.read().decode()
         families = text_string_to_metric_families(self.text)
         self._samples = [sample for family in families for sample in family.samples]

@@ -19,7 +19,7 @@ from support.world import World, artifact_index, basic_auth, in_namespace, index
 SERVED, OWN = "served", "served-system"
 BUILDER = "builder"
 # So long a busy machine may take for one step.
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 Object = dict[str, Any]
 

@@ -5,7 +5,7 @@ import contextlib
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ _KINDS = {
     for name in (singular, plural)
 }
 WRITES = ("create", "update", "patch", "delete", "deletecollection")
+PATIENCE = 60.0
+"""Seconds that a busy machine may take for one step. What the product promises has a bound of its
+own."""
 
 
 class World:
@@ -127,36 +130,72 @@ class World:
         self, kind: str, namespace: str, name: str, what: str = "Ready"
     ) -> dict[str, Any]:
         """A condition of an object's status; empty where it is not set."""
-        return _condition(self.get(kind, namespace, name) or {}, what)
+        return condition_in(self.get(kind, namespace, name) or {}, what)
+
+    def wait_object(
+        self, kind: str, namespace: str, name: str, reached: Callable[[dict[str, Any]], bool],
+        what: str, *, seconds: float = PATIENCE,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Wait until an object is as it is wanted; returns it as it was then."""
+        found: dict[str, Any] = {}
+
+        def look() -> bool:
+            nonlocal found
+            found = self.get(kind, namespace, name) or {}
+            return bool(found) and reached(found)
+
+        try:
+            wait_until(look, f"{kind} {namespace}/{name} to be {what}", seconds)
+        except TimeoutError as error:
+            error.add_note(f"it is generation {found.get('metadata', {}).get('generation')} with")
+            error.add_note(json.dumps(found.get("status"), indent=1))
+            raise
+        return found
 
     def wait_condition(
-        self, kind: str, namespace: str, name: str, *, reason: str, seconds: float = 20,
+        self, kind: str, namespace: str, name: str, *, reason: str, seconds: float = PATIENCE,
         what: str = "Ready",
     ) -> dict[str, Any]:  # fmt: skip
         """Wait until a condition has a reason, for the object's present generation."""
 
-        def reached() -> bool:
-            found = self.get(kind, namespace, name) or {}
-            now = _condition(found, what)
-            current = found.get("metadata", {}).get("generation")
+        def reached(found: dict[str, Any]) -> bool:
+            now = condition_in(found, what)
+            current = found["metadata"]["generation"]
             return now.get("reason") == reason and now.get("observedGeneration") == current
 
-        with contextlib.suppress(TimeoutError):
-            wait_until(reached, f"{kind} {name} to be {reason}", seconds)
-        last = self.condition(kind, namespace, name, what)
-        assert last.get("reason") == reason, f"{kind} {name}: {last}"
-        return last
+        found = self.wait_object(kind, namespace, name, reached, reason, seconds=seconds)
+        return condition_in(found, what)
 
     def wait_served(
-        self, namespace: str, name: str, needle: str, *, seconds: float = 10, there: bool = True
-    ) -> str:
+        self, namespace: str, name: str, needle: str, *, seconds: float = PATIENCE,
+        there: bool = True,
+    ) -> str:  # fmt: skip
         """Wait until the uv.toml of a Secret contains a text (or no longer does); returns it."""
-        wait_until(
-            lambda: (needle in (self.uv_toml(namespace, name) or "")) is there,
-            f"{namespace}/{name} to {'contain' if there else 'lose'} {needle[:60]!r}",
-            seconds,
-        )
-        return self.uv_toml(namespace, name) or ""
+        text = ""
+
+        def reached() -> bool:
+            nonlocal text
+            text = self.uv_toml(namespace, name) or ""
+            return (needle in text) is there
+
+        what = f"{namespace}/{name} to {'contain' if there else 'lose'} {needle[:60]!r}"
+        wait_until(reached, what, seconds)
+        return text
+
+    def wait_events(self, namespace: str, *expected: tuple[str, str]) -> Counter[tuple[str, str]]:
+        """Wait for events of these names and reasons, each posted after the status it tells of.
+
+        Returns how many there are of all.
+        """
+        found: Counter[tuple[str, str]] = Counter()
+
+        def posted() -> bool:
+            nonlocal found
+            found = self.events(namespace)
+            return all(one in found for one in expected)
+
+        wait_until(posted, f"{expected} among the events of {namespace}", PATIENCE)
+        return found
 
     def operator_writes(self, since: int) -> list[AuditEvent]:
         """Every write of the operator after a mark of the audit log."""
@@ -169,7 +208,8 @@ def _collection(kind: str, namespace: str) -> str:
     return f"/{group}/namespaces/{namespace}/{plural}"
 
 
-def _condition(found: dict[str, Any], what: str) -> dict[str, Any]:
+def condition_in(found: dict[str, Any], what: str = "Ready") -> dict[str, Any]:
+    """A condition of an object as it was read; empty where it is not set."""
     conditions = found.get("status", {}).get("conditions", [])
     return next((one for one in conditions if one["type"] == what), {})
 

@@ -22,7 +22,7 @@ from support.control_plane.processes import tail, wait_until
 from support.control_plane.request_counts import RequestKey, parse_request_counts
 from support.control_plane.servers import Servers
 
-CRD_SECONDS = 30.0
+CRD_SECONDS = 90.0
 KUBECTL_SECONDS = 120.0
 TOKEN_SECONDS = 24 * 3600
 PORT_ATTEMPTS = 5
@@ -214,7 +214,7 @@ class ControlPlane:
         """Apply a folder of CustomResourceDefinitions and return their names.
 
         Returns once each is established, discoverable and listable, so that the next request
-        meets neither 404 nor 429; raises TimeoutError after 30 s.
+        meets neither 404 nor 429; raises TimeoutError after 90 s.
         """
         known = crd_names(self._servers.api)
         applied = self.kubectl("apply", "--server-side", "-f", str(directory), "-o", "name")
