@@ -129,7 +129,7 @@ def test_an_owned_secret_goes_after_its_config_map(
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner"}
     create_owned_secret(control_plane, namespace, owner)
     control_plane.kubectl("delete", "configmap", "owner", "-n", namespace)
-    wait_until(lambda: not exists(control_plane, namespace, "secret", "owned"), "collected", 20)
+    wait_until(lambda: not exists(control_plane, namespace, "secret", "owned"), "collected", 60)
 
 
 def test_a_new_kind_is_usable_and_collected_once_its_definition_is_applied(
@@ -137,21 +137,23 @@ def test_a_new_kind_is_usable_and_collected_once_its_definition_is_applied(
 ) -> None:
     require_garbage_collection(control_plane)
     (tmp_path / "widgets.yaml").write_text(WIDGET_CRD)
+    before = control_plane.pids["kube-controller-manager"]
     assert control_plane.apply_crds(tmp_path) == ["widgets.harness.example"]
+    # Left to its own rhythm the garbage collector meets a new kind after up to 30 s.
+    assert control_plane.pids["kube-controller-manager"] != before
     owner = {"apiVersion": "harness.example/v1", "kind": "Widget", "name": "owner"}
     widget = owner | {"metadata": {"name": owner["name"]}}
     widget.pop("name")
     control_plane.kubectl("create", "-n", namespace, "-f", "-", input=json.dumps(widget))
     create_owned_secret(control_plane, namespace, owner)
     control_plane.kubectl("delete", "widget", "owner", "-n", namespace)
-    # Left to its own rhythm the garbage collector meets a new kind after up to 30 s.
-    wait_until(lambda: not exists(control_plane, namespace, "secret", "owned"), "collected", 15)
+    wait_until(lambda: not exists(control_plane, namespace, "secret", "owned"), "collected", 60)
 
 
 def test_a_deleted_namespace_goes_with_its_content(control_plane: ControlPlane) -> None:
     require_garbage_collection(control_plane)
     control_plane.kubeconfig_for("harness-short-lived", "builder")
-    control_plane.kubectl("delete", "namespace", "harness-short-lived", "--timeout=30s")
+    control_plane.kubectl("delete", "namespace", "harness-short-lived", "--timeout=90s")
 
 
 def test_the_audit_log_tells_who_asked_for_what(
@@ -167,7 +169,7 @@ def test_the_audit_log_tells_who_asked_for_what(
         events = control_plane.audit_events(user, since=mark)
         return [(e.verb, e.namespace, e.name, e.code) for e in events if e.resource == "secrets"]
 
-    wait_until(lambda: asked() != [], "audited", 10)
+    wait_until(lambda: asked() != [], "audited", 30)
     assert asked() == [("get", namespace, "payroll", 403)]
     assert control_plane.audit_events(user, verbs={"create", "patch"}, since=mark) == []
 
@@ -179,7 +181,13 @@ def test_request_counts_grow_by_the_requests_made(
     before = control_plane.request_counts()
     for name in ("one", "two"):
         control_plane.kubectl("create", "secret", "generic", name, "-n", namespace)
-    assert control_plane.request_counts()[created] - before[created] == 2
+
+    def counted() -> int:
+        return control_plane.request_counts()[created] - before[created]
+
+    # A request is counted just after its answer was sent.
+    wait_until(lambda: counted() >= 2, "both to be counted", 30)
+    assert counted() == 2
 
 
 def test_a_killed_api_server_comes_back_with_its_data(own_plane: ControlPlane) -> None:
@@ -254,7 +262,7 @@ def test_the_servers_die_with_a_killed_owner(control_plane: ControlPlane, tmp_pa
     owner.kill()
     owner.wait()
     wait_until(
-        lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.values()), "all gone", 10
+        lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.values()), "all gone", 60
     )
 
 

@@ -13,7 +13,7 @@ from artifact_index.api.crd import root_schema
 from artifact_index.api.kinds import KINDS, Kind
 from artifact_index.api.schema import Schema
 from support.api_cases import ACCEPTED, BASES, REFUSED, Case
-from support.control_plane import ControlPlane
+from support.control_plane import ControlPlane, wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -25,7 +25,15 @@ WHEN = "2026-01-02T03:04:05Z"
 
 @pytest.fixture(scope="module")
 def plane(control_plane: ControlPlane) -> ControlPlane:
+    """With the definitions, and the schemas that `kubectl explain` reads, which come later."""
     control_plane.apply_crds(CRDS)
+
+    def published() -> bool:
+        found = control_plane.read("/openapi/v3/apis/artifactindex.dev/v1alpha1") or {}
+        schemas = found.get("components", {}).get("schemas", {})
+        return {kind.kind for kind in KINDS} <= {name.rpartition(".")[2] for name in schemas}
+
+    wait_until(published, "the schemas to be published", 60)
     return control_plane
 
 
