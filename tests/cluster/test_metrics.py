@@ -9,7 +9,7 @@ import pytest
 from artifact_index.api.timestamps import parse_time
 from support.clouds import Fault
 from support.control_plane import wait_until
-from support.operator_process import OperatorProcess
+from support.operator_process import OPERATOR_NAMESPACE, OperatorProcess
 from support.scrapes import Scrape
 from support.world import (
     OPERATOR_USER,
@@ -120,12 +120,13 @@ def test_expiries_are_those_that_the_output_and_the_cloud_tell(
             and before == int(newest.expires_at or 0)
         )
 
-    wait_until(told_alike, "metrics, annotation and cloud to tell one expiry", 15)
+    wait_until(told_alike, "metrics, annotation and cloud to tell one expiry", 60)
     scrape = Scrape(operator)
     [token] = [one for one in world.google.tokens.all() if one.principal == EMAIL]
     [(labels, expiry)] = scrape.of(LOGIN_EXPIRY, provider="google").items()
     assert labels == ("secret/google", NAMESPACE, "google", "")
-    assert expiry == pytest.approx(token.expires_at, abs=2)
+    # Counted from before the question, which a busy machine may take a while to ask.
+    assert token.expires_at - 60 < expiry <= token.expires_at
     assert 0 < scrape.of(LOGIN_REFRESH, provider="google")[labels] < expiry
 
 
@@ -135,8 +136,8 @@ def test_mints_are_those_that_the_clouds_granted(world: World, operator: Operato
         counted = Scrape(operator).total(MINTS, provider="codeartifact", result="ok")
         return counted == granted == world.aws.mints("GetAuthorizationToken", principal=PRINCIPAL)
 
-    wait_until(lambda: world.aws.mints(principal=PRINCIPAL) > 3, "a refresh", 20)
-    wait_until(counted_alike, "both to count the same mints", 10)
+    wait_until(lambda: world.aws.mints(principal=PRINCIPAL) > 3, "a refresh", 60)
+    wait_until(counted_alike, "both to count the same mints", 60)
     scrape = Scrape(operator)
     assert scrape.total(MINTS, provider="google", result="ok") == world.google.mints(
         principal=EMAIL
@@ -158,6 +159,8 @@ def test_api_requests_are_those_of_the_audit_log(
             (str(one.code), one.resource.partition(".")[0], one.subresource, one.verb)
             for one in events
             if one.user_agent.startswith("artifact-index-operator")
+            # The end of an operator before this one may be written after the mark.
+            and one.namespace in (NAMESPACE, OPERATOR_NAMESPACE)
         )
 
     def counted() -> Counter[tuple[str, ...]]:
@@ -167,7 +170,7 @@ def test_api_requests_are_those_of_the_audit_log(
         before = audited()
         return counted() == before == audited()
 
-    wait_until(alike, "both to count the same requests", 20)
+    wait_until(alike, "both to count the same requests", 60)
     found = counted()
     assert found["201", "secrets", "", "create"] >= 1
     assert found["200", "indexoptions", "status", "patch"] >= 1
@@ -188,7 +191,7 @@ def test_objects_are_counted_as_kubectl_shows_them(world: World, operator: Opera
             (one["kind"], NAMESPACE, found["status"], found["reason"]) for one, found in ready
         )
 
-    wait_until(lambda: Scrape(operator).of(OBJECTS) == shown(), "the same counts", 10)
+    wait_until(lambda: Scrape(operator).of(OBJECTS) == shown(), "the same counts", 60)
     assert shown()["ArtifactIndex", NAMESPACE, "False", "AccessDenied"] == 1
 
 
@@ -205,7 +208,7 @@ def test_work_and_the_process_are_measured(operator: OperatorProcess) -> None:
     wait_until(
         lambda: Scrape(operator).total("artifact_index_event_loop_lag_seconds_count") > lags,
         "another look at the event loop",
-        5,
+        60,
     )
     assert scrape.total("artifact_index_build_info") == 1
     assert scrape.total("process_resident_memory_bytes") > 30_000_000
@@ -218,7 +221,10 @@ def test_a_slow_cloud_shows_as_lateness(world: World, operator: OperatorProcess)
         every = scrape.total(f"{LATENESS}_count", provider="codeartifact")
         return every - scrape.total(f"{LATENESS}_bucket", provider="codeartifact", le="5.0")
 
-    assert Scrape(operator).total(f"{LATENESS}_count", provider="codeartifact") >= 1
+    def refreshed() -> bool:
+        return Scrape(operator).total(f"{LATENESS}_count", provider="codeartifact") >= 1
+
+    wait_until(refreshed, "a refresh", 60)
     before = late()
     world.aws.inject(
         "GetAuthorizationToken",
@@ -226,7 +232,7 @@ def test_a_slow_cloud_shows_as_lateness(world: World, operator: OperatorProcess)
         times=1,
         domain="metrics",
     )
-    wait_until(lambda: late() > before, "a late refresh", 40)
+    wait_until(lambda: late() > before, "a late refresh", 90)
 
 
 def test_no_secret_value_is_in_it(world: World, operator: OperatorProcess) -> None:
@@ -239,13 +245,13 @@ def test_no_secret_value_is_in_it(world: World, operator: OperatorProcess) -> No
 
 def test_series_end_with_their_objects(world: World, operator: OperatorProcess) -> None:
     world.delete("artifactindex", NAMESPACE, "gar")
-    wait_until(lambda: not Scrape(operator).of(LOGIN_EXPIRY, provider="google"), "its end", 10)
+    wait_until(lambda: not Scrape(operator).of(LOGIN_EXPIRY, provider="google"), "its end", 60)
     assert Scrape(operator).of(LOGIN_EXPIRY, provider="codeartifact")
 
     world.delete("indexoptions", NAMESPACE, "uv-config")
     gone = (OUTPUT_EXPIRY, LOGIN_EXPIRY, LOGIN_REFRESH)
-    wait_until(lambda: not any(Scrape(operator).of(one) for one in gone), "the others' end", 10)
+    wait_until(lambda: not any(Scrape(operator).of(one) for one in gone), "the others' end", 60)
     wait_until(
-        lambda: not Scrape(operator).of(OBJECTS, kind="IndexOptions"), "none to be counted", 10
+        lambda: not Scrape(operator).of(OBJECTS, kind="IndexOptions"), "none to be counted", 60
     )
     assert Scrape(operator).total(OBJECTS, kind="ArtifactIndex") == 2
