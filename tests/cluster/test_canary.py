@@ -182,7 +182,7 @@ def secrets_seen(world: World, operator: OperatorProcess) -> set[str]:
             lambda name=name, wanted=wanted: world.condition(  # type: ignore[misc]
                 "artifactindex", NAMESPACE, name
             ).get("status") == wanted,
-            f"{name} to be Ready={wanted}", 20,
+            f"{name} to be Ready={wanted}", 60,
         )  # fmt: skip
     world.wait_condition("indexoptions", NAMESPACE, "refused", reason="NotCredentialFree")
     found = {"canary-message-of-the-cloud"}
@@ -194,18 +194,24 @@ def secrets_seen(world: World, operator: OperatorProcess) -> set[str]:
     patch = {"stringData": changed["stringData"]}
     world.patch("secret", NAMESPACE, "aws", patch)
     again = "arn:aws:iam::111122223333:user/canary-again"
-    wait_until(lambda: world.aws.mints("GetAuthorizationToken", principal=again) == 1, "it", 10)
+    wait_until(lambda: world.aws.mints("GetAuthorizationToken", principal=again) == 1, "it", 60)
     token = next(one.value for one in world.aws.tokens.all() if one.principal == again)
     world.wait_served(NAMESPACE, "everything", token)
     world.patch("secret", NAMESPACE, "split", {"stringData": {"uv.toml": "canary-by-hand-edit"}})
     wait_until(
-        lambda: "canary-by-hand" not in (world.uv_toml(NAMESPACE, "split") or ""), "repair", 5
+        lambda: "canary-by-hand" not in (world.uv_toml(NAMESPACE, "split") or ""), "repair", 60
     )
     operator.stop()
     operator.start()
     world.delete("secret", NAMESPACE, "basic-unlabelled")
     world.delete("artifactindex", NAMESPACE, "basic")
-    world.wait_served(NAMESPACE, "everything", 'name = "packages"', there=False)
+    for name, kind in (("everything", "Secret"), ("split", "Secret"), ("public", "ConfigMap")):
+        wait_until(
+            lambda name=name, kind=kind: (  # type: ignore[misc]
+                "packages" not in world.indexes(NAMESPACE, name, kind)
+            ),
+            f"{kind} {name} without the deleted index", 60,
+        )  # fmt: skip
     found |= {one.value for one in world.aws.tokens.all() if "canary" in one.principal}
     found |= {one.value for one in world.google.tokens.all() if "canary" in one.principal}
     return found | {"canary-by-hand-edit"}

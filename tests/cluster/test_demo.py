@@ -57,7 +57,7 @@ class Demo:
     def output(self) -> str:
         return self._log.read_text()
 
-    def wait(self, seconds: float = 120) -> int:
+    def wait(self, seconds: float = 300) -> int:
         return self.process.wait(seconds)
 
     def running(self) -> list[str]:
@@ -127,13 +127,13 @@ def test_an_interrupted_demo_leaves_nothing_behind(
     demos.append(demo)
     programs = ("etcd", "kube-apiserver", "artifact_index run")
     ended_or_runs = lambda: demo.process.poll() is not None or demo.runs(*programs)  # noqa: E731
-    wait_until(ended_or_runs, f"{programs} to run", 90)
+    wait_until(ended_or_runs, f"{programs} to run", 180)
     assert demo.process.poll() is None, demo.output
     assert list(demo.temporary.iterdir()) != []
 
     demo.process.send_signal(number)
 
-    assert demo.wait(30) == 128 + number, demo.output
+    assert demo.wait(90) == 128 + number, demo.output
     assert f"Interrupted by {number.name}" in demo.output
     assert_nothing_is_left(demo)
 

@@ -165,7 +165,7 @@ def test_a_restart_over_variables_alone_writes_and_mints_nothing(world: World) -
 
     with world.operator(*flags):
         # By us, by the watch, and by us again: by then every object has been worked on.
-        wait_until(lambda: listings() >= 3, "the second own listing", 40)
+        wait_until(lambda: listings() >= 3, "the second own listing", 90)
 
     after = {one["name"]: data_of(world, namespace, "Secret", one["name"]) for one in outputs}
     assert after == before

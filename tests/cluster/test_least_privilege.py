@@ -123,13 +123,16 @@ def not_repaired(stage: Stage) -> str:
     with stage.running(LOGIN, BY_LABEL, OPTIONS):
         stage.condition("indexoptions", "uv-config", "Available")
 
-        def refused() -> bool:
-            ready = stage.world.condition("indexoptions", stage.namespace, "uv-config")
-            return bool(ready["reason"] == "PermissionMissing")
+        message = ""
 
-        stage.lose("secret", "uv-config", refused, "trouble")
-        message = stage.condition("indexoptions", "uv-config", "PermissionMissing")
-        assert stage.get("secret", "uv-config") is None
+        def refused() -> bool:
+            nonlocal message
+            ready = stage.world.condition("indexoptions", stage.namespace, "uv-config")
+            message = ready["message"]
+            told = ready["reason"] == "PermissionMissing"
+            return told and stage.get("secret", "uv-config") is None
+
+        stage.lose("secret", "uv-config", refused, "trouble, and no Secret")
     return message
 
 

@@ -63,4 +63,4 @@ def test_changes_are_watched_whatever_way_of_login_the_kubeconfig_has(
                 artifact_index(name, name=name, anonymous={"url": f"https://{name}.example/"}),
                 namespace=namespace,
             )
-            wait_until(lambda name=name: name in world.indexes(namespace, "uv-config"), name, 20)  # type: ignore[misc]
+            wait_until(lambda name=name: name in world.indexes(namespace, "uv-config"), name, 60)  # type: ignore[misc]
