@@ -239,7 +239,7 @@ class Emulator:
         self.faults.delays[verb, ANY if kind == ANY else self._kind(kind).plural] = seconds
 
     def clear_faults(self) -> None:
-        """Forget all faults and delays; muted watches stay muted, new ones speak."""
+        """Forget all faults and delays, also of requests that wait; muted watches stay muted."""
         self.faults.waiting.clear()
         self.faults.delays.clear()
         self.faults.silent.clear()

@@ -1,5 +1,6 @@
 """What goes wrong on demand, and the log of what was asked."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -8,6 +9,8 @@ Outcome: TypeAlias = Literal["status", "reset", "lost"]
 """Answer a status; drop the connection before acting; act and then drop the connection."""
 
 ANY = "*"
+
+_LOOK_SECONDS = 0.02
 
 
 @dataclass(slots=True)
@@ -78,8 +81,15 @@ class Faults:
                 return fault
         return None
 
-    def delay(self, request: Request) -> float:
-        """The seconds to wait before the request is acted on."""
+    async def hold(self, request: Request) -> None:
+        """Wait before the request is acted on, until its delay is over or taken back."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        # It is taken back from another thread.
+        while (left := begun + self._delay(request) - clock()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(min(left, _LOOK_SECONDS))
+
+    def _delay(self, request: Request) -> float:
         keys = (
             (request.verb, request.resource),
             (request.verb, ANY),

@@ -1,6 +1,5 @@
 """HTTP in front of the store: paths, verbs, paging, watches and faults."""
 
-import asyncio
 import itertools
 import json
 from collections import OrderedDict
@@ -78,8 +77,7 @@ class Server:
         self, request: web.Request, target: Target, entry: Request
     ) -> web.StreamResponse:
         fault = self.faults.take(entry)
-        if delay := self.faults.delay(entry):
-            await asyncio.sleep(delay)
+        await self.faults.hold(entry)
         if fault is not None and fault.outcome != "lost":
             _fail(request, fault)
         if entry.verb == "watch":
