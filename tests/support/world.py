@@ -124,6 +124,24 @@ class World:
         tables = tomllib.loads(text)["index"] if text else []
         return {table["name"]: table for table in tables}
 
+    def versions(self, kind: str, namespace: str, name: str) -> list[dict[str, Any]]:
+        """Every version of an object since its namespace was created, oldest first.
+
+        What passes by at once on a slow machine cannot be waited for: it is in here.
+        """
+        created = self.plane.read(f"/api/v1/namespaces/{namespace}")
+        present = self.get(kind, namespace, name)
+        assert created is not None and present is not None, f"{namespace}/{name}"
+        since, last = (one["metadata"]["resourceVersion"] for one in (created, present))
+        found: list[dict[str, Any]] = []
+
+        def complete() -> bool:
+            found[:] = self.plane.changes(_collection(kind, namespace), name, since=since)
+            return any(one["metadata"]["resourceVersion"] == last for one in found)
+
+        wait_until(complete, f"the versions of {kind} {name}", PATIENCE)
+        return found
+
     # Waiting
 
     def condition(
@@ -165,6 +183,20 @@ class World:
 
         found = self.wait_object(kind, namespace, name, reached, reason, seconds=seconds)
         return condition_in(found, what)
+
+    def wait_all_served(self, namespace: str, name: str) -> None:
+        """Wait until an IndexOptions is Available with every ArtifactIndex of its namespace.
+
+        One watch may be ahead of another, and what has been seen by then is served already.
+        """
+        there = {one["metadata"]["name"] for one in self.items("artifactindexes", namespace)}
+
+        def listed(found: dict[str, Any]) -> bool:
+            indexes = found["status"].get("indexes", [])
+            return {one["artifactIndex"] for one in indexes} == there
+
+        self.wait_object("indexoptions", namespace, name, listed, f"of {sorted(there)}")
+        self.wait_condition("indexoptions", namespace, name, reason="Available")
 
     def wait_served(
         self, namespace: str, name: str, needle: str, *, seconds: float = PATIENCE,

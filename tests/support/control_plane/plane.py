@@ -210,6 +210,19 @@ class ControlPlane:
         found: dict[str, Any] = json.loads(body)
         return found
 
+    def changes(self, path: str, name: str, *, since: str) -> list[dict[str, Any]]:
+        """Return the versions of an object of a collection after a resourceVersion, oldest first.
+
+        Takes a second, and what happens in it may be missing. Raises ControlPlaneFailed where that
+        is longer ago than the API server remembers: some minutes.
+        """
+        query = f"watch=1&fieldSelector=metadata.name%3D{name}&resourceVersion={since}"
+        lines = self._servers.api.text(f"{path}?{query}&timeoutSeconds=1").splitlines()
+        events = [json.loads(line) for line in lines]
+        if refused := [event for event in events if event["type"] == "ERROR"]:
+            raise ControlPlaneFailed(f"{path}: {refused}")
+        return [event["object"] for event in events]
+
     def apply_crds(self, directory: Path) -> list[str]:
         """Apply a folder of CustomResourceDefinitions and return their names.
 
