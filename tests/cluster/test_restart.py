@@ -1,6 +1,8 @@
 """A restart over a converged cluster writes nothing and mints nothing; health tells the truth."""
 
+import itertools
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +13,17 @@ import pytest
 from support.control_plane import wait_until
 from support.control_plane.audit import AuditEvent
 from support.emulator import Emulator
-from support.operator_process import OperatorProcess, health
+from support.operator_process import STOP_SECONDS, OperatorProcess, health
 from support.world import (
     OPERATOR_USER,
+    PATIENCE,
     World,
     access_key_secret,
     artifact_index,
     artifact_registry,
     basic_auth,
     code_artifact,
+    condition_in,
     google_key_secret,
     in_namespace,
     index_options,
@@ -31,6 +35,8 @@ pytestmark = pytest.mark.cluster
 NAMESPACES = ("restart-a", "restart-b")
 PER_NAMESPACE = 250
 GROUPS = 5
+LONG = 180.0
+"""Seconds that 500 indexes may take on a busy machine."""
 FLAGS = ("--missing-secret-grace", "1s", "--mint-patience", "10s", "--log-level", "debug")
 
 
@@ -126,10 +132,25 @@ def settle(world: World, namespace: str) -> None:
     expected = Counter(
         {"Available": PER_NAMESPACE - 3, "NotSelected": 1, "SecretNotFound": 1, "Suspended": 1}
     )
-    wait_until(lambda: reasons("artifactindexes") == expected, f"{namespace} to settle", 60)
-    wait_until(lambda: reasons("indexoptions") == {"Available": GROUPS}, "the outputs", 20)
+
+    def told() -> set[tuple[str, str]]:
+        """What the statuses of the IndexOptions say of each index."""
+        options = world.items("indexoptions", namespace)
+        items = [item for one in options for item in one["status"].get("indexes", [])]
+        return {(item["artifactIndex"], item["reason"]) for item in items}
+
+    def true() -> set[tuple[str, str]]:
+        indexes = world.items("artifactindexes", namespace)
+        found = {(one["metadata"]["name"], condition_in(one)["reason"]) for one in indexes}
+        return found - {("nobodys", "NotSelected")}
+
+    wait_until(lambda: reasons("artifactindexes") == expected, f"{namespace} to settle", LONG)
+    wait_until(lambda: reasons("indexoptions") == {"Available": GROUPS}, "the outputs", LONG)
+    wait_until(lambda: told() == true(), "the statuses of the IndexOptions", LONG)
     stalled = world.condition("artifactindex", namespace, "missing", "Stalled")
     assert stalled["status"] == "True"
+    world.wait_events(namespace, ("missing", "SecretNotFound"))
+    world.wait_events(namespace, ("uv-g0", "IndexOmitted"))
 
 
 @pytest.fixture(scope="module")
@@ -142,15 +163,8 @@ def converged(world: World, operator: OperatorProcess) -> OperatorProcess:
         # Suspended once it is served: its token stays in the file.
         world.wait_condition("artifactindex", namespace, "index-000", reason="Available")
         world.patch("artifactindex", namespace, "index-000", {"spec": {"suspend": True}})
-        wait_until(
-            lambda namespace=namespace: (
-                world.condition(  # type: ignore[misc]
-                    "artifactindex", namespace, "missing", "Stalled"
-                ).get("status")
-                == "True"
-            ),
-            "the missing Secret to be given up",
-            20,
+        world.wait_condition(
+            "artifactindex", namespace, "missing", what="Stalled", reason="SecretNotFound"
         )
         settle(world, namespace)
     return operator
@@ -162,6 +176,25 @@ def requests(world: World, since: int) -> list[AuditEvent]:
     return [one for one in events if one.resource]
 
 
+def wait_second_listing(world: World, since: int) -> None:
+    """Wait until the operator has listed everything, its watches have, and it has again.
+
+    That is five seconds after the watches began: by then every object has been worked on.
+    """
+
+    def lists() -> int:
+        events = world.plane.audit_events(OPERATOR_USER, verbs=["list"], since=since)
+        return sum(one.resource == "configmaps" and one.code == 200 for one in events)
+
+    wait_until(lambda: lists() >= 3 * len(NAMESPACES), "the second own listing", LONG)
+
+
+def most_reads(seconds: float) -> int:
+    """How often a Secret that is not there may be read in that time: after 1 s, 2 s, 4 s … 30 s."""
+    waits = [min(2.0**number, 30.0) for number in range(20)]
+    return 1 + sum(total <= seconds for total in itertools.accumulate(waits))
+
+
 def test_a_restart_over_500_indexes_writes_nothing_mints_nothing_and_reads_only_lists(
     world: World, converged: OperatorProcess
 ) -> None:
@@ -169,26 +202,22 @@ def test_a_restart_over_500_indexes_writes_nothing_mints_nothing_and_reads_only_
     assert process is not None
     took = converged.stop()
     assert process.returncode == 0
-    assert took < 2
+    assert took < STOP_SECONDS
     assert "Traceback" not in converged.log
     mark, minted, calls = world.plane.audit_mark(), mints(world), world.aws.calls()
     counted = world.plane.request_counts()
 
+    begun = time.monotonic()
     converged.start()
 
-    def lists_of(resource: str) -> int:
-        events = requests(world, mark)
-        return sum(one.verb == "list" and one.resource.startswith(resource) for one in events)
-
-    # Listed by us, by the watches, and by us again five seconds after the watches began: by then
-    # every object has been worked on.
-    wait_until(lambda: lists_of("configmaps") >= 3 * len(NAMESPACES), "the second own listing", 40)
+    wait_second_listing(world, mark)
     assert_quiet(world, mark, minted, calls)
     gets = Counter((one.namespace, one.name) for one in requests(world, mark) if one.verb == "get")
     missed = {
         (namespace, "not-there"): gets.pop((namespace, "not-there")) for namespace in NAMESPACES
     }
-    assert all(1 <= count <= 6 for count in missed.values()), missed
+    most = most_reads(time.monotonic() - begun)
+    assert all(1 <= count <= most for count in missed.values()), (missed, most)
     assert gets == Counter(
         {("artifact-index-system", "artifact-index-operator-signing-key"): 1}
         | {(namespace, name): 1 for namespace in NAMESPACES for name in ("aws-1", "basic-1")}
@@ -208,7 +237,7 @@ def test_a_restart_over_500_indexes_writes_nothing_mints_nothing_and_reads_only_
     world.patch("indexoptions", namespace, name, {"spec": {"indexStrategy": "unsafe-first-match"}})
     world.wait_served(namespace, name, 'index-strategy = "unsafe-first-match"')
     world.wait_condition("indexoptions", namespace, name, reason="Available")
-    wait_until(lambda: len(world.operator_writes(mark)) >= 3, "the audit log", 5)
+    wait_until(lambda: len(world.operator_writes(mark)) >= 3, "the audit log", PATIENCE)
     writes = Counter((one.resource, one.subresource) for one in world.operator_writes(mark))
     assert writes == {
         ("secrets", ""): 1,
@@ -254,13 +283,13 @@ def test_sigterm_during_the_start_ends_the_process_in_time(
     process = converged.process
     assert process is not None
     if when == "Python":
-        wait_until(lambda: handles_sigterm(process.pid), "a handler of SIGTERM", 10)
+        wait_until(lambda: handles_sigterm(process.pid), "a handler of SIGTERM", PATIENCE)
     else:
-        wait_until(lambda: when in converged.log[printed:], f"{when!r} in the log", 20)
+        wait_until(lambda: when in converged.log[printed:], f"{when!r} in the log", PATIENCE)
 
     took = converged.stop()
 
-    assert took < 2
+    assert took < STOP_SECONDS
     assert process.returncode == 0
     assert "Traceback" not in converged.log[printed:]
     converged.start()
@@ -281,20 +310,21 @@ def test_health_is_true_while_it_runs(world: World, converged: OperatorProcess) 
 def test_it_is_alive_but_not_ready_before_everything_has_been_listed() -> None:
     with Emulator() as emulator:
         emulator.create_namespace("artifact-index-system")
-        emulator.delay(4, verb="list", kind="configmaps")
+        # Until the faults are cleared.
+        emulator.delay(600, verb="list", kind="configmaps")
         operator = OperatorProcess(emulator.kubeconfig())
         operator.start(wait=False)
         try:
-            wait_until(lambda: "health endpoints" in operator.log, "the health endpoints", 15)
+            wait_until(lambda: "health endpoints" in operator.log, "the health endpoints", PATIENCE)
             port = operator.health_port
-            wait_until(lambda: health(port, "healthz")[0] == 200, "liveness", 3)
+            wait_until(lambda: health(port, "healthz")[0] == 200, "liveness", PATIENCE)
             assert health(port, "readyz") == (503, "not everything has been listed once\n")
             emulator.clear_faults()
             operator.wait_ready()
             # The signing key is made first, and nothing else without an object to serve.
             assert [one.resource for one in emulator.requests.writes()] == ["secrets"]
         finally:
-            assert operator.stop() < 2
+            assert operator.stop() < STOP_SECONDS
 
 
 def test_an_api_server_that_is_away_at_the_start_ends_the_process_with_a_reason(
@@ -307,7 +337,7 @@ def test_an_api_server_that_is_away_at_the_start_ends_the_process_with_a_reason(
         converged.start(wait=False)
         process = converged.process
         assert process is not None
-        assert process.wait(20) == 1
+        assert process.wait(PATIENCE) == 1
     finally:
         world.plane.start_apiserver()
     converged.stop()
@@ -317,6 +347,7 @@ def test_an_api_server_that_is_away_at_the_start_ends_the_process_with_a_reason(
     mark, minted = world.plane.audit_mark(), mints(world)
     converged.start()
     assert health(converged.health_port, "readyz") == (200, "ok\n")
+    wait_second_listing(world, mark)
     assert world.operator_writes(mark) == []
     assert mints(world) == minted
 
@@ -331,10 +362,12 @@ def test_it_outlives_an_outage_of_the_api_server(world: World, converged: Operat
     namespace, name = NAMESPACES[0], "uv-g2"
     world.patch("indexoptions", namespace, name, {"spec": {"preferPrivate": False}})
     world.wait_condition(
-        "indexoptions", namespace, name, reason="PublicIndexFirst", seconds=40,
+        # A watch that was cut off waits for as long again as it has waited already.
+        "indexoptions", namespace, name, reason="PublicIndexFirst", seconds=LONG,
         what="DependencyConfusionRisk",
     )  # fmt: skip
     assert health(port, "readyz") == (200, "ok\n")
-    assert converged.process is not None
-    converged.process.send_signal(signal.SIGTERM)
-    assert converged.process.wait(2) == 0
+    process = converged.process
+    assert process is not None
+    assert converged.stop() < STOP_SECONDS
+    assert process.returncode == 0
