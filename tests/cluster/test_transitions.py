@@ -12,9 +12,14 @@ from support.refreshes import (
     reasons_of_events,
     serve,
 )
-from support.world import World, artifact_index, index_options
+from support.world import PATIENCE, World, artifact_index, condition_in, index_options
 
 pytestmark = pytest.mark.cluster
+
+FORCED_SECONDS = 120.0
+"""A login is asked for again once a minute at most."""
+RETRY_SECONDS = 180.0
+"""Attempts of a login that fails come less and less often."""
 
 
 def test_a_request_is_fulfilled_once_across_a_restart(world: World) -> None:
@@ -25,12 +30,16 @@ def test_a_request_is_fulfilled_once_across_a_restart(world: World) -> None:
         asked = later_than_the_token()
         ask(world, "artifactindex", namespace, "acme", asked)
         # A token that is in no output dies with the process, and its request is made up for.
-        wait_until(lambda: world.uv_toml(namespace, "uv-config") != first, "the new token", 15)
+        wait_until(
+            lambda: world.uv_toml(namespace, "uv-config") != first, "the new token", PATIENCE
+        )
         assert mints(world, principal) == 2
         running.kill()
         running.start()
         wait_until(
-            lambda: handled(world, "artifactindex", namespace, "acme") == asked, "the echo", 15
+            lambda: handled(world, "artifactindex", namespace, "acme") == asked,
+            "the echo",
+            PATIENCE,
         )
         running.stop()
         # Asked for while nobody is there: made up for at the start, once.
@@ -38,11 +47,15 @@ def test_a_request_is_fulfilled_once_across_a_restart(world: World) -> None:
         ask(world, "indexoptions", namespace, "uv-config", again)
         running.start()
         wait_until(
-            lambda: handled(world, "indexoptions", namespace, "uv-config") == again, "the echo", 15
+            lambda: handled(world, "indexoptions", namespace, "uv-config") == again,
+            "the echo",
+            FORCED_SECONDS,
         )
         running.stop()
         running.start()
-        world.wait_condition("indexoptions", namespace, "uv-config", reason="Available")
+        # What is served after the start shows that the requests have been looked at again.
+        world.apply(index_options("witness"), namespace=namespace)
+        world.wait_condition("indexoptions", namespace, "witness", reason="Available")
     assert mints(world, principal) == 3
 
 
@@ -59,29 +72,32 @@ def test_failing_dying_and_recovering_are_one_event_each(world: World) -> None:
                 Fault(403, "AccessDeniedException"),
                 principal=principal,
             )
-            world.wait_condition(
-                "artifactindex", namespace, "acme", reason="AccessDenied", what="RefreshFailing"
-            )
-            assert world.condition("artifactindex", namespace, "acme")["status"] == "True"
-            assert world.condition("artifactindex", namespace, "acme", "Reconciling") == {}
             dead = world.wait_condition(
-                "artifactindex", namespace, "acme", reason="CredentialExpired", seconds=40
-            )
+                "artifactindex", namespace, "acme", reason="CredentialExpired",
+                seconds=RETRY_SECONDS,
+            )  # fmt: skip
+            versions = world.versions("artifactindex", namespace, "acme")
+            failing = [one for one in versions if condition_in(one, "RefreshFailing")]
+            assert failing
+            for one in failing:
+                assert condition_in(one, "RefreshFailing")["reason"] == "AccessDenied"
+                assert condition_in(one)["status"] == "True"
+                assert condition_in(one, "Reconciling") == {}
             assert dead["status"] == "False"
             assert "codeartifact:GetAuthorizationToken" in dead["message"]
             stalled = world.condition("artifactindex", namespace, "acme", "Stalled")
             assert stalled["reason"] == "CredentialExpired"
             assert world.condition("artifactindex", namespace, "acme", "RefreshFailing") == {}
             assert "@" not in (world.uv_toml(namespace, "uv-config") or "")
-            world.aws.clear()
             world.aws.cap_seconds = None
+            world.aws.clear()
             ask(world, "artifactindex", namespace, "acme", later_than_the_token())
             world.wait_condition("artifactindex", namespace, "acme", reason="Available")
             assert world.condition("artifactindex", namespace, "acme", "Stalled") == {}
             wait_until(
                 lambda: reasons_of_events(world, namespace)[-1:] == [("Normal", "Available")],
                 "the event of the recovery",
-                10,
+                PATIENCE,
             )
     finally:
         world.aws.clear()
@@ -105,18 +121,21 @@ def test_a_restart_while_a_refresh_fails_tells_nothing_twice(world: World) -> No
             world.wait_condition(
                 "artifactindex", namespace, "acme", reason="CloudUnavailable", what="RefreshFailing"
             )
+            world.wait_events(namespace, ("acme", "CloudUnavailable"))
             running.stop()
             asked = world.aws.calls("GetAuthorizationToken")
             running.start()
             # The second attempt comes after what became of the first was taken in.
             wait_until(
-                lambda: world.aws.calls("GetAuthorizationToken") > asked + 1, "two attempts", 30
+                lambda: world.aws.calls("GetAuthorizationToken") > asked + 1,
+                "two attempts",
+                RETRY_SECONDS,
             )
             world.aws.clear()
             wait_until(
                 lambda: reasons_of_events(world, namespace)[-1:] == [("Normal", "Available")],
                 "the event of the recovery",
-                30,
+                RETRY_SECONDS,
             )
     finally:
         world.aws.clear()
