@@ -4,6 +4,7 @@ Hosts of other names than 127.0.0.1 are reached through the index server as uv's
 serves by path alone.
 """
 
+import contextlib
 import tomllib
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from support.uv_clients import NEWEST, Uv, UvRun
 from support.uv_scenes import asked_pages, logins
 from support.wheels import make_wheel
 from support.world import (
+    PATIENCE,
     World,
     access_key_secret,
     artifact_index,
@@ -61,12 +63,9 @@ def asked(world: World, package: str) -> list[str]:
     return asked_pages(world.index.requests(), package)
 
 
-def ready(world: World, namespace: str, name: str = "uv-config") -> dict[str, str]:
-    """Wait for the outputs; returns the message of Ready."""
-    found: dict[str, str] = world.wait_condition(
-        "indexoptions", namespace, name, reason="Available"
-    )
-    return found
+def ready(world: World, namespace: str, name: str = "uv-config") -> None:
+    """Wait for the outputs, with every index of the namespace."""
+    world.wait_all_served(namespace, name)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +195,9 @@ def test_indexes_whose_hosts_derive_one_name_keep_the_names_they_were_given(
         return in_file if in_file == in_status else {}
 
     def become(expected: dict[str, str]) -> None:
-        wait_until(lambda: names() == expected, f"names {expected}, not {names()}", 15)
+        with contextlib.suppress(TimeoutError):
+            wait_until(lambda: names() == expected, "the names", PATIENCE)
+        assert names() == expected
 
     world.apply(index_options("uv-config", publicIndex={"url": pypi.url}), namespace=namespace)
     add("m-first", "acme.one.example")
@@ -213,8 +214,12 @@ def test_indexes_whose_hosts_derive_one_name_keep_the_names_they_were_given(
         expected = {("ci", package.replace("lib-", "of-"))}
         assert logins(world.index.requests(prefix)) - {(None, None)} == expected
         assert asked(world, package)[-1] == prefix
-    message = world.condition("artifactindex", namespace, "n-second")["message"]
-    assert "'acme-2'" in message and "spec.name" in message
+
+    def told() -> bool:
+        message = world.condition("artifactindex", namespace, "n-second").get("message", "")
+        return "'acme-2'" in message and "spec.name" in message
+
+    wait_until(told, "the status of the index to name it", PATIENCE)
 
     world.delete("artifactindex", namespace, "m-first")
     become({"n-second": "acme-2", "a-third": "acme-3"})
@@ -259,6 +264,7 @@ def test_a_preauthenticated_url_is_used_verbatim(
     assert asked(world, "lib") == [f"verbatim/{slug}"]
     served = [one for one in world.index.requests(f"verbatim/{slug}") if one.status == 200]
     assert logins(served) == {login}
+    world.wait_condition("artifactindex", namespace, "acme", reason="Available")
     status = (world.get("artifactindex", namespace, "acme") or {})["status"]
     assert status["url"] == f"http://{world.index.netloc.split(':')[0]}"
 
@@ -267,9 +273,10 @@ def test_artifact_registry_urls_come_from_project_location_and_repository(
     world: World, operator: OperatorProcess, tmp_path: Path
 ) -> None:
     namespace = world.namespace("registry-url")
+    email = "ci@registry-url.iam.gserviceaccount.com"
     pypi = public(world, "registry/pypi", "nothing")
     world.apply(
-        google_key_secret(world, "key", "ci@registry-url.iam.gserviceaccount.com"),
+        google_key_secret(world, "key", email),
         artifact_index("python", googleArtifactRegistry=artifact_registry("key")),
         index_options("uv-config", publicIndex={"url": pypi.url}),
         namespace=namespace,
@@ -277,7 +284,7 @@ def test_artifact_registry_urls_come_from_project_location_and_repository(
     ready(world, namespace)
 
     table = world.indexes(namespace, "uv-config")["europe-west1-python"]
-    token = world.google.tokens.all()[-1].value
+    (token,) = [one.value for one in world.google.tokens.all() if one.principal == email]
     host = "europe-west1-python.pkg.dev"
     assert table["url"] == f"https://oauth2accesstoken:{token}@{host}/acme-prod/python/simple/"
     assert table["authenticate"] == "always"

@@ -11,7 +11,7 @@ from support.control_plane import service_account_user, wait_until
 from support.control_plane.audit import AuditEvent
 from support.installation import granted_by_chart, install
 from support.operator_process import OperatorProcess
-from support.world import WRITES, World, artifact_index, basic_auth, index_options, secret
+from support.world import PATIENCE, WRITES, World, artifact_index, basic_auth, index_options, secret
 
 pytestmark = pytest.mark.cluster
 
@@ -19,8 +19,6 @@ OWN = "scope-system"
 USER = service_account_user(OWN, RELEASE)
 SERVED = ("scope-one", "scope-two")
 OTHER = "scope-other"
-# So long a busy machine may take for one step.
-PATIENCE = 60.0
 VALUES = {
     "watchNamespaces": list(SERVED),
     "serviceAccountTokens": {"mode": "Listed", "listed": {SERVED[0]: ["listed"]}},
@@ -82,14 +80,12 @@ def test_it_serves_its_namespaces_and_touches_no_other(
     for namespace in SERVED:
         serve(world, namespace)
     for namespace in SERVED:
-        world.wait_condition(
-            "indexoptions", namespace, "uv-config", reason="Available", seconds=PATIENCE
-        )
+        world.wait_condition("indexoptions", namespace, "uv-config", reason="Available")
         assert f"ci:of-{namespace}@" in (world.uv_toml(namespace, "uv-config") or "")
         world.patch("secret", namespace, "login", {"stringData": {"password": "changed"}})
-        world.wait_served(namespace, "uv-config", "ci:changed@", seconds=PATIENCE)
+        world.wait_served(namespace, "uv-config", "ci:changed@")
         world.delete("secret", namespace, "uv-config")
-        world.wait_served(namespace, "uv-config", "ci:changed@", seconds=PATIENCE)
+        world.wait_served(namespace, "uv-config", "ci:changed@")
 
     assert world.get("secret", OTHER, "uv-config") is None
     untouched = world.get("artifactindex", OTHER, "acme") or {}
@@ -112,20 +108,24 @@ def test_a_service_account_on_the_list_logs_in_and_another_does_not(
         index_options("accounts", indexSelector={"matchLabels": {"by": "account"}}),
         namespace=SERVED[0],
     )
-    world.wait_condition("artifactindex", SERVED[0], "listed", reason="Available", seconds=PATIENCE)
+    world.wait_condition("artifactindex", SERVED[0], "listed", reason="Available")
     refused = world.wait_condition(
-        "artifactindex", SERVED[0], "stranger", reason="TokenRequestDenied", seconds=PATIENCE
+        "artifactindex", SERVED[0], "stranger", reason="TokenRequestDenied"
     )
     assert "'stranger'" in refused["message"] and "serviceAccountTokens" in refused["message"]
+    world.wait_events(SERVED[0], ("stranger", "TokenRequestDenied"))
+    world.wait_condition("indexoptions", SERVED[0], "accounts", reason="IndexesNotReady")
+    world.wait_events(SERVED[0], ("accounts", "IndexesNotReady"))
 
 
 def test_a_restart_lists_its_namespaces_and_writes_nothing(
     world: World, scoped: OperatorProcess
 ) -> None:
-    serve(world, SERVED[0])
-    world.wait_condition(
-        "indexoptions", SERVED[0], "uv-config", reason="Available", seconds=PATIENCE
-    )
+    for namespace in SERVED:
+        serve(world, namespace)
+        world.wait_served(namespace, "uv-config", f"ci:of-{namespace}@")
+        world.wait_condition("indexoptions", namespace, "uv-config", reason="Available")
+        world.wait_condition("artifactindex", namespace, "acme", reason="Available")
     scoped.stop()
     mark = world.plane.audit_mark()
     scoped.start()

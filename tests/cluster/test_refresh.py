@@ -9,7 +9,7 @@ from support.accounts import token_in
 from support.control_plane import wait_until
 from support.operator_process import OperatorProcess
 from support.refreshes import ask, handled, later_than_the_token, mints, serve
-from support.world import World, artifact_index, index_options, secret
+from support.world import PATIENCE, World, artifact_index, index_options, secret
 
 pytestmark = pytest.mark.cluster
 
@@ -25,7 +25,7 @@ def test_a_request_on_either_kind_is_one_new_token_and_is_echoed(
     name = "acme" if kind == "artifactindex" else "uv-config"
     asked = later_than_the_token()
     ask(world, kind, namespace, name, asked)
-    wait_until(lambda: handled(world, kind, namespace, name) == asked, "the echo", 15)
+    wait_until(lambda: handled(world, kind, namespace, name) == asked, "the echo", PATIENCE)
     assert token_in(world, namespace) != before
     assert world.aws.is_valid("aws", unquote(token_in(world, namespace)))
     assert mints(world, principal) == 2
@@ -48,9 +48,11 @@ def test_a_request_reads_a_secret_that_is_not_watched_at_once(
     world.apply(login("second"), namespace=namespace)
     asked = later_than_the_token()
     ask(world, "indexoptions", namespace, "uv-config", asked)
-    wait_until(lambda: token_in(world, namespace) == "second", "the new password", 15)
+    wait_until(lambda: token_in(world, namespace) == "second", "the new password", PATIENCE)
     wait_until(
-        lambda: handled(world, "indexoptions", namespace, "uv-config") == asked, "the echo", 15
+        lambda: handled(world, "indexoptions", namespace, "uv-config") == asked,
+        "the echo",
+        PATIENCE,
     )
 
 
@@ -66,7 +68,7 @@ def test_what_is_no_time_of_the_past_is_told_and_not_heeded(
                 why in world.condition("artifactindex", namespace, "acme")["message"]
             ),
             why,
-            15,
+            PATIENCE,
         )
     assert mints(world, principal) == 1
     assert handled(world, "artifactindex", namespace, "acme") is None

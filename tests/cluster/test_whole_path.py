@@ -8,7 +8,14 @@ from support.control_plane import wait_until
 from support.operator_process import OperatorProcess
 from support.uv_clients import VERSIONS, Uv
 from support.wheels import make_wheel
-from support.world import World, access_key_secret, artifact_index, code_artifact, index_options
+from support.world import (
+    PATIENCE,
+    World,
+    access_key_secret,
+    artifact_index,
+    code_artifact,
+    index_options,
+)
 
 pytestmark = pytest.mark.cluster
 
@@ -63,5 +70,5 @@ def test_a_hand_edited_output_is_repaired(world: World, operator: OperatorProces
         found = world.get("secret", namespace, "uv-config") or {}
         return list(found["data"]) == ["uv.toml"]
 
-    wait_until(repaired, "the output to be repaired", 5)
+    wait_until(repaired, "the output to be repaired", PATIENCE)
     assert world.uv_toml(namespace, "uv-config") == before
