@@ -11,6 +11,7 @@ from support.node.node import Node
 
 pytestmark = pytest.mark.node
 
+PATIENCE = 180.0
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 
 
@@ -38,7 +39,7 @@ def _namespace(node: Node, name: str, *labels: str) -> None:
     if labels:
         node.plane.kubectl("label", "namespace", name, *labels)
     account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-    wait_until(lambda: node.plane.read(account) is not None, "the default ServiceAccount", 30)
+    wait_until(lambda: node.plane.read(account) is not None, "the default ServiceAccount", PATIENCE)
 
 
 def _apply(node: Node, pod: dict[str, Any], namespace: str) -> str:
@@ -51,7 +52,9 @@ def test_a_pod_runs_and_its_log_can_be_read(node: Node) -> None:
     assert _apply(node, _pod("says-hello", ["echo", "hello"]), "canary") == ""
     path = "/api/v1/namespaces/canary/pods/says-hello"
     wait_until(
-        lambda: (node.plane.read(path) or {})["status"]["phase"] == "Succeeded", "the pod's end", 60
+        lambda: (node.plane.read(path) or {})["status"]["phase"] == "Succeeded",
+        "the pod's end",
+        PATIENCE,
     )
     assert node.plane.kubectl("logs", "-n", "canary", "says-hello").stdout == "hello\n"
 

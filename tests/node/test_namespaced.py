@@ -11,6 +11,7 @@ from support.tour import PACKAGE, VERSION, Tour, load
 
 pytestmark = pytest.mark.node
 
+PATIENCE = 180.0
 SERVED, OTHER = "served", "not-served"
 
 
@@ -48,7 +49,7 @@ def test_another_namespace_is_left_alone(served: Tour, node: Node) -> None:
         items = (node.plane.read(path) or {})["items"]
         return all(one["status"]["observedGeneration"] > 0 for one in items)
 
-    wait_until(handled, "the index in the served namespace", 30)
+    wait_until(handled, "the index in the served namespace", PATIENCE)
     secrets = node.plane.read(f"/api/v1/namespaces/{OTHER}/secrets")
     assert secrets is not None
     assert secrets["items"] == []

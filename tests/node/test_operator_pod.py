@@ -26,6 +26,7 @@ from support.world import OPERATOR_USER, WRITES
 pytestmark = pytest.mark.node
 
 NAMESPACE = "survivors"
+PATIENCE = 180.0
 # Seconds from start to ready. On a busy machine the API server is slow as well: the best counts.
 LONGEST_START = 3.0
 STARTS = 3
@@ -76,7 +77,9 @@ class Cost:
     def check_nothing(self) -> None:
         """Wait until the operator has been through everything; it wrote and minted nothing."""
         started = operator_started()
-        wait_until(lambda: self._listings(started) >= LISTINGS, "the operator's second listing", 60)
+        wait_until(
+            lambda: self._listings(started) >= LISTINGS, "the operator's second listing", PATIENCE
+        )
         writes = self.plane.audit_events(OPERATOR_USER, verbs=WRITES, since=self.mark)
         assert Counter((one.verb, one.resource, one.name) for one in writes) == {}
         assert self.guide.stand_ins.mints == self.minted
@@ -165,7 +168,7 @@ def test_a_restart_of_the_node_costs_no_write_and_no_mint_and_builds_go_on(
     node.crash()
     node.boot()
     # Until the kubelet says otherwise the API calls the pod ready, as before the crash.
-    wait_until(lambda: restarts(node.plane, pod) > before, "the container's restart", 60)
+    wait_until(lambda: restarts(node.plane, pod) > before, "the container's restart", PATIENCE)
 
     assert operator_pod(node.plane) == pod
     cost.check_nothing()

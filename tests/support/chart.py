@@ -17,7 +17,7 @@ CHART: Final = REPOSITORY / "helm" / "artifact-index-operator"
 RELEASE: Final = "artifact-index-operator"
 HELM_VERSIONS: Final = {"helm4": "v4.3.1", "helm3": "v3.22.0"}
 NEWEST: Final = "helm4"
-HELM_SECONDS: Final = 120.0
+HELM_SECONDS: Final = 300.0
 # What Helm believes of the cluster where it cannot ask one; unset, Helm 3 says 1.20.
 _KUBERNETES_MINOR: Final = "37"
 _FOLDERS: Final = ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "KUBECACHEDIR")
@@ -59,7 +59,7 @@ def run_helm(
     """Run Helm with nothing of this machine's configuration; `values` go in as a file of values.
 
     Raises CalledProcessError, with standard error as a note, when `check` and it fails, and
-    TimeoutExpired after 120 s.
+    TimeoutExpired after 300 s.
     """
     command: list[str | Path] = [helm(version), *arguments]
     if values is not None:

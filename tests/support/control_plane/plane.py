@@ -23,7 +23,7 @@ from support.control_plane.request_counts import RequestKey, parse_request_count
 from support.control_plane.servers import Servers
 
 CRD_SECONDS = 90.0
-KUBECTL_SECONDS = 120.0
+KUBECTL_SECONDS = 300.0
 TOKEN_SECONDS = 24 * 3600
 PORT_ATTEMPTS = 5
 
@@ -176,7 +176,7 @@ class ControlPlane:
         """Run kubectl as the administrator, or with another kubeconfig; output is captured.
 
         Raises CalledProcessError, with standard error as a note, when `check` and it fails, and
-        TimeoutExpired after 120 s.
+        TimeoutExpired after 300 s.
         """
         result = subprocess.run(
             [self.binaries.kubectl, f"--kubeconfig={kubeconfig or self.kubeconfig_admin}", *args],

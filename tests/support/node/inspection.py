@@ -14,7 +14,8 @@ from support.operator_process import OPERATOR_NAMESPACE
 
 PODS: Final = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods"
 HEALTH_PORT: Final = 8080
-READY_SECONDS: Final = 60.0
+READY_SECONDS: Final = 180.0
+PROBE_SECONDS: Final = 20.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -73,7 +74,8 @@ def measure_start(plane: ControlPlane, *, but: str) -> Start:
     def answers() -> bool:
         nonlocal ready_at
         address = _address(plane, but)
-        if address is None or probe(address, "/readyz") != http.HTTPStatus.OK:
+        # An address where nobody is yet may answer nothing at all.
+        if address is None or probe(address, "/readyz", seconds=1) != http.HTTPStatus.OK:
             return False
         ready_at = time.clock_gettime(time.CLOCK_BOOTTIME)
         return True
@@ -93,13 +95,17 @@ def operator_started() -> datetime.datetime:
 
 def _address(plane: ControlPlane, but: str) -> str | None:
     pods = (plane.read(PODS) or {"items": []})["items"]
-    addresses = [pod["status"].get("podIP") for pod in pods if pod["metadata"]["name"] != but]
+    addresses = [
+        pod["status"].get("podIP")
+        for pod in pods
+        if pod["metadata"]["name"] != but and "deletionTimestamp" not in pod["metadata"]
+    ]
     return next((address for address in addresses if address), None)
 
 
-def probe(address: str, path: str) -> int:
+def probe(address: str, path: str, *, seconds: float = PROBE_SECONDS) -> int:
     """The status that the operator's pod answers with; 0 where nobody answers."""
-    connection = http.client.HTTPConnection(address, HEALTH_PORT, timeout=1)
+    connection = http.client.HTTPConnection(address, HEALTH_PORT, timeout=seconds)
     try:
         connection.request("GET", path)
         return connection.getresponse().status

@@ -20,8 +20,8 @@ from support.node.images import Images
 from support.node.namespace import remove_cgroup
 
 NAME: Final = "node"
-START_SECONDS: Final = 60.0
-IMPORT_SECONDS: Final = 120.0
+START_SECONDS: Final = 120.0
+IMPORT_SECONDS: Final = 300.0
 _SOCKET: Final = Path("/run/containerd/containerd.sock")
 
 
