@@ -14,7 +14,7 @@ from pathlib import Path
 from support.python_clients import client_python
 from support.uv_clients import uv_binary
 
-TIMEOUT = 90.0
+TIMEOUT = 240.0
 """Seconds that one command may take."""
 
 ENVIRONMENT = {

@@ -26,7 +26,7 @@ NEWEST = metadata.version("uv")
 VERSIONS = (FLOOR, MIDDLE, NEWEST)
 FOUR_VERSIONS = (FLOOR, EARLY, MIDDLE, NEWEST)
 
-RUN_TIMEOUT = 60.0
+RUN_TIMEOUT = 180.0
 """Seconds that one uv command may take."""
 
 
