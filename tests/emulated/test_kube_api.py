@@ -41,7 +41,7 @@ async def port(emulator: Emulator) -> AsyncIterator[Port]:
 
     configuration = await load_configuration(kubeconfig=emulator.kubeconfig())
     meter = RecordingMeter()
-    api = KubeApi(configuration, sleep=sleep, rand=lambda: 0.5, timeout=5.0, meter=meter)
+    api = KubeApi(configuration, sleep=sleep, rand=lambda: 0.5, meter=meter)
     yield Port(api, waits, meter)
     await api.close()
 
@@ -204,10 +204,10 @@ async def test_a_request_that_takes_too_long_is_given_up(emulator: Emulator) -> 
 async def test_waiting_for_a_free_connection_does_not_count_as_the_request(
     emulator: Emulator,
 ) -> None:
-    emulator.delay(0.1)
+    emulator.delay(0.3)
     config_maps(emulator, 1)
     configuration = await load_configuration(kubeconfig=emulator.kubeconfig())
-    api = KubeApi(configuration, max_concurrency=1, timeout=0.4)
+    api = KubeApi(configuration, max_concurrency=1, timeout=2.0)
     gets = [api.get(CONFIG_MAPS, "default", "c-0") for _ in range(8)]
     assert len(await asyncio.gather(*gets)) == 8
     await api.close()
@@ -267,13 +267,14 @@ async def test_a_proxy_of_the_environment_is_used(emulator: Emulator, tmp_path: 
 async def test_a_request_that_is_cancelled_gives_its_connection_back(emulator: Emulator) -> None:
     config_maps(emulator, 1)
     configuration = await load_configuration(kubeconfig=emulator.kubeconfig())
-    api = KubeApi(configuration, max_concurrency=1, timeout=2.0)
+    api = KubeApi(configuration, max_concurrency=1)
     emulator.delay(1.0, verb="get")
     cancelled = asyncio.create_task(api.get(CONFIG_MAPS, "default", "c-0"))
     await wait_for(lambda: emulator.requests, "the request")
     cancelled.cancel()
     emulator.clear_faults()
-    assert await api.get(CONFIG_MAPS, "default", "c-0")
+    async with asyncio.timeout(60):
+        assert await api.get(CONFIG_MAPS, "default", "c-0")
     await api.close()
 
 

@@ -1,6 +1,7 @@
 """A start after the signing key was lost: a hundred logins by real boto3, each with its key."""
 
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -8,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from support.control_plane import wait_until
-from support.emulated_world import EmulatedWorld, emulated_world
+from support.emulated_world import PATIENCE, EmulatedWorld, emulated_world
 from support.operator_process import OPERATOR_NAMESPACE
 from support.world import artifact_index, index_options
 
@@ -51,27 +52,27 @@ def test_logins_are_minted_anew_within_the_rate_most_urgent_first_and_clients_ar
         world.add(NAMESPACE, index)
     world.add(NAMESPACE, index_options("uv-config"))
     with world.operator("--mints-per-second", "50") as operator:
-        wait_until(lambda: accepted(world) == LOGINS, "the first tokens", 30)
+        wait_until(lambda: accepted(world) == LOGINS, "the first tokens", PATIENCE)
         world.settle()
         operator.stop()
     assert len(world.aws.tokens.all()) == LOGINS
     world.emulator.delete("secrets", OPERATOR_NAMESPACE, "artifact-index-operator-signing-key")
     world.aws.expire_tokens()
 
+    begun = time.time()
     with world.operator() as operator:
-        wait_until(lambda: len(world.aws.tokens.all()) >= LOGINS // 4, "a quarter", 30)
+        wait_until(lambda: len(world.aws.tokens.all()) >= LOGINS // 4, "a quarter", PATIENCE)
         quarter = resident_kib(operator.pid)
-        wait_until(lambda: accepted(world) == LOGINS, "all tokens", 30)
+        wait_until(lambda: accepted(world) == LOGINS, "all tokens", PATIENCE)
         world.settle()
         grown = resident_kib(operator.pid) - quarter
 
     issued = sorted(world.aws.tokens.all(), key=lambda token: token.issued_at)
     assert len({token.principal for token in issued}) == len(issued) == LOGINS
-    # Ten begin in each second. They reach AWS a moment later, the first of them after boto3's
-    # import: in no less time than this, whatever the machine is busy with.
-    begun = issued[0].issued_at
+    # Ten begin in each second from some time after the start. They reach AWS later, and on a busy
+    # machine many at once: in no less time than this, whatever holds them up.
     for number, token in enumerate(issued):
-        assert token.issued_at - begun >= number // 10 - 3
+        assert token.issued_at - begun >= number // 10 - 1
     # Ten tokens each ended in the same hour; a few calls overtake each other on the way.
     lives = [hours[token.scope.rpartition("/")[2]] for token in issued]
     groups = [sum(lives[at : at + 10]) / 10 for at in range(0, LOGINS, 10)]

@@ -7,7 +7,7 @@ import pytest
 
 from support.clouds import Fault
 from support.control_plane import wait_until
-from support.emulated_world import EmulatedWorld, anonymous, emulated_world
+from support.emulated_world import PATIENCE, EmulatedWorld, anonymous, emulated_world
 from support.world import artifact_index, code_artifact, index_options
 
 pytestmark = pytest.mark.emulated
@@ -36,20 +36,22 @@ def no_faults_left(world: EmulatedWorld) -> Iterator[None]:
 
 
 def files(world: EmulatedWorld, namespace: str, count: int) -> None:
+    objects = []
     for number in range(count):
         spec = {"indexSelector": {"matchLabels": {"file": str(number)}}}
         name = f"a{number}"
         labels = {"file": str(number)}
-        world.add(namespace, artifact_index(name, labels=labels, **anonymous(name)))
-        world.add(namespace, index_options(f"uv-{number}", **spec))
+        objects.append(artifact_index(name, labels=labels, **anonymous(name)))
+        objects.append(index_options(f"uv-{number}", **spec))
+    world.add(namespace, *objects)
 
 
 def test_writes_come_no_faster_than_they_may(world: EmulatedWorld) -> None:
     begun = time.monotonic()
     files(world, "many", 10)
     for number in range(10):
-        world.wait_reason("indexoptions", "many", f"uv-{number}", "Available", seconds=20)
-        world.wait_reason("artifactindexes", "many", f"a{number}", "Available", seconds=20)
+        world.wait_reason("indexoptions", "many", f"uv-{number}", "Available")
+        world.wait_reason("artifactindexes", "many", f"a{number}", "Available")
 
     writes = len(world.emulator.requests.writes())
     assert writes == 30
@@ -61,32 +63,40 @@ def test_an_output_goes_before_the_statuses_that_wait(world: EmulatedWorld) -> N
     specs = [artifact_index(name, **anonymous(name)) for name in names]
     world.add("crowd", *specs, index_options("uv-config"))
     world.add("urgent", artifact_index("a", **anonymous("a")), index_options("uv-config"))
-    world.wait_reason("indexoptions", "urgent", "uv-config", "Available", seconds=20)
+    for name in names:
+        world.wait_reason("artifactindexes", "crowd", name, "Available")
+    for kind, name in (("artifactindexes", "a"), ("indexoptions", "uv-config")):
+        world.wait_reason(kind, "urgent", name, "Available")
     world.settle(quiet=1)
     world.emulator.requests.clear()
 
     for name in names:
         wrong = {"status": {"url": "https://wrong.example/simple/"}}
         world.emulator.patch("artifactindexes", "crowd", name, wrong, subresource="status")
-    wait_until(lambda: len(world.emulator.requests.writes()) > 1, "a status", 10)
+    wait_until(lambda: len(world.emulator.requests.writes()) > 1, "a status", PATIENCE)
     before = len(world.emulator.requests.writes())
     world.add("urgent", artifact_index("b", **anonymous("b")))
     world.wait_served("urgent", "a", "b")
     writes = world.emulator.requests.writes()
     at = next(place for place, one in enumerate(writes) if one.resource == "secrets")
+
+    def statuses() -> int:
+        return world.emulator.requests.count("patch", "artifactindexes", subresource="status")
+
+    wait_until(lambda: statuses() > len(names), "all statuses", PATIENCE)
     world.settle(quiet=1)
 
-    # As many statuses hold a worker as there are workers: one of them ends, and the output goes.
-    assert at - before < 10
-    statuses = world.emulator.requests.count("patch", "artifactindexes", subresource="status")
-    assert statuses == len(names) + 1
+    # As many statuses hold a worker as there are workers: one of them ends, and the output goes. A
+    # busy machine takes some turns to see what it is about; all the others still wait then.
+    assert at - before < len(names) / 2
+    assert statuses() == len(names) + 1
 
 
 def test_the_outputs_of_all_files_go_before_their_statuses(world: EmulatedWorld) -> None:
     count = 12
     files(world, "wave", count)
     for number in range(count):
-        world.wait_reason("artifactindexes", "wave", f"a{number}", "Available", seconds=20)
+        world.wait_reason("artifactindexes", "wave", f"a{number}", "Available")
 
     first = [one.resource for one in world.emulator.requests.writes()][:count]
     # The first files are done before the last ones are there.
@@ -95,6 +105,7 @@ def test_the_outputs_of_all_files_go_before_their_statuses(world: EmulatedWorld)
 
 def test_edits_while_the_server_is_slow_become_one_more_write(world: EmulatedWorld) -> None:
     world.add("slow", artifact_index("a", **anonymous("a")), index_options("uv-config"))
+    world.wait_reason("artifactindexes", "slow", "a", "Available")
     world.wait_reason("indexoptions", "slow", "uv-config", "Available")
     world.settle(quiet=1)
     world.emulator.requests.clear()
@@ -102,10 +113,10 @@ def test_edits_while_the_server_is_slow_become_one_more_write(world: EmulatedWor
     world.emulator.delay(3, verb="patch", kind="secrets")
     world.add("slow", artifact_index("b", **anonymous("b")))
     patched = world.emulator.requests.matching
-    wait_until(lambda: len(patched("patch", "secrets")) == 1, "the first write", 5)
+    wait_until(lambda: len(patched("patch", "secrets")) == 1, "the first write", PATIENCE)
     names = [f"c{number}" for number in range(8)]
     world.add("slow", *(artifact_index(name, **anonymous(name)) for name in names))
-    world.wait_served("slow", "a", "b", *names, seconds=20)
+    world.wait_served("slow", "a", "b", *names)
     world.settle(quiet=1)
 
     assert [one.status for one in patched("patch", "secrets")] == [200, 200]
@@ -123,7 +134,7 @@ def test_a_throttling_cloud_is_asked_once_for_all_until_it_answers(world: Emulat
         *(index_options(f"uv-{name}") for name in names),
     )
     for name in names:
-        world.wait_reason("indexoptions", "throttled", f"uv-{name}", "Available", seconds=60)
+        world.wait_reason("indexoptions", "throttled", f"uv-{name}", "Available")
         world.wait_served("throttled", *names, name=f"uv-{name}")
 
     assert world.aws.calls("GetAuthorizationToken") - asked == 3

@@ -10,7 +10,14 @@ import pytest
 from artifact_index.reconcile.digests import Digester
 from artifact_index.reconcile.records import OutputRef
 from support.control_plane import wait_until
-from support.emulated_world import OURS, SIGNING_KEY, EmulatedWorld, anonymous, emulated_world
+from support.emulated_world import (
+    OURS,
+    PATIENCE,
+    SIGNING_KEY,
+    EmulatedWorld,
+    anonymous,
+    emulated_world,
+)
 from support.operator_process import OperatorProcess, health
 from support.world import artifact_index, index_options, secret
 
@@ -148,7 +155,7 @@ def assert_calm(world: EmulatedWorld, operator: OperatorProcess) -> None:
     world.emulator.requests.clear()
     listings = world.listings()
     period = QUIET_SECONDS / 2
-    wait_until(lambda: world.listings() >= listings + 2, "two listings", 3 * period)
+    wait_until(lambda: world.listings() >= listings + 2, "two listings", PATIENCE)
     requests = world.emulator.requests.count(user_agent=OURS)
     assert requests / period <= MOST_REQUESTS_A_SECOND, requests
     assert operator.process is not None
@@ -187,7 +194,7 @@ def test_a_bad_artifact_index_leaves_the_good_ones_served(
             wait_until(
                 lambda case=case: {"first", "second", "third"} <= set(world.served(case)),  # type: ignore[misc]
                 case,
-                30,
+                PATIENCE,
             )
         assert_calm(world, operator)
         assert "internal error" not in operator.log, operator.log[-3000:]
@@ -260,7 +267,7 @@ def test_a_garbage_record_in_an_output_costs_nothing_but_a_repair(
             wait_until(
                 lambda name=name, garbage=garbage: annotation(world, name) != garbage,  # type: ignore[misc]
                 f"{garbage} to be repaired",
-                30,
+                PATIENCE,
             )
             assert world.serves(name, "first", "second")
         assert_calm(world, operator)
@@ -313,8 +320,8 @@ def test_the_annotation_of_an_output_is_what_the_cases_take_it_for(world: Emulat
     with listing_every(world):
         good(world, "sound")
         world.wait_served("sound", "first", "second")
-        text = annotation(world, "sound")
         body = world.emulator.get("secrets", "sound", "uv-config")
+        text = body["metadata"]["annotations"][SERVED]
     assert set(json.loads(text)["indexes"]) == {"first", "second"}
     digest = digest_of("sound", "uv-config", body, text)
     assert body["metadata"]["annotations"][CONTENT] == digest

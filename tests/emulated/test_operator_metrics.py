@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.control_plane import wait_until
-from support.emulated_world import OURS, EmulatedWorld, anonymous, emulated_world
+from support.emulated_world import OURS, PATIENCE, EmulatedWorld, anonymous, emulated_world
 from support.operator_process import OperatorProcess
 from support.scrapes import Scrape
 from support.world import artifact_index, code_artifact, index_options
@@ -24,7 +24,9 @@ def world() -> Iterator[EmulatedWorld]:
 
 @pytest.fixture(scope="module")
 def operator(world: EmulatedWorld) -> Iterator[OperatorProcess]:
-    with world.operator("--resync-interval=1h", "--object-metrics=false") as running:
+    # A file that goes without a login which is on its way is written once more.
+    flags = ("--resync-interval=1h", "--object-metrics=false", "--mint-patience=2m")
+    with world.operator(*flags) as running:
         yield running
 
 
@@ -45,7 +47,7 @@ def test_without_series_of_objects_their_names_are_not_told(
             Scrape(operator).total("artifact_index_objects", namespace="quiet", ready="True") == 2
         ),
         "both to be counted",
-        5,
+        PATIENCE,
     )
     text = Scrape(operator).text
     assert not [name for name in ("uv-config", "secret/key", "acme") if name in text]
@@ -63,10 +65,11 @@ def test_refused_writes_show_by_their_code_and_as_passes_that_come_again(
         where = {"verb": "create", "resource": "secrets", "code": "500"}
         return len(refused) >= 3 and Scrape(operator).total(REQUESTS, **where) == len(refused)
 
-    wait_until(counted_alike, "both to count the same refusals", 10)
+    wait_until(counted_alike, "both to count the same refusals", PATIENCE)
     assert Scrape(operator).total(PASSES, kind="IndexOptions", result="retry") >= 2
     world.emulator.clear_faults()
     world.wait_served("refused", "a")
+    world.wait_reason("indexoptions", "refused", "uv-config", "Available")
 
 
 def test_a_file_is_not_looked_at_for_each_of_its_first_answers(
@@ -77,6 +80,9 @@ def test_a_file_is_not_looked_at_for_each_of_its_first_answers(
         for number in range(30)
     ]
     world.add("answers", world.access_key("key", "answers"), *indexes)
+    for number in range(30):
+        world.wait_reason("artifactindexes", "answers", f"i{number}", "NotSelected")
+    world.settle()
     before = Scrape(operator).total(PASSES, kind="IndexOptions")
     world.add("answers", index_options("uv-config"))
     world.wait_served("answers", *(f"i{number}" for number in range(30)))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.control_plane import wait_until
-from support.emulated_world import OURS, EmulatedWorld, anonymous, emulated_world
+from support.emulated_world import OURS, PATIENCE, EmulatedWorld, anonymous, emulated_world
 from support.operator_process import OperatorProcess
 from support.world import artifact_index, code_artifact, index_options, secret
 
@@ -23,12 +23,12 @@ def world() -> Iterator[EmulatedWorld]:
         yield opened
 
 
-def wait_exit(operator: OperatorProcess, seconds: float) -> int:
+def wait_exit(operator: OperatorProcess) -> int:
     assert operator.process is not None
     try:
-        return operator.process.wait(seconds)
+        return operator.process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
-        pytest.fail(f"still running after {seconds} s; its log:\n{operator.log[-3000:]}")
+        pytest.fail(f"still running after {PATIENCE} s; its log:\n{operator.log[-3000:]}")
 
 
 def last_error(operator: OperatorProcess) -> str:
@@ -42,7 +42,7 @@ def test_a_missing_crd_ends_the_start_with_what_to_do(kind: str, world: Emulated
     world.emulator.fail("list", kind, 404, count=None, message=message)
     operator = world.operator()
     operator.start(wait=False)
-    assert wait_exit(operator, 10) == 1
+    assert wait_exit(operator) == 1
     error = last_error(operator)
     assert f"{kind}.artifactindex.dev" in error
     assert "artifact-index crds | kubectl apply -f -" in error
@@ -62,7 +62,7 @@ def test_a_missing_permission_ends_the_start_with_its_name(kind: str, world: Emu
     world.emulator.fail("list", kind, 403, count=None, message=f"cannot list resource {kind!r}")
     operator = world.operator()
     operator.start(wait=False)
-    assert wait_exit(operator, 10) == 1
+    assert wait_exit(operator) == 1
     assert f"cannot list resource {kind!r}" in last_error(operator)
     assert world.emulator.requests.writes() == []
 
@@ -72,11 +72,11 @@ def test_a_permission_that_is_taken_back_ends_the_process_within_its_patience(
 ) -> None:
     operator = world.operator("--watch-patience=3s", "--resync-interval=1h")
     with operator:
-        wait_until(lambda: len(world.emulator.watches()) == len(KINDS), "the watches", 15)
+        wait_until(lambda: len(world.emulator.watches()) == len(KINDS), "the watches", PATIENCE)
         begun = time.monotonic()
         world.emulator.fail("watch", "artifactindexes", 403, count=None)
         world.emulator.drop_watches("artifactindexes")
-        assert wait_exit(operator, 15) == 1
+        assert wait_exit(operator) == 1
         assert time.monotonic() - begun >= 2.5
     refused = world.emulator.requests.count("watch", "artifactindexes", status=403)
     assert 3 <= refused <= 6
@@ -91,7 +91,7 @@ def test_nothing_is_written_before_every_kind_was_listed(world: EmulatedWorld) -
     requests = world.emulator.requests
     operator = world.operator()
     operator.start(wait=False)
-    wait_until(lambda: requests.count("list", "configmaps") == 1, "the last listing", 15)
+    wait_until(lambda: requests.count("list", "configmaps") == 1, "the last listing", PATIENCE)
     [last] = requests.matching("list", "configmaps")
 
     def listed_and_quiet_until_then() -> bool:
@@ -99,7 +99,7 @@ def test_nothing_is_written_before_every_kind_was_listed(world: EmulatedWorld) -
         assert ended or requests.writes() == []
         return ended
 
-    wait_until(listed_and_quiet_until_then, "the end of the last listing", 15)
+    wait_until(listed_and_quiet_until_then, "the end of the last listing", PATIENCE)
     world.wait_served("early", *(f"index-{number}" for number in range(5)))
     operator.stop()
 
@@ -111,7 +111,7 @@ def test_a_listing_that_expires_between_its_pages_is_begun_again(world: Emulated
     world.add("many", index_options("uv-config"))
     world.emulator.fail("list", "artifactindexes", 410, continued=True, count=1)
     with world.operator("--resync-interval=1h"):
-        world.wait_served("many", *names, seconds=20)
+        world.wait_served("many", *names)
         expired = world.emulator.requests.matching("list", "artifactindexes", status=410)
         assert len(expired) == 1
         assert OURS in expired[0].user_agent
@@ -152,6 +152,8 @@ def test_a_restart_over_a_converged_cluster_writes_and_mints_nothing(world: Emul
         world.wait_reason("indexoptions", "full", "public", "Available")
         world.wait_reason("indexoptions", "full", "nothing", "NoIndexes")
         world.wait_reason("artifactindexes", "full", "missing", "SecretNotFound")
+        for name in ("minted", "basic", "link", "open", "same"):
+            world.wait_reason("artifactindexes", "full", name, "Available")
         world.settle()
         for _ in range(2):
             operator.stop()
@@ -170,10 +172,10 @@ def test_a_signal_in_the_middle_of_the_first_wave_ends_it_in_two_seconds(
     for number in range(200):
         namespace = f"wave-{number}"
         world.add(namespace, artifact_index("a", **anonymous("a")), index_options("uv-config"))
-    world.emulator.delay(0.1, verb="create", kind="secrets")
+    world.emulator.delay(0.5, verb="create", kind="secrets")
     operator = world.operator()
     operator.start(wait=False)
-    wait_until(lambda: world.emulator.requests.count("create", "secrets") > 40, "writes", 15)
+    wait_until(lambda: world.emulator.requests.count("create", "secrets") > 40, "writes", PATIENCE)
     process = operator.process
     assert process is not None
     assert operator.stop() < 2

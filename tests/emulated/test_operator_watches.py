@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.control_plane import wait_until
-from support.emulated_world import OURS, EmulatedWorld, anonymous, emulated_world
+from support.emulated_world import OURS, PATIENCE, EmulatedWorld, anonymous, emulated_world
 from support.operator_process import OperatorProcess
 from support.world import artifact_index, index_options, secret
 
@@ -45,7 +45,7 @@ def wait_watched(world: EmulatedWorld, count: int = 1) -> None:
     def all_watched() -> bool:
         return all(len(world.emulator.watches(kind)) == count for kind in WATCHED)
 
-    wait_until(all_watched, "a watch of each kind", 20)
+    wait_until(all_watched, "a watch of each kind", PATIENCE)
 
 
 @pytest.mark.parametrize("how", ["drop_watches", "expire_watches", "reset"])
@@ -68,6 +68,9 @@ def test_a_broken_watch_is_resumed_without_losing_a_change(
     watching.wait_served(namespace, "second", "third")
     if how != "expire_watches":
         assert watching.listings() == listings
+        return
+    # What vanished meanwhile is looked for, and that is over before the next test counts.
+    wait_until(lambda: watching.listings() > listings, "a listing", PATIENCE)
 
 
 def test_an_api_server_that_went_away_is_found_again(watching: EmulatedWorld) -> None:
@@ -81,7 +84,7 @@ def test_an_api_server_that_went_away_is_found_again(watching: EmulatedWorld) ->
     watching.emulator.delete("artifactindexes", "away", "first")
     watching.emulator.start()
 
-    watching.wait_served("away", "second", "third", seconds=20)
+    watching.wait_served("away", "second", "third")
     assert watching.listings() == listings
     assert len(watching.emulator.requests) - refused < 60
 
@@ -96,7 +99,7 @@ def test_what_vanished_before_a_watch_began_anew_is_found_soon_after(
 
     with watching.emulator.disconnected("artifactindexes"):
         watching.emulator.delete("artifactindexes", "gap", "first")
-    watching.wait_served("gap", "second", seconds=15)
+    watching.wait_served("gap", "second")
 
     # One listing for the gap, and none after it: the next regular one is an hour away.
     assert watching.listings() == listings + 1
@@ -113,7 +116,7 @@ def test_deletions_while_the_watch_was_away_are_found_by_the_next_listing(
 
     with world.emulator.disconnected("artifactindexes"):
         world.emulator.delete("artifactindexes", "unseen", "first")
-        world.wait_served("unseen", "second", seconds=2 * RESYNC)
+        world.wait_served("unseen", "second")
     wait_watched(world)
     world.add("unseen", artifact_index("third", **anonymous("third")))
     world.wait_served("unseen", "second", "third")
@@ -131,14 +134,14 @@ def test_a_deleted_output_owner_that_nobody_saw_go_is_not_written_again(
         wait_until(
             lambda: world.emulator.find("secrets", "ownerless", "uv-config") is None,
             "the garbage collector",
-            5,
+            PATIENCE,
         )
         listings = world.listings()
-        wait_until(lambda: world.listings() >= listings + 2, "two listings", 10)
+        wait_until(lambda: world.listings() >= listings + 2, "two listings", PATIENCE)
     world.settle()
     world.emulator.requests.clear()
     listings = world.listings()
-    wait_until(lambda: world.listings() >= listings + 2, "two listings", 10)
+    wait_until(lambda: world.listings() >= listings + 2, "two listings", PATIENCE)
     assert world.emulator.requests.writes() == []
     assert world.emulator.find("secrets", "ownerless", "uv-config") is None
 
@@ -154,7 +157,9 @@ def test_an_output_is_not_written_again_for_an_owner_that_went_unseen(
     watching.emulator.silence_watches("indexoptions")
     watching.emulator.delete("indexoptions", "collected", "uv-config")
     # The collector's deletion of the output is seen, and makes the operator look.
-    wait_until(lambda: watching.emulator.requests.count("get", "indexoptions") == 1, "a look", 5)
+    wait_until(
+        lambda: watching.emulator.requests.count("get", "indexoptions") >= 1, "a look", PATIENCE
+    )
     watching.wait_reason("artifactindexes", "collected", "first", "NotSelected")
     watching.settle()
     assert watching.emulator.requests.count("create", "secrets") == 0
@@ -169,7 +174,7 @@ def test_a_deleted_output_is_written_again(watching: EmulatedWorld) -> None:
     wait_watched(watching)
     for _ in range(2):
         watching.emulator.delete("secrets", "deleted", "uv-config")
-        watching.wait_served("deleted", "first", seconds=5)
+        watching.wait_served("deleted", "first")
 
 
 def test_changes_behind_a_silent_watch_are_found_by_the_next_listing(
@@ -183,7 +188,7 @@ def test_changes_behind_a_silent_watch_are_found_by_the_next_listing(
         world.emulator.silence_watches(kind)
     world.add("silent", artifact_index("third", **anonymous("third")))
     world.emulator.delete("artifactindexes", "silent", "first")
-    world.wait_served("silent", "second", "third", seconds=3 * RESYNC)
+    world.wait_served("silent", "second", "third")
     world.wait_reason("artifactindexes", "silent", "third", "Available")
 
     world.emulator.clear_faults()
@@ -210,7 +215,7 @@ def test_a_source_secret_that_loses_its_label_goes_on_being_used(
     label = {"metadata": {"labels": {"artifactindex.dev/role": None}}}
     watching.emulator.patch("secrets", namespace, "login", label)
     # Read by name now: that is seen at the API server, and nothing else is.
-    wait_until(lambda: watching.emulator.requests.count("get", "secrets") == 1, "a read", 5)
+    wait_until(lambda: watching.emulator.requests.count("get", "secrets") >= 1, "a read", PATIENCE)
     watching.settle()
     assert watching.emulator.requests.writes() == []
     assert ":first@" in watching.served(namespace)["basic"]["url"]
@@ -221,7 +226,9 @@ def test_a_source_secret_that_loses_its_label_goes_on_being_used(
     }
     watching.emulator.patch("secrets", namespace, "login", back)
     wait_until(
-        lambda: ":second@" in watching.served(namespace)["basic"]["url"], "the new password", 5
+        lambda: ":second@" in watching.served(namespace)["basic"]["url"],
+        "the new password",
+        PATIENCE,
     )
     assert watching.emulator.requests.count("get", "secrets") == 1
 
@@ -235,7 +242,7 @@ def test_an_output_that_loses_its_label_is_labelled_again(watching: EmulatedWorl
         body = watching.emulator.get("secrets", "strip", "uv-config")
         return bool((body["metadata"].get("labels") or {}).get("artifactindex.dev/role"))
 
-    wait_until(labelled, "the label", 5)
+    wait_until(labelled, "the label", PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +267,7 @@ def test_traces_of_the_framework_on_an_object_neither_blind_nor_move_the_operato
     renamed = {"spec": {"name": "renamed"}}
     watching.emulator.patch("artifactindexes", namespace, "first", renamed)
 
-    watching.wait_served(namespace, "renamed", seconds=3)
+    watching.wait_served(namespace, "renamed")
     watching.settle()
     assert {
         entry.user_agent.partition("/")[0] for entry in watching.emulator.requests.writes()

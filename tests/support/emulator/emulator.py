@@ -1,8 +1,9 @@
 """The emulator as tests use it: a store, a server, faults and a log of requests."""
 
 import asyncio
+import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -53,6 +54,7 @@ class Emulator:
         self._manager = manager
         self._thread: LoopThread | None = None
         self._runner: web.AppRunner | None = None
+        self._held: socket.socket | None = None
         self._port = 0
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         GarbageCollector(self.store)
@@ -79,6 +81,9 @@ class Emulator:
         if self._thread is not None:
             self._thread.close()
             self._thread = None
+        if self._held is not None:
+            self._held.close()
+            self._held = None
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -94,8 +99,13 @@ class Emulator:
         app.router.add_route("*", "/{path:.*}", self._server.handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port).start()
-        self._port = self._runner.addresses[0][1]
+        if self._held is None:
+            # While nobody listens the port must not become another connection's own end.
+            self._held = socket.socket()
+            self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            self._held.bind(("127.0.0.1", port))
+            self._port = self._held.getsockname()[1]
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_port=True).start()
 
     def _do(self, action: Callable[[], T]) -> T:
         return action() if self._thread is None else self._thread.call(action)
@@ -144,6 +154,18 @@ class Emulator:
         place = where if found.namespaced else ""
         record = self._do(lambda: self.store.create(found, place, typed, manager=self._manager))
         return deepcopy(record.body)
+
+    def create_all(self, objects: Iterable[tuple[Kindly, Body]], *, namespace: str) -> None:
+        """Create objects of one namespace in one step: watchers hear of all at the same time."""
+        self.create_namespace(namespace)
+        made = [(self._kind(kind), deepcopy(body)) for kind, body in objects]
+
+        def create() -> None:
+            for kind, body in made:
+                typed = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
+                self.store.create(kind, namespace, typed, manager=self._manager)
+
+        self._do(create)
 
     def get(self, kind: Kindly, namespace: str, name: str) -> Body:
         """Read an object; `Refused` with 404 where it is missing."""
@@ -303,7 +325,7 @@ class Emulator:
         return self.store.kind(kind if isinstance(kind, str) else kind.plural)
 
 
-async def wait_for(condition: Callable[[], Any], what: str, within: float = 5.0) -> Any:
+async def wait_for(condition: Callable[[], Any], what: str, within: float = 30.0) -> Any:
     """Poll a condition in the running loop and return its first truthy value (seconds)."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within
