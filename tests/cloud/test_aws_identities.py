@@ -111,7 +111,7 @@ def test_a_hanging_sts_ends_within_the_time_limits(
     with pytest.raises(LoginError) as caught:
         client.mint(token_request(OPERATOR), NO_MATERIAL)
     assert caught.value.reason == "CloudUnavailable"
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
 
 
 def test_half_of_the_variables_is_no_identity(

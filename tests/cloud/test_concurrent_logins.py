@@ -52,12 +52,14 @@ def test_32_threads_log_in_at_once_by_every_kind_of_identity(
             (google_request(), sealed({"key_json": key_json})),
             (google_request(OPERATOR), NO_MATERIAL),
         ]
-    clouds = Clouds(CodeArtifact(), google_client(google))
+    # An answer that comes too late would be asked for once more, and counted twice.
+    patient = google_client(google, read_timeout=120, deadline=120)
+    clouds = Clouds(CodeArtifact(read_timeout=120), patient)
     barrier = threading.Barrier(THREADS)
 
     def ask(item: tuple[int, tuple[GrantRequest, Material]]) -> Grant:
         if item[0] < THREADS:
-            barrier.wait(timeout=30)
+            barrier.wait(timeout=60)
         return clouds.grant(*item[1])
 
     with ThreadPoolExecutor(THREADS) as pool:
@@ -83,7 +85,7 @@ async def test_a_hanging_login_blocks_neither_the_event_loop_nor_another_login(
     pool = CloudPool(Clouds(CodeArtifact(read_timeout=60, attempts=1), GoogleTokens()).grant)
     hanging = asyncio.create_task(pool.grant(token_request(domain="hangs"), material))
     called = lambda: aws.calls("GetAuthorizationToken") == 1  # noqa: E731
-    await asyncio.to_thread(wait_until, called, "the login that hangs", 15)
+    await asyncio.to_thread(wait_until, called, "the login that hangs", 30)
     async with asyncio.timeout(30):
         granted = await pool.grant(token_request(domain="answers"), material)
     assert aws.is_valid("aws", granted.value.get_secret_value(), domain="answers")

@@ -10,7 +10,7 @@ from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google import GoogleTokens
 from artifact_index.credentials.grants import NO_MATERIAL
 from support.clouds import Fault, GoogleStandIn
-from support.clouds.logins import OPERATOR, google_client, google_request, sealed
+from support.clouds.logins import OPERATOR, assert_lasts, google_client, google_request, sealed
 
 pytestmark = pytest.mark.cloud
 
@@ -118,9 +118,8 @@ def test_a_number_of_seconds_written_as_text_is_understood(
 ) -> None:
     google.inject("Token", Fault(200, body='{"access_token": "t", "expires_in": "600"}'))
     key = sealed({"key_json": google.make_key_json(EMAIL)})
-    grant = google_tokens.mint(google_request(), key)
-    assert grant.expires_at is not None
-    assert abs(grant.expires_at - grant.minted_at - 600) <= 2
+    since = time.time()
+    assert_lasts(google_tokens.mint(google_request(), key), 600, since=since)
 
 
 def test_a_passing_fault_is_overcome_within_one_call(google: GoogleStandIn) -> None:
@@ -155,7 +154,7 @@ def test_a_hanging_endpoint_ends_within_the_time_limits(
         error = refused(client, google.make_key_json(EMAIL))
     else:
         error = refused_operator(client)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert error.reason in ("CloudUnavailable", "NoOperatorIdentity")
 
 

@@ -16,6 +16,7 @@ from artifact_index.credentials.grants import NO_MATERIAL, Grant
 from support.clouds import GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,
+    assert_lasts,
     google_client,
     google_request,
     grant_in_new_process,
@@ -68,21 +69,23 @@ def trust_subject(google: GoogleStandIn) -> None:
     )
 
 
-def assert_good(google: GoogleStandIn, grant: Grant, life: int = 3600) -> None:
+def assert_good(google: GoogleStandIn, mint: Callable[[], Grant], life: int = 3600) -> Grant:
+    since = time.time()
+    grant = mint()
+    assert_lasts(grant, life, since=since)
     assert google.is_valid("oauth2accesstoken", grant.value.get_secret_value())
     issued = google.tokens.all()[-1]
     assert grant.expires_at is not None
-    # Never later than the truth, and at most two seconds earlier.
-    assert issued.expires_at - 2 <= grant.expires_at <= issued.expires_at
-    assert abs(grant.expires_at - grant.minted_at - life) <= 2
+    # Never later than the truth.
+    assert grant.expires_at <= issued.expires_at
+    return grant
 
 
 def test_a_key_in_a_secret_gets_a_token_that_the_index_accepts(
     google: GoogleStandIn, google_tokens: GoogleTokens
 ) -> None:
     material = sealed({"key_json": google.make_key_json(EMAIL)})
-    grant = google_tokens.mint(google_request(), material)
-    assert_good(google, grant)
+    assert_good(google, lambda: google_tokens.mint(google_request(), material))
     assert google.mints("Token", EMAIL) == google.calls() == 1
     assert google.tokens.all()[-1].scope == SCOPE
 
@@ -98,7 +101,7 @@ def test_the_expiry_does_not_depend_on_the_local_time_zone(
     time.tzset()
     try:
         material = sealed({"key_json": google.make_key_json(EMAIL)})
-        assert_good(google, google_tokens.mint(google_request(), material))
+        assert_good(google, lambda: google_tokens.mint(google_request(), material))
     finally:
         monkeypatch.delenv("TZ")
         time.tzset()
@@ -109,7 +112,7 @@ def test_a_capped_token_tells_its_true_life(
 ) -> None:
     google.cap_seconds = 20
     material = sealed({"key_json": google.make_key_json(EMAIL)})
-    assert_good(google, google_tokens.mint(google_request(), material), life=20)
+    assert_good(google, lambda: google_tokens.mint(google_request(), material), life=20)
 
 
 def test_a_keys_token_uri_is_never_asked(
@@ -117,7 +120,7 @@ def test_a_keys_token_uri_is_never_asked(
 ) -> None:
     with GoogleStandIn() as attacker:
         key = google.make_key_json(EMAIL, token_uri=f"{attacker.url}/token")
-        assert_good(google, google_tokens.mint(google_request(), sealed({"key_json": key})))
+        assert_good(google, lambda: google_tokens.mint(google_request(), sealed({"key_json": key})))
         assert attacker.calls() == 0
 
 
@@ -177,10 +180,9 @@ def test_the_metadata_server_gives_its_cached_token_until_shortly_before_its_end
     google: GoogleStandIn, google_tokens: GoogleTokens
 ) -> None:
     google.metadata_email = EMAIL
-    first = google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
+    first = assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
     again = google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
     assert first.value == again.value
-    assert_good(google, first)
     google.metadata_renews_before = 3601
     later = google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
     assert later.value != first.value
@@ -188,15 +190,14 @@ def test_the_metadata_server_gives_its_cached_token_until_shortly_before_its_end
 
 
 def test_without_file_and_metadata_server_there_is_quickly_no_identity(
-    google: GoogleStandIn, google_tokens: GoogleTokens
+    google: GoogleStandIn, google_tokens: GoogleTokens, google_pauses: list[float]
 ) -> None:
     google.stop()
-    started = time.monotonic()
     with pytest.raises(LoginError) as caught:
         google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
     assert (caught.value.reason, caught.value.permanent) == ("NoOperatorIdentity", True)
     assert "secretRef" in caught.value.message
-    assert time.monotonic() - started < 3
+    assert sum(google_pauses) < 5
 
 
 def test_a_metadata_server_that_was_there_before_is_retried(
@@ -224,7 +225,7 @@ def test_a_file_with_a_service_account_key_is_the_operators_identity(
     google: GoogleStandIn, google_tokens: GoogleTokens, adc_file: AdcFile
 ) -> None:
     adc_file(json.loads(google.make_key_json(EMAIL, token_uri=f"{ELSEWHERE}/token")))
-    assert_good(google, google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
+    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
     assert google.mints("Token", EMAIL) == google.calls() == 1
 
 
@@ -239,7 +240,7 @@ def test_a_users_file_is_the_operators_identity(
             "refresh_token": google.add_refresh_token("me@example.com"),
         }
     )
-    assert_good(google, google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
+    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
     assert google.mints("Token", "me@example.com") == google.calls() == 1
 
 
@@ -252,7 +253,7 @@ def test_gclouds_own_file_is_found(
     path = tmp_path / "application_default_credentials.json"
     path.write_text(google.make_key_json(EMAIL))
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    assert_good(google, google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
+    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
 
 
 def test_a_federated_file_asks_sts_and_nothing_else(
@@ -260,7 +261,7 @@ def test_a_federated_file_asks_sts_and_nothing_else(
 ) -> None:
     trust_subject(google)
     adc_file(external_account(tmp_path))
-    assert_good(google, google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
+    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
     assert google.mints("Exchange", "principal://sa") == google.calls() == 1
 
 
@@ -275,7 +276,7 @@ def test_a_federated_file_without_our_settings_uses_its_own_urls(
             tmp_path, token_url=f"{google.url}/v1/token", service_account_impersonation_url=url
         )
     )
-    assert_good(google, GoogleTokens().mint(google_request(OPERATOR), NO_MATERIAL))
+    assert_good(google, lambda: GoogleTokens().mint(google_request(OPERATOR), NO_MATERIAL))
 
 
 def test_a_federated_file_that_impersonates_gets_that_accounts_token(
@@ -291,8 +292,8 @@ def test_a_federated_file_that_impersonates_gets_that_accounts_token(
             service_account_impersonation={"token_lifetime_seconds": 1800},
         )
     )
-    grant = google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
-    assert_good(google, grant, life=1800)
+    mint = lambda: google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)  # noqa: E731
+    assert_good(google, mint, life=1800)
     assert google.mints("GenerateAccessToken", EMAIL) == 1
     assert google.calls() == 2
 

@@ -4,6 +4,7 @@ import gc
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ from artifact_index.credentials.sdk_logs import SDK_LOGGERS
 from support.clouds import AwsStandIn, Fault, GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,
+    assert_lasts,
     endpoint_request,
     google_client,
     google_request,
@@ -94,10 +96,10 @@ def test_a_repositorys_url_is_asked_for_by_the_same_steps(
 def test_a_session_of_a_chain_is_never_asked_for_longer_than_aws_grants(
     trusting: AwsStandIn, code_artifact: CodeArtifact
 ) -> None:
+    since = time.time()
     grant = code_artifact.mint(token_request(AWS_ACCOUNT, duration=0, role=STEP), TOKEN)
+    assert_lasts(grant, 3600, since=since)
     assert [one["DurationSeconds"] for one in trusting.sts_requests] == ["3600", "3600"]
-    assert grant.expires_at is not None
-    assert abs(grant.expires_at - grant.minted_at - 3600) <= 2
 
 
 def test_an_invalid_identity_token_is_tried_again_within_the_attempt(
@@ -222,9 +224,8 @@ def test_a_federated_token_dies_with_the_token_it_was_exchanged_for(
 ) -> None:
     google.trust_provider(PROVIDER, lambda token: "sa")
     google.cap_seconds = 900
-    grant = google_tokens.mint(google_request(GOOGLE_ACCOUNT), TOKEN)
-    assert grant.expires_at is not None
-    assert abs(grant.expires_at - grant.minted_at - 900) <= 2
+    since = time.time()
+    assert_lasts(google_tokens.mint(google_request(GOOGLE_ACCOUNT), TOKEN), 900, since=since)
 
 
 # Where the calls go

@@ -144,7 +144,7 @@ def test_google_logins_that_succeed_and_fail_leak_nothing(
     canaries = [subject, *[line for line in private_key.splitlines() if not line.startswith("-")]]
     echo = subject + private_key
     with sdk_level(logging.NOTSET):
-        clouds = Clouds(CodeArtifact(), google_client(google, deadline=0.3))
+        clouds = Clouds(CodeArtifact(), google_client(google))
         sound = sealed({"key_json": key_json})
         for request, material in [
             (google_request(), sound),
@@ -164,10 +164,11 @@ def test_google_logins_that_succeed_and_fail_leak_nothing(
             Fault(200, body=json.dumps({"access_token": echo})),
             Fault(reset=True),
         ]:
-            google.inject("Token", fault, times=1)
+            google.inject("Token", fault)
             outlet.ask(clouds, google_request(), sound)
-            google.inject("Exchange", fault, times=1)
+            google.inject("Exchange", fault)
             outlet.ask(clouds, google_request(OPERATOR), NO_MATERIAL)
+            google.clear()
     seen = outlet.text()
     assert "InvalidCredential" in seen, "the outlet sees nothing at all"
     assert [canary for canary in canaries if canary in seen] == []

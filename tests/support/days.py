@@ -133,10 +133,10 @@ class Days(Simulation):
         self._patch.setattr(google.auth._exponential_backoff, "time", no_time)
 
     def _clouds(self) -> Clouds:
-        """One attempt each, as pauses within an SDK would take real time."""
+        """One attempt by boto3: its pauses would take real time."""
         return Clouds(
             CodeArtifact(attempts=1, now=self.now),
-            google_client(self.google, deadline=0.1, now=self.now),
+            google_client(self.google, now=self.now),
         )
 
     def _pool(self, call: Callable[[GrantRequest, Material], Grant], **options: Any) -> CloudPool:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from artifact_index.credentials.grants import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
+    Grant,
     Identity,
     Impersonation,
     Material,
@@ -68,6 +70,17 @@ def google_client(google: GoogleStandIn, **options: Any) -> GoogleTokens:
     settings = {name.removeprefix("google_"): url for name, url in google.settings().items()}
     arguments: dict[str, Any] = {**settings, **options}
     return GoogleTokens(**arguments)
+
+
+def assert_lasts(grant: Grant, seconds: int, *, since: float) -> None:
+    """A login that began at `since` (POSIX seconds) and has just ended gave a token of this life.
+
+    All times are whole seconds, rounded down. The more time the login took, the less can be told.
+    """
+    now = time.time()
+    assert int(since) <= grant.minted_at <= now
+    assert grant.expires_at is not None
+    assert since + seconds - (now - since) - 2 <= grant.expires_at <= now + seconds
 
 
 def grant_in_new_process(
