@@ -1,5 +1,6 @@
 """Plain HTTP to a control plane through `kubectl proxy`: quick requests without a process each."""
 
+import http
 import http.client
 import json
 import re
@@ -17,7 +18,10 @@ _PORT = re.compile(r"127\.0\.0\.1:(\d+)")
 
 
 class Unanswered(Exception):
-    """Nobody answered, or only the proxy did: the request may or may not have been acted on."""
+    """Nobody answered, or only the proxy did: the request may or may not have been acted on.
+
+    Also where a server that has just come back says to ask again.
+    """
 
 
 class KubeProxy:
@@ -64,7 +68,7 @@ class KubeProxy:
             self._local.connection = None
             connection.close()
             raise Unanswered(str(error)) from None
-        if response.status >= 500:
+        if response.status >= 500 or response.status == http.HTTPStatus.TOO_MANY_REQUESTS:
             raise Unanswered(f"{response.status} {content[:200]!r}")
         return response.status, json.loads(content)
 

@@ -26,8 +26,7 @@ class Reader:
         self._proxy = proxy
         self._fleet = fleet
         self._path = PLURALS["Secret"].format(fleet.namespace)
-        self._names: dict[str, dict[str, str]] = {}
-        self._seen: dict[str, str] = {}
+        self._last: dict[str, tuple[str, dict[str, str]]] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -39,13 +38,10 @@ class Reader:
         self._ended.set()
         self._thread.join(30)
 
-    def has_seen(self, name: str, version: str) -> bool:
-        """Whether the reader has come to this version of an output."""
-        return self._seen.get(name) == version
-
-    def names_of(self, output: str) -> dict[str, str]:
-        """The indexes of an output as last seen: object -> name in the file."""
-        return self._names[output]
+    def names_at(self, output: str, version: str) -> dict[str, str] | None:
+        """The indexes of an output, object -> name in it; None unless this version is the last."""
+        seen, names = self._last.get(output, ("", {}))
+        return names if seen == version else None
 
     def _follow(self) -> None:
         since = ""
@@ -79,9 +75,12 @@ class Reader:
         if event == "DELETED":
             if output not in self._fleet.may_vanish:
                 self.violations.append(f"{output} was deleted")
-            self._names.pop(output, None)
-            self._seen.pop(output, None)
+            self._last.pop(output, None)
             return
+        version = body["metadata"]["resourceVersion"]
+        seen, before = self._last.get(output, ("", {}))
+        if seen == version:
+            return  # listed anew, as after a watch that came to its end
         self.versions += 1
         try:
             text = base64.b64decode(body["data"]["uv.toml"]).decode()
@@ -89,7 +88,6 @@ class Reader:
         except (KeyError, ValueError) as error:
             self.violations.append(f"{output} does not parse: {error!r}")
             return
-        before = self._names.get(output, {})
         now = self._objects(before, tables)
         for index, name in before.items():
             if index not in now:
@@ -97,8 +95,7 @@ class Reader:
                     self.violations.append(f"{output} lost {index}")
             elif now[index] != name:
                 self.violations.append(f"{output} renamed {index} from {name} to {now[index]}")
-        self._names[output] = now
-        self._seen[output] = body["metadata"]["resourceVersion"]
+        self._last[output] = version, now
 
     def _objects(self, before: dict[str, str], tables: list[dict[str, Any]]) -> dict[str, str]:
         """Object -> name; a blocked entry has no URL of its own, but the name it had before."""
