@@ -1,6 +1,6 @@
 """What each phase must write, mint and ask, and what it may cost."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bench.phase import (
@@ -19,12 +19,14 @@ from bench.scene import Scene
 class Budget:
     """What a phase may cost; None where nothing is promised.
 
-    `ratio` is to the bare loop, with `slack` seconds on top. `memory` is MiB, `cpu` seconds of a
-    cold start, `answer_p99` and `lag_p99` milliseconds.
+    `ratio` is to the bare loop, with `slack` seconds on top or, where that is more, `start_ups`
+    times what the process took to its first request: on a slow machine imports take longer, too.
+    `memory` is MiB, `cpu` seconds of a cold start, `answer_p99` and `lag_p99` milliseconds.
     """
 
     ratio: float = 1.5
     slack: float = 0.0
+    start_ups: float = 0.0
     memory: float | None = 125.0
     cpu: float | None = None
     answer_p99: float | None = None
@@ -91,11 +93,13 @@ def wrong_counts(scene: Scene, phases: Iterable[Phase]) -> list[str]:
     return problems
 
 
-def wrong_costs(phases: Iterable[Phase], budget: Budget) -> list[str]:
-    """Every phase that cost more than the budget allows, in words."""
+def wrong_costs(phases: Sequence[Phase], budget: Budget) -> list[str]:
+    """Every phase of one scene that cost more than the budget allows, in words."""
     problems: list[str] = []
+    start_up = max((phase.start_up or 0.0 for phase in phases), default=0.0)
+    slack = max(budget.slack, budget.start_ups * start_up)
     for phase in phases:
-        limit = phase.bare * budget.ratio + budget.slack if phase.bare else None
+        limit = phase.bare * budget.ratio + slack if phase.bare else None
         for what, found, most in (
             ("seconds", phase.total, limit),
             ("MiB", None if phase.name == IDLE else phase.memory, budget.memory),

@@ -68,6 +68,16 @@ def test_costs_above_the_budget_are_named() -> None:
         assert len(wrong_costs([replace(good, **worse)], budget)) == 1
 
 
+def test_slack_grows_with_what_the_process_takes_to_start() -> None:
+    budget = Budget(ratio=2.0, slack=1.5, start_ups=3.0)
+    phase = Phase("a", COLD_START, total=5.0, bare=1.0)
+    later = Phase("a", KEY_ROTATED, total=5.0, bare=1.0)
+
+    assert len(wrong_costs([replace(phase, start_up=0.4), later], budget)) == 2
+    assert wrong_costs([replace(phase, start_up=1.0), later], budget) == []
+    assert len(wrong_costs([replace(phase, start_up=0.9), later], budget)) == 2
+
+
 def test_linear_growth_has_the_exponent_1_whatever_is_fixed() -> None:
     linear = Growth("t", (100, 1_000, 10_000), (5.1, 6.0, 15.0))
     quadratic = Growth("t", (100, 1_000, 10_000), (1.0, 100.0, 10_000.0))
