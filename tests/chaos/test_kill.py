@@ -17,7 +17,7 @@ from support.chaos.fleet import PLURALS
 from support.chaos.oracle import body_of, trouble
 from support.control_plane import AuditEvent, wait_until
 from support.kube_proxy import KubeProxy, Unanswered
-from support.operator_process import OperatorProcess
+from support.operator_process import STOP_SECONDS, OperatorProcess
 from support.world import World, artifact_index, index_options
 
 pytestmark = pytest.mark.chaos
@@ -213,7 +213,7 @@ def test_sigterm_in_the_first_wave_ends_it_at_once_and_the_next_start_goes_on(
         wait_until(lambda: outputs() > 0, "the first output", PATIENCE)
         process = operator.process
         assert process is not None
-        assert operator.stop() < 2
+        assert operator.stop() < STOP_SECONDS
         assert process.returncode == 0
         written = outputs()
         operator.start()

@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from support.control_plane import wait_until
-from support.emulated_world import PATIENCE, EmulatedWorld, emulated_world
+from support.emulated_world import EmulatedWorld, emulated_world
 from support.operator_process import OPERATOR_NAMESPACE
-from support.world import artifact_index, index_options
+from support.world import PATIENCE, artifact_index, index_options
 
 pytestmark = pytest.mark.emulated
 

@@ -12,14 +12,13 @@ from artifact_index.reconcile.records import OutputRef
 from support.control_plane import wait_until
 from support.emulated_world import (
     OURS,
-    PATIENCE,
     SIGNING_KEY,
     EmulatedWorld,
     anonymous,
     emulated_world,
 )
 from support.operator_process import OperatorProcess, health
-from support.world import artifact_index, index_options, secret
+from support.world import PATIENCE, artifact_index, index_options, secret
 
 pytestmark = pytest.mark.emulated
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from support.control_plane import wait_until
-from support.emulated_world import OURS, PATIENCE, EmulatedWorld, anonymous, emulated_world
+from support.emulated_world import OURS, EmulatedWorld, anonymous, emulated_world
 from support.operator_process import OperatorProcess
 from support.scrapes import Scrape
-from support.world import artifact_index, code_artifact, index_options
+from support.world import PATIENCE, artifact_index, code_artifact, index_options
 
 pytestmark = pytest.mark.emulated
 

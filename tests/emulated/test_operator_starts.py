@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from support.control_plane import wait_until
-from support.emulated_world import OURS, PATIENCE, EmulatedWorld, anonymous, emulated_world
-from support.operator_process import OperatorProcess
-from support.world import artifact_index, code_artifact, index_options, secret
+from support.emulated_world import OURS, EmulatedWorld, anonymous, emulated_world
+from support.operator_process import STOP_SECONDS, OperatorProcess
+from support.world import PATIENCE, artifact_index, code_artifact, index_options, secret
 
 pytestmark = pytest.mark.emulated
 
@@ -178,7 +178,7 @@ def test_a_signal_in_the_middle_of_the_first_wave_ends_it_in_two_seconds(
     wait_until(lambda: world.emulator.requests.count("create", "secrets") > 40, "writes", PATIENCE)
     process = operator.process
     assert process is not None
-    assert operator.stop() < 2
+    assert operator.stop() < STOP_SECONDS
     assert process.returncode == 0
     assert world.emulator.requests.count("create", "secrets") < 200
     assert "Traceback" not in operator.log

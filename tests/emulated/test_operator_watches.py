@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from support.control_plane import wait_until
-from support.emulated_world import OURS, PATIENCE, EmulatedWorld, anonymous, emulated_world
+from support.emulated_world import OURS, EmulatedWorld, anonymous, emulated_world
 from support.operator_process import OperatorProcess
-from support.world import artifact_index, index_options, secret
+from support.world import PATIENCE, artifact_index, index_options, secret
 
 pytestmark = pytest.mark.emulated
 

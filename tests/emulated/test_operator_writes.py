@@ -7,9 +7,9 @@ import pytest
 
 from support.clouds import Fault
 from support.control_plane import wait_until
-from support.emulated_world import PATIENCE, EmulatedWorld, anonymous, emulated_world
+from support.emulated_world import EmulatedWorld, anonymous, emulated_world
 from support.emulator.faults import Outcome
-from support.world import artifact_index, code_artifact, index_options
+from support.world import PATIENCE, artifact_index, code_artifact, index_options
 
 pytestmark = pytest.mark.emulated
 

@@ -11,14 +11,11 @@ from support.clouds import AwsStandIn
 from support.control_plane import wait_until
 from support.emulator import Emulator
 from support.operator_process import OPERATOR_NAMESPACE, OperatorProcess
-from support.world import secret
+from support.world import PATIENCE, secret
 
 SIGNING_KEY = b"emulated signing key, 32 bytes.."
 OURS = "artifact-index-operator"
 """How our own client names itself; kopf's watches come with another user agent."""
-
-PATIENCE = 60.0
-"""Seconds that a busy machine may take for what takes a moment elsewhere."""
 
 _POLL = 0.02
 
