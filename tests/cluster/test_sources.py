@@ -221,6 +221,7 @@ def test_a_missing_secret_is_waited_for_then_the_user_is_asked_and_its_arrival_h
     assert condition_in(first, "Reconciling")["status"] == "True"
     assert condition_in(first, "Stalled") == {}
     assert world.condition("artifactindex", namespace, "acme", "Reconciling") == {}
+    world.wait_condition("artifactindex", namespace, "sibling", reason="Available")
     assert world.indexes(namespace, "uv-config")["acme"]["url"] == BLOCKED
     assert world.indexes(namespace, "uv-config")["sibling"]["url"] == URL
     options = world.wait_condition(
