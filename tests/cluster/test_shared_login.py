@@ -9,6 +9,7 @@ import pytest
 from support.control_plane import wait_until
 from support.control_plane.audit import AuditEvent
 from support.operator_process import OperatorProcess
+from support.refreshes import ask, later_than_the_token
 from support.world import (
     OPERATOR_USER,
     PATIENCE,
@@ -24,10 +25,9 @@ pytestmark = pytest.mark.cluster
 
 INDEXES = 200
 OUTPUTS = 5
-TOKEN_LIVES = (60, 24, None)
-"""Seconds, of the first token and those that follow. With the margins below one is replaced after a
-third of its life: that long all outputs may take to hold it, at first with 200 endpoints. The last
-one stays."""
+FIRST_LIFE = 72
+"""Seconds. With the margins below the first token is replaced after a third of its life: that long
+all outputs may take to hold it. Those that follow last."""
 
 NAMESPACE = "shared-login"
 PRINCIPAL = "arn:aws:iam::111122223333:user/shared-login"
@@ -35,8 +35,8 @@ PRINCIPAL = "arn:aws:iam::111122223333:user/shared-login"
 
 @pytest.fixture(scope="module")
 def operator(world: World) -> Iterator[OperatorProcess]:
-    """An operator whose tokens live for seconds, and which waits for those of all indexes."""
-    world.aws.cap_seconds = TOKEN_LIVES[0]
+    """An operator whose first token lives for seconds, and which waits for all endpoints."""
+    world.aws.cap_seconds = FIRST_LIFE
     margins = ("--outage-budget", "0s", "--write-time", "0s", "--propagation-time", "1s",
                "--pod-start-time", "0s", "--clock-skew", "0s",
                "--min-refresh-interval", "1s", "--mint-patience", "60s")  # fmt: skip
@@ -98,10 +98,14 @@ def test_two_hundred_indexes_in_five_outputs_share_one_mint_at_start_and_at_each
         texts = [world.uv_toml(NAMESPACE, f"uv-g{number}") or "" for number in range(OUTPUTS)]
         return all(text.count(newest) == INDEXES // OUTPUTS for text in texts)
 
-    for times, life_of_next in enumerate((*TOKEN_LIVES[1:], None), start=1):
-        wait_until(partial(rotated, times), f"mint {times} in every output", PATIENCE)
-        assert mints() == times
-        world.aws.cap_seconds = life_of_next
+    wait_until(partial(rotated, 1), "the first token in every output", PATIENCE)
+    assert mints() == 1
+    world.aws.cap_seconds = None
+    wait_until(partial(rotated, 2), "the second token, by its time", PATIENCE)
+    assert mints() == 2
+    ask(world, "indexoptions", NAMESPACE, "uv-g0", later_than_the_token())
+    wait_until(partial(rotated, 3), "the third token, by request", PATIENCE)
+    assert mints() == 3
     operator.stop()
     wait_until(lambda: len(writes()) >= 3 * OUTPUTS, "the audit log to be written", PATIENCE)
 
