@@ -3,11 +3,13 @@
 import gc
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -35,6 +37,7 @@ from support.clouds.logins import (
     sealed,
     token_request,
 )
+from support.control_plane import wait_until
 
 pytestmark = pytest.mark.cloud
 
@@ -350,9 +353,11 @@ def _resident_kib() -> int:
 
 def test_a_hundred_logins_with_keys_of_their_own_leave_nothing_behind(aws: AwsStandIn) -> None:
     client = CodeArtifact()
+    secrets = set[str]()
 
     def mint(number: int) -> None:
         key = aws.add_access_key(f"arn:user-{number}")
+        secrets.add(key.secret_access_key)
         identity = SecretIdentity("builders", f"uid-{number}", f"digest-{number}")
         client.mint(token_request(identity), sealed(key.material()))
 
@@ -363,9 +368,53 @@ def test_a_hundred_logins_with_keys_of_their_own_leave_nothing_behind(aws: AwsSt
     for number in range(100):
         mint(number)
     gc.collect()
-    assert len(client._session._own) == 0
-    # Kept clients would be 0.2 MB each.
+    kept = _texts_within(client._session)
+    assert "codeartifact" in kept
+    assert kept & secrets == set()
     assert _resident_kib() - before < 8 * 1024
+
+
+def _texts_within(root: object) -> set[str]:
+    """Every text that an object leads to, other than by way of a module."""
+    seen = {id(getattr(module, "__dict__", None)) for module in list(sys.modules.values())}
+    texts, left = set[str](), [root]
+    while left:
+        one = left.pop()
+        if id(one) in seen or isinstance(one, (type, ModuleType)):
+            continue
+        seen.add(id(one))
+        if isinstance(one, str):
+            texts.add(one)
+        left += gc.get_referents(one)
+    return texts
+
+
+def test_logins_of_one_region_share_a_client_and_forty_regions_keep_no_forty(
+    aws: AwsStandIn,
+) -> None:
+    client = CodeArtifact()
+    regions = [f"eu-west-{number}" for number in range(40)]
+    for number, region in enumerate(regions + regions[-3:]):
+        key = aws.add_access_key(f"arn:user-{number}", session=number % 2 == 1)
+        identity = SecretIdentity("builders", f"uid-{number}", "digest")
+        client.mint(token_request(identity, region=region), sealed(key.material()))
+        assert aws.mints("GetAuthorizationToken", f"arn:user-{number}") == 1
+    kept = [key.region for key in client._session._clients]
+    assert kept == regions[-32:]
+
+
+def test_no_connection_is_kept_when_no_call_is_under_way(aws: AwsStandIn) -> None:
+    before = set(threading.enumerate())
+    client = CodeArtifact()
+    for number in range(3):
+        identity = SecretIdentity("builders", f"uid-{number}", "digest")
+        client.mint(token_request(identity), sealed(aws.add_access_key().material()))
+
+    def serving() -> list[str]:
+        started = set(threading.enumerate()) - before
+        return [one.name for one in started if "process_request_thread" in one.name]
+
+    wait_until(lambda: not serving(), "the stand-in's connections to end", 15)
 
 
 def test_the_operators_clients_are_kept_and_looked_up_anew_when_there_is_no_identity(
@@ -378,4 +427,4 @@ def test_the_operators_clients_are_kept_and_looked_up_anew_when_there_is_no_iden
     client.mint(token_request(OPERATOR), NO_MATERIAL)
     client.mint(token_request(OPERATOR, domain="other"), NO_MATERIAL)
     assert aws.mints("GetAuthorizationToken", "arn:late") == 2
-    assert len(client._session._own) == 1
+    assert [key.signing for key in client._session._clients] == ["own"]
