@@ -167,6 +167,53 @@ async def test_different_logins_are_minted_apart_and_at_once(world: World) -> No
     assert world.held(token_of("x")).value != world.held(token_of("y")).value
 
 
+def url_of(number: int, region: str = "eu-west-1") -> CodeArtifactEndpointRequest:
+    owner = "111122223333"
+    identity = OperatorIdentity()
+    return CodeArtifactEndpointRequest(region, "acme", owner, f"r-{number}", "IPv4", identity)
+
+
+async def test_urls_are_asked_for_four_at_a_time_of_each_region(world: World) -> None:
+    here = [url_of(number) for number in range(40)]
+    there = [url_of(number, "us-east-1") for number in range(8)]
+    world.broker.demand("a", [want(request) for request in here + there])
+    await asyncio.sleep(0.1)
+    assert len(world.asked) == 8
+    assert world.lease(here[-1]).pending_since is not None
+    await asyncio.sleep(10 * world.latency)
+    assert all(world.lease(request).grant for request in here + there)
+    times = sorted({round(at, 2) for at, _ in world.asked})
+    assert len(times) == 10
+
+
+async def test_a_token_does_not_wait_behind_the_urls_and_a_dropped_one_is_not_asked_for(
+    world: World,
+) -> None:
+    urls = [url_of(number) for number in range(40)]
+    world.broker.demand("a", [want(request) for request in urls])
+    world.broker.demand("b", [want(token_of("acme"))])
+    world.broker.demand("a", [want(request) for request in urls[:20]])
+    await asyncio.sleep(20 * world.latency)
+    asked = [request for _, request in world.asked]
+    assert asked[4] == digest_of(token_of("acme"))
+    expected = [digest_of(token_of("acme")), *(digest_of(url) for url in urls[:20])]
+    assert sorted(asked) == sorted(expected)
+
+
+async def test_a_region_whose_urls_hang_delays_no_other_and_a_failure_gives_its_place_back(
+    world: World,
+) -> None:
+    await world.restart(deadline=30)
+    hanging = [url_of(number) for number in range(4)]
+    world.hanging = {digest_of(request) for request in hanging}
+    waiting, other = url_of(9), url_of(0, "us-east-1")
+    world.broker.demand("a", [want(request) for request in [*hanging, waiting, other]])
+    await asyncio.sleep(1)
+    assert world.lease(other).grant is not None and world.lease(waiting).grant is None
+    await asyncio.sleep(31)
+    assert world.lease(waiting).grant is not None
+
+
 async def test_a_lease_says_that_the_first_outcome_is_awaited(world: World) -> None:
     world.broker.demand("a", [want()])
     lease = world.lease()

@@ -282,6 +282,7 @@ class Broker:
         if news:
             self._notify(login)
         self._advance(login, now)
+        self._minting.begin(now)
 
     def _notify(self, login: Login) -> None:
         concerned = frozenset(login.wanted_by) | login.formerly_wanted_by

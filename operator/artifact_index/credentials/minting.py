@@ -11,13 +11,19 @@ from artifact_index.credentials.grants import (
     Grant,
     GrantRequest,
     Material,
+    lane,
 )
+from artifact_index.credentials.lanes import Lanes
 from artifact_index.credentials.login_state import Login
 from artifact_index.credentials.turns import Turns
 from artifact_index.measuring import Meter
 
 MINTS_PER_SECOND: Final = 10
 """Mints that begin in one second at most. CodeArtifact answers 40 for an account and region."""
+
+URLS_PER_LANE: Final = 4
+"""URLs that are asked for at a time of one remote service: a token waits for no more of them, and
+ten thousand tasks that wait for their answer would be 40 MiB."""
 
 
 class Minting:
@@ -41,6 +47,7 @@ class Minting:
         self._turns = Turns(per_second)
         self._on_outcome = on_outcome
         self._meter = meter
+        self._urls = Lanes(URLS_PER_LANE)
         self._waiting: dict[str, Login] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.closed = False
@@ -48,27 +55,29 @@ class Minting:
     def queue(self, login: Login, now: float) -> None:
         """Let it wait for a turn; `begin` is to follow once everything that is due waits.
 
-        A repository's URL is no token: it is asked for once, and no quota of tokens counts it.
+        A repository's URL is no token: it is asked for once, no quota of tokens counts it, and
+        `begin` is to follow after each outcome.
         """
         if self.closed:
             return
-        if isinstance(login.request, CodeArtifactEndpointRequest):
-            self._start(login, login.request, now)
-            return
         login.queued = True
         self._waiting[login.digest] = login
-        self._turns.wait(login.digest, login.loses_at(now))
+        if isinstance(login.request, CodeArtifactEndpointRequest):
+            self._urls.wait(lane(login.request), login.digest)
+        else:
+            self._turns.wait(login.digest, login.loses_at(now))
 
     def forget(self, login: Login) -> None:
         """Nobody wants it any more: it waits no longer."""
         self._turns.forget(login.digest)
+        self._urls.forget(login.digest)
         self._waiting.pop(login.digest, None)
         login.queued = False
 
     def begin(self, now: float) -> None:
         """Start every mint whose turn has come; `now` is wall-clock time."""
         clock = asyncio.get_running_loop().time()
-        while not self.closed and (digest := self._turns.take(clock)) is not None:
+        while not self.closed and (digest := self._turns.take(clock) or self._urls.take()):
             login = self._waiting.pop(digest)
             login.queued = False
             if login.request is not None:
@@ -95,6 +104,8 @@ class Minting:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self, login: Login, request: GrantRequest, now: float) -> None:
+        if isinstance(request, CodeArtifactEndpointRequest):
+            self._urls.enter(lane(request))
         late_by = None if login.planned_at is None else now - login.planned_at
         login.begin_attempt(now)
         task = asyncio.create_task(self._mint(login, request, login.material, late_by))
@@ -110,6 +121,8 @@ class Minting:
         try:
             outcome = await attempt(self._grant, request, material, deadline=self._deadline)
         finally:  # a mint that was cancelled is settled too, or its login would wait for ever
+            if isinstance(request, CodeArtifactEndpointRequest):
+                self._urls.leave(lane(request))
             self._on_outcome(login, outcome)
         took = clock() - begun
         result = outcome.reason if isinstance(outcome, LoginError) else "ok"
