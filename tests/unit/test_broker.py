@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from artifact_index.credentials import broker as broker_module
+from artifact_index.credentials import released
 from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.freshness import Margins
@@ -697,13 +697,30 @@ async def test_a_material_is_not_kept_for_a_login_that_nobody_wants(world: World
 async def test_formerly_wanted_logins_are_bounded_in_number(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_module, "LEAST_UNWANTED", 5)
+    monkeypatch.setattr(released, "LEAST_KEPT", 5)
     for n in range(40):
         world.broker.demand("a", [want(token_of(f"d{n}"))])
         await asyncio.sleep(1)
     assert len(world.broker._logins) == 6
     assert world.broker.lease(digest_of(token_of("d38"))) is not None
     assert world.broker.lease(digest_of(token_of("d33"))) is None
+
+
+async def test_of_formerly_wanted_urls_few_are_kept_and_of_tokens_as_many_as_are_wanted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(released, "LEAST_KEPT", 5)
+    before: list[GrantRequest] = [token_of(f"d{n}") for n in range(12)]
+    before += [url_of(n) for n in range(12)]
+    after: list[GrantRequest] = [token_of(f"e{n}") for n in range(12)]
+    after += [url_of(n, "us-east-1") for n in range(12)]
+    world.broker.demand("a", [want(request) for request in before])
+    await asyncio.sleep(5)
+    world.broker.demand("a", [want(request) for request in after])
+    await asyncio.sleep(5)
+    held = [request for request in before if world.broker.lease(digest_of(request)) is not None]
+    assert held[:12] == before[:12] and len(held) == 12 + 5
+    assert all(world.lease(request).grant for request in after)
 
 
 # Clocks and the end

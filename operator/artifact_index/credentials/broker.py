@@ -10,7 +10,6 @@ import math
 import random
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
-from itertools import islice
 from typing import Final
 
 from artifact_index.credentials.agenda import Agenda
@@ -21,14 +20,12 @@ from artifact_index.credentials.grants import NO_MATERIAL, Grant, GrantRequest
 from artifact_index.credentials.lease import HeldLogin, Lease, Want
 from artifact_index.credentials.login_state import Login
 from artifact_index.credentials.minting import MINTS_PER_SECOND, Minting
+from artifact_index.credentials.released import Released
 from artifact_index.credentials.wall_clock import WallClock
 from artifact_index.measuring import UNMEASURED, Meter
 
 LONGEST_SLEEP: Final = 15.0
 """Seconds. After a step of the wall clock events are at most this late."""
-
-LEAST_UNWANTED: Final = 1000
-"""Formerly wanted logins that are kept at least, however few are wanted."""
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +66,7 @@ class Broker:
         )  # fmt: skip
         self._logins: dict[str, Login] = {}
         self._wants: dict[Hashable, frozenset[str]] = {}
-        self._released: dict[str, None] = {}  # formerly wanted digests, oldest first
+        self._released = Released()
         self._agenda = Agenda()
         self._earlier_wake = asyncio.Event()
         self._sleeping_until = -math.inf
@@ -93,7 +90,7 @@ class Broker:
             return
         login = self._login(digest, now)
         if consumer is not None and consumer not in login.wanted_by:
-            login.formerly_wanted_by.add(consumer)
+            login.serves_on(consumer)
         if login.is_older_than(grant):
             login.repeats = login.repeats or repeats
             login.hold(grant, now)
@@ -184,12 +181,13 @@ class Broker:
     def _add(self, login: Login, consumer: Hashable, want: Want, now: float) -> None:
         changed = login.wanted_by.get(consumer) != want.max_build
         login.wanted_by[consumer] = want.max_build
-        login.formerly_wanted_by.discard(consumer)
+        if login.formerly_wanted_by is not None:
+            login.formerly_wanted_by.discard(consumer)
         login.request, login.material = want.request, want.material
         login.needed_by = want.needed_by
         if not login.wanted:
             login.unwanted_since = None
-            self._released.pop(login.digest, None)
+            self._released.discard(login.digest)
         if login.grant is None and login.error is None and login.pending_since is None:
             login.pending_since = now
         if login.asking.request(want.fresh_after, now) or changed:
@@ -199,28 +197,24 @@ class Broker:
     def _remove(self, login: Login, consumer: Hashable, now: float, *, serves_on: bool) -> None:
         login.wanted_by.pop(consumer, None)
         if serves_on:
-            login.formerly_wanted_by.add(consumer)
+            login.serves_on(consumer)
         if not login.wanted_by:
             login.unwanted_since = now
             login.pending_since = None
+            self._released.add(login)
             login.request, login.material = None, NO_MATERIAL
-            self._released[login.digest] = None
             self._minting.forget(login)
         login.reschedule()
         self._advance(login, now)
 
     def _forget_surplus(self) -> None:
-        """Bound the memory: as many formerly wanted logins as wanted ones, oldest go first."""
-        wanted = len(self._logins) - len(self._released)
-        surplus = len(self._released) - max(LEAST_UNWANTED, wanted)
-        if surplus > 0:
-            idle = (d for d in self._released if not self._logins[d].minting)
-            for digest in list(islice(idle, surplus)):
-                self._forget(self._logins[digest])
+        """Bound the memory of logins that nobody wants."""
+        for login in self._released.surplus(len(self._logins) - len(self._released)):
+            self._forget(login)
 
     def _forget(self, login: Login) -> None:
         del self._logins[login.digest]
-        self._released.pop(login.digest, None)
+        self._released.discard(login.digest)
         self._agenda.put(login.digest, math.inf)
 
     # Time
@@ -285,7 +279,7 @@ class Broker:
         self._minting.begin(now)
 
     def _notify(self, login: Login) -> None:
-        concerned = frozenset(login.wanted_by) | login.formerly_wanted_by
+        concerned = frozenset(login.wanted_by).union(login.formerly_wanted_by or ())
         if not concerned:
             return
         try:

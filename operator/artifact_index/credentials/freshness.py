@@ -10,6 +10,7 @@ after that, and a pod that read the old token just before then starts `S` later 
 import hashlib
 import math
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Final
 
 LEAST_REFRESH_PERIOD: Final = 30
@@ -87,14 +88,7 @@ def schedule(
     """
     margin = margins.before_expiry(max_build)
     if expires_at is None:
-        return Schedule(
-            refresh_at=None,
-            due_by=None,
-            withdraw_at=None,
-            guaranteed=True,
-            longest_build=None,
-            margin=math.ceil(margin),
-        )
+        return _endless(math.ceil(margin))
     life = expires_at - minted_at
     longest = math.floor(life - margins.before_expiry(0) - LEAST_REFRESH_PERIOD)
     slack = life - margin
@@ -112,6 +106,19 @@ def schedule(
         guaranteed=guaranteed,
         longest_build=max(0, longest),
         margin=math.ceil(margin),
+    )
+
+
+@lru_cache(maxsize=64)
+def _endless(margin: int) -> Schedule:
+    """One object for all URLs of repositories."""
+    return Schedule(
+        refresh_at=None,
+        due_by=None,
+        withdraw_at=None,
+        guaranteed=True,
+        longest_build=None,
+        margin=margin,
     )
 
 

@@ -38,7 +38,7 @@ class Login:
     material: Material = field(default_factory=lambda: NO_MATERIAL)
     wanted_by: dict[Hashable, float] = field(default_factory=dict)
     """Each consumer's `max_build`."""
-    formerly_wanted_by: set[Hashable] = field(default_factory=set)
+    formerly_wanted_by: set[Hashable] | None = None
     """Consumers that may be serving this grant until its successor has been minted."""
     max_build: float = 0
     grant: Grant | None = None
@@ -66,6 +66,12 @@ class Login:
     def wanted(self) -> bool:
         """Whether any consumer wants it now."""
         return self.unwanted_since is None
+
+    def serves_on(self, consumer: Hashable) -> None:
+        """The consumer may be serving the grant, and wants it no longer."""
+        if self.formerly_wanted_by is None:
+            self.formerly_wanted_by = set()
+        self.formerly_wanted_by.add(consumer)
 
     def reschedule(self) -> None:
         """Recompute the times after the grant or the consumers' builds have changed."""
