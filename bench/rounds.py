@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bench.bare_loop import Write, wave
-from bench.budget import least_writes
+from bench.budget import Expected, expected, least_writes
 from bench.changes import Change, answer_times, create, edits, make, other_logins
 from bench.observe import (
     Requests,
@@ -36,7 +36,7 @@ from bench.phase import (
     Durations,
     Phase,
 )
-from bench.scene import Scene
+from bench.scene import PRINCIPAL, Scene
 from support.control_plane import ControlPlane
 from support.operator_process import REPOSITORY, OperatorProcess
 from support.world import World, open_world
@@ -79,7 +79,7 @@ def run_round(scene: Scene, durations: Durations, env: dict[str, str]) -> list[P
     with fresh_server() as plane, open_world(plane) as world:
         _prepare(scene, world)
         written = [phase for phase in operated.phases if phase.name in WITH_BARE_LOOP]
-        _run_bare_loop(world, waves, written, env, deadline_of(scene))
+        _run_bare_loop(scene, world, waves, written, env)
     return operated.phases
 
 
@@ -249,17 +249,18 @@ def _time(phase: Phase, requests: Requests, begun: float) -> None:
 
 
 def _run_bare_loop(
+    scene: Scene,
     world: World,
     waves: list[list[Write]],
     phases: list[Phase],
     env: dict[str, str],
-    deadline: float,
 ) -> None:
+    key = world.aws.add_access_key(principal=PRINCIPAL)
     command = [sys.executable, "-m", "bench.bare_loop", str(world.kubeconfig)]
     with subprocess.Popen(
         command,
         cwd=REPOSITORY,
-        env={**os.environ, **env},
+        env={**os.environ, **env, **world.aws.env(key)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -269,13 +270,15 @@ def _run_bare_loop(
             mark, before = world.plane.audit_mark(), cpu_seconds(process.pid)
             server = world.plane.pids["kube-apiserver"]
             server_before = cpu_seconds(server)
-            process.stdin.write(json.dumps(writes) + "\n")
+            calls = expected(scene, phase.name) if scene.many_calls else Expected()
+            wanted = {"writes": writes, "mints": calls.mints, "urls": calls.endpoint_calls}
+            process.stdin.write(json.dumps(wanted) + "\n")
             process.stdin.flush()
-            if process.stdout.readline() != f"{len(writes)}\n":
+            if not (line := process.stdout.readline()):
                 raise RuntimeError("the bare loop has failed; its own output says why")
-            await_writes(world.plane, mark, len(writes), seconds=deadline)
+            await_writes(world.plane, mark, len(writes), seconds=deadline_of(scene))
             requests = requests_since(world.plane, mark)
-            phase.bare = requests.last_write - requests.first_write
+            phase.bare = max(requests.last_write - requests.first_write, json.loads(line)["asking"])
             phase.bare_cpu = cpu_seconds(process.pid) - before
             phase.bare_server_cpu = cpu_seconds(server) - server_before
             phase.compare()

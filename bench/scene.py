@@ -9,7 +9,7 @@ from bench.phase import COLD_START, IDLE, KEY_ROTATED, RESTART, TOKEN_REFRESHED
 from support.clouds import AwsStandIn
 from support.world import artifact_index, basic_auth, code_artifact, index_options
 
-_PRINCIPAL = "arn:aws:iam::111122223333:user/bench"
+PRINCIPAL = "arn:aws:iam::111122223333:user/bench"
 _URL = "https://packages.example/team-{place}/simple/"
 
 Object = tuple[Resource, str, dict[str, Any]]
@@ -33,7 +33,8 @@ class Scene:
     `source` is what all indexes are: CodeArtifact repositories of one domain, or Basic auth.
     `logins` is the number of source Secrets in each namespace; all indexes of one file share one.
     `phases` happen in this order, after the cold start. `flags` are the operator's. `both_clouds`
-    loads the SDK of the cloud that no index is of.
+    loads the SDK of the cloud that no index is of. With `many_calls` the bare loop asks the cloud
+    as often as the logins have to.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Scene:
     flags: tuple[str, ...] = ()
     compared: bool = True
     both_clouds: bool = False
+    many_calls: bool = False
 
     @property
     def all_phases(self) -> tuple[str, ...]:
@@ -114,7 +116,7 @@ class Scene:
 
     def login(self, aws: AwsStandIn, name: str) -> dict[str, Any]:
         """A source Secret with a login that was not there before."""
-        key = aws.add_access_key(principal=_PRINCIPAL)
+        key = aws.add_access_key(principal=PRINCIPAL)
         values = {
             "AWS_ACCESS_KEY_ID": key.access_key_id,
             "AWS_SECRET_ACCESS_KEY": key.secret_access_key,

@@ -183,6 +183,7 @@ class Broker:
         login.wanted_by[consumer] = want.max_build
         if login.formerly_wanted_by is not None:
             login.formerly_wanted_by.discard(consumer)
+            login.formerly_wanted_by = login.formerly_wanted_by or None
         login.request, login.material = want.request, want.material
         login.needed_by = want.needed_by
         if not login.wanted:
