@@ -10,7 +10,7 @@ from support.reconcile_builders import OPTIONS_UID, controller_of, options, outp
 
 pytestmark = pytest.mark.unit
 
-LIVING = frozenset({"uid-of-other"})
+LIVING = frozenset({"uid-of-other", options().uid})
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "uv-config",
               "uid": OPTIONS_UID, "controller": True}  # fmt: skip
 OTHER_GROUP = {**controller_of(), "apiVersion": "example.com/v1"}

@@ -222,6 +222,8 @@ def test_the_uids_of_a_namespace_are_known(store: Store) -> None:
     assert store.options_uids(NAMESPACE) == {"uid-of-prod", "uid-of-dev"}
     store.drop_options(ref("prod"))
     assert store.options_uids(NAMESPACE) == {"uid-of-dev"}
+    store.put_options(options("dev", uid="uid-of-its-successor"))
+    assert store.options_uids(NAMESPACE) == {"uid-of-its-successor"}
 
 
 def test_every_object_has_a_key(store: Store) -> None:

@@ -110,7 +110,8 @@ class Applier:
             existing = await self._read(output.ref)
             if existing is None:
                 return await self._create(options, output)
-        problem = ownership_problem(existing, options, self._other_uids(options))
+        living = self._store.options_uids(options.ref.namespace)
+        problem = ownership_problem(existing, options, living)
         if problem is not None or output.is_met_by(existing):
             return problem
         return await self._patch(options, output, existing)
@@ -167,9 +168,6 @@ class Applier:
         # The answer to our own write concerns nobody; its echo on the watch is then no news.
         self._store.put_output(record)
         return record
-
-    def _other_uids(self, options: OptionsRecord) -> frozenset[str]:
-        return self._store.options_uids(options.ref.namespace) - {options.uid}
 
 
 def owner_unknown(answer: str) -> Problem:

@@ -1,5 +1,7 @@
 """Whether an object that has an output's name may be written: nothing foreign ever is. Pure."""
 
+from collections.abc import Container
+
 from artifact_index.api import reason_names as reasons
 from artifact_index.api.constants import ADOPT_ANNOTATION, OWNER_ANNOTATION, OWNER_UID_ANNOTATION
 from artifact_index.reconcile.checks import Problem
@@ -7,13 +9,13 @@ from artifact_index.reconcile.records import OptionsRecord, OutputRecord, Owner
 
 
 def ownership_problem(
-    existing: OutputRecord, options: OptionsRecord, other_uids: frozenset[str]
+    existing: OutputRecord, options: OptionsRecord, living_uids: Container[str]
 ) -> Problem | None:
     """Why an object of an output's name must not be written; None where it is ours.
 
     A controller reference decides. Without one (`deletionPolicy: Retain`) our marks do while their
     owner lives; else only the object's own consent, its adopt annotation, or that the owner had
-    the name of this one. `other_uids` are the UIDs of the other IndexOptions of the namespace.
+    the name of this one. `living_uids` are the UIDs of all IndexOptions of the namespace.
     """
     what = f"{existing.ref.kind} {existing.ref.name!r}"
     if existing.controller is not None:
@@ -24,7 +26,7 @@ def ownership_problem(
     if existing.labelled and marked_uid is not None:
         if marked_uid == options.uid:
             return None
-        if marked_uid in other_uids:
+        if marked_uid in living_uids:
             return _not_owned(what, f"belongs to IndexOptions {marked_name!r}")
         if marked_name == options.ref.name:
             return None

@@ -1,7 +1,7 @@
 """The observed world in memory, and which objects a change concerns."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Literal, NamedTuple
 
 from artifact_index.api.constants import (
@@ -58,7 +58,7 @@ class Store:
         self.outputs: Table[OutputRef, OutputRecord] = Table()
         self.sources: Table[ObjectRef, SourceRecord] = Table()
         self._selection = Selection()
-        self._options_uids: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self._options_uids: defaultdict[str, set[str]] = defaultdict(set)
         self._users: defaultdict[ObjectRef, set[ObjectRef]] = defaultdict(set)
         self._account_users: defaultdict[ObjectRef, set[ObjectRef]] = defaultdict(set)
         self._declarers: defaultdict[OutputRef, set[ObjectRef]] = defaultdict(set)
@@ -117,7 +117,10 @@ class Store:
         if not _put(self.options, record.ref, record, listed=listed):
             return set()
         self._selection.put_options(record, old)
-        self._options_uids[record.ref.namespace][record.ref.name] = record.uid
+        uids = self._options_uids[record.ref.namespace]
+        if old is not None and old.uid != record.uid:
+            uids.discard(old.uid)
+        uids.add(record.uid)
         if record.same_input(old):
             changed = old is not None and old.status != record.status
             return {options_key(record.ref)} if changed else set()
@@ -139,15 +142,15 @@ class Store:
         if old is None:
             return set()
         self._selection.drop_options(old)
-        del self._options_uids[ref.namespace][ref.name]
+        self._options_uids[ref.namespace].discard(old.uid)
         gone = self._forget_declared(old)
         others = {options_key(other) for output in gone for other in self._declarers[output]}
         indexes = {index_key(index.ref) for index in self.selected(old)}
         return others | indexes | self._users_of_secrets(gone)
 
-    def options_uids(self, namespace: str) -> frozenset[str]:
-        """The UIDs of every IndexOptions of a namespace."""
-        return frozenset(self._options_uids.get(namespace, {}).values())
+    def options_uids(self, namespace: str) -> Set[str]:
+        """The UIDs of every IndexOptions of a namespace, as it is from now on: not a copy."""
+        return self._options_uids.get(namespace, frozenset())
 
     # Outputs
 
