@@ -186,6 +186,24 @@ def test_a_login_above_a_sibling_is_refused(root: str, sibling: str, refused: bo
         assert places["root"].entry is not None and places["root"].entry.blocked
 
 
+def test_each_login_names_all_that_is_below_it_and_nothing_beside_it() -> None:
+    paths = {"top": "", "a": "a/", "ab": "ab/", "a-b": "a/b/", "a-b-c": "a/b/c/", "a-bc": "a/bc/"}
+    specs = {name: basic(f"https://h.example/{path}simple/") for name, path in paths.items()}
+    specs["elsewhere"] = basic("https://other.example/a/simple/")
+
+    problems = {one.record.ref.name: one.problem for one in placed(**specs)}
+
+    refused = {name for name, problem in problems.items() if problem is not None}
+    assert refused == {"top", "a", "a-b"}
+    for name, below in (
+        ("top", "'a', 'a-b', 'a-b-c' and 2 more"),
+        ("a", "ArtifactIndex 'a-b', 'a-b-c', 'a-bc' in"),
+        ("a-b", "ArtifactIndex 'a-b-c' in"),
+    ):
+        problem = problems[name]
+        assert problem is not None and below in problem.message
+
+
 def test_an_index_without_a_login_may_stand_above_others() -> None:
     specs = {
         "root": anonymous("https://h.example/simple/"),

@@ -1,6 +1,7 @@
 """IndexOptions: which indexes, in what order, written where."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
@@ -127,7 +128,13 @@ class IndexOptionsSpec(ApiModel):
 
     def outputs_of(self, object_name: str) -> tuple[Output, ...]:
         """The outputs of the IndexOptions of this name, with the default where none are given."""
-        return self.outputs or (Output(kind="Secret", name=object_name),)
+        return self.outputs or _default_outputs(object_name)
+
+
+@lru_cache(maxsize=64)
+def _default_outputs(object_name: str) -> tuple[Output, ...]:
+    """Kept: one pass asks for them several times."""
+    return (Output(kind="Secret", name=object_name),)
 
 
 class IndexStatus(ApiModel):

@@ -3,6 +3,7 @@
 import calendar
 import time
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -20,7 +21,13 @@ Timestamp = Annotated[str, Field(min_length=1, max_length=TIMESTAMP_MAX_LENGTH),
 
 def format_time(seconds: float) -> str:
     """Whole POSIX seconds as `2026-01-02T03:04:05Z`; fractions are cut off."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(seconds)))
+    return _formatted(int(seconds))
+
+
+@lru_cache(maxsize=64)
+def _formatted(seconds: int) -> str:
+    """Kept: the statuses and outputs of one token all tell the same times."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def parse_time(text: str) -> int:

@@ -6,8 +6,11 @@ would have its login sent to every other index of that host.
 """
 
 import re
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import NamedTuple
 
 from pydantic import SecretStr
@@ -24,9 +27,6 @@ class _Root(NamedTuple):
     host: str
     path: str
 
-    def is_above(self, other: "_Root") -> bool:
-        return self.host == other.host and other.path.startswith(self.path)
-
 
 def shadowing_problems(
     views: Sequence[IndexView], served: Mapping[str, Served]
@@ -37,20 +37,27 @@ def shadowing_problems(
     the very same root: then their logins are told apart by their URLs or names.
     """
     roots = [(view, root) for view in views if (root := _root(view, served)) is not None]
+    hosts: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for view, root in roots:
+        hosts[root.host].append((root.path, view.record.ref.name))
+    for named_paths in hosts.values():
+        named_paths.sort()
     refused: dict[str, IndexView] = {}
     for view, root in roots:
-        if not _has_login(view, served):
-            continue
-        below = [
-            other.record.ref.name
-            for other, its_root in roots
-            if other is not view and root != its_root and root.is_above(its_root)
-        ]
-        if below:
+        below = _below(root.path, hosts[root.host])
+        if below and _has_login(view, served):
             # Nothing of it is served, not even what stood in the file before.
             problem = _problem(sorted(below))
             refused[view.record.uid] = replace(view, login=None, credential=None, problem=problem)
     return refused
+
+
+def _below(path: str, named_paths: Sequence[tuple[str, str]]) -> list[str]:
+    """The names of what is below a path: in the order of paths it comes right after it."""
+    first = end = bisect_right(named_paths, path, key=itemgetter(0))
+    while end < len(named_paths) and named_paths[end][0].startswith(path):
+        end += 1
+    return [name for _, name in named_paths[first:end]]
 
 
 def _root(view: IndexView, served: Mapping[str, Served]) -> _Root | None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from artifact_index.rendering.urls import is_ip_address
@@ -59,6 +60,7 @@ class NameTaken:
     holder: str | None
 
 
+@lru_cache(maxsize=512)
 def environment_form(name: str) -> str:
     """The name as it stands in a variable like `UV_INDEX_<NAME>_PASSWORD`."""
     return "".join(c if c.isascii() and c.isalnum() else "_" for c in name).upper()

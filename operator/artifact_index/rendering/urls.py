@@ -7,6 +7,7 @@ URL is a problem, so that an allow-list for hosts sees the host that uv will ask
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
@@ -26,6 +27,10 @@ _PORT: Final = re.compile(r"[0-9]{0,5}")
 # White space, C0 controls, DEL, C1 controls, and zero-width or direction marks.
 _INVISIBLE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\ufeff]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_KEPT: Final = 256
+"""URLs that stay taken apart: a pass looks at each of a file several times, and a thousand files
+may have the same."""
+
 _NUMERIC_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
 
@@ -150,11 +155,19 @@ def _userinfo_problem(userinfo: str | None) -> str | None:
 
 def _usable(url: str) -> _Parts:
     """Cut a URL that `validate_index_url` has nothing against, else raise `UnusableURLError`."""
+    # One with a login in it is as long as its token, and is looked at once.
+    return _usable_anew(url) if "@" in url else _usable_kept(url)
+
+
+def _usable_anew(url: str) -> _Parts:
     problem = validate_index_url(url)
     parts = _cut(url)
     if problem is not None or parts is None:
         raise UnusableURLError(problem or "the URL is malformed")
     return parts
+
+
+_usable_kept = lru_cache(maxsize=_KEPT)(_usable_anew)
 
 
 def split_userinfo(url: str) -> tuple[str, Credential | None]:
