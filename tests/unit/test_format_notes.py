@@ -10,7 +10,7 @@ from artifact_index.api.base import parse_spec
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.credentials.freshness import Margins
 from artifact_index.reconcile.format_notes import format_note, format_problem, shared_host_note
-from artifact_index.reconcile.formats import claims_of, needs_login
+from artifact_index.reconcile.formats import claims_of, login_formats, needs_login
 from artifact_index.reconcile.outputs import (
     LARGEST_ENVIRONMENT,
     LARGEST_OUTPUT,
@@ -303,4 +303,4 @@ def test_a_token_is_minted_only_for_an_output_that_holds_it(
     spec = parse_spec(IndexOptionsSpec, {"outputs": [output]})
     minted = parse_spec(ArtifactIndexSpec, {**source("codeArtifact"), **index_spec})
 
-    assert needs_login(spec, "uv-config", minted) == needed
+    assert needs_login(login_formats(spec, "uv-config"), minted) == needed

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.constants import REFRESH_REQUESTED_ANNOTATION
 from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.grants import (
@@ -148,8 +150,18 @@ class Engine:
 
     # Objects
 
-    def index(self, name: str, spec: dict[str, Any] | None = None, **how: Any) -> None:
-        body = self.port.put("artifactindexes", body_of(name, spec or source("anonymous"), **how))
+    def index(
+        self,
+        name: str,
+        spec: dict[str, Any] | None = None,
+        refresh_requested: float | None = None,
+        **how: Any,
+    ) -> None:
+        body = body_of(name, spec or source("anonymous"), **how)
+        if refresh_requested is not None:
+            asked = format_time(refresh_requested)
+            body["metadata"]["annotations"] = {REFRESH_REQUESTED_ANNOTATION: asked}
+        body = self.port.put("artifactindexes", body)
         self.store.put_index(custom_record(ArtifactIndexSpec, body))
 
     def drop_index(self, name: str) -> None:
@@ -275,6 +287,23 @@ async def test_a_restart_writes_and_mints_nothing(engine: Engine) -> None:
     await later.settle(*later.store.all_keys())
     assert not engine.port.writes and later.mints == 0
     await later.broker.close()
+
+
+@pytest.mark.parametrize("asking", ["gar", "other"])
+async def test_any_of_the_indexes_of_a_shared_login_may_ask_for_another_token(
+    engine: Engine, asking: str
+) -> None:
+    await served(engine)
+    engine.index("other", {**GAR, "name": "other"})
+    await engine.settle()
+    assert engine.mints == 1
+
+    engine.time += HOUR
+    engine.index(asking, {**GAR, "name": asking}, generation=2, refresh_requested=engine.time)
+    await engine.settle()
+
+    assert engine.mints == 2
+    assert all("minted-2" in engine.entries()[name] for name in ("gar", "other"))
 
 
 # -- nothing selected

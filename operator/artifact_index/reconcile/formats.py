@@ -2,7 +2,7 @@
 
 import base64
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -71,14 +71,15 @@ def formats_of(spec: IndexOptionsSpec, object_name: str) -> frozenset[OutputForm
     return frozenset(each for output in outputs for each in output.formats)
 
 
-def needs_login(options: IndexOptionsSpec, object_name: str, index: ArtifactIndexSpec) -> bool:
-    """Whether some output would hold the login of this index: else none has to be minted."""
-    return any(
-        _carries(each, index)
-        for output in options.outputs_of(object_name)
-        if output.kind == "Secret"
-        for each in output.formats
-    )
+def login_formats(options: IndexOptionsSpec, object_name: str) -> frozenset[OutputFormat]:
+    """The formats of an IndexOptions that may hold logins."""
+    outputs = options.outputs_of(object_name)
+    return frozenset(each for one in outputs if one.kind == "Secret" for each in one.formats)
+
+
+def needs_login(formats: Set[OutputFormat], index: ArtifactIndexSpec) -> bool:
+    """Whether one of these `login_formats` holds this index's: else none has to be minted."""
+    return any(_carries(each, index) for each in formats)
 
 
 def _carries(written: OutputFormat, index: ArtifactIndexSpec) -> bool:

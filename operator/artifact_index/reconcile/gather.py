@@ -2,22 +2,22 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from artifact_index.api.conditions import REFRESH_FAILING
+from artifact_index.api.index_options import OutputFormat
 from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.freshness import Margins
-from artifact_index.credentials.grants import GrantRequest
 from artifact_index.credentials.lease import Lease, Want
 from artifact_index.reconcile.attempts import Attempt, Attempts
 from artifact_index.reconcile.checks import Policy, Problem, public_index_problem
 from artifact_index.reconcile.conditions import condition_of
 from artifact_index.reconcile.digests import Digester
-from artifact_index.reconcile.formats import needs_login
-from artifact_index.reconcile.login import Login
+from artifact_index.reconcile.formats import login_formats, needs_login
+from artifact_index.reconcile.kept_views import KeptViews
 from artifact_index.reconcile.memory import Memory
-from artifact_index.reconcile.records import IndexRecord, OptionsRecord
+from artifact_index.reconcile.records import IndexRecord, ObjectRef, OptionsRecord
 from artifact_index.reconcile.references import declared_outputs
 from artifact_index.reconcile.refresh import refresh_request
 from artifact_index.reconcile.sources import SourceReader, Sources
@@ -26,7 +26,6 @@ from artifact_index.reconcile.store import Store
 from artifact_index.reconcile.views import (
     MISSING_REASONS,
     IndexView,
-    view_of,
     view_without_login,
 )
 
@@ -45,6 +44,20 @@ class Gathered:
     problem: Problem | None
     with_credentials: bool
     waiting_until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What one IndexOptions asks of each of its indexes, found once in a pass.
+
+    `max_build` is in seconds, `fresh_after` its own refresh request in POSIX seconds.
+    """
+
+    ref: ObjectRef
+    login_formats: frozenset[OutputFormat]
+    max_build: int
+    fresh_after: int | None
+    policy: Policy
 
 
 class Gatherer:
@@ -67,9 +80,9 @@ class Gatherer:
         self._sources = sources
         self._broker = broker
         self._memory = memory
-        self._digester = digester
         self._policy = policy
         self._margins = margins
+        self._views = KeptViews(margins)
         self._patience = patience
         self._now = now
         self._began = now()
@@ -82,77 +95,87 @@ class Gatherer:
 
         Raises ApiError where the API server does not answer for a source Secret.
         """
+        file = self._file(options)
         reader = self._sources.bound_to(options.ref.namespace)
         attempts = [
-            await self._attempt(record, options, reader) for record in self._store.selected(options)
+            await self._attempt(record, file, reader) for record in self._store.selected(options)
         ]
         with_credentials = any(ref.kind == "Secret" for ref in declared_outputs(options))
-        self._demand(options, attempts)
-        views = [self._view(attempt, options) for attempt in attempts]
-        policy = self._policy(options.ref.namespace)
-        problem = public_index_problem(options.spec, policy) if options.spec else None
+        self._demand(file, attempts)
+        now = self._now()
+        views = [self._view(attempt, file, now) for attempt in attempts]
+        problem = public_index_problem(options.spec, file.policy) if options.spec else None
         return Gathered(views, problem, with_credentials, self._waiting_until(views))
 
     def spec_problem(self, record: IndexRecord) -> Problem | None:
         """What the spec alone tells of an index that nobody selects."""
         return self._attempts.spec_problem(record)
 
-    async def _attempt(
-        self, record: IndexRecord, options: OptionsRecord, reader: SourceReader
-    ) -> Attempt:
-        suspended = record.spec is not None and record.spec.suspend
-        again = not suspended and self._takes_up_request(record, options)
-        return await self._attempts.attempt(record, reader, again=again)
-
-    def _demand(self, options: OptionsRecord, attempts: list[Attempt]) -> None:
-        wants: list[Want] = []
-        for attempt in attempts:
-            login = attempt.login
-            if login is None:
-                continue
-            if login.token is not None and _needs_login(options, attempt.record):
-                wants.append(self._want(login, login.token, attempt.record, options))
-            if login.endpoint is not None:
-                fresh_after = self._fresh_after(attempt.record, options)
-                wants.append(Want(login.endpoint, login.material, fresh_after=fresh_after))
-        self._broker.demand(options.ref, wants)
-
-    def _want(
-        self, login: Login, token: GrantRequest, record: IndexRecord, options: OptionsRecord
-    ) -> Want:
-        lease = self._lease(self._digester.request(token))
-        held = lease is not None and lease.grant is not None
-        return Want(
-            token,
-            login.material,
-            _max_build(options),
-            fresh_after=self._fresh_after(record, options),
-            needed_by=None if held else told_expiry(record.decoded_status()),
+    def _file(self, options: OptionsRecord) -> _File:
+        spec = options.spec
+        return _File(
+            ref=options.ref,
+            login_formats=login_formats(spec, options.ref.name) if spec else frozenset(),
+            max_build=spec.max_build_duration.seconds if spec else 0,
+            fresh_after=self._asked(options),
+            policy=self._policy(options.ref.namespace),
         )
 
-    def _fresh_after(self, record: IndexRecord, options: OptionsRecord) -> int | None:
-        """The latest refresh request of both objects that the status does not repeat yet."""
-        now, skew = self._now(), self._margins.clock_skew
-        requests = (refresh_request(one, now=now, skew=skew) for one in (record, options))
-        return max((one.at for one in requests if one and not one.handled), default=None)
+    async def _attempt(self, record: IndexRecord, file: _File, reader: SourceReader) -> Attempt:
+        suspended = record.spec is not None and record.spec.suspend
+        again = not suspended and self._takes_up_request(record, file)
+        return await self._attempts.attempt(record, reader, again=again)
 
-    def _takes_up_request(self, record: IndexRecord, options: OptionsRecord) -> bool:
+    def _demand(self, file: _File, attempts: list[Attempt]) -> None:
+        """Ask for each login once, however many indexes of the file share it."""
+        wants: dict[str, Want] = {}
+        for attempt in attempts:
+            record, login = attempt.record, attempt.login
+            if login is None:
+                continue
+            fresh_after = self._fresh_after(record, file)
+            if login.token is not None and _needs_login(file, record):
+                known = wants.get(login.token_digest)
+                if known is None:
+                    needed_by = told_expiry(record.status)
+                    known = Want(login.token, login.material, file.max_build, needed_by=needed_by)
+                wants[login.token_digest] = _as_fresh(known, fresh_after)
+            if login.endpoint is not None:
+                known = wants.get(login.endpoint_digest)
+                if known is None:
+                    known = Want(login.endpoint, login.material)
+                wants[login.endpoint_digest] = _as_fresh(known, fresh_after)
+        self._broker.demand(file.ref, wants.values())
+
+    def _asked(self, record: IndexRecord | OptionsRecord) -> int | None:
+        """The refresh request that the status does not repeat yet."""
+        if record.refresh_requested is None:
+            return None
+        request = refresh_request(record, now=self._now(), skew=self._margins.clock_skew)
+        return request.at if request is not None and not request.handled else None
+
+    def _fresh_after(self, record: IndexRecord, file: _File) -> int | None:
+        """The latest refresh request of both objects that the status does not repeat yet."""
+        requests = (self._asked(record), file.fresh_after)
+        return max((at for at in requests if at is not None), default=None)
+
+    def _takes_up_request(self, record: IndexRecord, file: _File) -> bool:
         """Whether a refresh request is new: its source is then read again, once."""
-        asked = self._fresh_after(record, options)
+        asked = self._fresh_after(record, file)
         if asked is None or asked <= self._memory.reread_for.get(record.uid, -math.inf):
             return False
         self._memory.reread_for[record.uid] = asked
         return True
 
-    def _view(self, attempt: Attempt, options: OptionsRecord) -> IndexView:
+    def _view(self, attempt: Attempt, file: _File, now: float) -> IndexView:
         login = attempt.login
         if login is None or attempt.scope is None:
             recheck_at = self._recheck_at(attempt)
             return view_without_login(attempt.record, attempt.scope, attempt.problem, recheck_at)
-        wanted = login.token is not None and _needs_login(options, attempt.record)
-        token = self._digester.request(login.token) if login.token and wanted else None
-        endpoint = self._digester.request(login.endpoint) if login.endpoint else None
-        return view_of(
+        wanted = login.token is not None and _needs_login(file, attempt.record)
+        token = login.token_digest if wanted else None
+        endpoint = login.endpoint_digest if login.endpoint is not None else None
+        return self._views.view_of(
             attempt.record,
             attempt.scope,
             login,
@@ -160,10 +183,9 @@ class Gatherer:
             token_digest=token,
             endpoint=self._lease(endpoint),
             endpoint_digest=endpoint,
-            max_build=_max_build(options),
-            allow_http=self._policy(options.ref.namespace).allow_http,
-            margins=self._margins,
-            now=self._now(),
+            max_build=file.max_build,
+            allow_http=file.policy.allow_http,
+            now=now,
         )
 
     def _recheck_at(self, attempt: Attempt) -> float | None:
@@ -206,11 +228,12 @@ def _was_failing(view: IndexView, now: float) -> bool:
     return condition_of(view.record.decoded_status(), REFRESH_FAILING) is not None
 
 
-def _needs_login(options: OptionsRecord, index: IndexRecord) -> bool:
-    if options.spec is None or index.spec is None:
-        return False
-    return needs_login(options.spec, options.ref.name, index.spec)
+def _needs_login(file: _File, index: IndexRecord) -> bool:
+    return index.spec is not None and needs_login(file.login_formats, index.spec)
 
 
-def _max_build(options: OptionsRecord) -> int:
-    return options.spec.max_build_duration.seconds if options.spec else 0
+def _as_fresh(want: Want, after: int | None) -> Want:
+    """The same with the later of two refresh requests."""
+    if after is None or (want.fresh_after is not None and want.fresh_after >= after):
+        return want
+    return replace(want, fresh_after=after)

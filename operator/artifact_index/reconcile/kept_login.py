@@ -19,6 +19,8 @@ class KeptLogin:
     account: Account
     scope: str
     login: Login
+    secret_name: str | None = None
+    account_name: str | None = None
 
     def has_inputs_of_spec(self, facts: IndexFacts) -> bool:
         """Whether all that is known before the source is read is what it was.

@@ -39,7 +39,7 @@ class Login:
 
     `url` is the index URL without userinfo; None while only the `endpoint` request can tell it.
     Static sources carry `credential` or `verbatim_url`, minted ones a `token` request with the
-    user name that goes with it.
+    user name that goes with it. The requests stand beside their digests.
     """
 
     url: str | None
@@ -47,7 +47,9 @@ class Login:
     verbatim_url: SecretStr | None = None
     username: str = ""
     token: GrantRequest | None = None
+    token_digest: str = ""
     endpoint: GrantRequest | None = None
+    endpoint_digest: str = ""
     material: Material = field(default_factory=lambda: NO_MATERIAL, repr=False)
 
     @property
@@ -162,17 +164,21 @@ def _code_artifact(source: CodeArtifactSource, facts: IndexFacts, digester: Dige
         url=given,
         username="aws",
         token=token,
+        token_digest=digester.request(token),
         endpoint=None if given else endpoint,
+        endpoint_digest="" if given else digester.request(endpoint),
         material=material,
     )
 
 
 def _google(source: GoogleArtifactRegistrySource, facts: IndexFacts, digester: Digester) -> Login:
     identity, material = google_identity(source, facts, digester)
+    token = one_of_equal(GoogleTokenRequest(identity, google_impersonation(source)))
     return Login(
         url=google_index_url(source),
         username="oauth2accesstoken",
-        token=one_of_equal(GoogleTokenRequest(identity, google_impersonation(source))),
+        token=token,
+        token_digest=digester.request(token),
         material=material,
     )
 

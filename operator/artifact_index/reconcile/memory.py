@@ -102,10 +102,15 @@ class Memory:
 
     def keep_record(self, record: IndexRecord, consumers: Iterable[ObjectRef]) -> None:
         """The status of an index was written: its places need not keep what was before it."""
+        renewed: tuple[Placed, Placed] | None = None
         for options in consumers:
             places = self.placements.get(options, {})
-            if (one := places.get(record.ref)) is not None and record.same_input(one.record):
-                places[record.ref] = replace(one, record=record)
+            if (one := places.get(record.ref)) is None or not record.same_input(one.record):
+                continue
+            if renewed is None or renewed[0] is not one:
+                # Files share a place, and go on doing so.
+                renewed = one, replace(one, record=record)
+            places[record.ref] = renewed[1]
 
     def keep_served(self, options: ObjectRef, placed: Sequence[Placed]) -> None:
         """What the outputs hold from now on."""

@@ -37,6 +37,7 @@ from artifact_index.rendering.entries import (
     PublicEntry,
     UvDocument,
 )
+from artifact_index.rendering.environment import Claims
 from artifact_index.rendering.limits import Limit
 from artifact_index.rendering.uv_toml import NotCredentialFreeError, blocked_url
 
@@ -144,8 +145,10 @@ def desired_outputs(
     document = document_of(record.spec, placed, public_blocked=public_blocked)
     outputs: list[DesiredOutput] = []
     problem: Problem | None = None
-    claims = claims_of(placed)
-    for output in record.spec.outputs_of(record.ref.name):
+    declared = record.spec.outputs_of(record.ref.name)
+    variables = any("Environment" in output.formats for output in declared)
+    claims = claims_of(placed) if variables else Claims()
+    for output in declared:
         ref = OutputRef(output.kind, record.ref.namespace, output.name)
         try:
             content = content_of(output, document, claims)

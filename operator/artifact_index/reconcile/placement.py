@@ -3,6 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
 
 from artifact_index.api import reason_names as reasons
 from artifact_index.credentials.freshness import Margins
@@ -15,6 +17,9 @@ from artifact_index.reconcile.views import IndexView, view_without_login
 from artifact_index.rendering.entries import IndexEntry
 from artifact_index.rendering.names import Allotment, Candidate, NameTaken, allot_names
 from artifact_index.rendering.urls import host_of
+
+_KEPT: Final = 512
+"""Places that are kept, as many as views."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,8 @@ def _placed(
     margins: Margins,
     now: float,
 ) -> Placed:
+    if isinstance(name, Allotment) and view.problem is None and not view.stands_still:
+        return _fresh(view, name)
     placed = _place_one(view, name, before, margins, now)
     return replace(placed, fresh_as_of=view.fresh_as_of)
 
@@ -162,8 +169,6 @@ def _place_one(
     if isinstance(name, NameTaken):
         return Placed(record, None, None, None, _name_conflict(name))
     allotted = name.name if name.allotted else None
-    if view.problem is None and not view.stands_still:
-        return _fresh(view, name.name, allotted)
     kept = still_served(view, before, margins, now)
     if kept is not None:
         return _kept(view, kept, name.name, allotted, margins)
@@ -186,12 +191,14 @@ def _place_one(
     )
 
 
-def _fresh(view: IndexView, name: str, allotted: str | None) -> Placed:
+@lru_cache(maxsize=_KEPT)
+def _fresh(view: IndexView, name: Allotment) -> Placed:
+    """The place of a fresh login: one for all files that have the same view of the index."""
     spec, login = view.record.spec, view.login
     if spec is None or login is None or view.url is None:
         raise ValueError("a view without a problem has a login and a URL")
     entry = IndexEntry(
-        name=name,
+        name=name.name,
         url=view.url,
         credential=view.credential,
         verbatim_url=login.verbatim_url,
@@ -214,7 +221,7 @@ def _fresh(view: IndexView, name: str, allotted: str | None) -> Placed:
     )
     return Placed(
         view.record,
-        allotted,
+        name.name if name.allotted else None,
         entry,
         served,
         problem=None,
@@ -222,6 +229,7 @@ def _fresh(view: IndexView, name: str, allotted: str | None) -> Placed:
         shortfall=view.shortfall,
         shown_url=shown_url_of(spec, view.url),
         refresh_at=view.refresh_at,
+        fresh_as_of=view.fresh_as_of,
     )
 
 

@@ -18,6 +18,7 @@ from artifact_index.reconcile.records import (
     custom_record,
     status_bytes,
 )
+from artifact_index.reconcile.statuses import readable_status
 from artifact_index.reconcile.store import Store
 from artifact_index.reconcile.write_budget import WriteBudget
 
@@ -52,11 +53,11 @@ class Recorder:
     ) -> dict[str, Any] | None:
         if status_bytes(status) == record.status:
             return None
-        before = record.decoded_status()
+        stored = record.stored_status()
         # A custom resource's /status takes a patch with a wrong uid; only the resourceVersion
         # keeps a status from the successor of a deleted object, and from a newer spec.
         metadata = {"uid": record.uid, "resourceVersion": str(record.resource_version)}
-        patch = {"metadata": metadata, "status": status_patch(record.stored_status(), status)}
+        patch = {"metadata": metadata, "status": status_patch(stored, status)}
         namespace, name = record.ref
         await self._budget.status()
         try:
@@ -66,7 +67,7 @@ class Recorder:
                 logger.debug("%s %s/%s is gone", resource.kind, namespace, name)
                 return None
             raise
-        for transition in transitions(before, status):
+        for transition in transitions(readable_status(stored), status):
             await self._post(resource, record, transition, now)
         return body
 

@@ -60,7 +60,8 @@ def _withdrawal(minted_at: int, expires_at: int | None, margins: Margins) -> int
 
 def first_withdrawal(served: Mapping[str, Served], margins: Margins) -> int | None:
     """When the first of these tokens has to leave the file, if any has to."""
-    times = (one.withdraw_at(margins) for one in served.values())
+    lives = {(one.minted_at, one.expires_at) for one in served.values()}
+    times = (_withdrawal(minted_at, expires_at, margins) for minted_at, expires_at in lives)
     return min((time for time in times if time is not None), default=None)
 
 

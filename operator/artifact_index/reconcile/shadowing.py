@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -67,7 +68,12 @@ def _root(view: IndexView, served: Mapping[str, Served]) -> _Root | None:
         url = _written_url(before.entry)
     if not url:
         return None
-    scheme, _, rest = without_userinfo(url).partition("://")
+    return _root_of(without_userinfo(url))
+
+
+@lru_cache(maxsize=256)
+def _root_of(url: str) -> _Root:
+    scheme, _, rest = url.partition("://")
     address, _, path = re.split("[?#]", rest)[0].partition("/")
     path = f"/{path}".rstrip("/")
     for end in ("/+simple", "/simple"):

@@ -38,6 +38,14 @@ class SourceReader:
         """The Secret, or None where it does not exist. Raises ApiError."""
         return await self._sources.read(ObjectRef(self._namespace, name), again=again)
 
+    def last_seen(self, name: str) -> SourceRecord | None:
+        """The Secret where it is known to be there; nothing is read."""
+        return self._sources.last_seen(ObjectRef(self._namespace, name))
+
+    def last_seen_account(self, name: str) -> Account:
+        """The ServiceAccount where it is known to be there; nothing is read."""
+        return self._sources.last_seen_account(ObjectRef(self._namespace, name))
+
     async def read_account(self, name: str, *, again: bool = False) -> Account:
         """The ServiceAccount, or None where it does not exist. Raises ApiError."""
         return await self._sources.read_account(ObjectRef(self._namespace, name), again=again)
@@ -78,11 +86,16 @@ class Sources:
 
     def names_by_uid(self) -> dict[str, str]:
         """The name of each source Secret that is in use, by its UID."""
-        used = ((ref, self._last_seen(ref)) for ref in self._store.used_secrets())
+        used = ((ref, self.last_seen(ref)) for ref in self._store.used_secrets())
         return {record.uid: ref.name for ref, record in used if record is not None}
 
-    def _last_seen(self, ref: ObjectRef) -> SourceRecord | None:
+    def last_seen(self, ref: ObjectRef) -> SourceRecord | None:
+        """The Secret where it is known to be there; nothing is read."""
         return self._store.sources.get(ref) or self._secrets.known(ref)
+
+    def last_seen_account(self, ref: ObjectRef) -> Account:
+        """The ServiceAccount where it is known to be there; nothing is read."""
+        return self._accounts.known(ref)
 
     async def read(self, ref: ObjectRef, *, again: bool = False) -> SourceRecord | None:
         """The Secret as last seen; the first reader of an unlabelled one waits for the GET.

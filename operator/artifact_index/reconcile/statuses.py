@@ -4,8 +4,10 @@ It is usually our own. But another version of the operator or of its CRDs, or a 
 right to patch `/status`, may have left anything there, and one such object must not stop a pass.
 """
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 from artifact_index.api.timestamps import parse_time
@@ -45,12 +47,14 @@ def told_conditions(status: bytes) -> dict[str, tuple[str, str]]:
     }
 
 
-def told_expiry(status: Mapping[str, Any]) -> int | None:
+@lru_cache(maxsize=512)
+def told_expiry(status: bytes) -> int | None:
     """When the served credential expires, as the status of an ArtifactIndex last told.
 
-    In whole POSIX seconds. Good for deciding what is urgent, and for nothing else.
+    In whole POSIX seconds; `status` is as records keep it. Good for deciding what is urgent, and
+    for nothing else. Kept: all files with one index ask for the same.
     """
-    credential = status.get("credential")
+    credential = readable_status(json.loads(status)).get("credential")
     told = credential.get("expiresAt") if isinstance(credential, dict) else None
     try:
         return parse_time(told) if isinstance(told, str) else None

@@ -21,9 +21,9 @@ MISSING_REASONS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class IndexView:
-    """An index with its login's present state.
+    """An index with its login's present state. Only one and the same view is equal to itself.
 
     `login` is None where a check failed or the index is suspended; `url` is then what the spec
     alone tells. `problem` says why there is no fresh credential. `pending_since` is set while a
