@@ -17,7 +17,7 @@ from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import SECRETS
 from support.port_contract import secret, uid, version
 
-LONGEST_WATCH: Final = 10
+LONGEST_WATCH: Final = 60
 """Seconds after which the server ends a watch that has not seen what was expected."""
 
 WatchCheck: TypeAlias = Callable[[Configuration, KubePort, str], Awaitable[None]]
