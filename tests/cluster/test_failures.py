@@ -169,9 +169,12 @@ def failing(world: World, operator: OperatorProcess) -> str:
         artifact_index("well", name="well", codeArtifact=code_artifact("well")),
         artifact_index("open", name="open", anonymous={"url": "http://127.0.0.1:9/simple/"}),
         *(one for case in CASES for one in objects_of(world, case)),
-        index_options("uv-config"),
         namespace=namespace,
     )
+    # One watch may be ahead of another, and an IndexOptions with some of its indexes is served.
+    for name in ("well", "open", *(case.name for case in CASES)):
+        world.wait_condition("artifactindex", namespace, name, reason="NotSelected")
+    world.apply(index_options("uv-config"), namespace=namespace)
     return namespace
 
 
@@ -427,12 +430,12 @@ def test_a_selection_of_nothing_never_leaves_the_public_index_alone(
                        basicAuth=basic_auth("https://p.example/simple/", "login")),
         namespace=namespace,
     )  # fmt: skip
+    world.wait_all_served(namespace, "uv-config")
     none = world.wait_condition("indexoptions", namespace, "typo", reason="NoIndexes")
     assert none["status"] == "False"
     assert "spec.indexSelector matches no ArtifactIndex" in none["message"]
     assert world.condition("indexoptions", namespace, "typo", "Reconciling")["status"] == "True"
     assert world.get("secret", namespace, "typo") is None
-    world.wait_condition("indexoptions", namespace, "uv-config", reason="Available")
 
     def shown() -> str:
         """The file with the cloud's tokens cut out: one may be replaced meanwhile."""
