@@ -485,7 +485,12 @@ def test_the_operators_own_identity_serves_only_where_the_administrator_allows_i
         index_options("uv-config"),
     ]
     world.apply(*objects, namespace=refused)
-    for name in ("block", "absent", "google"):
+    # An index says so before any IndexOptions selects it, too.
+    refusals = dict.fromkeys(("block", "absent", "google"), "OperatorIdentityNotAllowed")
+    world.wait_object(
+        "indexoptions", refused, "uv-config", lambda one: told(one) == refusals, f"{refusals}"
+    )
+    for name in refusals:
         ready = world.wait_condition(
             "artifactindex", refused, name, reason="OperatorIdentityNotAllowed"
         )
