@@ -47,6 +47,9 @@ _RETRY: Final = 15.0
 _AFTER_GAP: Final = 1.0
 """Seconds of quiet after a watch began anew until everything is listed."""
 
+_TURN: Final = 0.02
+"""Seconds after which others have their turn: a page of large outputs takes many times that."""
+
 Ref = TypeVar("Ref", ObjectRef, OutputRef)
 logger = logging.getLogger(__name__)
 
@@ -216,15 +219,20 @@ class Resync:
     ) -> list[Ref]:
         """List a kind; what the list no longer holds, and no event touched, is returned."""
         table.begin_sweep()
+        clock = asyncio.get_running_loop().time
         listed: set[Ref] = set()
         for namespace in self._namespaces:
             begun: set[Ref] = set()
             async for page in self._pages(resource, namespace, selector):
                 if page.first:
                     begun.clear()
+                held_since = clock()
                 for body in page.items:
                     if not body["metadata"].get("deletionTimestamp") and (ref := observe(body)):
                         begun.add(ref)
+                    if clock() - held_since > _TURN:
+                        await asyncio.sleep(0)
+                        held_since = clock()
             listed |= begun
         return table.end_sweep(listed)
 

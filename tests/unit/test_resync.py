@@ -1,0 +1,73 @@
+"""The listing of everything beside what else the process has to do."""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT
+from artifact_index.credentials.broker import Broker
+from artifact_index.credentials.grants import Grant, GrantRequest, Material
+from artifact_index.reconcile.digests import Digester
+from artifact_index.reconcile.memory import Memory
+from artifact_index.reconcile.resync import Resync
+from artifact_index.reconcile.store import Store
+from support.memory_port import MemoryPort
+from support.reconcile_builders import DIGESTER, MARGINS, NOW, secret_body
+
+pytestmark = pytest.mark.unit
+
+
+class LaboriousDigester(Digester):
+    """Takes as long for an output as reading up a large one does."""
+
+    def output(self, place: tuple[str, str, str], data: Mapping[str, str], served: str) -> str:
+        until = time.monotonic() + 0.005
+        while time.monotonic() < until:
+            pass
+        return super().output(place, data, served)
+
+
+async def no_grant(request: GrantRequest, material: Material) -> Grant:
+    raise AssertionError("nothing is asked of a cloud")
+
+
+async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
+    port, store = MemoryPort(), Store()
+    for number in range(40):
+        labels = {ROLE_LABEL: ROLE_OUTPUT}
+        port.put("secrets", secret_body(f"uv-{number}", {"uv.toml": ""}, labels=labels))
+    rng = random.Random(1)
+    resync = Resync(
+        api=port,
+        store=store,
+        memory=Memory(),
+        broker=Broker(
+            grant=no_grant,
+            digest=DIGESTER.request,
+            margins=MARGINS,
+            now=lambda: NOW,
+            on_change=lambda _: None,
+            rng=rng,
+        ),
+        digester=LaboriousDigester(b"key"),
+        namespaces=(),
+        interval=600,
+        enqueue=lambda keys, delay: None,
+        rng=rng,
+    )
+    seen = set[int]()
+
+    async def look() -> None:
+        while True:
+            seen.add(len(store.outputs))
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look())
+    await resync.prime()
+    looking.cancel()
+    assert len(store.outputs) == 40
+    # 200 ms of work, and a turn for others after each 20 ms.
+    assert len(seen) >= 8
