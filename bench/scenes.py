@@ -178,7 +178,7 @@ FULL = Plan(
 
 # The fixed cost of a start, boto3's import above all, weighs ten times as much at a tenth of the
 # size.
-_SMALL = Budget(ratio=2.0, slack=1.5, start_ups=3.5, memory=130.0, lag_p99=None)
+_SMALL = Budget(ratio=2.0, slack=1.5, start_ups=2.5, memory=130.0, lag_p99=None)
 
 SMALL = Plan(
     scenes=(
