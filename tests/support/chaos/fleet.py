@@ -1,5 +1,6 @@
 """Objects that change all the time, in a model that knows what they come to."""
 
+import http
 import itertools
 import random
 import threading
@@ -269,11 +270,15 @@ class Fleet:
         deadline = time.monotonic() + RETRY_SECONDS
         while True:
             try:
-                return self.proxy.request(method, path, body)[0]
+                status = self.proxy.request(method, path, body)[0]
+                # A patch that met too many of the operator's is refused, and has changed nothing.
+                met = status == http.HTTPStatus.CONFLICT and method != "POST"
+                if not met or time.monotonic() > deadline:
+                    return status
             except Unanswered:
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.05)
+            time.sleep(0.05)
 
     # What it comes to
 
