@@ -107,7 +107,7 @@ def test_an_awaited_login_is_seen_as_long_as_it_has_been_awaited(scene: Scene) -
 
 def test_no_more_views_are_kept_than_are_meant_to_be(scene: Scene) -> None:
     first = scene.view()
-    for number in range(512):
+    for number in range(256):
         scene.view(record=replace(scene.record, ref=ObjectRef("team", f"other-{number}")))
 
     assert scene.view() is not first

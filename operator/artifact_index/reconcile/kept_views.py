@@ -8,7 +8,7 @@ from artifact_index.reconcile.login import Login
 from artifact_index.reconcile.records import IndexRecord, ObjectRef
 from artifact_index.reconcile.views import IndexView, view_of
 
-_KEPT: Final = 512
+_KEPT: Final = 256
 """Views that are kept: what a file of more than that would find is gone before the next one."""
 
 

@@ -18,7 +18,7 @@ from artifact_index.rendering.entries import IndexEntry
 from artifact_index.rendering.names import Allotment, Candidate, NameTaken, allot_names
 from artifact_index.rendering.urls import host_of
 
-_KEPT: Final = 512
+_KEPT: Final = 256
 """Places that are kept, as many as views."""
 
 

@@ -47,7 +47,7 @@ def told_conditions(status: bytes) -> dict[str, tuple[str, str]]:
     }
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def told_expiry(status: bytes) -> int | None:
     """When the served credential expires, as the status of an ArtifactIndex last told.
 
