@@ -14,6 +14,7 @@ from typing import Final
 
 from artifact_index.credentials.agenda import Agenda
 from artifact_index.credentials.attempt import Mint
+from artifact_index.credentials.builds import let_go, let_in
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.freshness import Margins
 from artifact_index.credentials.grants import NO_MATERIAL, Grant, GrantRequest
@@ -179,8 +180,7 @@ class Broker:
         return login
 
     def _add(self, login: Login, consumer: Hashable, want: Want, now: float) -> None:
-        changed = login.wanted_by.get(consumer) != want.max_build
-        login.wanted_by[consumer] = want.max_build
+        changed = let_in(login.wanted_by, consumer, want.max_build, longest=login.max_build)
         if login.formerly_wanted_by is not None:
             login.formerly_wanted_by.discard(consumer)
             login.formerly_wanted_by = login.formerly_wanted_by or None
@@ -196,7 +196,7 @@ class Broker:
             self._advance(login, now)
 
     def _remove(self, login: Login, consumer: Hashable, now: float, *, serves_on: bool) -> None:
-        login.wanted_by.pop(consumer, None)
+        changed = let_go(login.wanted_by, consumer, longest=login.max_build)
         if serves_on:
             login.serves_on(consumer)
         if not login.wanted_by:
@@ -205,8 +205,9 @@ class Broker:
             self._released.add(login)
             login.request, login.material = None, NO_MATERIAL
             self._minting.forget(login)
-        login.reschedule()
-        self._advance(login, now)
+        if changed:
+            login.reschedule()
+            self._advance(login, now)
 
     def _forget_surplus(self) -> None:
         """Bound the memory of logins that nobody wants."""
