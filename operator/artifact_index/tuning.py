@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import gc
+import sys
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
@@ -18,9 +19,14 @@ _M_ARENA_MAX: Final = -8
 _LARGE: Final = 128 * 1024
 """Bytes from which a block goes back to the system once it is free: glibc's own first value."""
 
+_SWITCH_INTERVAL: Final = 0.001
+"""Seconds for which the loop keeps the interpreter from a call to a cloud: a fifth of Python's own
+value. Such a call asks for it some ten times, between its steps in the network."""
+
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
     """`asyncio.run` on a loop in C."""
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
 
