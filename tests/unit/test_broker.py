@@ -211,6 +211,8 @@ async def test_a_region_whose_urls_hang_delays_no_other_and_a_failure_gives_its_
     world.broker.demand("a", [want(request) for request in [*hanging, waiting, other]])
     await asyncio.sleep(1)
     assert world.lease(other).grant is not None and world.lease(waiting).grant is None
+    # Files that have it do not wait for it any longer than for one that hangs itself.
+    assert world.lease(waiting).pending_since == world.lease(hanging[0]).pending_since == EPOCH
     await asyncio.sleep(31)
     assert world.lease(waiting).grant is not None
 

@@ -10,7 +10,13 @@ from artifact_index.credentials import backoff
 from artifact_index.credentials.asking import Asking
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.freshness import Margins, Schedule, schedule
-from artifact_index.credentials.grants import NO_MATERIAL, Grant, GrantRequest, Material
+from artifact_index.credentials.grants import (
+    NO_MATERIAL,
+    CodeArtifactEndpointRequest,
+    Grant,
+    GrantRequest,
+    Material,
+)
 from artifact_index.credentials.lease import Lease
 
 CACHED_TOKEN_LEAD: Final = 225
@@ -73,6 +79,11 @@ class Login:
             self.formerly_wanted_by = set()
         self.formerly_wanted_by.add(consumer)
 
+    @property
+    def _has_turns(self) -> bool:
+        """Whether we bound the rate: a URL waits for others of a region that may not answer."""
+        return not isinstance(self.request, CodeArtifactEndpointRequest)
+
     def reschedule(self) -> None:
         """Recompute the times after the grant or the consumers' builds have changed."""
         if self.wanted_by:
@@ -96,7 +107,7 @@ class Login:
     def begin_attempt(self, now: float) -> None:
         """The cloud is being asked from now on."""
         self.asking.begin(now, forced=self._scheduled_at(now) > now)
-        if self.pending_since is not None:
+        if self.pending_since is not None and self._has_turns:
             self.pending_since = now
         self.minting = True
         self.renewing = self.grant
@@ -228,7 +239,7 @@ class Login:
         attempt_at = self.attempt_at(now)
         asks = self.wanted and not self.minting and math.isfinite(attempt_at)
         pending_since = self.pending_since
-        if pending_since is not None and self.queued:
+        if pending_since is not None and self.queued and self._has_turns:
             # Nobody's patience runs out before the cloud has been asked.
             pending_since = now
         return Lease(
