@@ -1,9 +1,9 @@
 """The least that the operator's writes cost: the same bodies through the same client, no operator.
 
 `python -m bench.bare_loop KUBECONFIG` reads waves as JSON lines from standard input: `writes`, and
-how many `mints` and `urls` are asked of the cloud beside them. After each it prints, as JSON, how
-many writes it made and in how many seconds the cloud had answered. UIDs and resourceVersions are
-looked up before a wave begins and are no part of its time, which the audit log tells.
+how many `mints` and `urls` are asked of the cloud beside them. After each it prints in how many
+seconds the cloud had answered. UIDs and resourceVersions are looked up before a wave begins and are
+no part of its time, which the audit log tells.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ async def _main(kubeconfig: Path) -> None:
                 )
                 for _ in range(Settings().workers):
                     group.create_task(_work(api, pending))
-            print(json.dumps({"writes": len(writes), "asking": asked.result()}), flush=True)
+            print(asked.result(), flush=True)
     finally:
         await api.close()
 

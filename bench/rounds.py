@@ -278,7 +278,7 @@ def _run_bare_loop(
                 raise RuntimeError("the bare loop has failed; its own output says why")
             await_writes(world.plane, mark, len(writes), seconds=deadline_of(scene))
             requests = requests_since(world.plane, mark)
-            phase.bare = max(requests.last_write - requests.first_write, json.loads(line)["asking"])
+            phase.bare = max(requests.last_write - requests.first_write, float(line))
             phase.bare_cpu = cpu_seconds(process.pid) - before
             phase.bare_server_cpu = cpu_seconds(server) - server_before
             phase.compare()

@@ -15,15 +15,12 @@ from artifact_index.credentials.grants import (
 )
 from artifact_index.credentials.lanes import Lanes
 from artifact_index.credentials.login_state import Login
+from artifact_index.credentials.pool import CALLS_PER_LANE
 from artifact_index.credentials.turns import Turns
 from artifact_index.measuring import Meter
 
 MINTS_PER_SECOND: Final = 10
 """Mints that begin in one second at most. CodeArtifact answers 40 for an account and region."""
-
-URLS_PER_LANE: Final = 4
-"""URLs that are asked for at a time of one remote service: a token waits for no more of them, and
-ten thousand tasks that wait for their answer would be 40 MiB."""
 
 
 class Minting:
@@ -47,7 +44,8 @@ class Minting:
         self._turns = Turns(per_second)
         self._on_outcome = on_outcome
         self._meter = meter
-        self._urls = Lanes(URLS_PER_LANE)
+        # A token waits for no more of them, and ten thousand tasks that wait would be 40 MiB.
+        self._urls = Lanes(CALLS_PER_LANE)
         self._waiting: dict[str, Login] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.closed = False
