@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     Grant,
@@ -20,7 +20,7 @@ from artifact_index.credentials.grants import (
 )
 from artifact_index.kube.port import ListPage, Object
 from artifact_index.kube.resources import Resource
-from artifact_index.reconcile.observer import Observer
+from artifact_index.reconcile.cache.feed import Observer
 from bench.week.ledger import EVENTS, INDEXES, OPTIONS, OUTPUTS, Target
 from support.memory_port import LeanPort
 from support.misfortunes import EPOCH, during

@@ -11,33 +11,34 @@ from collections.abc import Coroutine, Hashable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from artifact_index import __version__, handlers
-from artifact_index.configured import clouds_of, margins_of, policy_of
-from artifact_index.credentials.broker import Broker
-from artifact_index.credentials.pool import CloudPool
+from artifact_index import __version__
+from artifact_index.credentials.threads import CloudPool
+from artifact_index.credentials.tokens.manager import Broker
 from artifact_index.health import Health, LoopLag, serve_health
-from artifact_index.kube.api import KubeApi
+from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.metrics.counters import Counters
 from artifact_index.metrics.exposition import Exposition
 from artifact_index.metrics.live import Snapshot
-from artifact_index.reconcile.apply import Applier
-from artifact_index.reconcile.digests import Digester
-from artifact_index.reconcile.gather import Gatherer
-from artifact_index.reconcile.memory import Memory
-from artifact_index.reconcile.observer import Observer
-from artifact_index.reconcile.queue import WorkQueue
-from artifact_index.reconcile.reconciler import Reconciler
-from artifact_index.reconcile.recorder import Recorder
-from artifact_index.reconcile.resync import Resync
-from artifact_index.reconcile.signing_key import load_signing_key
-from artifact_index.reconcile.sources import Sources
-from artifact_index.reconcile.store import Key, Store, options_key
-from artifact_index.reconcile.subject_tokens import SubjectTokens
-from artifact_index.reconcile.urgency import urgency_of
-from artifact_index.reconcile.write_budget import WriteBudget
+from artifact_index.reconcile.apply.writer import Applier
+from artifact_index.reconcile.cache.cache import Key, Store, options_key
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.feed import Observer
+from artifact_index.reconcile.cache.relist import Resync
+from artifact_index.reconcile.cache.source_cache import Sources
+from artifact_index.reconcile.controller import Reconciler
+from artifact_index.reconcile.queue.workqueue import WorkQueue
+from artifact_index.reconcile.queue.write_limiter import WriteBudget
+from artifact_index.reconcile.resolve.gather import Gatherer
+from artifact_index.reconcile.state.priority import urgency_of
+from artifact_index.reconcile.state.state import Memory
+from artifact_index.reconcile.status.writer import Recorder
+from artifact_index.runtime import tame_the_allocator, tame_the_collector
+from artifact_index.service_account_tokens import SubjectTokens
 from artifact_index.settings import Settings
-from artifact_index.tuning import tame_the_allocator, tame_the_collector
+from artifact_index.signing_key import load_signing_key
+from artifact_index.watching import kopf_adapter as handlers
+from artifact_index.wiring import clouds_of, margins_of, policy_of
 
 _FIRST_ANSWERS: Final = 10.0
 """Seconds that the clouds may take to answer before changes are watched all the same."""

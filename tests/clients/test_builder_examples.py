@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from artifact_index.rendering.entries import UvDocument
-from artifact_index.rendering.environment import Claims, environment_variables
-from artifact_index.rendering.pip_conf import sensitive_pip_conf
-from artifact_index.rendering.uv_toml import public_uv_toml, sensitive_uv_toml
+from artifact_index.formats.document import UvDocument
+from artifact_index.formats.environment import Claims, environment_variables
+from artifact_index.formats.pip_conf import sensitive_pip_conf
+from artifact_index.formats.uv_toml import public_uv_toml, sensitive_uv_toml
 from support.client_runs import ENVIRONMENT, Clients
 from support.examples import BUILDERS, EXAMPLES, objects, pod_specs, shell_scripts
 from support.index_server import IndexServer, Repository

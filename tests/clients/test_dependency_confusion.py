@@ -13,15 +13,15 @@ from pydantic import SecretStr
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import parse_spec
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.reconcile.checks import Problem
-from artifact_index.reconcile.confusion import confusion_risk
-from artifact_index.reconcile.formats import formats_of
-from artifact_index.reconcile.outputs import document_of
-from artifact_index.reconcile.placement import Placed
-from artifact_index.rendering.entries import Credential, IndexEntry, UvDocument
-from artifact_index.rendering.pdm_toml import sensitive_pdm_toml
-from artifact_index.rendering.pip_conf import sensitive_pip_conf
-from artifact_index.rendering.uv_toml import public_uv_toml, sensitive_uv_toml
+from artifact_index.formats.document import Credential, IndexEntry, UvDocument
+from artifact_index.formats.pdm_toml import sensitive_pdm_toml
+from artifact_index.formats.pip_conf import sensitive_pip_conf
+from artifact_index.formats.registry import formats_of
+from artifact_index.formats.uv_toml import public_uv_toml, sensitive_uv_toml
+from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.reconcile.plan.outputs import document_of
+from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.reconcile.status.risks import confusion_risk
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import PDM, PIPS

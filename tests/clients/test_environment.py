@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from artifact_index.rendering.entries import IndexEntry, UvDocument
-from artifact_index.rendering.environment import Claims, environment_variables
-from artifact_index.rendering.uv_toml import public_uv_toml
+from artifact_index.formats.document import IndexEntry, UvDocument
+from artifact_index.formats.environment import Claims, environment_variables
+from artifact_index.formats.uv_toml import public_uv_toml
 from support.client_runs import Clients
 from support.index_server import IndexServer, Repository
 from support.python_clients import POETRY, TWINE

@@ -2,8 +2,8 @@
 
 import pytest
 
-from artifact_index.rendering.entries import UvDocument
-from artifact_index.rendering.pdm_toml import sensitive_pdm_toml
+from artifact_index.formats.document import UvDocument
+from artifact_index.formats.pdm_toml import sensitive_pdm_toml
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import PDM

@@ -2,8 +2,8 @@
 
 import pytest
 
-from artifact_index.rendering.entries import UvDocument
-from artifact_index.rendering.pip_conf import sensitive_pip_conf
+from artifact_index.formats.document import UvDocument
+from artifact_index.formats.pip_conf import sensitive_pip_conf
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import PIP_FLOOR, PIPS

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from artifact_index.rendering.entries import UvDocument
-from artifact_index.rendering.uv_toml import sensitive_uv_toml
+from artifact_index.formats.document import UvDocument
+from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.uv_clients import FOUR_VERSIONS

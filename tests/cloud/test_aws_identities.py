@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.grants import NO_MATERIAL
+from artifact_index.credentials.requests import NO_MATERIAL
 from support.clouds import AwsStandIn, Fault
 from support.clouds.logins import OPERATOR, grant_in_new_process, token_request
 

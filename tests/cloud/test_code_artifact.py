@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.grants import NO_MATERIAL, SecretIdentity
+from artifact_index.credentials.requests import NO_MATERIAL, SecretIdentity
 from support.clouds import AwsStandIn, Fault
 from support.clouds.logins import (
     OPERATOR,

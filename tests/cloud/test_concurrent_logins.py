@@ -6,17 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from artifact_index.credentials.clouds import Clouds
-from artifact_index.credentials.code_artifact import CodeArtifact
-from artifact_index.credentials.google import GoogleTokens
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.providers import Clouds
+from artifact_index.credentials.requests import (
     NO_MATERIAL,
     Grant,
     GrantRequest,
     Material,
     SecretIdentity,
 )
-from artifact_index.credentials.pool import CloudPool
+from artifact_index.credentials.threads import CloudPool
 from support.clouds import AwsStandIn, Fault, GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.google import GoogleTokens
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.requests import (
     NO_MATERIAL,
     SUBJECT_TOKEN,
     AssumedRole,
@@ -21,9 +21,9 @@ from artifact_index.credentials.grants import (
     ServiceAccountIdentity,
 )
 from artifact_index.kube.errors import ApiError
-from artifact_index.reconcile.checks import SOURCE_CHECKS, SPEC_CHECKS, first_violation
-from artifact_index.reconcile.records import AccountRecord, AccountRefused
-from artifact_index.reconcile.subject_tokens import SubjectTokens
+from artifact_index.reconcile.cache.objects import AccountRecord, AccountRefused
+from artifact_index.reconcile.resolve.checks import SOURCE_CHECKS, SPEC_CHECKS, first_violation
+from artifact_index.service_account_tokens import SubjectTokens
 from support.clouds import AwsStandIn, Fault, GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.google import GoogleTokens
-from artifact_index.credentials.grants import NO_MATERIAL
+from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.requests import NO_MATERIAL
 from support.clouds import Fault, GoogleStandIn
 from support.clouds.logins import OPERATOR, assert_lasts, google_client, google_request, sealed
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.google import GoogleTokens
-from artifact_index.credentials.google_identities import SCOPE
-from artifact_index.credentials.grants import NO_MATERIAL, Grant
+from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.google.identities import SCOPE
+from artifact_index.credentials.requests import NO_MATERIAL, Grant
 from support.clouds import GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from artifact_index.credentials.clouds import Clouds
-from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.grants import NO_MATERIAL, GrantRequest, Material
+from artifact_index.credentials.providers import Clouds
+from artifact_index.credentials.requests import NO_MATERIAL, GrantRequest, Material
 from artifact_index.credentials.sdk_logs import SDK_LOGGERS, quiet_sdks
 from support.clouds import AwsStandIn, Fault, GoogleStandIn
 from support.clouds.logins import (

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from artifact_index.reconcile.digests import Digester
-from artifact_index.reconcile.records import OutputRef
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.objects import OutputRef
 from support.control_plane import wait_until
 from support.emulated_world import (
     OURS,

@@ -22,11 +22,11 @@ import pytest
 from google.auth.compute_engine import _metadata
 
 from artifact_index import app
-from artifact_index.credentials.clouds import Clouds
-from artifact_index.credentials.code_artifact import CodeArtifact
-from artifact_index.credentials.grants import Grant, GrantRequest, Material
-from artifact_index.credentials.pool import CloudPool
-from artifact_index.kube.api import KubeApi
+from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.providers import Clouds
+from artifact_index.credentials.requests import Grant, GrantRequest, Material
+from artifact_index.credentials.threads import CloudPool
+from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.port import KubePort, ListPage
 from support.clouds import AwsStandIn, Fault, GoogleStandIn

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from artifact_index import app
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
     Grant,

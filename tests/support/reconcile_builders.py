@@ -15,22 +15,12 @@ from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import API_VERSION, INDEX_OPTIONS_KIND, ROLE_LABEL, ROLE_OUTPUT
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.freshness import Margins
-from artifact_index.credentials.grants import Grant
-from artifact_index.credentials.lease import Lease
-from artifact_index.credentials.login_state import Login
-from artifact_index.reconcile.checks import (
-    SOURCE_CHECKS,
-    SPEC_CHECKS,
-    IndexFacts,
-    Policy,
-    first_violation,
-)
-from artifact_index.reconcile.digests import Digester
-from artifact_index.reconcile.login import login_of, scope_of
-from artifact_index.reconcile.outputs import DesiredOutput
-from artifact_index.reconcile.placement import Placed, place
-from artifact_index.reconcile.records import (
+from artifact_index.credentials.requests import Grant
+from artifact_index.credentials.tokens.entry import Login
+from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.token_state import Lease
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.objects import (
     IndexRecord,
     OptionsRecord,
     OutputRecord,
@@ -39,8 +29,18 @@ from artifact_index.reconcile.records import (
     output_record,
     source_record,
 )
-from artifact_index.reconcile.served import Served
-from artifact_index.reconcile.views import IndexView, view_of, view_without_login
+from artifact_index.reconcile.plan.entries import Placed, place
+from artifact_index.reconcile.plan.fallback import Served
+from artifact_index.reconcile.plan.outputs import DesiredOutput
+from artifact_index.reconcile.resolve.checks import (
+    SOURCE_CHECKS,
+    SPEC_CHECKS,
+    IndexFacts,
+    Policy,
+    first_violation,
+)
+from artifact_index.reconcile.resolve.token_view import IndexView, view_of, view_without_login
+from artifact_index.sources.resolved import login_of, scope_of
 
 NOW = 1_800_000_000
 HOUR = 3600

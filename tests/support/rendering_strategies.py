@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from artifact_index.rendering.entries import Credential, IndexEntry, PublicEntry, UvDocument
+from artifact_index.formats.document import Credential, IndexEntry, PublicEntry, UvDocument
 
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 from pydantic import SecretStr
 
-from artifact_index.rendering.entries import (
+from artifact_index.formats.document import (
     Credential,
     IndexEntry,
     IndexStrategy,
     PublicEntry,
     UvDocument,
 )
-from artifact_index.rendering.uv_toml import sensitive_uv_toml
+from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.index_server import IndexServer, Repository
 from support.request_log import IndexRequest
 from support.wheels import make_wheel

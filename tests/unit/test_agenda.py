@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifact_index.credentials.agenda import Agenda
+from artifact_index.credentials.tokens.timers import Agenda
 
 pytestmark = pytest.mark.unit
 

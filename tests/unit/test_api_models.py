@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from artifact_index.api import conditions as types
-from artifact_index.api import reason_names
+from artifact_index.api import reasons as reason_names
 from artifact_index.api.artifact_index import ArtifactIndexSpec, ArtifactIndexStatus
 from artifact_index.api.base import ApiModel, SpecError, parse_spec
 from artifact_index.api.duration import GoDuration
 from artifact_index.api.index_options import IndexOptionsSpec, IndexOptionsStatus
 from artifact_index.api.labels import LabelSelector
-from artifact_index.api.reasons import CONDITIONS_OF, REASONS
 from artifact_index.api.sources import (
     AnonymousSource,
     BasicAuthSource,
@@ -27,6 +26,7 @@ from artifact_index.api.sources import (
     PreauthenticatedSource,
 )
 from artifact_index.api.timestamps import format_time, parse_time
+from artifact_index.crdgen.reason_docs.table import CONDITIONS_OF, REASONS
 from support.api_cases import ACCEPTED, BASES, INDEX, REFUSED, Case
 
 pytestmark = pytest.mark.unit

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import EKS_ROLE_ANNOTATION
-from artifact_index.reconcile.attempts import Attempt, Attempts
-from artifact_index.reconcile.memory import Memory
-from artifact_index.reconcile.records import IndexRecord, ObjectRef, custom_record
-from artifact_index.reconcile.sources import Sources
-from artifact_index.reconcile.store import Store, index_key
+from artifact_index.reconcile.cache.cache import Store, index_key
+from artifact_index.reconcile.cache.objects import IndexRecord, ObjectRef, custom_record
+from artifact_index.reconcile.cache.source_cache import Sources
+from artifact_index.reconcile.resolve.resolver import Attempt, Attempts
+from artifact_index.reconcile.state.state import Memory
 from support.memory_port import MemoryPort
 from support.reconcile_builders import (
     DIGESTER,

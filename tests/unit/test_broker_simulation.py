@@ -8,17 +8,17 @@ from itertools import pairwise
 import pytest
 from pydantic import SecretStr
 
-from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.freshness import Margins
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     CodeArtifactTokenRequest,
     Grant,
     GrantRequest,
     Material,
     OperatorIdentity,
 )
-from artifact_index.credentials.lease import Want
+from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.manager import Broker
+from artifact_index.credentials.tokens.token_state import Want
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from artifact_index.api.reasons import REASONS
-from artifact_index.reconcile.checks import (
+from artifact_index.crdgen.reason_docs.table import REASONS
+from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
     Problem,

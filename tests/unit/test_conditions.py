@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifact_index.reconcile.checks import Problem
-from artifact_index.reconcile.conditions import (
+from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.reconcile.status.conditions import (
     LONGEST_MESSAGE,
     Finding,
     condition_of,

@@ -12,11 +12,11 @@ import yaml
 from pydantic import Field
 
 from artifact_index.api.base import ApiModel
-from artifact_index.api.crd import crd_documents, render_crds, root_schema
-from artifact_index.api.kinds import KINDS
-from artifact_index.api.reasons import REASONS
-from artifact_index.api.reference import reference_markdown
-from artifact_index.api.schema import Schema, UnsupportedTypeError, object_schema
+from artifact_index.crdgen.crd import crd_documents, render_crds, root_schema
+from artifact_index.crdgen.kinds import KINDS
+from artifact_index.crdgen.reason_docs.table import REASONS
+from artifact_index.crdgen.reference import reference_markdown
+from artifact_index.crdgen.schema import Schema, UnsupportedTypeError, object_schema
 from support.api_cases import ACCEPTED, LONGEST, REFUSED, REQUIRED, SIZES
 
 pytestmark = pytest.mark.unit

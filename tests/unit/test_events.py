@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from artifact_index.reconcile.conditions import Finding, conditions
-from artifact_index.reconcile.events import Transition, transitions
+from artifact_index.reconcile.status.conditions import Finding, conditions
+from artifact_index.reconcile.status.events import Transition, transitions
 from support.reconcile_builders import NOW
 
 pytestmark = pytest.mark.unit

@@ -8,17 +8,17 @@ import pytest
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import parse_spec
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.credentials.freshness import Margins
-from artifact_index.reconcile.format_notes import format_note, format_problem, shared_host_note
-from artifact_index.reconcile.formats import claims_of, login_formats, needs_login
-from artifact_index.reconcile.outputs import (
+from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.formats.registry import claims_of, login_formats, needs_login
+from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.reconcile.plan.outputs import (
     LARGEST_ENVIRONMENT,
     LARGEST_OUTPUT,
     DesiredOutput,
     desired_outputs,
 )
-from artifact_index.reconcile.placement import Placed
-from artifact_index.reconcile.summarize import OptionsOutcome, options_status
+from artifact_index.reconcile.status.notes import format_note, format_problem, shared_host_note
+from artifact_index.reconcile.status.options_status import OptionsOutcome, options_status
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,

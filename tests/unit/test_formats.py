@@ -21,20 +21,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from artifact_index.rendering.entries import (
+from artifact_index.formats.base import Limit
+from artifact_index.formats.document import (
     Credential,
     IndexEntry,
     PublicEntry,
     SensitiveContent,
     UvDocument,
 )
-from artifact_index.rendering.environment import Claims, environment_variables
-from artifact_index.rendering.limits import Limit
-from artifact_index.rendering.netrc import netrc_file
-from artifact_index.rendering.pdm_toml import public_pdm_toml, sensitive_pdm_toml
-from artifact_index.rendering.pip_conf import ascii_url, public_pip_conf, sensitive_pip_conf
-from artifact_index.rendering.pypirc import public_pypirc, sensitive_pypirc
-from artifact_index.rendering.uv_toml import NotCredentialFreeError, sensitive_uv_toml
+from artifact_index.formats.environment import Claims, environment_variables
+from artifact_index.formats.netrc import netrc_file
+from artifact_index.formats.pdm_toml import public_pdm_toml, sensitive_pdm_toml
+from artifact_index.formats.pip_conf import ascii_url, public_pip_conf, sensitive_pip_conf
+from artifact_index.formats.pypirc import public_pypirc, sensitive_pypirc
+from artifact_index.formats.uv_toml import NotCredentialFreeError, sensitive_uv_toml
 from support.rendering_strategies import NAMES, UNICODE, URLS
 
 pytestmark = pytest.mark.unit

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifact_index.credentials.freshness import (
+from artifact_index.credentials.tokens.freshness import (
     LEAST_REFRESH_PERIOD,
     MOST_JITTER,
     Margins,

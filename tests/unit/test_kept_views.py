@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from artifact_index.credentials.lease import Lease
-from artifact_index.reconcile.kept_views import KeptViews
-from artifact_index.reconcile.login import Login, login_of
-from artifact_index.reconcile.memory import Memory
-from artifact_index.reconcile.records import IndexRecord, ObjectRef
-from artifact_index.reconcile.views import IndexView
+from artifact_index.credentials.tokens.token_state import Lease
+from artifact_index.reconcile.cache.objects import IndexRecord, ObjectRef
+from artifact_index.reconcile.resolve.kept_views import KeptViews
+from artifact_index.reconcile.resolve.token_view import IndexView
+from artifact_index.reconcile.state.state import Memory
+from artifact_index.sources.resolved import Login, login_of
 from support.reconcile_builders import (
     DIGESTER,
     HOUR,

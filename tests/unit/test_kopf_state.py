@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from artifact_index.kopf_state import NoMemories
+from artifact_index.watching.kopf_state import NoMemories
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from artifact_index import handlers
+from artifact_index.watching import kopf_adapter as handlers
 
 pytestmark = pytest.mark.unit
 
@@ -39,16 +39,19 @@ def test_the_source_root_does_not_shadow_the_standard_library() -> None:
 VIOLATIONS = {
     "the API models use the settings": ("api/duration.py", "import artifact_index.settings"),
     "a renderer knows the credentials": (
-        "rendering/names.py",
+        "formats/names.py",
         "from artifact_index.credentials import grants",
     ),
     "credentials write to the API server": (
-        "credentials/pool.py",
+        "credentials/threads.py",
         "import artifact_index.kube.port",
     ),
-    "the reconciler knows kopf": ("reconcile/store.py", "import kopf"),
-    "the broker knows the metrics library": ("credentials/broker.py", "import prometheus_client"),
-    "a renderer reads files": ("rendering/urls.py", "import pathlib"),
+    "the reconciler knows kopf": ("reconcile/cache/cache.py", "import kopf"),
+    "the broker knows the metrics library": (
+        "credentials/tokens/manager.py",
+        "import prometheus_client",
+    ),
+    "a renderer reads files": ("formats/urls.py", "import pathlib"),
     "a module stands in no layer": ("helpers.py", ""),
 }
 
@@ -118,7 +121,7 @@ def test_no_module_registers_another_kind_of_handler() -> None:
         if name in {"create", "update", "delete", "resume", "field", "timer", "daemon", "index"}
         or name in {"event", "login", "startup", "cleanup", "probe", "validate", "mutate"}
     }
-    assert used == {("handlers.py", "event"), ("handlers.py", "login")}
+    assert used == {("kopf_adapter.py", "event"), ("kopf_adapter.py", "login")}
 
 
 # -- the lock

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     AssumedRole,
     GoogleTokenRequest,
     GrantRequest,
@@ -14,10 +14,10 @@ from artifact_index.credentials.grants import (
     OperatorIdentity,
     ServiceAccountIdentity,
 )
-from artifact_index.credentials.lease import HeldLogin
+from artifact_index.credentials.tokens.token_state import HeldLogin
 from artifact_index.metrics.catalogue import PREFIX
-from artifact_index.reconcile.records import status_bytes
-from artifact_index.reconcile.statuses import told_conditions
+from artifact_index.reconcile.cache.objects import status_bytes
+from artifact_index.reconcile.cache.status_parsing import told_conditions
 from support.reconcile_builders import NAMESPACE
 from support.scrapes import (
     EXPIRY,

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
     OperatorIdentity,
     SecretIdentity,
 )
-from artifact_index.reconcile.login import (
+from artifact_index.sources.resolved import (
     Login,
     google_index_url,
     index_url,

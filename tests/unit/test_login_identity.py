@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from artifact_index.credentials.aws_login import session_name
-from artifact_index.credentials.broker import Broker
-from artifact_index.credentials.freshness import Margins
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.aws.login import session_name
+from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
@@ -23,11 +21,13 @@ from artifact_index.credentials.grants import (
     SecretIdentity,
     canonical,
 )
-from artifact_index.credentials.lease import Want
-from artifact_index.reconcile.digests import Digester
-from artifact_index.reconcile.facts import IndexFacts
-from artifact_index.reconcile.login import login_of
-from artifact_index.reconcile.records import AccountRecord, account_record
+from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.manager import Broker
+from artifact_index.credentials.tokens.token_state import Want
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.objects import AccountRecord, account_record
+from artifact_index.reconcile.resolve.policy import IndexFacts
+from artifact_index.sources.resolved import login_of
 from support.reconcile_builders import POLICY, facts_of, index, source, source_secret
 
 pytestmark = pytest.mark.unit

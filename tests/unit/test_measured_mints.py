@@ -9,10 +9,8 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.freshness import Margins
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
@@ -22,7 +20,9 @@ from artifact_index.credentials.grants import (
     OperatorIdentity,
     canonical,
 )
-from artifact_index.credentials.lease import HeldLogin, Want
+from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.manager import Broker
+from artifact_index.credentials.tokens.token_state import HeldLogin, Want
 from support.recording_meter import RecordingMeter
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]

@@ -17,15 +17,20 @@ from artifact_index.api.constants import (
     OWNER_ANNOTATION,
     SERVED_ANNOTATION,
 )
-from artifact_index.credentials.broker import Broker
-from artifact_index.credentials.grants import Grant, GrantRequest, Material
-from artifact_index.credentials.lease import Lease
-from artifact_index.reconcile.digests import Digester
-from artifact_index.reconcile.login import login_of
-from artifact_index.reconcile.memory import Memory, take_up
-from artifact_index.reconcile.outputs import DesiredOutput, desired_outputs
-from artifact_index.reconcile.placement import Placed
-from artifact_index.reconcile.records import IndexRecord, ObjectRef, OptionsRecord, output_record
+from artifact_index.credentials.requests import Grant, GrantRequest, Material
+from artifact_index.credentials.tokens.manager import Broker
+from artifact_index.credentials.tokens.token_state import Lease
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.objects import (
+    IndexRecord,
+    ObjectRef,
+    OptionsRecord,
+    output_record,
+)
+from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
+from artifact_index.reconcile.state.state import Memory, take_up
+from artifact_index.sources.resolved import login_of
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 
 from artifact_index.api.constants import ARTIFACT_INDEX_KIND
-from artifact_index.credentials.lease import HeldLogin
+from artifact_index.credentials.tokens.token_state import HeldLogin
 from artifact_index.metrics.catalogue import CATALOGUE, LABELS, PREFIX
 from artifact_index.metrics.counters import Counters
 from artifact_index.metrics.exposition import Exposition

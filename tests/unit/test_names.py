@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifact_index.rendering.names import (
+from artifact_index.formats.names import (
     Allotment,
     Candidate,
     NameTaken,

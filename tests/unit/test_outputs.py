@@ -18,8 +18,11 @@ from artifact_index.api.constants import (
     REFRESH_AT_ANNOTATION,
     SERVED_ANNOTATION,
 )
-from artifact_index.reconcile import formats as formats_module
-from artifact_index.reconcile.outputs import (
+from artifact_index.formats import registry as formats_module
+from artifact_index.formats.document import PublicContent, SensitiveContent
+from artifact_index.reconcile.cache.objects import OutputRecord, output_record
+from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.reconcile.plan.outputs import (
     LARGEST_ANNOTATIONS,
     LARGEST_OUTPUT,
     RELEASE_PATCH,
@@ -27,9 +30,6 @@ from artifact_index.reconcile.outputs import (
     desired_outputs,
     document_of,
 )
-from artifact_index.reconcile.placement import Placed
-from artifact_index.reconcile.records import OutputRecord, output_record
-from artifact_index.rendering.entries import PublicContent, SensitiveContent
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,

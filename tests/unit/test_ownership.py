@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from artifact_index.api.constants import ADOPT_ANNOTATION, OWNER_ANNOTATION, OWNER_UID_ANNOTATION
-from artifact_index.reconcile.ownership import belongs_to, ownership_problem
+from artifact_index.reconcile.plan.ownership import belongs_to, ownership_problem
 from support.reconcile_builders import OPTIONS_UID, controller_of, options, output
 
 pytestmark = pytest.mark.unit

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from artifact_index.reconcile.checks import (
+from artifact_index.reconcile.cache.objects import AccountRecord, AccountRefused
+from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
     Problem,
     first_violation,
     public_index_problem,
 )
-from artifact_index.reconcile.identity_checks import matches
-from artifact_index.reconcile.records import AccountRecord, AccountRefused
+from artifact_index.reconcile.resolve.identity_checks import matches
 from artifact_index.settings import SettingError, load_settings
 from support.reconcile_builders import POLICY, facts_of, index, options, source
 

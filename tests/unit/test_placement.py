@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.reconcile.outputs import document_of
-from artifact_index.reconcile.placement import Placed, place_vanished
-from artifact_index.reconcile.records import IndexRecord
-from artifact_index.reconcile.served import Served, first_withdrawal
-from artifact_index.rendering.uv_toml import sensitive_uv_toml
+from artifact_index.formats.uv_toml import sensitive_uv_toml
+from artifact_index.reconcile.cache.objects import IndexRecord
+from artifact_index.reconcile.plan.entries import Placed, place_vanished
+from artifact_index.reconcile.plan.fallback import Served, first_withdrawal
+from artifact_index.reconcile.plan.outputs import document_of
 from support.reconcile_builders import (
     CANARY,
     HOUR,

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     NO_MATERIAL,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
@@ -19,7 +19,7 @@ from artifact_index.credentials.grants import (
     Material,
     OperatorIdentity,
 )
-from artifact_index.credentials.pool import CloudPool
+from artifact_index.credentials.threads import CloudPool
 from support.control_plane import wait_until
 
 pytestmark = pytest.mark.unit
@@ -185,8 +185,8 @@ async def test_services_that_nobody_asks_are_forgotten(cloud: Cloud) -> None:
 
 EXIT_WITH_A_HUNG_CALL = """
 import asyncio, threading
-from artifact_index.credentials.grants import GoogleTokenRequest, OperatorIdentity
-from artifact_index.credentials.pool import CloudPool
+from artifact_index.credentials.requests import GoogleTokenRequest, OperatorIdentity
+from artifact_index.credentials.threads import CloudPool
 
 started = threading.Event()
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from artifact_index.reconcile.checks import SPEC_CHECKS, first_violation
-from artifact_index.reconcile.login import scope_of
+from artifact_index.reconcile.resolve.checks import SPEC_CHECKS, first_violation
+from artifact_index.sources.resolved import scope_of
 from support.reconcile_builders import (
     DIGESTER,
     endpoint_grant,

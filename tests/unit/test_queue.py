@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from artifact_index.reconcile.queue import DEBOUNCE, WorkQueue
-from artifact_index.reconcile.records import ObjectRef
-from artifact_index.reconcile.store import Key, index_key, options_key
+from artifact_index.reconcile.cache.cache import Key, index_key, options_key
+from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from artifact_index.rendering.entries import Credential, IndexEntry, PublicEntry, UvDocument
-from artifact_index.rendering.readback import read_entries
-from artifact_index.rendering.uv_toml import sensitive_uv_toml
+from artifact_index.formats.document import Credential, IndexEntry, PublicEntry, UvDocument
+from artifact_index.formats.readback import read_entries
+from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.rendering_strategies import DOCUMENTS
 
 pytestmark = pytest.mark.unit

@@ -13,28 +13,33 @@ from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import REFRESH_REQUESTED_ANNOTATION
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.timestamps import format_time
-from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     Grant,
     GrantRequest,
     Material,
 )
+from artifact_index.credentials.tokens.manager import Broker
 from artifact_index.kube.errors import ApiError
-from artifact_index.reconcile.apply import Applier
-from artifact_index.reconcile.checks import Policy
-from artifact_index.reconcile.gather import Gatherer
-from artifact_index.reconcile.memory import Memory
-from artifact_index.reconcile.queue import WorkQueue
-from artifact_index.reconcile.reconciler import Reconciler
-from artifact_index.reconcile.recorder import Recorder
-from artifact_index.reconcile.records import ObjectRef, OutputRef, custom_record, source_record
-from artifact_index.reconcile.resync import Resync
-from artifact_index.reconcile.sources import Sources
-from artifact_index.reconcile.store import Key, Store, index_key, options_key, status_key
-from artifact_index.reconcile.urgency import urgency_of
-from artifact_index.reconcile.write_budget import WriteBudget
+from artifact_index.reconcile.apply.writer import Applier
+from artifact_index.reconcile.cache.cache import Key, Store, index_key, options_key, status_key
+from artifact_index.reconcile.cache.objects import (
+    ObjectRef,
+    OutputRef,
+    custom_record,
+    source_record,
+)
+from artifact_index.reconcile.cache.relist import Resync
+from artifact_index.reconcile.cache.source_cache import Sources
+from artifact_index.reconcile.controller import Reconciler
+from artifact_index.reconcile.queue.workqueue import WorkQueue
+from artifact_index.reconcile.queue.write_limiter import WriteBudget
+from artifact_index.reconcile.resolve.checks import Policy
+from artifact_index.reconcile.resolve.gather import Gatherer
+from artifact_index.reconcile.state.priority import urgency_of
+from artifact_index.reconcile.state.state import Memory
+from artifact_index.reconcile.status.writer import Recorder
 from support.memory_port import MemoryPort
 from support.reconcile_builders import (
     CANARY,
@@ -537,7 +542,7 @@ async def test_an_internal_error_keeps_the_names_in_the_status(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError(CANARY)
 
-    monkeypatch.setattr("artifact_index.reconcile.reconciler.desired_outputs", broken)
+    monkeypatch.setattr("artifact_index.reconcile.controller.desired_outputs", broken)
     engine.index("open")
     await engine.settle()
     status, reason, message = engine.ready()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
@@ -18,8 +18,8 @@ from artifact_index.credentials.grants import (
     OperatorIdentity,
     SecretIdentity,
 )
-from artifact_index.reconcile.digests import Digester
-from artifact_index.reconcile.records import (
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.objects import (
     ObjectRef,
     OutputRef,
     Owner,
@@ -27,7 +27,7 @@ from artifact_index.reconcile.records import (
     output_record,
     source_record,
 )
-from artifact_index.reconcile.references import (
+from artifact_index.sources.references import (
     SecretUse,
     declared_outputs,
     secret_use,

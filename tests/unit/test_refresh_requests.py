@@ -10,10 +10,8 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.credentials.broker import Broker
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.freshness import Margins
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     GoogleTokenRequest,
     Grant,
@@ -21,9 +19,11 @@ from artifact_index.credentials.grants import (
     Material,
     OperatorIdentity,
 )
-from artifact_index.credentials.lease import Lease, Want
-from artifact_index.reconcile.records import custom_record
-from artifact_index.reconcile.refresh import (
+from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.manager import Broker
+from artifact_index.credentials.tokens.token_state import Lease, Want
+from artifact_index.reconcile.cache.objects import custom_record
+from artifact_index.reconcile.cache.refresh_requests import (
     refresh_request,
     unheeded_note,
     with_handled_refresh,

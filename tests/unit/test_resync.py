@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import pytest
 
 from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT
-from artifact_index.credentials.broker import Broker
-from artifact_index.credentials.grants import Grant, GrantRequest, Material
-from artifact_index.reconcile.digests import Digester
-from artifact_index.reconcile.memory import Memory
-from artifact_index.reconcile.resync import Resync
-from artifact_index.reconcile.store import Store
+from artifact_index.credentials.requests import Grant, GrantRequest, Material
+from artifact_index.credentials.tokens.manager import Broker
+from artifact_index.reconcile.cache.cache import Store
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.relist import Resync
+from artifact_index.reconcile.state.state import Memory
 from support.memory_port import MemoryPort
 from support.reconcile_builders import DIGESTER, MARGINS, NOW, secret_body
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.reconcile.records import IndexRecord, OptionsRecord, custom_record
-from artifact_index.reconcile.selection import Selection
+from artifact_index.reconcile.cache.objects import IndexRecord, OptionsRecord, custom_record
+from artifact_index.reconcile.cache.selectors import Selection
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,7 @@ import pytest
 
 from artifact_index import settings as settings_module
 from artifact_index.cli import run
-from artifact_index.configured import margins_of
-from artifact_index.credentials.freshness import Margins
+from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.settings import (
     SettingError,
     Settings,
@@ -20,6 +19,7 @@ from artifact_index.settings import (
     parse_duration,
     setting_fields,
 )
+from artifact_index.wiring import margins_of
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,7 @@ import pytest
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import parse_spec
-from artifact_index.api.sharing import one_of_equal
+from artifact_index.api.interning import one_of_equal
 
 pytestmark = pytest.mark.unit
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifact_index.reconcile.records import ObjectRef, OutputRecord, OutputRef
-from artifact_index.reconcile.store import Key, Store, index_key, options_key
+from artifact_index.reconcile.cache.cache import Key, Store, index_key, options_key
+from artifact_index.reconcile.cache.objects import ObjectRef, OutputRecord, OutputRef
 from support.reconcile_builders import (
     NAMESPACE,
     controller_of,

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from artifact_index.reconcile.table import Table
+from artifact_index.reconcile.cache.kind_cache import Table
 
 pytestmark = pytest.mark.unit
 

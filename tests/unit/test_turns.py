@@ -6,9 +6,7 @@ import random
 import pytest
 from pydantic import SecretStr
 
-from artifact_index.credentials.broker import Broker
-from artifact_index.credentials.freshness import Margins
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     Grant,
@@ -16,8 +14,10 @@ from artifact_index.credentials.grants import (
     Material,
     OperatorIdentity,
 )
-from artifact_index.credentials.lease import Want
-from artifact_index.credentials.turns import Turns
+from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.manager import Broker
+from artifact_index.credentials.tokens.rate_limit import Turns
+from artifact_index.credentials.tokens.token_state import Want
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 

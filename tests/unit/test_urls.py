@@ -5,8 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from artifact_index.rendering.entries import Credential
-from artifact_index.rendering.urls import (
+from artifact_index.formats.document import Credential
+from artifact_index.formats.urls import (
     UnusableURLError,
     has_query_or_fragment,
     has_userinfo,

@@ -9,16 +9,16 @@ from hypothesis import given
 from pydantic import SecretStr
 
 from artifact_index.api.constants import PYPI_URL
-from artifact_index.rendering import uv_toml
-from artifact_index.rendering.entries import (
+from artifact_index.formats import uv_toml
+from artifact_index.formats.document import (
     Authenticate,
     Credential,
     IndexEntry,
     PublicEntry,
     UvDocument,
 )
-from artifact_index.rendering.urls import split_userinfo
-from artifact_index.rendering.uv_toml import (
+from artifact_index.formats.urls import split_userinfo
+from artifact_index.formats.uv_toml import (
     NotCredentialFreeError,
     RenderingError,
     blocked_url,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from artifact_index.credentials.freshness import schedule
-from artifact_index.reconcile.checks import Problem
-from artifact_index.reconcile.views import IndexView
+from artifact_index.credentials.tokens.freshness import schedule
+from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.reconcile.resolve.token_view import IndexView
 from support.reconcile_builders import (
     DIGESTER,
     HOUR,

@@ -21,7 +21,7 @@ from bench.week.plan import Week
 from bench.week.report import growing, rates_table, week_tables
 
 from artifact_index.app import Operator
-from artifact_index.credentials.freshness import Margins
+from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.kube.resources import SECRETS
 
 pytestmark = pytest.mark.unit

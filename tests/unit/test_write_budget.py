@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from artifact_index.reconcile.write_budget import WriteBudget
+from artifact_index.reconcile.queue.write_limiter import WriteBudget
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 

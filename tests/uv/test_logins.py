@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from artifact_index.rendering.entries import IndexEntry
-from artifact_index.rendering.names import Allotment, Candidate, allot_names, environment_form
-from artifact_index.rendering.uv_toml import public_uv_toml
+from artifact_index.formats.document import IndexEntry
+from artifact_index.formats.names import Allotment, Candidate, allot_names, environment_form
+from artifact_index.formats.uv_toml import public_uv_toml
 from support.index_server import IndexServer, Repository
 from support.uv_clients import MIDDLE, NEWEST, Uv
 from support.uv_scenes import (

@@ -8,8 +8,8 @@ from typing import Any, Final
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from artifact_index.api.interning import one_of_equal
 from artifact_index.api.rules import Rule, broken, matching
-from artifact_index.api.sharing import one_of_equal
 
 # Six digits before the dot: a Go duration is an int64 of nanoseconds, and with the length bound
 # no accepted text overflows it (CEL's `duration()` would fail instead of answering).

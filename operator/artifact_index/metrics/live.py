@@ -17,19 +17,24 @@ from artifact_index.api.constants import (
     INDEX_OPTIONS_KIND,
 )
 from artifact_index.api.timestamps import parse_time
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     GoogleTokenRequest,
     GrantRequest,
     Identity,
     OperatorIdentity,
     SecretIdentity,
 )
-from artifact_index.credentials.lease import HeldLogin
+from artifact_index.credentials.tokens.token_state import HeldLogin
 from artifact_index.metrics import catalogue
 from artifact_index.metrics.catalogue import Definition
-from artifact_index.reconcile.records import IndexRecord, ObjectRef, OptionsRecord, OutputRecord
-from artifact_index.reconcile.statuses import told_conditions
-from artifact_index.reconcile.store import owner_name
+from artifact_index.reconcile.cache.cache import owner_name
+from artifact_index.reconcile.cache.objects import (
+    IndexRecord,
+    ObjectRef,
+    OptionsRecord,
+    OutputRecord,
+)
+from artifact_index.reconcile.cache.status_parsing import told_conditions
 
 _UNTOLD: Final = ("Unknown", "")
 """Status and reason of Ready before the first status."""

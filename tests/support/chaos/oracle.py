@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from artifact_index.api.constants import PYPI_URL
-from artifact_index.rendering.entries import PublicEntry, UvDocument
-from artifact_index.rendering.uv_toml import sensitive_uv_toml
+from artifact_index.formats.document import PublicEntry, UvDocument
+from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.chaos.fleet import PLURALS, Fleet, Options
 from support.chaos.reader import Reader
 from support.kube_proxy import KubeProxy

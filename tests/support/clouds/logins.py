@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from artifact_index.credentials.clouds import Clouds
-from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.google import GoogleTokens
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.providers import Clouds
+from artifact_index.credentials.requests import (
     NO_MATERIAL,
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
