@@ -31,14 +31,14 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
         return runner.run(main)
 
 
-def tame_the_collector() -> None:
+def freeze_startup_objects() -> None:
     """Most objects live as long as the process: looking through them again costs a tenth."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_THRESHOLD)
 
 
-def tame_the_allocator() -> None:
+def limit_malloc_arenas() -> None:
     """Give the memory of listings and large answers back, a quarter of it at ten thousand objects.
 
     glibc raises its thresholds to the largest block that was ever freed, and opens an arena for

@@ -9,10 +9,10 @@ from artifact_index.api import reasons
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     SUBJECT_TOKEN,
-    Grant,
-    GrantRequest,
-    Material,
+    KeyMaterial,
     ServiceAccountIdentity,
+    Token,
+    TokenRequest,
 )
 from artifact_index.credentials.tokens.attempt import Mint
 from artifact_index.kube.errors import ApiError
@@ -27,7 +27,7 @@ clients and stretches to a year."""
 logger = logging.getLogger(__name__)
 
 
-class SubjectTokens:
+class ServiceAccountTokens:
     """Stands before `grant`: each attempt at a login as a ServiceAccount gets a fresh token.
 
     It is asked for on the event loop, before the cloud's call takes up a thread.
@@ -37,7 +37,7 @@ class SubjectTokens:
         self._api = api
         self._grant = grant
 
-    async def grant(self, request: GrantRequest, material: Material) -> Grant:
+    async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
         """What `grant` answers. Raises LoginError."""
         if isinstance(request.identity, ServiceAccountIdentity):
             token = await self._token(request.identity)

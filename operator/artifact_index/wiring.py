@@ -5,7 +5,7 @@ from functools import cache
 
 from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.google.client import GoogleTokens
-from artifact_index.credentials.providers import Clouds
+from artifact_index.credentials.providers import Providers
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.reconcile.resolve.checks import Policy
 from artifact_index.settings import Settings
@@ -23,10 +23,10 @@ def margins_of(settings: Settings) -> Margins:
     )
 
 
-def clouds_of(settings: Settings) -> Clouds:
+def providers_of(settings: Settings) -> Providers:
     """The clients of both clouds, with their time limits and endpoints."""
     connect, read = settings.cloud_connect_timeout, settings.cloud_read_timeout
-    return Clouds(
+    return Providers(
         CodeArtifact(connect_timeout=connect, read_timeout=read),
         GoogleTokens(
             token_url=settings.google_token_url,

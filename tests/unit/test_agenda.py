@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifact_index.credentials.tokens.timers import Agenda
+from artifact_index.credentials.tokens.timers import Timers
 
 pytestmark = pytest.mark.unit
 
 
 def test_a_key_is_due_once_at_its_latest_time() -> None:
-    agenda = Agenda()
+    agenda = Timers()
     agenda.put("a", 10)
     agenda.put("b", 20)
     agenda.put("a", 30)
@@ -24,7 +24,7 @@ def test_a_key_is_due_once_at_its_latest_time() -> None:
 
 
 def test_a_key_at_infinity_is_off_the_agenda() -> None:
-    agenda = Agenda()
+    agenda = Timers()
     agenda.put("a", 10)
     agenda.put("a", math.inf)
     agenda.put("never", math.inf)
@@ -33,7 +33,7 @@ def test_a_key_at_infinity_is_off_the_agenda() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 50))))
 def test_the_agenda_agrees_with_a_plain_mapping(moves: list[tuple[str, int]]) -> None:
-    agenda = Agenda()
+    agenda = Timers()
     plain: dict[str, int] = {}
     for key, at in moves:
         agenda.put(key, at)
@@ -43,7 +43,7 @@ def test_the_agenda_agrees_with_a_plain_mapping(moves: list[tuple[str, int]]) ->
 
 
 def test_moving_one_key_for_ever_takes_no_memory() -> None:
-    agenda = Agenda()
+    agenda = Timers()
     for at in range(10_000):
         agenda.put("a", 10_000 - at)
     assert len(agenda._heap) < 100

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import EKS_ROLE_ANNOTATION
-from artifact_index.reconcile.cache.cache import Store, index_key
-from artifact_index.reconcile.cache.objects import IndexRecord, ObjectRef, custom_record
-from artifact_index.reconcile.cache.source_cache import Sources
-from artifact_index.reconcile.resolve.resolver import Attempt, Attempts
-from artifact_index.reconcile.state.state import Memory
+from artifact_index.reconcile.cache.cache import Cache, index_key
+from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef, parse_custom_object
+from artifact_index.reconcile.cache.source_cache import SourceCache
+from artifact_index.reconcile.resolve.resolver import Resolution, Resolver
+from artifact_index.reconcile.state.state import State
 from support.memory_port import MemoryPort
 from support.reconcile_builders import (
     DIGESTER,
@@ -50,15 +50,15 @@ SPECS: dict[str, dict[str, Any]] = {
 
 
 class Scene:
-    """One index with its sources; `memory` is what the kept logins live in."""
+    """One index with its sources; `state` is what the kept logins live in."""
 
     def __init__(self) -> None:
-        self.port, self.store, self.memory = MemoryPort(), Store(), Memory()
+        self.port, self.cache, self.state = MemoryPort(), Cache(), State()
         self.policy, self.time = POLICY, float(NOW)
         self.generation, self.uid, self.values = 0, 1, 0
-        self.sources = Sources(
+        self.sources = SourceCache(
             api=self.port,
-            store=self.store,
+            cache=self.cache,
             reread=300,
             on_change=lambda _: None,
             rng=random.Random(1),
@@ -69,18 +69,18 @@ class Scene:
         self.put_index()
 
     @property
-    def record(self) -> IndexRecord:
-        record = self.store.indexes.get(INDEX)
+    def record(self) -> IndexObject:
+        record = self.cache.indexes.get(INDEX)
         assert record is not None
         return record
 
-    async def attempt(self, *, fresh: bool = False, again: bool = False) -> Attempt:
-        memory = self.memory
+    async def attempt(self, *, fresh: bool = False, again: bool = False) -> Resolution:
+        state = self.state
         if fresh:
-            memory = Memory(missing_since=dict(self.memory.missing_since))
-        attempts = Attempts(
-            store=self.store,
-            memory=memory,
+            state = State(missing_since=dict(self.state.missing_since))
+        attempts = Resolver(
+            cache=self.cache,
+            state=state,
             digester=DIGESTER,
             policy=lambda _: self.policy,
             now=lambda: self.time,
@@ -95,7 +95,9 @@ class Scene:
         self.generation += 1
         how = {"uid": f"uid-{self.uid}", "generation": self.generation, **how}
         body = body_of("a", self.spec, **how)
-        self.store.put_index(custom_record(ArtifactIndexSpec, body, self.store.indexes.get(INDEX)))
+        self.cache.put_index(
+            parse_custom_object(ArtifactIndexSpec, body, self.cache.indexes.get(INDEX))
+        )
 
     def echo_status(self) -> None:
         self.generation -= 1
@@ -110,7 +112,7 @@ class Scene:
 
     def put_secret(self, name: str, **changed: str) -> None:
         record = source_secret(name, {**SECRETS[name], **changed})
-        self.store.put_source(ObjectRef(NAMESPACE, name), record)
+        self.cache.put_source(ObjectRef(NAMESPACE, name), record)
 
     def put_secrets(self) -> None:
         for name in SECRETS:
@@ -129,7 +131,7 @@ class Scene:
 
     def drop_secrets(self) -> None:
         for name in SECRETS:
-            self.store.drop_source(ObjectRef(NAMESPACE, name))
+            self.cache.drop_source(ObjectRef(NAMESPACE, name))
 
     def put_account(self, role: str | None, uid: str = "uid-of-builder") -> None:
         body = secret_body("builder", {}, uid=uid)
@@ -139,11 +141,11 @@ class Scene:
     def declare_outputs(self) -> None:
         for number, name in enumerate(SECRETS):
             spec = {"outputs": [{"kind": "Secret", "name": name, "formats": ["UvToml"]}]}
-            self.store.put_options(options(f"o{number}", spec, uid=f"uid-of-o{number}"))
+            self.cache.put_options(options(f"o{number}", spec, uid=f"uid-of-o{number}"))
 
     def drop_outputs(self) -> None:
         for number in range(len(SECRETS)):
-            self.store.drop_options(ObjectRef(NAMESPACE, f"o{number}"))
+            self.cache.drop_options(ObjectRef(NAMESPACE, f"o{number}"))
 
 
 CHANGES: dict[str, Callable[[Scene], object]] = {
@@ -173,7 +175,7 @@ CHANGES: dict[str, Callable[[Scene], object]] = {
 
 async def same_as_fresh(scene: Scene) -> None:
     # As the re-read of a ServiceAccount does it; Secrets come from the watch.
-    if (ref := ObjectRef(NAMESPACE, "builder")) in set(scene.store.used_accounts()):
+    if (ref := ObjectRef(NAMESPACE, "builder")) in set(scene.cache.used_accounts()):
         await scene.sources.read_account(ref, again=True)
     assert await scene.attempt() == await scene.attempt(fresh=True)
 
@@ -222,13 +224,13 @@ async def test_a_login_is_not_kept_beyond_its_inputs(change: str) -> None:
     second = await scene.attempt()
 
     assert second.login is not first.login
-    assert (INDEX in scene.memory.logins) == (second.problem is None)
+    assert (INDEX in scene.state.logins) == (second.problem is None)
 
 
 async def test_a_login_goes_with_its_index() -> None:
     scene = Scene()
     await scene.attempt()
-    assert index_key(INDEX) in scene.store.drop_index(INDEX)
-    scene.memory.forget_index(INDEX)
+    assert index_key(INDEX) in scene.cache.drop_index(INDEX)
+    scene.state.forget_index(INDEX)
 
-    assert scene.memory.logins == {}
+    assert scene.state.logins == {}

@@ -1,4 +1,4 @@
-"""How long the broker waits between attempts."""
+"""How long the token manager waits between attempts."""
 
 import math
 import random

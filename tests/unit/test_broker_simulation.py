@@ -11,14 +11,14 @@ from pydantic import SecretStr
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     CodeArtifactTokenRequest,
-    Grant,
-    GrantRequest,
-    Material,
+    KeyMaterial,
     OperatorIdentity,
+    Token,
+    TokenRequest,
 )
 from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.credentials.tokens.manager import Broker
-from artifact_index.credentials.tokens.token_state import Want
+from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.credentials.tokens.token_state import Requirement
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
@@ -59,18 +59,18 @@ async def test_promises_hold_through_outages_and_mints_stay_few(seed: int) -> No
     minted: dict[str, list[tuple[float, int]]] = {}
     attempts: Counter[str] = Counter()
 
-    async def grant(request: GrantRequest, material: Material) -> Grant:
+    async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
         assert isinstance(request, CodeArtifactTokenRequest)
         attempts[request.domain] += 1
         await asyncio.sleep(LATENCY)
         if any(start <= now() < end for start, end in down):
             raise LoginError("CloudUnavailable", "outage", permanent=False)
-        minted_at = int(now())
-        expires_at = minted_at + logins[request][0]
+        issued_at = int(now())
+        expires_at = issued_at + logins[request][0]
         minted.setdefault(request.domain, []).append((now(), expires_at))
-        return Grant(SecretStr(f"{minted_at}"), minted_at, expires_at)
+        return Token(SecretStr(f"{issued_at}"), issued_at, expires_at)
 
-    broker = Broker(
+    manager = TokenManager(
         grant=grant,
         digest=lambda request: getattr(request, "domain", ""),
         margins=MARGINS,
@@ -78,16 +78,16 @@ async def test_promises_hold_through_outages_and_mints_stay_few(seed: int) -> No
         on_change=lambda consumers: None,
         rng=rng,
     )
-    runner = asyncio.create_task(broker.run())
+    runner = asyncio.create_task(manager.run())
     for consumer in range(5):
-        broker.demand(consumer, [Want(r, {}, build) for r, (_, build) in logins.items()])
+        manager.require(consumer, [Requirement(r, {}, build) for r, (_, build) in logins.items()])
     await asyncio.sleep(END - now())
     runner.cancel()
     await asyncio.gather(runner, return_exceptions=True)
-    await broker.close()
+    await manager.close()
 
     for request, (life, build) in logins.items():
-        lease = broker.lease(request.domain)
+        lease = manager.lease(request.domain)
         assert lease is not None
         assert lease.guaranteed is (life > 900)
         _check(minted[request.domain], attempts[request.domain], life, build, lease.guaranteed)

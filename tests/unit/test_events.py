@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from artifact_index.reconcile.status.conditions import Finding, conditions
-from artifact_index.reconcile.status.events import Transition, transitions
+from artifact_index.reconcile.status.events import Event, transitions
 from support.reconcile_builders import NOW
 
 pytestmark = pytest.mark.unit
@@ -73,7 +73,7 @@ def test_a_transition_is_told_once(case: str) -> None:
 
 
 def test_an_event_has_the_conditions_words() -> None:
-    assert transitions(GOOD, DENIED) == [Transition("Warning", "AccessDenied", "is AccessDenied")]
+    assert transitions(GOOD, DENIED) == [Event("Warning", "AccessDenied", "is AccessDenied")]
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -10,7 +10,7 @@ from artifact_index.api.base import parse_spec
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.formats.registry import claims_of, login_formats, needs_login
-from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
     LARGEST_ENVIRONMENT,
     LARGEST_OUTPUT,
@@ -42,17 +42,17 @@ def anonymous(url: str, **more: Any) -> dict[str, Any]:
     return {**source("anonymous", url=url), **more}
 
 
-def placed(**specs: dict[str, Any]) -> list[Placed]:
+def placed(**specs: dict[str, Any]) -> list[IndexPlan]:
     return placed_of(*(view(index(name, {"name": name, **spec})) for name, spec in specs.items()))
 
 
-def made_of(places: list[Placed], *formats: str, **spec: Any) -> tuple[list[DesiredOutput], str]:
+def made_of(places: list[IndexPlan], *formats: str, **spec: Any) -> tuple[list[DesiredOutput], str]:
     outputs = [{"kind": "Secret", "name": "s", "formats": list(formats)}]
     made, problem = desired_outputs(options(spec={"outputs": outputs, **spec}), places, DIGESTER)
     return made, problem.message if problem else ""
 
 
-def conditions(places: list[Placed], *formats: str, **spec: Any) -> dict[str, dict[str, Any]]:
+def conditions(places: list[IndexPlan], *formats: str, **spec: Any) -> dict[str, dict[str, Any]]:
     outputs = [{"kind": "Secret", "name": "s", "formats": list(formats)}]
     record = options(spec={"outputs": outputs, **spec})
     made, problem = desired_outputs(record, places, DIGESTER)

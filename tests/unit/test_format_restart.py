@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from artifact_index.api.constants import SERVED_ANNOTATION
-from artifact_index.credentials.requests import Grant, GrantRequest, Material
-from artifact_index.credentials.tokens.manager import Broker
-from artifact_index.credentials.tokens.token_state import Lease
-from artifact_index.reconcile.cache.objects import IndexRecord, ObjectRef, output_record
-from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.api.constants import CHECKPOINT_ANNOTATION
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
+from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.credentials.tokens.token_state import TokenState
+from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef, parse_output
+from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
-from artifact_index.reconcile.state.state import Memory, take_up
+from artifact_index.reconcile.state.state import State, take_up
 from artifact_index.sources.resolved import login_of
 from support.reconcile_builders import (
     CANARY,
@@ -79,37 +79,37 @@ SPECS: dict[str, dict[str, Any]] = {
 SPECS["basic"]["basicAuth"]["url"] = "https://basic.example/team/simple/"
 
 
-async def no_cloud(request: GrantRequest, material: Material) -> Grant:
+async def no_cloud(request: TokenRequest, material: KeyMaterial) -> Token:
     raise AssertionError("nothing is minted here")
 
 
-def new_broker() -> Broker:
+def new_manager() -> TokenManager:
     told: list[frozenset[Hashable]] = []
-    return Broker(
+    return TokenManager(
         grant=no_cloud, digest=DIGESTER.request, margins=MARGINS, now=lambda: NOW,
         on_change=told.append, rng=Random(1),
     )  # fmt: skip
 
 
-def restarted(made: list[DesiredOutput]) -> tuple[Memory, Broker]:
-    memory, broker = Memory(), new_broker()
+def restarted(made: list[DesiredOutput]) -> tuple[State, TokenManager]:
+    state, tokens = State(), new_manager()
     for one in made:
         body = stored(one)
-        record = output_record(one.ref.kind, body, DIGESTER)
-        take_up(record, body["data"], owner=OWNER, memory=memory, broker=broker)
-    return memory, broker
+        record = parse_output(one.ref.kind, body, DIGESTER)
+        take_up(record, body["data"], owner=OWNER, state=state, tokens=tokens)
+    return state, tokens
 
 
 def placed_after(
-    memory: Memory, broker: Broker, records: list[IndexRecord], formats: list[dict[str, Any]]
-) -> list[Placed]:
+    state: State, tokens: TokenManager, records: list[IndexObject], formats: list[dict[str, Any]]
+) -> list[IndexPlan]:
     """The places of a first pass after the start: only seeded logins have an answer."""
     views = []
     for one in records:
         login = login_of(facts_of(one), DIGESTER)
 
-        def lease(request: GrantRequest | None) -> Lease:
-            found = broker.lease(DIGESTER.request(request)) if request else None
+        def lease(request: TokenRequest | None) -> TokenState:
+            found = tokens.lease(DIGESTER.request(request)) if request else None
             return found if found is not None else lease_of(pending_since=NOW)
 
         views.append(
@@ -122,7 +122,7 @@ def placed_after(
         )
     names = {one.uid: one.ref.name for one in records}
     return placed_of(
-        *views, served=memory.served[OWNER], allotted=names,
+        *views, served=state.served[OWNER], assigned=names,
         with_credentials=_with_credentials(formats),
     )  # fmt: skip
 
@@ -133,7 +133,7 @@ def _with_credentials(formats: list[dict[str, Any]]) -> bool:
 
 def first_pass(
     formats: list[dict[str, Any]], specs: dict[str, dict[str, Any]], token: str = "token-1"
-) -> tuple[list[DesiredOutput], list[IndexRecord]]:
+) -> tuple[list[DesiredOutput], list[IndexObject]]:
     records = [index(name, spec) for name, spec in specs.items()]
     views = [
         view(
@@ -145,7 +145,7 @@ def first_pass(
         for one in records
     ]
     names = {one.uid: one.ref.name for one in records}
-    placed = placed_of(*views, allotted=names, with_credentials=_with_credentials(formats))
+    placed = placed_of(*views, assigned=names, with_credentials=_with_credentials(formats))
     made, problem = desired_outputs(options(spec={"outputs": formats}), placed, DIGESTER)
     assert problem is None
     return made, records
@@ -161,13 +161,13 @@ def test_a_restart_writes_and_mints_nothing(outputs: str, only: str | None) -> N
         specs.pop("pinned", None)
     made, records = first_pass(OUTPUTS[outputs], specs)
 
-    memory, broker = restarted(made)
-    placed = placed_after(memory, broker, records, OUTPUTS[outputs])
+    state, tokens = restarted(made)
+    placed = placed_after(state, tokens, records, OUTPUTS[outputs])
     again, problem = desired_outputs(options(spec={"outputs": OUTPUTS[outputs]}), placed, DIGESTER)
 
     assert problem is None
     for one, other in zip(made, again, strict=True):
-        assert other.is_met_by(output_record(one.ref.kind, stored(one), DIGESTER))
+        assert other.is_met_by(parse_output(one.ref.kind, stored(one), DIGESTER))
 
 
 @pytest.mark.parametrize("format_", [*FILES, "Environment"])
@@ -175,7 +175,7 @@ def test_no_secret_is_in_what_a_restart_reads_beside_the_data(format_: str) -> N
     made, _ = first_pass([_secret(format_)], SPECS)
 
     for one in made:
-        said = one.annotations[SERVED_ANNOTATION]
+        said = one.annotations[CHECKPOINT_ANNOTATION]
         assert "token-1" not in said and CANARY not in said
         assert "/a/simple" not in said  # of the preauthenticated URL, not even the path
     data = "".join(base64.b64decode(one).decode() for one in made[0].data.values())
@@ -187,15 +187,15 @@ def test_of_two_outputs_the_newer_token_is_taken_up() -> None:
     formats = [_secret("Environment", name="e"), _secret("Netrc", name="n")]
     specs = {"aws": SPECS["aws"]}
     old, records = first_pass(formats, specs)
-    views = [view(records[0], token=lease_of(grant("token-2", minted_at=NOW + HOUR)))]
+    views = [view(records[0], token=lease_of(grant("token-2", issued_at=NOW + HOUR)))]
     new, problem = desired_outputs(
         options(spec={"outputs": formats}), placed_of(*views, now=NOW + HOUR), DIGESTER
     )
     assert problem is None
 
     for made in ([new[0], old[1]], [old[0], new[1]]):
-        memory, _ = restarted(made)
-        (served,) = memory.served[OWNER].values()
+        state, _ = restarted(made)
+        (served,) = state.served[OWNER].values()
         assert served.entry.credential is not None
         assert served.entry.credential.password.get_secret_value() == "token-2"
 
@@ -205,12 +205,10 @@ def test_of_two_outputs_the_newer_token_is_taken_up() -> None:
 def test_a_suspended_index_keeps_its_login_through_a_restart(format_: str, kind: str) -> None:
     formats = [_secret(format_)]
     made, records = first_pass(formats, {kind: SPECS[kind]})
-    memory, _ = restarted(made)
+    state, _ = restarted(made)
 
     suspended = index(kind, {**SPECS[kind], "suspend": True})
-    placed = placed_of(
-        view(suspended), served=memory.served[OWNER], allotted={records[0].uid: kind}
-    )
+    placed = placed_of(view(suspended), served=state.served[OWNER], assigned={records[0].uid: kind})
     again, _ = desired_outputs(options(spec={"outputs": formats}), placed, DIGESTER)
 
     assert again[0].data == made[0].data

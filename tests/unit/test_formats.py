@@ -21,13 +21,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from artifact_index.formats.base import Limit
+from artifact_index.formats.base import FormatLimit
 from artifact_index.formats.document import (
     Credential,
+    Document,
     IndexEntry,
     PublicEntry,
     SensitiveContent,
-    UvDocument,
 )
 from artifact_index.formats.environment import Claims, environment_variables
 from artifact_index.formats.netrc import netrc_file
@@ -52,19 +52,19 @@ ENTRIES = st.builds(
     blocked=st.booleans(),
 )
 DOCUMENTS = st.builds(
-    UvDocument,
+    Document,
     entries=st.lists(ENTRIES, max_size=4, unique_by=lambda entry: entry.name).map(tuple),
     public=st.none() | st.builds(PublicEntry, st.just("the-public-one"), URLS),
     prefer_private=st.booleans(),
 )
 
 
-def one(username: str, password: str, name: str = "acme") -> UvDocument:
+def one(username: str, password: str, name: str = "acme") -> Document:
     login = Credential(username, SecretStr(password))
     entry = IndexEntry(
         name, "https://host.example/simple/", login, publish_url="https://host.example/up/"
     )
-    return UvDocument((entry,), public=None)
+    return Document((entry,), public=None)
 
 
 def raw(entry: IndexEntry) -> tuple[str, str]:
@@ -72,11 +72,11 @@ def raw(entry: IndexEntry) -> tuple[str, str]:
     return entry.credential.username, entry.credential.password.get_secret_value()
 
 
-def refused(limits: Iterable[Limit]) -> str:
+def refused(limits: Iterable[FormatLimit]) -> str:
     return " ".join(limit.message for limit in limits if limit.severe)
 
 
-def live(document: UvDocument) -> list[IndexEntry]:
+def live(document: Document) -> list[IndexEntry]:
     return [e for e in document.entries if not e.blocked and e.credential and raw(e) != ("", "")]
 
 
@@ -90,7 +90,7 @@ def parsed_ini(text: str) -> configparser.RawConfigParser:
 @example(one("user", "x\nmachine evil.example login a password b"))
 @example(one("user", "x default login a password b"))
 @example(one('"quoted"', "back\\slash"))
-def test_netrc_holds_a_login_as_it_is_or_says_why_not(document: UvDocument) -> None:
+def test_netrc_holds_a_login_as_it_is_or_says_why_not(document: Document) -> None:
     rendered = netrc_file(document)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "netrc"
@@ -111,7 +111,7 @@ def test_netrc_holds_a_login_as_it_is_or_says_why_not(document: UvDocument) -> N
 @given(DOCUMENTS)
 @example(one("user", "x\n[global]\nno-index = true"))
 @example(one("%(x)s", "%%"))
-def test_pip_conf_holds_every_login_in_its_url(document: UvDocument) -> None:
+def test_pip_conf_holds_every_login_in_its_url(document: Document) -> None:
     rendered = sensitive_pip_conf(document)
     section = parsed_ini(rendered.text.get_secret_value())
     assert section.sections() == ["global"]
@@ -133,7 +133,7 @@ def test_pip_conf_holds_every_login_in_its_url(document: UvDocument) -> None:
 @example(one("user", "x\n[evil]\nrepository = https://evil.example"))
 @example(one("user", "# no comment"))
 @example(one(" user", "password "))
-def test_pypirc_holds_a_login_as_it_is_or_says_why_not(document: UvDocument) -> None:
+def test_pypirc_holds_a_login_as_it_is_or_says_why_not(document: Document) -> None:
     rendered = sensitive_pypirc(document)
     parser = parsed_ini(rendered.text.get_secret_value())
 
@@ -153,7 +153,7 @@ def test_pypirc_holds_a_login_as_it_is_or_says_why_not(document: UvDocument) -> 
 
 @given(DOCUMENTS)
 @example(one("user", '"\n[pypi.evil]\nurl = "https://evil.example"'))
-def test_pdm_toml_holds_every_login_as_it_is(document: UvDocument) -> None:
+def test_pdm_toml_holds_every_login_as_it_is(document: Document) -> None:
     rendered = sensitive_pdm_toml(document)
     tables = tomllib.loads(rendered.text.get_secret_value())["pypi"]
 
@@ -172,7 +172,7 @@ def test_pdm_toml_holds_every_login_as_it_is(document: UvDocument) -> None:
 @given(DOCUMENTS)
 @example(one("", "password-only"))
 @example(one("user", "x\0y"))
-def test_variables_hold_every_login_as_it_is_or_say_why_not(document: UvDocument) -> None:
+def test_variables_hold_every_login_as_it_is_or_say_why_not(document: Document) -> None:
     made = environment_variables(document, Claims())
     found = {name: value.get_secret_value() for name, value in made.variables.items()}
 
@@ -195,7 +195,7 @@ def test_a_process_started_from_the_secret_sees_the_same_values(logins: list[Cre
         IndexEntry(f"index-{n}", "https://host.example/simple/", login)
         for n, login in enumerate(logins)
     ]
-    made = environment_variables(UvDocument(tuple(entries), public=None), Claims())
+    made = environment_variables(Document(tuple(entries), public=None), Claims())
     content = SensitiveContent(dict(made.variables))
     data = {
         key: base64.b64encode(value.get_secret_value().encode()).decode()
@@ -228,7 +228,7 @@ def test_netrc_refuses_a_host_with_two_logins_and_names_both() -> None:
         )
     )
 
-    rendered = netrc_file(UvDocument(entries, public=None))
+    rendered = netrc_file(Document(entries, public=None))
 
     text = rendered.text.get_secret_value()
     assert "shared.example" not in text and text.count("machine other.example") == 1
@@ -267,7 +267,7 @@ def test_pypirc_refuses_a_name_that_means_something_else_to_twine(name: str) -> 
 
 
 @given(DOCUMENTS)
-def test_public_files_hold_no_login(document: UvDocument) -> None:
+def test_public_files_hold_no_login(document: Document) -> None:
     secrets = [
         part
         for entry in live(document)
@@ -284,7 +284,7 @@ def test_public_files_hold_no_login(document: UvDocument) -> None:
 @pytest.mark.parametrize("render", [public_pip_conf, public_pdm_toml])
 def test_a_url_that_is_a_secret_as_a_whole_has_no_public_form(render: object) -> None:
     url = SecretStr("https://host.example/c4n4ry/simple/")
-    document = UvDocument((IndexEntry("pre", "", verbatim_url=url),), public=None)
+    document = Document((IndexEntry("pre", "", verbatim_url=url),), public=None)
 
     with pytest.raises(NotCredentialFreeError, match="pre") as caught:
         render(document)  # type: ignore[operator]
@@ -292,7 +292,7 @@ def test_a_url_that_is_a_secret_as_a_whole_has_no_public_form(render: object) ->
 
 
 def test_without_a_public_index_neither_pip_nor_pdm_goes_to_pypi() -> None:
-    nothing = UvDocument((), public=None)
+    nothing = Document((), public=None)
 
     assert parsed_ini(public_pip_conf(nothing).text)["global"]["no-index"] == "true"
     assert tomllib.loads(public_pdm_toml(nothing).text)["pypi"]["url"].endswith(".invalid/simple/")
@@ -306,7 +306,7 @@ def test_publish_urls_stand_in_uv_toml_with_the_login() -> None:
 
 # -- variables that exist once
 
-PUBLISHING = UvDocument(
+PUBLISHING = Document(
     tuple(
         IndexEntry(
             name,
@@ -320,7 +320,7 @@ PUBLISHING = UvDocument(
 )
 
 
-def _variables(claims: Claims, document: UvDocument = PUBLISHING) -> tuple[dict[str, str], str]:
+def _variables(claims: Claims, document: Document = PUBLISHING) -> tuple[dict[str, str], str]:
     made = environment_variables(document, claims)
     values = {name: value.get_secret_value() for name, value in made.variables.items()}
     return values, " ".join(limit.message for limit in made.limits)
@@ -337,7 +337,7 @@ def test_one_publisher_gets_the_variables_of_twine_and_uv() -> None:
 
 def test_with_two_publishers_none_gets_them_and_the_note_names_both() -> None:
     """Also where one of them is not ready: uploads must not go to the other meanwhile."""
-    for document in (PUBLISHING, UvDocument(PUBLISHING.entries[:1], public=None)):
+    for document in (PUBLISHING, Document(PUBLISHING.entries[:1], public=None)):
         values, said = _variables(Claims(publishers=("a", "b")), document)
         assert not [name for name in values if name.startswith(("TWINE_", "UV_PUBLISH_"))]
         assert "'a', 'b'" in said and "TWINE_*" in said

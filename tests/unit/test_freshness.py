@@ -26,7 +26,7 @@ DEFAULT = Margins()
 def times_of(life: int, build: float, margins: Margins = DEFAULT, login: str = "login") -> Schedule:
     return schedule(
         login_digest=login,
-        minted_at=MINTED,
+        issued_at=MINTED,
         expires_at=MINTED + life,
         max_build=build,
         margins=margins,
@@ -103,7 +103,7 @@ def test_the_longest_build_is_the_longest_that_is_promised() -> None:
 
 def test_a_grant_that_never_expires_is_neither_refreshed_nor_withdrawn() -> None:
     times = schedule(
-        login_digest="url", minted_at=MINTED, expires_at=None, max_build=HOUR, margins=DEFAULT
+        login_digest="url", issued_at=MINTED, expires_at=None, max_build=HOUR, margins=DEFAULT
     )
     assert (times.refresh_at, times.withdraw_at, times.due_by) == (None, None, None)
     assert times.guaranteed

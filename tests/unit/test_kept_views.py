@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from artifact_index.credentials.tokens.token_state import Lease
-from artifact_index.reconcile.cache.objects import IndexRecord, ObjectRef
+from artifact_index.credentials.tokens.token_state import TokenState
+from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.resolve.kept_views import KeptViews
-from artifact_index.reconcile.resolve.token_view import IndexView
-from artifact_index.reconcile.state.state import Memory
-from artifact_index.sources.resolved import Login, login_of
+from artifact_index.reconcile.resolve.token_view import IndexState
+from artifact_index.reconcile.state.state import State
+from artifact_index.sources.resolved import ResolvedSource, login_of
 from support.reconcile_builders import (
     DIGESTER,
     HOUR,
@@ -37,19 +37,19 @@ class Scene:
         self.record = index("a", source("codeArtifact"))
         self.login = self.log_in()
 
-    def log_in(self) -> Login:
+    def log_in(self) -> ResolvedSource:
         return login_of(facts_of(self.record), DIGESTER)
 
     def view(
         self,
-        token: Lease | None = None,
+        token: TokenState | None = None,
         *,
-        record: IndexRecord | None = None,
-        login: Login | None = None,
-        endpoint: Lease = ENDPOINT,
+        record: IndexObject | None = None,
+        login: ResolvedSource | None = None,
+        endpoint: TokenState = ENDPOINT,
         max_build: int = 1800,
         now: float = NOW,
-    ) -> IndexView:
+    ) -> IndexState:
         login = login or self.login
         return self.kept.view_of(
             record or self.record,
@@ -115,12 +115,12 @@ def test_no_more_views_are_kept_than_are_meant_to_be(scene: Scene) -> None:
 
 def test_files_share_a_place_also_after_the_status_of_the_index_was_written(scene: Scene) -> None:
     files = [ObjectRef("team", name) for name in ("one", "other")]
-    memory = Memory()
+    state = State()
     for file in files:
-        memory.keep_placements(file, placed_of(scene.view()))
+        state.keep_placements(file, placed_of(scene.view()))
     written = replace(scene.record, status=b'{"observedGeneration":1}', resource_version=10**6)
 
-    memory.keep_record(written, files)
+    state.keep_record(written, files)
 
-    one, other = (memory.placements[file][scene.record.ref] for file in files)
+    one, other = (state.placements[file][scene.record.ref] for file in files)
     assert one is other and one.record is written

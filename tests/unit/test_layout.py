@@ -47,7 +47,7 @@ VIOLATIONS = {
         "import artifact_index.kube.port",
     ),
     "the reconciler knows kopf": ("reconcile/cache/cache.py", "import kopf"),
-    "the broker knows the metrics library": (
+    "the token manager knows the metrics library": (
         "credentials/tokens/manager.py",
         "import prometheus_client",
     ),

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from artifact_index.credentials.requests import (
     AssumedRole,
     GoogleTokenRequest,
-    GrantRequest,
     Impersonation,
     OperatorIdentity,
     ServiceAccountIdentity,
+    TokenRequest,
 )
-from artifact_index.credentials.tokens.token_state import HeldLogin
+from artifact_index.credentials.tokens.token_state import HeldToken
 from artifact_index.metrics.catalogue import PREFIX
 from artifact_index.reconcile.cache.objects import status_bytes
-from artifact_index.reconcile.cache.status_parsing import told_conditions
+from artifact_index.reconcile.cache.status_parsing import reported_conditions
 from support.reconcile_builders import NAMESPACE
 from support.scrapes import (
     EXPIRY,
@@ -50,7 +50,7 @@ async def test_an_output_without_its_owner_or_with_an_odd_time_is_left_out() -> 
     assert not found[f"{PREFIX}output_expiry_timestamp_seconds"].samples
 
 
-LOGINS: dict[str, tuple[GrantRequest, tuple[str, ...]]] = {
+LOGINS: dict[str, tuple[TokenRequest, tuple[str, ...]]] = {
     "a key in a Secret": (
         code_artifact(SECRET),
         ("codeartifact", NAMESPACE, "secret/aws-key", "eu-west-1/111122223333/acme"),
@@ -74,9 +74,9 @@ LOGINS: dict[str, tuple[GrantRequest, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize(("request_", "labels"), LOGINS.values(), ids=LOGINS)
 async def test_a_login_is_named_by_what_logs_in_and_where(
-    request_: GrantRequest, labels: tuple[str, ...]
+    request_: TokenRequest, labels: tuple[str, ...]
 ) -> None:
-    login = HeldLogin(request_, EXPIRY, EXPIRY - 600)
+    login = HeldToken(request_, EXPIRY, EXPIRY - 600)
     names = {"uid-1": "aws-key"}
     found = await scraped(state(logins=[login], secret_names=names))
     by = ("provider", "namespace", "identity", "target")
@@ -87,8 +87,8 @@ async def test_a_login_is_named_by_what_logs_in_and_where(
 async def test_logins_with_the_same_words_are_one_series_of_the_first_to_end() -> None:
     roles = [AssumedRole(f"arn:aws:iam::1:role/{name}", "session") for name in "ab"]
     logins = [
-        HeldLogin(code_artifact(SECRET, role=roles[0]), EXPIRY, EXPIRY - 900),
-        HeldLogin(code_artifact(SECRET, role=roles[1]), EXPIRY - 60, EXPIRY - 600),
+        HeldToken(code_artifact(SECRET, role=roles[0]), EXPIRY, EXPIRY - 900),
+        HeldToken(code_artifact(SECRET, role=roles[1]), EXPIRY - 60, EXPIRY - 600),
     ]
     found = await scraped(state(logins=logins))
     for name, value in (("expiry", EXPIRY - 60), ("refresh", EXPIRY - 900)):
@@ -97,7 +97,7 @@ async def test_logins_with_the_same_words_are_one_series_of_the_first_to_end() -
 
 
 async def test_a_login_that_never_expires_has_no_series() -> None:
-    login = HeldLogin(LOGINS["an impersonation"][0], None, None)
+    login = HeldToken(LOGINS["an impersonation"][0], None, None)
     found = await scraped(state(logins=[login]))
     assert not found[f"{PREFIX}login_expiry_timestamp_seconds"].samples
     assert not found[f"{PREFIX}login_refresh_timestamp_seconds"].samples
@@ -138,7 +138,7 @@ async def test_depth_and_age_of_the_queue_are_as_they_are() -> None:
 
 
 async def test_series_of_single_objects_can_be_left_out() -> None:
-    login = HeldLogin(LOGINS["a key in a Secret"][0], EXPIRY, EXPIRY)
+    login = HeldToken(LOGINS["a key in a Secret"][0], EXPIRY, EXPIRY)
     parts = {"options": [options()], "outputs": [output("a")], "logins": [login]}
     every, few = [await scraped(state(**parts, by_object=by_object)) for by_object in (True, False)]
     assert set(every) - set(few) == {
@@ -168,9 +168,9 @@ def test_conditions_are_found_in_a_status_whatever_its_texts_hold(
     indexes = [{"name": "a", "uid": "1", "ready": False, "reason": "AccessDenied"}]
     status = status_bytes({"conditions": conditions, "indexes": indexes})
     assert json.loads(status)["conditions"] == conditions
-    assert told_conditions(status) == {kind: one[:2] for kind, one in told.items()}
+    assert reported_conditions(status) == {kind: one[:2] for kind, one in told.items()}
 
 
 @pytest.mark.parametrize("odd", ["null", '"text"', '{"conditions": 3}', '{"conditions": [[]]}'])
 def test_a_status_of_somebody_else_tells_nothing(odd: str) -> None:
-    assert told_conditions(status_bytes(json.loads(odd))) == {}
+    assert reported_conditions(status_bytes(json.loads(odd))) == {}

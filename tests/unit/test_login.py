@@ -14,7 +14,7 @@ from artifact_index.credentials.requests import (
     SecretIdentity,
 )
 from artifact_index.sources.resolved import (
-    Login,
+    ResolvedSource,
     google_index_url,
     index_url,
     login_of,
@@ -36,7 +36,7 @@ from support.reconcile_builders import (
 pytestmark = pytest.mark.unit
 
 
-def login(spec: dict[str, Any], **gathered: Any) -> Login:
+def login(spec: dict[str, Any], **gathered: Any) -> ResolvedSource:
     return login_of(facts_of(index(spec=spec), **gathered), DIGESTER)
 
 
@@ -142,7 +142,7 @@ def test_a_user_name_is_the_specs_or_the_secrets(username: str | None, user: str
 
 
 def test_an_anonymous_index_has_no_login() -> None:
-    assert login(source("anonymous")) == Login(url="https://open.example/simple/")
+    assert login(source("anonymous")) == ResolvedSource(url="https://open.example/simple/")
 
 
 @pytest.mark.parametrize("kind", SOURCES)

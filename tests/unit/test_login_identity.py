@@ -14,19 +14,19 @@ from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
-    Grant,
-    GrantRequest,
-    Material,
+    KeyMaterial,
     OperatorIdentity,
     SecretIdentity,
+    Token,
+    TokenRequest,
     canonical,
 )
 from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.credentials.tokens.manager import Broker
-from artifact_index.credentials.tokens.token_state import Want
+from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.credentials.tokens.token_state import Requirement
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.cache.objects import AccountRecord, account_record
-from artifact_index.reconcile.resolve.policy import IndexFacts
+from artifact_index.reconcile.cache.objects import SourceServiceAccount, parse_service_account
+from artifact_index.reconcile.resolve.policy import Inputs
 from artifact_index.sources.resolved import login_of
 from support.reconcile_builders import POLICY, facts_of, index, source, source_secret
 
@@ -37,12 +37,12 @@ ROLE = "arn:aws:iam::111122223333:role/builders"
 OTHER_ROLE = "arn:aws:iam::111122223333:role/others"
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/pool/providers/k8s-1"
 CLUSTER = "projects/acme-build/locations/europe-west1/clusters/main"
-ACCOUNT = AccountRecord("account-uid", ROLE, None)
+ACCOUNT = SourceServiceAccount("account-uid", ROLE, None)
 
 
 def logged_in(
     spec: dict[str, Any], *, namespace: str = "builders", name: str = "acme", **facts: Any
-) -> IndexFacts:
+) -> Inputs:
     """What was gathered for an index of this namespace."""
     return replace(facts_of(index(name, spec, namespace=namespace)), **facts)
 
@@ -67,7 +67,7 @@ OTHER_KEY = source_secret("aws-key", {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCE
 GOOGLE_KEY = source_secret("gcp-key")
 
 # For each base: one input changed at a time.
-BASES: dict[str, IndexFacts] = {
+BASES: dict[str, Inputs] = {
     "key": logged_in(aws()),
     "operator": logged_in(aws(auth={"operatorIdentity": {}}, assumeRole=STEP)),
     "account": logged_in(by_account(), account=ACCOUNT),
@@ -81,7 +81,7 @@ BASES: dict[str, IndexFacts] = {
         account=ACCOUNT,
     ),
 }
-CHANGES: list[tuple[str, str, IndexFacts]] = [
+CHANGES: list[tuple[str, str, Inputs]] = [
     ("key", "region", logged_in(aws(region="eu-west-2"))),
     ("key", "domain", logged_in(aws(domain="other"))),
     ("key", "owner", logged_in(aws(domainOwner="444455556666"))),
@@ -193,7 +193,7 @@ CHANGES: list[tuple[str, str, IndexFacts]] = [
 ]
 
 
-def token_of(facts: IndexFacts) -> GrantRequest:
+def token_of(facts: Inputs) -> TokenRequest:
     request = login_of(facts, DIGESTER).token
     assert request is not None
     return request
@@ -206,15 +206,15 @@ def token_of(facts: IndexFacts) -> GrantRequest:
     ids=[f"{base}: {what}" for base, what, _ in CHANGES],
 )
 async def test_logins_that_differ_in_one_input_are_two_mints_and_never_cross(
-    base: str, changed: IndexFacts
+    base: str, changed: Inputs
 ) -> None:
     minted: list[str] = []
 
-    async def grant(request: GrantRequest, material: Material) -> Grant:
+    async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
         minted.append(canonical(request).decode())
-        return Grant(SecretStr(minted[-1]), 0, 43_200)
+        return Token(SecretStr(minted[-1]), 0, 43_200)
 
-    broker = Broker(
+    manager = TokenManager(
         grant=grant,
         digest=DIGESTER.request,
         margins=Margins(),
@@ -224,14 +224,14 @@ async def test_logins_that_differ_in_one_input_are_two_mints_and_never_cross(
     )
     requests = [token_of(BASES[base]), token_of(changed)]
     for consumer, request in enumerate(requests):
-        broker.demand(consumer, [Want(request)])
+        manager.require(consumer, [Requirement(request)])
     await asyncio.sleep(5)
     assert len(minted) == 2
     for request in requests:
-        lease = broker.lease(DIGESTER.request(request))
+        lease = manager.lease(DIGESTER.request(request))
         assert lease is not None and lease.grant is not None
         assert lease.grant.value.get_secret_value() == canonical(request).decode()
-    await broker.close()
+    await manager.close()
 
 
 def test_every_field_of_every_request_is_an_input_that_a_case_changes() -> None:
@@ -240,7 +240,7 @@ def test_every_field_of_every_request_is_an_input_that_a_case_changes() -> None:
             return {leaf for key, inner in value.items() for leaf in leaves(inner, f"{path}.{key}")}
         return {path.lstrip(".")}
 
-    def facts(request: GrantRequest) -> dict[str, Any]:
+    def facts(request: TokenRequest) -> dict[str, Any]:
         return asdict(request)
 
     named = set[str]()
@@ -297,7 +297,7 @@ def test_the_operators_own_identity_is_one_login_for_all_namespaces() -> None:
     ],
 )  # fmt: skip
 def test_digests_of_logins_without_further_steps_are_what_they_were(
-    request_: GrantRequest, before: dict[str, Any]
+    request_: TokenRequest, before: dict[str, Any]
 ) -> None:
     assert json.loads(canonical(request_)) == before
 
@@ -328,8 +328,10 @@ def test_a_service_accounts_annotations_are_read() -> None:
             "annotations": {"eks.amazonaws.com/role-arn": ROLE, "eks.amazonaws.com/audience": ""},
         }
     }
-    assert account_record(body) == AccountRecord("u", ROLE, None)
-    assert account_record({"metadata": {"uid": "u"}}) == AccountRecord("u", None, None)
+    assert parse_service_account(body) == SourceServiceAccount("u", ROLE, None)
+    assert parse_service_account({"metadata": {"uid": "u"}}) == SourceServiceAccount(
+        "u", None, None
+    )
 
 
 def test_the_policy_for_tests_lets_everything_through() -> None:

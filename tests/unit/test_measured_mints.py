@@ -1,4 +1,4 @@
-"""What the broker tells its meter: every answer of a cloud, and how late a refresh was."""
+"""What the token manager tells its meter: every answer of a cloud, and how late a refresh was."""
 
 import asyncio
 import random
@@ -14,15 +14,15 @@ from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
-    Grant,
-    GrantRequest,
-    Material,
+    KeyMaterial,
     OperatorIdentity,
+    Token,
+    TokenRequest,
     canonical,
 )
 from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.credentials.tokens.manager import Broker
-from artifact_index.credentials.tokens.token_state import HeldLogin, Want
+from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.credentials.tokens.token_state import HeldToken, Requirement
 from support.recording_meter import RecordingMeter
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
@@ -39,14 +39,14 @@ GOOGLE = GoogleTokenRequest(IDENTITY)
 
 
 class Cloud:
-    """A broker with a meter, the cloud that it asks, and their clock."""
+    """A token manager with a meter, the cloud that it asks, and their clock."""
 
     def __init__(self) -> None:
         self.latency = 0.25
         self.error: LoginError | None = None
-        self.repeated: Grant | None = None
+        self.repeated: Token | None = None
         self.meter = RecordingMeter()
-        self.broker = Broker(
+        self.manager = TokenManager(
             grant=self._grant,
             digest=lambda request: canonical(request).decode(),
             margins=Margins(),
@@ -59,24 +59,26 @@ class Cloud:
     def now(self) -> float:
         return EPOCH + asyncio.get_running_loop().time()
 
-    async def _grant(self, request: GrantRequest, material: Material) -> Grant:
+    async def _grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
         await asyncio.sleep(self.latency)
         if self.error is not None:
             raise self.error
         if isinstance(request, CodeArtifactEndpointRequest):
-            return Grant(SecretStr("https://acme.example/"), 0, None)
+            return Token(SecretStr("https://acme.example/"), 0, None)
         now = int(self.now())
         if self.repeated is not None:
             return replace(self.repeated)
-        return Grant(SecretStr(f"canary-{now}"), now, now + HOUR)
+        return Token(SecretStr(f"canary-{now}"), now, now + HOUR)
 
-    async def want(self, *requests: GrantRequest, fresh_after: int | None = None) -> None:
-        self.broker.demand("options", [Want(one, fresh_after=fresh_after) for one in requests])
+    async def want(self, *requests: TokenRequest, fresh_after: int | None = None) -> None:
+        self.manager.require(
+            "options", [Requirement(one, fresh_after=fresh_after) for one in requests]
+        )
         await asyncio.sleep(self.latency + 1)
 
     @property
-    def held(self) -> HeldLogin:
-        [held] = self.broker.held_logins()
+    def held(self) -> HeldToken:
+        [held] = self.manager.held_tokens()
         return held
 
     async def until(self, moment: float | None) -> None:
@@ -87,11 +89,11 @@ class Cloud:
 @pytest_asyncio.fixture
 async def cloud() -> AsyncIterator[Cloud]:
     cloud = Cloud()
-    runner = asyncio.create_task(cloud.broker.run())
+    runner = asyncio.create_task(cloud.manager.run())
     yield cloud
     runner.cancel()
     await asyncio.gather(runner, return_exceptions=True)
-    await cloud.broker.close()
+    await cloud.manager.close()
 
 
 async def test_each_answer_is_told_with_what_was_asked_for_and_its_result(cloud: Cloud) -> None:
@@ -153,7 +155,7 @@ async def test_a_source_that_repeats_its_token_is_late_only_after_it_has_another
     cloud: Cloud,
 ) -> None:
     expires_at = EPOCH + HOUR
-    cloud.repeated = Grant(SecretStr("canary-repeated"), EPOCH, expires_at)
+    cloud.repeated = Token(SecretStr("canary-repeated"), EPOCH, expires_at)
     await cloud.want(GOOGLE)
     await cloud.until(cloud.held.planned_at)
     await asyncio.sleep(30)
@@ -166,11 +168,11 @@ async def test_a_source_that_repeats_its_token_is_late_only_after_it_has_another
 
 
 async def test_a_login_is_held_as_long_as_somebody_wants_it(cloud: Cloud) -> None:
-    assert cloud.broker.held_logins() == []
+    assert cloud.manager.held_tokens() == []
     await cloud.want(TOKEN)
     assert cloud.held.request == TOKEN and cloud.held.expires_at == EPOCH + HOUR
     cloud.error = LoginError("AccessDenied", "no", permanent=True)
     await cloud.until(EPOCH + HOUR + 60)
     assert cloud.held.expires_at == EPOCH + HOUR < cloud.now()
-    cloud.broker.release("options")
-    assert cloud.broker.held_logins() == []
+    cloud.manager.release("options")
+    assert cloud.manager.held_tokens() == []

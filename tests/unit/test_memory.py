@@ -12,24 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artifact_index.api.constants import (
+    CHECKPOINT_ANNOTATION,
     CONTENT_DIGEST_ANNOTATION,
     EXPIRES_AT_ANNOTATION,
     OWNER_ANNOTATION,
-    SERVED_ANNOTATION,
 )
-from artifact_index.credentials.requests import Grant, GrantRequest, Material
-from artifact_index.credentials.tokens.manager import Broker
-from artifact_index.credentials.tokens.token_state import Lease
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
+from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
-    IndexRecord,
+    IndexObject,
     ObjectRef,
-    OptionsRecord,
-    output_record,
+    OptionsObject,
+    parse_output,
 )
-from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
-from artifact_index.reconcile.state.state import Memory, take_up
+from artifact_index.reconcile.state.state import State, take_up
 from artifact_index.sources.resolved import login_of
 from support.reconcile_builders import (
     CANARY,
@@ -61,12 +61,12 @@ BOTH: dict[str, Any] = {"outputs": SECRET["outputs"] + CONFIG_MAP["outputs"]}
 OUTPUTS = {"Secret": SECRET, "ConfigMap": CONFIG_MAP, "both": BOTH}
 
 
-async def no_cloud(request: GrantRequest, material: Material) -> Grant:
+async def no_cloud(request: TokenRequest, material: KeyMaterial) -> Token:
     raise AssertionError("nothing is minted here")
 
 
-def new_broker(now: float = NOW, told: list[frozenset[Hashable]] | None = None) -> Broker:
-    return Broker(
+def new_manager(now: float = NOW, told: list[frozenset[Hashable]] | None = None) -> TokenManager:
+    return TokenManager(
         grant=no_cloud,
         digest=DIGESTER.request,
         margins=MARGINS,
@@ -78,18 +78,18 @@ def new_broker(now: float = NOW, told: list[frozenset[Hashable]] | None = None) 
 
 def taken_up(
     *bodies: tuple[str, dict[str, Any]], now: float = NOW, digester: Digester = DIGESTER
-) -> tuple[Memory, Broker]:
-    """A fresh memory and broker after these outputs were listed."""
-    memory, broker = Memory(), new_broker(now)
+) -> tuple[State, TokenManager]:
+    """A fresh memory and tokens after these outputs were listed."""
+    state, tokens = State(), new_manager(now)
     for kind, body in bodies:
         take_up(
-            output_record(kind, body, digester), body["data"],
-            owner=OWNER, memory=memory, broker=broker,
+            parse_output(kind, body, digester), body["data"],
+            owner=OWNER, state=state, tokens=tokens,
         )  # fmt: skip
-    return memory, broker
+    return state, tokens
 
 
-def desired(record: OptionsRecord, placed: list[Placed]) -> list[DesiredOutput]:
+def desired(record: OptionsObject, placed: list[IndexPlan]) -> list[DesiredOutput]:
     made, problem = desired_outputs(record, placed, DIGESTER)
     assert problem is None
     return made
@@ -100,19 +100,19 @@ def bodies_of(made: list[DesiredOutput]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def placed_after(
-    record: OptionsRecord,
-    memory: Memory,
-    broker: Broker,
+    record: OptionsObject,
+    state: State,
+    tokens: TokenManager,
     indexes: Mapping[str, dict[str, Any]],
-    records: list[IndexRecord],
+    records: list[IndexObject],
     now: float = NOW,
-) -> list[Placed]:
+) -> list[IndexPlan]:
     """The places of a first pass after a start: only seeded logins have an answer."""
     assert record.spec is not None
     with_credentials = any(one.kind == "Secret" for one in record.spec.outputs_of("uv-config"))
 
-    def lease(request: GrantRequest | None) -> Lease:
-        found = broker.lease(DIGESTER.request(request)) if request else None
+    def lease(request: TokenRequest | None) -> TokenState:
+        found = tokens.lease(DIGESTER.request(request)) if request else None
         return found if found is not None else lease_of(pending_since=now)
 
     views = []
@@ -129,8 +129,8 @@ def placed_after(
         views.append(view(one, with_credentials=with_credentials, now=now, **how))
     return placed_of(
         *views,
-        served=memory.served[OWNER],
-        allotted=memory.names_of(record),
+        served=state.served[OWNER],
+        assigned=state.names_of(record),
         with_credentials=with_credentials,
         now=now,
     )
@@ -224,10 +224,10 @@ def restart_is_quiet(cases: Mapping[str, Case], spec: dict[str, Any]) -> None:
     ]
     names = {one.record.uid: one.name for one in first if one.name is not None}
     second = placed_of(
-        *after, served=served_after(first), allotted=names, with_credentials=with_credentials
+        *after, served=served_after(first), assigned=names, with_credentials=with_credentials
     )
     made = desired(record, second)
-    memory, broker = taken_up(*bodies_of(made))
+    state, tokens = taken_up(*bodies_of(made))
 
     status = {
         "indexes": [
@@ -236,10 +236,10 @@ def restart_is_quiet(cases: Mapping[str, Case], spec: dict[str, Any]) -> None:
     }
     record = options(spec=spec, status=status)
     how = {name: one.after for name, one in cases.items()}
-    third = placed_after(record, memory, broker, how, records)
+    third = placed_after(record, state, tokens, how, records)
     for wanted, was in zip(desired(record, third), made, strict=True):
         assert wanted.annotations == was.annotations
-        assert wanted.is_met_by(output_record(was.ref.kind, stored(was), DIGESTER))
+        assert wanted.is_met_by(parse_output(was.ref.kind, stored(was), DIGESTER))
     assert [one.problem for one in third] == [one.problem for one in second]
     assert [one.expires_at for one in third] == [one.expires_at for one in second]
 
@@ -259,8 +259,8 @@ def test_a_second_restart_is_as_quiet_as_the_first() -> None:
     one = index(spec=source("preauthenticated"))
     made = desired(record, placed_of(view(one, with_credentials=False), with_credentials=False))
     for _ in range(3):
-        memory, broker = taken_up(*bodies_of(made))
-        placed = placed_after(record, memory, broker, {"acme": GONE}, [one])
+        state, tokens = taken_up(*bodies_of(made))
+        placed = placed_after(record, state, tokens, {"acme": GONE}, [one])
         again = desired(record, placed)
         assert [x.annotations for x in again] == [x.annotations for x in made]
         made = again
@@ -276,13 +276,13 @@ def written(*kinds: str, spec: dict[str, Any] = SECRET) -> list[tuple[str, dict[
 
 def test_tokens_and_endpoints_are_seeded() -> None:
     ((_, body),) = written("codeArtifact")
-    _, broker = taken_up(("Secret", body))
+    _, tokens = taken_up(("Secret", body))
     login = login_of(facts_of(index("codeartifact", source("codeArtifact"))), DIGESTER)
     assert login.token is not None and login.endpoint is not None
 
-    token = broker.lease(DIGESTER.request(login.token))
+    token = tokens.lease(DIGESTER.request(login.token))
     assert token is not None and token.grant == grant()
-    endpoint = broker.lease(DIGESTER.request(login.endpoint))
+    endpoint = tokens.lease(DIGESTER.request(login.endpoint))
     assert endpoint is not None and endpoint.grant == endpoint_grant()
 
 
@@ -293,10 +293,10 @@ def edit_file(body: dict[str, Any]) -> None:
 
 def edit_times(body: dict[str, Any]) -> None:
     annotations = body["metadata"]["annotations"]
-    content = json.loads(annotations[SERVED_ANNOTATION])
+    content = json.loads(annotations[CHECKPOINT_ANNOTATION])
     for times in content["grants"].values():
         times[1] += 10**6
-    annotations[SERVED_ANNOTATION] = json.dumps(content)
+    annotations[CHECKPOINT_ANNOTATION] = json.dumps(content)
 
 
 FORGERIES: dict[str, Any] = {
@@ -307,7 +307,7 @@ FORGERIES: dict[str, Any] = {
         {CONTENT_DIGEST_ANNOTATION: "x" * 22}
     ),
     "no digest": lambda body: body["metadata"]["annotations"].pop(CONTENT_DIGEST_ANNOTATION),
-    "no trace": lambda body: body["metadata"]["annotations"].pop(SERVED_ANNOTATION),
+    "no trace": lambda body: body["metadata"]["annotations"].pop(CHECKPOINT_ANNOTATION),
     "another name": lambda body: body["metadata"].update(name="copy"),
     "another namespace": lambda body: body["metadata"].update(namespace="elsewhere"),
 }
@@ -316,57 +316,57 @@ FORGERIES: dict[str, Any] = {
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_nothing_is_taken_up_from_what_is_not_wholly_ours(forgery: str) -> None:
     ((_, body),) = written("googleArtifactRegistry", "preauthenticated")
-    memory, _ = taken_up(("Secret", body))
-    assert memory.served[OWNER]
+    state, _ = taken_up(("Secret", body))
+    assert state.served[OWNER]
 
     FORGERIES[forgery](body)
-    memory, broker = taken_up(("Secret", body))
-    assert not memory.served[OWNER]
-    assert not broker._logins
+    state, tokens = taken_up(("Secret", body))
+    assert not state.served[OWNER]
+    assert not tokens._logins
 
 
 def test_another_kind_has_another_digest() -> None:
     ((_, body),) = written("anonymous", spec=CONFIG_MAP)
-    memory, _ = taken_up(("Secret", body))
-    assert not memory.served[OWNER]
+    state, _ = taken_up(("Secret", body))
+    assert not state.served[OWNER]
 
 
 def test_another_key_of_the_digests_means_a_fresh_start() -> None:
     ((_, body),) = written("basicAuth")
-    memory, _ = taken_up(("Secret", body), digester=Digester(b"x" * 32))
-    assert not memory.served[OWNER]
+    state, _ = taken_up(("Secret", body), digester=Digester(b"x" * 32))
+    assert not state.served[OWNER]
 
 
 @pytest.mark.parametrize("trace", ["[]", "{}", '{"indexes": []}', '{"indexes": {"a": {}}}', "x"])
 def test_a_trace_of_another_version_is_ignored(trace: str) -> None:
     ((_, body),) = written("anonymous")
     metadata = body["metadata"]
-    metadata["annotations"][SERVED_ANNOTATION] = trace
-    digest = output_record("Secret", body, DIGESTER).digest
+    metadata["annotations"][CHECKPOINT_ANNOTATION] = trace
+    digest = parse_output("Secret", body, DIGESTER).digest
     metadata["annotations"][CONTENT_DIGEST_ANNOTATION] = digest
-    memory, _ = taken_up(("Secret", body))
-    assert not memory.served[OWNER]
+    state, _ = taken_up(("Secret", body))
+    assert not state.served[OWNER]
 
 
 def test_annotations_for_people_are_not_believed() -> None:
     ((_, body),) = written("googleArtifactRegistry")
     body["metadata"]["annotations"][EXPIRES_AT_ANNOTATION] = "2099-01-01T00:00:00Z"
-    memory, _ = taken_up(("Secret", body))
-    (served,) = memory.served[OWNER].values()
+    state, _ = taken_up(("Secret", body))
+    (served,) = state.served[OWNER].values()
     assert served.expires_at == NOW + 12 * HOUR
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_a_secrets_entry_comes_before_a_config_maps(order: tuple[int, int]) -> None:
     bodies = written("basicAuth", spec=BOTH)
-    memory, _ = taken_up(*(bodies[n] for n in order))
-    (served,) = memory.served[OWNER].values()
+    state, _ = taken_up(*(bodies[n] for n in order))
+    (served,) = state.served[OWNER].values()
     assert not served.bare and served.entry.credential is not None
 
 
 def test_a_config_map_gives_a_bare_entry_without_any_token() -> None:
-    memory, _ = taken_up(*written("googleArtifactRegistry", spec=CONFIG_MAP))
-    (served,) = memory.served[OWNER].values()
+    state, _ = taken_up(*written("googleArtifactRegistry", spec=CONFIG_MAP))
+    (served,) = state.served[OWNER].values()
     assert served.bare and served.token is None and served.expires_at is None
 
 
@@ -374,7 +374,7 @@ def test_a_config_map_gives_a_bare_entry_without_any_token() -> None:
 def test_an_old_token_is_not_given_the_times_of_its_successor(order: str) -> None:
     # Two indexes share a login; the suspended one still holds the token of yesterday.
     old = lease_of(grant("token-1", life=HOUR))
-    new = lease_of(grant("token-2", minted_at=NOW + 1800))
+    new = lease_of(grant("token-2", issued_at=NOW + 1800))
     names = order.split("-")
     kept, fresh = (
         source("googleArtifactRegistry"),
@@ -386,31 +386,31 @@ def test_an_old_token_is_not_given_the_times_of_its_successor(order: str) -> Non
         view(index(names[1], fresh), token=new),
         served=served_after(first),
     )
-    memory, broker = taken_up(*bodies_of(desired(options(spec=SECRET), second)))
+    state, tokens = taken_up(*bodies_of(desired(options(spec=SECRET), second)))
 
-    held = memory.served[OWNER]
+    held = state.served[OWNER]
     assert held[f"uid-of-{names[0]}"].expires_at == NOW + HOUR
     assert held[f"uid-of-{names[1]}"].expires_at == NOW + 1800 + 12 * HOUR
     login = login_of(facts_of(index(spec=kept)), DIGESTER)
-    lease = broker.lease(DIGESTER.request(login.token)) if login.token else None
-    assert lease is not None and lease.grant == grant("token-2", minted_at=NOW + 1800)
+    lease = tokens.lease(DIGESTER.request(login.token)) if login.token else None
+    assert lease is not None and lease.grant == grant("token-2", issued_at=NOW + 1800)
 
 
 def test_the_owner_is_told_of_the_withdrawal_of_a_seeded_token() -> None:
     ((_, body),) = written("googleArtifactRegistry")
     told: list[frozenset[Hashable]] = []
     clock = [float(NOW)]
-    broker = Broker(
+    tokens = TokenManager(
         grant=no_cloud, digest=DIGESTER.request, margins=MARGINS, now=lambda: clock[0],
         on_change=told.append, rng=Random(1),
     )  # fmt: skip
     take_up(
-        output_record("Secret", body, DIGESTER), body["data"],
-        owner=OWNER, memory=Memory(), broker=broker,
+        parse_output("Secret", body, DIGESTER), body["data"],
+        owner=OWNER, state=State(), tokens=tokens,
     )  # fmt: skip
     told.clear()
     clock[0] += 12 * HOUR - 155
-    broker._process_due(clock[0])
+    tokens._process_due(clock[0])
     assert told == [frozenset({OWNER})]
 
 
@@ -418,7 +418,7 @@ def test_the_owner_is_told_of_the_withdrawal_of_a_seeded_token() -> None:
 
 
 def test_names_after_a_start_are_those_of_the_status_and_the_outputs() -> None:
-    memory, _ = taken_up(*written("basicAuth", "anonymous"))
+    state, _ = taken_up(*written("basicAuth", "anonymous"))
     status = {
         "indexes": [
             # The output was written after this status, so it knows better.
@@ -427,7 +427,7 @@ def test_names_after_a_start_are_those_of_the_status_and_the_outputs() -> None:
             {"uid": "uid-of-unnamed"},
         ]
     }
-    assert memory.names_of(options(status=status)) == {
+    assert state.names_of(options(status=status)) == {
         "uid-of-basicauth": "basic",
         "uid-of-anonymous": "open",
         "uid-of-blocked": "blocked",
@@ -435,98 +435,98 @@ def test_names_after_a_start_are_those_of_the_status_and_the_outputs() -> None:
 
 
 def test_names_are_read_from_the_status_only_once() -> None:
-    memory = Memory()
+    state = State()
     placed = placed_of(view(index("a")))
-    memory.keep_names(OWNER, placed)
+    state.keep_names(OWNER, placed)
     edited = options(status={"indexes": [{"uid": "uid-of-a", "name": "edited"}]})
-    assert memory.names_of(edited) == {"uid-of-a": "open"}
+    assert state.names_of(edited) == {"uid-of-a": "open"}
 
 
 def test_a_name_that_is_only_a_stand_in_is_not_kept() -> None:
-    memory = Memory()
-    memory.keep_names(OWNER, placed_of(view(index(spec=source("preauthenticated")), missing=True)))
-    assert memory.names_of(options()) == {}
+    state = State()
+    state.keep_names(OWNER, placed_of(view(index(spec=source("preauthenticated")), missing=True)))
+    assert state.names_of(options()) == {}
 
 
 def test_names_outlive_a_selection_that_is_empty_for_a_while() -> None:
     # The outputs stay, so the pods go on under these names; a restart would read them there.
-    memory = Memory()
+    state = State()
     placed = placed_of(view(index("a")))
-    memory.keep_names(OWNER, placed)
-    memory.keep_served(OWNER, placed)
-    memory.keep_names(OWNER, ())
-    assert memory.names_of(options()) == {"uid-of-a": "open"}
+    state.keep_names(OWNER, placed)
+    state.keep_served(OWNER, placed)
+    state.keep_names(OWNER, ())
+    assert state.names_of(options()) == {"uid-of-a": "open"}
 
 
 # -- placements
 
 
 def test_every_index_that_came_or_went_is_concerned() -> None:
-    memory = Memory()
+    state = State()
     a, b = placed_of(view(index("a")), view(index("b")))
-    assert memory.keep_placements(OWNER, [a]) == {a.record.ref}
-    assert memory.keep_placements(OWNER, [b]) == {a.record.ref, b.record.ref}
-    assert set(memory.placements[OWNER]) == {b.record.ref}
+    assert state.keep_placements(OWNER, [a]) == {a.record.ref}
+    assert state.keep_placements(OWNER, [b]) == {a.record.ref, b.record.ref}
+    assert set(state.placements[OWNER]) == {b.record.ref}
 
 
 def test_an_index_whose_place_has_not_changed_is_not_concerned() -> None:
-    memory = Memory()
+    state = State()
     before = placed_of(view(index("a")), view(index("b")))
-    memory.keep_placements(OWNER, before)
+    state.keep_placements(OWNER, before)
     a, b = replace(before[0]), replace(before[1], fresh_as_of=NOW)
-    assert memory.keep_placements(OWNER, [a, b]) == {b.record.ref}
+    assert state.keep_placements(OWNER, [a, b]) == {b.record.ref}
 
 
 def test_a_place_keeps_the_record_that_its_status_was_written_to() -> None:
-    memory, other = Memory(), ObjectRef(NAMESPACE, "other")
+    state, other = State(), ObjectRef(NAMESPACE, "other")
     (one,) = placed_of(view(index("a")))
-    memory.keep_placements(OWNER, [one])
+    state.keep_placements(OWNER, [one])
     written = replace(one.record, resource_version=99, status=b"written")
-    memory.keep_record(written, [OWNER, other])
-    assert memory.placements[OWNER][one.record.ref].record is written
+    state.keep_record(written, [OWNER, other])
+    assert state.placements[OWNER][one.record.ref].record is written
     edited = replace(written, generation=written.generation + 1)
-    memory.keep_record(edited, [OWNER])
-    assert memory.placements[OWNER][one.record.ref].record is written
+    state.keep_record(edited, [OWNER])
+    assert state.placements[OWNER][one.record.ref].record is written
 
 
 def test_an_index_has_a_place_in_each_of_its_options() -> None:
-    memory, other = Memory(), ObjectRef(NAMESPACE, "other")
+    state, other = State(), ObjectRef(NAMESPACE, "other")
     (one,) = placed_of(view(index("a")))
-    memory.keep_placements(OWNER, [one])
-    memory.keep_placements(other, [one])
-    memory.forget_options(OWNER)
-    assert set(memory.placements) == {other}
-    memory.forget_options(other)
-    assert memory.placements == {}
+    state.keep_placements(OWNER, [one])
+    state.keep_placements(other, [one])
+    state.forget_options(OWNER)
+    assert set(state.placements) == {other}
+    state.forget_options(other)
+    assert state.placements == {}
 
 
 def test_what_is_forgotten_leaves_nothing_behind() -> None:
-    memory = Memory()
+    state = State()
     placed = placed_of(view(index("a", source("basicAuth")), missing=True), view(index("b")))
-    memory.missing_since["uid-of-a"] = NOW
-    memory.names_of(options())
-    memory.keep_placements(OWNER, placed)
-    memory.keep_served(OWNER, placed)
+    state.missing_since["uid-of-a"] = NOW
+    state.names_of(options())
+    state.keep_placements(OWNER, placed)
+    state.keep_served(OWNER, placed)
     for one in placed:
-        memory.forget_index(one.record.ref)
-    memory.forget_options(OWNER)
-    assert memory == Memory()
+        state.forget_index(one.record.ref)
+    state.forget_options(OWNER)
+    assert state == State()
 
 
 def test_an_index_that_left_the_selection_is_not_missing_its_secret_any_more() -> None:
-    memory = Memory()
-    memory.missing_since["uid-of-a"] = NOW
+    state = State()
+    state.missing_since["uid-of-a"] = NOW
     placed = placed_of(view(index("a", source("basicAuth")), missing=True))
-    memory.keep_placements(OWNER, placed)
-    memory.keep_placements(OWNER, ())
-    assert memory.missing_since == {}
+    state.keep_placements(OWNER, placed)
+    state.keep_placements(OWNER, ())
+    assert state.missing_since == {}
 
 
 def test_what_is_not_served_is_not_kept() -> None:
-    memory = Memory()
+    state = State()
     placed = placed_of(view(index("a", source("basicAuth")), missing=True), view(index("b")))
-    memory.keep_served(OWNER, placed)
-    assert set(memory.served[OWNER]) == {"uid-of-b"}
+    state.keep_served(OWNER, placed)
+    assert set(state.served[OWNER]) == {"uid-of-b"}
 
 
 def test_the_owner_of_an_output_is_its_mark_where_there_is_no_reference() -> None:

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 
 from artifact_index.api.constants import ARTIFACT_INDEX_KIND
-from artifact_index.credentials.tokens.token_state import HeldLogin
+from artifact_index.credentials.tokens.token_state import HeldToken
 from artifact_index.metrics.catalogue import CATALOGUE, LABELS, PREFIX
 from artifact_index.metrics.counters import Counters
 from artifact_index.metrics.exposition import Exposition
@@ -36,7 +36,7 @@ async def test_a_scrape_and_the_catalogue_name_the_same_metrics() -> None:
     counters.api_request(verb="get", resource="secrets", subresource="", code=200, seconds=1)
     counters.reconciled(kind=ARTIFACT_INDEX_KIND, result="ok", seconds=1)
     conditions = [condition("Ready", "False", "A"), condition("Stalled", "True", "A")]
-    login = HeldLogin(code_artifact(SECRET), EXPIRY, EXPIRY)
+    login = HeldToken(code_artifact(SECRET), EXPIRY, EXPIRY)
     snapshot = state(
         indexes=[index("a", status={"conditions": conditions})],
         options=[options()],
@@ -84,7 +84,7 @@ async def test_the_text_is_written_beside_the_event_loop_from_a_state_taken_on_i
         threads["state"] = threading.get_ident()
         return state(logins=Logins())
 
-    class Logins(list[HeldLogin]):
+    class Logins(list[HeldToken]):
         def __iter__(self) -> Any:
             threads["text"] = threading.get_ident()
             return super().__iter__()
@@ -97,7 +97,7 @@ async def test_scrapes_at_once_take_their_turns() -> None:
     two_at_once = threading.Barrier(2)
     met: list[bool] = []
 
-    class Logins(list[HeldLogin]):
+    class Logins(list[HeldToken]):
         def __iter__(self) -> Any:
             try:
                 two_at_once.wait(timeout=0.1)

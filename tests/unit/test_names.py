@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_index.formats.names import (
-    Allotment,
-    Candidate,
+    NameAssignment,
+    NameRequest,
     NameTaken,
-    allot_names,
+    assign_names,
     environment_form,
 )
 
 pytestmark = pytest.mark.unit
 
-Answers = dict[str, Allotment | NameTaken]
+Answers = dict[str, NameAssignment | NameTaken]
 
 
 def candidate(
@@ -27,28 +27,28 @@ def candidate(
     day: int = 1,
     host: str | None = "x.example",
     explicit: str | None = None,
-    allotted: str | None = None,
-) -> Candidate:
-    return Candidate(
+    assigned: str | None = None,
+) -> NameRequest:
+    return NameRequest(
         uid=f"uid-{object_name}",
         object_name=object_name,
         created=f"2024-01-{day:02}T00:00:00Z",
         explicit_name=explicit,
         host=host,
-        allotted_name=allotted,
+        assigned_name=assigned,
     )
 
 
-def names(*candidates: Candidate, public: str | None = "pypi") -> dict[str, str]:
+def names(*candidates: NameRequest, public: str | None = "pypi") -> dict[str, str]:
     """Object name -> name; what was refused has `!` and the holder."""
-    answers = allot_names(candidates, public_name=public)
+    answers = assign_names(candidates, public_name=public)
     return {c.object_name: _shown(answers[c.uid]) for c in candidates}
 
 
-def _shown(answer: Allotment | NameTaken) -> str:
+def _shown(answer: NameAssignment | NameTaken) -> str:
     if isinstance(answer, NameTaken):
         return f"!{answer.holder}"
-    return answer.name if answer.allotted else f"({answer.name})"
+    return answer.name if answer.assigned else f"({answer.name})"
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_objects_of_one_moment_are_numbered_by_name() -> None:
 
 
 def test_neither_a_third_index_nor_the_deletion_of_the_first_renames_anybody() -> None:
-    first = candidate("first", day=2, allotted="x")
-    second = candidate("second", day=3, allotted="x-2")
+    first = candidate("first", day=2, assigned="x")
+    second = candidate("second", day=3, assigned="x-2")
     older = candidate("relabelled", day=1)
 
     assert names(first, second, older) == {"first": "x", "second": "x-2", "relabelled": "x-3"}
@@ -111,16 +111,16 @@ def test_neither_a_third_index_nor_the_deletion_of_the_first_renames_anybody() -
 
 
 def test_an_allotted_name_outlives_a_change_of_the_url() -> None:
-    assert names(candidate("one", host="new.example", allotted="old")) == {"one": "old"}
-    assert names(candidate("one", host=None, allotted="old")) == {"one": "old"}
+    assert names(candidate("one", host="new.example", assigned="old")) == {"one": "old"}
+    assert names(candidate("one", host=None, assigned="old")) == {"one": "old"}
 
 
 def test_an_allotted_name_outlives_the_removal_of_the_explicit_one() -> None:
-    assert names(candidate("one", allotted="pinned")) == {"one": "pinned"}
+    assert names(candidate("one", assigned="pinned")) == {"one": "pinned"}
 
 
 def test_an_edited_explicit_name_replaces_the_allotted_one_and_frees_it() -> None:
-    assert names(candidate("one", explicit="new", allotted="x"), candidate("two", day=2)) == {
+    assert names(candidate("one", explicit="new", assigned="x"), candidate("two", day=2)) == {
         "one": "new",
         "two": "x",
     }
@@ -128,7 +128,7 @@ def test_an_edited_explicit_name_replaces_the_allotted_one_and_frees_it() -> Non
 
 def test_two_objects_can_swap_their_explicit_names() -> None:
     assert names(
-        candidate("one", explicit="b", allotted="a"), candidate("two", explicit="a", allotted="b")
+        candidate("one", explicit="b", assigned="a"), candidate("two", explicit="a", assigned="b")
     ) == {"one": "b", "two": "a"}
 
 
@@ -143,7 +143,7 @@ def test_of_two_explicit_names_the_younger_object_is_refused() -> None:
 def test_an_explicit_name_that_is_allotted_already_is_refused_even_to_an_older_object(
     explicit_of_holder: str | None,
 ) -> None:
-    holder = candidate("holder", day=9, explicit=explicit_of_holder, allotted="a")
+    holder = candidate("holder", day=9, explicit=explicit_of_holder, assigned="a")
 
     assert names(candidate("older", explicit="a"), holder) == {"older": "!holder", "holder": "a"}
 
@@ -180,8 +180,8 @@ def test_the_public_index_keeps_its_name() -> None:
 
 
 def test_a_derived_name_that_the_public_index_was_given_later_is_allotted_anew() -> None:
-    assert names(candidate("one", allotted="mirror"), public="mirror") == {"one": "x"}
-    assert names(candidate("one", explicit="mirror", allotted="mirror"), public="mirror") == {
+    assert names(candidate("one", assigned="mirror"), public="mirror") == {"one": "x"}
+    assert names(candidate("one", explicit="mirror", assigned="mirror"), public="mirror") == {
         "one": "!None"
     }
 
@@ -194,11 +194,11 @@ def test_without_a_host_the_object_s_name_stands_in_and_holds_nobody_up() -> Non
 
 def test_a_status_that_was_tampered_with_is_not_believed() -> None:
     for forged in ("", "Not A Name", 'x"\n[[index]]', "-x", "a" * 64, "é"):
-        assert names(candidate("one", allotted=forged)) == {"one": "x"}
+        assert names(candidate("one", assigned=forged)) == {"one": "x"}
 
 
 def test_of_two_that_claim_one_allotted_name_the_older_has_it() -> None:
-    assert names(candidate("young", day=2, allotted="same"), candidate("old", allotted="same")) == {
+    assert names(candidate("young", day=2, assigned="same"), candidate("old", assigned="same")) == {
         "old": "same",
         "young": "x",
     }
@@ -239,35 +239,35 @@ POOL = st.lists(st.tuples(st.integers(1, 3), HOSTS, EXPLICIT), min_size=1, max_s
 PUBLIC = st.sampled_from([None, "pypi", "x"])
 
 
-def _remember(candidates: list[Candidate], answers: Answers) -> list[Candidate]:
+def _remember(candidates: list[NameRequest], answers: Answers) -> list[NameRequest]:
     """What the caller does between two passes."""
     remembered = []
     for each in candidates:
         answer = answers.get(each.uid)
-        allotted = answer.name if isinstance(answer, Allotment) and answer.allotted else None
-        remembered.append(replace(each, allotted_name=allotted))
+        assigned = answer.name if isinstance(answer, NameAssignment) and answer.assigned else None
+        remembered.append(replace(each, assigned_name=assigned))
     return remembered
 
 
 @given(pool=POOL, public=PUBLIC, data=st.data())
 def test_coming_and_going_of_others_never_renames_an_index(
-    pool: list[Candidate], public: str | None, data: st.DataObject
+    pool: list[NameRequest], public: str | None, data: st.DataObject
 ) -> None:
     known: dict[str, str] = {}
     answers: Answers = {}
     for _ in range(4):
         selected = data.draw(st.lists(st.sampled_from(pool), unique=True))
-        answers = allot_names(_remember(selected, answers), public_name=public)
+        answers = assign_names(_remember(selected, answers), public_name=public)
         present = {c.uid for c in selected}
         for uid, answer in answers.items():
-            if isinstance(answer, Allotment) and answer.allotted:
+            if isinstance(answer, NameAssignment) and answer.assigned:
                 assert known.get(uid, answer.name) == answer.name
             else:
                 assert uid not in known
         known = {
             uid: answer.name
             for uid, answer in answers.items()
-            if uid in present and isinstance(answer, Allotment) and answer.allotted
+            if uid in present and isinstance(answer, NameAssignment) and answer.assigned
         }
 
 
@@ -277,24 +277,24 @@ def test_coming_and_going_of_others_never_renames_an_index(
     forged=st.lists(st.none() | st.sampled_from(["x", "x-2", "!", "pypi"])),
 )
 def test_names_are_unique_legal_and_independent_of_the_order_of_the_input(
-    pool: list[Candidate], public: str | None, forged: list[str | None]
+    pool: list[NameRequest], public: str | None, forged: list[str | None]
 ) -> None:
     pool = [
-        replace(each, allotted_name=forged[i] if i < len(forged) else None)
+        replace(each, assigned_name=forged[i] if i < len(forged) else None)
         for i, each in enumerate(pool)
     ]
 
-    answers = allot_names(pool, public_name=public)
+    answers = assign_names(pool, public_name=public)
 
     assert answers.keys() == {each.uid for each in pool}
-    given_names = [a.name for a in answers.values() if isinstance(a, Allotment)]
+    given_names = [a.name for a in answers.values() if isinstance(a, NameAssignment)]
     forms = [environment_form(name) for name in given_names]
     forms += [environment_form(public)] if public is not None else []
     assert len(set(forms)) == len(forms)
     for name in given_names:
         assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name)
     shuffled = random.Random(len(pool)).sample(pool, len(pool))
-    assert allot_names(shuffled, public_name=public) == answers
+    assert assign_names(shuffled, public_name=public) == answers
     for each in pool:  # nobody is refused but for an explicit name that somebody else has
         answer = answers[each.uid]
         if isinstance(answer, NameTaken):
@@ -307,8 +307,8 @@ def test_names_are_unique_legal_and_independent_of_the_order_of_the_input(
     host=st.none() | st.text(max_size=80),
 )
 def test_any_host_and_object_name_give_a_legal_name(object_name: str, host: str | None) -> None:
-    (answer,) = allot_names([candidate(object_name, host=host)], public_name=None).values()
+    (answer,) = assign_names([candidate(object_name, host=host)], public_name=None).values()
 
-    assert isinstance(answer, Allotment)
+    assert isinstance(answer, NameAssignment)
     assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", answer.name)
-    assert answer.allotted is (host is not None)
+    assert answer.assigned is (host is not None)

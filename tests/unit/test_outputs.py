@@ -11,17 +11,17 @@ import pytest
 
 from artifact_index.api.constants import (
     ADOPT_ANNOTATION,
+    CHECKPOINT_ANNOTATION,
     CONTENT_DIGEST_ANNOTATION,
     EXPIRES_AT_ANNOTATION,
     OWNER_ANNOTATION,
     OWNER_UID_ANNOTATION,
     REFRESH_AT_ANNOTATION,
-    SERVED_ANNOTATION,
 )
 from artifact_index.formats import registry as formats_module
 from artifact_index.formats.document import PublicContent, SensitiveContent
-from artifact_index.reconcile.cache.objects import OutputRecord, output_record
-from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.reconcile.cache.objects import OutputObject, parse_output
+from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
     LARGEST_ANNOTATIONS,
     LARGEST_OUTPUT,
@@ -58,19 +58,19 @@ BOTH = {"outputs": [{"kind": "Secret", "name": "s"}, {"kind": "ConfigMap", "name
 
 
 def desired(
-    *placed: Placed, spec: dict[str, Any] | None = None, digester: Any = DIGESTER
+    *placed: IndexPlan, spec: dict[str, Any] | None = None, digester: Any = DIGESTER
 ) -> list[DesiredOutput]:
     made, problem = desired_outputs(options(spec=spec), placed, digester)
     assert problem is None
     return made
 
 
-def one_of(*placed: Placed, **how: Any) -> DesiredOutput:
+def one_of(*placed: IndexPlan, **how: Any) -> DesiredOutput:
     (made,) = desired(*placed, **how)
     return made
 
 
-def all_places() -> list[Placed]:
+def all_places() -> list[IndexPlan]:
     """An index of every kind, each with its login."""
     return placed_of(*(view(index(kind.lower(), source(kind))) for kind in SOURCES))
 
@@ -250,14 +250,14 @@ def test_what_was_written_needs_no_write(policy: str) -> None:
         assert made.is_met_by(stored_record(made))
 
 
-def drifted(made: DesiredOutput, **metadata: Any) -> OutputRecord:
+def drifted(made: DesiredOutput, **metadata: Any) -> OutputObject:
     body = stored(made)
     body["metadata"] |= metadata
-    return output_record(made.ref.kind, body, DIGESTER)
+    return parse_output(made.ref.kind, body, DIGESTER)
 
 
-def with_data(made: DesiredOutput, data: dict[str, str]) -> OutputRecord:
-    return output_record(made.ref.kind, {**stored(made), "data": data}, DIGESTER)
+def with_data(made: DesiredOutput, data: dict[str, str]) -> OutputObject:
+    return parse_output(made.ref.kind, {**stored(made), "data": data}, DIGESTER)
 
 
 @pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
@@ -308,12 +308,12 @@ def test_a_patch_makes_any_object_what_it_ought_to_be(kind: str, policy: str) ->
     body["data"] |= {"netrc": "eA==", "other": "eA=="}
     if kind == "ConfigMap":
         body["binaryData"] = {"blob": "eA=="}
-    existing = output_record(kind, body, DIGESTER)
+    existing = parse_output(kind, body, DIGESTER)
 
     patched = merge_patched(body, made.patch(existing))
 
     assert patched["data"] == made.data and not patched.get("binaryData")
-    assert made.is_met_by(output_record(kind, patched, DIGESTER))
+    assert made.is_met_by(parse_output(kind, patched, DIGESTER))
     assert EXPIRES_AT_ANNOTATION not in patched["metadata"]["annotations"]
     assert patched["metadata"]["annotations"]["team"] == "a"
     assert patched["metadata"]["labels"]["team"] == "a"
@@ -336,13 +336,13 @@ def test_a_released_output_is_an_ordinary_object() -> None:
 
 
 def served_annotation_of(made: DesiredOutput) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(made.annotations[SERVED_ANNOTATION])
+    content: dict[str, Any] = json.loads(made.annotations[CHECKPOINT_ANNOTATION])
     return content
 
 
 def test_tokens_of_one_login_with_different_times_are_told_apart() -> None:
     # A suspended index keeps the token that it had; its neighbour has been refreshed since.
-    old, new = lease_of(grant("token-1")), lease_of(grant("token-2", minted_at=NOW + HOUR))
+    old, new = lease_of(grant("token-1")), lease_of(grant("token-2", issued_at=NOW + HOUR))
     before = placed_of(view(index("a", source("googleArtifactRegistry")), token=old))
     served = {one.record.uid: one.served for one in before if one.served}
     later = [

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from artifact_index.reconcile.cache.objects import AccountRecord, AccountRefused
+from artifact_index.reconcile.cache.objects import RefusedServiceAccount, SourceServiceAccount
 from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
@@ -130,12 +130,12 @@ def test_a_host_in_a_secret_and_a_public_mirror_are_bound_too() -> None:
 @pytest.mark.parametrize(
     ("account", "reference", "reason", "words"),
     [
-        (AccountRecord("u", ROLE, None), {}, None, ()),
-        (AccountRecord("u", None, None), {"roleARN": ROLE}, None, ()),
-        (AccountRecord("u", None, None), {}, "InvalidSpec", ("is not set", "roleARN")),
-        (AccountRecord("u", "nonsense", None), {}, "InvalidSpec", ("is no ARN", "roleARN")),
+        (SourceServiceAccount("u", ROLE, None), {}, None, ()),
+        (SourceServiceAccount("u", None, None), {"roleARN": ROLE}, None, ()),
+        (SourceServiceAccount("u", None, None), {}, "InvalidSpec", ("is not set", "roleARN")),
+        (SourceServiceAccount("u", "nonsense", None), {}, "InvalidSpec", ("is no ARN", "roleARN")),
         (None, {}, "ServiceAccountNotFound", ("'builder'", "does not exist")),
-        (AccountRefused(), {}, "TokenRequestDenied", ("serviceaccounts/token",)),
+        (RefusedServiceAccount(), {}, "TokenRequestDenied", ("serviceaccounts/token",)),
     ],
 )
 def test_a_service_account_has_to_be_there_readable_and_to_have_a_role(

@@ -7,9 +7,9 @@ import pytest
 
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.formats.uv_toml import sensitive_uv_toml
-from artifact_index.reconcile.cache.objects import IndexRecord
-from artifact_index.reconcile.plan.entries import Placed, place_vanished
-from artifact_index.reconcile.plan.fallback import Served, first_withdrawal
+from artifact_index.reconcile.cache.objects import IndexObject
+from artifact_index.reconcile.plan.entries import IndexPlan, plan_vanished
+from artifact_index.reconcile.plan.fallback import Published, first_withdrawal
 from artifact_index.reconcile.plan.outputs import document_of
 from support.reconcile_builders import (
     CANARY,
@@ -42,28 +42,30 @@ NO_CONSENT = replace(POLICY, operator_identity=False)
 SUSPENDED = {"suspend": True}
 
 
-def served_of(record: IndexRecord, **how: Any) -> dict[str, Served]:
+def served_of(record: IndexObject, **how: Any) -> dict[str, Published]:
     """What the outputs hold after one good pass."""
     return served_after(placed_of(view(record, **how)))
 
 
-def only(placed: list[Placed]) -> Placed:
+def only(placed: list[IndexPlan]) -> IndexPlan:
     (one,) = placed
     return one
 
 
-def again(record: IndexRecord, before: dict[str, Served], now: float = NOW, **how: Any) -> Placed:
+def again(
+    record: IndexObject, before: dict[str, Published], now: float = NOW, **how: Any
+) -> IndexPlan:
     """The place of the index at a later pass."""
     names = {uid: one.entry.name for uid, one in before.items()}
     seen = view(record, now=now, **how)
-    return only(placed_of(seen, served=before, allotted=names, now=now))
+    return only(placed_of(seen, served=before, assigned=names, now=now))
 
 
-def text_of(*placed: Placed) -> str:
+def text_of(*placed: IndexPlan) -> str:
     return sensitive_uv_toml(document_of(IndexOptionsSpec(), placed)).get_secret_value()
 
 
-def is_blocked(one: Placed) -> bool:
+def is_blocked(one: IndexPlan) -> bool:
     return one.entry is not None and one.entry.blocked and one.served is None
 
 
@@ -369,11 +371,11 @@ def test_an_index_without_login_is_blocked_or_left_out(mode: str, entries: int) 
 # -- names
 
 
-def named(placed: list[Placed]) -> dict[str, str | None]:
+def named(placed: list[IndexPlan]) -> dict[str, str | None]:
     return {one.record.ref.name: one.name for one in placed}
 
 
-def at(name: str, host: str, created: str) -> IndexRecord:
+def at(name: str, host: str, created: str) -> IndexObject:
     return index(name, source("anonymous", url=f"https://{host}.example/simple/"), created=created)
 
 
@@ -384,9 +386,9 @@ def test_neither_a_new_nor_a_deleted_nor_an_older_index_renames_another() -> Non
     assert named(placed) == {"b": "x", "c": "x-2"}
 
     names = {one.record.uid: one.name for one in placed if one.name}
-    joined = placed_of(view(older), view(first), view(second), allotted=names)
+    joined = placed_of(view(older), view(first), view(second), assigned=names)
     assert named(joined) == {"a": "x-3", "b": "x", "c": "x-2"}
-    left = placed_of(view(second), allotted=names)
+    left = placed_of(view(second), assigned=names)
     assert named(left) == {"c": "x-2"}
 
 
@@ -400,7 +402,7 @@ def test_a_name_is_allotted_only_once_the_host_is_known() -> None:
 
 def test_a_name_survives_that_the_host_is_unknown_for_a_while() -> None:
     record = index("obj", source("preauthenticated"))
-    later = placed_of(view(record, missing=True), allotted={record.uid: "whole"})
+    later = placed_of(view(record, missing=True), assigned={record.uid: "whole"})
     assert named(later) == {"obj": "whole"}
 
 
@@ -430,7 +432,7 @@ def test_a_name_conflict_with_the_public_index_names_it() -> None:
 
 
 def test_the_first_withdrawal_is_that_of_the_shortest_token() -> None:
-    def with_life(name: str, life: int) -> dict[str, Served]:
+    def with_life(name: str, life: int) -> dict[str, Published]:
         return served_of(index(name, source("codeArtifact")), token=lease_of(grant(life=life)))
 
     served = {**with_life("a", 12 * HOUR), **with_life("b", HOUR), **served_of(index("c"))}
@@ -443,7 +445,7 @@ def test_of_a_file_that_lost_its_indexes_tokens_go_and_static_logins_stay() -> N
         **served_of(index("minted", source("codeArtifact"))),
         **served_of(index("static", source("basicAuth"))),
     }
-    placed = place_vanished(NAMESPACE, served, MARGINS, NOW)
+    placed = plan_vanished(NAMESPACE, served, MARGINS, NOW)
     text = text_of(*placed)
     assert "token-1" not in text and CANARY in text
     assert "https://acme-111122223333.unavailable.invalid/" in text

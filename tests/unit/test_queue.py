@@ -24,7 +24,7 @@ class Half(random.Random):
 
 @pytest.fixture
 async def queue() -> WorkQueue:
-    return WorkQueue(urgency=lambda key: {A: 3.0, B: 1.0, C: 2.0}.get(key, 0.0), rng=Half())
+    return WorkQueue(priority=lambda key: {A: 3.0, B: 1.0, C: 2.0}.get(key, 0.0), rng=Half())
 
 
 def now() -> float:
@@ -61,7 +61,7 @@ async def test_a_key_is_busy_from_being_ready_until_it_is_done(queue: WorkQueue)
 
 
 async def test_of_equal_urgency_the_first_asked_for_comes_first() -> None:
-    queue = WorkQueue(urgency=lambda _: 0.0)
+    queue = WorkQueue(priority=lambda _: 0.0)
     for key in (C, A, B):
         queue.add(key, 0)
     assert await taken(queue) == [C, A, B]
@@ -145,7 +145,7 @@ async def test_a_delay_that_ends_during_the_work_comes_after_it(queue: WorkQueue
 
 
 async def test_many_workers_never_share_a_key() -> None:
-    queue = WorkQueue(urgency=lambda _: 0.0)
+    queue = WorkQueue(priority=lambda _: 0.0)
     keys = [options_key(ObjectRef("ns", str(n))) for n in range(5)]
     working: set[Key] = set()
     done: list[Key] = []
@@ -209,7 +209,7 @@ async def test_retries_back_off_to_two_minutes(queue: WorkQueue) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_the_wait_is_half_of_its_ceiling_at_least(seed: int) -> None:
-    queue = WorkQueue(urgency=lambda _: 0.0, rng=random.Random(seed))
+    queue = WorkQueue(priority=lambda _: 0.0, rng=random.Random(seed))
     for failures in range(10):
         ceiling = min(120.0, 0.5 * 2**failures)
         assert ceiling / 2 <= queue.retry(A) <= ceiling
@@ -241,7 +241,7 @@ async def test_news_do_not_wait_for_the_end_of_a_back_off(queue: WorkQueue) -> N
 
 async def test_urgency_is_asked_when_the_key_becomes_ready() -> None:
     urgencies = {A: 2.0, B: 1.0}
-    queue = WorkQueue(urgency=lambda key: urgencies[key])
+    queue = WorkQueue(priority=lambda key: urgencies[key])
     queue.add(A, 10)
     queue.add(B, 10)
     urgencies[A] = 0.0

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from artifact_index.formats.document import Credential, IndexEntry, PublicEntry, UvDocument
+from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
 from artifact_index.formats.readback import read_entries
 from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.rendering_strategies import DOCUMENTS
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 
 
 @given(DOCUMENTS)
-def test_rendering_what_was_read_gives_the_same_text(asked: UvDocument) -> None:
+def test_rendering_what_was_read_gives_the_same_text(asked: Document) -> None:
     text = sensitive_uv_toml(asked)
     verbatim = {e.name for e in asked.entries if e.verbatim_url is not None}
     public_name = asked.public.name if asked.public is not None else None
@@ -39,7 +39,7 @@ def test_a_blocked_entry_brings_no_login_back() -> None:
     blocked = IndexEntry(
         "acme", "https://h/", credential=Credential("u", SecretStr("p")), blocked=True
     )
-    text = sensitive_uv_toml(UvDocument((blocked,), public=None))
+    text = sensitive_uv_toml(Document((blocked,), public=None))
 
     assert read_entries(text)["acme"].credential is None
     assert read_entries(text)["acme"].blocked
@@ -48,7 +48,7 @@ def test_a_blocked_entry_brings_no_login_back() -> None:
 
 def test_of_a_preauthenticated_url_only_the_host_is_shown_elsewhere() -> None:
     url = SecretStr("https://u:p@host.example:1/c4n4ry/simple/?c4n4ry")
-    text = sensitive_uv_toml(UvDocument((IndexEntry("pre", "", verbatim_url=url),), public=None))
+    text = sensitive_uv_toml(Document((IndexEntry("pre", "", verbatim_url=url),), public=None))
 
     found = read_entries(text, verbatim={"pre"})["pre"]
 
@@ -58,7 +58,7 @@ def test_of_a_preauthenticated_url_only_the_host_is_shown_elsewhere() -> None:
 
 
 def test_the_public_index_is_left_out() -> None:
-    asked = UvDocument(
+    asked = Document(
         (IndexEntry("acme", "https://h/"),), public=PublicEntry("pypi", "https://mirror/")
     )
 

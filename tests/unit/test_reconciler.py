@@ -16,30 +16,30 @@ from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
-    Grant,
-    GrantRequest,
-    Material,
+    KeyMaterial,
+    Token,
+    TokenRequest,
 )
-from artifact_index.credentials.tokens.manager import Broker
+from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.kube.errors import ApiError
-from artifact_index.reconcile.apply.writer import Applier
-from artifact_index.reconcile.cache.cache import Key, Store, index_key, options_key, status_key
+from artifact_index.reconcile.apply.writer import OutputWriter
+from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key, status_key
 from artifact_index.reconcile.cache.objects import (
     ObjectRef,
     OutputRef,
-    custom_record,
-    source_record,
+    parse_custom_object,
+    parse_source_secret,
 )
-from artifact_index.reconcile.cache.relist import Resync
-from artifact_index.reconcile.cache.source_cache import Sources
+from artifact_index.reconcile.cache.relist import Relister
+from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.controller import Reconciler
 from artifact_index.reconcile.queue.workqueue import WorkQueue
-from artifact_index.reconcile.queue.write_limiter import WriteBudget
+from artifact_index.reconcile.queue.write_limiter import WriteLimiter
 from artifact_index.reconcile.resolve.checks import Policy
 from artifact_index.reconcile.resolve.gather import Gatherer
-from artifact_index.reconcile.state.priority import urgency_of
-from artifact_index.reconcile.state.state import Memory
-from artifact_index.reconcile.status.writer import Recorder
+from artifact_index.reconcile.state.priority import priority_of
+from artifact_index.reconcile.state.state import State
+from artifact_index.reconcile.status.writer import StatusWriter
 from support.memory_port import MemoryPort
 from support.reconcile_builders import (
     CANARY,
@@ -85,11 +85,11 @@ class Engine:
         self.error: LoginError | None = None
         self.mints = 0
         self.meter = RecordingMeter()
-        self.store, self.memory = Store(), Memory()
+        self.cache, self.state = Cache(), State()
         rng = random.Random(1)
-        urgency, budget = urgency_of(self.memory, MARGINS), WriteBudget()
-        self.queue = WorkQueue(urgency=urgency, rng=rng)
-        self.broker = Broker(
+        priority, budget = priority_of(self.state, MARGINS), WriteLimiter()
+        self.queue = WorkQueue(priority=priority, rng=rng)
+        self.tokens = TokenManager(
             grant=self._grant,
             digest=DIGESTER.request,
             margins=MARGINS,
@@ -97,25 +97,25 @@ class Engine:
             on_change=self._credentials_changed,
             rng=rng,
         )
-        sources = Sources(
-            api=self.port, store=self.store, reread=300, on_change=lambda _: None, rng=rng
+        sources = SourceCache(
+            api=self.port, cache=self.cache, reread=300, on_change=lambda _: None, rng=rng
         )
         gatherer = Gatherer(
-            store=self.store,
+            cache=self.cache,
             sources=sources,
-            broker=self.broker,
-            memory=self.memory,
+            tokens=self.tokens,
+            state=self.state,
             digester=DIGESTER,
             policy=lambda _: self.policy,
             margins=MARGINS,
             patience=5,
             now=self.now,
         )
-        self.resync = Resync(
+        self.relister = Relister(
             api=self.port,
-            store=self.store,
-            memory=self.memory,
-            broker=self.broker,
+            cache=self.cache,
+            state=self.state,
+            tokens=self.tokens,
             digester=DIGESTER,
             namespaces=(),
             interval=600,
@@ -123,15 +123,15 @@ class Engine:
             rng=rng,
         )
         self.reconciler = Reconciler(
-            store=self.store,
+            cache=self.cache,
             queue=self.queue,
             gatherer=gatherer,
-            applier=Applier(
-                api=self.port, store=self.store, digester=DIGESTER, budget=budget, urgency=urgency
+            output_writer=OutputWriter(
+                api=self.port, cache=self.cache, digester=DIGESTER, budget=budget, priority=priority
             ),
-            recorder=Recorder(api=self.port, store=self.store, budget=budget),
-            broker=self.broker,
-            memory=self.memory,
+            status_writer=StatusWriter(api=self.port, cache=self.cache, budget=budget),
+            tokens=self.tokens,
+            state=self.state,
             digester=DIGESTER,
             margins=MARGINS,
             now=self.now,
@@ -145,13 +145,13 @@ class Engine:
         for ref in consumers:
             self.queue.add(options_key(ref), 0)
 
-    async def _grant(self, request: GrantRequest, material: Material) -> Grant:
+    async def _grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
         if self.error is not None:
             raise self.error
         self.mints += 1
         if isinstance(request, CodeArtifactEndpointRequest):
             return endpoint_grant()
-        return grant(f"minted-{self.mints}", minted_at=int(self.time))
+        return grant(f"minted-{self.mints}", issued_at=int(self.time))
 
     # Objects
 
@@ -167,24 +167,24 @@ class Engine:
             asked = format_time(refresh_requested)
             body["metadata"]["annotations"] = {REFRESH_REQUESTED_ANNOTATION: asked}
         body = self.port.put("artifactindexes", body)
-        self.store.put_index(custom_record(ArtifactIndexSpec, body))
+        self.cache.put_index(parse_custom_object(ArtifactIndexSpec, body))
 
     def drop_index(self, name: str) -> None:
         del self.port.objects["artifactindexes", NAMESPACE, name]
-        self.store.drop_index(ObjectRef(NAMESPACE, name))
+        self.cache.drop_index(ObjectRef(NAMESPACE, name))
 
     def options(self, spec: dict[str, Any] | None = None, **how: Any) -> None:
         old = self.port.find("indexoptions", NAMESPACE, "uv-config")
         if old is not None:
             how = {"status": old["status"], "generation": old["metadata"]["generation"] + 1, **how}
         body = self.port.put("indexoptions", body_of("uv-config", spec or {}, **how))
-        self.store.put_options(custom_record(IndexOptionsSpec, body))
+        self.cache.put_options(parse_custom_object(IndexOptionsSpec, body))
 
     def secret(self, name: str) -> None:
         """A labelled source Secret with its usual values."""
         body = secret_body(name, SECRETS[name], labels={"artifactindex.dev/role": "source"})
-        self.store.put_source(
-            ObjectRef(NAMESPACE, name), source_record(self.port.put("secrets", body))
+        self.cache.put_source(
+            ObjectRef(NAMESPACE, name), parse_source_secret(self.port.put("secrets", body))
         )
 
     def refuse(self, error: ApiError, when: Refuse) -> None:
@@ -196,7 +196,7 @@ class Engine:
         """Passes over these objects and over all that becomes due by that at once."""
         for key in keys or (OPTIONS,):
             self.queue.add(key, 0)
-        while not self.queue.idle or await self.broker.settled():
+        while not self.queue.idle or await self.tokens.settled():
             if self.queue.idle:
                 continue
             key = await self.queue.get()
@@ -244,7 +244,7 @@ class Engine:
 async def engine() -> AsyncIterator[Engine]:
     engine = Engine()
     yield engine
-    await engine.broker.close()
+    await engine.tokens.close()
 
 
 GAR = {**source("googleArtifactRegistry"), "name": "gar"}
@@ -288,10 +288,10 @@ async def test_a_restart_writes_and_mints_nothing(engine: Engine) -> None:
     engine.port.writes.clear()
 
     later = Engine(engine.port)
-    await later.resync.prime()
-    await later.settle(*later.store.all_keys())
+    await later.relister.prime()
+    await later.settle(*later.cache.all_keys())
     assert not engine.port.writes and later.mints == 0
-    await later.broker.close()
+    await later.tokens.close()
 
 
 @pytest.mark.parametrize("asking", ["gar", "other"])
@@ -485,7 +485,7 @@ async def test_a_lost_output_whose_owner_may_not_be_read_does_not_stay_unsaid(
 ) -> None:
     await served(engine, {"outputs": [{"kind": "Secret", "name": "s"}]})
     del engine.port.objects["secrets", NAMESPACE, "s"]
-    engine.store.drop_output(OutputRef("Secret", NAMESPACE, "s"), version=1)
+    engine.cache.drop_output(OutputRef("Secret", NAMESPACE, "s"), version=1)
     engine.refuse(FORBIDDEN, lambda verb, plural, _: (verb, plural) == ("get", "indexoptions"))
     for _ in range(3):
         await engine.settle()
@@ -572,7 +572,7 @@ async def test_a_missing_secret_is_looked_at_again_when_its_grace_ends(engine: E
     engine.options({})
     await engine.settle()
     del engine.port.objects["secrets", NAMESPACE, "basic"]
-    engine.store.drop_source(ObjectRef(NAMESPACE, "basic"))
+    engine.cache.drop_source(ObjectRef(NAMESPACE, "basic"))
     await engine.settle()
     assert CANARY in engine.entries()["basic"]
     assert engine.ready("artifactindexes", "static")[1] == "SecretNotFound"
@@ -592,7 +592,7 @@ async def test_a_restart_goes_on_counting_the_grace(engine: Engine) -> None:
 
     later = Engine(engine.port)
     later.time = engine.time + 299
-    await later.resync.prime()
+    await later.relister.prime()
     await later.settle()
     assert later.due_in() == pytest.approx(1, abs=2)
     later.time += 1
@@ -680,7 +680,7 @@ async def test_the_status_of_an_index_is_that_of_its_worst_place(engine: Engine)
     engine.options({"indexSelector": {"matchExpressions": [
         {"key": "env", "operator": "DoesNotExist"}]}})  # fmt: skip
     other = engine.port.put("indexoptions", body_of("other", {}))
-    engine.store.put_options(custom_record(IndexOptionsSpec, other))
+    engine.cache.put_options(parse_custom_object(IndexOptionsSpec, other))
     await engine.settle(OPTIONS, options_key(ObjectRef(NAMESPACE, "other")))
     await engine.settle(options_key(ObjectRef(NAMESPACE, "other")))
 
@@ -710,5 +710,5 @@ async def test_each_pass_is_measured_with_its_result(engine: Engine) -> None:
     assert await result_of_a_pass() == "ok"
     assert await result_of_a_pass(STATUS) == "api_error"
     engine.refuse(BROKEN, lambda *_: False)
-    engine.memory.served = None  # type: ignore[assignment]
+    engine.state.served = None  # type: ignore[assignment]
     assert await result_of_a_pass() == "internal_error"

@@ -13,19 +13,19 @@ from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
-    GrantRequest,
     Identity,
     OperatorIdentity,
     SecretIdentity,
+    TokenRequest,
 )
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
     ObjectRef,
     OutputRef,
     Owner,
-    custom_record,
-    output_record,
-    source_record,
+    parse_custom_object,
+    parse_output,
+    parse_source_secret,
 )
 from artifact_index.sources.references import (
     SecretUse,
@@ -57,7 +57,7 @@ def test_a_record_holds_what_decides_and_no_more() -> None:
     body = body_of("acme", source("anonymous"), labels={"env": "x"}, generation=4, version=17)
     body["metadata"]["managedFields"] = [{"x": "y"}]
     body["metadata"]["annotations"] = {"a": "b"}
-    record = custom_record(ArtifactIndexSpec, body)
+    record = parse_custom_object(ArtifactIndexSpec, body)
     assert record.ref == ObjectRef(NAMESPACE, "acme")
     assert (record.uid, record.generation, record.resource_version) == ("uid-of-acme", 4, 17)
     assert record.labels == {"env": "x"} and record.problem is None
@@ -66,25 +66,27 @@ def test_a_record_holds_what_decides_and_no_more() -> None:
 
 @pytest.mark.parametrize("spec", [{}, {"anonymous": {"url": "x"}}, {"anonymous": None}])
 def test_an_unusable_spec_is_a_problem_and_no_exception(spec: dict[str, Any]) -> None:
-    record = custom_record(ArtifactIndexSpec, body_of("acme", spec))
+    record = parse_custom_object(ArtifactIndexSpec, body_of("acme", spec))
     assert record.spec is None and record.problem is not None
 
 
 def test_the_spec_of_a_known_generation_is_not_read_again() -> None:
     body = body_of("acme", source("anonymous"), generation=4, version=17)
-    known = custom_record(ArtifactIndexSpec, body)
+    known = parse_custom_object(ArtifactIndexSpec, body)
     echo = body_of("acme", source("anonymous"), generation=4, version=18, labels={"env": "x"})
-    record = custom_record(ArtifactIndexSpec, echo, known)
+    record = parse_custom_object(ArtifactIndexSpec, echo, known)
     assert record.spec is known.spec
     assert (record.resource_version, record.labels) == (18, {"env": "x"})
 
 
 @pytest.mark.parametrize("change", [{"generation": 5}, {"uid": "another"}, {"generation": None}])
 def test_the_spec_of_another_generation_or_object_is_read(change: dict[str, Any]) -> None:
-    known = custom_record(ArtifactIndexSpec, body_of("acme", source("anonymous"), generation=4))
+    known = parse_custom_object(
+        ArtifactIndexSpec, body_of("acme", source("anonymous"), generation=4)
+    )
     body = body_of("acme", source("anonymous") | {"name": "other"}, generation=4)
     body["metadata"] |= change
-    record = custom_record(ArtifactIndexSpec, body, known)
+    record = parse_custom_object(ArtifactIndexSpec, body, known)
     assert record.spec is not None and record.spec.name == "other"
 
 
@@ -92,7 +94,7 @@ def test_the_spec_of_another_generation_or_object_is_read(change: dict[str, Any]
 def test_an_object_without_spec_or_status_has_a_record(missing: str) -> None:
     body = body_of("acme", source("anonymous"))
     body[missing] = None
-    record = custom_record(ArtifactIndexSpec, body)
+    record = parse_custom_object(ArtifactIndexSpec, body)
     assert (record.spec is None) is (missing == "spec")
     assert record.decoded_status() == ({} if missing == "status" else {"observedGeneration": -1})
 
@@ -139,26 +141,28 @@ def test_of_an_output_only_a_digest_of_its_data_is_kept() -> None:
 def test_the_controller_of_an_output_is_known(references: Any, owner: Owner | None) -> None:
     body = secret_body("x", {})
     body["metadata"]["ownerReferences"] = references
-    assert output_record("Secret", body, DIGESTER).controller == owner
+    assert parse_output("Secret", body, DIGESTER).controller == owner
 
 
 def test_binary_data_of_a_config_map_counts() -> None:
     body = {"metadata": secret_body("x", {})["metadata"], "data": {"a": "b"}}
-    plain = output_record("ConfigMap", body, DIGESTER)
-    more = output_record("ConfigMap", {**body, "binaryData": {"c": "eA=="}}, DIGESTER)
+    plain = parse_output("ConfigMap", body, DIGESTER)
+    more = parse_output("ConfigMap", {**body, "binaryData": {"c": "eA=="}}, DIGESTER)
     assert more.keys == {"a", "c"} and more.digest != plain.digest
 
 
 def test_an_output_may_have_no_data_at_all() -> None:
     body = {"metadata": secret_body("x", {})["metadata"], "data": None}
-    assert output_record("ConfigMap", body, DIGESTER).keys == frozenset()
+    assert parse_output("ConfigMap", body, DIGESTER).keys == frozenset()
 
 
 # -- source Secrets
 
 
 def test_a_source_is_decoded_and_its_values_do_not_show() -> None:
-    record = source_record(secret_body("s", {"a": CANARY, "b": "", "ü": "é", "bin": b"\xff\x00"}))
+    record = parse_source_secret(
+        secret_body("s", {"a": CANARY, "b": "", "ü": "é", "bin": b"\xff\x00"})
+    )
     assert {k: v.get_secret_value() for k, v in record.values.items()} == {
         "a": CANARY, "b": "", "ü": "é"
     }  # fmt: skip
@@ -168,7 +172,7 @@ def test_a_source_is_decoded_and_its_values_do_not_show() -> None:
 
 def test_what_is_no_base64_is_binary() -> None:
     body = {**secret_body("s", {}), "data": {"a": "x"}}
-    assert source_record(body).binary == {"a"}
+    assert parse_source_secret(body).binary == {"a"}
 
 
 # -- digests
@@ -180,7 +184,7 @@ IDENTITIES: list[Identity] = [
     SecretIdentity("a", "v", "d"),
     SecretIdentity("a", "u", "e"),
 ]
-REQUESTS: list[GrantRequest] = [
+REQUESTS: list[TokenRequest] = [
     *(GoogleTokenRequest(identity) for identity in IDENTITIES),
     *(CodeArtifactTokenRequest("r", "d", "o", 900, identity) for identity in IDENTITIES),
     CodeArtifactTokenRequest("x", "d", "o", 900, OperatorIdentity()),

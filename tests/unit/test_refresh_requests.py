@@ -14,15 +14,15 @@ from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     GoogleTokenRequest,
-    Grant,
-    GrantRequest,
-    Material,
+    KeyMaterial,
     OperatorIdentity,
+    Token,
+    TokenRequest,
 )
 from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.credentials.tokens.manager import Broker
-from artifact_index.credentials.tokens.token_state import Lease, Want
-from artifact_index.reconcile.cache.objects import custom_record
+from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.credentials.tokens.token_state import Requirement, TokenState
+from artifact_index.reconcile.cache.objects import parse_custom_object
 from artifact_index.reconcile.cache.refresh_requests import (
     refresh_request,
     unheeded_note,
@@ -49,18 +49,18 @@ THROTTLED = LoginError("CloudThrottled", "later", permanent=False, retry_after=2
 
 
 class Scene:
-    """A broker and its cloud; tokens live for an hour."""
+    """A token manager and its cloud; tokens live for an hour."""
 
     def __init__(self) -> None:
         self.asked: list[float] = []
         self.failure: LoginError | None = None
-        self.repeated: Grant | None = None
-        self.request: GrantRequest = LOGIN
+        self.repeated: Token | None = None
+        self.request: TokenRequest = LOGIN
         self.told = 0
         self.start()
 
     def start(self) -> None:
-        self.broker = Broker(
+        self.manager = TokenManager(
             grant=self.grant,
             digest=lambda request: "login",
             margins=Margins(),
@@ -68,7 +68,7 @@ class Scene:
             on_change=lambda consumers: self._tell(),
             rng=random.Random(2),
         )
-        self.runner = asyncio.create_task(self.broker.run())
+        self.runner = asyncio.create_task(self.manager.run())
 
     async def begin(self) -> None:
         """Mint the first token, and let 100 seconds pass."""
@@ -78,7 +78,7 @@ class Scene:
     async def stop(self) -> None:
         self.runner.cancel()
         await asyncio.gather(self.runner, return_exceptions=True)
-        await self.broker.close()
+        await self.manager.close()
 
     async def restart(self) -> None:
         """With the token that the outputs hold."""
@@ -86,7 +86,7 @@ class Scene:
         assert held is not None
         await self.stop()
         self.start()
-        self.broker.seed("login", held)
+        self.manager.seed("login", held)
 
     def now(self) -> float:
         return EPOCH + asyncio.get_running_loop().time()
@@ -94,20 +94,20 @@ class Scene:
     def _tell(self) -> None:
         self.told += 1
 
-    async def grant(self, request: GrantRequest, material: Material) -> Grant:
+    async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
         self.asked.append(self.now())
         began = int(self.now())
         await asyncio.sleep(0.25)
         if self.failure is not None:
             raise self.failure
-        return self.repeated or Grant(SecretStr(str(len(self.asked))), began, began + HOUR)
+        return self.repeated or Token(SecretStr(str(len(self.asked))), began, began + HOUR)
 
     def want(self, fresh_after: int | None = None) -> None:
-        self.broker.demand("a", [Want(self.request, fresh_after=fresh_after)])
+        self.manager.require("a", [Requirement(self.request, fresh_after=fresh_after)])
 
     @property
-    def lease(self) -> Lease:
-        lease = self.broker.lease("login")
+    def lease(self) -> TokenState:
+        lease = self.manager.lease("login")
         assert lease is not None
         return lease
 
@@ -212,7 +212,7 @@ async def test_a_request_has_the_repository_url_asked_for_again_only_where_that_
     scene.want()
     await asyncio.sleep(0.5)
     scene.failure = None
-    scene.repeated = Grant(SecretStr("https://acme.example/"), EPOCH, None)
+    scene.repeated = Token(SecretStr("https://acme.example/"), EPOCH, None)
     scene.want(EPOCH)
     await asyncio.sleep(0.3)
     assert scene.asked == [EPOCH, EPOCH + 0.5]
@@ -262,7 +262,7 @@ def annotated(text: str | None, handled: Any = None) -> Any:
         body["metadata"]["annotations"] = {"artifactindex.dev/refresh-requested-at": text}
     if handled is not None:
         body["status"]["lastHandledRefreshAt"] = handled
-    return custom_record(ArtifactIndexSpec, body)
+    return parse_custom_object(ArtifactIndexSpec, body)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import pytest
 
 from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT
-from artifact_index.credentials.requests import Grant, GrantRequest, Material
-from artifact_index.credentials.tokens.manager import Broker
-from artifact_index.reconcile.cache.cache import Store
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
+from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.cache.relist import Resync
-from artifact_index.reconcile.state.state import Memory
+from artifact_index.reconcile.cache.relist import Relister
+from artifact_index.reconcile.state.state import State
 from support.memory_port import MemoryPort
 from support.reconcile_builders import DIGESTER, MARGINS, NOW, secret_body
 
@@ -30,21 +30,21 @@ class LaboriousDigester(Digester):
         return super().output(place, data, served)
 
 
-async def no_grant(request: GrantRequest, material: Material) -> Grant:
+async def no_grant(request: TokenRequest, material: KeyMaterial) -> Token:
     raise AssertionError("nothing is asked of a cloud")
 
 
 async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
-    port, store = MemoryPort(), Store()
+    port, cache = MemoryPort(), Cache()
     for number in range(40):
         labels = {ROLE_LABEL: ROLE_OUTPUT}
         port.put("secrets", secret_body(f"uv-{number}", {"uv.toml": ""}, labels=labels))
     rng = random.Random(1)
-    resync = Resync(
+    relister = Relister(
         api=port,
-        store=store,
-        memory=Memory(),
-        broker=Broker(
+        cache=cache,
+        state=State(),
+        tokens=TokenManager(
             grant=no_grant,
             digest=DIGESTER.request,
             margins=MARGINS,
@@ -62,12 +62,12 @@ async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
 
     async def look() -> None:
         while True:
-            seen.add(len(store.outputs))
+            seen.add(len(cache.outputs))
             await asyncio.sleep(0)
 
     looking = asyncio.create_task(look())
-    await resync.prime()
+    await relister.prime()
     looking.cancel()
-    assert len(store.outputs) == 40
+    assert len(cache.outputs) == 40
     # 200 ms of work, and a turn for others after each 20 ms.
     assert len(seen) >= 8

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.reconcile.cache.objects import IndexRecord, OptionsRecord, custom_record
-from artifact_index.reconcile.cache.selectors import Selection
+from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject, parse_custom_object
+from artifact_index.reconcile.cache.selectors import SelectorIndex
 
 pytestmark = pytest.mark.unit
 
@@ -39,9 +39,9 @@ _CHANGES = st.lists(
 
 @given(_CHANGES)
 def test_selecting_by_label_finds_what_comparing_all_finds(changes: list[Any]) -> None:
-    selection = Selection()
-    indexes: dict[tuple[str, str], IndexRecord] = {}
-    options: dict[tuple[str, str], OptionsRecord] = {}
+    selection = SelectorIndex()
+    indexes: dict[tuple[str, str], IndexObject] = {}
+    options: dict[tuple[str, str], OptionsObject] = {}
     for kind, namespace, name, content in changes:
         ref = (namespace, name)
         if kind == "index":
@@ -68,7 +68,7 @@ def test_selecting_by_label_finds_what_comparing_all_finds(changes: list[Any]) -
 
 
 def test_nothing_is_kept_of_what_has_gone() -> None:
-    selection = Selection()
+    selection = SelectorIndex()
     index, options = (
         _index("a", "one", {"x": "1"}),
         _options("a", "one", {"matchLabels": {"x": "1"}}),
@@ -80,19 +80,19 @@ def test_nothing_is_kept_of_what_has_gone() -> None:
     assert not any(getattr(selection, table) for table in vars(selection))
 
 
-def _selects(options: OptionsRecord, index: IndexRecord) -> bool:
+def _selects(options: OptionsObject, index: IndexObject) -> bool:
     assert options.spec is not None
     return options.ref.namespace == index.ref.namespace and options.spec.selects(index.labels)
 
 
-def _index(namespace: str, name: str, labels: dict[str, str]) -> IndexRecord:
+def _index(namespace: str, name: str, labels: dict[str, str]) -> IndexObject:
     spec = {"anonymous": {"url": "https://index.example/simple/"}}
-    return custom_record(ArtifactIndexSpec, _body(namespace, name, spec, labels))
+    return parse_custom_object(ArtifactIndexSpec, _body(namespace, name, spec, labels))
 
 
-def _options(namespace: str, name: str, selector: dict[str, Any] | None) -> OptionsRecord:
+def _options(namespace: str, name: str, selector: dict[str, Any] | None) -> OptionsObject:
     spec = {} if selector is None else {"indexSelector": selector}
-    return custom_record(IndexOptionsSpec, _body(namespace, name, spec, {}))
+    return parse_custom_object(IndexOptionsSpec, _body(namespace, name, spec, {}))
 
 
 def _body(

@@ -6,7 +6,7 @@ import pytest
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import parse_spec
-from artifact_index.api.interning import one_of_equal
+from artifact_index.api.interning import intern_equal
 
 pytestmark = pytest.mark.unit
 
@@ -44,5 +44,5 @@ def test_a_source_with_tags_is_parsed_all_the_same() -> None:
 
 
 def test_equal_values_of_different_types_stay_apart() -> None:
-    assert one_of_equal(1) is not one_of_equal(True)
-    assert one_of_equal(1.0) is not one_of_equal(1)
+    assert intern_equal(1) is not intern_equal(True)
+    assert intern_equal(1.0) is not intern_equal(1)

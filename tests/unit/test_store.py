@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifact_index.reconcile.cache.cache import Key, Store, index_key, options_key
-from artifact_index.reconcile.cache.objects import ObjectRef, OutputRecord, OutputRef
+from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
+from artifact_index.reconcile.cache.objects import ObjectRef, OutputObject, OutputRef
 from support.reconcile_builders import (
     NAMESPACE,
     controller_of,
@@ -45,74 +45,74 @@ def named(name: str, spec: dict[str, Any] | None = None, **how: Any) -> Any:
 
 
 @pytest.fixture
-def store() -> Store:
+def cache() -> Cache:
     """Selections `prod` and `dev`, and one index of each kind of label."""
-    store = Store()
-    store.put_options(named("prod", selector(env="prod")))
-    store.put_options(named("dev", selector(env="dev")))
-    store.put_index(index("p", **PROD))
-    store.put_index(index("d", **DEV))
-    return store
+    cache = Cache()
+    cache.put_options(named("prod", selector(env="prod")))
+    cache.put_options(named("dev", selector(env="dev")))
+    cache.put_index(index("p", **PROD))
+    cache.put_index(index("d", **DEV))
+    return cache
 
 
 # -- ArtifactIndex
 
 
-def test_a_new_index_concerns_those_who_select_it_and_itself(store: Store) -> None:
-    assert store.put_index(index("new", **PROD)) == opt("prod") | idx("new")
-    assert store.put_index(index("nobodys")) == idx("nobodys")
+def test_a_new_index_concerns_those_who_select_it_and_itself(cache: Cache) -> None:
+    assert cache.put_index(index("new", **PROD)) == opt("prod") | idx("new")
+    assert cache.put_index(index("nobodys")) == idx("nobodys")
 
 
-def test_an_echo_is_no_news(store: Store) -> None:
+def test_an_echo_is_no_news(cache: Cache) -> None:
     record = index("p", **PROD)
-    store.put_index(record)
-    assert store.put_index(record) == set()
-    assert store.put_index(record, listed=True) == set()
-    assert store.put_index(index("p", **PROD, version=1)) == set()
+    cache.put_index(record)
+    assert cache.put_index(record) == set()
+    assert cache.put_index(record, listed=True) == set()
+    assert cache.put_index(index("p", **PROD, version=1)) == set()
 
 
-def test_a_newer_version_with_the_same_content_is_no_news(store: Store) -> None:
+def test_a_newer_version_with_the_same_content_is_no_news(cache: Cache) -> None:
     # An annotation, or managedFields.
-    assert store.put_index(index("p", **PROD)) == set()
-    assert store.put_options(named("prod", selector(env="prod"))) == set()
+    assert cache.put_index(index("p", **PROD)) == set()
+    assert cache.put_options(named("prod", selector(env="prod"))) == set()
 
 
-def test_a_status_that_somebody_edited_concerns_the_object_alone(store: Store) -> None:
+def test_a_status_that_somebody_edited_concerns_the_object_alone(cache: Cache) -> None:
     edited = {"observedGeneration": 7}
-    assert store.put_index(index("p", **PROD, status=edited)) == idx("p")
-    assert store.put_options(named("prod", selector(env="prod"), status=edited)) == opt("prod")
+    assert cache.put_index(index("p", **PROD, status=edited)) == idx("p")
+    assert cache.put_options(named("prod", selector(env="prod"), status=edited)) == opt("prod")
 
 
-def test_a_new_spec_concerns_those_who_select_the_index(store: Store) -> None:
-    assert store.put_index(index("p", **PROD, generation=2)) == opt("prod") | idx("p")
+def test_a_new_spec_concerns_those_who_select_the_index(cache: Cache) -> None:
+    assert cache.put_index(index("p", **PROD, generation=2)) == opt("prod") | idx("p")
 
 
-def test_a_new_object_of_the_same_name_is_a_change(store: Store) -> None:
-    assert store.put_index(index("p", **PROD, uid="other")) == opt("prod") | idx("p")
-    assert options_key(ref("prod")) in store.put_options(
+def test_a_new_object_of_the_same_name_is_a_change(cache: Cache) -> None:
+    assert cache.put_index(index("p", **PROD, uid="other")) == opt("prod") | idx("p")
+    assert options_key(ref("prod")) in cache.put_options(
         options("prod", selector(env="prod"), uid="other")
     )
 
 
-def test_a_relabelled_index_concerns_old_and_new_selections(store: Store) -> None:
+def test_a_relabelled_index_concerns_old_and_new_selections(cache: Cache) -> None:
     prod, dev = named("prod", selector(env="prod")), named("dev", selector(env="dev"))
-    assert store.put_index(index("p", **DEV)) == opt("prod", "dev") | idx("p")
-    assert store.selected(prod) == [] and len(store.selected(dev)) == 2
-    assert store.put_index(index("p")) == opt("dev") | idx("p")
-    assert len(store.selected(dev)) == 1
+    assert cache.put_index(index("p", **DEV)) == opt("prod", "dev") | idx("p")
+    assert cache.selected(prod) == [] and len(cache.selected(dev)) == 2
+    assert cache.put_index(index("p")) == opt("dev") | idx("p")
+    assert len(cache.selected(dev)) == 1
 
 
-def test_a_deleted_index_concerns_those_who_selected_it(store: Store) -> None:
-    assert store.drop_index(ref("p"), "another uid") == set()
-    assert store.drop_index(ref("p"), "uid-of-p") == opt("prod") | idx("p")
-    assert store.drop_index(ref("p"), "uid-of-p") == set()
-    assert store.selected(named("prod", selector(env="prod"))) == []
+def test_a_deleted_index_concerns_those_who_selected_it(cache: Cache) -> None:
+    assert cache.drop_index(ref("p"), "another uid") == set()
+    assert cache.drop_index(ref("p"), "uid-of-p") == opt("prod") | idx("p")
+    assert cache.drop_index(ref("p"), "uid-of-p") == set()
+    assert cache.selected(named("prod", selector(env="prod"))) == []
 
 
-def test_an_unreadable_spec_is_still_selected_by_its_labels(store: Store) -> None:
+def test_an_unreadable_spec_is_still_selected_by_its_labels(cache: Cache) -> None:
     bad = index("p", {**source("anonymous"), "priority": "high"}, **PROD, generation=2)
-    assert store.put_index(bad) == opt("prod") | idx("p")
-    assert store.selected(named("prod", selector(env="prod"))) == [bad]
+    assert cache.put_index(bad) == opt("prod") | idx("p")
+    assert cache.selected(named("prod", selector(env="prod"))) == [bad]
 
 
 # -- selections
@@ -138,26 +138,26 @@ SELECTORS: dict[str, tuple[dict[str, Any] | None, set[str]]] = {
 def test_selectors_mean_what_kubernetes_means(case: str) -> None:
     asked, expected = SELECTORS[case]
     record = named("o", {"indexSelector": asked} if asked is not None else {})
-    store = Store()
-    store.put_options(record)
+    cache = Cache()
+    cache.put_options(record)
     for name, labels in {
         "none": {}, "prod": {"env": "prod"}, "both": {"env": "prod", "team": "a"}
     }.items():  # fmt: skip
-        concerned = store.put_index(index(name, labels=labels))
+        concerned = cache.put_index(index(name, labels=labels))
         assert (options_key(record.ref) in concerned) is (name in expected)
-    store.put_index(index("elsewhere", labels={"env": "prod"}, namespace="elsewhere"))
-    assert {one.ref.name for one in store.selected(record)} == expected
-    for one in store.selected(record):
-        assert store.consumers(one) == [record]
+    cache.put_index(index("elsewhere", labels={"env": "prod"}, namespace="elsewhere"))
+    assert {one.ref.name for one in cache.selected(record)} == expected
+    for one in cache.selected(record):
+        assert cache.consumers(one) == [record]
 
 
-def test_a_suspended_or_unreadable_options_is_no_consumer(store: Store) -> None:
-    (one,) = store.selected(named("prod", selector(env="prod")))
-    assert [found.ref.name for found in store.consumers(one)] == ["prod"]
-    store.put_options(named("prod", {**selector(env="prod"), "suspend": True}, generation=2))
-    assert store.consumers(one) == []
-    store.put_options(named("prod", {**selector(env="prod"), "suspend": "x"}, generation=3))
-    assert store.consumers(one) == []
+def test_a_suspended_or_unreadable_options_is_no_consumer(cache: Cache) -> None:
+    (one,) = cache.selected(named("prod", selector(env="prod")))
+    assert [found.ref.name for found in cache.consumers(one)] == ["prod"]
+    cache.put_options(named("prod", {**selector(env="prod"), "suspend": True}, generation=2))
+    assert cache.consumers(one) == []
+    cache.put_options(named("prod", {**selector(env="prod"), "suspend": "x"}, generation=3))
+    assert cache.consumers(one) == []
 
 
 LABELS = st.dictionaries(st.sampled_from("ab"), st.sampled_from("xy"), max_size=2)
@@ -175,76 +175,76 @@ STEPS = st.lists(
 def test_both_directions_of_a_selection_agree_after_any_history(
     steps: list[tuple[str, str, dict[str, str]]],
 ) -> None:
-    store = Store()
+    cache = Cache()
     for number, (what, name, labels) in enumerate(steps, start=1):
         if what == "index":
-            store.put_index(index(name, labels=labels, generation=number))
+            cache.put_index(index(name, labels=labels, generation=number))
         elif what == "options":
             spec = {"indexSelector": {"matchLabels": labels}}
-            store.put_options(named(name, spec, generation=number))
+            cache.put_options(named(name, spec, generation=number))
         elif what == "drop index":
-            store.drop_index(ref(name))
+            cache.drop_index(ref(name))
         else:
-            store.drop_options(ref(name))
-    indexes = [store.indexes.get(one) for one in store.indexes]
-    for one in store.options:
-        record = store.options.get(one)
+            cache.drop_options(ref(name))
+    indexes = [cache.indexes.get(one) for one in cache.indexes]
+    for one in cache.options:
+        record = cache.options.get(one)
         assert record is not None and record.spec is not None
         meant = {i.ref for i in indexes if i and record.spec.selects(i.labels)}
-        assert {found.ref for found in store.selected(record)} == meant
+        assert {found.ref for found in cache.selected(record)} == meant
         for candidate in indexes:
             assert candidate is not None
-            assert (record in store.consumers(candidate)) is (candidate.ref in meant)
+            assert (record in cache.consumers(candidate)) is (candidate.ref in meant)
 
 
 # -- IndexOptions
 
 
-def test_a_new_options_concerns_itself_and_its_pass_the_indexes(store: Store) -> None:
-    assert store.put_options(named("new")) == opt("new")
+def test_a_new_options_concerns_itself_and_its_pass_the_indexes(cache: Cache) -> None:
+    assert cache.put_options(named("new")) == opt("new")
 
 
-def test_a_changed_selector_concerns_what_was_selected(store: Store) -> None:
+def test_a_changed_selector_concerns_what_was_selected(cache: Cache) -> None:
     changed = named("prod", selector(env="dev"), generation=2)
-    assert store.put_options(changed) == opt("prod") | idx("p")
+    assert cache.put_options(changed) == opt("prod") | idx("p")
 
 
-def test_a_deleted_options_concerns_its_indexes_and_who_wants_its_output(store: Store) -> None:
+def test_a_deleted_options_concerns_its_indexes_and_who_wants_its_output(cache: Cache) -> None:
     shared = {"outputs": [{"kind": "Secret", "name": "shared"}]}
-    store.put_options(named("first", {**selector(env="prod"), **shared}))
-    store.put_options(named("second", {**selector(env="prod"), **shared}))
-    assert store.drop_options(ref("first")) == opt("second") | idx("p")
-    assert store.drop_options(ref("first")) == set()
+    cache.put_options(named("first", {**selector(env="prod"), **shared}))
+    cache.put_options(named("second", {**selector(env="prod"), **shared}))
+    assert cache.drop_options(ref("first")) == opt("second") | idx("p")
+    assert cache.drop_options(ref("first")) == set()
 
 
-def test_the_uids_of_a_namespace_are_known(store: Store) -> None:
-    store.put_options(named("else", namespace="elsewhere"))
-    assert store.options_uids(NAMESPACE) == {"uid-of-prod", "uid-of-dev"}
-    store.drop_options(ref("prod"))
-    assert store.options_uids(NAMESPACE) == {"uid-of-dev"}
-    store.put_options(options("dev", uid="uid-of-its-successor"))
-    assert store.options_uids(NAMESPACE) == {"uid-of-its-successor"}
+def test_the_uids_of_a_namespace_are_known(cache: Cache) -> None:
+    cache.put_options(named("else", namespace="elsewhere"))
+    assert cache.options_uids(NAMESPACE) == {"uid-of-prod", "uid-of-dev"}
+    cache.drop_options(ref("prod"))
+    assert cache.options_uids(NAMESPACE) == {"uid-of-dev"}
+    cache.put_options(options("dev", uid="uid-of-its-successor"))
+    assert cache.options_uids(NAMESPACE) == {"uid-of-its-successor"}
 
 
-def test_every_object_has_a_key(store: Store) -> None:
-    assert set(store.all_keys()) == opt("prod", "dev") | idx("p", "d")
+def test_every_object_has_a_key(cache: Cache) -> None:
+    assert set(cache.all_keys()) == opt("prod", "dev") | idx("p", "d")
 
 
 # -- outputs
 
 
-def test_an_output_concerns_its_owner_and_who_names_it(store: Store) -> None:
-    store.put_options(named("namer", {"outputs": [{"kind": "Secret", "name": "x"}]}))
+def test_an_output_concerns_its_owner_and_who_names_it(cache: Cache) -> None:
+    cache.put_options(named("namer", {"outputs": [{"kind": "Secret", "name": "x"}]}))
     owned = output("x", controller=controller_of("prod", "uid-of-prod"))
-    assert store.put_output(owned) == opt("prod", "namer")
-    assert store.drop_output(OutputRef("Secret", NAMESPACE, "x"), owned.uid) == opt("prod", "namer")
+    assert cache.put_output(owned) == opt("prod", "namer")
+    assert cache.drop_output(OutputRef("Secret", NAMESPACE, "x"), owned.uid) == opt("prod", "namer")
 
 
-def test_an_output_of_nobody_concerns_nobody(store: Store) -> None:
-    assert store.put_output(output("x", controller=controller_of("gone", "uid-of-gone"))) == set()
+def test_an_output_of_nobody_concerns_nobody(cache: Cache) -> None:
+    assert cache.put_output(output("x", controller=controller_of("gone", "uid-of-gone"))) == set()
 
 
-def changed(**how: Any) -> OutputRecord:
+def changed(**how: Any) -> OutputObject:
     return output("prod", **{"controller": controller_of("prod", "uid-of-prod"), **how})
 
 
@@ -260,59 +260,59 @@ def changed(**how: Any) -> OutputRecord:
     ],
 )
 def test_drift_of_an_output_is_news_and_another_version_is_not(
-    store: Store, how: dict[str, Any]
+    cache: Cache, how: dict[str, Any]
 ) -> None:
-    store.put_output(changed())
-    assert store.put_output(changed()) == set()
-    assert store.put_output(changed(**how)) == opt("prod")
+    cache.put_output(changed())
+    assert cache.put_output(changed()) == set()
+    assert cache.put_output(changed(**how)) == opt("prod")
 
 
-def test_outputs_are_found_by_their_owner(store: Store) -> None:
+def test_outputs_are_found_by_their_owner(cache: Cache) -> None:
     by_reference = output("b", controller=controller_of("prod", "x"))
     by_mark = output("a", annotations={"artifactindex.dev/owner": "prod"})
     foreign = output("c", controller={**controller_of("prod"), "kind": "Deployment"})
     for record in (by_reference, by_mark, foreign):
-        store.put_output(record)
-    assert [one.ref.name for one in store.outputs_of(ref("prod"))] == ["a", "b"]
+        cache.put_output(record)
+    assert [one.ref.name for one in cache.outputs_of(ref("prod"))] == ["a", "b"]
 
-    store.put_output(output("b", controller=controller_of("dev", "y")))
-    assert [one.ref.name for one in store.outputs_of(ref("prod"))] == ["a"]
-    assert [one.ref.name for one in store.outputs_of(ref("dev"))] == ["b"]
+    cache.put_output(output("b", controller=controller_of("dev", "y")))
+    assert [one.ref.name for one in cache.outputs_of(ref("prod"))] == ["a"]
+    assert [one.ref.name for one in cache.outputs_of(ref("dev"))] == ["b"]
 
 
 @pytest.mark.parametrize(("kind", "is_output"), [("Secret", True), ("ConfigMap", False)])
 def test_a_secret_that_is_named_as_an_output_is_one(
-    store: Store, kind: str, is_output: bool
+    cache: Cache, kind: str, is_output: bool
 ) -> None:
-    assert not store.is_output(ref("x"))
-    store.put_options(named("o", {"outputs": [{"kind": kind, "name": "x"}]}))
-    assert store.is_output(ref("x")) is is_output
-    assert not store.is_output(ObjectRef("elsewhere", "x"))
-    store.drop_options(ref("o"))
-    assert not store.is_output(ref("x"))
+    assert not cache.is_output(ref("x"))
+    cache.put_options(named("o", {"outputs": [{"kind": kind, "name": "x"}]}))
+    assert cache.is_output(ref("x")) is is_output
+    assert not cache.is_output(ObjectRef("elsewhere", "x"))
+    cache.drop_options(ref("o"))
+    assert not cache.is_output(ref("x"))
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-def test_a_labelled_secret_is_an_output_whoever_names_it(store: Store, labelled: bool) -> None:
-    store.put_output(output("left-over", labelled=labelled))
-    assert store.is_output(ref("left-over")) is labelled
+def test_a_labelled_secret_is_an_output_whoever_names_it(cache: Cache, labelled: bool) -> None:
+    cache.put_output(output("left-over", labelled=labelled))
+    assert cache.is_output(ref("left-over")) is labelled
 
 
 # -- source Secrets
 
 
 @pytest.fixture
-def using(store: Store) -> Store:
+def using(cache: Cache) -> Cache:
     """An index of `prod` and one that nobody selects read the Secret `basic`."""
-    store.put_index(index("reads", source("basicAuth"), **PROD))
-    store.put_index(index("idle", source("basicAuth")))
-    return store
+    cache.put_index(index("reads", source("basicAuth"), **PROD))
+    cache.put_index(index("idle", source("basicAuth")))
+    return cache
 
 
 USERS = opt("prod") | idx("idle")
 
 
-def test_a_source_concerns_those_who_select_its_readers(using: Store) -> None:
+def test_a_source_concerns_those_who_select_its_readers(using: Cache) -> None:
     record = source_secret("basic")
     assert using.put_source(ref("basic"), record) == USERS
     assert using.put_source(ref("basic"), record) == set()
@@ -322,18 +322,18 @@ def test_a_source_concerns_those_who_select_its_readers(using: Store) -> None:
     assert using.drop_source(ref("basic"), record.uid) == set()
 
 
-def test_readers_with_other_labels_concern_others(using: Store) -> None:
+def test_readers_with_other_labels_concern_others(using: Cache) -> None:
     using.put_index(index("also", source("basicAuth"), **PROD))
     using.put_index(index("there", source("basicAuth"), **DEV))
     using.put_index(index("idle-too", source("basicAuth")))
     assert using.users_of(ref("basic")) == opt("prod", "dev") | idx("idle", "idle-too")
 
 
-def test_a_secret_of_the_same_name_elsewhere_is_another(using: Store) -> None:
+def test_a_secret_of_the_same_name_elsewhere_is_another(using: Cache) -> None:
     assert using.users_of(ObjectRef("elsewhere", "basic")) == set()
 
 
-def test_readers_are_forgotten_with_their_spec(using: Store) -> None:
+def test_readers_are_forgotten_with_their_spec(using: Cache) -> None:
     assert set(using.used_secrets()) == {ref("basic")}
     moved = source("basicAuth", secretRef={"name": "other"})
     using.put_index(index("reads", moved, **PROD, generation=2))
@@ -345,7 +345,7 @@ def test_readers_are_forgotten_with_their_spec(using: Store) -> None:
 
 
 def test_a_source_that_becomes_an_output_or_ceases_to_be_one_concerns_its_readers(
-    using: Store,
+    using: Cache,
 ) -> None:
     nobody = selector(env="none")
     declaring = {**nobody, "outputs": [{"kind": "Secret", "name": "basic"}]}

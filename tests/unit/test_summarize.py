@@ -13,7 +13,7 @@ from artifact_index.api.artifact_index import ArtifactIndexStatus
 from artifact_index.api.conditions import CONDITION_MEANINGS
 from artifact_index.api.index_options import MAX_STATUS_INDEXES, IndexOptionsStatus
 from artifact_index.crdgen.reason_docs.table import REASONS
-from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import desired_outputs
 from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import condition_of
@@ -54,13 +54,13 @@ DOWN = {"token": lease_of(error=login_error())}
 GONE = {"missing": True, "missing_for": 300}
 
 
-def place_of(name: str, spec: dict[str, Any], **how: Any) -> Placed:
+def place_of(name: str, spec: dict[str, Any], **how: Any) -> IndexPlan:
     """The place of one index, alone in its file."""
     (one,) = placed_of(view(index(name, {"name": name, **spec}, generation=4), **how))
     return one
 
 
-def kept(name: str, spec: dict[str, Any], **how: Any) -> Placed:
+def kept(name: str, spec: dict[str, Any], **how: Any) -> IndexPlan:
     """The place of an index whose login fails behind what was served before."""
     record = index(name, {"name": name, **spec}, generation=4)
     served = served_after(placed_of(view(record)))
@@ -69,7 +69,7 @@ def kept(name: str, spec: dict[str, Any], **how: Any) -> Placed:
 
 
 def status_of(
-    *placed: Placed,
+    *placed: IndexPlan,
     spec: dict[str, Any] | None = None,
     problem: Problem | None = None,
     before: Status | None = None,
@@ -105,7 +105,7 @@ OMITTED_RETRY = place_of("omitted", {**GAR, "whenUnavailable": "Omit"}, **DOWN)
 REFRESH = kept("refresh", GAR, **DENIED)
 
 NOT_READY = "False IndexesNotReady"
-READINESS: dict[str, tuple[list[Placed], dict[str, str]]] = {
+READINESS: dict[str, tuple[list[IndexPlan], dict[str, str]]] = {
     "all ready": ([GOOD], {"Ready": "True Available"}),
     "one may recover": ([GOOD, RETRY], {"Ready": NOT_READY, "Reconciling": "IndexesNotReady"}),
     "one cannot": ([GOOD, ACT], {"Ready": NOT_READY, "Stalled": "IndexesNotReady"}),
@@ -246,7 +246,7 @@ def test_a_pass_that_did_not_come_to_a_plan_keeps_the_names_in_the_status() -> N
 
 
 IGNORING = place_of("careless", {**GAR, "ignoreErrorCodes": [404, 403]})
-RISKS: dict[str, tuple[list[Placed], dict[str, Any], str | None]] = {
+RISKS: dict[str, tuple[list[IndexPlan], dict[str, Any], str | None]] = {
     "the defaults": ([GOOD], {}, None),
     "public first": ([GOOD], {"preferPrivate": False}, "PublicIndexFirst"),
     "unsafe-first-match": (
@@ -461,7 +461,7 @@ CAUSES: dict[str, dict[str, Any]] = {
     "down": DOWN,
     "minting": {"token": lease_of(pending_since=NOW)},
     "failing": {"token": lease_of(grant(), error=login_error())},
-    "expired": {"token": lease_of(grant(minted_at=NOW - 13 * HOUR))},
+    "expired": {"token": lease_of(grant(issued_at=NOW - 13 * HOUR))},
     "short": {"token": lease_of(grant(life=HOUR))},
     "no consent": {"policy": replace(POLICY, operator_identity=False)},
 }

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from artifact_index.reconcile.cache.kind_cache import Table
+from artifact_index.reconcile.cache.kind_cache import KindCache
 
 pytestmark = pytest.mark.unit
 
@@ -15,8 +15,8 @@ class Seen(NamedTuple):
 
 
 @pytest.fixture
-def table() -> Table[str, Seen]:
-    return Table()
+def table() -> KindCache[str, Seen]:
+    return KindCache()
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def table() -> Table[str, Seen]:
 @pytest.mark.parametrize("uid", ["same", "other"])
 @pytest.mark.parametrize("way", ["put", "put_listed"])
 def test_only_a_newer_version_is_news(
-    table: Table[str, Seen], way: str, uid: str, version: int, news: bool
+    table: KindCache[str, Seen], way: str, uid: str, version: int, news: bool
 ) -> None:
     # Versions rise across a deletion and a new object of the same name, too.
     table.put("a", Seen("same", 5))
@@ -38,25 +38,27 @@ def test_only_a_newer_version_is_news(
     ("version", "news"), [(4, False), (5, False), (6, True)], ids=["older", "echo", "newer"]
 )
 def test_whether_something_is_news_can_be_asked_before_a_record_is_made(
-    table: Table[str, Seen], version: int, news: bool
+    table: KindCache[str, Seen], version: int, news: bool
 ) -> None:
-    assert table.is_news("a", version)
+    assert table.is_newer("a", version)
     table.put("a", Seen("same", 5))
-    assert table.is_news("a", version) is news
+    assert table.is_newer("a", version) is news
 
 
 def test_only_an_event_without_news_keeps_an_object_from_the_sweep(
-    table: Table[str, Seen],
+    table: KindCache[str, Seen],
 ) -> None:
     for name in ("by an event", "by a list"):
         table.put(name, Seen("x", 5))
     table.begin_sweep()
-    table.is_news("by an event", 5)
-    table.is_news("by a list", 5, listed=True)
+    table.is_newer("by an event", 5)
+    table.is_newer("by a list", 5, listed=True)
     assert table.end_sweep(set()) == ["by a list"]
 
 
-def test_the_deletion_of_an_earlier_object_leaves_its_successor(table: Table[str, Seen]) -> None:
+def test_the_deletion_of_an_earlier_object_leaves_its_successor(
+    table: KindCache[str, Seen],
+) -> None:
     table.put("a", Seen("new", 7))
     assert table.remove("a", "old") is None
     assert table.remove("a", "new") == Seen("new", 7)
@@ -64,12 +66,12 @@ def test_the_deletion_of_an_earlier_object_leaves_its_successor(table: Table[str
     assert list(table) == [] and len(table) == 0
 
 
-def test_a_deletion_without_uid_removes_what_is_there(table: Table[str, Seen]) -> None:
+def test_a_deletion_without_uid_removes_what_is_there(table: KindCache[str, Seen]) -> None:
     table.put("a", Seen("x", 1))
     assert table.remove("a") == Seen("x", 1)
 
 
-def test_an_answer_older_than_a_deletion_brings_nothing_back(table: Table[str, Seen]) -> None:
+def test_an_answer_older_than_a_deletion_brings_nothing_back(table: KindCache[str, Seen]) -> None:
     table.put("a", Seen("x", 5))
     table.remove("a", "x", 9)
     # The answer to a write of ours, overtaken by the event of the deletion.
@@ -82,7 +84,7 @@ def test_an_answer_older_than_a_deletion_brings_nothing_back(table: Table[str, S
 
 
 def test_deletions_are_remembered_over_one_sweep_and_then_forgotten(
-    table: Table[str, Seen],
+    table: KindCache[str, Seen],
 ) -> None:
     table.put("a", Seen("x", 5))
     table.remove("a", "x", 9)
@@ -93,7 +95,7 @@ def test_deletions_are_remembered_over_one_sweep_and_then_forgotten(
     assert table.put("a", Seen("x", 7)) is True
 
 
-def test_a_sweep_finds_what_the_list_does_not_hold(table: Table[str, Seen]) -> None:
+def test_a_sweep_finds_what_the_list_does_not_hold(table: KindCache[str, Seen]) -> None:
     for ref in "abc":
         table.put(ref, Seen(ref, 1))
     table.begin_sweep()
@@ -101,7 +103,7 @@ def test_a_sweep_finds_what_the_list_does_not_hold(table: Table[str, Seen]) -> N
     assert table.end_sweep({"b"}) == ["a", "c"]
 
 
-def test_a_sweep_spares_what_an_event_brought_meanwhile(table: Table[str, Seen]) -> None:
+def test_a_sweep_spares_what_an_event_brought_meanwhile(table: KindCache[str, Seen]) -> None:
     table.put("old", Seen("old", 1))
     table.begin_sweep()
     table.put("new", Seen("new", 9))
@@ -110,7 +112,7 @@ def test_a_sweep_spares_what_an_event_brought_meanwhile(table: Table[str, Seen])
 
 
 def test_a_list_does_not_bring_back_what_an_event_removed_meanwhile(
-    table: Table[str, Seen],
+    table: KindCache[str, Seen],
 ) -> None:
     table.put("a", Seen("a", 1))
     table.begin_sweep()
@@ -119,13 +121,15 @@ def test_a_list_does_not_bring_back_what_an_event_removed_meanwhile(
     assert table.end_sweep({"a"}) == [] and table.get("a") is None
 
 
-def test_a_list_may_update_what_an_event_touched_meanwhile(table: Table[str, Seen]) -> None:
+def test_a_list_may_update_what_an_event_touched_meanwhile(table: KindCache[str, Seen]) -> None:
     table.begin_sweep()
     table.put("a", Seen("a", 1))
     assert table.put_listed("a", Seen("a", 2))
 
 
-def test_what_was_touched_in_one_sweep_is_no_matter_in_the_next(table: Table[str, Seen]) -> None:
+def test_what_was_touched_in_one_sweep_is_no_matter_in_the_next(
+    table: KindCache[str, Seen],
+) -> None:
     table.begin_sweep()
     table.put("a", Seen("a", 1))
     table.remove("b")
@@ -135,7 +139,7 @@ def test_what_was_touched_in_one_sweep_is_no_matter_in_the_next(table: Table[str
     assert table.end_sweep({"b"}) == ["a"]
 
 
-def test_outside_a_sweep_a_listed_object_is_taken(table: Table[str, Seen]) -> None:
+def test_outside_a_sweep_a_listed_object_is_taken(table: KindCache[str, Seen]) -> None:
     table.put("a", Seen("a", 1))
     table.remove("a")
     assert table.put_listed("a", Seen("a", 1))

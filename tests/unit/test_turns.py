@@ -9,15 +9,15 @@ from pydantic import SecretStr
 from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
-    Grant,
-    GrantRequest,
-    Material,
+    KeyMaterial,
     OperatorIdentity,
+    Token,
+    TokenRequest,
 )
 from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.credentials.tokens.manager import Broker
-from artifact_index.credentials.tokens.rate_limit import Turns
-from artifact_index.credentials.tokens.token_state import Want
+from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.credentials.tokens.rate_limit import RateLimiter
+from artifact_index.credentials.tokens.token_state import Requirement
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
@@ -26,7 +26,7 @@ LOGINS = 1000
 
 
 def test_no_second_has_more_turns_than_it_may_have() -> None:
-    turns, rng = Turns(3), random.Random(5)
+    turns, rng = RateLimiter(3), random.Random(5)
     for number in range(60):
         turns.wait(f"key-{number}", rng.random())
     taken: list[float] = []
@@ -41,9 +41,9 @@ def test_no_second_has_more_turns_than_it_may_have() -> None:
 
 
 def test_turns_go_by_urgency_then_by_order_and_the_forgotten_get_none() -> None:
-    turns = Turns(10)
-    for key, urgency in (("late", 9.0), ("a", 5.0), ("gone", 0.0), ("b", 5.0), ("now", 1.0)):
-        turns.wait(key, urgency)
+    turns = RateLimiter(10)
+    for key, priority in (("late", 9.0), ("a", 5.0), ("gone", 0.0), ("b", 5.0), ("now", 1.0)):
+        turns.wait(key, priority)
     turns.wait("late", 0.0)
     turns.forget("gone")
     assert [turns.take(0) for _ in range(5)] == ["now", "a", "b", "late", None]
@@ -57,13 +57,13 @@ async def test_a_thousand_logins_after_a_start_without_memory_keep_to_the_rate()
     def now() -> float:
         return EPOCH + asyncio.get_running_loop().time()
 
-    async def grant(request: GrantRequest, material: Material) -> Grant:
+    async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
         assert isinstance(request, CodeArtifactTokenRequest)
         begun.append((now(), request.domain))
         await asyncio.sleep(0.4)
-        return Grant(SecretStr(request.domain), int(now()), int(now()) + 43_200)
+        return Token(SecretStr(request.domain), int(now()), int(now()) + 43_200)
 
-    broker = Broker(
+    manager = TokenManager(
         grant=grant,
         digest=lambda request: getattr(request, "domain", ""),
         margins=Margins(),
@@ -72,17 +72,17 @@ async def test_a_thousand_logins_after_a_start_without_memory_keep_to_the_rate()
         rng=random.Random(7),
     )
     rng = random.Random(3)
-    runner = asyncio.create_task(broker.run())
+    runner = asyncio.create_task(manager.run())
     for number in range(LOGINS):
         domain = f"domain-{number:04}"
         # What the status still knows of the token that builds read: its end, or nothing.
         told[domain] = EPOCH + rng.uniform(600, 40_000) if number % 2 else None
         request = CodeArtifactTokenRequest("r", domain, "1", 43_200, OperatorIdentity())
-        broker.demand(number, [Want(request, needed_by=told[domain])])
+        manager.require(number, [Requirement(request, needed_by=told[domain])])
     await asyncio.sleep(LOGINS / 10 + 1)
     runner.cancel()
     await asyncio.gather(runner, return_exceptions=True)
-    await broker.close()
+    await manager.close()
 
     times = [at for at, _ in begun]
     assert len(begun) == LOGINS
@@ -93,11 +93,11 @@ async def test_a_thousand_logins_after_a_start_without_memory_keep_to_the_rate()
 
 
 async def test_nobodys_patience_runs_out_before_the_cloud_has_been_asked() -> None:
-    async def grant(request: GrantRequest, material: Material) -> Grant:
+    async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
         await asyncio.sleep(30)
-        return Grant(SecretStr("x"), EPOCH, EPOCH + 43_200)
+        return Token(SecretStr("x"), EPOCH, EPOCH + 43_200)
 
-    broker = Broker(
+    manager = TokenManager(
         grant=grant,
         digest=lambda request: getattr(request, "domain", ""),
         margins=Margins(),
@@ -106,26 +106,26 @@ async def test_nobodys_patience_runs_out_before_the_cloud_has_been_asked() -> No
         rng=random.Random(7),
         per_second=1,
     )
-    runner = asyncio.create_task(broker.run())
+    runner = asyncio.create_task(manager.run())
     for number in range(20):
         request = CodeArtifactTokenRequest("r", f"d{number}", "1", 900, OperatorIdentity())
-        broker.demand(number, [Want(request)])
+        manager.require(number, [Requirement(request)])
     await asyncio.sleep(10.5)
-    first, waiting = broker.lease("d0"), broker.lease("d19")
+    first, waiting = manager.lease("d0"), manager.lease("d19")
     assert first is not None and first.pending_since == EPOCH
     assert waiting is not None and waiting.pending_since == EPOCH + 10.5
     await asyncio.sleep(10)
-    begun = broker.lease("d19")
+    begun = manager.lease("d19")
     assert begun is not None and begun.pending_since == EPOCH + 19
     runner.cancel()
-    await broker.close()
+    await manager.close()
 
 
 async def test_repository_urls_are_no_tokens_and_wait_for_no_turn() -> None:
-    async def grant(request: GrantRequest, material: Material) -> Grant:
-        return Grant(SecretStr("https://a.example/"), EPOCH, None)
+    async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
+        return Token(SecretStr("https://a.example/"), EPOCH, None)
 
-    broker = Broker(
+    manager = TokenManager(
         grant=grant,
         digest=lambda request: getattr(request, "repository", ""),
         margins=Margins(),
@@ -136,11 +136,11 @@ async def test_repository_urls_are_no_tokens_and_wait_for_no_turn() -> None:
     )
     owner = OperatorIdentity()
     wants = [
-        Want(CodeArtifactEndpointRequest("r", "d", "1", f"p{number}", "IPv4", owner))
+        Requirement(CodeArtifactEndpointRequest("r", "d", "1", f"p{number}", "IPv4", owner))
         for number in range(200)
     ]
-    broker.demand("a", wants)
+    manager.require("a", wants)
     await asyncio.sleep(0.5)
-    leases = [broker.lease(f"p{number}") for number in range(200)]
+    leases = [manager.lease(f"p{number}") for number in range(200)]
     assert all(lease is not None and lease.grant is not None for lease in leases)
-    await broker.close()
+    await manager.close()

@@ -13,9 +13,9 @@ from artifact_index.formats import uv_toml
 from artifact_index.formats.document import (
     Authenticate,
     Credential,
+    Document,
     IndexEntry,
     PublicEntry,
-    UvDocument,
 )
 from artifact_index.formats.urls import split_userinfo
 from artifact_index.formats.uv_toml import (
@@ -41,11 +41,11 @@ def login(username: str = "aws", password: str = CANARY) -> Credential:
     return Credential(username, SecretStr(password))
 
 
-def document(*entries: IndexEntry, public: PublicEntry | None = PYPI, **rest: Any) -> UvDocument:
-    return UvDocument(entries=entries, public=public, **rest)
+def document(*entries: IndexEntry, public: PublicEntry | None = PYPI, **rest: Any) -> Document:
+    return Document(entries=entries, public=public, **rest)
 
 
-def tables(asked: UvDocument) -> list[dict[str, Any]]:
+def tables(asked: Document) -> list[dict[str, Any]]:
     """The indexes of the rendered file."""
     parsed = tomllib.loads(sensitive_uv_toml(asked).get_secret_value())
     indexes = parsed.get("index", [])
@@ -53,7 +53,7 @@ def tables(asked: UvDocument) -> list[dict[str, Any]]:
     return indexes
 
 
-def defaults(asked: UvDocument) -> list[str]:
+def defaults(asked: Document) -> list[str]:
     return [table["name"] for table in tables(asked) if table.get("default")]
 
 
@@ -299,7 +299,7 @@ KEYS = {"name", "url", "default", "explicit", "authenticate", "ignore-error-code
 
 
 @given(DOCUMENTS)
-def test_no_value_can_add_a_key_or_change_another(asked: UvDocument) -> None:
+def test_no_value_can_add_a_key_or_change_another(asked: Document) -> None:
     parsed = tomllib.loads(sensitive_uv_toml(asked).get_secret_value())
 
     assert parsed.keys() <= {"index-strategy", "index", "no-index"}

@@ -7,7 +7,7 @@ import pytest
 
 from artifact_index.credentials.tokens.freshness import schedule
 from artifact_index.reconcile.resolve.checks import Problem
-from artifact_index.reconcile.resolve.token_view import IndexView
+from artifact_index.reconcile.resolve.token_view import IndexState
 from support.reconcile_builders import (
     DIGESTER,
     HOUR,
@@ -31,7 +31,7 @@ CODE_ARTIFACT = index(spec=source("codeArtifact"))
 LIFE = 12 * HOUR
 
 
-def problem_of(seen: IndexView) -> Problem:
+def problem_of(seen: IndexState) -> Problem:
     assert seen.problem is not None
     return seen.problem
 
@@ -126,7 +126,7 @@ def test_the_refresh_follows_from_these_builds_and_the_login_alone(max_build: in
     assert seen.token_digest is not None
     expected = schedule(
         login_digest=seen.token_digest,
-        minted_at=NOW,
+        issued_at=NOW,
         expires_at=NOW + LIFE,
         max_build=max_build,
         margins=MARGINS,

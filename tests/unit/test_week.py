@@ -134,7 +134,7 @@ def test_the_tables_have_a_row_for_each_cause_also_where_nothing_happened(lived:
 
 def test_an_operator_that_writes_once_too_often_is_reported() -> None:
     def write_again(operator: Operator) -> None:
-        api = operator.reconciler._applier._api
+        api = operator.reconciler._output_writer._api
         again = api.patch(SECRETS, "dept-0", "team-0", {})
         asyncio.get_running_loop().call_later(1000, asyncio.ensure_future, again)
 
@@ -148,7 +148,7 @@ def test_an_operator_that_writes_once_too_often_is_reported() -> None:
 
 def test_an_operator_that_mints_too_early_is_reported() -> None:
     def hurry(operator: Operator) -> None:
-        operator.broker._margins = Margins(outage=900)
+        operator.tokens._margins = Margins(outage=900)
 
     found = wrong_week(live_through(FOUR_HOURS, hurry))
 
@@ -170,7 +170,7 @@ def test_an_operator_that_misses_a_change_is_reported() -> None:
 
 def test_an_operator_that_forgets_at_a_restart_is_reported() -> None:
     def forget(operator: Operator) -> None:
-        operator.broker._logins.clear()
+        operator.tokens._logins.clear()
 
     found = wrong_week(live_through(FOUR_HOURS, forget))
 

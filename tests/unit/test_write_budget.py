@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from artifact_index.reconcile.queue.write_limiter import WriteBudget
+from artifact_index.reconcile.queue.write_limiter import WriteLimiter
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
@@ -13,13 +13,13 @@ pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 class Writers:
     """Tasks that each wait for one turn; `wrote` is who had one, and when."""
 
-    def __init__(self, budget: WriteBudget) -> None:
+    def __init__(self, budget: WriteLimiter) -> None:
         self.budget = budget
         self.wrote: list[tuple[str, float]] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
-    def output(self, name: str, urgency: float = 0.0) -> None:
-        self.tasks[name] = asyncio.create_task(self._output(name, urgency))
+    def output(self, name: str, priority: float = 0.0) -> None:
+        self.tasks[name] = asyncio.create_task(self._output(name, priority))
 
     def status(self, name: str) -> None:
         self.tasks[name] = asyncio.create_task(self._status(name))
@@ -31,8 +31,8 @@ class Writers:
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
         return [name for name, _ in self.wrote]
 
-    async def _output(self, name: str, urgency: float) -> None:
-        await self.budget.output(urgency)
+    async def _output(self, name: str, priority: float) -> None:
+        await self.budget.output(priority)
         self._note(name)
 
     async def _status(self, name: str) -> None:
@@ -48,7 +48,7 @@ class Writers:
 
 
 async def test_a_burst_goes_at_once_and_the_rest_at_the_rate() -> None:
-    writers = Writers(WriteBudget(10, 5))
+    writers = Writers(WriteLimiter(10, 5))
     for number in range(25):
         writers.status(str(number))
     await writers.all()
@@ -60,7 +60,7 @@ async def test_a_burst_goes_at_once_and_the_rest_at_the_rate() -> None:
 
 
 async def test_a_pause_saves_up_no_more_than_the_burst() -> None:
-    writers = Writers(WriteBudget(10, 3))
+    writers = Writers(WriteLimiter(10, 3))
     writers.status("first")
     await writers.all()
     await asyncio.sleep(60)
@@ -73,7 +73,7 @@ async def test_a_pause_saves_up_no_more_than_the_burst() -> None:
 
 
 async def test_outputs_go_first_by_urgency_then_statuses_then_events() -> None:
-    writers = Writers(WriteBudget(1, 1))
+    writers = Writers(WriteLimiter(1, 1))
     writers.status("in front")
     await asyncio.sleep(0)
     writers.event("event")
@@ -86,7 +86,7 @@ async def test_outputs_go_first_by_urgency_then_statuses_then_events() -> None:
 
 
 async def test_an_urgent_write_waits_for_one_turn_however_many_wait() -> None:
-    writers = Writers(WriteBudget(10, 1))
+    writers = Writers(WriteLimiter(10, 1))
     for number in range(50):
         writers.status(str(number))
     await asyncio.sleep(1.05)
@@ -98,7 +98,7 @@ async def test_an_urgent_write_waits_for_one_turn_however_many_wait() -> None:
 
 
 async def test_one_who_gave_up_takes_no_turn_from_the_others() -> None:
-    writers = Writers(WriteBudget(10, 1))
+    writers = Writers(WriteLimiter(10, 1))
     for name in "abc":
         writers.status(name)
     await asyncio.sleep(0.01)
@@ -111,7 +111,7 @@ async def test_one_who_gave_up_takes_no_turn_from_the_others() -> None:
 
 
 async def test_without_a_rate_nothing_waits() -> None:
-    writers = Writers(WriteBudget(0, 1))
+    writers = Writers(WriteLimiter(0, 1))
     begun = asyncio.get_running_loop().time()
     for number in range(1000):
         writers.status(str(number))

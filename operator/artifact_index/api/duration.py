@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from artifact_index.api.interning import one_of_equal
+from artifact_index.api.interning import intern_equal
 from artifact_index.api.rules import Rule, broken, matching
 
 # Six digits before the dot: a Go duration is an int64 of nanoseconds, and with the length bound
@@ -50,7 +50,7 @@ class GoDuration(str):
     def _parse(cls, text: str) -> "GoDuration":
         if len(text) > DURATION_MAX_LENGTH or not DURATION_RULE.holds(text):
             raise broken(DURATION_RULE.message)
-        return one_of_equal(cls(text))
+        return intern_equal(cls(text))
 
 
 def duration_between(low: str, high: str, *, or_zero: bool = False, message: str) -> Rule:

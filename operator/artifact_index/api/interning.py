@@ -11,7 +11,7 @@ _KEPT: Final = 4096
 Value = TypeVar("Value")
 
 
-def one_of_equal(value: Value) -> Value:
+def intern_equal(value: Value) -> Value:
     """The first that was seen of all values of this type that equal `value`; none may change.
 
     What cannot be hashed, as a model with a dict in it, stays itself.
@@ -22,7 +22,7 @@ def one_of_equal(value: Value) -> Value:
         return value
 
 
-SHARED: Final = AfterValidator(one_of_equal)
+SHARED: Final = AfterValidator(intern_equal)
 """For a field of a model: equal values of it are one object."""
 
 

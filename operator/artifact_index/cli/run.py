@@ -50,8 +50,10 @@ def execute(chosen: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _stop_early)
     # What the imports leave behind lives for ever; collecting meanwhile only costs start-up time.
     gc.disable()
-    from artifact_index import app  # noqa: PLC0415 - half a second that other commands need not wait
-    from artifact_index import runtime as tuning  # noqa: PLC0415 - half a second that other commands need not wait
+    from artifact_index import (
+        app,
+        runtime,
+    )
     from artifact_index.kube.connect import ConnectError  # noqa: PLC0415
     from artifact_index.kube.errors import ApiError  # noqa: PLC0415
     from artifact_index.signing_key import SigningKeyError  # noqa: PLC0415
@@ -59,7 +61,7 @@ def execute(chosen: argparse.Namespace) -> int:
     gc.enable()
     logger = logging.getLogger("artifact_index")
     try:
-        tuning.run(app.run(settings))
+        runtime.run(app.run(settings))
     except (ConnectError, SigningKeyError) as error:
         logger.error("%s", error)
         return 1

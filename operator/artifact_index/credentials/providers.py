@@ -7,37 +7,37 @@ from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
-    Grant,
-    GrantRequest,
-    Material,
+    KeyMaterial,
+    Token,
+    TokenRequest,
 )
 
 
 class CodeArtifactClient(Protocol):
-    """What the broker needs of CodeArtifact."""
+    """What the token manager needs of CodeArtifact."""
 
-    def mint(self, request: CodeArtifactTokenRequest, material: Material) -> Grant:
+    def mint(self, request: CodeArtifactTokenRequest, material: KeyMaterial) -> Token:
         """A token; raises LoginError."""
 
-    def endpoint(self, request: CodeArtifactEndpointRequest, material: Material) -> Grant:
+    def endpoint(self, request: CodeArtifactEndpointRequest, material: KeyMaterial) -> Token:
         """A repository's URL; raises LoginError."""
 
 
 class GoogleClient(Protocol):
-    """What the broker needs of Google."""
+    """What the token manager needs of Google."""
 
-    def mint(self, request: GoogleTokenRequest, material: Material) -> Grant:
+    def mint(self, request: GoogleTokenRequest, material: KeyMaterial) -> Token:
         """An access token; raises LoginError."""
 
 
-class Clouds:
+class Providers:
     """All clouds behind one synchronous call, which blocks for seconds: call it in a thread."""
 
     def __init__(self, code_artifact: CodeArtifactClient, google: GoogleClient) -> None:
         self._code_artifact = code_artifact
         self._google = google
 
-    def grant(self, request: GrantRequest, material: Material) -> Grant:
+    def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
         """What the request's cloud grants. Raises LoginError and nothing else.
 
         `material` holds the values of the request's Secret, or a ServiceAccount's token; it is
@@ -52,7 +52,7 @@ class Clouds:
             message = f"the login failed within the operator: {type(error).__name__}; it is retried"
         raise LoginError("InternalError", message, permanent=False)
 
-    def _ask(self, request: GrantRequest, material: Material) -> Grant:
+    def _ask(self, request: TokenRequest, material: KeyMaterial) -> Token:
         match request:
             case CodeArtifactTokenRequest():
                 return self._code_artifact.mint(request, material)

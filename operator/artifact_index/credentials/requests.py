@@ -111,10 +111,10 @@ class GoogleTokenRequest:
 
 
 CodeArtifactRequest = CodeArtifactTokenRequest | CodeArtifactEndpointRequest
-GrantRequest = CodeArtifactRequest | GoogleTokenRequest
+TokenRequest = CodeArtifactRequest | GoogleTokenRequest
 
 
-def canonical(request: GrantRequest) -> bytes:
+def canonical(request: TokenRequest) -> bytes:
     """All inputs of the request as one unambiguous byte string, for a keyed digest.
 
     A step that the login does not have leaves no trace, so that a digest in an output outlives a
@@ -124,14 +124,14 @@ def canonical(request: GrantRequest) -> bytes:
     return json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()
 
 
-def lane(request: GrantRequest) -> str:
+def lane(request: TokenRequest) -> str:
     """The remote service that answers: calls of one lane are bounded together."""
     if isinstance(request, GoogleTokenRequest):
         return "google"
     return f"codeartifact/{request.region}"
 
 
-Material = Mapping[str, SecretStr]
+KeyMaterial = Mapping[str, SecretStr]
 """Values that a login needs and a key must not hold.
 
 For AWS: `access_key_id`, `secret_access_key` and perhaps `session_token`; for Google: `key_json`;
@@ -139,13 +139,13 @@ for a ServiceAccount: `subject_token`, made anew for each attempt. Empty for the
 identity.
 """
 SUBJECT_TOKEN: Final = "subject_token"  # noqa: S105 - the name of a value
-NO_MATERIAL: Final[Material] = {}
+NO_KEY_MATERIAL: Final[KeyMaterial] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class Token:
     """What a cloud granted. Times are whole POSIX seconds; `expires_at` None means never."""
 
     value: SecretStr
-    minted_at: int
+    issued_at: int
     expires_at: int | None

@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from artifact_index.api import reasons as reason_names
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import Grant, GrantRequest, Material, lane
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest, lane
 
 THREADS: Final = 16
 """Calls in flight at once."""
@@ -21,7 +21,7 @@ CALL_DEADLINE: Final = 150.0
 and retries add up to."""
 
 
-class CloudPool:
+class CloudThreads:
     """Makes a blocking `call(request, material) -> Grant` awaitable.
 
     Every call gets a daemon thread of its own, which ends with it. A thread costs a ten-thousandth
@@ -35,7 +35,7 @@ class CloudPool:
 
     def __init__(
         self,
-        call: Callable[[GrantRequest, Material], Grant],
+        call: Callable[[TokenRequest, KeyMaterial], Token],
         *,
         threads: int = THREADS,
         per_lane: int = CALLS_PER_LANE,
@@ -50,7 +50,7 @@ class CloudPool:
         self._most_given_up = threads
         self._closed = False
 
-    async def grant(self, request: GrantRequest, material: Material) -> Grant:
+    async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
         """The call's answer. Raises what the call raises, and LoginError at the deadline.
 
         The wait for a place has no limit here. Once cancelled, the call goes on in its thread,
@@ -97,7 +97,7 @@ class CloudPool:
         """Start no further call. Calls in flight are not waited for."""
         self._closed = True
 
-    def _outcome(self, request: GrantRequest, material: Material) -> "_Outcome":
+    def _outcome(self, request: TokenRequest, material: KeyMaterial) -> "_Outcome":
         try:
             return self._call(request, material)
         except Exception as error:
@@ -129,7 +129,7 @@ class CloudPool:
         self._given_up -= 1
 
 
-_Outcome = Grant | Exception
+_Outcome = Token | Exception
 
 
 class _Places:

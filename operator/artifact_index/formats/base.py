@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class FormatLimit:
     """Something that a format cannot say of the indexes that the message names.
 
     `severe` says that a login is missing where the user asked for it; otherwise the file is whole
@@ -23,7 +23,7 @@ class SensitiveFile:
     """A file that may hold credentials: `held` are the indexes whose login is in it."""
 
     text: SecretStr
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[FormatLimit, ...] = ()
     held: frozenset[str] = frozenset()
 
 
@@ -32,7 +32,7 @@ class PublicFile:
     """A file that holds no credential by construction."""
 
     text: str
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[FormatLimit, ...] = ()
 
 
 def named(names: list[str] | tuple[str, ...], *, at_most: int = 5) -> str:

@@ -48,7 +48,7 @@ class PublicEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class UvDocument:
+class Document:
     """Everything that one uv.toml says; `entries` are in search order."""
 
     entries: tuple[IndexEntry, ...]

@@ -12,8 +12,8 @@ from typing import Final
 from pydantic import SecretStr
 
 from artifact_index.api import reasons
-from artifact_index.formats.base import Limit, named
-from artifact_index.formats.document import Credential, IndexEntry, UvDocument
+from artifact_index.formats.base import FormatLimit, named
+from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.names import environment_form
 from artifact_index.formats.uv_toml import login_of
 
@@ -37,14 +37,14 @@ class RenderedVariables:
     """Variables by name, with the limits and the names of the indexes whose login is in them."""
 
     variables: Mapping[str, SecretStr]
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[FormatLimit, ...] = ()
     held: frozenset[str] = frozenset()
 
 
-def environment_variables(document: UvDocument, claims: Claims) -> RenderedVariables:
+def environment_variables(document: Document, claims: Claims) -> RenderedVariables:
     """The variables of all indexes that have a login."""
     variables: dict[str, SecretStr] = {}
-    limits: list[Limit] = []
+    limits: list[FormatLimit] = []
     logins: dict[str, tuple[IndexEntry, Credential]] = {}
     for entry in document.entries:
         login = None if entry.blocked else login_of(entry)
@@ -52,7 +52,7 @@ def environment_variables(document: UvDocument, claims: Claims) -> RenderedVaria
             continue
         if (problem := _problem(login)) is not None:
             message = f"there are no variables for index {entry.name!r}: {problem}"
-            limits.append(Limit(reasons.NOT_EXPRESSIBLE, message, severe=True))
+            limits.append(FormatLimit(reasons.NOT_EXPRESSIBLE, message, severe=True))
             continue
         logins[entry.name] = entry, login
         name = environment_form(entry.name)
@@ -77,7 +77,7 @@ def _problem(login: Credential) -> str | None:
 
 
 def _publishing(
-    claims: Claims, logins: Mapping[str, tuple[IndexEntry, Credential]], limits: list[Limit]
+    claims: Claims, logins: Mapping[str, tuple[IndexEntry, Credential]], limits: list[FormatLimit]
 ) -> dict[str, SecretStr]:
     if len(claims.publishers) > 1:
         message = (
@@ -85,7 +85,7 @@ def _publishing(
             f"{named(claims.publishers)} set spec.publish; select them by different IndexOptions, "
             "or use .pypirc or uv.toml"
         )
-        limits.append(Limit(reasons.VARIABLES_NOT_WRITTEN, message))
+        limits.append(FormatLimit(reasons.VARIABLES_NOT_WRITTEN, message))
         return {}
     if not claims.publishers or claims.publishers[0] not in logins:
         return {}
@@ -103,7 +103,7 @@ def _publishing(
 
 
 def _code_artifact_token(
-    claims: Claims, logins: Mapping[str, tuple[IndexEntry, Credential]], limits: list[Limit]
+    claims: Claims, logins: Mapping[str, tuple[IndexEntry, Credential]], limits: list[FormatLimit]
 ) -> dict[str, SecretStr]:
     domains = claims.domains or {}
     if not domains:
@@ -120,7 +120,7 @@ def _code_artifact_token(
             f"CODEARTIFACT_AUTH_TOKEN is not written: it exists once, and indexes {named(names)} "
             f"{why}; select them by different IndexOptions"
         )
-        limits.append(Limit(reasons.VARIABLES_NOT_WRITTEN, message))
+        limits.append(FormatLimit(reasons.VARIABLES_NOT_WRITTEN, message))
         return {}
     return {"CODEARTIFACT_AUTH_TOKEN": SecretStr(tokens.pop())} if tokens else {}
 

@@ -21,12 +21,12 @@ _FALLBACK: Final = "index"
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class NameRequest:
     """One index that wants a name.
 
     `created` is the object's creationTimestamp, RFC 3339 or POSIX seconds. `explicit_name` is
-    `spec.name`. `host` is the host of the index URL, None while it is not known. `allotted_name`
-    is the name that this UID was given earlier (an `Allotment` with `allotted`).
+    `spec.name`. `host` is the host of the index URL, None while it is not known. `assigned_name`
+    is the name that this UID was given earlier (an `NameAssignment` with `assigned`).
     """
 
     uid: str
@@ -34,19 +34,19 @@ class Candidate:
     created: str | float
     explicit_name: str | None = None
     host: str | None = None
-    allotted_name: str | None = None
+    assigned_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Allotment:
+class NameAssignment:
     """The name of an index.
 
-    `allotted` means that the name stays with the UID, so the caller must remember it. Otherwise it
+    `assigned` means that the name stays with the UID, so the caller must remember it. Otherwise it
     stands in until the host is known, and must not be remembered.
     """
 
     name: str
-    allotted: bool
+    assigned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ def environment_form(name: str) -> str:
     return "".join(c if c.isascii() and c.isalnum() else "_" for c in name).upper()
 
 
-def allot_names(
-    candidates: Iterable[Candidate], *, public_name: str | None
-) -> dict[str, Allotment | NameTaken]:
+def assign_names(
+    candidates: Iterable[NameRequest], *, public_name: str | None
+) -> dict[str, NameAssignment | NameTaken]:
     """Give every candidate a name, or say whose name it asked for: uid -> answer.
 
     Who comes first: the public index; then who has its name already; then explicit names; then
@@ -81,13 +81,13 @@ def allot_names(
     """
     queue = sorted(candidates, key=_seniority)
     desk = _Desk(public_name)
-    answers: dict[str, Allotment | NameTaken] = {}
+    answers: dict[str, NameAssignment | NameTaken] = {}
 
     waiting = []
     for candidate in queue:
         name = _kept_name(candidate)
         if name is not None and desk.take(name, candidate.object_name):
-            answers[candidate.uid] = Allotment(name, allotted=True)
+            answers[candidate.uid] = NameAssignment(name, assigned=True)
         else:
             waiting.append(candidate)
 
@@ -96,14 +96,14 @@ def allot_names(
         if name is None:
             continue
         if desk.take(name, candidate.object_name):
-            answers[candidate.uid] = Allotment(name, allotted=True)
+            answers[candidate.uid] = NameAssignment(name, assigned=True)
         else:
             answers[candidate.uid] = NameTaken(name, desk.holder(name))
 
     unnamed = [c for c in waiting if c.explicit_name is None]
     for candidate in sorted(unnamed, key=lambda c: c.host is None):
         name = desk.take_free(_derived_name(candidate), candidate.object_name)
-        answers[candidate.uid] = Allotment(name, allotted=candidate.host is not None)
+        answers[candidate.uid] = NameAssignment(name, assigned=candidate.host is not None)
     return answers
 
 
@@ -138,7 +138,7 @@ class _Desk:
         return self._holders[environment_form(name)]
 
 
-def _seniority(candidate: Candidate) -> tuple[float, str, str]:
+def _seniority(candidate: NameRequest) -> tuple[float, str, str]:
     return _epoch(candidate.created), candidate.object_name, candidate.uid
 
 
@@ -153,20 +153,20 @@ def _epoch(created: str | float) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _kept_name(candidate: Candidate) -> str | None:
+def _kept_name(candidate: NameRequest) -> str | None:
     """The name that the candidate has from earlier and still asks for.
 
     It comes from a status, which somebody may have edited, so it must look like a name.
     """
-    allotted, explicit = candidate.allotted_name, candidate.explicit_name
-    if allotted is None or (explicit is not None and explicit != allotted):
+    assigned, explicit = candidate.assigned_name, candidate.explicit_name
+    if assigned is None or (explicit is not None and explicit != assigned):
         return None
-    if explicit is None and (len(allotted) > MAX_NAME_LENGTH or not _NAME.fullmatch(allotted)):
+    if explicit is None and (len(assigned) > MAX_NAME_LENGTH or not _NAME.fullmatch(assigned)):
         return None
-    return allotted
+    return assigned
 
 
-def _derived_name(candidate: Candidate) -> str:
+def _derived_name(candidate: NameRequest) -> str:
     """The host's first label, else the object's name, as `[a-z0-9]([a-z0-9-]*[a-z0-9])?`."""
     host = candidate.host
     if host and not is_ip_address(host):

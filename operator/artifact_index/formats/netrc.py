@@ -11,8 +11,8 @@ from typing import Final
 from pydantic import SecretStr
 
 from artifact_index.api import reasons
-from artifact_index.formats.base import Limit, SensitiveFile, named
-from artifact_index.formats.document import Credential, IndexEntry, UvDocument
+from artifact_index.formats.base import FormatLimit, SensitiveFile, named
+from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.urls import host_of
 from artifact_index.formats.uv_toml import RenderingError, login_of, url_of
 
@@ -21,9 +21,9 @@ from artifact_index.formats.uv_toml import RenderingError, login_of, url_of
 _AMBIGUOUS: Final = frozenset('"\\')
 
 
-def netrc_file(document: UvDocument) -> SensitiveFile:
+def netrc_file(document: Document) -> SensitiveFile:
     """The netrc with the login of each host that has exactly one. Raises `RenderingError`."""
-    limits: list[Limit] = []
+    limits: list[FormatLimit] = []
     hosts: defaultdict[str, list[tuple[str, Credential]]] = defaultdict(list)
     for entry in document.entries:
         login = None if entry.blocked else login_of(entry)
@@ -31,7 +31,7 @@ def netrc_file(document: UvDocument) -> SensitiveFile:
             continue
         if (problem := _problem(entry, login)) is not None:
             message = f"netrc has no login for index {entry.name!r}: {problem}"
-            limits.append(Limit(reasons.NOT_EXPRESSIBLE, message, severe=True))
+            limits.append(FormatLimit(reasons.NOT_EXPRESSIBLE, message, severe=True))
             continue
         hosts[_host(entry)].append((entry.name, login))
 
@@ -68,8 +68,8 @@ def _problem(entry: IndexEntry, login: Credential) -> str | None:
     return None
 
 
-def _two_logins(host: str, names: list[str]) -> Limit:
-    return Limit(
+def _two_logins(host: str, names: list[str]) -> FormatLimit:
+    return FormatLimit(
         reasons.NOT_EXPRESSIBLE,
         f"netrc has no login for host {host!r}: indexes {named(names)} log in to it differently, "
         "and netrc knows one login for each host; select them by different IndexOptions, or use "

@@ -11,8 +11,8 @@ import tomlkit
 from pydantic import SecretStr
 
 from artifact_index.api import reasons
-from artifact_index.formats.base import Limit, PublicFile, SensitiveFile
-from artifact_index.formats.document import IndexEntry, UvDocument
+from artifact_index.formats.base import FormatLimit, PublicFile, SensitiveFile
+from artifact_index.formats.document import Document, IndexEntry
 from artifact_index.formats.pip_conf import ascii_url, limits_without_order
 from artifact_index.formats.urls import UnusableURLError, split_userinfo
 from artifact_index.formats.uv_toml import HEADER, RenderingError, login_of, url_of
@@ -24,7 +24,7 @@ RESERVED_NAMES: Final = frozenset({"url", "username", "password", "pypi"})
 Table = dict[str, Any]
 
 
-def sensitive_pdm_toml(document: UvDocument) -> SensitiveFile:
+def sensitive_pdm_toml(document: Document) -> SensitiveFile:
     """The file with its logins: for a Secret only. Raises `RenderingError`.
 
     The source in PyPI's place is the public index, or without one the first private index. While a
@@ -35,15 +35,15 @@ def sensitive_pdm_toml(document: UvDocument) -> SensitiveFile:
     return SensitiveFile(SecretStr(text), limits, held)
 
 
-def public_pdm_toml(document: UvDocument) -> PublicFile:
+def public_pdm_toml(document: Document) -> PublicFile:
     """The file without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
     text, limits, _ = _render(document, sensitive=False)
     return PublicFile(text, limits)
 
 
 def _render(
-    document: UvDocument, *, sensitive: bool
-) -> tuple[str, tuple[Limit, ...], frozenset[str]]:
+    document: Document, *, sensitive: bool
+) -> tuple[str, tuple[FormatLimit, ...], frozenset[str]]:
 
     limits = list(limits_without_order("config.toml", document))
     tables: dict[str, Table] = {}
@@ -66,7 +66,7 @@ def _render(
     return text, tuple(limits), held if sensitive else frozenset()
 
 
-def _default(document: UvDocument, private: list[Table]) -> Table:
+def _default(document: Document, private: list[Table]) -> Table:
     if document.public is not None:
         return {"url": ascii_url(document.public.url)}
     if private:
@@ -89,8 +89,8 @@ def _table(entry: IndexEntry, *, sensitive: bool) -> Table:
     return table
 
 
-def _reserved(name: str) -> Limit:
-    return Limit(
+def _reserved(name: str) -> FormatLimit:
+    return FormatLimit(
         reasons.NOT_EXPRESSIBLE,
         f"config.toml cannot hold index {name!r}, since pypi.{name} means something else to PDM; "
         "choose another spec.name",

@@ -12,29 +12,29 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from artifact_index.api import reasons
-from artifact_index.formats.base import Limit, PublicFile, SensitiveFile, named
-from artifact_index.formats.document import IndexEntry, UvDocument
+from artifact_index.formats.base import FormatLimit, PublicFile, SensitiveFile, named
+from artifact_index.formats.document import Document, IndexEntry
 from artifact_index.formats.urls import UnusableURLError
 from artifact_index.formats.uv_toml import HEADER, RenderingError, login_of, url_of
 
 _ASCII: Final = "".join(chr(code) for code in range(0x21, 0x7F))
 
 
-def sensitive_pip_conf(document: UvDocument) -> SensitiveFile:
+def sensitive_pip_conf(document: Document) -> SensitiveFile:
     """The file with its logins: for a Secret only. Raises `RenderingError`."""
     text, limits, held = _render(document, sensitive=True)
     return SensitiveFile(SecretStr(text), limits, held)
 
 
-def public_pip_conf(document: UvDocument) -> PublicFile:
+def public_pip_conf(document: Document) -> PublicFile:
     """The file without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
     text, limits, _ = _render(document, sensitive=False)
     return PublicFile(text, limits)
 
 
 def _render(
-    document: UvDocument, *, sensitive: bool
-) -> tuple[str, tuple[Limit, ...], frozenset[str]]:
+    document: Document, *, sensitive: bool
+) -> tuple[str, tuple[FormatLimit, ...], frozenset[str]]:
 
     searched = [entry for entry in document.entries if not entry.explicit]
     urls = [_url(entry, sensitive=sensitive) for entry in searched]
@@ -56,7 +56,7 @@ def _render(
     return _text(values), limits, held if sensitive else frozenset()
 
 
-def limits_without_order(file: str, document: UvDocument) -> tuple[Limit, ...]:
+def limits_without_order(file: str, document: Document) -> tuple[FormatLimit, ...]:
     """The notes of a format whose reader asks every index for every package."""
     limits = []
     explicit = [entry.name for entry in document.entries if entry.explicit]
@@ -65,7 +65,7 @@ def limits_without_order(file: str, document: UvDocument) -> tuple[Limit, ...]:
             f"{file} leaves out the explicit indexes {named(explicit)}: its reader cannot keep a "
             "package to one index"
         )
-        limits.append(Limit(reasons.EXPLICIT_INDEX_LEFT_OUT, message))
+        limits.append(FormatLimit(reasons.EXPLICIT_INDEX_LEFT_OUT, message))
     listed = [entry.name for entry in document.entries if not entry.explicit]
     if document.public is not None:
         listed.append(document.public.name)
@@ -74,7 +74,7 @@ def limits_without_order(file: str, document: UvDocument) -> tuple[Limit, ...]:
             f"{file} lists {named(listed)}, but its reader knows no order of indexes and takes the "
             "best version of all"
         )
-        limits.append(Limit(reasons.INDEX_ORDER_NOT_KEPT, message))
+        limits.append(FormatLimit(reasons.INDEX_ORDER_NOT_KEPT, message))
     return tuple(limits)
 
 

@@ -6,8 +6,8 @@ from typing import Final
 from pydantic import SecretStr
 
 from artifact_index.api import reasons
-from artifact_index.formats.base import Limit, PublicFile, SensitiveFile
-from artifact_index.formats.document import Credential, UvDocument
+from artifact_index.formats.base import FormatLimit, PublicFile, SensitiveFile
+from artifact_index.formats.document import Credential, Document
 from artifact_index.formats.pip_conf import ascii_url
 from artifact_index.formats.uv_toml import HEADER, RenderingError, login_of
 
@@ -15,23 +15,23 @@ from artifact_index.formats.uv_toml import HEADER, RenderingError, login_of
 RESERVED_NAMES: Final = frozenset({"distutils", "server-login"})
 
 
-def sensitive_pypirc(document: UvDocument) -> SensitiveFile:
+def sensitive_pypirc(document: Document) -> SensitiveFile:
     """The file with its logins: for a Secret only. Raises `RenderingError`."""
     text, limits, held = _render(document, sensitive=True)
     return SensitiveFile(SecretStr(text), limits, held)
 
 
-def public_pypirc(document: UvDocument) -> PublicFile:
+def public_pypirc(document: Document) -> PublicFile:
     """The file without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
     text, limits, _ = _render(document, sensitive=False)
     return PublicFile(text, limits)
 
 
 def _render(
-    document: UvDocument, *, sensitive: bool
-) -> tuple[str, tuple[Limit, ...], frozenset[str]]:
+    document: Document, *, sensitive: bool
+) -> tuple[str, tuple[FormatLimit, ...], frozenset[str]]:
 
-    limits: list[Limit] = []
+    limits: list[FormatLimit] = []
     sections: dict[str, dict[str, str]] = {}
     for entry in document.entries:
         if entry.publish_url is None or entry.blocked:
@@ -39,7 +39,7 @@ def _render(
         login = login_of(entry) if sensitive else None
         if (problem := _problem(entry.name, login)) is not None:
             message = f".pypirc has no server for index {entry.name!r}: {problem}"
-            limits.append(Limit(reasons.NOT_EXPRESSIBLE, message, severe=True))
+            limits.append(FormatLimit(reasons.NOT_EXPRESSIBLE, message, severe=True))
             continue
         sections[entry.name] = {"repository": ascii_url(entry.publish_url)}
         if login is not None:

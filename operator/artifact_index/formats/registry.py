@@ -8,15 +8,15 @@ from typing import Final
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.index_options import IndexOptionsSpec, Output, OutputFormat
-from artifact_index.formats.base import Limit, PublicFile, SensitiveFile
-from artifact_index.formats.document import PublicContent, SensitiveContent, UvDocument
+from artifact_index.formats.base import FormatLimit, PublicFile, SensitiveFile
+from artifact_index.formats.document import Document, PublicContent, SensitiveContent
 from artifact_index.formats.environment import Claims, environment_variables
 from artifact_index.formats.netrc import netrc_file
 from artifact_index.formats.pdm_toml import public_pdm_toml, sensitive_pdm_toml
 from artifact_index.formats.pip_conf import public_pip_conf, sensitive_pip_conf
 from artifact_index.formats.pypirc import public_pypirc, sensitive_pypirc
 from artifact_index.formats.uv_toml import public_uv_toml, sensitive_uv_toml
-from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.reconcile.plan.entries import IndexPlan
 
 UV_TOML_KEY: Final = "uv.toml"
 KEYS: Final[Mapping[OutputFormat, str]] = {
@@ -37,11 +37,11 @@ class Content:
     """
 
     data: Mapping[str, str] = field(repr=False)
-    limits: tuple[Limit, ...]
+    limits: tuple[FormatLimit, ...]
     held: frozenset[str]
 
 
-def content_of(output: Output, document: UvDocument, claims: Claims) -> Content:
+def content_of(output: Output, document: Document, claims: Claims) -> Content:
     """What an output holds.
 
     Raises `NotCredentialFreeError`, and `RenderingError` where a text does not say what was meant.
@@ -51,7 +51,7 @@ def content_of(output: Output, document: UvDocument, claims: Claims) -> Content:
     return _secret(output.formats, document, claims)
 
 
-def claims_of(placed: Sequence[Placed]) -> Claims:
+def claims_of(placed: Sequence[IndexPlan]) -> Claims:
     """Which selected indexes claim the variables that exist once, ready or not."""
     publishers = []
     domains: defaultdict[str, list[str]] = defaultdict(list)
@@ -88,26 +88,26 @@ def _carries(written: OutputFormat, index: ArtifactIndexSpec) -> bool:
     return written not in ("PipConf", "PdmToml") or not index.explicit
 
 
-_SENSITIVE: Final[Mapping[OutputFormat, Callable[[UvDocument], SensitiveFile]]] = {
+_SENSITIVE: Final[Mapping[OutputFormat, Callable[[Document], SensitiveFile]]] = {
     "Netrc": netrc_file,
     "PipConf": sensitive_pip_conf,
     "Pypirc": sensitive_pypirc,
     "PdmToml": sensitive_pdm_toml,
 }
-_PUBLIC: Final[Mapping[OutputFormat, Callable[[UvDocument], PublicFile]]] = {
+_PUBLIC: Final[Mapping[OutputFormat, Callable[[Document], PublicFile]]] = {
     "PipConf": public_pip_conf,
     "Pypirc": public_pypirc,
     "PdmToml": public_pdm_toml,
 }
 
 
-def _secret(formats: Sequence[OutputFormat], document: UvDocument, claims: Claims) -> Content:
+def _secret(formats: Sequence[OutputFormat], document: Document, claims: Claims) -> Content:
     if "Environment" in formats:  # alone, by a rule of the API
         found = environment_variables(document, claims)
         data = _secret_data(SensitiveContent(dict(found.variables)))
         return Content(data, found.limits, found.held)
     content = SensitiveContent()
-    limits: list[Limit] = []
+    limits: list[FormatLimit] = []
     held: set[str] = set()
     for each in formats:
         if each == "UvToml":
@@ -121,9 +121,9 @@ def _secret(formats: Sequence[OutputFormat], document: UvDocument, claims: Claim
     return Content(_secret_data(content), tuple(limits), frozenset(held))
 
 
-def _config_map(formats: Sequence[OutputFormat], document: UvDocument) -> Content:
+def _config_map(formats: Sequence[OutputFormat], document: Document) -> Content:
     content = PublicContent()
-    limits: list[Limit] = []
+    limits: list[FormatLimit] = []
     for each in formats:
         if each == "UvToml":
             content.files[UV_TOML_KEY] = public_uv_toml(document)

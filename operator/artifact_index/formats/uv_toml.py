@@ -20,10 +20,10 @@ from pydantic import SecretStr
 from artifact_index.api.constants import PYPI_URL
 from artifact_index.formats.document import (
     Credential,
+    Document,
     IndexEntry,
     IndexStrategy,
     PublicEntry,
-    UvDocument,
 )
 from artifact_index.formats.urls import (
     UnusableURLError,
@@ -73,17 +73,17 @@ def blocked_url(name: str) -> str:
     return f"https://{name}.unavailable.invalid/simple/"
 
 
-def sensitive_uv_toml(document: UvDocument) -> SecretStr:
+def sensitive_uv_toml(document: Document) -> SecretStr:
     """The uv.toml with its credentials: for a Secret only. Raises `RenderingError`."""
     return SecretStr(_render(document, sensitive=True))
 
 
-def public_uv_toml(document: UvDocument) -> str:
+def public_uv_toml(document: Document) -> str:
     """The uv.toml without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
     return _render(document, sensitive=False)
 
 
-def _render(document: UvDocument, *, sensitive: bool) -> str:
+def _render(document: Document, *, sensitive: bool) -> str:
     _check_names(document)
     no_index = document.public is None and not document.entries
     pieces = [_head_text(document.index_strategy, no_index)]
@@ -95,7 +95,7 @@ def _render(document: UvDocument, *, sensitive: bool) -> str:
     return HEADER + "\n".join(pieces)
 
 
-def _check_names(document: UvDocument) -> None:
+def _check_names(document: Document) -> None:
     """Refuse a name that stands twice: uv would silently ignore the second index of the name."""
     seen = {document.public.name} if document.public is not None else set[str]()
     for entry in document.entries:
@@ -104,7 +104,7 @@ def _check_names(document: UvDocument) -> None:
         seen.add(entry.name)
 
 
-def _default_position(document: UvDocument) -> int | None:
+def _default_position(document: Document) -> int | None:
     """Which index is marked as default: a position in `entries`, `_PUBLIC`, or None for none.
 
     Where no index is marked, uv adds PyPI by itself, last, unless PyPI's own URL is listed. So

@@ -7,25 +7,25 @@ from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.api.sources import CodeArtifactSource, GoogleArtifactRegistrySource
 from artifact_index.credentials.aws.login import session_name
 from artifact_index.credentials.requests import (
-    NO_MATERIAL,
+    NO_KEY_MATERIAL,
     AssumedRole,
     Identity,
     Impersonation,
-    Material,
+    KeyMaterial,
     OperatorIdentity,
     SecretIdentity,
     ServiceAccountIdentity,
 )
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.cache.objects import AccountRecord, SourceRecord
-from artifact_index.reconcile.resolve.policy import IndexFacts
+from artifact_index.reconcile.cache.objects import SourceSecret, SourceServiceAccount
+from artifact_index.reconcile.resolve.policy import Inputs
 
 AWS_AUDIENCE = "sts.amazonaws.com"
 
 
 def aws_identity(
-    source: CodeArtifactSource, facts: IndexFacts, digester: Digester
-) -> tuple[Identity, Material]:
+    source: CodeArtifactSource, facts: Inputs, digester: Digester
+) -> tuple[Identity, KeyMaterial]:
     """Who asks AWS, before any role is assumed."""
     if source.auth and (reference := source.auth.secret_ref):
         keys = {
@@ -41,8 +41,8 @@ def aws_identity(
         if exchange is None:
             raise ValueError("a ServiceAccount that passed its checks without a role")
         audiences = chosen.audiences or (account.audience or AWS_AUDIENCE,)
-        return _account_identity(facts, chosen.name, account, audiences, exchange), NO_MATERIAL
-    return OperatorIdentity(), NO_MATERIAL
+        return _account_identity(facts, chosen.name, account, audiences, exchange), NO_KEY_MATERIAL
+    return OperatorIdentity(), NO_KEY_MATERIAL
 
 
 def aws_role(source: CodeArtifactSource, namespace: str) -> AssumedRole | None:
@@ -62,8 +62,8 @@ def aws_role(source: CodeArtifactSource, namespace: str) -> AssumedRole | None:
 
 
 def google_identity(
-    source: GoogleArtifactRegistrySource, facts: IndexFacts, digester: Digester
-) -> tuple[Identity, Material]:
+    source: GoogleArtifactRegistrySource, facts: Inputs, digester: Digester
+) -> tuple[Identity, KeyMaterial]:
     """Who asks Google, before any service account is impersonated."""
     if source.auth and (reference := source.auth.secret_ref):
         return _secret_login(facts, reference, {"key_json": reference.key}, digester)
@@ -71,8 +71,8 @@ def google_identity(
         exchange, audience = _provider(chosen)
         audiences = chosen.audiences or (audience,)
         account = _account(facts)
-        return _account_identity(facts, chosen.name, account, audiences, exchange), NO_MATERIAL
-    return OperatorIdentity(), NO_MATERIAL
+        return _account_identity(facts, chosen.name, account, audiences, exchange), NO_KEY_MATERIAL
+    return OperatorIdentity(), NO_KEY_MATERIAL
 
 
 def google_impersonation(source: GoogleArtifactRegistrySource) -> Impersonation | None:
@@ -98,21 +98,25 @@ def _provider(chosen: GoogleServiceAccountRef) -> tuple[str, str]:
     return provider, f"https:{provider}"
 
 
-def source_secret_of(facts: IndexFacts) -> SourceRecord:
+def source_secret_of(facts: Inputs) -> SourceSecret:
     """The Secret that the checks have found."""
     if facts.secret is None:
         raise ValueError("an index that passed its checks without its Secret")
     return facts.secret
 
 
-def _account(facts: IndexFacts) -> AccountRecord:
-    if not isinstance(facts.account, AccountRecord):
+def _account(facts: Inputs) -> SourceServiceAccount:
+    if not isinstance(facts.account, SourceServiceAccount):
         raise TypeError("an index that passed its checks without its ServiceAccount")
     return facts.account
 
 
 def _account_identity(
-    facts: IndexFacts, name: str, account: AccountRecord, audiences: tuple[str, ...], exchange: str
+    facts: Inputs,
+    name: str,
+    account: SourceServiceAccount,
+    audiences: tuple[str, ...],
+    exchange: str,
 ) -> ServiceAccountIdentity:
     return ServiceAccountIdentity(
         namespace=facts.record.ref.namespace,
@@ -124,11 +128,11 @@ def _account_identity(
 
 
 def _secret_login(
-    facts: IndexFacts, reference: Hashable, keys: Mapping[str, str], digester: Digester
-) -> tuple[SecretIdentity, Material]:
+    facts: Inputs, reference: Hashable, keys: Mapping[str, str], digester: Digester
+) -> tuple[SecretIdentity, KeyMaterial]:
     """The login that `reference` makes of a Secret's `keys`: one for all indexes that name it."""
     secret = source_secret_of(facts)
-    login: tuple[SecretIdentity, Material] | None = secret.logins.get(reference)
+    login: tuple[SecretIdentity, KeyMaterial] | None = secret.logins.get(reference)
     if login is None:
         material = {name: secret.values[key] for name, key in keys.items()}
         values = {name: value.get_secret_value() for name, value in material.items()}

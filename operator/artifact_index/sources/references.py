@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.credentials.aws.call import partition_of
-from artifact_index.reconcile.cache.objects import OptionsRecord, OutputRef
+from artifact_index.reconcile.cache.objects import OptionsObject, OutputRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def clouds_own_names(spec: ArtifactIndexSpec) -> list[tuple[str, str]]:
     return []
 
 
-def declared_outputs(record: OptionsRecord) -> Iterator[OutputRef]:
+def declared_outputs(record: OptionsObject) -> Iterator[OutputRef]:
     """The outputs that an IndexOptions names; without any, one Secret named like itself."""
     if record.spec is not None:
         for output in record.spec.outputs_of(record.ref.name):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.api.interning import one_of_equal
+from artifact_index.api.interning import intern_equal
 from artifact_index.api.sources import (
     BasicAuthSource,
     CodeArtifactSource,
@@ -13,17 +13,17 @@ from artifact_index.api.sources import (
     PreauthenticatedSource,
 )
 from artifact_index.credentials.requests import (
-    NO_MATERIAL,
+    NO_KEY_MATERIAL,
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
-    GrantRequest,
-    Material,
+    KeyMaterial,
+    TokenRequest,
 )
 from artifact_index.formats.document import Credential
 from artifact_index.formats.urls import safe_url, without_userinfo
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.resolve.checks import IndexFacts
+from artifact_index.reconcile.resolve.checks import Inputs
 from artifact_index.sources.identities import (
     aws_identity,
     aws_role,
@@ -34,7 +34,7 @@ from artifact_index.sources.identities import (
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class ResolvedSource:
     """How one index is reached.
 
     `url` is the index URL without userinfo; None while only the `endpoint` request can tell it.
@@ -46,11 +46,11 @@ class Login:
     credential: Credential | None = None
     verbatim_url: SecretStr | None = None
     username: str = ""
-    token: GrantRequest | None = None
+    token: TokenRequest | None = None
     token_digest: str = ""
-    endpoint: GrantRequest | None = None
+    endpoint: TokenRequest | None = None
     endpoint_digest: str = ""
-    material: Material = field(default_factory=lambda: NO_MATERIAL, repr=False)
+    material: KeyMaterial = field(default_factory=lambda: NO_KEY_MATERIAL, repr=False)
 
     @property
     def credentialed(self) -> bool:
@@ -58,7 +58,7 @@ class Login:
         return self.token is not None or self.credential is not None
 
 
-def login_of(facts: IndexFacts, digester: Digester) -> Login:
+def login_of(facts: Inputs, digester: Digester) -> ResolvedSource:
     """The login of an index that has passed all checks."""
     spec = facts.spec
     if spec.code_artifact:
@@ -70,7 +70,7 @@ def login_of(facts: IndexFacts, digester: Digester) -> Login:
     if spec.basic_auth:
         return _basic_auth(spec.basic_auth, facts)
     if spec.anonymous:
-        return Login(url=spec.anonymous.url)
+        return ResolvedSource(url=spec.anonymous.url)
     raise ValueError("an ArtifactIndex without a source")
 
 
@@ -135,10 +135,10 @@ def google_index_url(source: GoogleArtifactRegistrySource) -> str:
     return f"{base}/{source.project}/{source.repository}/simple/"
 
 
-def _code_artifact(source: CodeArtifactSource, facts: IndexFacts, digester: Digester) -> Login:
+def _code_artifact(source: CodeArtifactSource, facts: Inputs, digester: Digester) -> ResolvedSource:
     identity, material = aws_identity(source, facts, digester)
     role = aws_role(source, facts.record.ref.namespace)
-    token = one_of_equal(
+    token = intern_equal(
         CodeArtifactTokenRequest(
             region=source.region,
             domain=source.domain,
@@ -148,7 +148,7 @@ def _code_artifact(source: CodeArtifactSource, facts: IndexFacts, digester: Dige
             role=role,
         )
     )
-    endpoint = one_of_equal(
+    endpoint = intern_equal(
         CodeArtifactEndpointRequest(
             region=source.region,
             domain=source.domain,
@@ -160,7 +160,7 @@ def _code_artifact(source: CodeArtifactSource, facts: IndexFacts, digester: Dige
         )
     )
     given = url_in_spec(facts.spec)
-    return Login(
+    return ResolvedSource(
         url=given,
         username="aws",
         token=token,
@@ -171,10 +171,12 @@ def _code_artifact(source: CodeArtifactSource, facts: IndexFacts, digester: Dige
     )
 
 
-def _google(source: GoogleArtifactRegistrySource, facts: IndexFacts, digester: Digester) -> Login:
+def _google(
+    source: GoogleArtifactRegistrySource, facts: Inputs, digester: Digester
+) -> ResolvedSource:
     identity, material = google_identity(source, facts, digester)
-    token = one_of_equal(GoogleTokenRequest(identity, google_impersonation(source)))
-    return Login(
+    token = intern_equal(GoogleTokenRequest(identity, google_impersonation(source)))
+    return ResolvedSource(
         url=google_index_url(source),
         username="oauth2accesstoken",
         token=token,
@@ -183,18 +185,18 @@ def _google(source: GoogleArtifactRegistrySource, facts: IndexFacts, digester: D
     )
 
 
-def _preauthenticated(source: PreauthenticatedSource, facts: IndexFacts) -> Login:
+def _preauthenticated(source: PreauthenticatedSource, facts: Inputs) -> ResolvedSource:
     url = source_secret_of(facts).values[source.url_secret_ref.key].get_secret_value()
-    return Login(url=without_userinfo(url), verbatim_url=SecretStr(url))
+    return ResolvedSource(url=without_userinfo(url), verbatim_url=SecretStr(url))
 
 
-def _basic_auth(source: BasicAuthSource, facts: IndexFacts) -> Login:
+def _basic_auth(source: BasicAuthSource, facts: Inputs) -> ResolvedSource:
     reference = source.secret_ref
     secret = source_secret_of(facts)
     username = source.username
     if username is None:
         username = secret.values[reference.username_key].get_secret_value()
-    return Login(
+    return ResolvedSource(
         url=source.url,
         credential=Credential(username, secret.values[reference.password_key]),
     )

@@ -20,7 +20,7 @@ from artifact_index.api.constants import (
 )
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import ApiError, with_remedy
-from artifact_index.reconcile.cache.feed import Observer
+from artifact_index.reconcile.cache.feed import Feed
 from artifact_index.reconcile.cache.relist import CONFIG_MAP_SELECTOR, SECRET_SELECTOR
 from artifact_index.watching.kopf_state import NoDiffBase, NoMemories, NoProgress
 
@@ -38,7 +38,7 @@ class Memo:
     or after a gap: nobody reports what vanished meanwhile.
     """
 
-    def __init__(self, observer: Observer, watch_began: Callable[[], None]) -> None:
+    def __init__(self, observer: Feed, watch_began: Callable[[], None]) -> None:
         self.observer = observer
         self.watch_began = watch_began
 

@@ -17,8 +17,8 @@ from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactRequest,
     CodeArtifactTokenRequest,
-    Grant,
-    Material,
+    KeyMaterial,
+    Token,
 )
 
 # GetRepositoryEndpoint's `endpointType` as the API spells it.
@@ -49,13 +49,13 @@ class CodeArtifact:
             connect_timeout=connect_timeout, read_timeout=read_timeout, attempts=attempts, now=now
         )
 
-    def mint(self, request: CodeArtifactTokenRequest, material: Material) -> Grant:
-        """A token for the request's domain; `minted_at` is taken before AWS is asked.
+    def mint(self, request: CodeArtifactTokenRequest, material: KeyMaterial) -> Token:
+        """A token for the request's domain; `issued_at` is taken before AWS is asked.
 
         Raises LoginError; `UnknownExpiry` where the answer names no expiry in the future.
         """
         call = AwsCall("GetAuthorizationToken", request)
-        minted_at = math.floor(self._now())
+        issued_at = math.floor(self._now())
         answer = self._ask(
             call,
             material,
@@ -71,7 +71,7 @@ class CodeArtifact:
         expires_at = (
             math.floor(expiration.timestamp()) if isinstance(expiration, datetime) else None
         )
-        if expires_at is None or expires_at <= minted_at:
+        if expires_at is None or expires_at <= issued_at:
             which = "no expiry" if expires_at is None else "an expiry that has passed"
             raise LoginError(
                 "UnknownExpiry",
@@ -79,9 +79,9 @@ class CodeArtifact:
                 "operator's clock and the AWS_ENDPOINT_URL… variables of the operator",
                 permanent=True,
             )
-        return Grant(value=SecretStr(token), minted_at=minted_at, expires_at=expires_at)
+        return Token(value=SecretStr(token), issued_at=issued_at, expires_at=expires_at)
 
-    def endpoint(self, request: CodeArtifactEndpointRequest, material: Material) -> Grant:
+    def endpoint(self, request: CodeArtifactEndpointRequest, material: KeyMaterial) -> Token:
         """The URL of the request's PyPI endpoint as AWS answers it, without `simple/`.
 
         It never expires. Raises LoginError.
@@ -100,9 +100,9 @@ class CodeArtifact:
         url = answer.get("repositoryEndpoint")
         if not isinstance(url, str) or not url.startswith(("https://", "http://")):
             raise unusable_answer(call)
-        return Grant(value=SecretStr(url), minted_at=asked_at, expires_at=None)
+        return Token(value=SecretStr(url), issued_at=asked_at, expires_at=None)
 
-    def _ask(self, call: AwsCall, material: Material, **parameters: object) -> dict[str, Any]:
+    def _ask(self, call: AwsCall, material: KeyMaterial, **parameters: object) -> dict[str, Any]:
         request: CodeArtifactRequest = call.request
         step = Step(call)
         try:

@@ -16,7 +16,7 @@ from artifact_index.credentials.requests import (
     SUBJECT_TOKEN,
     CodeArtifactRequest,
     CodeArtifactTokenRequest,
-    Material,
+    KeyMaterial,
     OperatorIdentity,
     SecretIdentity,
     ServiceAccountIdentity,
@@ -45,7 +45,7 @@ class Step:
 
 
 def signing_keys(
-    session: AwsSession, request: CodeArtifactRequest, material: Material, step: Step
+    session: AwsSession, request: CodeArtifactRequest, material: KeyMaterial, step: Step
 ) -> Mapping[str, str] | None:
     """Arguments of `Session.client` for the login's last call; None is the operator's own identity.
 
@@ -70,7 +70,7 @@ def signing_keys(
 
 
 def _first_keys(
-    session: AwsSession, request: CodeArtifactRequest, material: Material, step: Step
+    session: AwsSession, request: CodeArtifactRequest, material: KeyMaterial, step: Step
 ) -> Mapping[str, str] | None:
     match request.identity:
         case OperatorIdentity():
@@ -86,7 +86,7 @@ def _web_identity(
     session: AwsSession,
     request: CodeArtifactRequest,
     identity: ServiceAccountIdentity,
-    material: Material,
+    material: KeyMaterial,
     call: AwsCall,
 ) -> Mapping[str, str]:
     parameters = {
@@ -134,7 +134,7 @@ def _session_keys(answer: Mapping[str, Any], call: AwsCall) -> Mapping[str, str]
     return found
 
 
-def _keys_of(material: Material) -> Mapping[str, str]:
+def _keys_of(material: KeyMaterial) -> Mapping[str, str]:
     """The keys of a Secret. Without a complete pair boto3 would fall back to the operator's own
     identity, so that an incomplete one is refused here.
     """

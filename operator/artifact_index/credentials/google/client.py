@@ -16,7 +16,7 @@ from artifact_index.credentials.google.errors import login_error, unknown_expiry
 from artifact_index.credentials.google.identities import (
     DEFAULT_TOKEN_URL,
     Endpoints,
-    Login,
+    GoogleCredentials,
     impersonated,
     operator_login,
     secret_key_login,
@@ -26,12 +26,12 @@ from artifact_index.credentials.google.transport import Answer, Transport, expir
 from artifact_index.credentials.requests import (
     SUBJECT_TOKEN,
     GoogleTokenRequest,
-    Grant,
     Identity,
-    Material,
+    KeyMaterial,
     OperatorIdentity,
     SecretIdentity,
     ServiceAccountIdentity,
+    Token,
 )
 from artifact_index.credentials.sdk_logs import quiet_sdks
 
@@ -69,28 +69,28 @@ class GoogleTokens:
         self._prepared = False
         self._seen_metadata = False
 
-    def mint(self, request: GoogleTokenRequest, material: Material) -> Grant:
-        """A token with the cloud-platform scope; `minted_at` is taken before Google is asked.
+    def mint(self, request: GoogleTokenRequest, material: KeyMaterial) -> Token:
+        """A token with the cloud-platform scope; `issued_at` is taken before Google is asked.
 
         From the metadata server it is the server's cached token, perhaps minutes before its end.
         Raises LoginError; `UnknownExpiry` where the token names no expiry in the future.
         """
         self._prepare()
         login = self._login(request, material)
-        minted_at = math.floor(self._now())
+        issued_at = math.floor(self._now())
         token, expiry, answer = self._refresh(login)
         ends = expires_at(answer, expiry)
-        if ends is None or ends <= minted_at:
+        if ends is None or ends <= issued_at:
             raise unknown_expiry(login)
-        return Grant(value=SecretStr(token), minted_at=minted_at, expires_at=ends)
+        return Token(value=SecretStr(token), issued_at=issued_at, expires_at=ends)
 
-    def _login(self, request: GoogleTokenRequest, material: Material) -> Login:
+    def _login(self, request: GoogleTokenRequest, material: KeyMaterial) -> GoogleCredentials:
         login = self._first_step(request.identity, material)
         if request.impersonate is None:
             return login
         return impersonated(login, request.impersonate, self._endpoints)
 
-    def _first_step(self, identity: Identity, material: Material) -> Login:
+    def _first_step(self, identity: Identity, material: KeyMaterial) -> GoogleCredentials:
         match identity:
             case OperatorIdentity():
                 return operator_login(self._endpoints)
@@ -106,7 +106,7 @@ class GoogleTokens:
                 token = material[SUBJECT_TOKEN].get_secret_value()
                 return service_account_login(identity, token, self._endpoints)
 
-    def _refresh(self, login: Login) -> tuple[str, int | None, Answer | None]:
+    def _refresh(self, login: GoogleCredentials) -> tuple[str, int | None, Answer | None]:
         """Token, google-auth's expiry in POSIX seconds, and the answer that brought them."""
         metadata = login.kind == "metadata"
         transport = Transport(

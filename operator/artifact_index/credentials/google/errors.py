@@ -11,7 +11,7 @@ from typing import Final
 
 from artifact_index.credentials.aws.errors import parse_retry_after
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.google.identities import NO_IDENTITY_REMEDY, Login
+from artifact_index.credentials.google.identities import NO_IDENTITY_REMEDY, GoogleCredentials
 from artifact_index.credentials.google.transport import Answer, UnreachableError
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,12 @@ _REASON_BY_STATUS: Final[Mapping[int, str]] = {
 
 
 def login_error(
-    error: Exception, answer: Answer | None, login: Login, *, seen_metadata: bool, now: float
+    error: Exception,
+    answer: Answer | None,
+    login: GoogleCredentials,
+    *,
+    seen_metadata: bool,
+    now: float,
 ) -> LoginError:
     """Classify a failed refresh. `seen_metadata`: the metadata server has answered before."""
     if isinstance(error, UnreachableError) and answer is None:
@@ -70,7 +75,7 @@ def _impersonating(answer: Answer) -> bool:
     return answer.url.endswith(":generateAccessToken")
 
 
-def _failed_within(error: Exception, login: Login) -> LoginError:
+def _failed_within(error: Exception, login: GoogleCredentials) -> LoginError:
     """Nothing was asked: it failed at a file or a signature."""
     if login.kind == "federated" and login.operator:
         return _no_identity("the operator's identity token can't be read from its file")
@@ -81,7 +86,7 @@ def _failed_within(error: Exception, login: Login) -> LoginError:
     )
 
 
-def _unreachable(login: Login, *, seen_metadata: bool) -> LoginError:
+def _unreachable(login: GoogleCredentials, *, seen_metadata: bool) -> LoginError:
     if login.kind == "metadata" and not seen_metadata:
         return _no_identity(
             "the operator has no Google identity of its own (no file, no metadata server)"
@@ -95,7 +100,7 @@ def _unreachable(login: Login, *, seen_metadata: bool) -> LoginError:
     )
 
 
-def _unusable(answer: Answer, login: Login) -> LoginError:
+def _unusable(answer: Answer, login: GoogleCredentials) -> LoginError:
     if answer.body.get("access_token") and not answer.body.get("expires_in"):
         return unknown_expiry(login)
     return LoginError(
@@ -106,7 +111,7 @@ def _unusable(answer: Answer, login: Login) -> LoginError:
     )
 
 
-def unknown_expiry(login: Login) -> LoginError:
+def unknown_expiry(login: GoogleCredentials) -> LoginError:
     """The error for a token that does not say when it dies, or died before it came."""
     return LoginError(
         "UnknownExpiry",
@@ -116,7 +121,7 @@ def unknown_expiry(login: Login) -> LoginError:
     )
 
 
-def _metadata_refused(answer: Answer, login: Login, *, now: float) -> LoginError:
+def _metadata_refused(answer: Answer, login: GoogleCredentials, *, now: float) -> LoginError:
     if answer.status == 404:
         return _no_identity("the metadata server knows no service account for the operator's pod")
     # GKE wraps the refusal of IAM in the metadata server's own answer, as text.
@@ -130,7 +135,7 @@ def _metadata_refused(answer: Answer, login: Login, *, now: float) -> LoginError
     return _transient(answer, login, now=now)
 
 
-def _refused(answer: Answer, login: Login, *, now: float) -> LoginError:
+def _refused(answer: Answer, login: GoogleCredentials, *, now: float) -> LoginError:
     reason = REASON_BY_CODE.get(answer.code)
     if reason is None and answer.status >= 500:
         reason = "CloudUnavailable"
@@ -145,7 +150,7 @@ def _refused(answer: Answer, login: Login, *, now: float) -> LoginError:
     return LoginError(reason, _must_act(reason, answer, login), permanent=True)
 
 
-def _transient(answer: Answer, login: Login, *, now: float) -> LoginError:
+def _transient(answer: Answer, login: GoogleCredentials, *, now: float) -> LoginError:
     which = "metadata server" if login.kind == "metadata" else "token service"
     if _impersonating(answer):
         which = "IAM Credentials API"
@@ -166,7 +171,7 @@ def _transient(answer: Answer, login: Login, *, now: float) -> LoginError:
     )
 
 
-def _must_act(reason: str, answer: Answer, login: Login) -> str:
+def _must_act(reason: str, answer: Answer, login: GoogleCredentials) -> str:
     named = _named(answer)
     if _impersonating(answer):
         return _impersonation_refused(reason, named, login)
@@ -182,7 +187,7 @@ def _must_act(reason: str, answer: Answer, login: Login) -> str:
     return f"Google does not accept {login.who} ({named}): check the credential and create it anew"
 
 
-def _impersonation_refused(reason: str, named: str, login: Login) -> str:
+def _impersonation_refused(reason: str, named: str, login: GoogleCredentials) -> str:
     if reason == "AccessDenied":
         return (
             f"{login.who} may not impersonate {login.account}: grant it "
@@ -195,7 +200,7 @@ def _impersonation_refused(reason: str, named: str, login: Login) -> str:
     )
 
 
-def _federation_refused(named: str, login: Login) -> str:
+def _federation_refused(named: str, login: GoogleCredentials) -> str:
     if login.operator:
         return (
             f"Google does not accept {login.who} ({named}): check the provider in the file's "

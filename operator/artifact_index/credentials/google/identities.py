@@ -45,7 +45,7 @@ class Endpoints:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class GoogleCredentials:
     """Credentials that `refresh()` can be called on, and who they are, for messages.
 
     `account` is the service account that is impersonated in the end, in words.
@@ -58,7 +58,7 @@ class Login:
     account: str = "the service account of its file"
 
 
-def secret_key_login(key_json: str, endpoints: Endpoints) -> Login:
+def secret_key_login(key_json: str, endpoints: Endpoints) -> GoogleCredentials:
     """The service account key in a Secret. Raises LoginError (InvalidCredential)."""
     info = _json_object(key_json, "the service account key in the referenced Secret")
     return _key_login(info, endpoints, operator=False)
@@ -66,7 +66,7 @@ def secret_key_login(key_json: str, endpoints: Endpoints) -> Login:
 
 def service_account_login(
     identity: ServiceAccountIdentity, token: str, endpoints: Endpoints
-) -> Login:
+) -> GoogleCredentials:
     """A Kubernetes ServiceAccount, by the token that was asked for it, at Google's STS."""
     from google.auth import identity_pool  # noqa: PLC0415 - imported when first needed
 
@@ -85,10 +85,12 @@ def service_account_login(
         scopes=[SCOPE],
     )
     who = f"ServiceAccount {identity.namespace}/{identity.name}"
-    return Login(credentials=credentials, kind="federated", who=who, operator=False)
+    return GoogleCredentials(credentials=credentials, kind="federated", who=who, operator=False)
 
 
-def impersonated(login: Login, step: Impersonation, endpoints: Endpoints) -> Login:
+def impersonated(
+    login: GoogleCredentials, step: Impersonation, endpoints: Endpoints
+) -> GoogleCredentials:
     """The login with a service account impersonated as its last step."""
     from google.auth import impersonated_credentials  # noqa: PLC0415
 
@@ -106,7 +108,7 @@ def impersonated(login: Login, step: Impersonation, endpoints: Endpoints) -> Log
     return replace(login, credentials=credentials, account=account)
 
 
-def operator_login(endpoints: Endpoints) -> Login:
+def operator_login(endpoints: Endpoints) -> GoogleCredentials:
     """The operator's application default credentials: file, then metadata server.
 
     As google.auth.default(), but without its calls of Cloud Resource Manager and gcloud.
@@ -150,7 +152,9 @@ def _adc_path() -> Path | None:
     return well_known if well_known.is_file() else None
 
 
-def _key_login(info: Mapping[str, Any], endpoints: Endpoints, *, operator: bool) -> Login:
+def _key_login(
+    info: Mapping[str, Any], endpoints: Endpoints, *, operator: bool
+) -> GoogleCredentials:
     from google.oauth2 import service_account  # noqa: PLC0415 - imported when first needed
 
     where = "the operator's key file" if operator else "the referenced Secret"
@@ -184,10 +188,10 @@ def _key_login(info: Mapping[str, Any], endpoints: Endpoints, *, operator: bool)
             "as Google gave it"
         ) from None
     who = f"the service account key in {where}"
-    return Login(credentials=credentials, kind="key", who=who, operator=operator)
+    return GoogleCredentials(credentials=credentials, kind="key", who=who, operator=operator)
 
 
-def _user_login(info: Mapping[str, Any], endpoints: Endpoints) -> Login:
+def _user_login(info: Mapping[str, Any], endpoints: Endpoints) -> GoogleCredentials:
     from google.oauth2 import credentials as user  # noqa: PLC0415
 
     fields = ("refresh_token", "client_id", "client_secret")
@@ -199,10 +203,10 @@ def _user_login(info: Mapping[str, Any], endpoints: Endpoints) -> Login:
         **{name: info[name] for name in fields},
     )
     who = "the operator's user credentials"
-    return Login(credentials=credentials, kind="user", who=who, operator=True)
+    return GoogleCredentials(credentials=credentials, kind="user", who=who, operator=True)
 
 
-def _federated_login(info: Mapping[str, Any], endpoints: Endpoints) -> Login:
+def _federated_login(info: Mapping[str, Any], endpoints: Endpoints) -> GoogleCredentials:
     from google.auth import identity_pool  # noqa: PLC0415
 
     source = info.get("credential_source")
@@ -230,7 +234,7 @@ def _federated_login(info: Mapping[str, Any], endpoints: Endpoints) -> Login:
     except Exception:  # KeyError, TypeError and google-auth's own, by what is wrong
         raise _no_identity("the operator's external_account file is incomplete") from None
     who = "the operator's federated identity"
-    return Login(credentials=credentials, kind="federated", who=who, operator=True)
+    return GoogleCredentials(credentials=credentials, kind="federated", who=who, operator=True)
 
 
 def _impersonation_url(info: Mapping[str, Any], endpoints: Endpoints) -> str | None:
@@ -244,7 +248,7 @@ def _impersonation_url(info: Mapping[str, Any], endpoints: Endpoints) -> str | N
     return urlunsplit((base.scheme, base.netloc, path, "", ""))
 
 
-def _metadata_login() -> Login:
+def _metadata_login() -> GoogleCredentials:
     from google.auth import compute_engine  # noqa: PLC0415
 
     if os.environ.get("NO_GCE_CHECK") == "true":
@@ -252,7 +256,7 @@ def _metadata_login() -> Login:
     # The server ignores scopes on GKE and Compute Engine and honours them on Cloud Run.
     credentials = compute_engine.Credentials(scopes=[SCOPE], universe_domain=UNIVERSE)
     who = "the operator's Google service account"
-    return Login(credentials=credentials, kind="metadata", who=who, operator=True)
+    return GoogleCredentials(credentials=credentials, kind="metadata", who=who, operator=True)
 
 
 def _json_object(text: str, what: str) -> Mapping[str, Any]:

@@ -6,17 +6,17 @@ from collections.abc import Awaitable, Callable
 
 from artifact_index.api import reasons as reason_names
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import Grant, GrantRequest, Material
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 
 logger = logging.getLogger(__name__)
 
-Mint = Callable[[GrantRequest, Material], Awaitable[Grant]]
+Mint = Callable[[TokenRequest, KeyMaterial], Awaitable[Token]]
 """Asks a cloud. Raises LoginError."""
 
 
 async def attempt(
-    mint: Mint, request: GrantRequest, material: Material, *, deadline: float
-) -> Grant | LoginError:
+    mint: Mint, request: TokenRequest, material: KeyMaterial, *, deadline: float
+) -> Token | LoginError:
     """The grant, or why there is none. `deadline` is in seconds. Raises CancelledError only."""
     try:
         async with asyncio.timeout(deadline):

@@ -8,16 +8,16 @@ from typing import Final, Literal
 
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
-    NO_MATERIAL,
+    NO_KEY_MATERIAL,
     CodeArtifactEndpointRequest,
-    Grant,
-    GrantRequest,
-    Material,
+    KeyMaterial,
+    Token,
+    TokenRequest,
 )
 from artifact_index.credentials.tokens import backoff
 from artifact_index.credentials.tokens.freshness import Margins, Schedule, schedule
 from artifact_index.credentials.tokens.refresh_request import Asking
-from artifact_index.credentials.tokens.token_state import Lease
+from artifact_index.credentials.tokens.token_state import TokenState
 
 CACHED_TOKEN_LEAD: Final = 225
 """Seconds before its expiry at which google-auth takes a cached token for stale, and a metadata
@@ -33,21 +33,21 @@ Phase = Literal["none", "live", "withdrawn", "expired"]
 
 
 @dataclass(slots=True)
-class Login:
-    """All that the broker knows about one login. The broker alone changes it."""
+class TokenEntry:
+    """All that the token manager knows about one login. The token manager alone changes it."""
 
     digest: str
     margins: Margins
     unwanted_since: float | None
     """When the last consumer went (or the seed came); None while it is wanted."""
-    request: GrantRequest | None = None
-    material: Material = field(default_factory=lambda: NO_MATERIAL)
+    request: TokenRequest | None = None
+    material: KeyMaterial = field(default_factory=lambda: NO_KEY_MATERIAL)
     wanted_by: dict[Hashable, float] = field(default_factory=dict)
     """Each consumer's `max_build`."""
     formerly_wanted_by: set[Hashable] | None = None
     """Consumers that may be serving this grant until its successor has been minted."""
     max_build: float = 0
-    grant: Grant | None = None
+    grant: Token | None = None
     times: Schedule | None = None
     phase: Phase = "none"
     """What the consumers were last told."""
@@ -65,7 +65,7 @@ class Login:
     needed_by: float | None = None
     asking: Asking = field(default_factory=Asking)
     minting: bool = False
-    renewing: Grant | None = None
+    renewing: Token | None = None
     """The grant that was held when the mint began."""
 
     @property
@@ -91,13 +91,13 @@ class Login:
         if self.grant is not None:
             self.times = schedule(
                 login_digest=self.digest,
-                minted_at=self.grant.minted_at,
+                issued_at=self.grant.issued_at,
                 expires_at=self.grant.expires_at,
                 max_build=self.max_build,
                 margins=self.margins,
             )
 
-    def hold(self, grant: Grant, now: float) -> None:
+    def hold(self, grant: Token, now: float) -> None:
         """Serve this grant from now on."""
         self.grant = grant
         self.pending_since = None
@@ -114,8 +114,8 @@ class Login:
 
     def fresh_as_of(self) -> float:
         """When the cloud was asked that last answered; a seed tells of itself."""
-        minted_at = self.grant.minted_at if self.grant is not None else -math.inf
-        return max(minted_at, self.asking.answered_at)
+        issued_at = self.grant.issued_at if self.grant is not None else -math.inf
+        return max(issued_at, self.asking.answered_at)
 
     def loses_at(self, now: float) -> float:
         """By when an attempt has to succeed: the promise, the grant, or what is served without."""
@@ -124,11 +124,11 @@ class Login:
         losses = (self.times.due_by, self.times.withdraw_at)
         return min((at for at in losses if at is not None and at > now), default=now)
 
-    def is_older_than(self, grant: Grant) -> bool:
+    def is_older_than(self, grant: Token) -> bool:
         """Whether `grant` outlives the one that is held, or is the first."""
         return self.grant is None or _age_order(grant) > _age_order(self.grant)
 
-    def succeeded(self, grant: Grant, now: float, rng: random.Random) -> bool:
+    def succeeded(self, grant: Token, now: float, rng: random.Random) -> bool:
         """Take in an answer of the cloud; true if consumers have something new to see."""
         news = self.error is not None or self.asking.awaits_refresh(self.fresh_as_of())
         self.asking.answered_at = self.asking.attempted_at
@@ -234,7 +234,7 @@ class Login:
         self.pending_since = _earlier(self.pending_since, step)
         self.asking.shift(step)
 
-    def lease(self, now: float) -> Lease:
+    def lease(self, now: float) -> TokenState:
         """The present state."""
         attempt_at = self.attempt_at(now)
         asks = self.wanted and not self.minting and math.isfinite(attempt_at)
@@ -242,7 +242,7 @@ class Login:
         if pending_since is not None and self.queued and self._has_turns:
             # Nobody's patience runs out before the cloud has been asked.
             pending_since = now
-        return Lease(
+        return TokenState(
             grant=self.grant,
             error=self.error,
             failing_since=self.failing_since,
@@ -258,7 +258,7 @@ class Login:
             fresh_as_of=self.fresh_as_of(),
         )
 
-    def _renews(self, grant: Grant, now: float) -> bool:
+    def _renews(self, grant: Token, now: float) -> bool:
         """Whether an answer is better than what is held.
 
         An expiry that is no later is no renewal. A grant minted "in the future" was dated by a
@@ -274,8 +274,8 @@ class Login:
         same = grant.value.get_secret_value() == held.value.get_secret_value()
         return grant.expires_at > held.expires_at + (SAME_TOKEN_TOLERANCE if same else 0)
 
-    def _from_the_future(self, grant: Grant, now: float) -> bool:
-        return grant.minted_at > now + self.margins.clock_skew + 1
+    def _from_the_future(self, grant: Token, now: float) -> bool:
+        return grant.issued_at > now + self.margins.clock_skew + 1
 
     def _due_by_schedule(self, now: float) -> bool:
         """Whether the schedule alone would ask again at once."""
@@ -302,8 +302,8 @@ class Login:
         return min((at - now for at in losses if at is not None and at > now), default=None)
 
 
-def _age_order(grant: Grant) -> tuple[float, int]:
-    return (math.inf if grant.expires_at is None else grant.expires_at, grant.minted_at)
+def _age_order(grant: Token) -> tuple[float, int]:
+    return (math.inf if grant.expires_at is None else grant.expires_at, grant.issued_at)
 
 
 def _earlier(moment: float | None, step: float) -> float | None:

@@ -76,20 +76,20 @@ class Schedule:
 def schedule(
     *,
     login_digest: str,
-    minted_at: int,
+    issued_at: int,
     expires_at: int | None,
     max_build: float,
     margins: Margins,
 ) -> Schedule:
     """The times of one grant; the same inputs give the same times, also after a restart.
 
-    For a life of at least 2 s: `minted_at < refresh_at <= withdraw_at < expires_at`. A shorter
+    For a life of at least 2 s: `issued_at < refresh_at <= withdraw_at < expires_at`. A shorter
     one is no life: both times are then the second before the expiry.
     """
     margin = margins.before_expiry(max_build)
     if expires_at is None:
         return _endless(math.ceil(margin))
-    life = expires_at - minted_at
+    life = expires_at - issued_at
     longest = math.floor(life - margins.before_expiry(0) - LEAST_REFRESH_PERIOD)
     slack = life - margin
     guaranteed = slack >= LEAST_REFRESH_PERIOD
@@ -98,7 +98,7 @@ def schedule(
         jitter = _fraction(login_digest, expires_at) * min(MOST_JITTER, slack / 10)
         refresh_at = math.floor(expires_at - margin - jitter)
     else:
-        refresh_at = minted_at + _useful_interval(life, margins)
+        refresh_at = issued_at + _useful_interval(life, margins)
     return Schedule(
         refresh_at=min(refresh_at, withdraw_at),
         due_by=math.floor(expires_at - margin + margins.outage) if guaranteed else None,

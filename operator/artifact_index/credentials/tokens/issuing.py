@@ -7,16 +7,16 @@ from typing import Final
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
-    Grant,
-    GrantRequest,
-    Material,
+    KeyMaterial,
+    Token,
+    TokenRequest,
     lane,
 )
 from artifact_index.credentials.threads import CALLS_PER_LANE
 from artifact_index.credentials.tokens.attempt import Mint, attempt, unexpected
-from artifact_index.credentials.tokens.entry import Login
+from artifact_index.credentials.tokens.entry import TokenEntry
 from artifact_index.credentials.tokens.lanes import Lanes
-from artifact_index.credentials.tokens.rate_limit import Turns
+from artifact_index.credentials.tokens.rate_limit import RateLimiter
 from artifact_index.instrumentation import Meter
 
 MINTS_PER_SECOND: Final = 10
@@ -26,8 +26,8 @@ MINTS_PER_SECOND: Final = 10
 class Minting:
     """The mints that wait for their turn, and those that are under way.
 
-    `grant`, `deadline` and `per_second` are the broker's. `on_outcome` gets each login with what
-    became of its mint, also of one that was cancelled.
+    `grant`, `deadline` and `per_second` are the token manager's. `on_outcome` gets each login with
+    what     became of its mint, also of one that was cancelled.
     """
 
     def __init__(
@@ -36,21 +36,21 @@ class Minting:
         grant: Mint,
         deadline: float,
         per_second: int,
-        on_outcome: Callable[[Login, Grant | LoginError], None],
+        on_outcome: Callable[[TokenEntry, Token | LoginError], None],
         meter: Meter,
     ) -> None:
         self._grant = grant
         self._deadline = deadline
-        self._turns = Turns(per_second)
+        self._turns = RateLimiter(per_second)
         self._on_outcome = on_outcome
         self._meter = meter
         # A token waits for no more of them, and ten thousand tasks that wait would be 40 MiB.
         self._urls = Lanes(CALLS_PER_LANE)
-        self._waiting: dict[str, Login] = {}
+        self._waiting: dict[str, TokenEntry] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.closed = False
 
-    def queue(self, login: Login, now: float) -> None:
+    def queue(self, login: TokenEntry, now: float) -> None:
         """Let it wait for a turn; `begin` is to follow once everything that is due waits.
 
         A repository's URL is no token: it is asked for once, no quota of tokens counts it, and
@@ -65,7 +65,7 @@ class Minting:
         else:
             self._turns.wait(login.digest, login.loses_at(now))
 
-    def forget(self, login: Login) -> None:
+    def forget(self, login: TokenEntry) -> None:
         """Nobody wants it any more: it waits no longer."""
         self._turns.forget(login.digest)
         self._urls.forget(login.digest)
@@ -101,7 +101,7 @@ class Minting:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _start(self, login: Login, request: GrantRequest, now: float) -> None:
+    def _start(self, login: TokenEntry, request: TokenRequest, now: float) -> None:
         if isinstance(request, CodeArtifactEndpointRequest):
             self._urls.enter(lane(request))
         late_by = None if login.planned_at is None else now - login.planned_at
@@ -111,11 +111,11 @@ class Minting:
         task.add_done_callback(self._tasks.discard)
 
     async def _mint(
-        self, login: Login, request: GrantRequest, material: Material, late_by: float | None
+        self, login: TokenEntry, request: TokenRequest, material: KeyMaterial, late_by: float | None
     ) -> None:
         clock = asyncio.get_running_loop().time
         begun = clock()
-        outcome: Grant | LoginError = unexpected()
+        outcome: Token | LoginError = unexpected()
         try:
             outcome = await attempt(self._grant, request, material, deadline=self._deadline)
         finally:  # a mint that was cancelled is settled too, or its login would wait for ever

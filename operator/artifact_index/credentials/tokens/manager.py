@@ -1,7 +1,7 @@
-"""The credential broker: one mint for each login, refreshed ahead by one scheduler.
+"""The token manager: one mint for each login, refreshed ahead by one scheduler.
 
-Consumers say which logins they need; the broker keeps a grant for each, however many consumers
-share it, and says which consumers are affected when something about a login changed.
+Consumers say which logins they need; the token manager keeps a grant for each, however many
+consumers share it, and says which consumers are affected when something about a login changed.
 """
 
 import asyncio
@@ -13,16 +13,16 @@ from contextlib import suppress
 from typing import Final
 
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import NO_MATERIAL, Grant, GrantRequest
+from artifact_index.credentials.requests import NO_KEY_MATERIAL, Token, TokenRequest
 from artifact_index.credentials.tokens.attempt import Mint
 from artifact_index.credentials.tokens.builds import let_go, let_in
 from artifact_index.credentials.tokens.clock import WallClock
-from artifact_index.credentials.tokens.entry import Login
+from artifact_index.credentials.tokens.entry import TokenEntry
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.issuing import MINTS_PER_SECOND, Minting
 from artifact_index.credentials.tokens.released import Released
-from artifact_index.credentials.tokens.timers import Agenda
-from artifact_index.credentials.tokens.token_state import HeldLogin, Lease, Want
+from artifact_index.credentials.tokens.timers import Timers
+from artifact_index.credentials.tokens.token_state import HeldToken, Requirement, TokenState
 from artifact_index.instrumentation import UNMEASURED, Meter
 
 LONGEST_SLEEP: Final = 15.0
@@ -31,13 +31,13 @@ LONGEST_SLEEP: Final = 15.0
 logger = logging.getLogger(__name__)
 
 
-class Broker:
+class TokenManager:
     """Holds the grants of all logins; everything happens on one event loop.
 
-    `grant` asks the cloud and raises LoginError; it bounds its own concurrency, since the broker
-    awaits every mint in a task of its own. `digest` is the keyed digest of a request. `now` is
+    `grant` asks the cloud and raises LoginError; it bounds its own concurrency, since the
+    token manager awaits every mint in a task of its own. `digest` is the keyed digest of a request. `now` is
     wall-clock time in POSIX seconds. `on_change` gets the consumers that a change concerns; it
-    must not block, may be called from within `demand`, and may name a consumer that has gone.
+    must not block, may be called from within `require`, and may name a consumer that has gone.
     `deadline` is the number of seconds after which a mint, with its wait for a place in the
     queue, is given up. `per_second` mints begin in one second at most, the most urgent first.
     `meter` is told of every answer of a cloud.
@@ -47,7 +47,7 @@ class Broker:
         self,
         *,
         grant: Mint,
-        digest: Callable[[GrantRequest], str],
+        digest: Callable[[TokenRequest], str],
         margins: Margins,
         now: Callable[[], float],
         on_change: Callable[[frozenset[Hashable]], None],
@@ -65,17 +65,17 @@ class Broker:
             grant=grant, deadline=deadline, per_second=per_second,
             on_outcome=self._settle, meter=meter,
         )  # fmt: skip
-        self._logins: dict[str, Login] = {}
+        self._logins: dict[str, TokenEntry] = {}
         self._wants: dict[Hashable, frozenset[str]] = {}
         self._released = Released()
-        self._agenda = Agenda()
+        self._agenda = Timers()
         self._earlier_wake = asyncio.Event()
         self._sleeping_until = -math.inf
 
     def seed(
         self,
         digest: str,
-        grant: Grant,
+        grant: Token,
         *,
         repeats: bool = False,
         consumer: Hashable | None = None,
@@ -99,11 +99,11 @@ class Broker:
                 self._notify(login)
         self._advance(login, now)
 
-    def demand(self, consumer: Hashable, wants: Iterable[Want]) -> None:
+    def require(self, consumer: Hashable, requirements: Iterable[Requirement]) -> None:
         """Replace what this consumer wants; mints that are due start now, without waiting."""
         now = self._read_clock()
-        by_digest: dict[str, Want] = {}
-        for want in wants:
+        by_digest: dict[str, Requirement] = {}
+        for want in requirements:
             digest = self._digest(want.request)
             known = by_digest.get(digest)
             if known is None or known.max_build < want.max_build:
@@ -127,15 +127,15 @@ class Broker:
             self._remove(self._logins[digest], consumer, now, serves_on=False)
         self._forget_surplus()
 
-    def lease(self, digest: str) -> Lease | None:
+    def lease(self, digest: str) -> TokenState | None:
         """The present state of a login that is wanted, was wanted lately, or was seeded."""
         login = self._logins.get(digest)
         return None if login is None else login.lease(self._clock.now())
 
-    def held_logins(self) -> list[HeldLogin]:
+    def held_tokens(self) -> list[HeldToken]:
         """Every login that is wanted now and has a grant."""
         return [
-            HeldLogin(login.request, login.grant.expires_at, login.planned_at)
+            HeldToken(login.request, login.grant.expires_at, login.planned_at)
             for login in self._logins.values()
             if login.request is not None and login.grant is not None
         ]
@@ -172,14 +172,14 @@ class Broker:
 
     # The consumers of one login
 
-    def _login(self, digest: str, now: float) -> Login:
+    def _login(self, digest: str, now: float) -> TokenEntry:
         login = self._logins.get(digest)
         if login is None:
-            login = Login(digest=digest, margins=self._margins, unwanted_since=now)
+            login = TokenEntry(digest=digest, margins=self._margins, unwanted_since=now)
             self._logins[digest] = login
         return login
 
-    def _add(self, login: Login, consumer: Hashable, want: Want, now: float) -> None:
+    def _add(self, login: TokenEntry, consumer: Hashable, want: Requirement, now: float) -> None:
         changed = let_in(login.wanted_by, consumer, want.max_build, longest=login.max_build)
         if login.formerly_wanted_by is not None:
             login.formerly_wanted_by.discard(consumer)
@@ -195,7 +195,9 @@ class Broker:
             login.reschedule()
             self._advance(login, now)
 
-    def _remove(self, login: Login, consumer: Hashable, now: float, *, serves_on: bool) -> None:
+    def _remove(
+        self, login: TokenEntry, consumer: Hashable, now: float, *, serves_on: bool
+    ) -> None:
         changed = let_go(login.wanted_by, consumer, longest=login.max_build)
         if serves_on:
             login.serves_on(consumer)
@@ -203,7 +205,7 @@ class Broker:
             login.unwanted_since = now
             login.pending_since = None
             self._released.add(login)
-            login.request, login.material = None, NO_MATERIAL
+            login.request, login.material = None, NO_KEY_MATERIAL
             self._minting.forget(login)
         if changed:
             login.reschedule()
@@ -214,7 +216,7 @@ class Broker:
         for login in self._released.surplus(len(self._logins) - len(self._released)):
             self._forget(login)
 
-    def _forget(self, login: Login) -> None:
+    def _forget(self, login: TokenEntry) -> None:
         del self._logins[login.digest]
         self._released.discard(login.digest)
         self._agenda.put(login.digest, math.inf)
@@ -242,7 +244,7 @@ class Broker:
                 logger.error("A login was not scheduled: %s", type(error).__name__)
                 self._agenda.put(digest, now + LONGEST_SLEEP)
 
-    def _advance(self, login: Login, now: float) -> None:
+    def _advance(self, login: TokenEntry, now: float) -> None:
         """Do what is due for one login, and arrange for what comes next."""
         phase = login.phase_at(now)
         if phase != login.phase:
@@ -257,7 +259,7 @@ class Broker:
                 self._earlier_wake.set()
         self._arrange(login, now)
 
-    def _arrange(self, login: Login, now: float) -> None:
+    def _arrange(self, login: TokenEntry, now: float) -> None:
         at = min(login.next_phase_at(now), login.forget_at())
         if login.wanted and not login.minting and not login.queued and not self._minting.closed:
             at = min(at, login.attempt_at(now))
@@ -265,7 +267,7 @@ class Broker:
         if at < self._sleeping_until:
             self._earlier_wake.set()
 
-    def _settle(self, login: Login, outcome: Grant | LoginError) -> None:
+    def _settle(self, login: TokenEntry, outcome: Token | LoginError) -> None:
         now = self._read_clock()
         login.minting = False
         if self._minting.closed:
@@ -280,7 +282,7 @@ class Broker:
         self._advance(login, now)
         self._minting.begin(now)
 
-    def _notify(self, login: Login) -> None:
+    def _notify(self, login: TokenEntry) -> None:
         concerned = frozenset(login.wanted_by).union(login.formerly_wanted_by or ())
         if not concerned:
             return

@@ -9,7 +9,7 @@ from typing import Final
 _SECOND: Final = 1.0
 
 
-class Turns:
+class RateLimiter:
     """At most `per_second` turns begin in any one second; whoever loses first goes first.
 
     Times are seconds of a monotonic clock, urgencies any scale on which less is more urgent. Keys
@@ -25,11 +25,11 @@ class Turns:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def wait(self, key: str, urgency: float) -> None:
+    def wait(self, key: str, priority: float) -> None:
         """Ask for a turn."""
         if key not in self._waiting:
             self._waiting[key] = number = next(self._order)
-            heapq.heappush(self._heap, (urgency, number, key))
+            heapq.heappush(self._heap, (priority, number, key))
 
     def forget(self, key: str) -> None:
         """Wait no more."""

@@ -4,7 +4,7 @@ from itertools import islice
 from typing import Final
 
 from artifact_index.credentials.requests import CodeArtifactEndpointRequest
-from artifact_index.credentials.tokens.entry import Login
+from artifact_index.credentials.tokens.entry import TokenEntry
 
 LEAST_KEPT: Final = 1000
 """Formerly wanted logins of each kind that are kept at least, however few are wanted."""
@@ -18,13 +18,13 @@ class Released:
     """
 
     def __init__(self) -> None:
-        self._tokens: dict[str, Login] = {}
-        self._urls: dict[str, Login] = {}
+        self._tokens: dict[str, TokenEntry] = {}
+        self._urls: dict[str, TokenEntry] = {}
 
     def __len__(self) -> int:
         return len(self._tokens) + len(self._urls)
 
-    def add(self, login: Login) -> None:
+    def add(self, login: TokenEntry) -> None:
         """Nobody wants it any more; its request is still known."""
         is_url = isinstance(login.request, CodeArtifactEndpointRequest)
         (self._urls if is_url else self._tokens)[login.digest] = login
@@ -34,12 +34,12 @@ class Released:
         self._tokens.pop(digest, None)
         self._urls.pop(digest, None)
 
-    def surplus(self, wanted: int) -> list[Login]:
+    def surplus(self, wanted: int) -> list[TokenEntry]:
         """Those to be forgotten now, with `wanted` others; none that is being minted."""
         tokens = _oldest(self._tokens, beyond=max(LEAST_KEPT, wanted))
         return tokens + _oldest(self._urls, beyond=LEAST_KEPT)
 
 
-def _oldest(released: dict[str, Login], *, beyond: int) -> list[Login]:
+def _oldest(released: dict[str, TokenEntry], *, beyond: int) -> list[TokenEntry]:
     idle = (login for login in released.values() if not login.minting)
     return list(islice(idle, max(0, len(released) - beyond)))

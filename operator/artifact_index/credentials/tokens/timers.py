@@ -4,7 +4,7 @@ import heapq
 import math
 
 
-class Agenda:
+class Timers:
     """At most one time for each key; moving a key costs one push, however many there are."""
 
     def __init__(self) -> None:

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import NO_MATERIAL, Grant, GrantRequest, Material
+from artifact_index.credentials.requests import NO_KEY_MATERIAL, KeyMaterial, Token, TokenRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class Requirement:
     """A login that a consumer needs, for builds of up to `max_build` seconds.
 
     `fresh_after` asks for a grant that was minted then or later, in whole POSIX seconds, and has a
@@ -17,18 +17,18 @@ class Want:
     seconds; None: it serves nothing.
     """
 
-    request: GrantRequest
-    material: Material = field(default_factory=lambda: NO_MATERIAL)
+    request: TokenRequest
+    material: KeyMaterial = field(default_factory=lambda: NO_KEY_MATERIAL)
     max_build: float = 0
     fresh_after: int | None = None
     needed_by: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class TokenState:
     """A login at one moment. Times are POSIX seconds, durations seconds."""
 
-    grant: Grant | None
+    grant: Token | None
     """The last good value, whether or not it may still be served."""
     error: LoginError | None
     """Why the last attempt failed; None after a success."""
@@ -68,12 +68,12 @@ class Lease:
         )
 
 
-class HeldLogin(NamedTuple):
+class HeldToken(NamedTuple):
     """A login that is wanted, and the times of its grant, in whole POSIX seconds.
 
     `planned_at` is when the successor is to be asked for. None stands for never.
     """
 
-    request: GrantRequest
+    request: TokenRequest
     expires_at: int | None
     planned_at: int | None

@@ -7,17 +7,17 @@ from artifact_index.api import reasons
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import CONFIG_MAPS, INDEX_OPTIONS, SECRETS, Resource
-from artifact_index.reconcile.cache.cache import Key, Store, options_key
+from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
-    OptionsRecord,
-    OutputRecord,
+    OptionsObject,
+    OutputObject,
     OutputRef,
-    output_record,
+    parse_output,
 )
 from artifact_index.reconcile.plan.outputs import RELEASE_PATCH, DesiredOutput
 from artifact_index.reconcile.plan.ownership import belongs_to, ownership_problem
-from artifact_index.reconcile.queue.write_limiter import WriteBudget
+from artifact_index.reconcile.queue.write_limiter import WriteLimiter
 from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.sources.references import declared_outputs
 
@@ -33,31 +33,31 @@ class Applied:
     error: ApiError | None = None
 
 
-class Applier:
+class OutputWriter:
     """Makes outputs as they ought to be: no write where nothing differs, and hardly a read."""
 
     def __init__(
         self,
         *,
         api: KubePort,
-        store: Store,
+        cache: Cache,
         digester: Digester,
-        budget: WriteBudget,
-        urgency: Callable[[Key], float],
+        budget: WriteLimiter,
+        priority: Callable[[Key], float],
     ) -> None:
         self._api = api
-        self._store = store
+        self._cache = cache
         self._digester = digester
         self._budget = budget
-        self._urgency = urgency
+        self._priority = priority
 
-    async def owner_is_there(self, options: OptionsRecord) -> bool:
+    async def owner_is_there(self, options: OptionsObject) -> bool:
         """Whether an IndexOptions that lost an output is still there itself. Raises ApiError.
 
         The garbage collector may have taken the output of an owner whose own deletion has not been
         reported yet, and would take it again each time that it is written.
         """
-        if not self._store.lost_output(options):
+        if not self._cache.lost_output(options):
             return True
         try:
             body = await self._api.get(INDEX_OPTIONS, *options.ref)
@@ -68,7 +68,7 @@ class Applier:
         metadata = body["metadata"]
         return metadata["uid"] == options.uid and not metadata.get("deletionTimestamp")
 
-    async def apply(self, options: OptionsRecord, outputs: Sequence[DesiredOutput]) -> Applied:
+    async def apply(self, options: OptionsObject, outputs: Sequence[DesiredOutput]) -> Applied:
         """Write every output; one that must not or cannot be written does not stop the others."""
         applied = Applied()
         for output in outputs:
@@ -82,7 +82,7 @@ class Applier:
             applied.problem = applied.problem or problem
         return applied
 
-    async def remove_undeclared(self, options: OptionsRecord, applied: Applied) -> None:
+    async def remove_undeclared(self, options: OptionsObject, applied: Applied) -> None:
         """Delete, or with `Retain` release, the outputs that left the spec.
 
         Only once the others are written, so that pods have where to go; `applied` says so, and
@@ -91,7 +91,7 @@ class Applier:
         if applied.problem is not None:
             return
         declared = set(declared_outputs(options))
-        for existing in self._store.outputs_of(options.ref):
+        for existing in self._cache.outputs_of(options.ref):
             if existing.ref in declared or not belongs_to(existing, options):
                 continue
             try:
@@ -102,8 +102,8 @@ class Applier:
                     applied.problem = _write_failed(existing.ref, error)
                     return
 
-    async def _apply(self, options: OptionsRecord, output: DesiredOutput) -> Problem | None:
-        existing = self._store.outputs.get(output.ref)
+    async def _apply(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
+        existing = self._cache.outputs.get(output.ref)
         if existing is None:
             try:
                 return await self._create(options, output)
@@ -115,13 +115,13 @@ class Applier:
             existing = await self._read(output.ref)
             if existing is None:
                 return await self._create(options, output)
-        living = self._store.options_uids(options.ref.namespace)
+        living = self._cache.options_uids(options.ref.namespace)
         problem = ownership_problem(existing, options, living)
         if problem is not None or output.is_met_by(existing):
             return problem
         return await self._patch(options, output, existing)
 
-    async def _create(self, options: OptionsRecord, output: DesiredOutput) -> Problem | None:
+    async def _create(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
         resource = RESOURCES[output.ref.kind]
         await self._turn(options)
         body = await self._api.create(resource, output.ref.namespace, output.creation())
@@ -129,7 +129,7 @@ class Applier:
         return None
 
     async def _patch(
-        self, options: OptionsRecord, output: DesiredOutput, existing: OutputRecord
+        self, options: OptionsObject, output: DesiredOutput, existing: OutputObject
     ) -> Problem | None:
         kind, namespace, name = output.ref
         await self._turn(options)
@@ -140,22 +140,22 @@ class Applier:
                 return await self._create(options, output)
             if error.invalid or error.conflict:
                 # Another object has the name by now: the next attempt reads it.
-                self._store.drop_output(output.ref, existing.uid)
+                self._cache.drop_output(output.ref, existing.uid)
             raise
         self._observe(kind, body)
         return None
 
-    async def _read(self, ref: OutputRef) -> OutputRecord | None:
+    async def _read(self, ref: OutputRef) -> OutputObject | None:
         try:
             body = await self._api.get(RESOURCES[ref.kind], ref.namespace, ref.name)
         except ApiError as error:
             if error.not_found:
-                self._store.drop_output(ref)
+                self._cache.drop_output(ref)
                 return None
             raise
         return self._observe(ref.kind, body)
 
-    async def _remove(self, options: OptionsRecord, existing: OutputRecord) -> None:
+    async def _remove(self, options: OptionsObject, existing: OutputObject) -> None:
         kind, namespace, name = existing.ref
         await self._turn(options)
         if options.spec is not None and options.spec.deletion_policy == "Retain":
@@ -163,15 +163,15 @@ class Applier:
             await self._api.patch(RESOURCES[kind], namespace, name, body)
         else:
             await self._api.delete(RESOURCES[kind], namespace, name, uid=existing.uid)
-        self._store.drop_output(existing.ref, existing.uid)
+        self._cache.drop_output(existing.ref, existing.uid)
 
-    async def _turn(self, options: OptionsRecord) -> None:
-        await self._budget.output(self._urgency(options_key(options.ref)))
+    async def _turn(self, options: OptionsObject) -> None:
+        await self._budget.output(self._priority(options_key(options.ref)))
 
-    def _observe(self, kind: str, body: dict[str, object]) -> OutputRecord:
-        record = output_record(kind, body, self._digester)
+    def _observe(self, kind: str, body: dict[str, object]) -> OutputObject:
+        record = parse_output(kind, body, self._digester)
         # The answer to our own write concerns nobody; its echo on the watch is then no news.
-        self._store.put_output(record)
+        self._cache.put_output(record)
         return record
 
 

@@ -9,16 +9,16 @@ from artifact_index.api.constants import (
     INDEX_OPTIONS_KIND,
     OWNER_ANNOTATION,
 )
-from artifact_index.reconcile.cache.kind_cache import Record, Ref, Table
+from artifact_index.reconcile.cache.kind_cache import KindCache, Record, Ref
 from artifact_index.reconcile.cache.objects import (
-    IndexRecord,
+    IndexObject,
     ObjectRef,
-    OptionsRecord,
-    OutputRecord,
+    OptionsObject,
+    OutputObject,
     OutputRef,
-    SourceRecord,
+    SourceSecret,
 )
-from artifact_index.reconcile.cache.selectors import Selection
+from artifact_index.reconcile.cache.selectors import SelectorIndex
 from artifact_index.sources.references import declared_outputs, source_account, source_secret
 
 
@@ -44,7 +44,7 @@ def index_key(ref: ObjectRef) -> Key:
     return Key(ARTIFACT_INDEX_KIND, ref)
 
 
-class Store:
+class Cache:
     """Everything observed. Each change answers with the keys that it concerns.
 
     An update that changes nothing (an echo of our own write, an object listed once more) concerns
@@ -53,11 +53,11 @@ class Store:
     """
 
     def __init__(self) -> None:
-        self.indexes: Table[ObjectRef, IndexRecord] = Table()
-        self.options: Table[ObjectRef, OptionsRecord] = Table()
-        self.outputs: Table[OutputRef, OutputRecord] = Table()
-        self.sources: Table[ObjectRef, SourceRecord] = Table()
-        self._selection = Selection()
+        self.indexes: KindCache[ObjectRef, IndexObject] = KindCache()
+        self.options: KindCache[ObjectRef, OptionsObject] = KindCache()
+        self.outputs: KindCache[OutputRef, OutputObject] = KindCache()
+        self.sources: KindCache[ObjectRef, SourceSecret] = KindCache()
+        self._selection = SelectorIndex()
         self._options_uids: defaultdict[str, set[str]] = defaultdict(set)
         self._users: defaultdict[ObjectRef, set[ObjectRef]] = defaultdict(set)
         self._account_users: defaultdict[ObjectRef, set[ObjectRef]] = defaultdict(set)
@@ -66,7 +66,7 @@ class Store:
 
     # ArtifactIndex
 
-    def put_index(self, record: IndexRecord, *, listed: bool = False) -> set[Key]:
+    def put_index(self, record: IndexObject, *, listed: bool = False) -> set[Key]:
         """Observe an ArtifactIndex."""
         old = self.indexes.get(record.ref)
         if not _put(self.indexes, record.ref, record, listed=listed):
@@ -100,18 +100,18 @@ class Store:
         concerned = {options_key(options) for options in self._selection.selecting(old)}
         return concerned | {index_key(ref)}
 
-    def selected(self, options: OptionsRecord) -> list[IndexRecord]:
+    def selected(self, options: OptionsObject) -> list[IndexObject]:
         """The indexes that an IndexOptions selects, in no particular order."""
         return self._selection.selected(options)
 
-    def consumers(self, record: IndexRecord) -> list[OptionsRecord]:
+    def consumers(self, record: IndexObject) -> list[OptionsObject]:
         """The IndexOptions that select an index and are not suspended."""
         found = (self.options.get(ref) for ref in self._selection.selecting(record))
         return [one for one in found if one and one.spec and not one.spec.suspend]
 
     # IndexOptions
 
-    def put_options(self, record: OptionsRecord, *, listed: bool = False) -> set[Key]:
+    def put_options(self, record: OptionsObject, *, listed: bool = False) -> set[Key]:
         """Observe an IndexOptions; its indexes are told when it has been planned."""
         old = self.options.get(record.ref)
         if not _put(self.options, record.ref, record, listed=listed):
@@ -154,7 +154,7 @@ class Store:
 
     # Outputs
 
-    def put_output(self, record: OutputRecord, *, listed: bool = False) -> set[Key]:
+    def put_output(self, record: OutputObject, *, listed: bool = False) -> set[Key]:
         """Observe a Secret or ConfigMap that is, or may become, an output."""
         old = self.outputs.get(record.ref)
         if not _put(self.outputs, record.ref, record, listed=listed):
@@ -177,11 +177,11 @@ class Store:
         self._forget_owned(old)
         return concerned
 
-    def lost_output(self, record: OptionsRecord) -> bool:
+    def lost_output(self, record: OptionsObject) -> bool:
         """Whether an output that an IndexOptions names was deleted lately."""
         return any(self.outputs.was_removed(ref) for ref in declared_outputs(record))
 
-    def outputs_of(self, ref: ObjectRef) -> list[OutputRecord]:
+    def outputs_of(self, ref: ObjectRef) -> list[OutputObject]:
         """The outputs that name this IndexOptions as their owner."""
         found = (self.outputs.get(output) for output in sorted(self._owned.get(ref, ())))
         return [record for record in found if record is not None]
@@ -194,7 +194,7 @@ class Store:
 
     # Source Secrets
 
-    def put_source(self, ref: ObjectRef, record: SourceRecord, *, listed: bool = False) -> set[Key]:
+    def put_source(self, ref: ObjectRef, record: SourceSecret, *, listed: bool = False) -> set[Key]:
         """Observe a labelled source Secret."""
         return self.users_of(ref) if _put(self.sources, ref, record, listed=listed) else set()
 
@@ -239,7 +239,7 @@ class Store:
         yield from (options_key(ref) for ref in self.options)
         yield from (index_key(ref) for ref in self.indexes)
 
-    def _forget_user(self, record: IndexRecord) -> None:
+    def _forget_user(self, record: IndexObject) -> None:
         if (secret := source_secret(record.spec)) is not None:
             ref = ObjectRef(record.ref.namespace, secret)
             self._users[ref].discard(record.ref)
@@ -251,17 +251,17 @@ class Store:
             if not self._account_users[ref]:
                 del self._account_users[ref]
 
-    def _forget_declared(self, record: OptionsRecord) -> set[OutputRef]:
+    def _forget_declared(self, record: OptionsObject) -> set[OutputRef]:
         declared = set(declared_outputs(record))
         for output in declared:
             self._declarers[output].discard(record.ref)
         return declared
 
-    def _forget_owned(self, record: OutputRecord) -> None:
+    def _forget_owned(self, record: OutputObject) -> None:
         if (owner := owner_name(record)) is not None:
             self._owned[ObjectRef(record.ref.namespace, owner)].discard(record.ref)
 
-    def _concerned_by_output(self, record: OutputRecord) -> set[Key]:
+    def _concerned_by_output(self, record: OutputObject) -> set[Key]:
         concerned = {options_key(ref) for ref in self._declarers.get(record.ref, ())}
         if (owner := owner_name(record)) is not None:
             ref = ObjectRef(record.ref.namespace, owner)
@@ -277,18 +277,18 @@ class Store:
         return concerned
 
 
-def owner_name(record: OutputRecord) -> str | None:
+def owner_name(record: OutputObject) -> str | None:
     """The name of the IndexOptions that owns an output, by reference or, without one, by mark."""
     if record.controller is not None:
         return record.controller.name if record.controller.ours else None
     return record.annotations.get(OWNER_ANNOTATION)
 
 
-def _put(table: Table[Ref, Record], ref: Ref, record: Record, *, listed: bool) -> bool:
+def _put(table: KindCache[Ref, Record], ref: Ref, record: Record, *, listed: bool) -> bool:
     return table.put_listed(ref, record) if listed else table.put(ref, record)
 
 
-def _without_version(record: OutputRecord) -> tuple[object, ...]:
+def _without_version(record: OutputObject) -> tuple[object, ...]:
     return (
         record.uid,
         record.controller,

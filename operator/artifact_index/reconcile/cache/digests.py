@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from artifact_index.credentials.requests import GrantRequest, canonical
+from artifact_index.credentials.requests import TokenRequest, canonical
 
 _REQUESTS_KEPT: Final = 20_000
 """Digests that are kept: each pass asks for those of all its indexes again."""
@@ -24,7 +24,7 @@ class Digester:
         self._key = key
         self._request = lru_cache(_REQUESTS_KEPT)(self._fresh_request)
 
-    def request(self, request: GrantRequest) -> str:
+    def request(self, request: TokenRequest) -> str:
         """The digest of a login with all of its inputs."""
         return self._request(request)
 
@@ -40,7 +40,7 @@ class Digester:
         """The digest of an output's whole content, bound to its kind, namespace and name."""
         return self._digest(b"output", _json([*place, dict(data), served]))
 
-    def _fresh_request(self, request: GrantRequest) -> str:
+    def _fresh_request(self, request: TokenRequest) -> str:
         return self._digest(b"request", canonical(request))
 
     def _digest(self, purpose: bytes, content: bytes) -> str:

@@ -6,22 +6,22 @@ from typing import Any
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT, ROLE_SOURCE
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.reconcile.cache.cache import Key, Store
+from artifact_index.reconcile.cache.cache import Cache, Key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
     OutputRef,
-    custom_record,
-    identity_of,
-    output_record,
-    source_record,
+    parse_custom_object,
+    parse_output,
+    parse_source_secret,
+    ref_uid_version,
 )
-from artifact_index.reconcile.cache.source_cache import Sources
+from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.queue.workqueue import DEBOUNCE
 
 Body = Mapping[str, Any]
 
 
-class Observer:
+class Feed:
     """Takes in every observed object; `enqueue` gets the keys that a change concerns.
 
     An object with a deletionTimestamp is as good as gone: nothing is written for it any more.
@@ -30,35 +30,35 @@ class Observer:
     def __init__(
         self,
         *,
-        store: Store,
-        sources: Sources,
+        cache: Cache,
+        sources: SourceCache,
         digester: Digester,
         enqueue: Callable[[Iterable[Key], float], None],
     ) -> None:
-        self._store = store
+        self._cache = cache
         self._sources = sources
         self._digester = digester
         self._enqueue = enqueue
 
     def artifact_index(self, event: str | None, body: Body) -> None:
         """An ArtifactIndex was seen; `event` is the watch's, None for a listed one."""
-        ref, uid, version = identity_of(body)
+        ref, uid, version = ref_uid_version(body)
         if _is_gone(event, body):
-            self._enqueue(self._store.drop_index(ref, uid, version), DEBOUNCE)
-        elif self._store.indexes.is_news(ref, version):
-            known = self._store.indexes.get(ref)
-            keys = self._store.put_index(custom_record(ArtifactIndexSpec, body, known))
+            self._enqueue(self._cache.drop_index(ref, uid, version), DEBOUNCE)
+        elif self._cache.indexes.is_newer(ref, version):
+            known = self._cache.indexes.get(ref)
+            keys = self._cache.put_index(parse_custom_object(ArtifactIndexSpec, body, known))
             self._enqueue(keys, DEBOUNCE)
 
     def index_options(self, event: str | None, body: Body) -> None:
         """An IndexOptions was seen."""
-        ref, uid, version = identity_of(body)
+        ref, uid, version = ref_uid_version(body)
         if _is_gone(event, body):
-            keys = self._store.drop_options(ref, uid, version) | {Key("IndexOptions", ref)}
+            keys = self._cache.drop_options(ref, uid, version) | {Key("IndexOptions", ref)}
             self._enqueue(keys, DEBOUNCE)
-        elif self._store.options.is_news(ref, version):
-            known = self._store.options.get(ref)
-            keys = self._store.put_options(custom_record(IndexOptionsSpec, body, known))
+        elif self._cache.options.is_newer(ref, version):
+            known = self._cache.options.get(ref)
+            keys = self._cache.put_options(parse_custom_object(IndexOptionsSpec, body, known))
             self._enqueue(keys, DEBOUNCE)
 
     def secret(self, event: str | None, body: Body) -> None:
@@ -66,29 +66,29 @@ class Observer:
 
         One that leaves the label arrives as deleted: whoever uses it then reads it by name.
         """
-        ref, uid, version = identity_of(body)
+        ref, uid, version = ref_uid_version(body)
         role = None if _is_gone(event, body) else _role(body)
         output = OutputRef("Secret", *ref)
         keys: set[Key] = set()
         self._sources.forget(ref)
         if role != ROLE_SOURCE:
-            keys |= self._store.drop_source(ref, uid, version)
-        elif self._store.sources.is_news(ref, version):
-            keys |= self._store.put_source(ref, source_record(body))
+            keys |= self._cache.drop_source(ref, uid, version)
+        elif self._cache.sources.is_newer(ref, version):
+            keys |= self._cache.put_source(ref, parse_source_secret(body))
         if role != ROLE_OUTPUT:
-            keys |= self._store.drop_output(output, uid, version)
-        elif self._store.outputs.is_news(output, version):
-            keys |= self._store.put_output(output_record("Secret", body, self._digester))
+            keys |= self._cache.drop_output(output, uid, version)
+        elif self._cache.outputs.is_newer(output, version):
+            keys |= self._cache.put_output(parse_output("Secret", body, self._digester))
         self._enqueue(keys, DEBOUNCE)
 
     def config_map(self, event: str | None, body: Body) -> None:
         """A labelled ConfigMap was seen: an output."""
-        ref, uid, version = identity_of(body)
+        ref, uid, version = ref_uid_version(body)
         output = OutputRef("ConfigMap", *ref)
         if _is_gone(event, body):
-            self._enqueue(self._store.drop_output(output, uid, version), DEBOUNCE)
-        elif self._store.outputs.is_news(output, version):
-            keys = self._store.put_output(output_record("ConfigMap", body, self._digester))
+            self._enqueue(self._cache.drop_output(output, uid, version), DEBOUNCE)
+        elif self._cache.outputs.is_newer(output, version):
+            keys = self._cache.put_output(parse_output("ConfigMap", body, self._digester))
             self._enqueue(keys, DEBOUNCE)
 
 

@@ -21,7 +21,7 @@ class Versioned(Protocol):
 Record = TypeVar("Record", bound=Versioned)
 
 
-class Table(Generic[Ref, Record]):
+class KindCache(Generic[Ref, Record]):
     """Records by reference.
 
     Watch events, list pages and answers to our own writes arrive in any order; a lower
@@ -50,7 +50,7 @@ class Table(Generic[Ref, Record]):
         """The newest record known of the object."""
         return self._records.get(ref)
 
-    def is_news(self, ref: Ref, version: int, *, listed: bool = False) -> bool:
+    def is_newer(self, ref: Ref, version: int, *, listed: bool = False) -> bool:
         """Whether a record of this version may be taken: otherwise it need not be made.
 
         An event touches the object, as `put` does, and an entry of a list does not.

@@ -18,6 +18,7 @@ from artifact_index.api.base import SpecError, parse_spec
 from artifact_index.api.constants import (
     ADOPT_ANNOTATION,
     API_VERSION,
+    CHECKPOINT_ANNOTATION,
     CONTENT_DIGEST_ANNOTATION,
     EKS_AUDIENCE_ANNOTATION,
     EKS_ROLE_ANNOTATION,
@@ -28,10 +29,9 @@ from artifact_index.api.constants import (
     REFRESH_AT_ANNOTATION,
     REFRESH_REQUESTED_ANNOTATION,
     ROLE_LABEL,
-    SERVED_ANNOTATION,
 )
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.api.interning import one_of_equal
+from artifact_index.api.interning import intern_equal
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.status_parsing import readable_status
 
@@ -46,7 +46,7 @@ OUR_ANNOTATIONS = (
     EXPIRES_AT_ANNOTATION,
     REFRESH_AT_ANNOTATION,
     CONTENT_DIGEST_ANNOTATION,
-    SERVED_ANNOTATION,
+    CHECKPOINT_ANNOTATION,
 )
 
 
@@ -66,7 +66,7 @@ class OutputRef(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class CustomRecord(Generic[Spec]):
+class CustomObject(Generic[Spec]):
     """An ArtifactIndex or IndexOptions. `status` is compact JSON, decoded only when needed;
     `refresh_requested` is the annotation's text.
     """
@@ -94,7 +94,7 @@ class CustomRecord(Generic[Spec]):
         """Whether this is that object with that spec."""
         return (self.uid, self.generation) == (uid, generation)
 
-    def same_input(self, other: "CustomRecord[Spec] | None") -> bool:
+    def same_input(self, other: "CustomObject[Spec] | None") -> bool:
         """Whether nothing differs that reconciling reads, apart from the status."""
         return (
             other is not None
@@ -105,8 +105,8 @@ class CustomRecord(Generic[Spec]):
         )
 
 
-IndexRecord = CustomRecord[ArtifactIndexSpec]
-OptionsRecord = CustomRecord[IndexOptionsSpec]
+IndexObject = CustomObject[ArtifactIndexSpec]
+OptionsObject = CustomObject[IndexOptionsSpec]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputRecord:
+class OutputObject:
     """A Secret or ConfigMap as an output: who owns it and a keyed digest of what it holds."""
 
     ref: OutputRef
@@ -134,7 +134,7 @@ class OutputRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceRecord:
+class SourceSecret:
     """A source Secret: its values stay SecretStr until they are rendered.
 
     A value that is no UTF-8 is in `binary` instead: none of our sources can use it. `logins` holds
@@ -149,7 +149,7 @@ class SourceRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountRecord:
+class SourceServiceAccount:
     """A ServiceAccount: what EKS's own annotations say of the role that it is meant to have."""
 
     uid: str
@@ -158,11 +158,11 @@ class AccountRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountRefused:
+class RefusedServiceAccount:
     """RBAC does not let the operator read the ServiceAccount."""
 
 
-Account = AccountRecord | AccountRefused | None
+ServiceAccountResult = SourceServiceAccount | RefusedServiceAccount | None
 
 
 def status_bytes(status: Any) -> bytes:
@@ -170,16 +170,16 @@ def status_bytes(status: Any) -> bytes:
     return json.dumps(status, sort_keys=True, separators=(",", ":")).encode()
 
 
-def identity_of(body: Mapping[str, Any]) -> tuple[ObjectRef, str, int]:
+def ref_uid_version(body: Mapping[str, Any]) -> tuple[ObjectRef, str, int]:
     """Reference, UID and resourceVersion of an object."""
     metadata = body["metadata"]
     ref = ObjectRef(metadata["namespace"], metadata["name"])
     return ref, metadata["uid"], int(metadata["resourceVersion"])
 
 
-def custom_record(
-    model: type[Spec], body: Mapping[str, Any], known: CustomRecord[Spec] | None = None
-) -> CustomRecord[Spec]:
+def parse_custom_object(
+    model: type[Spec], body: Mapping[str, Any], known: CustomObject[Spec] | None = None
+) -> CustomObject[Spec]:
     """The record of a custom resource; an unusable spec becomes `problem`, never an exception.
 
     The spec of a `known` record of the same generation is taken over: the API server counts the
@@ -195,12 +195,12 @@ def custom_record(
     ref, uid = ObjectRef(metadata["namespace"], metadata["name"]), metadata["uid"]
     if known is not None and known.uid == uid:
         ref, uid = known.ref, known.uid
-    return CustomRecord(
+    return CustomObject(
         ref=ref,
         uid=uid,
         generation=generation,
         resource_version=int(metadata["resourceVersion"]),
-        created=one_of_equal(metadata.get("creationTimestamp") or ""),
+        created=intern_equal(metadata.get("creationTimestamp") or ""),
         labels=_shared_labels(tuple((metadata.get("labels") or {}).items())),
         spec=spec,
         problem=problem,
@@ -223,13 +223,13 @@ def _parsed(
         return None, error
 
 
-def output_record(kind: str, body: Mapping[str, Any], digester: Digester) -> OutputRecord:
+def parse_output(kind: str, body: Mapping[str, Any], digester: Digester) -> OutputObject:
     """The record of an output candidate; its data is digested, not kept."""
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
     data = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
     ref = OutputRef(kind, metadata["namespace"], metadata["name"])
-    return OutputRecord(
+    return OutputObject(
         ref=ref,
         uid=metadata["uid"],
         resource_version=int(metadata["resourceVersion"]),
@@ -238,11 +238,11 @@ def output_record(kind: str, body: Mapping[str, Any], digester: Digester) -> Out
         annotations={key: annotations[key] for key in OUR_ANNOTATIONS if key in annotations},
         adopt=annotations.get(ADOPT_ANNOTATION),
         keys=frozenset(data),
-        digest=digester.output(ref, data, annotations.get(SERVED_ANNOTATION, "")),
+        digest=digester.output(ref, data, annotations.get(CHECKPOINT_ANNOTATION, "")),
     )
 
 
-def source_record(body: Mapping[str, Any]) -> SourceRecord:
+def parse_source_secret(body: Mapping[str, Any]) -> SourceSecret:
     """The record of a source Secret, its values decoded."""
     values: dict[str, SecretStr] = {}
     binary: set[str] = set()
@@ -253,7 +253,7 @@ def source_record(body: Mapping[str, Any]) -> SourceRecord:
         except (UnicodeDecodeError, binascii.Error):
             binary.add(key)
     metadata = body["metadata"]
-    return SourceRecord(
+    return SourceSecret(
         uid=metadata["uid"],
         resource_version=int(metadata["resourceVersion"]),
         values=values,
@@ -261,10 +261,10 @@ def source_record(body: Mapping[str, Any]) -> SourceRecord:
     )
 
 
-def account_record(body: Mapping[str, Any]) -> AccountRecord:
+def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:
     """The record of a ServiceAccount."""
     annotations = body["metadata"].get("annotations") or {}
-    return AccountRecord(
+    return SourceServiceAccount(
         uid=body["metadata"]["uid"],
         role_arn=annotations.get(EKS_ROLE_ANNOTATION) or None,
         audience=annotations.get(EKS_AUDIENCE_ANNOTATION) or None,

@@ -15,13 +15,13 @@ Record = TypeVar("Record")
 
 
 @dataclass(slots=True)
-class _Copy(Generic[Record]):
+class _PolledEntry(Generic[Record]):
     record: Record
     due: float
     misses: int = 0
 
 
-class Copies(Generic[Record]):
+class PolledCache(Generic[Record]):
     """The last answer for each object that is in use.
 
     One costs one GET every `reread` seconds, however many use it; after a miss it is asked for
@@ -41,7 +41,7 @@ class Copies(Generic[Record]):
         self._is_miss = is_miss
         self._reread = reread
         self._rng = rng
-        self._copies: dict[ObjectRef, _Copy[Record]] = {}
+        self._copies: dict[ObjectRef, _PolledEntry[Record]] = {}
         self._reads: dict[ObjectRef, asyncio.Task[Record]] = {}
 
     def __contains__(self, ref: ObjectRef) -> bool:
@@ -88,7 +88,9 @@ class Copies(Generic[Record]):
         if self._is_miss(record):
             misses = before.misses + 1 if before else 1
             wait = min(LONGEST_MISS, FIRST_MISS * 2 ** min(misses - 1, 8))
-            self._copies[ref] = _Copy(record, now + wait, misses)
+            self._copies[ref] = _PolledEntry(record, now + wait, misses)
         else:
-            self._copies[ref] = _Copy(record, now + self._reread * self._rng.uniform(0.9, 1.0))
+            self._copies[ref] = _PolledEntry(
+                record, now + self._reread * self._rng.uniform(0.9, 1.0)
+            )
         return record

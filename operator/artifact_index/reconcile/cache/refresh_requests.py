@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from artifact_index.api.constants import REFRESH_REQUESTED_ANNOTATION
 from artifact_index.api.timestamps import parse_time
-from artifact_index.reconcile.cache.objects import IndexRecord, OptionsRecord
+from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject
 from artifact_index.reconcile.cache.status_parsing import LAST_HANDLED_REFRESH
 
 # RFC 3339 5.6, as the schema's `date-time` takes it: `fromisoformat` alone knows more forms.
@@ -29,7 +29,7 @@ class RefreshRequest:
 
 
 def refresh_request(
-    record: IndexRecord | OptionsRecord, *, now: float, skew: float
+    record: IndexObject | OptionsObject, *, now: float, skew: float
 ) -> RefreshRequest | None:
     """The request that stands; None where there is none, or none that is to be heeded.
 
@@ -42,7 +42,7 @@ def refresh_request(
     return RefreshRequest(text, at, record.decoded_status().get(LAST_HANDLED_REFRESH) == text)
 
 
-def unheeded_note(record: IndexRecord | OptionsRecord, *, now: float, skew: float) -> str:
+def unheeded_note(record: IndexObject | OptionsObject, *, now: float, skew: float) -> str:
     """What a status says of a request that is not heeded; empty where there is none."""
     text = record.refresh_requested
     if text is None:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT, ROLE_SOURCE
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.credentials.tokens.manager import Broker
+from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort, ListPage, Object
 from artifact_index.kube.resources import (
@@ -23,19 +23,19 @@ from artifact_index.kube.resources import (
     SECRETS,
     Resource,
 )
-from artifact_index.reconcile.cache.cache import Key, Store, owner_name
+from artifact_index.reconcile.cache.cache import Cache, Key, owner_name
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.cache.kind_cache import Record, Table
+from artifact_index.reconcile.cache.kind_cache import KindCache, Record
 from artifact_index.reconcile.cache.objects import (
     ObjectRef,
-    OutputRecord,
+    OutputObject,
     OutputRef,
-    custom_record,
-    identity_of,
-    output_record,
-    source_record,
+    parse_custom_object,
+    parse_output,
+    parse_source_secret,
+    ref_uid_version,
 )
-from artifact_index.reconcile.state.state import Memory, take_up
+from artifact_index.reconcile.state.state import State, take_up
 
 SECRET_SELECTOR: Final = f"{ROLE_LABEL} in ({ROLE_OUTPUT},{ROLE_SOURCE})"
 CONFIG_MAP_SELECTOR: Final = f"{ROLE_LABEL}={ROLE_OUTPUT}"
@@ -54,16 +54,16 @@ Ref = TypeVar("Ref", ObjectRef, OutputRef)
 logger = logging.getLogger(__name__)
 
 
-class Resync:
+class Relister:
     """Lists both kinds and the labelled Secrets and ConfigMaps, in pages."""
 
     def __init__(
         self,
         *,
         api: KubePort,
-        store: Store,
-        memory: Memory,
-        broker: Broker,
+        cache: Cache,
+        state: State,
+        tokens: TokenManager,
         digester: Digester,
         namespaces: tuple[str, ...],
         interval: float,
@@ -71,9 +71,9 @@ class Resync:
         rng: random.Random,
     ) -> None:
         self._api = api
-        self._store = store
-        self._memory = memory
-        self._broker = broker
+        self._cache = cache
+        self._state = state
+        self._tokens = tokens
         self._digester = digester
         self._namespaces: tuple[str | None, ...] = namespaces or (None,)
         self._interval = interval
@@ -130,49 +130,49 @@ class Resync:
         return concerned
 
     async def _list_custom_resources(self) -> set[Key]:
-        store, concerned = self._store, set[Key]()
+        cache, concerned = self._cache, set[Key]()
 
         def index(body: Object) -> ObjectRef:
-            ref, _, version = identity_of(body)
-            known = store.indexes.get(ref)
-            if store.indexes.is_news(ref, version, listed=True):
-                record = custom_record(ArtifactIndexSpec, body, known)
-                concerned.update(store.put_index(record, listed=True))
+            ref, _, version = ref_uid_version(body)
+            known = cache.indexes.get(ref)
+            if cache.indexes.is_newer(ref, version, listed=True):
+                record = parse_custom_object(ArtifactIndexSpec, body, known)
+                concerned.update(cache.put_index(record, listed=True))
             return known.ref if known else ref
 
         def options(body: Object) -> ObjectRef:
-            ref, _, version = identity_of(body)
-            if store.options.is_news(ref, version, listed=True):
-                record = custom_record(IndexOptionsSpec, body, store.options.get(ref))
-                concerned.update(store.put_options(record, listed=True))
+            ref, _, version = ref_uid_version(body)
+            if cache.options.is_newer(ref, version, listed=True):
+                record = parse_custom_object(IndexOptionsSpec, body, cache.options.get(ref))
+                concerned.update(cache.put_options(record, listed=True))
             return ref
 
-        for ref in await self._sweep(store.indexes, ARTIFACT_INDEXES, None, index):
-            concerned |= store.drop_index(ref)
-        for ref in await self._sweep(store.options, INDEX_OPTIONS, None, options):
-            concerned |= store.drop_options(ref) | {Key("IndexOptions", ref)}
+        for ref in await self._sweep(cache.indexes, ARTIFACT_INDEXES, None, index):
+            concerned |= cache.drop_index(ref)
+        for ref in await self._sweep(cache.options, INDEX_OPTIONS, None, options):
+            concerned |= cache.drop_options(ref) | {Key("IndexOptions", ref)}
         return concerned
 
     async def _list_secrets(self, *, taking_up: bool) -> set[Key]:
-        store, concerned = self._store, set[Key]()
+        cache, concerned = self._cache, set[Key]()
         listed_sources: set[ObjectRef] = set()
 
         def secret(body: Object) -> OutputRef | None:
             if body["metadata"]["labels"][ROLE_LABEL] == ROLE_OUTPUT:
                 return self._output("Secret", body, concerned, taking_up=taking_up)
-            ref, _, version = identity_of(body)
-            if store.sources.is_news(ref, version, listed=True):
-                concerned.update(store.put_source(ref, source_record(body), listed=True))
+            ref, _, version = ref_uid_version(body)
+            if cache.sources.is_newer(ref, version, listed=True):
+                concerned.update(cache.put_source(ref, parse_source_secret(body), listed=True))
             listed_sources.add(ref)
             return None
 
-        store.sources.begin_sweep()
-        gone = await self._sweep(store.outputs, SECRETS, SECRET_SELECTOR, secret)
-        for source in store.sources.end_sweep(listed_sources):
-            concerned |= store.drop_source(source)
+        cache.sources.begin_sweep()
+        gone = await self._sweep(cache.outputs, SECRETS, SECRET_SELECTOR, secret)
+        for source in cache.sources.end_sweep(listed_sources):
+            concerned |= cache.drop_source(source)
         for ref in gone:
             if ref.kind == "Secret":
-                concerned |= store.drop_output(ref)
+                concerned |= cache.drop_output(ref)
         return concerned
 
     async def _list_config_maps(self, *, taking_up: bool) -> set[Key]:
@@ -181,38 +181,38 @@ class Resync:
         def config_map(body: Object) -> OutputRef:
             return self._output("ConfigMap", body, concerned, taking_up=taking_up)
 
-        gone = await self._sweep(self._store.outputs, CONFIG_MAPS, CONFIG_MAP_SELECTOR, config_map)
+        gone = await self._sweep(self._cache.outputs, CONFIG_MAPS, CONFIG_MAP_SELECTOR, config_map)
         for ref in gone:
             if ref.kind == "ConfigMap":
-                concerned |= self._store.drop_output(ref)
+                concerned |= self._cache.drop_output(ref)
         return concerned
 
     def _output(
         self, kind: str, body: Object, concerned: set[Key], *, taking_up: bool
     ) -> OutputRef:
-        place, _, version = identity_of(body)
+        place, _, version = ref_uid_version(body)
         ref = OutputRef(kind, *place)
-        if self._store.outputs.is_news(ref, version, listed=True):
-            record = output_record(kind, body, self._digester)
-            concerned.update(self._store.put_output(record, listed=True))
+        if self._cache.outputs.is_newer(ref, version, listed=True):
+            record = parse_output(kind, body, self._digester)
+            concerned.update(self._cache.put_output(record, listed=True))
             if taking_up:
                 self._take_up(record, body)
         return ref
 
-    def _take_up(self, record: OutputRecord, body: dict[str, Any]) -> None:
+    def _take_up(self, record: OutputObject, body: dict[str, Any]) -> None:
         owner = owner_name(record)
         if owner is not None:
             take_up(
                 record,
                 body.get("data") or {},
                 owner=ObjectRef(record.ref.namespace, owner),
-                memory=self._memory,
-                broker=self._broker,
+                state=self._state,
+                tokens=self._tokens,
             )
 
     async def _sweep(
         self,
-        table: Table[Ref, Record],
+        table: KindCache[Ref, Record],
         resource: Resource,
         selector: str | None,
         observe: Callable[[Object], Ref | None],

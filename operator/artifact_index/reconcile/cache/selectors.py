@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TypeVar
 
-from artifact_index.reconcile.cache.objects import IndexRecord, ObjectRef, OptionsRecord
+from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef, OptionsObject
 
 Group = TypeVar("Group")
 Record = TypeVar("Record")
@@ -12,7 +12,7 @@ _Label = tuple[str, str, str]
 """Namespace, key and value."""
 
 
-class Selection:
+class SelectorIndex:
     """Both kinds by label: a selector's first `matchLabels` entry leaves few to compare.
 
     With a thousand indexes in a hundred selections of one namespace, each with each is a hundred
@@ -20,12 +20,12 @@ class Selection:
     """
 
     def __init__(self) -> None:
-        self._indexes: defaultdict[str, dict[ObjectRef, IndexRecord]] = defaultdict(dict)
-        self._labelled: defaultdict[_Label, dict[ObjectRef, IndexRecord]] = defaultdict(dict)
-        self._asking: defaultdict[_Label, dict[ObjectRef, OptionsRecord]] = defaultdict(dict)
-        self._asking_all: defaultdict[str, dict[ObjectRef, OptionsRecord]] = defaultdict(dict)
+        self._indexes: defaultdict[str, dict[ObjectRef, IndexObject]] = defaultdict(dict)
+        self._labelled: defaultdict[_Label, dict[ObjectRef, IndexObject]] = defaultdict(dict)
+        self._asking: defaultdict[_Label, dict[ObjectRef, OptionsObject]] = defaultdict(dict)
+        self._asking_all: defaultdict[str, dict[ObjectRef, OptionsObject]] = defaultdict(dict)
 
-    def put_index(self, record: IndexRecord, old: IndexRecord | None) -> None:
+    def put_index(self, record: IndexObject, old: IndexObject | None) -> None:
         """Take an ArtifactIndex in place of what was known of it."""
         if old is not None and old.labels != record.labels:
             self.drop_index(old)
@@ -33,13 +33,13 @@ class Selection:
         for label in _labels_of(record):
             self._labelled[label][record.ref] = record
 
-    def drop_index(self, record: IndexRecord) -> None:
+    def drop_index(self, record: IndexObject) -> None:
         """Forget an ArtifactIndex."""
         _forget(self._indexes, record.ref.namespace, record.ref)
         for label in _labels_of(record):
             _forget(self._labelled, label, record.ref)
 
-    def put_options(self, record: OptionsRecord, old: OptionsRecord | None) -> None:
+    def put_options(self, record: OptionsObject, old: OptionsObject | None) -> None:
         """Take an IndexOptions in place of what was known of it."""
         if old is not None:
             self.drop_options(old)
@@ -51,7 +51,7 @@ class Selection:
         else:
             self._asking[label][record.ref] = record
 
-    def drop_options(self, record: OptionsRecord) -> None:
+    def drop_options(self, record: OptionsObject) -> None:
         """Forget an IndexOptions."""
         label = _asked_label(record)
         if label is None:
@@ -59,7 +59,7 @@ class Selection:
         else:
             _forget(self._asking, label, record.ref)
 
-    def selected(self, options: OptionsRecord) -> list[IndexRecord]:
+    def selected(self, options: OptionsObject) -> list[IndexObject]:
         """The indexes that an IndexOptions selects, in no particular order."""
         spec, label = options.spec, _asked_label(options)
         if spec is None:
@@ -70,7 +70,7 @@ class Selection:
             candidates = self._labelled.get(label, {})
         return [record for record in candidates.values() if spec.selects(record.labels)]
 
-    def selecting(self, index: IndexRecord) -> set[ObjectRef]:
+    def selecting(self, index: IndexObject) -> set[ObjectRef]:
         """The IndexOptions that select an index."""
         found = set[ObjectRef]()
         for candidates in self._may_select(index):
@@ -79,17 +79,17 @@ class Selection:
                     found.add(ref)
         return found
 
-    def _may_select(self, index: IndexRecord) -> Iterator[dict[ObjectRef, OptionsRecord]]:
+    def _may_select(self, index: IndexObject) -> Iterator[dict[ObjectRef, OptionsObject]]:
         yield self._asking_all.get(index.ref.namespace, {})
         for label in _labels_of(index):
             yield self._asking.get(label, {})
 
 
-def _labels_of(record: IndexRecord) -> Iterator[_Label]:
+def _labels_of(record: IndexObject) -> Iterator[_Label]:
     return ((record.ref.namespace, key, value) for key, value in record.labels.items())
 
 
-def _asked_label(record: OptionsRecord) -> _Label | None:
+def _asked_label(record: OptionsObject) -> _Label | None:
     """One label that everything selected must have; None where the selector names none."""
     selector = record.spec.index_selector if record.spec else None
     if selector is None or not selector.match_labels:

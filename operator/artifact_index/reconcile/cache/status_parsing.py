@@ -36,7 +36,7 @@ def readable_status(found: object) -> dict[str, Any]:
     return readable
 
 
-def told_conditions(status: bytes) -> dict[str, tuple[str, str]]:
+def reported_conditions(status: bytes) -> dict[str, tuple[str, str]]:
     """Status and reason of each condition by its type, from a status as records keep it.
 
     Found by a pattern: to decode ten thousand statuses for a count would take ten times as long.
@@ -48,7 +48,7 @@ def told_conditions(status: bytes) -> dict[str, tuple[str, str]]:
 
 
 @lru_cache(maxsize=128)
-def told_expiry(status: bytes) -> int | None:
+def reported_expiry(status: bytes) -> int | None:
     """When the served credential expires, as the status of an ArtifactIndex last told.
 
     In whole POSIX seconds; `status` is as records keep it. Good for deciding what is urgent, and

@@ -12,7 +12,7 @@ Times = tuple[Seconds, Seconds, int]
 """When a token was minted, when it expires (POSIX seconds), and whether its source repeats it."""
 
 
-class ServedItem(BaseModel):
+class CheckpointItem(BaseModel):
     """What the record says of one index; `outputs.served_annotation` writes it."""
 
     model_config = ConfigDict(frozen=True)
@@ -26,16 +26,16 @@ class ServedItem(BaseModel):
     grant: Times | None = None
 
 
-class ServedRecord(BaseModel):
+class Checkpoint(BaseModel):
     """The whole record; `model_validate_json` raises ValidationError for what is none."""
 
     model_config = ConfigDict(frozen=True)
 
-    indexes: dict[str, ServedItem]
+    indexes: dict[str, CheckpointItem]
     grants: dict[str, Times]
     public: str | None = None
 
-    def times_of(self, item: ServedItem) -> Times | None:
+    def times_of(self, item: CheckpointItem) -> Times | None:
         """The times of an index's token; None where it has none."""
         return item.grant or (self.grants[item.token] if item.token else None)
 

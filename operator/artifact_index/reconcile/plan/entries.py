@@ -9,13 +9,13 @@ from typing import Final
 from artifact_index.api import reasons
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.formats.document import IndexEntry
-from artifact_index.formats.names import Allotment, Candidate, NameTaken, allot_names
+from artifact_index.formats.names import NameAssignment, NameRequest, NameTaken, assign_names
 from artifact_index.formats.urls import host_of
-from artifact_index.reconcile.cache.objects import CustomRecord, IndexRecord, ObjectRef
-from artifact_index.reconcile.plan.fallback import Served, still_served
+from artifact_index.reconcile.cache.objects import CustomObject, IndexObject, ObjectRef
+from artifact_index.reconcile.plan.fallback import Published, still_served
 from artifact_index.reconcile.plan.shadowing import shadowing_problems
 from artifact_index.reconcile.resolve.checks import Problem
-from artifact_index.reconcile.resolve.token_view import IndexView, view_without_login
+from artifact_index.reconcile.resolve.token_view import IndexState, view_without_login
 from artifact_index.sources.resolved import publish_url_of, shown_url_of
 
 _KEPT: Final = 256
@@ -23,7 +23,7 @@ _KEPT: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class IndexPlan:
     """One selected index in one IndexOptions.
 
     `name` is the allotted name; None while none is allotted. `entry` is None where the index is
@@ -31,10 +31,10 @@ class Placed:
     alone changes something.
     """
 
-    record: IndexRecord
+    record: IndexObject
     name: str | None
     entry: IndexEntry | None
-    served: Served | None
+    served: Published | None
     problem: Problem | None
     failing: Problem | None = None
     shortfall: str | None = None
@@ -55,25 +55,25 @@ class Placed:
         return self.served.expires_at if self.served else None
 
 
-def place(
-    views: Sequence[IndexView],
+def plan_indexes(
+    views: Sequence[IndexState],
     *,
-    served: Mapping[str, Served],
-    allotted: Mapping[str, str],
+    served: Mapping[str, Published],
+    assigned: Mapping[str, str],
     public_name: str | None,
     with_credentials: bool,
     margins: Margins,
     now: float,
-) -> list[Placed]:
+) -> list[IndexPlan]:
     """Every selected index in search order: higher priority first, then by object name.
 
-    `served` and `allotted` are what the outputs hold and which names were given out, by UID.
+    `served` and `assigned` are what the outputs hold and which names were given out, by UID.
     `with_credentials` says that some output holds them, so that an entry without its own must not
     stand in.
     """
     usable = {uid: one for uid, one in served.items() if not (one.bare and with_credentials)}
-    names = allot_names(
-        (_candidate(view, usable, allotted) for view in views), public_name=public_name
+    names = assign_names(
+        (_candidate(view, usable, assigned) for view in views), public_name=public_name
     )
     shadowing = shadowing_problems(views, usable)
     ordered = sorted(views, key=lambda view: (-_priority(view), view.record.ref.name))
@@ -89,9 +89,9 @@ def place(
     ]
 
 
-def place_vanished(
-    namespace: str, served: Mapping[str, Served], margins: Margins, now: float
-) -> list[Placed]:
+def plan_vanished(
+    namespace: str, served: Mapping[str, Published], margins: Margins, now: float
+) -> list[IndexPlan]:
     """What is left of a file none of whose indexes is selected any more, tokens withdrawn.
 
     All tokens leave at once, in one write: an entry that is blocked now would otherwise be
@@ -101,10 +101,10 @@ def place_vanished(
         view_without_login(_tombstone(namespace, uid, one.entry.name), None, None)
         for uid, one in served.items()
     ]
-    return place(
+    return plan_indexes(
         views,
         served={uid: one for uid, one in served.items() if one.token is None},
-        allotted={uid: one.entry.name for uid, one in served.items()},
+        assigned={uid: one.entry.name for uid, one in served.items()},
         public_name=None,
         with_credentials=True,
         margins=margins,
@@ -112,9 +112,9 @@ def place_vanished(
     )
 
 
-def _tombstone(namespace: str, uid: str, name: str) -> IndexRecord:
+def _tombstone(namespace: str, uid: str, name: str) -> IndexObject:
     # The class itself: called by its alias, Generic writes to the frozen instance.
-    return CustomRecord(
+    return CustomObject(
         ref=ObjectRef(namespace, name),
         uid=uid,
         generation=0,
@@ -128,50 +128,50 @@ def _tombstone(namespace: str, uid: str, name: str) -> IndexRecord:
 
 
 def _candidate(
-    view: IndexView, served: Mapping[str, Served], allotted: Mapping[str, str]
-) -> Candidate:
+    view: IndexState, served: Mapping[str, Published], assigned: Mapping[str, str]
+) -> NameRequest:
     record = view.record
     host = host_of(view.url) if view.url is not None else None
     before = served.get(record.uid)
     if host is None and before is not None and before.scope == view.scope:
         host = host_of(before.entry.url)
-    return Candidate(
+    return NameRequest(
         uid=record.uid,
         object_name=record.ref.name,
         created=record.created,
         explicit_name=record.spec.name if record.spec else None,
         host=host,
-        allotted_name=allotted.get(record.uid),
+        assigned_name=assigned.get(record.uid),
     )
 
 
 def _placed(
-    view: IndexView,
-    name: Allotment | NameTaken,
-    before: Served | None,
+    view: IndexState,
+    name: NameAssignment | NameTaken,
+    before: Published | None,
     margins: Margins,
     now: float,
-) -> Placed:
-    if isinstance(name, Allotment) and view.problem is None and not view.stands_still:
+) -> IndexPlan:
+    if isinstance(name, NameAssignment) and view.problem is None and not view.stands_still:
         return _fresh(view, name)
     placed = _place_one(view, name, before, margins, now)
     return replace(placed, fresh_as_of=view.fresh_as_of)
 
 
 def _place_one(
-    view: IndexView,
-    name: Allotment | NameTaken,
-    before: Served | None,
+    view: IndexState,
+    name: NameAssignment | NameTaken,
+    before: Published | None,
     margins: Margins,
     now: float,
-) -> Placed:
+) -> IndexPlan:
     record = view.record
     if isinstance(name, NameTaken):
-        return Placed(record, None, None, None, _name_conflict(name))
-    allotted = name.name if name.allotted else None
+        return IndexPlan(record, None, None, None, _name_conflict(name))
+    assigned = name.name if name.assigned else None
     kept = still_served(view, before, margins, now)
     if kept is not None:
-        return _kept(view, kept, name.name, allotted, margins)
+        return _kept(view, kept, name.name, assigned, margins)
     blocked = None
     if not _omits(record):
         blocked = IndexEntry(
@@ -180,9 +180,9 @@ def _place_one(
             blocked=True,
             explicit=record.spec.explicit if record.spec else False,
         )
-    return Placed(
+    return IndexPlan(
         record,
-        allotted,
+        assigned,
         blocked,
         None,
         _nothing_left(view) if view.suspended and view.problem is None else view.problem,
@@ -192,7 +192,7 @@ def _place_one(
 
 
 @lru_cache(maxsize=_KEPT)
-def _fresh(view: IndexView, name: Allotment) -> Placed:
+def _fresh(view: IndexState, name: NameAssignment) -> IndexPlan:
     """The place of a fresh login: one for all files that have the same view of the index."""
     spec, login = view.record.spec, view.login
     if spec is None or login is None or view.url is None:
@@ -209,19 +209,19 @@ def _fresh(view: IndexView, name: Allotment) -> Placed:
         publish_url=publish_url_of(spec, view.url),
     )
     grant = view.token.grant if view.token else None
-    served = Served(
+    served = Published(
         entry=entry,
         scope=view.scope,
         token=view.token_digest if grant else None,
         endpoint=view.endpoint_digest,
-        minted_at=grant.minted_at if grant else 0,
+        issued_at=grant.issued_at if grant else 0,
         expires_at=grant.expires_at if grant else None,
         repeats=view.token is not None and view.token.repeats,
         bare=login.token is not None and grant is None,
     )
-    return Placed(
+    return IndexPlan(
         view.record,
-        name.name if name.allotted else None,
+        name.name if name.assigned else None,
         entry,
         served,
         problem=None,
@@ -234,8 +234,8 @@ def _fresh(view: IndexView, name: Allotment) -> Placed:
 
 
 def _kept(
-    view: IndexView, kept: Served, name: str, allotted: str | None, margins: Margins
-) -> Placed:
+    view: IndexState, kept: Published, name: str, assigned: str | None, margins: Margins
+) -> IndexPlan:
     spec, entry = view.record.spec, replace(kept.entry, name=name)
     if spec is not None and not view.suspended:
         entry = replace(
@@ -252,9 +252,9 @@ def _kept(
     waiting = (
         behind and view.problem is not None and view.problem.reason == reasons.MINTING_CREDENTIAL
     )
-    return Placed(
+    return IndexPlan(
         view.record,
-        allotted,
+        assigned,
         entry,
         served,
         problem=None if behind else view.problem,
@@ -268,7 +268,7 @@ def _earliest(*times: float | None) -> float | None:
     return min((time for time in times if time is not None), default=None)
 
 
-def _nothing_left(view: IndexView) -> Problem:
+def _nothing_left(view: IndexState) -> Problem:
     effect = "it is left out" if _omits(view.record) else "builds that ask it stop"
     return Problem(
         reasons.SUSPENDED,
@@ -278,7 +278,7 @@ def _nothing_left(view: IndexView) -> Problem:
     )
 
 
-def _omits(record: IndexRecord) -> bool:
+def _omits(record: IndexObject) -> bool:
     return record.spec is not None and record.spec.when_unavailable == "Omit"
 
 
@@ -292,5 +292,5 @@ def _name_conflict(name: NameTaken) -> Problem:
     )
 
 
-def _priority(view: IndexView) -> int:
+def _priority(view: IndexState) -> int:
     return view.record.spec.priority if view.record.spec else 100

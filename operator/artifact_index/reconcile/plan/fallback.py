@@ -8,7 +8,7 @@ from typing import Final
 from artifact_index.api import reasons
 from artifact_index.credentials.tokens.freshness import Margins, schedule
 from artifact_index.formats.document import IndexEntry
-from artifact_index.reconcile.resolve.token_view import MISSING_REASONS, IndexView
+from artifact_index.reconcile.resolve.token_view import MISSING_REASONS, IndexState
 
 WITHDRAWN_AT_ONCE: Final = frozenset(
     {
@@ -23,7 +23,7 @@ WITHDRAWN_AT_ONCE: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class Published:
     """An entry that an output holds, with its login: what may go on being served.
 
     `scope` binds it to where it may be sent. `token` and `endpoint` are digests of the requests
@@ -35,22 +35,22 @@ class Served:
     scope: str | None
     token: str | None = None
     endpoint: str | None = None
-    minted_at: int = 0
+    issued_at: int = 0
     expires_at: int | None = None
     repeats: bool = False
     bare: bool = False
 
     def withdraw_at(self, margins: Margins) -> int | None:
         """When the entry's token has to leave the file; None for a static login."""
-        return _withdrawal(self.minted_at, self.expires_at, margins)
+        return _withdrawal(self.issued_at, self.expires_at, margins)
 
 
 @lru_cache(maxsize=1024)
-def _withdrawal(minted_at: int, expires_at: int | None, margins: Margins) -> int | None:
+def _withdrawal(issued_at: int, expires_at: int | None, margins: Margins) -> int | None:
     """Kept: a token that a thousand files share is asked for by each of them at a rotation."""
     times = schedule(
         login_digest="",  # decides the refresh only
-        minted_at=minted_at,
+        issued_at=issued_at,
         expires_at=expires_at,
         max_build=0,
         margins=margins,
@@ -58,16 +58,16 @@ def _withdrawal(minted_at: int, expires_at: int | None, margins: Margins) -> int
     return times.withdraw_at
 
 
-def first_withdrawal(served: Mapping[str, Served], margins: Margins) -> int | None:
+def first_withdrawal(served: Mapping[str, Published], margins: Margins) -> int | None:
     """When the first of these tokens has to leave the file, if any has to."""
-    lives = {(one.minted_at, one.expires_at) for one in served.values()}
-    times = (_withdrawal(minted_at, expires_at, margins) for minted_at, expires_at in lives)
+    lives = {(one.issued_at, one.expires_at) for one in served.values()}
+    times = (_withdrawal(issued_at, expires_at, margins) for issued_at, expires_at in lives)
     return min((time for time in times if time is not None), default=None)
 
 
 def still_served(
-    view: IndexView, before: Served | None, margins: Margins, now: float
-) -> Served | None:
+    view: IndexState, before: Published | None, margins: Margins, now: float
+) -> Published | None:
     """What the file held before, where it may stand in for what cannot be had now.
 
     A minted token until its withdrawal; a static login unless its Secret or key has been gone for

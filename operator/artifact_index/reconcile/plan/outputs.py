@@ -8,6 +8,7 @@ from typing import Any, Final
 from artifact_index.api import reasons
 from artifact_index.api.constants import (
     API_VERSION,
+    CHECKPOINT_ANNOTATION,
     CONTENT_DIGEST_ANNOTATION,
     EXPIRES_AT_ANNOTATION,
     FIELD_MANAGER,
@@ -18,14 +19,13 @@ from artifact_index.api.constants import (
     REFRESH_AT_ANNOTATION,
     ROLE_LABEL,
     ROLE_OUTPUT,
-    SERVED_ANNOTATION,
 )
 from artifact_index.api.index_options import IndexOptionsSpec, Output
 from artifact_index.api.timestamps import format_time
-from artifact_index.formats.base import Limit
+from artifact_index.formats.base import FormatLimit
 from artifact_index.formats.document import (
+    Document,
     PublicEntry,
-    UvDocument,
 )
 from artifact_index.formats.environment import Claims
 from artifact_index.formats.registry import KEYS, UV_TOML_KEY, Content, claims_of, content_of
@@ -33,11 +33,11 @@ from artifact_index.formats.uv_toml import NotCredentialFreeError, blocked_url
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
     OUR_ANNOTATIONS,
-    OptionsRecord,
-    OutputRecord,
+    OptionsObject,
+    OutputObject,
     OutputRef,
 )
-from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.recovery import recorded_entries
 from artifact_index.reconcile.resolve.checks import Problem
 
@@ -61,7 +61,7 @@ class DesiredOutput:
     annotations: Mapping[str, str]
     digest: str
     owner: Mapping[str, Any] | None
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[FormatLimit, ...] = ()
 
     def creation(self) -> dict[str, Any]:
         """The body of a POST."""
@@ -80,7 +80,7 @@ class DesiredOutput:
             body["metadata"]["ownerReferences"] = [dict(self.owner)]
         return body
 
-    def patch(self, existing: OutputRecord) -> dict[str, Any]:
+    def patch(self, existing: OutputObject) -> dict[str, Any]:
         """The body of a merge patch; null for each key and annotation of ours that went."""
         gone_keys = dict.fromkeys(existing.keys - self.data.keys())
         gone_annotations = dict.fromkeys(existing.annotations.keys() - self.annotations.keys())
@@ -97,7 +97,7 @@ class DesiredOutput:
             body["binaryData"] = None
         return body
 
-    def is_met_by(self, existing: OutputRecord) -> bool:
+    def is_met_by(self, existing: OutputObject) -> bool:
         """Whether the object needs no write."""
         owner_uid = existing.controller.uid if existing.controller else None
         return (
@@ -119,12 +119,12 @@ RELEASE_PATCH: Final[Mapping[str, Any]] = {
 
 
 def document_of(
-    spec: IndexOptionsSpec, placed: Sequence[Placed], *, public_blocked: bool = False
-) -> UvDocument:
+    spec: IndexOptionsSpec, placed: Sequence[IndexPlan], *, public_blocked: bool = False
+) -> Document:
     """What the uv.toml of an IndexOptions says; `public_blocked` lets uv stop at the public one."""
     public = spec.public_index
     url = blocked_url(public.name) if public_blocked else public.url or PYPI_URL
-    return UvDocument(
+    return Document(
         entries=tuple(one.entry for one in placed if one.entry is not None),
         public=PublicEntry(public.name, url) if public.enabled else None,
         prefer_private=spec.prefer_private,
@@ -133,8 +133,8 @@ def document_of(
 
 
 def desired_outputs(
-    record: OptionsRecord,
-    placed: Sequence[Placed],
+    record: OptionsObject,
+    placed: Sequence[IndexPlan],
     digester: Digester,
     *,
     public_blocked: bool = False,
@@ -165,9 +165,9 @@ def desired_outputs(
 
 def _desired(
     ref: OutputRef,
-    record: OptionsRecord,
+    record: OptionsObject,
     content: Content,
-    placed: Sequence[Placed],
+    placed: Sequence[IndexPlan],
     digester: Digester,
 ) -> DesiredOutput:
     served = served_annotation(record, placed, content)
@@ -176,7 +176,7 @@ def _desired(
         OWNER_ANNOTATION: record.ref.name,
         OWNER_UID_ANNOTATION: record.uid,
         CONTENT_DIGEST_ANNOTATION: digest,
-        SERVED_ANNOTATION: served,
+        CHECKPOINT_ANNOTATION: served,
     }
     held = [one for one in placed if one.entry is not None and one.entry.name in content.held]
     expiries = [one.expires_at for one in held if one.expires_at is not None]
@@ -189,7 +189,7 @@ def _desired(
     return DesiredOutput(ref, content.data, annotations, digest, owner, content.limits)
 
 
-def _owner_reference(record: OptionsRecord) -> dict[str, Any] | None:
+def _owner_reference(record: OptionsObject) -> dict[str, Any] | None:
     if record.spec is None or record.spec.deletion_policy == "Retain":
         return None
     return {
@@ -202,7 +202,7 @@ def _owner_reference(record: OptionsRecord) -> dict[str, Any] | None:
     }
 
 
-def served_annotation(record: OptionsRecord, placed: Sequence[Placed], content: Content) -> str:
+def served_annotation(record: OptionsObject, placed: Sequence[IndexPlan], content: Content) -> str:
     """What a restart needs to take up the tokens of an output again: digests and times only.
 
     Where there is no uv.toml to read the rest of an entry from, what of it is no secret as well.
@@ -225,7 +225,7 @@ def served_annotation(record: OptionsRecord, placed: Sequence[Placed], content: 
             item["endpoint"] = one.served.endpoint
         if holds_login and one.served.token and one.served.expires_at is not None:
             item["token"] = one.served.token
-            times = [one.served.minted_at, one.served.expires_at, int(one.served.repeats)]
+            times = [one.served.issued_at, one.served.expires_at, int(one.served.repeats)]
             # One login may stand here with two tokens: a suspended index keeps its older one.
             if grants.setdefault(one.served.token, times) != times:
                 item["grant"] = times

@@ -4,12 +4,12 @@ from collections.abc import Container
 
 from artifact_index.api import reasons
 from artifact_index.api.constants import ADOPT_ANNOTATION, OWNER_ANNOTATION, OWNER_UID_ANNOTATION
-from artifact_index.reconcile.cache.objects import OptionsRecord, OutputRecord, Owner
+from artifact_index.reconcile.cache.objects import OptionsObject, OutputObject, Owner
 from artifact_index.reconcile.resolve.checks import Problem
 
 
 def ownership_problem(
-    existing: OutputRecord, options: OptionsRecord, living_uids: Container[str]
+    existing: OutputObject, options: OptionsObject, living_uids: Container[str]
 ) -> Problem | None:
     """Why an object of an output's name must not be written; None where it is ours.
 
@@ -37,14 +37,14 @@ def ownership_problem(
     return _not_owned(what, f"{was_there}; {hint}")
 
 
-def belongs_to(existing: OutputRecord, options: OptionsRecord) -> bool:
+def belongs_to(existing: OutputObject, options: OptionsObject) -> bool:
     """Whether an object is this very IndexOptions' own, so that it may be taken away."""
     if existing.controller is not None:
         return existing.controller.ours and existing.controller.uid == options.uid
     return existing.labelled and existing.annotations.get(OWNER_UID_ANNOTATION) == options.uid
 
 
-def _by_controller(what: str, owner: Owner, options: OptionsRecord) -> Problem | None:
+def _by_controller(what: str, owner: Owner, options: OptionsObject) -> Problem | None:
     if not owner.ours:
         return _not_owned(what, "is controlled by another object")
     if owner.uid == options.uid:

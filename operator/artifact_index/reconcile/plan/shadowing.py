@@ -19,9 +19,9 @@ from pydantic import SecretStr
 from artifact_index.api import reasons
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.urls import has_userinfo, without_userinfo
-from artifact_index.reconcile.plan.fallback import Served
+from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.resolve.checks import Problem
-from artifact_index.reconcile.resolve.token_view import IndexView
+from artifact_index.reconcile.resolve.token_view import IndexState
 
 
 class _Root(NamedTuple):
@@ -30,8 +30,8 @@ class _Root(NamedTuple):
 
 
 def shadowing_problems(
-    views: Sequence[IndexView], served: Mapping[str, Served]
-) -> dict[str, IndexView]:
+    views: Sequence[IndexState], served: Mapping[str, Published]
+) -> dict[str, IndexState]:
     """The views of indexes that must not be served beside these siblings, by UID.
 
     An index with a login is refused where its root is above a sibling's, and not where both have
@@ -43,7 +43,7 @@ def shadowing_problems(
         hosts[root.host].append((root.path, view.record.ref.name))
     for named_paths in hosts.values():
         named_paths.sort()
-    refused: dict[str, IndexView] = {}
+    refused: dict[str, IndexState] = {}
     for view, root in roots:
         below = _below(root.path, hosts[root.host])
         if below and _has_login(view, served):
@@ -61,7 +61,7 @@ def _below(path: str, named_paths: Sequence[tuple[str, str]]) -> list[str]:
     return [name for _, name in named_paths[first:end]]
 
 
-def _root(view: IndexView, served: Mapping[str, Served]) -> _Root | None:
+def _root(view: IndexState, served: Mapping[str, Published]) -> _Root | None:
     before = served.get(view.record.uid)
     url = view.url
     if url is None and before is not None:
@@ -88,7 +88,7 @@ def _written_url(entry: IndexEntry) -> str:
     return verbatim.get_secret_value() if verbatim is not None else entry.url
 
 
-def _has_login(view: IndexView, served: Mapping[str, Served]) -> bool:
+def _has_login(view: IndexState, served: Mapping[str, Published]) -> bool:
     if view.login is not None:
         return view.login.credentialed or _has_userinfo(view.login.verbatim_url)
     before = served.get(view.record.uid)

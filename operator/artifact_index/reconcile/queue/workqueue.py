@@ -21,14 +21,14 @@ class WorkQueue:
 
     A key stands in the queue at most once and is never handed to two workers at a time: one that
     is added while it is being worked on comes again afterwards. Outputs go before statuses and,
-    among outputs, what has little life left goes first: `urgency` gives an IndexOptions' order,
+    among outputs, what has little life left goes first: `priority` gives an IndexOptions' order,
     and every ArtifactIndex comes after them.
     """
 
     def __init__(
-        self, *, urgency: Callable[[Key], float], rng: random.Random | None = None
+        self, *, priority: Callable[[Key], float], rng: random.Random | None = None
     ) -> None:
-        self._urgency = urgency
+        self._priority = priority
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not cryptography
         self._due: dict[Key, float] = {}
         self._delayed: list[tuple[float, int, Key]] = []
@@ -141,7 +141,7 @@ class WorkQueue:
         elif key not in self._queued:
             self._queued[key] = asyncio.get_running_loop().time()
             rank = 0 if key.kind == "IndexOptions" else 1
-            heapq.heappush(self._ready, (rank, self._urgency(key), next(self._order), key))
+            heapq.heappush(self._ready, (rank, self._priority(key), next(self._order), key))
 
     def _promote(self) -> None:
         now = asyncio.get_running_loop().time()

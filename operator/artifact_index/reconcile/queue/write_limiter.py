@@ -9,7 +9,7 @@ _OUTPUT, _STATUS, _EVENT = range(3)
 _WHOLE: Final = 1 - 1e-9  # what rounding may leave of one
 
 
-class WriteBudget:
+class WriteLimiter:
     """A token bucket: `burst` writes at once, and `per_second` of them in the long run.
 
     0 for `per_second` sets no bound. While writes wait, outputs go before statuses, and statuses
@@ -26,9 +26,9 @@ class WriteBudget:
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def output(self, urgency: float) -> None:
+    async def output(self, priority: float) -> None:
         """Wait for the turn of an output; less is more urgent, as in the queue."""
-        await self._turn(_OUTPUT, urgency)
+        await self._turn(_OUTPUT, priority)
 
     async def status(self) -> None:
         """Wait for the turn of a status."""
@@ -38,11 +38,11 @@ class WriteBudget:
         """Wait for the turn of an event."""
         await self._turn(_EVENT, 0)
 
-    async def _turn(self, rank: int, urgency: float) -> None:
+    async def _turn(self, rank: int, priority: float) -> None:
         if not self._per_second:
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (rank, urgency, next(self._order), turn))
+        heapq.heappush(self._waiting, (rank, priority, next(self._order), turn))
         if self._timer is None:
             self._serve()
         await turn

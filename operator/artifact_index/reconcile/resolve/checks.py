@@ -6,7 +6,7 @@ from artifact_index.api import reasons
 from artifact_index.api.base import SpecError
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.formats.urls import is_insecure, validate_index_url
-from artifact_index.reconcile.cache.objects import SourceRecord
+from artifact_index.reconcile.cache.objects import SourceSecret
 from artifact_index.reconcile.resolve.identity_checks import (
     GAR_HOST,
     account_is_there,
@@ -19,7 +19,7 @@ from artifact_index.reconcile.resolve.identity_checks import (
 )
 from artifact_index.reconcile.resolve.policy import (
     Check,
-    IndexFacts,
+    Inputs,
     Policy,
     Problem,
     first_violation,
@@ -31,7 +31,7 @@ __all__ = [
     "SOURCE_CHECKS",
     "SPEC_CHECKS",
     "Check",
-    "IndexFacts",
+    "Inputs",
     "Policy",
     "Problem",
     "first_violation",
@@ -68,12 +68,12 @@ def public_index_problem(spec: IndexOptionsSpec, policy: Policy) -> Problem | No
     )
 
 
-def spec_is_usable(facts: IndexFacts) -> Problem | None:
+def spec_is_usable(facts: Inputs) -> Problem | None:
     """The API server refuses most bad specs; what an older CRD let through ends here."""
     return invalid_spec(facts.record.problem) if facts.record.problem else None
 
 
-def url_is_secure(facts: IndexFacts) -> Problem | None:
+def url_is_secure(facts: Inputs) -> Problem | None:
     """https only, unless the administrator allows http."""
     if facts.policy.allow_http:
         return None
@@ -88,7 +88,7 @@ def url_is_secure(facts: IndexFacts) -> Problem | None:
     return None
 
 
-def spec_url_is_usable(facts: IndexFacts) -> Problem | None:
+def spec_url_is_usable(facts: Inputs) -> Problem | None:
     """A URL in the spec is one that uv reads as a URL."""
     for field, url in spec_urls(facts.spec):
         if field != GAR_HOST and (problem := validate_index_url(url)) is not None:
@@ -107,7 +107,7 @@ def secret_is_forbidden(use: SecretUse, answer: str) -> Problem:
     )
 
 
-def source_is_no_output(facts: IndexFacts) -> Problem | None:
+def source_is_no_output(facts: Inputs) -> Problem | None:
     """An output as a source would feed a file with itself."""
     if facts.use is None or not facts.secret_is_output:
         return None
@@ -119,7 +119,7 @@ def source_is_no_output(facts: IndexFacts) -> Problem | None:
     )
 
 
-def secret_is_there(facts: IndexFacts) -> Problem | None:
+def secret_is_there(facts: Inputs) -> Problem | None:
     """The source Secret exists; it may still be on its way from the same GitOps sync."""
     if facts.use is None or facts.secret is not None:
         return None
@@ -131,7 +131,7 @@ def secret_is_there(facts: IndexFacts) -> Problem | None:
     )
 
 
-def keys_are_there(facts: IndexFacts) -> Problem | None:
+def keys_are_there(facts: Inputs) -> Problem | None:
     """The source Secret has the keys that the spec names; to empty a value is to take it away."""
     if facts.use is None or facts.secret is None:
         return None
@@ -148,7 +148,7 @@ def keys_are_there(facts: IndexFacts) -> Problem | None:
     return None
 
 
-def values_are_usable(facts: IndexFacts) -> Problem | None:
+def values_are_usable(facts: Inputs) -> Problem | None:
     """The referenced values are text, on one line, and a URL where one is due."""
     use, secret = facts.use, facts.secret
     if use is None or secret is None:
@@ -195,16 +195,14 @@ def _unusable(use: SecretUse, key: str, why: str) -> Problem:
     )
 
 
-def _unusable_text(secret: SourceRecord, key: str, *, multiline: bool) -> str | None:
+def _unusable_text(secret: SourceSecret, key: str, *, multiline: bool) -> str | None:
     if key in secret.binary:
         return "it is not UTF-8 text"
     value = secret.values[key].get_secret_value()
     return None if multiline or "\n" not in value else "it holds a line break, perhaps at its end"
 
 
-def _preauthenticated_url(
-    facts: IndexFacts, use: SecretUse, secret: SourceRecord
-) -> Problem | None:
+def _preauthenticated_url(facts: Inputs, use: SecretUse, secret: SourceSecret) -> Problem | None:
     key = use.keys[0]
     url = secret.values[key].get_secret_value()
     if (problem := validate_index_url(url)) is not None:

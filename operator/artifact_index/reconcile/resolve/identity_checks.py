@@ -9,8 +9,8 @@ from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.auth import ROLE_ARN_PATTERN
 from artifact_index.api.constants import EKS_ROLE_ANNOTATION
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.reconcile.cache.objects import AccountRecord, AccountRefused
-from artifact_index.reconcile.resolve.policy import IndexFacts, Policy, Problem, missing
+from artifact_index.reconcile.cache.objects import RefusedServiceAccount, SourceServiceAccount
+from artifact_index.reconcile.resolve.policy import Inputs, Policy, Problem, missing
 from artifact_index.sources.references import clouds_own_names, uses_operator_identity
 
 ACCOUNT_PERMISSIONS = (
@@ -20,7 +20,7 @@ ACCOUNT_PERMISSIONS = (
 _ROLE_ARN = re.compile(ROLE_ARN_PATTERN)
 
 
-def identity_is_allowed(facts: IndexFacts) -> Problem | None:
+def identity_is_allowed(facts: Inputs) -> Problem | None:
     """The operator's own cloud identity serves what the administrator has consented to."""
     spec, policy = facts.spec, facts.policy
     if not uses_operator_identity(spec):
@@ -49,7 +49,7 @@ def identity_is_allowed(facts: IndexFacts) -> Problem | None:
     return None
 
 
-def hosts_are_allowed(facts: IndexFacts) -> Problem | None:
+def hosts_are_allowed(facts: Inputs) -> Problem | None:
     """A URL of the spec names a host that the administrator allows."""
     for field, url in spec_urls(facts.spec):
         if (problem := host_problem(field, url, facts.policy)) is not None:
@@ -82,12 +82,12 @@ def host_problem(field: str, url: str, policy: Policy) -> Problem | None:
     )
 
 
-def account_is_there(facts: IndexFacts) -> Problem | None:
+def account_is_there(facts: Inputs) -> Problem | None:
     """The ServiceAccount exists and may be read; it may still be on its way."""
     use = facts.account_use
-    if use is None or isinstance(facts.account, AccountRecord):
+    if use is None or isinstance(facts.account, SourceServiceAccount):
         return None
-    if isinstance(facts.account, AccountRefused):
+    if isinstance(facts.account, RefusedServiceAccount):
         return Problem(
             reasons.TOKEN_REQUEST_DENIED,
             f"the operator may not read ServiceAccount {use.name!r} in {use.field}; it needs "
@@ -102,14 +102,14 @@ def account_is_there(facts: IndexFacts) -> Problem | None:
     )
 
 
-def role_is_known(facts: IndexFacts) -> Problem | None:
+def role_is_known(facts: Inputs) -> Problem | None:
     """An AWS login by ServiceAccount has a role: the field's or, without one, the annotation's."""
     use, account = facts.account_use, facts.account
     source = facts.spec.code_artifact
     if use is None or source is None or source.auth is None:
         return None
     reference = source.auth.service_account_ref
-    if reference is None or reference.role_arn or not isinstance(account, AccountRecord):
+    if reference is None or reference.role_arn or not isinstance(account, SourceServiceAccount):
         return None
     if account.role_arn is not None and _ROLE_ARN.fullmatch(account.role_arn):
         return None

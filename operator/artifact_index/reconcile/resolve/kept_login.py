@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.reconcile.cache.objects import Account, SourceRecord
-from artifact_index.reconcile.resolve.policy import IndexFacts, Policy
-from artifact_index.sources.resolved import Login
+from artifact_index.reconcile.cache.objects import ServiceAccountResult, SourceSecret
+from artifact_index.reconcile.resolve.policy import Inputs, Policy
+from artifact_index.sources.resolved import ResolvedSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +15,14 @@ class KeptLogin:
     spec: ArtifactIndexSpec
     policy: Policy
     secret_is_output: bool
-    secret: SourceRecord | None = field(repr=False)
-    account: Account
+    secret: SourceSecret | None = field(repr=False)
+    account: ServiceAccountResult
     scope: str
-    login: Login
+    login: ResolvedSource
     secret_name: str | None = None
     account_name: str | None = None
 
-    def has_inputs_of_spec(self, facts: IndexFacts) -> bool:
+    def has_inputs_of_spec(self, facts: Inputs) -> bool:
         """Whether all that is known before the source is read is what it was.
 
         A record of the same generation takes over the very spec, so that identity says it all.

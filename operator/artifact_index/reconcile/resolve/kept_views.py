@@ -3,10 +3,10 @@
 from typing import Final
 
 from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.credentials.tokens.token_state import Lease
-from artifact_index.reconcile.cache.objects import IndexRecord, ObjectRef
-from artifact_index.reconcile.resolve.token_view import IndexView, view_of
-from artifact_index.sources.resolved import Login
+from artifact_index.credentials.tokens.token_state import TokenState
+from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
+from artifact_index.reconcile.resolve.token_view import IndexState, view_of
+from artifact_index.sources.resolved import ResolvedSource
 
 _KEPT: Final = 256
 """Views that are kept: what a file of more than that would find is gone before the next one."""
@@ -22,22 +22,22 @@ class KeptViews:
 
     def __init__(self, margins: Margins) -> None:
         self._margins = margins
-        self._kept: dict[tuple[ObjectRef, float, bool], tuple[IndexView, Lease | None]] = {}
+        self._kept: dict[tuple[ObjectRef, float, bool], tuple[IndexState, TokenState | None]] = {}
 
     def view_of(
         self,
-        record: IndexRecord,
+        record: IndexObject,
         scope: str,
-        login: Login,
+        login: ResolvedSource,
         *,
-        token: Lease | None,
+        token: TokenState | None,
         token_digest: str | None,
-        endpoint: Lease | None,
+        endpoint: TokenState | None,
         endpoint_digest: str | None,
         max_build: float,
         allow_http: bool,
         now: float,
-    ) -> IndexView:
+    ) -> IndexState:
         """The view of an index that passed its checks, as `views.view_of` makes it."""
         withdrawn = token is not None and token.grant is not None and not token.servable(now)
         place = record.ref, max_build, token_digest is None

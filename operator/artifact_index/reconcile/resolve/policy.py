@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.reconcile.cache.objects import Account, IndexRecord, SourceRecord
+from artifact_index.reconcile.cache.objects import IndexObject, ServiceAccountResult, SourceSecret
 from artifact_index.sources.references import AccountUse, SecretUse, account_use, secret_use
 
 
@@ -31,7 +31,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexFacts:
+class Inputs:
     """What was gathered for one index.
 
     `secret` and `account` are None where the source needs none or it does not exist. `missing_for`
@@ -39,12 +39,12 @@ class IndexFacts:
     is there.
     """
 
-    record: IndexRecord
+    record: IndexObject
     policy: Policy
-    secret: SourceRecord | None = None
+    secret: SourceSecret | None = None
     secret_is_output: bool = False
     missing_for: float = 0.0
-    account: Account = None
+    account: ServiceAccountResult = None
 
     @property
     def spec(self) -> ArtifactIndexSpec:
@@ -64,15 +64,15 @@ class IndexFacts:
         return account_use(self.spec)
 
 
-Check = Callable[[IndexFacts], Problem | None]
+Check = Callable[[Inputs], Problem | None]
 
 
-def first_violation(checks: tuple[Check, ...], facts: IndexFacts) -> Problem | None:
+def first_violation(checks: tuple[Check, ...], facts: Inputs) -> Problem | None:
     """The first check's problem, or None where all pass."""
     return next((problem for check in checks if (problem := check(facts)) is not None), None)
 
 
-def missing(facts: IndexFacts, reason: str, message: str) -> Problem:
+def missing(facts: Inputs, reason: str, message: str) -> Problem:
     """The problem of something that may still be on its way from the same GitOps sync."""
     grace = facts.policy.missing_secret_grace
     if facts.missing_for >= grace:

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from artifact_index.api.conditions import READY
 from artifact_index.api.timestamps import parse_time
 from artifact_index.kube.errors import ApiError
-from artifact_index.reconcile.cache.cache import Store
+from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.cache.objects import IndexRecord, ObjectRef
+from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.cache.source_cache import SourceReader
 from artifact_index.reconcile.plan.fallback import WITHDRAWN_AT_ONCE
 from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
-    IndexFacts,
+    Inputs,
     Policy,
     Problem,
     first_violation,
@@ -22,26 +22,26 @@ from artifact_index.reconcile.resolve.checks import (
 )
 from artifact_index.reconcile.resolve.kept_login import KeptLogin
 from artifact_index.reconcile.resolve.token_view import MISSING_REASONS
-from artifact_index.reconcile.state.state import Memory
+from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.conditions import condition_of
 from artifact_index.sources.references import secret_use, source_account, source_secret
-from artifact_index.sources.resolved import Login, login_of, scope_of
+from artifact_index.sources.resolved import ResolvedSource, login_of, scope_of
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Resolution:
     """The login of an index that passed its checks, or the problem of one that did not.
 
     Both are None for a suspended index. `scope` is None where the spec cannot be read.
     """
 
-    record: IndexRecord
+    record: IndexObject
     scope: str | None
     problem: Problem | None = None
-    login: Login | None = None
+    login: ResolvedSource | None = None
 
 
-class Attempts:
+class Resolver:
     """Makes attempts, and keeps good ones while all that they were made from stands.
 
     Checks and logins are pure functions of the spec, the policy, whether the Secret is an output,
@@ -53,27 +53,29 @@ class Attempts:
     def __init__(
         self,
         *,
-        store: Store,
-        memory: Memory,
+        cache: Cache,
+        state: State,
         digester: Digester,
         policy: Callable[[str], Policy],
         now: Callable[[], float],
     ) -> None:
-        self._store = store
-        self._memory = memory
+        self._cache = cache
+        self._state = state
         self._digester = digester
         self._policy = policy
         self._now = now
 
-    async def attempt(self, record: IndexRecord, reader: SourceReader, *, again: bool) -> Attempt:
+    async def attempt(
+        self, record: IndexObject, reader: SourceReader, *, again: bool
+    ) -> Resolution:
         """The index as its spec and source stand; `again` reads the source anew.
 
         Raises ApiError where the API server does not answer for the source.
         """
         if not again and (standing := self._standing(record, reader)) is not None:
-            return Attempt(record, standing.scope, login=standing.login)
+            return Resolution(record, standing.scope, login=standing.login)
         # It comes back only if this attempt is good, too.
-        kept = self._memory.logins.pop(record.ref, None)
+        kept = self._state.logins.pop(record.ref, None)
         facts = self._facts(record)
         if kept is not None and not kept.has_inputs_of_spec(facts):
             kept = None
@@ -102,17 +104,17 @@ class Attempts:
                 problem = self._source_problem(facts)
         if problem is not None:
             return self._attempt(record, problem)
-        self._memory.logins[record.ref] = kept = kept or self._kept(facts)
-        return Attempt(record, kept.scope, login=kept.login)
+        self._state.logins[record.ref] = kept = kept or self._kept(facts)
+        return Resolution(record, kept.scope, login=kept.login)
 
-    def _standing(self, record: IndexRecord, reader: SourceReader) -> KeptLogin | None:
+    def _standing(self, record: IndexObject, reader: SourceReader) -> KeptLogin | None:
         """What was kept, if all of its inputs stand: thousands of passes find no more than that."""
-        kept, namespace = self._memory.logins.get(record.ref), record.ref.namespace
+        kept, namespace = self._state.logins.get(record.ref), record.ref.namespace
         if kept is None or kept.spec is not record.spec or kept.policy != self._policy(namespace):
             return None
         if (secret := kept.secret_name) is not None and (
             reader.last_seen(secret) is not kept.secret
-            or self._store.is_output(ObjectRef(namespace, secret)) != kept.secret_is_output
+            or self._cache.is_output(ObjectRef(namespace, secret)) != kept.secret_is_output
         ):
             return None
         account = kept.account_name
@@ -120,24 +122,24 @@ class Attempts:
             return None
         return kept
 
-    def spec_problem(self, record: IndexRecord) -> Problem | None:
+    def spec_problem(self, record: IndexObject) -> Problem | None:
         """What the spec alone tells of an index."""
         return first_violation(SPEC_CHECKS, self._facts(record))
 
-    def _facts(self, record: IndexRecord) -> IndexFacts:
+    def _facts(self, record: IndexObject) -> Inputs:
         use = secret_use(record.spec) if record.spec else None
         secret = ObjectRef(record.ref.namespace, use.name) if use else None
-        return IndexFacts(
+        return Inputs(
             record,
             self._policy(record.ref.namespace),
-            secret_is_output=secret is not None and self._store.is_output(secret),
+            secret_is_output=secret is not None and self._cache.is_output(secret),
         )
 
-    def _attempt(self, record: IndexRecord, problem: Problem | None) -> Attempt:
+    def _attempt(self, record: IndexObject, problem: Problem | None) -> Resolution:
         scope = scope_of(record.spec, self._digester) if record.spec else None
-        return Attempt(record, scope, problem)
+        return Resolution(record, scope, problem)
 
-    def _kept(self, facts: IndexFacts) -> KeptLogin:
+    def _kept(self, facts: Inputs) -> KeptLogin:
         return KeptLogin(
             spec=facts.spec,
             policy=facts.policy,
@@ -150,7 +152,7 @@ class Attempts:
             account_name=source_account(facts.spec),
         )
 
-    def _source_problem(self, facts: IndexFacts) -> Problem | None:
+    def _source_problem(self, facts: Inputs) -> Problem | None:
         """The first problem of the source; where it is missing, since when counts."""
         problem = first_violation(SOURCE_CHECKS, facts)
         if problem is not None and problem.reason in MISSING_REASONS:
@@ -159,17 +161,17 @@ class Attempts:
         self._note_missing(facts.record, problem)
         return problem
 
-    def _missing_for(self, record: IndexRecord) -> float:
+    def _missing_for(self, record: IndexObject) -> float:
         """Seconds since the Secret or key was first missed; a restart reads it from the status."""
-        since = self._memory.missing_since.get(record.uid)
+        since = self._state.missing_since.get(record.uid)
         if since is None:
             ready = condition_of(record.decoded_status(), READY)
             missed = ready is not None and ready["reason"] in MISSING_REASONS
             since = parse_time(ready["lastTransitionTime"]) if ready and missed else self._now()
         return max(0.0, self._now() - since)
 
-    def _note_missing(self, record: IndexRecord, problem: Problem | None) -> None:
+    def _note_missing(self, record: IndexObject, problem: Problem | None) -> None:
         if problem is None or problem.reason not in MISSING_REASONS:
-            self._memory.missing_since.pop(record.uid, None)
-        elif record.uid not in self._memory.missing_since:
-            self._memory.missing_since[record.uid] = self._now() - self._missing_for(record)
+            self._state.missing_since.pop(record.uid, None)
+        elif record.uid not in self._state.missing_since:
+            self._state.missing_since[record.uid] = self._now() - self._missing_for(record)

@@ -8,13 +8,13 @@ from artifact_index.api import reasons
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.tokens.freshness import Margins, Schedule, schedule, shortfall_note
-from artifact_index.credentials.tokens.token_state import Lease
+from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.formats.document import Credential
 from artifact_index.formats.urls import is_insecure, validate_index_url
-from artifact_index.reconcile.cache.objects import IndexRecord
+from artifact_index.reconcile.cache.objects import IndexObject
 from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.sources.references import account_use, secret_use
-from artifact_index.sources.resolved import Login, index_url, url_in_spec
+from artifact_index.sources.resolved import ResolvedSource, index_url, url_in_spec
 
 MISSING_REASONS: Final = frozenset(
     {reasons.SECRET_NOT_FOUND, reasons.SECRET_KEY_MISSING, reasons.SERVICE_ACCOUNT_NOT_FOUND}
@@ -22,7 +22,7 @@ MISSING_REASONS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class IndexView:
+class IndexState:
     """An index with its login's present state. Only one and the same view is equal to itself.
 
     `login` is None where a check failed or the index is suspended; `url` is then what the spec
@@ -32,15 +32,15 @@ class IndexView:
     `shortfall` says, with the numbers, why the promise to them cannot be kept.
     """
 
-    record: IndexRecord
+    record: IndexObject
     scope: str | None
-    login: Login | None = None
+    login: ResolvedSource | None = None
     url: str | None = None
     credential: Credential | None = None
     problem: Problem | None = None
     pending_since: float | None = None
     failing: Problem | None = None
-    token: Lease | None = None
+    token: TokenState | None = None
     token_digest: str | None = None
     endpoint_digest: str | None = None
     refresh_at: int | None = None
@@ -68,33 +68,33 @@ class IndexView:
 
 
 def view_without_login(
-    record: IndexRecord,
+    record: IndexObject,
     scope: str | None,
     problem: Problem | None,
     recheck_at: float | None = None,
-) -> IndexView:
+) -> IndexState:
     """The view of an index that has failed a check or is suspended.
 
     `recheck_at` is when time alone changes the verdict.
     """
     url = url_in_spec(record.spec) if record.spec else None
-    return IndexView(record, scope, url=url, problem=problem, recheck_at=recheck_at)
+    return IndexState(record, scope, url=url, problem=problem, recheck_at=recheck_at)
 
 
 def view_of(
-    record: IndexRecord,
+    record: IndexObject,
     scope: str,
-    login: Login,
+    login: ResolvedSource,
     *,
-    token: Lease | None,
+    token: TokenState | None,
     token_digest: str | None,
-    endpoint: Lease | None,
+    endpoint: TokenState | None,
     endpoint_digest: str | None,
     max_build: float,
     allow_http: bool,
     margins: Margins,
     now: float,
-) -> IndexView:
+) -> IndexState:
     """The view of an index that passed its checks.
 
     `token` is None for a static login, and where no consumer needs the credential itself. Times
@@ -109,7 +109,7 @@ def view_of(
     live = url is not None and problem is None
     failing = token.error if token is not None and live else None
     times = _times(token, token_digest, max_build, margins)
-    return IndexView(
+    return IndexState(
         record=record,
         scope=scope,
         login=login,
@@ -127,13 +127,13 @@ def view_of(
 
 
 def _times(
-    token: Lease | None, digest: str | None, max_build: float, margins: Margins
+    token: TokenState | None, digest: str | None, max_build: float, margins: Margins
 ) -> Schedule | None:
     if token is None or token.grant is None or digest is None:
         return None
     return schedule(
         login_digest=digest,
-        minted_at=token.grant.minted_at,
+        issued_at=token.grant.issued_at,
         expires_at=token.grant.expires_at,
         max_build=max_build,
         margins=margins,
@@ -141,14 +141,14 @@ def _times(
 
 
 def _shortfall(
-    token: Lease | None, times: Schedule | None, max_build: float, margins: Margins
+    token: TokenState | None, times: Schedule | None, max_build: float, margins: Margins
 ) -> str | None:
     if token is None or token.grant is None or token.grant.expires_at is None or times is None:
         return None
     if times.guaranteed and not token.repeats:
         return None
     return shortfall_note(
-        life=token.grant.expires_at - token.grant.minted_at,
+        life=token.grant.expires_at - token.grant.issued_at,
         max_build=max_build,
         longest_build=0 if token.repeats else times.longest_build,
         margins=margins,
@@ -156,7 +156,7 @@ def _shortfall(
 
 
 def _url(
-    record: IndexRecord, login: Login, endpoint: Lease | None, *, allow_http: bool
+    record: IndexObject, login: ResolvedSource, endpoint: TokenState | None, *, allow_http: bool
 ) -> tuple[str | None, Problem | None, float | None]:
     if login.endpoint is None:
         return login.url, None, None
@@ -174,7 +174,7 @@ def _url(
 
 
 def _credential(
-    record: IndexRecord, login: Login, token: Lease, now: float
+    record: IndexObject, login: ResolvedSource, token: TokenState, now: float
 ) -> tuple[Credential | None, Problem | None, float | None]:
     if token.grant is not None and token.servable(now):
         return Credential(login.username, token.grant.value), None, None
@@ -190,7 +190,7 @@ def _credential(
     return None, Problem(reasons.CREDENTIAL_EXPIRED, message, stalled), None
 
 
-def _unanswered(record: IndexRecord, lease: Lease | None) -> tuple[Problem, float | None]:
+def _unanswered(record: IndexObject, lease: TokenState | None) -> tuple[Problem, float | None]:
     if lease is not None and lease.error is not None:
         return _login_problem(record, lease.error), None
     since = lease.pending_since if lease is not None else None
@@ -198,7 +198,7 @@ def _unanswered(record: IndexRecord, lease: Lease | None) -> tuple[Problem, floa
     return Problem(reasons.MINTING_CREDENTIAL, message, stalled=False), since
 
 
-def _login_problem(record: IndexRecord, error: LoginError) -> Problem:
+def _login_problem(record: IndexObject, error: LoginError) -> Problem:
     """The cloud's refusal, with what logged in: the client does not know the field."""
     use = secret_use(record.spec) if record.spec else None
     where = f" (login of Secret {use.name!r} in {use.field})" if use else ""

@@ -7,61 +7,61 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
 
-from artifact_index.api.constants import CONTENT_DIGEST_ANNOTATION, SERVED_ANNOTATION
-from artifact_index.credentials.requests import Grant
-from artifact_index.credentials.tokens.manager import Broker
+from artifact_index.api.constants import CHECKPOINT_ANNOTATION, CONTENT_DIGEST_ANNOTATION
+from artifact_index.credentials.requests import Token
+from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.readback import read_entries
 from artifact_index.formats.registry import UV_TOML_KEY
 from artifact_index.reconcile.cache.objects import (
-    IndexRecord,
+    IndexObject,
     ObjectRef,
-    OptionsRecord,
-    OutputRecord,
+    OptionsObject,
+    OutputObject,
 )
-from artifact_index.reconcile.plan.checkpoint import ServedItem, ServedRecord, Times
-from artifact_index.reconcile.plan.entries import Placed
-from artifact_index.reconcile.plan.fallback import Served
+from artifact_index.reconcile.plan.checkpoint import Checkpoint, CheckpointItem, Times
+from artifact_index.reconcile.plan.entries import IndexPlan
+from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.plan.recovery import recover_entries
 from artifact_index.reconcile.resolve.kept_login import KeptLogin
 
 
 @dataclass(slots=True)
-class Memory:
+class State:
     """Facts that no single object holds, by IndexOptions or by ArtifactIndex.
 
-    `served` is what the outputs hold by UID of the index; `allotted` are names by UID;
+    `served` is what the outputs hold by UID of the index; `assigned` are names by UID;
     `placements` are the last places of the indexes of an IndexOptions;
     `missing_since` is when a source Secret or key was first missed, by UID; `reread_for` is the
     last refresh request for which an index's source was read again, by UID; `logins` is what was
-    last found of an index that passed its checks (see `Attempts`); `waiting` are IndexOptions whose
+    last found of an index that passed its checks (see `Resolver`); `waiting` are IndexOptions whose
     last pass waits for the first answers of a cloud.
     """
 
-    served: defaultdict[ObjectRef, dict[str, Served]] = field(
+    served: defaultdict[ObjectRef, dict[str, Published]] = field(
         default_factory=lambda: defaultdict(dict)
     )
-    allotted: dict[ObjectRef, dict[str, str]] = field(default_factory=dict)
-    placements: dict[ObjectRef, dict[ObjectRef, Placed]] = field(default_factory=dict)
+    assigned: dict[ObjectRef, dict[str, str]] = field(default_factory=dict)
+    placements: dict[ObjectRef, dict[ObjectRef, IndexPlan]] = field(default_factory=dict)
     missing_since: dict[str, float] = field(default_factory=dict)
     reread_for: dict[str, int] = field(default_factory=dict)
     logins: dict[ObjectRef, KeptLogin] = field(default_factory=dict)
     waiting: set[ObjectRef] = field(default_factory=set)
 
-    def names_of(self, record: OptionsRecord) -> dict[str, str]:
+    def names_of(self, record: OptionsObject) -> dict[str, str]:
         """The allotted names of an IndexOptions; after a start those of its status and outputs.
 
         Outputs are written before statuses, so a crash in between leaves a name in the output
         alone, and pods know it already.
         """
-        if record.ref not in self.allotted:
+        if record.ref not in self.assigned:
             items = record.decoded_status().get("indexes") or ()
             names = {item["uid"]: item["name"] for item in items if item.get("name")}
             served = self.served.get(record.ref, {})
-            self.allotted[record.ref] = names | {uid: one.entry.name for uid, one in served.items()}
-        return self.allotted[record.ref]
+            self.assigned[record.ref] = names | {uid: one.entry.name for uid, one in served.items()}
+        return self.assigned[record.ref]
 
-    def keep_placements(self, options: ObjectRef, placed: Sequence[Placed]) -> set[ObjectRef]:
+    def keep_placements(self, options: ObjectRef, placed: Sequence[IndexPlan]) -> set[ObjectRef]:
         """Take the places of a pass; returns every index whose place has changed."""
         before = self.placements.pop(options, {})
         now = {one.record.ref: one for one in placed}
@@ -70,16 +70,16 @@ class Memory:
         self._forget_unplaced(one for ref, one in before.items() if ref not in now)
         return {ref for ref in before.keys() | now.keys() if before.get(ref) != now.get(ref)}
 
-    def keep_names(self, options: ObjectRef, placed: Sequence[Placed]) -> None:
+    def keep_names(self, options: ObjectRef, placed: Sequence[IndexPlan]) -> None:
         """The names that a pass allotted are given, whatever of it could be written."""
         if placed:
             names = {one.record.uid: one.name for one in placed if one.name is not None}
-            self.allotted[options] = names
+            self.assigned[options] = names
         else:
             # The outputs stay and pods with them: as after a start, those names are still given.
-            self.allotted.pop(options, None)
+            self.assigned.pop(options, None)
 
-    def place_of(self, record: IndexRecord, consumers: Sequence[ObjectRef]) -> Placed | None:
+    def place_of(self, record: IndexObject, consumers: Sequence[ObjectRef]) -> IndexPlan | None:
         """The place that an index's status speaks of: the first unready one, else the first.
 
         None while some consumer has not been planned with this spec. Of several consumers the one
@@ -100,9 +100,9 @@ class Memory:
             fresh_as_of=min(one.fresh_as_of for one in found),
         )
 
-    def keep_record(self, record: IndexRecord, consumers: Iterable[ObjectRef]) -> None:
+    def keep_record(self, record: IndexObject, consumers: Iterable[ObjectRef]) -> None:
         """The status of an index was written: its places need not keep what was before it."""
-        renewed: tuple[Placed, Placed] | None = None
+        renewed: tuple[IndexPlan, IndexPlan] | None = None
         for options in consumers:
             places = self.placements.get(options, {})
             if (one := places.get(record.ref)) is None or not record.same_input(one.record):
@@ -112,7 +112,7 @@ class Memory:
                 renewed = one, replace(one, record=record)
             places[record.ref] = renewed[1]
 
-    def keep_served(self, options: ObjectRef, placed: Sequence[Placed]) -> None:
+    def keep_served(self, options: ObjectRef, placed: Sequence[IndexPlan]) -> None:
         """What the outputs hold from now on."""
         self.served[options] = {
             one.record.uid: one.served for one in placed if one.served is not None
@@ -122,7 +122,7 @@ class Memory:
         """The IndexOptions is gone."""
         self._forget_unplaced(self.placements.pop(options, {}).values())
         self.served.pop(options, None)
-        self.allotted.pop(options, None)
+        self.assigned.pop(options, None)
         self.waiting.discard(options)
 
     def forget_index(self, ref: ObjectRef, uid: str | None = None) -> None:
@@ -134,7 +134,7 @@ class Memory:
         if uid is not None:
             self._forget_source(uid)
 
-    def _forget_unplaced(self, gone: Iterable[Placed]) -> None:
+    def _forget_unplaced(self, gone: Iterable[IndexPlan]) -> None:
         for one in gone:
             uid, ref = one.record.uid, one.record.ref
             noted = uid in self.missing_since or uid in self.reread_for
@@ -147,12 +147,12 @@ class Memory:
 
 
 def take_up(
-    record: OutputRecord,
+    record: OutputObject,
     data: Mapping[str, str],
     *,
     owner: ObjectRef,
-    memory: Memory,
-    broker: Broker,
+    state: State,
+    tokens: TokenManager,
 ) -> None:
     """Take tokens and entries up from an output of our own, after a start.
 
@@ -162,21 +162,21 @@ def take_up(
     if record.annotations.get(CONTENT_DIGEST_ANNOTATION) != record.digest:
         return
     served = _served_entries(record, data)
-    known = memory.served[owner]
+    known = state.served[owner]
     for uid, one in served.items():
         # An entry with its login before one without, then the newest token; a bare one only stands
         # in where there is nothing else.
         before = known.get(uid)
-        if before is None or (before.bare, -before.minted_at) >= (one.bare, -one.minted_at):
+        if before is None or (before.bare, -before.issued_at) >= (one.bare, -one.issued_at):
             known[uid] = one
-        _seed(broker, one, owner)
+        _seed(tokens, one, owner)
 
 
-def _served_entries(record: OutputRecord, data: Mapping[str, str]) -> dict[str, Served]:
+def _served_entries(record: OutputObject, data: Mapping[str, str]) -> dict[str, Published]:
     is_secret = record.ref.kind == "Secret"
     try:
-        annotation = record.annotations.get(SERVED_ANNOTATION, "")
-        content = ServedRecord.model_validate_json(annotation)
+        annotation = record.annotations.get(CHECKPOINT_ANNOTATION, "")
+        content = Checkpoint.model_validate_json(annotation)
         files = {
             key: SecretStr(_decoded(value) if is_secret else value or "")
             for key, value in data.items()
@@ -203,26 +203,26 @@ def _decoded(value: str | None) -> str:
     return base64.b64decode(value or "").decode()
 
 
-def _served(entry: IndexEntry, item: ServedItem, times: Times | None) -> Served:
-    minted_at, expires_at, repeats = times or (0, None, 0)
+def _served(entry: IndexEntry, item: CheckpointItem, times: Times | None) -> Published:
+    issued_at, expires_at, repeats = times or (0, None, 0)
     # A bare entry's own text is what tells whether its login has a password.
     credentialed = entry.authenticate == "always" if item.bare else entry.credential is not None
-    return Served(
+    return Published(
         entry=replace(entry, credentialed=credentialed),
         scope=item.scope,
         token=item.token,
         endpoint=item.endpoint,
-        minted_at=minted_at,
+        issued_at=issued_at,
         expires_at=expires_at,
         repeats=bool(repeats),
         bare=item.bare,
     )
 
 
-def _seed(broker: Broker, served: Served, owner: ObjectRef) -> None:
+def _seed(tokens: TokenManager, served: Published, owner: ObjectRef) -> None:
     if served.token is not None and served.entry.credential is not None:
-        grant = Grant(served.entry.credential.password, served.minted_at, served.expires_at)
-        broker.seed(served.token, grant, repeats=served.repeats, consumer=owner)
+        grant = Token(served.entry.credential.password, served.issued_at, served.expires_at)
+        tokens.seed(served.token, grant, repeats=served.repeats, consumer=owner)
     if served.endpoint is not None:
         url = served.entry.url.removesuffix("simple/")
-        broker.seed(served.endpoint, Grant(SecretStr(url), 0, None), consumer=owner)
+        tokens.seed(served.endpoint, Token(SecretStr(url), 0, None), consumer=owner)

@@ -26,7 +26,7 @@ _ABNORMAL = (REFRESH_FAILING, FRESHNESS_NOT_GUARANTEED, DEPENDENCY_CONFUSION_RIS
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
+class Event:
     """Something a person should hear of; `reason` is the condition's reason."""
 
     type: Literal["Warning", "Normal"]
@@ -34,22 +34,22 @@ class Transition:
     message: str
 
 
-def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Transition]:
+def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Event]:
     """What changed from one status to the next that is worth an event."""
-    found: list[Transition] = []
+    found: list[Event] = []
     old, new = condition_of(before, READY), condition_of(after, READY)
     if new is not None and _is_trouble(new):
         if not (_is_trouble(old) and old is not None and old["reason"] == new["reason"]):
-            found.append(Transition("Warning", new["reason"], new["message"]))
+            found.append(Event("Warning", new["reason"], new["message"]))
     elif new is not None and new["status"] == "True" and _is_trouble(old):
-        found.append(Transition("Normal", new["reason"], new["message"]))
+        found.append(Event("Normal", new["reason"], new["message"]))
     for condition_type in _ABNORMAL:
         was, now = condition_of(before, condition_type), condition_of(after, condition_type)
         if now is not None and (was is None or was["reason"] != now["reason"]):
-            found.append(Transition("Warning", now["reason"], now["message"]))
+            found.append(Event("Warning", now["reason"], now["message"]))
         elif condition_type == REFRESH_FAILING and was is not None and now is None and _served(new):
             message = "the credential can be replaced again"
-            found.append(Transition("Normal", reasons.AVAILABLE, message))
+            found.append(Event("Normal", reasons.AVAILABLE, message))
     return found
 
 

@@ -7,9 +7,9 @@ from artifact_index.api import reasons
 from artifact_index.api.conditions import FORMAT_LIMITED, HOST_SHARED
 from artifact_index.api.constants import PYPI_URL
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.formats.base import Limit, named
+from artifact_index.formats.base import FormatLimit, named
 from artifact_index.formats.urls import host_of
-from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import Finding
@@ -32,7 +32,7 @@ def format_note(written: Sequence[DesiredOutput]) -> Finding | None:
     return Finding(FORMAT_LIMITED, "True", limits[0].reason, message)
 
 
-def shared_host_note(spec: IndexOptionsSpec, placed: Sequence[Placed]) -> Finding | None:
+def shared_host_note(spec: IndexOptionsSpec, placed: Sequence[IndexPlan]) -> Finding | None:
     """Indexes without a login on the host of one that has a login.
 
     uv takes the host with its port for one place, and tries a login that it has for it.
@@ -59,6 +59,6 @@ def shared_host_note(spec: IndexOptionsSpec, placed: Sequence[Placed]) -> Findin
     return Finding(HOST_SHARED, "True", reasons.ANONYMOUS_BESIDE_CREDENTIALED, message)
 
 
-def _limits(written: Sequence[DesiredOutput]) -> list[Limit]:
+def _limits(written: Sequence[DesiredOutput]) -> list[FormatLimit]:
     """Each limit once: two outputs of one format have the same."""
     return list(dict.fromkeys(limit for output in written for limit in output.limits))

@@ -11,13 +11,13 @@ from artifact_index.api.index_options import MAX_STATUS_INDEXES, MAX_STATUS_KEYS
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.tokens.freshness import Margins, guaranteed_until
 from artifact_index.formats.registry import formats_of
-from artifact_index.reconcile.cache.objects import IndexRecord, OptionsRecord
+from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject
 from artifact_index.reconcile.cache.refresh_requests import (
     refresh_request,
     unheeded_note,
     with_handled_refresh,
 )
-from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import (
@@ -41,13 +41,13 @@ class OptionsOutcome:
     stay, and the names in them with the indexes that have them.
     """
 
-    placed: Sequence[Placed] | None
+    placed: Sequence[IndexPlan] | None
     written: Sequence[DesiredOutput]
     problem: Problem | None
 
 
 def options_status(
-    record: OptionsRecord, outcome: OptionsOutcome, *, margins: Margins, now: float
+    record: OptionsObject, outcome: OptionsOutcome, *, margins: Margins, now: float
 ) -> Status:
     """The status of an IndexOptions after a pass."""
     before = record.decoded_status()
@@ -84,7 +84,7 @@ def options_status(
     return with_handled_refresh(status, before, request, as_of)
 
 
-def no_indexes(record: OptionsRecord, *, outputs_stay: bool) -> Problem:
+def no_indexes(record: OptionsObject, *, outputs_stay: bool) -> Problem:
     """The problem of an IndexOptions that selects nothing."""
     namespace = record.ref.namespace
     cause = f"there is no ArtifactIndex in namespace {namespace!r}; create one"
@@ -97,13 +97,13 @@ def no_indexes(record: OptionsRecord, *, outputs_stay: bool) -> Problem:
     return Problem(reasons.NO_INDEXES, f"{cause}. Until then {effect}", stalled=False)
 
 
-def suspended_options_status(record: OptionsRecord, now: float) -> Status:
+def suspended_options_status(record: OptionsObject, now: float) -> Status:
     """The status of a suspended IndexOptions: what it was, with the reason."""
     return _suspended(record, "spec.suspend is true: outputs are neither written nor repaired", now)
 
 
 def index_status(
-    record: IndexRecord, placed: Placed, now: float, *, skew: float = Margins().clock_skew
+    record: IndexObject, placed: IndexPlan, now: float, *, skew: float = Margins().clock_skew
 ) -> Status:
     """The status of an ArtifactIndex that some IndexOptions serves; `skew` as in Margins."""
     if record.spec is not None and record.spec.suspend:
@@ -128,7 +128,7 @@ def index_status(
     return with_handled_refresh(status, record.decoded_status(), request, placed.fresh_as_of)
 
 
-def unselected_status(record: IndexRecord, problem: Problem | None, now: float) -> Status:
+def unselected_status(record: IndexObject, problem: Problem | None, now: float) -> Status:
     """The status of an ArtifactIndex that no IndexOptions selects: checked, but not logged in."""
     if record.spec is not None and record.spec.suspend:
         return _suspended(record, "spec.suspend is true, and no IndexOptions selects it", now)
@@ -141,7 +141,7 @@ def unselected_status(record: IndexRecord, problem: Problem | None, now: float) 
     )
 
 
-def _index_status(record: IndexRecord, findings: Sequence[Finding], now: float) -> Status:
+def _index_status(record: IndexObject, findings: Sequence[Finding], now: float) -> Status:
     before = record.decoded_status()
     status: Status = {
         "observedGeneration": record.generation,
@@ -150,7 +150,7 @@ def _index_status(record: IndexRecord, findings: Sequence[Finding], now: float) 
     return with_handled_refresh(status, before, None, -math.inf)
 
 
-def _suspended(record: IndexRecord | OptionsRecord, message: str, now: float) -> Status:
+def _suspended(record: IndexObject | OptionsObject, message: str, now: float) -> Status:
     before = record.decoded_status()
     findings = suspended_findings(before, message)
     return {
@@ -160,13 +160,13 @@ def _suspended(record: IndexRecord | OptionsRecord, message: str, now: float) ->
     }
 
 
-def _index_message(placed: Placed) -> str:
+def _index_message(placed: IndexPlan) -> str:
     if placed.record.spec is None or placed.record.spec.name or not placed.name:
         return "the index is served"
     return f"the index is served as {placed.name!r}; set spec.name to pin that name"
 
 
-def _failing(placed: Placed) -> Finding:
+def _failing(placed: IndexPlan) -> Finding:
     reason = placed.failing.reason if placed.failing else ""
     message = placed.failing.message if placed.failing else ""
     until = format_time(placed.expires_at) if placed.expires_at is not None else "further notice"
@@ -178,7 +178,7 @@ def _failing(placed: Placed) -> Finding:
     )
 
 
-def _index_item(placed: Placed) -> dict[str, Any]:
+def _index_item(placed: IndexPlan) -> dict[str, Any]:
     item: dict[str, Any] = {
         "artifactIndex": placed.record.ref.name,
         "uid": placed.record.uid,
@@ -192,7 +192,7 @@ def _index_item(placed: Placed) -> dict[str, Any]:
     return item
 
 
-def _reason(placed: Placed) -> str:
+def _reason(placed: IndexPlan) -> str:
     if placed.problem is not None:
         return placed.problem.reason
     suspended = placed.record.spec is not None and placed.record.spec.suspend
@@ -200,7 +200,7 @@ def _reason(placed: Placed) -> str:
 
 
 def _unplanned_status(
-    record: OptionsRecord, before: Status, problem: Problem | None, now: float
+    record: OptionsObject, before: Status, problem: Problem | None, now: float
 ) -> Status:
     findings = readiness(problem, reason=reasons.AVAILABLE, message="")
     return {
@@ -210,13 +210,13 @@ def _unplanned_status(
     }
 
 
-def _summary(placed: Sequence[Placed], written: Sequence[DesiredOutput]) -> str:
+def _summary(placed: Sequence[IndexPlan], written: Sequence[DesiredOutput]) -> str:
     outputs = ", ".join(f"{one.ref.kind} {one.ref.name!r}" for one in written)
     count = sum(one.entry is not None for one in placed)
     return f"{count} {'index' if count == 1 else 'indexes'} written to {outputs}"
 
 
-def _indexes_problem(placed: Sequence[Placed]) -> Problem | None:
+def _indexes_problem(placed: Sequence[IndexPlan]) -> Problem | None:
     """Any unready index of `Block` makes the IndexOptions unready, and is named."""
     culprits = [one for one in placed if one.problem is not None and not is_omitted(one)]
     if not culprits:
@@ -237,7 +237,7 @@ def _indexes_problem(placed: Sequence[Placed]) -> Problem | None:
 
 
 def _notes(
-    record: OptionsRecord, placed: Sequence[Placed], written: Sequence[DesiredOutput]
+    record: OptionsObject, placed: Sequence[IndexPlan], written: Sequence[DesiredOutput]
 ) -> list[Finding]:
     notes: list[Finding] = []
     failing = [one for one in placed if one.failing is not None and one.problem is None]
@@ -267,7 +267,7 @@ def _notes(
     return notes
 
 
-def _names(placed: Sequence[Placed]) -> str:
+def _names(placed: Sequence[IndexPlan]) -> str:
     named = ", ".join(repr(one.record.ref.name) for one in placed[:_NAMES_IN_MESSAGE])
     more = len(placed) - _NAMES_IN_MESSAGE
     return f"ArtifactIndex {named}" + (f" and {more} more" if more > 0 else "")

@@ -11,7 +11,7 @@ from typing import Final
 from artifact_index.api import reasons
 from artifact_index.api.conditions import DEPENDENCY_CONFUSION_RISK
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.reconcile.plan.entries import Placed
+from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.status.conditions import Finding
 
 # GitLab's API for PyPI packages, of a project or a group.
@@ -24,7 +24,7 @@ Risk = tuple[str, str]
 
 
 def confusion_risk(
-    spec: IndexOptionsSpec, placed: Sequence[Placed], formats: Set[str]
+    spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[str]
 ) -> Finding | None:
     """The condition, if there is any risk: all of them in its message, the worst as its reason."""
     risks = [*_uv_risks(spec, placed, formats), *_forwarding(spec, placed)]
@@ -35,7 +35,7 @@ def confusion_risk(
     return Finding(DEPENDENCY_CONFUSION_RISK, "True", risks[0][0], message)
 
 
-def _uv_risks(spec: IndexOptionsSpec, placed: Sequence[Placed], formats: Set[str]) -> list[Risk]:
+def _uv_risks(spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[str]) -> list[Risk]:
     """What uv does with the uv.toml. A package that is pinned to an explicit index is safe."""
     searched = [one for one in placed if not _is_explicit(one)]
     if not spec.public_index.enabled or not searched or "UvToml" not in formats:
@@ -77,7 +77,7 @@ def _uv_risks(spec: IndexOptionsSpec, placed: Sequence[Placed], formats: Set[str
     return risks
 
 
-def _forwarding(spec: IndexOptionsSpec, placed: Sequence[Placed]) -> list[Risk]:
+def _forwarding(spec: IndexOptionsSpec, placed: Sequence[IndexPlan]) -> list[Risk]:
     """GitLab answers for what it does not have, or does not show to strangers, with PyPI's."""
     risks: list[Risk] = []
     searched = [one for one in placed if not _is_explicit(one)]
@@ -108,7 +108,9 @@ def _forwarding(spec: IndexOptionsSpec, placed: Sequence[Placed]) -> list[Risk]:
     return risks
 
 
-def _unordered(spec: IndexOptionsSpec, placed: Sequence[Placed], formats: Set[str]) -> list[Risk]:
+def _unordered(
+    spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[str]
+) -> list[Risk]:
     listed = sorted({"PipConf", "PdmToml"} & formats)
     searched = [one for one in placed if not _is_explicit(one)]
     if not listed or not searched or not spec.public_index.enabled:
@@ -121,22 +123,22 @@ def _unordered(spec: IndexOptionsSpec, placed: Sequence[Placed], formats: Set[st
     return [(reasons.FORMAT_WITHOUT_ORDER, text)]
 
 
-def is_omitted(placed: Placed) -> bool:
+def is_omitted(placed: IndexPlan) -> bool:
     """Whether the index is left out because the user said `whenUnavailable: Omit`."""
     spec = placed.record.spec
     return spec is not None and spec.when_unavailable == "Omit" and placed.entry is None
 
 
-def _is_explicit(placed: Placed) -> bool:
+def _is_explicit(placed: IndexPlan) -> bool:
     return placed.record.spec is not None and placed.record.spec.explicit
 
 
-def _ignores_denial(placed: Placed) -> bool:
+def _ignores_denial(placed: IndexPlan) -> bool:
     spec = placed.record.spec
     return spec is not None and not {401, 403}.isdisjoint(spec.ignore_error_codes)
 
 
-def _names(placed: Sequence[Placed]) -> str:
+def _names(placed: Sequence[IndexPlan]) -> str:
     named = ", ".join(repr(one.record.ref.name) for one in placed[:_NAMES_IN_MESSAGE])
     more = len(placed) - _NAMES_IN_MESSAGE
     return f"ArtifactIndex {named}" + (f" and {more} more" if more > 0 else "")

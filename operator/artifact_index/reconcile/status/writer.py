@@ -10,17 +10,17 @@ from artifact_index.api.timestamps import format_time
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import ARTIFACT_INDEXES, EVENTS, INDEX_OPTIONS, Resource
-from artifact_index.reconcile.cache.cache import Store
+from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.objects import (
-    IndexRecord,
-    OptionsRecord,
-    custom_record,
+    IndexObject,
+    OptionsObject,
+    parse_custom_object,
     status_bytes,
 )
 from artifact_index.reconcile.cache.status_parsing import readable_status
-from artifact_index.reconcile.queue.write_limiter import WriteBudget
+from artifact_index.reconcile.queue.write_limiter import WriteLimiter
 from artifact_index.reconcile.status.conditions import Status, status_patch
-from artifact_index.reconcile.status.events import Transition, transitions
+from artifact_index.reconcile.status.events import Event, transitions
 
 _LONGEST_EVENT: Final = 1024
 """Characters of an event's message that the API server takes."""
@@ -28,28 +28,28 @@ _LONGEST_EVENT: Final = 1024
 logger = logging.getLogger(__name__)
 
 
-class Recorder:
+class StatusWriter:
     """Writes statuses, and one event for each transition that a person should hear of."""
 
-    def __init__(self, *, api: KubePort, store: Store, budget: WriteBudget) -> None:
+    def __init__(self, *, api: KubePort, cache: Cache, budget: WriteLimiter) -> None:
         self._api = api
-        self._store = store
+        self._cache = cache
         self._budget = budget
 
-    async def record_options(self, record: OptionsRecord, status: Status, now: float) -> None:
+    async def record_options(self, record: OptionsObject, status: Status, now: float) -> None:
         """Write the status of an IndexOptions. Raises ApiError."""
         body = await self._write(INDEX_OPTIONS, record, status, now)
         if body is not None and record.spec is not None:
-            self._store.put_options(custom_record(type(record.spec), body, record))
+            self._cache.put_options(parse_custom_object(type(record.spec), body, record))
 
-    async def record_index(self, record: IndexRecord, status: Status, now: float) -> None:
+    async def record_index(self, record: IndexObject, status: Status, now: float) -> None:
         """Write the status of an ArtifactIndex. Raises ApiError."""
         body = await self._write(ARTIFACT_INDEXES, record, status, now)
         if body is not None and record.spec is not None:
-            self._store.put_index(custom_record(type(record.spec), body, record))
+            self._cache.put_index(parse_custom_object(type(record.spec), body, record))
 
     async def _write(
-        self, resource: Resource, record: IndexRecord | OptionsRecord, status: Status, now: float
+        self, resource: Resource, record: IndexObject | OptionsObject, status: Status, now: float
     ) -> dict[str, Any] | None:
         if status_bytes(status) == record.status:
             return None
@@ -74,8 +74,8 @@ class Recorder:
     async def _post(
         self,
         resource: Resource,
-        record: IndexRecord | OptionsRecord,
-        transition: Transition,
+        record: IndexObject | OptionsObject,
+        transition: Event,
         now: float,
     ) -> None:
         time = format_time(now)
