@@ -189,7 +189,7 @@ class Operator:
             self._start(f"worker {number}", self.reconciler.work())
         await self._first_wave()
         self._start("watches", self._watch())
-        self._start("resync", self.relister.run(_SECOND_LISTING))
+        self._start("relist", self.relister.run(_SECOND_LISTING))
         await asyncio.wait(self.health.tasks.values(), return_when=asyncio.FIRST_COMPLETED)
         for name, task in self.health.tasks.items():
             if task.done():

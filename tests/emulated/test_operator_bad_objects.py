@@ -163,7 +163,7 @@ def assert_calm(world: EmulatedWorld, operator: OperatorProcess) -> None:
 
 
 def listing_every(world: EmulatedWorld) -> OperatorProcess:
-    return world.operator(f"--resync-interval={QUIET_SECONDS / 2}s")
+    return world.operator(f"--relist-interval={QUIET_SECONDS / 2}s")
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["while running", "before the start"])

@@ -70,7 +70,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 
 PERIODS = [
-    "resync-interval",
+    "relist-interval",
     "source-reread-interval",
     "cloud-connect-timeout",
     "cloud-read-timeout",
@@ -85,7 +85,7 @@ def test_a_period_of_nothing_is_refused(name: str) -> None:
 
 
 UNUSABLE = {
-    "--resync-interval": ("10", "must be a duration such as"),
+    "--relist-interval": ("10", "must be a duration such as"),
     "--clock-skew": ("-1s", "must be a duration such as"),
     "--workers": ("²", "must be a whole number of at least 1"),
     "--cloud-threads": ("1.5", "must be a whole number of at least 1"),

@@ -129,7 +129,7 @@ class Reconciler:
             return
         gathered = await self._gatherer.gather(record)
         if gathered.waiting_until is not None:
-            # The token manager reports when all answers are there; this is for one that never comes.
+            # The token manager reports when all answers are there; one may never come.
             self._state.waiting.add(key.ref)
             self._queue.add(key, gathered.waiting_until - self._now())
             return

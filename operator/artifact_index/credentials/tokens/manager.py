@@ -35,9 +35,10 @@ class TokenManager:
     """Holds the grants of all logins; everything happens on one event loop.
 
     `grant` asks the cloud and raises LoginError; it bounds its own concurrency, since the
-    token manager awaits every mint in a task of its own. `digest` is the keyed digest of a request. `now` is
-    wall-clock time in POSIX seconds. `on_change` gets the consumers that a change concerns; it
-    must not block, may be called from within `require`, and may name a consumer that has gone.
+    token manager awaits every mint in a task of its own. `digest` is the keyed digest of a
+    request. `now` is wall-clock time in POSIX seconds. `on_change` gets the consumers that a
+    change concerns; it must not block, may be called from within `require`, and may name a
+    consumer that has gone.
     `deadline` is the number of seconds after which a mint, with its wait for a place in the
     queue, is given up. `per_second` mints begin in one second at most, the most urgent first.
     `meter` is told of every answer of a cloud.

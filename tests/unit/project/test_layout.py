@@ -15,7 +15,7 @@ from artifact_index.watching import kopf_adapter as handlers
 
 pytestmark = pytest.mark.unit
 
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).parents[3]
 PACKAGE = TOP / "operator" / "artifact_index"
 
 # -- the source root

@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.unit
 
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).parents[3]
 
 
 def _program(folder: Path, name: str, status: int) -> None:

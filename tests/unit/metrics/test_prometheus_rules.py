@@ -12,7 +12,7 @@ from artifact_index.metrics.reference import ALERTS
 
 pytestmark = pytest.mark.unit
 
-RULES = Path(__file__).parents[2] / "examples" / "monitoring" / "prometheus-rules.yaml"
+RULES = Path(__file__).parents[3] / "examples" / "monitoring" / "prometheus-rules.yaml"
 SERIES = {
     f"{one.name}{suffix}"
     for one in CATALOGUE

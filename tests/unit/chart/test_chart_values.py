@@ -27,9 +27,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"crds": {"keep": "yes"}}, "crds/keep"),
     ({"watchNamespaces": "team-a"}, "watchNamespaces"),
     ({"watchNamespaces": ["Team A"]}, "watchNamespaces/0"),
-    ({"settings": {"resyncIntervall": "10m"}}, "resyncIntervall"),
-    ({"settings": {"resyncInterval": "10 minutes"}}, "settings/resyncInterval"),
-    ({"settings": {"resyncInterval": 600}}, "settings/resyncInterval"),
+    ({"settings": {"relistIntervall": "10m"}}, "relistIntervall"),
+    ({"settings": {"relistInterval": "10 minutes"}}, "settings/relistInterval"),
+    ({"settings": {"relistInterval": 600}}, "settings/relistInterval"),
     ({"settings": {"workers": 0}}, "settings/workers"),
     ({"settings": {"workers": "16"}}, "settings/workers"),
     ({"settings": {"healthPort": 70000}}, "settings/healthPort"),
@@ -149,7 +149,7 @@ def test_the_definitions_are_those_of_the_repository() -> None:
         if one["kind"] == "CustomResourceDefinition":
             del one["metadata"]["labels"]
             plural, _, group = one["metadata"]["name"].partition(".")
-            source = CHART.parents[1] / "crds" / f"{group}_{plural}.yaml"
+            source = CHART.parents[2] / "crds" / f"{group}_{plural}.yaml"
             assert one == yaml.safe_load(source.read_text())
 
 

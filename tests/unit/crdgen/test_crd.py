@@ -21,7 +21,7 @@ from support.api_cases import ACCEPTED, LONGEST, REFUSED, REQUIRED, SIZES
 
 pytestmark = pytest.mark.unit
 
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).parents[3]
 CRD_FILES = [name for name in crd_documents() if name.endswith(".yaml")]
 
 # JSONSchemaProps that a structural schema may have below its root, and that are used here.
@@ -165,7 +165,7 @@ def test_check_names_stale_files(tmp_path: Path) -> None:
     for name in ("operator", "tools"):
         (tmp_path / name).symlink_to(TOP / name)
     tool = tmp_path / "generate.py"
-    tool.write_text((TOP / "tools" / "generate.py").read_text().replace("parents[1]", "parents[0]"))
+    tool.write_text((TOP / "tools" / "generate.py").read_text().replace("parents[2]", "parents[1]"))
     run = [sys.executable, str(tool)]
     subprocess.run(run, check=True)
     assert subprocess.run([*run, "--check"], check=False).returncode == 0

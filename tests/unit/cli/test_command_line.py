@@ -76,7 +76,7 @@ def test_every_setting_has_a_flag_and_a_variable(setting: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--resync-interval", "10"], "--resync-interval must be a duration"),
+        (["--relist-interval", "10"], "--relist-interval must be a duration"),
         (["--workers", "0"], "--workers must be a whole number of at least 1"),
         (["--allow-http", "maybe"], "--allow-http must be true or false"),
         (["--health-port", "70000"], "--health-port must be a port number"),
