@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT, ROLE_SOURCE
 from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort, ListPage, Object
@@ -64,6 +65,7 @@ class Relister:
         cache: Cache,
         state: State,
         tokens: TokenManager,
+        endpoints: Endpoints,
         digester: Digester,
         namespaces: tuple[str, ...],
         interval: float,
@@ -74,6 +76,7 @@ class Relister:
         self._cache = cache
         self._state = state
         self._tokens = tokens
+        self._endpoints = endpoints
         self._digester = digester
         self._namespaces: tuple[str | None, ...] = namespaces or (None,)
         self._interval = interval
@@ -208,6 +211,7 @@ class Relister:
                 owner=ObjectRef(record.ref.namespace, owner),
                 state=self._state,
                 tokens=self._tokens,
+                endpoints=self._endpoints,
             )
 
     async def _sweep(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import SecretStr
 
 from artifact_index.api.constants import CHECKPOINT_ANNOTATION, CONTENT_DIGEST_ANNOTATION
+from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.requests import Token
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.formats.document import IndexEntry
@@ -153,6 +154,7 @@ def take_up(
     owner: ObjectRef,
     state: State,
     tokens: TokenManager,
+    endpoints: Endpoints,
 ) -> None:
     """Take tokens and entries up from an output of our own, after a start.
 
@@ -169,7 +171,7 @@ def take_up(
         before = known.get(uid)
         if before is None or (before.bare, -before.issued_at) >= (one.bare, -one.issued_at):
             known[uid] = one
-        _seed(tokens, one, owner)
+        _seed(tokens, endpoints, one, owner)
 
 
 def _served_entries(record: OutputObject, data: Mapping[str, str]) -> dict[str, Published]:
@@ -219,10 +221,9 @@ def _served(entry: IndexEntry, item: CheckpointItem, times: Times | None) -> Pub
     )
 
 
-def _seed(tokens: TokenManager, served: Published, owner: ObjectRef) -> None:
+def _seed(tokens: TokenManager, endpoints: Endpoints, served: Published, owner: ObjectRef) -> None:
     if served.token is not None and served.entry.credential is not None:
-        grant = Token(served.entry.credential.password, served.issued_at, served.expires_at)
-        tokens.seed(served.token, grant, repeats=served.repeats, consumer=owner)
+        token = Token(served.entry.credential.password, served.issued_at, served.expires_at)
+        tokens.restore(served.token, token, repeats=served.repeats, consumer=owner)
     if served.endpoint is not None:
-        url = served.entry.url.removesuffix("simple/")
-        tokens.seed(served.endpoint, Token(SecretStr(url), 0, None), consumer=owner)
+        endpoints.restore(served.endpoint, served.entry.url.removesuffix("simple/"))
