@@ -11,7 +11,7 @@ from artifact_index.api.conditions import (
     READY,
     REFRESH_FAILING,
 )
-from artifact_index.reconcile.status.conditions import condition_of
+from artifact_index.reconcile.cache.status_parsing import condition_of
 
 # Waiting for the first answer of a cloud is no trouble yet.
 _QUIET_REASONS = frozenset(
