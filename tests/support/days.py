@@ -1,11 +1,9 @@
 """Some simulated days in which everything but the time is real.
 
-The operator's wiring, token manager, planner and renderer; its own client of the API server,
-by HTTP to the emulator in this tree; its thread pool; boto3 and google-auth, which log in at the stand-ins
-that verify their signatures. The clock of all of them, the SDKs' included, is the simulation's.
-
-What is not run here: kopf's watches (nobody but the operator writes), health endpoints and signals.
-A real API server takes its time from the machine's clock: hence the emulator.
+The operator's wiring, token manager, planner and renderer; its own client of the API server, by
+HTTP to the emulator in this tree; its thread pool; boto3 and google-auth, which log in at the
+stand-ins that verify their signatures. The clock of all of them, the SDKs' included, is the
+simulation's.
 """
 
 import asyncio

@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import Callable, Container, Sequence
 
-from artifact_index.api import reasons
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.instrumentation import UNMEASURED, Meter, PassResult
@@ -254,10 +254,7 @@ class Reconciler:
         if applied.error is not None:
             self._queue.retry(key, applied.error.retry_after or 0.0)
             return
-        if applied.problem is not None and applied.problem.reason in (
-            reasons.TARGET_NOT_OWNED,
-            reasons.WAITING_FOR_DELETION,
-        ):
+        if applied.problem is not None and applied.problem.reason.unwatched:
             # No watch shows an object that is not ours: it is looked at again, soon at first.
             self._queue.retry(key)
         times = [one.recheck_at for one in placed if one.recheck_at is not None]
@@ -292,7 +289,7 @@ class Reconciler:
         if key.kind != "IndexOptions" or (record := self._cache.options.get(key.ref)) is None:
             return
         message = f"internal error {incident}; the operator's log has the details"
-        outcome = OptionsOutcome(None, (), Problem(reasons.INTERNAL_ERROR, message, stalled=False))
+        outcome = OptionsOutcome(None, (), Problem(Reason.INTERNAL_ERROR, message))
         try:
             self._finish(record, outcome)
         except Exception:

@@ -214,8 +214,8 @@ def test_the_reference_names_every_field_and_reason() -> None:
         path, _ = param.values
         if not path.endswith(("[]", "{}")) and "." in path:
             assert f"| `{path.rpartition('.')[2]}` |" in text
-    for reason in REASONS.values():
-        assert f"| `{reason.name}` |" in text and reason.remedy in text
+    for reason, doc in REASONS.items():
+        assert f"| `{reason}` |" in text and doc.remedy in text
 
 
 EXAMPLES = sorted((TOP / "examples").glob("*.yaml"))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from artifact_index.api import reasons
+from artifact_index.api.reasons import Reason
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import CONFIG_MAPS, INDEX_OPTIONS, SECRETS, Resource
@@ -178,16 +178,14 @@ class OutputWriter:
 def owner_unknown(answer: str) -> Problem:
     """Whether a lost output's owner is there cannot be asked; `answer` is the API server's."""
     return Problem(
-        reasons.PERMISSION_MISSING,
+        Reason.PERMISSION_MISSING,
         "an output is gone, and is not written again before the operator may look whether its "
         f"IndexOptions is still there: {answer}",
-        stalled=False,
     )
 
 
 def _write_failed(ref: OutputRef, error: ApiError) -> Problem:
     return Problem(
-        reasons.WRITE_FAILED,
+        Reason.WRITE_FAILED,
         f"{ref.kind} {ref.name!r} could not be written and is tried again: {error}",
-        stalled=False,
     )

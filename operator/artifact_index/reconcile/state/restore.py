@@ -13,6 +13,7 @@ from artifact_index.api.constants import (
     CONTENT_DIGEST_ANNOTATION,
     INDEX_OPTIONS_PLURAL,
 )
+from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import parse_time
 from artifact_index.credentials.requests import Token
 from artifact_index.credentials.tokens.manager import TokenManager
@@ -29,13 +30,11 @@ from artifact_index.reconcile.cache.objects import (
 from artifact_index.reconcile.cache.status_parsing import condition_of
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.fallback import Published
-from artifact_index.reconcile.resolve.token_view import MISSING_REASONS
 from artifact_index.reconcile.state.state import State
 
-_TELLING: Final = tuple(
-    f'"{word}"'.encode() for word in (REFRESH_FAILING, *sorted(MISSING_REASONS))
-)
-"""What a status must contain to be worth decoding: nearly none of ten thousand does."""
+_MISSING: Final = frozenset(reason for reason in Reason if reason.missing_source)
+_WORTH_DECODING: Final = tuple(f'"{word}"'.encode() for word in (REFRESH_FAILING, *_MISSING))
+"""A status without any of these restores nothing: hardly one in ten thousand has to be decoded."""
 
 
 def restore(
@@ -73,13 +72,13 @@ def _names_in(options: OptionsObject | IndexObject) -> dict[str, str]:
 
 
 def _restore_conditions(index: OptionsObject | IndexObject, state: State) -> None:
-    if not any(word in index.status for word in _TELLING):
+    if not any(word in index.status for word in _WORTH_DECODING):
         return
     status = index.decoded_status()
     if condition_of(status, REFRESH_FAILING) is not None:
         state.failing_before.add(index.uid)
     ready = condition_of(status, READY)
-    if ready is not None and ready["reason"] in MISSING_REASONS:
+    if ready is not None and ready["reason"] in _MISSING:
         state.missing_since[index.uid] = parse_time(ready["lastTransitionTime"])
 
 
