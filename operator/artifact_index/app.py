@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Coroutine, Hashable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,10 +30,11 @@ from artifact_index.reconcile.cache.feed import Feed
 from artifact_index.reconcile.cache.relist import Relister
 from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.controller import Reconciler
-from artifact_index.reconcile.queue.workqueue import WorkQueue
+from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.queue.write_limiter import WriteLimiter
 from artifact_index.reconcile.resolve.gather import Gatherer
 from artifact_index.reconcile.state.priority import priority_of
+from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.writer import StatusWriter
 from artifact_index.runtime import freeze_startup_objects, limit_malloc_arenas
@@ -117,19 +119,21 @@ class Operator:
             rng=self._rng,
         )
         self.observer = Feed(
-            cache=self.cache, sources=self.sources, digester=digester, enqueue=self._enqueue
+            cache=self.cache,
+            sources=self.sources,
+            digester=digester,
+            enqueue=lambda keys: self._enqueue(keys, DEBOUNCE),
         )
         self.relister = Relister(
             api=api,
-            cache=self.cache,
-            state=self.state,
-            tokens=self.tokens,
-            endpoints=self.endpoints,
-            digester=digester,
+            feed=self.observer,
             namespaces=settings.namespaces,
             interval=settings.relist_interval,
-            enqueue=self._enqueue,
+            enqueue=lambda keys: self._enqueue(keys, 0),
             rng=self._rng,
+        )
+        self.restore = partial(
+            restore, state=self.state, tokens=self.tokens, endpoints=self.endpoints
         )
         gatherer = Gatherer(
             cache=self.cache,
@@ -182,7 +186,7 @@ class Operator:
                 await self._stop()
 
     async def _serve(self) -> None:
-        await self.relister.prime()
+        await self.relister.prime(self.restore)
         logger.info(
             "listed %d ArtifactIndex, %d IndexOptions, %d outputs, %d labelled source Secrets",
             len(self.cache.indexes), len(self.cache.options),
@@ -264,9 +268,9 @@ class Operator:
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(
-            indexes=self.cache.indexes.records(),
-            options=self.cache.options.records(),
-            outputs=self.cache.outputs.records(),
+            indexes=self.cache.indexes.objects(),
+            options=self.cache.options.objects(),
+            outputs=self.cache.outputs.objects(),
             logins=self.tokens.held_tokens(),
             secret_names=self.sources.names_by_uid(),
             queue_depth=self.queue.depth,

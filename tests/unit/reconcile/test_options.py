@@ -5,6 +5,7 @@ import base64
 import random
 import tomllib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.apply.writer import OutputWriter
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key, status_key
+from artifact_index.reconcile.cache.feed import Feed
 from artifact_index.reconcile.cache.objects import (
     ObjectRef,
     OutputRef,
@@ -38,6 +40,7 @@ from artifact_index.reconcile.queue.write_limiter import WriteLimiter
 from artifact_index.reconcile.resolve.checks import Policy
 from artifact_index.reconcile.resolve.gather import Gatherer
 from artifact_index.reconcile.state.priority import priority_of
+from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.writer import StatusWriter
 from support.memory_port import MemoryPort
@@ -111,17 +114,16 @@ class Engine:
             patience=5,
             now=self.now,
         )
+        feed = Feed(cache=self.cache, sources=sources, digester=DIGESTER, enqueue=lambda keys: None)
         self.relister = Relister(
             api=self.port,
-            cache=self.cache,
-            state=self.state,
-            tokens=self.tokens,
-            digester=DIGESTER,
+            feed=feed,
             namespaces=(),
             interval=600,
-            enqueue=lambda keys, delay: None,
+            enqueue=lambda keys: None,
             rng=rng,
         )
+        self.restore = partial(restore, state=self.state, tokens=self.tokens)
         self.reconciler = Reconciler(
             cache=self.cache,
             queue=self.queue,
@@ -288,7 +290,7 @@ async def test_a_restart_writes_and_mints_nothing(engine: Engine) -> None:
     engine.port.writes.clear()
 
     later = Engine(engine.port)
-    await later.relister.prime()
+    await later.relister.prime(later.restore)
     await later.settle(*later.cache.all_keys())
     assert not engine.port.writes and later.mints == 0
     await later.tokens.close()
@@ -592,7 +594,7 @@ async def test_a_restart_goes_on_counting_the_grace(engine: Engine) -> None:
 
     later = Engine(engine.port)
     later.time = engine.time + 299
-    await later.relister.prime()
+    await later.relister.prime(later.restore)
     await later.settle()
     assert later.due_in() == pytest.approx(1, abs=2)
     later.time += 1
@@ -710,5 +712,5 @@ async def test_each_pass_is_measured_with_its_result(engine: Engine) -> None:
     assert await result_of_a_pass() == "ok"
     assert await result_of_a_pass(STATUS) == "api_error"
     engine.refuse(BROKEN, lambda *_: False)
-    engine.state.served = None  # type: ignore[assignment]
+    engine.state.published = None  # type: ignore[assignment]
     assert await result_of_a_pass() == "internal_error"

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from artifact_index.api.conditions import REFRESH_FAILING
 from artifact_index.api.index_options import OutputFormat
 from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.requests import Requirement
@@ -26,7 +25,6 @@ from artifact_index.reconcile.resolve.token_view import (
     view_without_login,
 )
 from artifact_index.reconcile.state.state import State
-from artifact_index.reconcile.status.conditions import condition_of
 from artifact_index.sources.references import declared_outputs
 
 _FORBIDDEN_RECHECK: Final = 30.0
@@ -217,22 +215,23 @@ class Gatherer:
             for view in views
             if view.pending_since is not None and view.problem is not None
         ]
-        if self._began + self._patience > now and any(_was_failing(view, now) for view in views):
+        if self._began + self._patience > now and any(
+            self._was_failing(view, now) for view in views
+        ):
             ends.append(self._began + self._patience)
         return max((end for end in ends if end > now), default=None)
 
+    def _was_failing(self, view: IndexState, now: float) -> bool:
+        """Whether a refresh that failed before this process began is just being tried again.
 
-def _was_failing(view: IndexState, now: float) -> bool:
-    """Whether a refresh that failed before this process began is just being tried again.
-
-    What came of it is told then: until it fails anew it would look mended.
-    """
-    token = view.token
-    if token is None or token.token is None or token.error is not None:
-        return False
-    if token.next_attempt_at is not None and token.next_attempt_at > now:
-        return False
-    return condition_of(view.record.decoded_status(), REFRESH_FAILING) is not None
+        What came of it is told then: until it fails anew it would look mended.
+        """
+        token = view.token
+        if token is None or token.token is None or token.error is not None:
+            return False
+        if token.next_attempt_at is not None and token.next_attempt_at > now:
+            return False
+        return view.record.uid in self._state.failing_before
 
 
 def _needs_login(file: _File, index: IndexObject) -> bool:

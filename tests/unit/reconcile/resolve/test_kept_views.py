@@ -117,10 +117,10 @@ def test_files_share_a_place_also_after_the_status_of_the_index_was_written(scen
     files = [ObjectRef("team", name) for name in ("one", "other")]
     state = State()
     for file in files:
-        state.keep_placements(file, placed_of(scene.view()))
+        state.set_plans(file, placed_of(scene.view()))
     written = replace(scene.record, status=b'{"observedGeneration":1}', resource_version=10**6)
 
     state.keep_record(written, files)
 
-    one, other = (state.placements[file][scene.record.ref] for file in files)
+    one, other = (state.plans[file][scene.record.ref] for file in files)
     assert one is other and one.record is written
