@@ -243,7 +243,8 @@ def test_names_that_the_older_operator_gave_out_stay(
 def test_an_output_to_be_retained_is_known_as_its_own_and_released_once_another_is_named(
     world: World, before: Before, newer: OperatorProcess
 ) -> None:
-    data = before.outputs["secrets", "retained"]["data"]
+    served = world.get("secret", NAMESPACE, "retained")
+    assert served is not None
     other = {"spec": {"outputs": [{"kind": "Secret", "name": "retained-elsewhere"}]}}
     world.patch("indexoptions", NAMESPACE, "retained", other)
 
@@ -251,9 +252,9 @@ def test_an_output_to_be_retained_is_known_as_its_own_and_released_once_another_
         return "labels" not in body["metadata"]
 
     found = world.wait_object("secret", NAMESPACE, "retained", released, "released")
-    assert found["data"] == data
+    assert found["data"] == served["data"]
     assert "annotations" not in found["metadata"]
     moved = world.get("secret", NAMESPACE, "retained-elsewhere")
     assert moved is not None
-    assert moved["data"] == data
+    assert moved["data"] == served["data"]
     assert mints(world) == before.mints
