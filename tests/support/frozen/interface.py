@@ -8,8 +8,6 @@ from itertools import product
 from typing import Any, Final
 
 import yaml
-
-from artifact_index.api.reasons import REASONS
 from artifact_index.credentials.grants import (
     AssumedRole,
     CodeArtifactEndpointRequest,
@@ -23,8 +21,10 @@ from artifact_index.credentials.grants import (
     ServiceAccountIdentity,
     canonical,
 )
-from artifact_index.metrics.catalogue import CATALOGUE
 from artifact_index.reconcile.digests import Digester
+
+from artifact_index.api.reasons import REASONS
+from artifact_index.metrics.catalogue import CATALOGUE
 from artifact_index.settings import Settings, environment_of, flag_of, setting_fields
 from support.frozen.lives import KEY
 from support.operator_process import REPOSITORY

@@ -15,10 +15,6 @@ from typing import Any, Final
 
 import pytest
 import yaml
-from pydantic import SecretStr
-
-from artifact_index import app
-from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.grants import (
     CodeArtifactEndpointRequest,
     GoogleTokenRequest,
@@ -27,6 +23,10 @@ from artifact_index.credentials.grants import (
     Material,
     canonical,
 )
+from pydantic import SecretStr
+
+from artifact_index import app
+from artifact_index.credentials.errors import LoginError
 from artifact_index.settings import Settings
 from support.memory_port import MemoryPort
 from support.operating import operating

@@ -152,8 +152,9 @@ class Gatherer:
                 if known is None:
                     known = Requirement(login.endpoint_digest, login.endpoint, login.material)
                 lookups[login.endpoint_digest] = _as_fresh(known, fresh_after)
-        self._tokens.require(file.ref, requirements.values())
+        # First the URLs: the token manager may report a change within `require`.
         self._endpoints.require(file.ref, lookups.values())
+        self._tokens.require(file.ref, requirements.values())
 
     def _asked(self, record: IndexObject | OptionsObject) -> int | None:
         """The refresh request that the status does not repeat yet."""
