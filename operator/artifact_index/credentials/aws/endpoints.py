@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """What is known of a repository's URL. Two states with the same serial are equal."""
+    """What is known of a repository's URL."""
 
     url: str | None = None
     """As AWS answers it, without `simple/`."""
@@ -44,8 +44,8 @@ class EndpointState:
     """Why the last lookup failed."""
     pending_since: float | None = None
     """POSIX seconds since when a first outcome has been awaited; None once there was one."""
-    serial: int = 0
-    """Grows with every change."""
+    serial: int = field(default=0, compare=False)
+    """Grows with every change: two states of one URL with the same serial are equal."""
 
 
 @dataclass(slots=True, eq=False)

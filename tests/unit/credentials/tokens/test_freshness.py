@@ -105,7 +105,7 @@ def test_a_grant_that_never_expires_is_neither_refreshed_nor_withdrawn() -> None
     times = schedule(
         login_digest="url", issued_at=MINTED, expires_at=None, max_build=HOUR, margins=DEFAULT
     )
-    assert (times.refresh_at, times.withdraw_at, times.due_by) == (None, None, None)
+    assert (times.refresh_at, times.withdraw_at, times.deadline) == (None, None, None)
     assert times.guaranteed
     assert times.longest_build is None
 
@@ -170,8 +170,8 @@ def test_a_promise_survives_the_longest_outage_and_a_lost_one_leaves_room_for_re
         left = MINTED + life - visible_at
         assert left >= margins.pod_start + build + margins.clock_skew - 1e-6
         assert times.refresh_at - MINTED >= LEAST_REFRESH_PERIOD * 0.9 - 1
-        assert times.due_by is not None
-        assert times.refresh_at <= times.due_by
+        assert times.deadline is not None
+        assert times.refresh_at <= times.deadline
         assert times.longest_build is not None
         assert times.longest_build >= int(build)
     else:

@@ -1,12 +1,9 @@
 """The token manager: sharing, refreshing ahead, clocks and the end."""
 
 import asyncio
-import random
-from collections.abc import Hashable
 
 import pytest
 
-from artifact_index.credentials.tokens.builds import let_go, let_in
 from artifact_index.credentials.tokens.freshness import Margins
 from support.token_world import (
     DENIED,
@@ -220,28 +217,3 @@ async def test_after_close_nothing_is_minted_and_a_mint_in_flight_is_given_up(
     assert len(world.asked) == 1
     assert world.told == []
     assert not world.runner.done()
-
-
-def test_the_longest_build_is_found_anew_when_it_may_be_another() -> None:
-    rng = random.Random(7)
-    wanted_by: dict[Hashable, float] = {}
-    longest = 0.0
-    for _ in range(2000):
-        consumer = rng.randrange(6)
-        if rng.random() < 0.5:
-            build = rng.choice((600, 600, 1800, HOUR))
-            changed = let_in(wanted_by, consumer, build, longest=longest)
-        else:
-            changed = let_go(wanted_by, consumer, longest=longest)
-            assert changed or wanted_by
-        if changed and wanted_by:
-            longest = max(wanted_by.values())
-        assert not wanted_by or longest == max(wanted_by.values())
-
-
-def test_a_consumer_like_the_others_changes_nothing() -> None:
-    wanted_by: dict[Hashable, float] = {"a": 1800, "b": 600}
-    assert not let_in(wanted_by, "c", 1800, longest=1800)
-    assert not let_go(wanted_by, "a", longest=1800)
-    assert not let_go(wanted_by, "b", longest=1800)
-    assert let_go(wanted_by, "c", longest=1800)
