@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from artifact_index import __version__
 from artifact_index.credentials.aws.endpoints import Endpoints
+from artifact_index.credentials.providers import providers_of
 from artifact_index.credentials.threads import CloudThreads
 from artifact_index.credentials.tokens.issuing import Limits
 from artifact_index.credentials.tokens.manager import TokenManager
@@ -42,7 +43,7 @@ from artifact_index.service_account_tokens import ServiceAccountTokens
 from artifact_index.settings import Settings
 from artifact_index.signing_key import load_signing_key
 from artifact_index.watching import kopf_adapter as handlers
-from artifact_index.wiring import margins_of, policy_of, providers_of
+from artifact_index.wiring import margins_of, policy_of
 
 _FIRST_ANSWERS: Final = 10.0
 """Seconds that the clouds may take to answer before changes are watched all the same."""

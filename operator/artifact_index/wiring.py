@@ -1,11 +1,8 @@
-"""What follows from the settings alone: margins, cloud clients, what a namespace may do."""
+"""What follows from the settings alone: margins, and what a namespace may do."""
 
 from collections.abc import Callable
 from functools import cache
 
-from artifact_index.credentials.aws.client import CodeArtifact
-from artifact_index.credentials.google.client import GoogleTokens
-from artifact_index.credentials.providers import Providers
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.reconcile.resolve.checks import Policy
 from artifact_index.settings import Settings
@@ -20,21 +17,6 @@ def margins_of(settings: Settings) -> Margins:
         pod_start=settings.pod_start_time,
         clock_skew=settings.clock_skew,
         min_refresh_interval=settings.min_refresh_interval,
-    )
-
-
-def providers_of(settings: Settings) -> Providers:
-    """The clients of both clouds, with their time limits and endpoints."""
-    connect, read = settings.cloud_connect_timeout, settings.cloud_read_timeout
-    return Providers(
-        CodeArtifact(connect_timeout=connect, read_timeout=read),
-        GoogleTokens(
-            token_url=settings.google_token_url,
-            sts_url=settings.google_sts_url,
-            iam_credentials_url=settings.google_iam_credentials_url,
-            connect_timeout=connect,
-            read_timeout=read,
-        ),
     )
 
 

@@ -15,18 +15,19 @@ from typing import Any
 import pytest
 
 from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.aws.requests import AssumedRole
+from artifact_index.credentials.aws.session import LOGGERS as AWS_LOGGERS
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google.client import LOGGERS as GOOGLE_LOGGERS
 from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.google.requests import Impersonation
 from artifact_index.credentials.providers import Providers
 from artifact_index.credentials.requests import (
     NO_KEY_MATERIAL,
     SUBJECT_TOKEN,
-    AssumedRole,
-    Impersonation,
     SecretIdentity,
     ServiceAccountIdentity,
 )
-from artifact_index.credentials.sdk_logs import SDK_LOGGERS
 from support.clouds import AwsStandIn, Fault, GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,
@@ -40,6 +41,8 @@ from support.clouds.logins import (
 from support.control_plane import wait_until
 
 pytestmark = pytest.mark.cloud
+
+SDK_LOGGERS = {*AWS_LOGGERS, *GOOGLE_LOGGERS}
 
 ROLE = "arn:aws:iam::111122223333:role/builders"
 LAST = "arn:aws:iam::444455556666:role/reader"
@@ -70,7 +73,7 @@ def federated(google: GoogleStandIn) -> GoogleStandIn:
 
 def refused(client: CodeArtifact | GoogleTokens, request: Any, material: Any = TOKEN) -> LoginError:
     with pytest.raises(LoginError) as caught:
-        client.mint(request, material)
+        client.issue(request, material)
     assert SUBJECT not in str(caught.value)
     return caught.value
 
@@ -78,7 +81,7 @@ def refused(client: CodeArtifact | GoogleTokens, request: Any, material: Any = T
 def test_every_step_uses_what_the_one_before_gave(
     trusting: AwsStandIn, code_artifact: CodeArtifact
 ) -> None:
-    grant = code_artifact.mint(token_request(AWS_ACCOUNT, role=STEP), TOKEN)
+    grant = code_artifact.issue(token_request(AWS_ACCOUNT, role=STEP), TOKEN)
     assert trusting.is_valid("aws", grant.value.get_secret_value())
     last = "arn:aws:sts::444455556666:assumed-role/reader/builders@artifact-index-operator"
     assert trusting.mints("GetAuthorizationToken", last) == 1
@@ -100,7 +103,7 @@ def test_a_session_of_a_chain_is_never_asked_for_longer_than_aws_grants(
     trusting: AwsStandIn, code_artifact: CodeArtifact
 ) -> None:
     since = time.time()
-    grant = code_artifact.mint(token_request(AWS_ACCOUNT, duration=0, role=STEP), TOKEN)
+    grant = code_artifact.issue(token_request(AWS_ACCOUNT, duration=0, role=STEP), TOKEN)
     assert_lasts(grant, 3600, since=since)
     assert [one["DurationSeconds"] for one in trusting.sts_requests] == ["3600", "3600"]
 
@@ -109,7 +112,7 @@ def test_an_invalid_identity_token_is_tried_again_within_the_attempt(
     trusting: AwsStandIn, code_artifact: CodeArtifact
 ) -> None:
     trusting.inject(WEB, Fault(400, "InvalidIdentityToken"), times=2)
-    code_artifact.mint(token_request(AWS_ACCOUNT), TOKEN)
+    code_artifact.issue(token_request(AWS_ACCOUNT), TOKEN)
     assert trusting.calls(WEB) == 3
     trusting.inject(WEB, Fault(400, "InvalidIdentityToken"))
     error = refused(code_artifact, token_request(AWS_ACCOUNT))
@@ -167,7 +170,7 @@ def test_web_identity_never_searches_for_an_identity_of_the_operator(
 ) -> None:
     for name, value in trusting.imds_env().items():
         monkeypatch.setenv(name, value)
-    code_artifact.mint(token_request(AWS_ACCOUNT), TOKEN)
+    code_artifact.issue(token_request(AWS_ACCOUNT), TOKEN)
     assert trusting.calls("Imds") == trusting.calls("ImdsToken") == 0
 
 
@@ -228,7 +231,7 @@ def test_a_federated_token_dies_with_the_token_it_was_exchanged_for(
     google.trust_provider(PROVIDER, lambda token: "sa")
     google.cap_seconds = 900
     since = time.time()
-    assert_lasts(google_tokens.mint(google_request(GOOGLE_ACCOUNT), TOKEN), 900, since=since)
+    assert_lasts(google_tokens.issue(google_request(GOOGLE_ACCOUNT), TOKEN), 900, since=since)
 
 
 # Where the calls go
@@ -359,7 +362,7 @@ def test_a_hundred_logins_with_keys_of_their_own_leave_nothing_behind(aws: AwsSt
         key = aws.add_access_key(f"arn:user-{number}")
         secrets.add(key.secret_access_key)
         identity = SecretIdentity("builders", f"uid-{number}", f"digest-{number}")
-        client.mint(token_request(identity), sealed(key.material()))
+        client.issue(token_request(identity), sealed(key.material()))
 
     for number in range(20):
         mint(number)
@@ -397,7 +400,7 @@ def test_logins_of_one_region_share_a_client_and_forty_regions_keep_no_forty(
     for number, region in enumerate(regions + regions[-3:]):
         key = aws.add_access_key(f"arn:user-{number}", session=number % 2 == 1)
         identity = SecretIdentity("builders", f"uid-{number}", "digest")
-        client.mint(token_request(identity, region=region), sealed(key.material()))
+        client.issue(token_request(identity, region=region), sealed(key.material()))
         assert aws.mints("GetAuthorizationToken", f"arn:user-{number}") == 1
     kept = [key.region for key in client._session._clients]
     assert kept == regions[-32:]
@@ -408,7 +411,7 @@ def test_no_connection_is_kept_when_no_call_is_under_way(aws: AwsStandIn) -> Non
     client = CodeArtifact()
     for number in range(3):
         identity = SecretIdentity("builders", f"uid-{number}", "digest")
-        client.mint(token_request(identity), sealed(aws.add_access_key().material()))
+        client.issue(token_request(identity), sealed(aws.add_access_key().material()))
 
     def serving() -> list[str]:
         started = set(threading.enumerate()) - before
@@ -424,7 +427,7 @@ def test_the_operators_clients_are_kept_and_looked_up_anew_when_there_is_no_iden
     assert refused(client, token_request(OPERATOR), NO_KEY_MATERIAL).reason == "NoOperatorIdentity"
     for name, value in aws.env(aws.add_access_key("arn:late")).items():
         monkeypatch.setenv(name, value)
-    client.mint(token_request(OPERATOR), NO_KEY_MATERIAL)
-    client.mint(token_request(OPERATOR, domain="other"), NO_KEY_MATERIAL)
+    client.issue(token_request(OPERATOR), NO_KEY_MATERIAL)
+    client.issue(token_request(OPERATOR, domain="other"), NO_KEY_MATERIAL)
     assert aws.mints("GetAuthorizationToken", "arn:late") == 2
     assert [key.signing for key in client._session._clients] == ["own"]

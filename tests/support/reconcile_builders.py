@@ -17,12 +17,8 @@ from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.endpoints import EndpointState
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import (
-    GoogleTokenRequest,
-    OperatorIdentity,
-    Requirement,
-    Token,
-)
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import OperatorIdentity, Requirement, Token
 from artifact_index.credentials.tokens.entry import TokenEntry
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.token_state import TokenState

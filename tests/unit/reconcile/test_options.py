@@ -15,13 +15,9 @@ from artifact_index.api.constants import REFRESH_REQUESTED_ANNOTATION
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.aws.endpoints import Endpoints
+from artifact_index.credentials.aws.requests import CodeArtifactEndpointRequest
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import (
-    CodeArtifactEndpointRequest,
-    KeyMaterial,
-    Token,
-    TokenRequest,
-)
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.apply.writer import OutputWriter

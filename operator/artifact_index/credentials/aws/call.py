@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.requests import (
-    CodeArtifactEndpointRequest,
+from artifact_index.credentials.aws.requests import (
     CodeArtifactRequest,
-    CodeArtifactTokenRequest,
+)
+from artifact_index.credentials.requests import (
     OperatorIdentity,
     SecretIdentity,
     ServiceAccountIdentity,
@@ -46,14 +46,12 @@ class AwsCall:
     @property
     def repository(self) -> str | None:
         """The repository, where one is asked for."""
-        asks = isinstance(self.request, CodeArtifactEndpointRequest)
-        return self.request.repository if asks else None  # type: ignore[union-attr]
+        return self.request.repository
 
     @property
     def duration(self) -> int | None:
         """The token's life that is asked for, in seconds."""
-        asks = isinstance(self.request, CodeArtifactTokenRequest)
-        return self.request.duration if asks else None  # type: ignore[union-attr]
+        return self.request.duration
 
     @property
     def service(self) -> str:

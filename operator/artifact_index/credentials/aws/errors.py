@@ -9,12 +9,12 @@ repeated failure changes no status.
 import logging
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.call import AwsCall, must_act, named
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.http_dates import parse_retry_after
 
 logger = logging.getLogger(__name__)
 
@@ -167,20 +167,6 @@ def retry_after_seconds(response: Mapping[str, Any], *, now: float) -> float | N
     """
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return parse_retry_after(response.get("retryAfterSeconds", headers.get("retry-after")), now=now)
-
-
-def parse_retry_after(value: object, *, now: float) -> float | None:
-    """Seconds of a `Retry-After` value, a number or an HTTP date (RFC 9110 10.2.3), else None."""
-    if value is None:
-        return None
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(str(value)).timestamp() - now
-        except ValueError:
-            return None
-    return seconds if 0 < seconds < float("inf") else None
 
 
 def _answered(

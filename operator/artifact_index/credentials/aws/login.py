@@ -11,12 +11,11 @@ from artifact_index.credentials.aws.call import (
     AwsCall,
 )
 from artifact_index.credentials.aws.errors import unusable_answer
+from artifact_index.credentials.aws.requests import CodeArtifactRequest
 from artifact_index.credentials.aws.session import AwsSession
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     SUBJECT_TOKEN,
-    CodeArtifactRequest,
-    CodeArtifactTokenRequest,
     KeyMaterial,
     OperatorIdentity,
     SecretIdentity,
@@ -46,13 +45,13 @@ class Step:
 
 
 def signing_keys(
-    session: AwsSession, request: CodeArtifactRequest, material: KeyMaterial, step: Step
+    session: AwsSession, request: CodeArtifactRequest, key_material: KeyMaterial, step: Step
 ) -> Mapping[str, str] | None:
     """Arguments of `Session.client` for the login's last call; None is the operator's own identity.
 
     Raises LoginError and what boto3 raises; `step` then holds the call that failed.
     """
-    keys = _first_keys(session, request, material, step)
+    keys = _first_keys(session, request, key_material, step)
     if request.role is None:
         return keys
     step.call = AwsCall(ASSUME_ROLE, request)
@@ -71,29 +70,29 @@ def signing_keys(
 
 
 def _first_keys(
-    session: AwsSession, request: CodeArtifactRequest, material: KeyMaterial, step: Step
+    session: AwsSession, request: CodeArtifactRequest, key_material: KeyMaterial, step: Step
 ) -> Mapping[str, str] | None:
     match request.identity:
         case OperatorIdentity():
             return None
         case SecretIdentity():
-            return _keys_of(material)
+            return _keys_of(key_material)
         case ServiceAccountIdentity() as identity:
             step.call = AwsCall(ASSUME_ROLE_WITH_WEB_IDENTITY, request)
-            return _web_identity(session, request, identity, material, step.call)
+            return _web_identity(session, request, identity, key_material, step.call)
 
 
 def _web_identity(
     session: AwsSession,
     request: CodeArtifactRequest,
     identity: ServiceAccountIdentity,
-    material: KeyMaterial,
+    key_material: KeyMaterial,
     call: AwsCall,
 ) -> Mapping[str, str]:
     parameters = {
         "RoleArn": identity.exchange,
         "RoleSessionName": session_name(identity.namespace, identity.name),
-        "WebIdentityToken": material[SUBJECT_TOKEN].get_secret_value(),
+        "WebIdentityToken": key_material[SUBJECT_TOKEN].get_secret_value(),
         "DurationSeconds": _session_seconds(request),
     }
     with session.client("sts", request.region, {}) as sts:
@@ -118,8 +117,7 @@ def session_name(namespace: str, name: str) -> str:
 
 
 def _session_seconds(request: CodeArtifactRequest) -> int:
-    whole = isinstance(request, CodeArtifactTokenRequest) and request.duration == 0
-    return LONG_SESSION if whole else SHORT_SESSION
+    return LONG_SESSION if request.duration == 0 else SHORT_SESSION
 
 
 def _session_keys(answer: Mapping[str, Any], call: AwsCall) -> Mapping[str, str]:
@@ -135,12 +133,12 @@ def _session_keys(answer: Mapping[str, Any], call: AwsCall) -> Mapping[str, str]
     return found
 
 
-def _keys_of(material: KeyMaterial) -> Mapping[str, str]:
+def _keys_of(key_material: KeyMaterial) -> Mapping[str, str]:
     """The keys of a Secret. Without a complete pair boto3 would fall back to the operator's own
     identity, so that an incomplete one is refused here.
     """
     # A line break at the end is what `echo … | base64` leaves in many a Secret.
-    values = {name: value.get_secret_value().strip() for name, value in material.items()}
+    values = {name: value.get_secret_value().strip() for name, value in key_material.items()}
     wanted = (*_KEYS, _TOKEN_KEY) if _TOKEN_KEY in values else _KEYS
     for name in wanted:
         value = values.get(name, "")

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from artifact_index.api.constants import FIELD_MANAGER
-from artifact_index.credentials.aws.errors import parse_retry_after
-from artifact_index.credentials.sdk_logs import quiet_sdks
+from artifact_index.credentials.http_dates import parse_retry_after
+from artifact_index.credentials.sdk_logs import quiet
+
+LOGGERS: Final = ("boto3", "botocore", "urllib3")
+"""At DEBUG botocore logs request headers (with the session token), the signature's inputs and the
+whole answer (with the issued token)."""
 
 _SERVICES: Final = ("codeartifact", "sts", "sso", "oidc", "portal.sso", "signin")
 """Those of the calls themselves and of boto3's ways to find the operator's own identity."""
@@ -122,7 +126,7 @@ class AwsSession:
         import botocore.session  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
 
-        quiet_sdks()
+        quiet(LOGGERS)
         session = botocore.session.get_session()
         # As the session's default it also bounds the STS calls that boto3 makes by itself.
         session.set_default_client_config(

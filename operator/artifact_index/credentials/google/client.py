@@ -5,9 +5,9 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Self
 
 from pydantic import SecretStr
 
@@ -15,18 +15,17 @@ from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.errors import login_error, unknown_expiry
 from artifact_index.credentials.google.identities import (
-    DEFAULT_TOKEN_URL,
-    Endpoints,
     GoogleCredentials,
+    ServiceURLs,
     impersonated,
     operator_login,
     secret_key_login,
     service_account_login,
 )
+from artifact_index.credentials.google.requests import GoogleTokenRequest
 from artifact_index.credentials.google.transport import Answer, Transport, expires_at
 from artifact_index.credentials.requests import (
     SUBJECT_TOKEN,
-    GoogleTokenRequest,
     Identity,
     KeyMaterial,
     OperatorIdentity,
@@ -34,7 +33,11 @@ from artifact_index.credentials.requests import (
     ServiceAccountIdentity,
     Token,
 )
-from artifact_index.credentials.sdk_logs import quiet_sdks
+from artifact_index.credentials.sdk_logs import quiet
+from artifact_index.settings import Settings
+
+LOGGERS: Final = ("google", "requests", "urllib3")
+"""At DEBUG google-auth logs requests and answers, with the tokens in them."""
 
 # Off Google Cloud the metadata server's address leads nowhere: google-auth's own bound.
 _METADATA_CONNECT_TIMEOUT = 3.0
@@ -44,24 +47,20 @@ _BOUND_TOKENS = "GOOGLE_API_ENABLE_RUNTIME_BOUND_TOKEN"
 class GoogleTokens:
     """A thread-safe, synchronous client: call it from a worker thread, never from the event loop.
 
-    A call lasts at most about `deadline` + `read_timeout` seconds. `token_url` is where service
-    account keys and user credentials are exchanged, whatever their file says; `sts_url` and
-    `iam_credentials_url` (a base URL) replace those of the operator's external_account file.
-    The metadata server is found by google-auth's `GCE_METADATA_HOST`, read at its first import.
+    A call lasts at most about `deadline` + `read_timeout` seconds. The metadata server is found by
+    google-auth's `GCE_METADATA_HOST`, read at its first import.
     """
 
     def __init__(
         self,
+        urls: ServiceURLs = ServiceURLs(),  # noqa: B008 - frozen
         *,
-        token_url: str = DEFAULT_TOKEN_URL,
-        sts_url: str | None = None,
-        iam_credentials_url: str | None = None,
         connect_timeout: float = 5.0,
         read_timeout: float = 10.0,
         deadline: float = 30.0,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._endpoints = Endpoints(token_url, sts_url, iam_credentials_url)
+        self._urls = urls
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._deadline = deadline
@@ -70,14 +69,33 @@ class GoogleTokens:
         self._prepared = False
         self._seen_metadata = False
 
-    def mint(self, request: GoogleTokenRequest, material: KeyMaterial) -> Token:
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """A client with the time limits and URLs of the settings."""
+        urls = ServiceURLs(
+            token_url=settings.google_token_url,
+            sts_url=settings.google_sts_url,
+            iam_credentials_url=settings.google_iam_credentials_url,
+        )
+        return cls(
+            urls,
+            connect_timeout=settings.cloud_connect_timeout,
+            read_timeout=settings.cloud_read_timeout,
+        )
+
+    @property
+    def calls(self) -> Mapping[type[Any], Callable[[Any, KeyMaterial], Token]]:
+        """The method that answers each type of request."""
+        return {GoogleTokenRequest: self.issue}
+
+    def issue(self, request: GoogleTokenRequest, key_material: KeyMaterial) -> Token:
         """A token with the cloud-platform scope; `issued_at` is taken before Google is asked.
 
         From the metadata server it is the server's cached token, perhaps minutes before its end.
         Raises LoginError; `UnknownExpiry` where the token names no expiry in the future.
         """
         self._prepare()
-        login = self._login(request, material)
+        login = self._login(request, key_material)
         issued_at = math.floor(self._now())
         token, expiry, answer = self._refresh(login)
         ends = expires_at(answer, expiry)
@@ -85,27 +103,27 @@ class GoogleTokens:
             raise unknown_expiry(login)
         return Token(value=SecretStr(token), issued_at=issued_at, expires_at=ends)
 
-    def _login(self, request: GoogleTokenRequest, material: KeyMaterial) -> GoogleCredentials:
-        login = self._first_step(request.identity, material)
+    def _login(self, request: GoogleTokenRequest, key_material: KeyMaterial) -> GoogleCredentials:
+        login = self._first_step(request.identity, key_material)
         if request.impersonate is None:
             return login
-        return impersonated(login, request.impersonate, self._endpoints)
+        return impersonated(login, request.impersonate, self._urls)
 
-    def _first_step(self, identity: Identity, material: KeyMaterial) -> GoogleCredentials:
+    def _first_step(self, identity: Identity, key_material: KeyMaterial) -> GoogleCredentials:
         match identity:
             case OperatorIdentity():
-                return operator_login(self._endpoints)
+                return operator_login(self._urls)
             case SecretIdentity():
-                key = material.get("key_json")
+                key = key_material.get("key_json")
                 if key is None:
                     # Never the operator's own identity instead.
                     raise LoginError(
                         Reason.INVALID_CREDENTIAL, "the referenced Secret holds no key"
                     )
-                return secret_key_login(key.get_secret_value(), self._endpoints)
+                return secret_key_login(key.get_secret_value(), self._urls)
             case ServiceAccountIdentity():
-                token = material[SUBJECT_TOKEN].get_secret_value()
-                return service_account_login(identity, token, self._endpoints)
+                token = key_material[SUBJECT_TOKEN].get_secret_value()
+                return service_account_login(identity, token, self._urls)
 
     def _refresh(self, login: GoogleCredentials) -> tuple[str, int | None, Answer | None]:
         """Token, google-auth's expiry in POSIX seconds, and the answer that brought them."""
@@ -147,7 +165,7 @@ class GoogleTokens:
             os.environ[_BOUND_TOKENS] = "false"
             import google.auth.transport.requests  # noqa: F401, PLC0415 - 130 ms and 34 MB
 
-            quiet_sdks()
+            quiet(LOGGERS)
             self._prepared = True
 
 

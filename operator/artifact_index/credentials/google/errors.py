@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.aws.errors import parse_retry_after
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.identities import NO_IDENTITY_REMEDY, GoogleCredentials
 from artifact_index.credentials.google.transport import Answer, UnreachableError
+from artifact_index.credentials.http_dates import parse_retry_after
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws import endpoints
 from artifact_index.credentials.aws.endpoints import Endpoints, EndpointState
+from artifact_index.credentials.aws.requests import CodeArtifactEndpointRequest
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
-    CodeArtifactEndpointRequest,
     KeyMaterial,
     OperatorIdentity,
     Requirement,

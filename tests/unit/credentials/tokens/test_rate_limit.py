@@ -6,8 +6,8 @@ import random
 import pytest
 from pydantic import SecretStr
 
+from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
 from artifact_index.credentials.requests import (
-    CodeArtifactTokenRequest,
     KeyMaterial,
     OperatorIdentity,
     Requirement,
