@@ -19,10 +19,11 @@ class CloudClient(Protocol):
         """The method that answers each type of request; it raises LoginError."""
 
 
-_CLIENTS: Final[tuple[Callable[[Settings], CloudClient], ...]] = (
+_CLIENTS: Final[tuple[Callable[[Settings, float, float], CloudClient], ...]] = (
     CodeArtifact.of,
     GoogleTokens.of,
 )
+"""Each makes a client of the settings and two time limits: to connect, and to read an answer."""
 
 
 class Providers:
@@ -51,4 +52,5 @@ class Providers:
 
 def providers_of(settings: Settings) -> Providers:
     """The clients of all clouds, with the time limits and endpoints of the settings."""
-    return Providers(*(client_of(settings) for client_of in _CLIENTS))
+    connect, read = settings.cloud_connect_timeout, settings.cloud_read_timeout
+    return Providers(*(client_of(settings, connect, read) for client_of in _CLIENTS))

@@ -51,12 +51,9 @@ class CodeArtifact:
         )
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """A client with the time limits of the settings."""
-        return cls(
-            connect_timeout=settings.cloud_connect_timeout,
-            read_timeout=settings.cloud_read_timeout,
-        )
+    def of(cls, _: Settings, connect_timeout: float, read_timeout: float) -> Self:
+        """A client of the operator: boto3's own variables are all that it needs."""
+        return cls(connect_timeout=connect_timeout, read_timeout=read_timeout)
 
     @property
     def calls(self) -> Mapping[type[Any], Callable[[Any, KeyMaterial], Token]]:

@@ -70,18 +70,14 @@ class GoogleTokens:
         self._seen_metadata = False
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """A client with the time limits and URLs of the settings."""
+    def of(cls, settings: Settings, connect_timeout: float, read_timeout: float) -> Self:
+        """A client of the operator, with the URLs of its settings."""
         urls = ServiceURLs(
             token_url=settings.google_token_url,
             sts_url=settings.google_sts_url,
             iam_credentials_url=settings.google_iam_credentials_url,
         )
-        return cls(
-            urls,
-            connect_timeout=settings.cloud_connect_timeout,
-            read_timeout=settings.cloud_read_timeout,
-        )
+        return cls(urls, connect_timeout=connect_timeout, read_timeout=read_timeout)
 
     @property
     def calls(self) -> Mapping[type[Any], Callable[[Any, KeyMaterial], Token]]:

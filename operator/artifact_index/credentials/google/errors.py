@@ -141,7 +141,7 @@ def _refused(answer: Answer, login: GoogleCredentials, *, now: float) -> LoginEr
         reason = Reason.CLOUD_THROTTLED
     if reason is None:
         return _unusable(answer, login)
-    if reason in (Reason.CLOUD_UNAVAILABLE, Reason.CLOUD_THROTTLED):
+    if not reason.must_act:
         return _transient(answer, login, now=now)
     return LoginError(reason, _must_act(reason, answer, login))
 
