@@ -61,7 +61,13 @@ class World:
         """A kubeconfig of the chart's ServiceAccount, with no more than the chart grants it."""
         return self.plane.kubeconfig_for(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
 
-    def operator(self, *flags: str, module: str = "artifact_index", **env: str) -> OperatorProcess:
+    def operator(
+        self,
+        *flags: str,
+        module: str = "artifact_index",
+        python: str | None = None,
+        **env: str,
+    ) -> OperatorProcess:
         """The operator, set up to reach the stand-ins; not started yet."""
         google = [f"--{k.replace('_', '-')}={v}" for k, v in self.google.settings().items()]
         return OperatorProcess(
@@ -69,6 +75,7 @@ class World:
             flags=["--allow-http", *google, *flags],
             env={**self.aws.env(), **self.google.env(), **env},
             module=module,
+            python=python,
         )
 
     # Objects
