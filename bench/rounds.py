@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import IO
 
 from bench.bare_loop import Write, wave
 from bench.budget import Expected, expected, least_writes
@@ -257,6 +258,7 @@ def _run_bare_loop(
 ) -> None:
     key = world.aws.add_access_key(principal=PRINCIPAL)
     command = [sys.executable, "-m", "bench.bare_loop", str(world.kubeconfig)]
+    begun = time.monotonic()
     with subprocess.Popen(
         command,
         cwd=REPOSITORY,
@@ -266,20 +268,28 @@ def _run_bare_loop(
         text=True,
     ) as process:
         assert process.stdin is not None and process.stdout is not None
+        _answer(process.stdout)
+        phases[0].bare_start_up = time.monotonic() - begun
+        # The first wave has the start in its CPU, as a cold start has.
+        before = 0.0
         for writes, phase in zip(waves, phases, strict=True):
-            mark, before = world.plane.audit_mark(), cpu_seconds(process.pid)
-            server = world.plane.pids["kube-apiserver"]
+            mark, server = world.plane.audit_mark(), world.plane.pids["kube-apiserver"]
             server_before = cpu_seconds(server)
             calls = expected(scene, phase.name) if scene.many_calls else Expected()
             wanted = {"writes": writes, "mints": calls.mints, "urls": calls.endpoint_calls}
             process.stdin.write(json.dumps(wanted) + "\n")
             process.stdin.flush()
-            if not (line := process.stdout.readline()):
-                raise RuntimeError("the bare loop has failed; its own output says why")
+            asked = float(_answer(process.stdout))
             await_writes(world.plane, mark, len(writes), seconds=deadline_of(scene))
             requests = requests_since(world.plane, mark)
-            phase.bare = max(requests.last_write - requests.first_write, float(line))
-            phase.bare_cpu = cpu_seconds(process.pid) - before
+            phase.bare = max(requests.last_write - requests.first_write, asked)
+            phase.bare_cpu, before = (now := cpu_seconds(process.pid)) - before, now
             phase.bare_server_cpu = cpu_seconds(server) - server_before
             phase.compare()
         process.stdin.close()
+
+
+def _answer(output: IO[str]) -> str:
+    if not (line := output.readline()):
+        raise RuntimeError("the bare loop has failed; its own output says why")
+    return line

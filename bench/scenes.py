@@ -33,7 +33,7 @@ class Plan:
     weeks: tuple[Week, ...] = ()
 
 
-_FILES = Budget(cpu=2.9)
+_FILES = Budget(cpu=2.8)
 _LARGE = Budget(memory=150.0)
 
 GROWTH = tuple(
@@ -69,7 +69,7 @@ FULL = Plan(
                 both_clouds=True,
             ),
             # After a restart the first use of boto3 is a fifth of the rotation of so few files.
-            Budget(slack=0.3),
+            Budget(start_ups=0.6),
         ),
         # Ten tokens in each of a thousand Secrets are memory that no other scene needs.
         (
@@ -140,7 +140,7 @@ FULL = Plan(
                 phases=(RESTART, IDLE, KEY_ROTATED),
             ),
             # The moment in which changes are gathered is half of a rotation of a hundred writes.
-            Budget(slack=0.3),
+            Budget(start_ups=0.6),
         ),
         (
             Scene(
@@ -180,7 +180,7 @@ FULL = Plan(
 
 # The fixed cost of a start, boto3's import above all, weighs ten times as much at a tenth of the
 # size.
-_SMALL = Budget(ratio=2.0, slack=1.5, start_ups=2.5, memory=130.0, lag_p99=None)
+_SMALL = Budget(ratio=2.0, start_ups=3.5, memory=130.0, lag_p99=None)
 
 SMALL = Plan(
     scenes=(
