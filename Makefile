@@ -50,7 +50,7 @@ generate: $(STAMP) ## Write the CRDs, the references and the chart's values from
 golden: generate ## Write the chart's kept renderings anew (tests compare them)
 	@$(WITH_SOURCES) $(BIN)/python -m support.chart_goldens
 
-bench: $(STAMP) ## Measure the operator beside a bare loop on the real API server
+bench: $(STAMP) ## Measure the operator beside a bare loop, or with ARGS="--against REV" beside that commit
 	@$(WITH_SOURCES) $(BIN)/python -m bench $(ARGS)
 
 lock: $(STAMP) ## Pin the newest allowed versions of all dependencies, with hashes
