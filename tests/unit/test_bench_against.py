@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 from bench.against import Comparison, Ratio, Round, compare, ratio_table, theirs_first
+from bench.observe import DISCOVERY
 from bench.phase import COLD_START, IDLE, RESTART, Phase
 from bench.scenes import paired
 
 pytestmark = pytest.mark.unit
 
 THEIRS = Phase(
-    "a", COLD_START, writes={"create secrets": 5}, reads={"list secrets": 1}, mints=1,
+    "a", COLD_START, writes={"create secrets": 5}, reads={"get secrets": 1}, mints=1,
     total=2.0, cpu=1.0, memory=100.0,
 )  # fmt: skip
 EQUAL = Ratio(1.0, 1.0, 1.0)
@@ -67,6 +68,29 @@ def test_a_count_that_differs_in_one_round_breaks_the_gate() -> None:
     )  # fmt: skip
     for other in others:
         assert len(compare(rounds_of(replace(THEIRS, **other)))[0].problems) == 1
+
+
+def test_the_least_listings_of_all_rounds_are_compared() -> None:
+    restart = Phase("a", RESTART, reads={"list secrets": 4, DISCOVERY: 6})
+    disturbed = replace(restart, reads={"list secrets": 8, DISCOVERY: 6})
+    fewer = replace(restart, reads={"list secrets": 3, DISCOVERY: 5})
+
+    assert compare(rounds_of(disturbed, restart, theirs=restart))[0].problems == []
+    assert compare(rounds_of(disturbed, fewer, theirs=restart))[0].problems == [
+        "a, restart: in the least of all rounds: 5 times get, theirs 6",
+        "a, restart: in the least of all rounds: 3 times list secrets, theirs 4",
+    ]
+
+
+def test_the_end_of_a_cold_start_may_cut_off_listings_but_no_read_by_name() -> None:
+    cold = Phase("a", COLD_START, reads={"get secrets": 1, "list secrets": 4, DISCOVERY: 6})
+    cut_off = replace(cold, reads={"get secrets": 1, "list secrets": 3})
+    more = replace(cold, reads={"get secrets": 2})
+
+    assert compare(rounds_of(cut_off, theirs=cold))[0].problems == []
+    assert compare(rounds_of(more, theirs=cold))[0].problems == [
+        "a, cold start: round 1: 2 times get secrets, theirs 1"
+    ]
 
 
 def test_an_idle_phase_has_counts_alone() -> None:
