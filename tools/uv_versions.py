@@ -13,7 +13,7 @@ COMMAND = "python tools/uv_versions.py"
 PAGE = TOP / "docs" / "uv-versions.md"
 sys.path[:0] = [str(TOP / "operator"), str(TOP / "tests")]
 
-from artifact_index.api.reference import markdown_table  # noqa: E402 - needs the path
+from artifact_index.crdgen.reference import markdown_table  # noqa: E402 - needs the path
 from support.uv_clients import FOUR_VERSIONS  # noqa: E402 - needs the path
 from support.uv_probes import measure  # noqa: E402 - needs the path
 

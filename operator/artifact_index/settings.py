@@ -154,7 +154,7 @@ class Settings:
         "https://iamcredentials.googleapis.com", _parse_url,
         "Google IAM Credentials endpoint for impersonation",
     )  # fmt: skip
-    resync_interval: float = _setting(
+    relist_interval: float = _setting(
         600.0, _parse_period, "how often everything is listed again, to find what watches missed"
     )
     watch_patience: float = _setting(
@@ -237,7 +237,7 @@ def setting_fields() -> tuple[Field[Any], ...]:
 
 
 def flag_of(setting: Field[Any]) -> str:
-    """`--resync-interval` for the field resync_interval."""
+    """`--relist-interval` for the field relist_interval."""
     flag: str | None = setting.metadata["flag"]
     return flag or "--" + setting.name.replace("_", "-")
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from artifact_index.api.crd import root_schema
-from artifact_index.api.kinds import KINDS
-from artifact_index.api.reasons import REASONS
-from artifact_index.reconcile.checks import Problem
-from artifact_index.reconcile.conditions import Finding, conditions, readiness
+from artifact_index.crdgen.crd import root_schema
+from artifact_index.crdgen.kinds import KINDS
+from artifact_index.crdgen.reason_docs.table import REASONS
+from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.reconcile.status.conditions import Finding, conditions, readiness
 from support.argo_health import healths
 from support.chart import render
 from support.control_plane import ControlPlane

@@ -1,6 +1,6 @@
 """Renderings of the chart that are kept as files, so that a review shows what a change changes.
 
-`make golden` writes them; `tests/unit/test_chart_goldens.py` compares them.
+`make golden` writes them; `tests/unit/chart/test_chart_goldens.py` compares them.
 """
 
 import re

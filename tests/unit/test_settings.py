@@ -9,8 +9,7 @@ import pytest
 
 from artifact_index import settings as settings_module
 from artifact_index.cli import run
-from artifact_index.configured import margins_of
-from artifact_index.credentials.freshness import Margins
+from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.settings import (
     SettingError,
     Settings,
@@ -20,6 +19,7 @@ from artifact_index.settings import (
     parse_duration,
     setting_fields,
 )
+from artifact_index.wiring import margins_of
 
 pytestmark = pytest.mark.unit
 
@@ -70,7 +70,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 
 PERIODS = [
-    "resync-interval",
+    "relist-interval",
     "source-reread-interval",
     "cloud-connect-timeout",
     "cloud-read-timeout",
@@ -85,7 +85,7 @@ def test_a_period_of_nothing_is_refused(name: str) -> None:
 
 
 UNUSABLE = {
-    "--resync-interval": ("10", "must be a duration such as"),
+    "--relist-interval": ("10", "must be a duration such as"),
     "--clock-skew": ("-1s", "must be a duration such as"),
     "--workers": ("²", "must be a whole number of at least 1"),
     "--cloud-threads": ("1.5", "must be a whole number of at least 1"),

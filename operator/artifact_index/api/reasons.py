@@ -1,100 +1,55 @@
-"""Every reason of a condition, in one table: what it means and what to do about it.
+# ruff: noqa: S105 - names that hold "secret" or "token" are no passwords
+"""Names of the reasons; `reasons.py` says what each means.
 
-The API reference is generated from this table. Messages are composed where the trouble is seen;
-each says what is wrong, with which object and field, and the next step. An event that reports a
-transition has the condition's reason as its own.
+They are part of the API: events, alerts and other programs compare with them.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
-from artifact_index.api import conditions as types
-from artifact_index.api import reason_names as names
-from artifact_index.api.constants import ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND
-from artifact_index.api.format_reasons import FORMAT_REASONS
-from artifact_index.api.index_reasons import INDEX_REASONS
-from artifact_index.api.options_reasons import OPTIONS_REASONS
-from artifact_index.api.reason import Polarity, Reason
-
-CONDITIONS_OF: Final[Mapping[Polarity, str]] = {
-    "available": "Ready=True",
-    "retry": "Ready=False, Reconciling=True",
-    "act": "Ready=False, Stalled=True",
-    "note": "a condition of its own",
-    "keep": "Ready keeps its last value",
-}
-"""What a reason of each polarity does to the conditions."""
-
-_BOTH = (ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND)
-
-_COMMON: Final = (
-    Reason(
-        names.AVAILABLE,
-        _BOTH,
-        "available",
-        "The index can be served; of IndexOptions: the outputs are written and current.",
-        "Nothing.",
-    ),
-    Reason(
-        names.SUSPENDED,
-        _BOTH,
-        "keep",
-        "`spec.suspend` is true. The entry and token of a suspended ArtifactIndex stay until the "
-        "token is withdrawn; the outputs of a suspended IndexOptions are neither written nor "
-        "repaired.",
-        "Set `spec.suspend` to false to go on.",
-    ),
-    Reason(
-        names.INTERNAL_ERROR,
-        _BOTH,
-        "retry",
-        "The operator ran into an error of its own. It is tried again; other objects are not "
-        "affected.",
-        "Look for the object's name in the operator's log and report the error.",
-    ),
-    Reason(
-        names.PERMISSION_MISSING,
-        _BOTH,
-        "retry",
-        "The operator's own ServiceAccount may not read what this object needs.",
-        "Let the administrator grant the permission that the message names, by the value of the "
-        "Helm chart that it names.",
-    ),
-    Reason(
-        names.INVALID_SPEC,
-        _BOTH,
-        "act",
-        "The spec breaks a rule that the API server did not check, for example because the "
-        "installed CRDs are older than the operator.",
-        "Correct the field that the message names, and apply the operator's CRDs.",
-    ),
-    Reason(
-        names.INSECURE_URL,
-        _BOTH,
-        "act",
-        "A URL or host begins with `http://`, which would send a credential or a package in clear "
-        "text.",
-        "Use `https://`, or ask the administrator to start the operator with --allow-http.",
-    ),
-    Reason(
-        names.HOST_NOT_ALLOWED,
-        _BOTH,
-        "act",
-        "A URL names a host that the administrator does not allow.",
-        "Use a host that is allowed, or ask the administrator to add it to `--allowed-hosts`.",
-    ),
-    Reason(
-        names.TOKEN_TOO_SHORT,
-        _BOTH,
-        "note",
-        "The token lives too short for `maxBuildDuration` and the operator's margins; the message "
-        "has the numbers. It is refreshed as early as useful.",
-        "Ask for longer tokens (`tokenDuration`), or lower `maxBuildDuration`.",
-        condition=types.FRESHNESS_NOT_GUARANTEED,
-    ),
-)
-
-REASONS: Final[Mapping[str, Reason]] = {
-    reason.name: reason for reason in (*_COMMON, *INDEX_REASONS, *OPTIONS_REASONS, *FORMAT_REASONS)
-}
-"""Every reason by its name."""
+AVAILABLE: Final = "Available"
+NOT_SELECTED: Final = "NotSelected"
+SUSPENDED: Final = "Suspended"
+MINTING_CREDENTIAL: Final = "MintingCredential"
+SECRET_NOT_FOUND: Final = "SecretNotFound"
+SECRET_KEY_MISSING: Final = "SecretKeyMissing"
+SERVICE_ACCOUNT_NOT_FOUND: Final = "ServiceAccountNotFound"
+TOKEN_REQUEST_FAILED: Final = "TokenRequestFailed"
+TOKEN_REQUEST_DENIED: Final = "TokenRequestDenied"
+CLOUD_UNAVAILABLE: Final = "CloudUnavailable"
+CLOUD_THROTTLED: Final = "CloudThrottled"
+CREDENTIAL_EXPIRED: Final = "CredentialExpired"
+INTERNAL_ERROR: Final = "InternalError"
+PERMISSION_MISSING: Final = "PermissionMissing"
+INVALID_SPEC: Final = "InvalidSpec"
+INSECURE_URL: Final = "InsecureURL"
+HOST_NOT_ALLOWED: Final = "HostNotAllowed"
+OPERATOR_IDENTITY_NOT_ALLOWED: Final = "OperatorIdentityNotAllowed"
+NO_OPERATOR_IDENTITY: Final = "NoOperatorIdentity"
+SOURCE_IS_OUTPUT: Final = "SourceIsOutput"
+INVALID_SECRET_VALUE: Final = "InvalidSecretValue"
+ACCESS_DENIED: Final = "AccessDenied"
+CLOUD_RESOURCE_NOT_FOUND: Final = "CloudResourceNotFound"
+INVALID_REQUEST: Final = "InvalidRequest"
+INVALID_CREDENTIAL: Final = "InvalidCredential"
+UNKNOWN_EXPIRY: Final = "UnknownExpiry"
+NAME_CONFLICT: Final = "NameConflict"
+NO_INDEXES: Final = "NoIndexes"
+INDEXES_NOT_READY: Final = "IndexesNotReady"
+WAITING_FOR_DELETION: Final = "WaitingForDeletion"
+WRITE_FAILED: Final = "WriteFailed"
+TARGET_NOT_OWNED: Final = "TargetNotOwned"
+TARGET_TOO_LARGE: Final = "TargetTooLarge"
+NOT_CREDENTIAL_FREE: Final = "NotCredentialFree"
+TOKEN_TOO_SHORT: Final = "TokenTooShort"
+PUBLIC_INDEX_FIRST: Final = "PublicIndexFirst"
+UNSAFE_INDEX_STRATEGY: Final = "UnsafeIndexStrategy"
+ERROR_CODES_IGNORED: Final = "ErrorCodesIgnored"
+INDEX_OMITTED: Final = "IndexOmitted"
+REQUESTS_FORWARDED: Final = "RequestsForwarded"
+FORMAT_WITHOUT_ORDER: Final = "FormatWithoutOrder"
+SHADOWS_SIBLINGS: Final = "ShadowsSiblings"
+NOT_EXPRESSIBLE: Final = "NotExpressible"
+INDEX_ORDER_NOT_KEPT: Final = "IndexOrderNotKept"
+EXPLICIT_INDEX_LEFT_OUT: Final = "ExplicitIndexLeftOut"
+VARIABLES_NOT_WRITTEN: Final = "VariablesNotWritten"
+ANONYMOUS_BESIDE_CREDENTIALED: Final = "AnonymousBesideCredentialed"

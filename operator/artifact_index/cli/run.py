@@ -50,15 +50,16 @@ def execute(chosen: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _stop_early)
     # What the imports leave behind lives for ever; collecting meanwhile only costs start-up time.
     gc.disable()
-    from artifact_index import app, tuning  # noqa: PLC0415 - half a second that other commands need not wait
+    # Half a second that other commands need not wait.
+    from artifact_index import app, runtime  # noqa: PLC0415
     from artifact_index.kube.connect import ConnectError  # noqa: PLC0415
     from artifact_index.kube.errors import ApiError  # noqa: PLC0415
-    from artifact_index.reconcile.signing_key import SigningKeyError  # noqa: PLC0415
+    from artifact_index.signing_key import SigningKeyError  # noqa: PLC0415
 
     gc.enable()
     logger = logging.getLogger("artifact_index")
     try:
-        tuning.run(app.run(settings))
+        runtime.run(app.run(settings))
     except (ConnectError, SigningKeyError) as error:
         logger.error("%s", error)
         return 1

@@ -3,7 +3,7 @@
 from dataclasses import Field
 from typing import Any, Final
 
-from artifact_index.api.reference import markdown_table
+from artifact_index.crdgen.reference import markdown_table
 from artifact_index.settings import environment_of, flag_of, setting_fields
 
 _INTRODUCTION: Final = """\

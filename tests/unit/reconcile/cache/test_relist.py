@@ -1,0 +1,73 @@
+"""The listing of everything beside what else the process has to do."""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
+from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.reconcile.cache.cache import Cache
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.relist import Relister
+from artifact_index.reconcile.state.state import State
+from support.memory_port import MemoryPort
+from support.reconcile_builders import DIGESTER, MARGINS, NOW, secret_body
+
+pytestmark = pytest.mark.unit
+
+
+class LaboriousDigester(Digester):
+    """Takes as long for an output as reading up a large one does."""
+
+    def output(self, place: tuple[str, str, str], data: Mapping[str, str], served: str) -> str:
+        until = time.monotonic() + 0.005
+        while time.monotonic() < until:
+            pass
+        return super().output(place, data, served)
+
+
+async def no_grant(request: TokenRequest, material: KeyMaterial) -> Token:
+    raise AssertionError("nothing is asked of a cloud")
+
+
+async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
+    port, cache = MemoryPort(), Cache()
+    for number in range(40):
+        labels = {ROLE_LABEL: ROLE_OUTPUT}
+        port.put("secrets", secret_body(f"uv-{number}", {"uv.toml": ""}, labels=labels))
+    rng = random.Random(1)
+    relister = Relister(
+        api=port,
+        cache=cache,
+        state=State(),
+        tokens=TokenManager(
+            grant=no_grant,
+            digest=DIGESTER.request,
+            margins=MARGINS,
+            now=lambda: NOW,
+            on_change=lambda _: None,
+            rng=rng,
+        ),
+        digester=LaboriousDigester(b"key"),
+        namespaces=(),
+        interval=600,
+        enqueue=lambda keys, delay: None,
+        rng=rng,
+    )
+    seen = set[int]()
+
+    async def look() -> None:
+        while True:
+            seen.add(len(cache.outputs))
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look())
+    await relister.prime()
+    looking.cancel()
+    assert len(cache.outputs) == 40
+    # 200 ms of work, and a turn for others after each 20 ms.
+    assert len(seen) >= 8
