@@ -98,7 +98,7 @@ def _explicit(bench: Bench) -> str:
 
 def _always(bench: Bench) -> str:
     found = bench.installed(bench.acme('authenticate = "always"', login="") + bench.pypi())
-    return found + ("" if bench.server.requests() else ", asks nobody")
+    return found + ("" if bench.server.requests() else ", sends no request")
 
 
 def _without_always(bench: Bench) -> str:
@@ -122,22 +122,22 @@ def _blocked(bench: Bench) -> str:
     line = 'authenticate = "always"'
     table = bench.index("acme", "https://acme.unavailable.invalid/simple/", line)
     found = bench.installed(_strategy("unsafe-best-match") + table + bench.pypi())
-    return found + ("" if bench.server.tunnels() else ", looks nothing up")
+    return found + ("" if bench.server.tunnels() else ", resolves no host")
 
 
 def _no_index(bench: Bench) -> str:
     found = bench.installed("no-index = true\n")
-    return found + ("" if bench.server.requests() else ", asks nobody")
+    return found + ("" if bench.server.requests() else ", sends no request")
 
 
 def _unknown_at_the_top(bench: Bench) -> str:
     run = bench.run("no-such-key = true\n" + bench.acme() + bench.pypi())
-    return "refuses the file" if run.returncode else "ignores it"
+    return "rejects the file" if run.returncode else "ignores it"
 
 
 def _unknown_in_index(bench: Bench) -> str:
     run = bench.run(bench.acme("no-such-key = true") + bench.pypi())
-    return "refuses the file" if run.returncode else "ignores it"
+    return "rejects the file" if run.returncode else "ignores it"
 
 
 def _shadowed(bench: Bench) -> str:
@@ -177,7 +177,9 @@ def _publish_variables(bench: Bench) -> str:
     env = {"UV_PUBLISH_URL": bench.private.publish_url}
     run = bench.run(bench.acme(), "publish", "--index", "acme", wheel.filename, env=env)
     return (
-        "refuses" if run.returncode == 2 and "cannot be used with" in run.output else "takes both"
+        "rejects both"
+        if run.returncode == 2 and "cannot be used with" in run.output
+        else "accepts both"
     )
 
 
@@ -225,7 +227,7 @@ PROBES: dict[str, Probe] = {
     "a login in the system's uv.toml for an index that the project also declares": _shadowed,
     "`publish-url` with a login": _publishes,
     "how `uv publish` prints it": _publish_output,
-    "`uv publish --index` beside `UV_PUBLISH_URL`": _publish_variables,
+    "`uv publish --index` with `UV_PUBLISH_URL`": _publish_variables,
     "the login of one index, to another on the same host that rejects it": _beside,
     "the login of an index at a host's root, to an index below it": _above,
 }
