@@ -30,6 +30,7 @@ from support.reconcile_builders import (
     placed_of,
     served_after,
     source,
+    url_state,
     view,
 )
 
@@ -189,7 +190,7 @@ def test_nothing_is_served_against_the_administrator(way: str, suspended: bool) 
 
 def test_an_endpoint_that_answers_with_http_is_withdrawn_at_once() -> None:
     record = index(spec=source("codeArtifact"))
-    plain = lease_of(grant("http://acme.codeartifact.example/", life=10**9))
+    plain = url_state("http://acme.codeartifact.example/")
     assert is_blocked(again(record, served_of(record), endpoint=plain))
 
 
