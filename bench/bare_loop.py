@@ -19,13 +19,13 @@ from typing import Any
 import boto3
 
 from artifact_index.api.constants import INDEX_OPTIONS_KIND
-from artifact_index.credentials.pool import CALLS_PER_LANE
-from artifact_index.kube.api import KubeApi
+from artifact_index.credentials.threads import CALLS_PER_SERVICE
+from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS
-from artifact_index.reconcile.conditions import status_patch
+from artifact_index.reconcile.status.conditions import status_patch
+from artifact_index.runtime import run
 from artifact_index.settings import Settings
-from artifact_index.tuning import run
 from bench.observe import Snapshot, snapshot
 from support.world import code_artifact
 
@@ -100,7 +100,7 @@ def ask_cloud(mints: int, urls: int) -> float:
         else:
             client.get_repository_endpoint(**where, repository=f"team-{number}", format="pypi")
 
-    with ThreadPoolExecutor(CALLS_PER_LANE) as threads:
+    with ThreadPoolExecutor(CALLS_PER_SERVICE) as threads:
         list(threads.map(ask, range(mints + urls)))
     return time.monotonic() - begun
 

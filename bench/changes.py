@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from artifact_index.kube.api import KubeApi
+from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.resources import ARTIFACT_INDEXES, SECRETS, Resource
 from bench.observe import Requests, label

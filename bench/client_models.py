@@ -91,7 +91,7 @@ async def _steps(way: str, kubeconfig: Path) -> tuple[Steps, Callable[[], Awaita
 
     configuration = await load_configuration(kubeconfig=kubeconfig)
     if way == _PORT:
-        from artifact_index.kube.api import KubeApi  # noqa: PLC0415
+        from artifact_index.kube.client import KubeApi  # noqa: PLC0415
         from artifact_index.kube.resources import SECRETS  # noqa: PLC0415
 
         port = KubeApi(configuration)

@@ -12,7 +12,7 @@ def _operator() -> None:
 
 
 def _boto3() -> None:
-    from artifact_index.credentials.aws_session import AwsSession  # noqa: PLC0415
+    from artifact_index.credentials.aws.session import AwsSession  # noqa: PLC0415
 
     session = AwsSession(connect_timeout=1, read_timeout=1, attempts=1, now=time.time)
     keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT
-from artifact_index.kube.api import KubeApi
+from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, Resource
 from support.control_plane import ControlPlane

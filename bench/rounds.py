@@ -193,8 +193,8 @@ class _OperatorRound:
         with self._phase(TOKEN_REFRESHED, operator) as phase:
             mark = self._plane.audit_mark()
             self._await_writes(TOKEN_REFRESHED, mark)
-        minted_at = self._world.aws.tokens.all()[-1].issued_at
-        _time(phase, requests_since(self._plane, mark), minted_at)
+        issued_at = self._world.aws.tokens.all()[-1].issued_at
+        _time(phase, requests_since(self._plane, mark), issued_at)
         phase.memory = memory_mib(operator.pid)
         self._keep_state()
 

@@ -21,11 +21,11 @@ _LOOP, _OTHER = "event loop", "other"
 _OURS = "artifact_index.reconcile."
 _PARTS: dict[str, tuple[str, ...]] = {
     "start: imports": ("importlib",),
-    "decoding and encoding": ("json", "artifact_index.reconcile.records"),
+    "decoding and encoding": ("json", "artifact_index.reconcile.cache.objects"),
     "models": ("pydantic", "artifact_index.api"),
     "rendering": ("artifact_index.rendering", "tomlkit", "tomllib"),
     "client": ("artifact_index.kube", "kubernetes", "aiohttp", "yarl", "multidict", "ssl"),
-    "kopf": ("kopf", "artifact_index.handlers"),
+    "kopf": ("kopf", "artifact_index.watching.kopf_adapter"),
     "logins": ("artifact_index.credentials",),
     "gathering": tuple(
         _OURS + name

@@ -75,7 +75,9 @@ class _Life:
         )
         patch.setattr(app, "time", SimpleNamespace(time=lambda: EPOCH + self._now()))
         patch.setattr(app, "random", SimpleNamespace(Random=lambda: random.Random(1)))
-        patch.setattr(app, "CloudPool", lambda *_, **__: SimpleNamespace(grant=self._clouds.grant))
+        patch.setattr(
+            app, "CloudThreads", lambda *_, **__: SimpleNamespace(issue=self._clouds.grant)
+        )
 
     def live(self) -> Lived:
         """Live through it."""
@@ -107,7 +109,7 @@ class _Life:
             self._server.watcher = operator.observer
             readers = [
                 asyncio.create_task(operator.sources.run()),
-                asyncio.create_task(operator.resync.run(_SECOND_LISTING)),
+                asyncio.create_task(operator.relister.run(_SECOND_LISTING)),
             ]
             try:
                 yield

@@ -10,17 +10,18 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
-    Grant,
-    GrantRequest,
-    Material,
+    KeyMaterial,
+    Token,
+    TokenRequest,
 )
 from artifact_index.kube.port import ListPage, Object
 from artifact_index.kube.resources import Resource
-from artifact_index.reconcile.observer import Observer
+from artifact_index.reconcile.cache.feed import Feed
 from bench.week.ledger import EVENTS, INDEXES, OPTIONS, OUTPUTS, Target
 from support.memory_port import LeanPort
 from support.misfortunes import EPOCH, during
@@ -58,7 +59,7 @@ class Clouds:
         self._told = told
         self._granted = 0
 
-    async def grant(self, request: GrantRequest, material: Material) -> Grant:
+    async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
         """Answer after a moment."""
         begun = asyncio.get_running_loop().time()
         await asyncio.sleep(_CLOUD_ANSWERS)
@@ -66,21 +67,21 @@ class Clouds:
         login, key = _asker(request, material)
         if during(self.outages, now):
             self._told(Asked(login, key, _repository(request)))
-            raise LoginError("CloudUnavailable", "the cloud does not answer", permanent=False)
+            raise LoginError(Reason.CLOUD_UNAVAILABLE, "the cloud does not answer")
         if isinstance(request, CodeArtifactEndpointRequest):
             self._told(Asked(login, key, request.repository))
             url = f"https://{login}.example/pypi/{request.repository}/"
-            return Grant(SecretStr(url), int(EPOCH + begun), None)
+            return Token(SecretStr(url), int(EPOCH + begun), None)
         self._granted += 1
         token, expires_at = (
             f"tok-{self._granted}-of-{login}.",
             int(EPOCH + now + self._lives[login]),
         )
         self._told(Asked(login, key, None, token, expires_at))
-        return Grant(SecretStr(token), int(EPOCH + begun), expires_at)
+        return Token(SecretStr(token), int(EPOCH + begun), expires_at)
 
 
-def _asker(request: GrantRequest, material: Material) -> tuple[str, str]:
+def _asker(request: TokenRequest, material: KeyMaterial) -> tuple[str, str]:
     """The name of the login, and the key that it showed."""
     if isinstance(request, CodeArtifactTokenRequest | CodeArtifactEndpointRequest):
         shown = material.get("access_key_id")
@@ -91,7 +92,7 @@ def _asker(request: GrantRequest, material: Material) -> tuple[str, str]:
     return account["client_email"].partition("@")[0], account["private_key_id"]
 
 
-def _repository(request: GrantRequest) -> str | None:
+def _repository(request: TokenRequest) -> str | None:
     return request.repository if isinstance(request, CodeArtifactEndpointRequest) else None
 
 
@@ -104,7 +105,7 @@ class Server(LeanPort):
     def __init__(self, told: Callable[[Target, Any], None]) -> None:
         super().__init__()
         self.reads: Counter[str] = Counter()
-        self.watcher: Observer | None = None
+        self.watcher: Feed | None = None
         self._told = told
 
     async def list(
@@ -196,13 +197,7 @@ class Server(LeanPort):
     def _deliver(self, event: str, plural: str, body: Object) -> None:
         if self.watcher is None:
             return
-        match plural:
-            case "secrets":
-                self.watcher.secret(event, body)
-            case "indexoptions":
-                self.watcher.index_options(event, body)
-            case _:
-                self.watcher.artifact_index(event, body)
+        self.watcher.watched(plural, event, body)
 
     def _tell(self, plural: str, namespace: str, body: Object) -> None:
         if plural == "events":

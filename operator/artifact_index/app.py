@@ -8,36 +8,41 @@ import random
 import signal
 import time
 from collections.abc import Coroutine, Hashable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from artifact_index import __version__, handlers
-from artifact_index.configured import clouds_of, margins_of, policy_of
-from artifact_index.credentials.broker import Broker
-from artifact_index.credentials.pool import CloudPool
+from artifact_index import __version__
+from artifact_index.credentials.aws.endpoints import Endpoints
+from artifact_index.credentials.threads import CloudThreads
+from artifact_index.credentials.tokens.issuing import Limits
+from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.health import Health, LoopLag, serve_health
-from artifact_index.kube.api import KubeApi
+from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.metrics.counters import Counters
 from artifact_index.metrics.exposition import Exposition
 from artifact_index.metrics.live import Snapshot
-from artifact_index.reconcile.apply import Applier
-from artifact_index.reconcile.digests import Digester
-from artifact_index.reconcile.gather import Gatherer
-from artifact_index.reconcile.memory import Memory
-from artifact_index.reconcile.observer import Observer
-from artifact_index.reconcile.queue import WorkQueue
-from artifact_index.reconcile.reconciler import Reconciler
-from artifact_index.reconcile.recorder import Recorder
-from artifact_index.reconcile.resync import Resync
-from artifact_index.reconcile.signing_key import load_signing_key
-from artifact_index.reconcile.sources import Sources
-from artifact_index.reconcile.store import Key, Store, options_key
-from artifact_index.reconcile.subject_tokens import SubjectTokens
-from artifact_index.reconcile.urgency import urgency_of
-from artifact_index.reconcile.write_budget import WriteBudget
+from artifact_index.reconcile.apply.writer import OutputWriter
+from artifact_index.reconcile.cache.cache import Cache, Key, options_key
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.feed import Feed
+from artifact_index.reconcile.cache.relist import Relister
+from artifact_index.reconcile.cache.source_cache import SourceCache
+from artifact_index.reconcile.controller import Reconciler
+from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
+from artifact_index.reconcile.queue.write_limiter import WriteLimiter
+from artifact_index.reconcile.resolve.gather import Gatherer
+from artifact_index.reconcile.state.priority import priority_of
+from artifact_index.reconcile.state.restore import restore
+from artifact_index.reconcile.state.state import State
+from artifact_index.reconcile.status.writer import StatusWriter
+from artifact_index.runtime import freeze_startup_objects, limit_malloc_arenas
+from artifact_index.service_account_tokens import ServiceAccountTokens
 from artifact_index.settings import Settings
-from artifact_index.tuning import tame_the_allocator, tame_the_collector
+from artifact_index.signing_key import load_signing_key
+from artifact_index.watching import kopf_adapter as handlers
+from artifact_index.wiring import margins_of, policy_of, providers_of
 
 _FIRST_ANSWERS: Final = 10.0
 """Seconds that the clouds may take to answer before changes are watched all the same."""
@@ -64,7 +69,7 @@ async def run(settings: Settings) -> None:
 
     Raises ConnectError, ApiError or SigningKeyError where it cannot even start.
     """
-    tame_the_allocator()
+    limit_malloc_arenas()
     if settings.kubeconfig:
         # kopf's own login reads it from there, too.
         os.environ["KUBECONFIG"] = settings.kubeconfig
@@ -90,64 +95,70 @@ class Operator:
         self._page_sizes = api.page_sizes
         margins = margins_of(settings)
         digester = Digester(signing_key)
-        self._pool = CloudPool(clouds_of(settings).grant, threads=settings.cloud_threads)
-        self.store = Store()
-        self.memory = Memory()
-        urgency = urgency_of(self.memory, margins)
-        self.queue = WorkQueue(urgency=urgency, rng=self._rng)
-        self.broker = Broker(
-            grant=SubjectTokens(api, self._pool.grant).grant,
-            digest=digester.request,
+        self._pool = CloudThreads(providers_of(settings).issue, threads=settings.cloud_threads)
+        self.cache = Cache()
+        self.state = State()
+        priority = priority_of(self.state, margins)
+        self.queue = WorkQueue(priority=priority, rng=self._rng)
+        issue = ServiceAccountTokens(api, self._pool.issue).issue
+        self.tokens = TokenManager(
+            issue,
             margins=margins,
             now=time.time,
-            on_change=self._credentials_changed,
             rng=self._rng,
-            per_second=settings.mints_per_second,
             meter=counters,
+            limits=Limits(per_second=settings.mints_per_second),
         )
-        self.sources = Sources(
+        self.endpoints = Endpoints(issue, now=time.time, rng=self._rng, meter=counters)
+        self.tokens.on_change = self.endpoints.on_change = self._credentials_changed
+        self.sources = SourceCache(
             api=api,
-            store=self.store,
+            cache=self.cache,
             reread=settings.source_reread_interval,
             on_change=lambda keys: self._enqueue(keys, 0),
             rng=self._rng,
         )
-        self.observer = Observer(
-            store=self.store, sources=self.sources, digester=digester, enqueue=self._enqueue
-        )
-        self.resync = Resync(
-            api=api,
-            store=self.store,
-            memory=self.memory,
-            broker=self.broker,
+        self.observer = Feed(
+            cache=self.cache,
+            sources=self.sources,
             digester=digester,
+            enqueue=lambda keys: self._enqueue(keys, DEBOUNCE),
+        )
+        self.relister = Relister(
+            api=api,
+            feed=self.observer,
             namespaces=settings.namespaces,
-            interval=settings.resync_interval,
-            enqueue=self._enqueue,
+            interval=settings.relist_interval,
+            enqueue=lambda keys: self._enqueue(keys, 0),
             rng=self._rng,
         )
+        self.restore = partial(
+            restore, state=self.state, tokens=self.tokens, endpoints=self.endpoints
+        )
         gatherer = Gatherer(
-            store=self.store,
+            cache=self.cache,
             sources=self.sources,
-            broker=self.broker,
-            memory=self.memory,
+            tokens=self.tokens,
+            endpoints=self.endpoints,
+            state=self.state,
             digester=digester,
             policy=policy_of(settings),
             margins=margins,
             patience=settings.mint_patience,
             now=time.time,
         )
-        budget = WriteBudget(settings.writes_per_second, settings.write_burst)
+        budget = WriteLimiter(settings.writes_per_second, settings.write_burst)
         self.reconciler = Reconciler(
-            store=self.store,
+            cache=self.cache,
             queue=self.queue,
             gatherer=gatherer,
-            applier=Applier(
-                api=api, store=self.store, digester=digester, budget=budget, urgency=urgency
+            output_writer=OutputWriter(
+                api=api, cache=self.cache, digester=digester, budget=budget, priority=priority
             ),
-            recorder=Recorder(api=api, store=self.store, budget=budget),
-            broker=self.broker,
-            memory=self.memory,
+            status_writer=StatusWriter(api=api, cache=self.cache, budget=budget),
+            tokens=self.tokens,
+            endpoints=self.endpoints,
+            state=self.state,
             digester=digester,
             margins=margins,
             now=time.time,
@@ -157,13 +168,13 @@ class Operator:
         self.exposition = Exposition(counters, self._snapshot)
         self.health = Health(
             lag=self.lag,
-            listing_age=self.resync.age,
-            oldest_listing=max(60.0, 3 * settings.resync_interval),
+            listing_age=self.relister.age,
+            oldest_listing=max(60.0, 3 * settings.relist_interval),
         )
 
     async def run(self) -> None:
         """Start the parts in order, and end them all when one ends or a signal comes."""
-        tame_the_collector()
+        freeze_startup_objects()
         self._claim_signals()
         host, port = self.settings.health_host, self.settings.health_port
         async with serve_health(self.health, self.exposition.scrape, host, port) as bound:
@@ -175,20 +186,20 @@ class Operator:
                 await self._stop()
 
     async def _serve(self) -> None:
-        await self.resync.prime()
+        await self.relister.prime(self.restore)
         logger.info(
             "listed %d ArtifactIndex, %d IndexOptions, %d outputs, %d labelled source Secrets",
-            len(self.store.indexes), len(self.store.options),
-            len(self.store.outputs), len(self.store.sources),
+            len(self.cache.indexes), len(self.cache.options),
+            len(self.cache.outputs), len(self.cache.sources),
         )  # fmt: skip
-        self._start("credential broker", self.broker.run())
+        self._start("token manager", self.tokens.run())
         self._start("source reader", self.sources.run())
-        self._enqueue(self.store.all_keys(), 0)
+        self._enqueue(self.cache.all_keys(), 0)
         for number in range(self.settings.workers):
             self._start(f"worker {number}", self.reconciler.work())
         await self._first_wave()
         self._start("watches", self._watch())
-        self._start("resync", self.resync.run(_SECOND_LISTING))
+        self._start("relist", self.relister.run(_SECOND_LISTING))
         await asyncio.wait(self.health.tasks.values(), return_when=asyncio.FIRST_COMPLETED)
         for name, task in self.health.tasks.items():
             if task.done():
@@ -205,14 +216,14 @@ class Operator:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_FIRST_ANSWERS):
                         await self.queue.settled()
-                        while await self.broker.settled():
+                        while await self.tokens.settled() or await self.endpoints.settled():
                             await self.queue.settled()
                 # A cloud that does not answer is not waited for, and writes under way are.
                 await self.queue.settled()
 
     async def _watch(self) -> None:
         await handlers.watch(
-            handlers.Memo(self.observer, self.resync.watch_began),
+            handlers.Memo(self.observer, self.relister.watch_began),
             namespaces=self.settings.namespaces,
             patience=self.settings.watch_patience,
             page=self._page_sizes.for_all(),
@@ -247,7 +258,8 @@ class Operator:
         others = list(self.health.tasks.values())
         for task in others:
             task.cancel()
-        await self.broker.close()
+        await self.tokens.close()
+        await self.endpoints.close()
         ending = [*others, *([watches] if watches else [])]
         if ending:
             await asyncio.wait(ending, timeout=_EXIT_TIMEOUT)
@@ -256,10 +268,10 @@ class Operator:
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(
-            indexes=self.store.indexes.records(),
-            options=self.store.options.records(),
-            outputs=self.store.outputs.records(),
-            logins=self.broker.held_logins(),
+            indexes=self.cache.indexes.objects(),
+            options=self.cache.options.objects(),
+            outputs=self.cache.outputs.objects(),
+            logins=self.tokens.held_tokens(),
             secret_names=self.sources.names_by_uid(),
             queue_depth=self.queue.depth,
             queue_age=self.queue.oldest_age,
@@ -275,11 +287,11 @@ class Operator:
 
     def _credentials_changed(self, consumers: frozenset[Hashable]) -> None:
         for ref in consumers:
-            if self.store.options.get(ref) is not None:  # type: ignore[arg-type]
+            if self.cache.options.get(ref) is not None:  # type: ignore[arg-type]
                 # The last of several answers is worth a pass at once, and each one before is not;
                 # least of all where the last pass could only wait for them.
-                awaits = self.broker.awaits(ref)
-                if awaits and ref in self.memory.waiting:
+                awaits = self.tokens.awaits(ref) or self.endpoints.awaits(ref)
+                if awaits and ref in self.state.waiting:
                     continue
                 delay = _MORE_ANSWERS if awaits else 0
                 self.queue.add(options_key(ref), delay)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from artifact_index.measuring import UNMEASURED, Meter
+from artifact_index.instrumentation import UNMEASURED, Meter
 
 _LAG_PERIOD: Final = 0.05
 """Seconds between two looks: what blocks the loop for longer cannot be missed."""

@@ -164,7 +164,7 @@ def test_kills_at_random_moments_leave_no_trace(
             fleet.pause()
             operator.start(wait=False)
             wait_converged(fleet, reader, operator)
-        fresh = world.operator(*FLAGS, "--namespace", fleet.namespace, "--resync-interval=3s")
+        fresh = world.operator(*FLAGS, "--namespace", fleet.namespace, "--relist-interval=3s")
         assert_a_fresh_operator_changes_nothing(fleet, reader, operator, fresh)
         print(f"{kills} kills, {fleet.changes} changes, {reader.versions} versions seen")
         assert fleet.changes > kills

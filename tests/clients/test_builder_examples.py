@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from artifact_index.rendering.entries import UvDocument
-from artifact_index.rendering.environment import Claims, environment_variables
-from artifact_index.rendering.pip_conf import sensitive_pip_conf
-from artifact_index.rendering.uv_toml import public_uv_toml, sensitive_uv_toml
+from artifact_index.formats.document import Document
+from artifact_index.formats.environment import Claims, environment_variables
+from artifact_index.formats.pip_conf import sensitive_pip_conf
+from artifact_index.formats.uv_toml import public_uv_toml, sensitive_uv_toml
 from support.client_runs import ENVIRONMENT, Clients
 from support.examples import BUILDERS, EXAMPLES, objects, pod_specs, shell_scripts
 from support.index_server import IndexServer, Repository
@@ -76,18 +76,18 @@ def pod(clients: Clients) -> Pod:
 
 
 @pytest.fixture
-def asked(private: Repository) -> UvDocument:
+def asked(private: Repository) -> Document:
     return document(entry_for(private, INDEX), public=None)
 
 
 @pytest.fixture
-def variables(asked: UvDocument) -> dict[str, str]:
+def variables(asked: Document) -> dict[str, str]:
     made = environment_variables(asked, Claims(publishers=()))
     return {name: value.get_secret_value() for name, value in made.variables.items()}
 
 
 def test_the_uv_job_installs_with_the_mounted_file(
-    pod: Pod, asked: UvDocument, server: IndexServer
+    pod: Pod, asked: Document, server: IndexServer
 ) -> None:
     pod.write(UV_FILE, sensitive_uv_toml(asked).get_secret_value())
 
@@ -98,7 +98,7 @@ def test_the_uv_job_installs_with_the_mounted_file(
 
 
 def test_the_uv_job_with_variables_installs_with_them(
-    pod: Pod, asked: UvDocument, variables: dict[str, str], server: IndexServer
+    pod: Pod, asked: Document, variables: dict[str, str], server: IndexServer
 ) -> None:
     pod.write(UV_FILE, public_uv_toml(asked))
 
@@ -109,7 +109,7 @@ def test_the_uv_job_with_variables_installs_with_them(
 
 
 def test_the_pip_job_installs_with_the_mounted_file(
-    pod: Pod, asked: UvDocument, server: IndexServer
+    pod: Pod, asked: Document, server: IndexServer
 ) -> None:
     pod.write("etc/pip-config/pip.conf", sensitive_pip_conf(asked).text.get_secret_value())
 
@@ -120,7 +120,7 @@ def test_the_pip_job_installs_with_the_mounted_file(
 
 
 def test_the_poetry_job_locks_and_installs_with_the_variables(
-    pod: Pod, asked: UvDocument, private: Repository, variables: dict[str, str], server: IndexServer
+    pod: Pod, asked: Document, private: Repository, variables: dict[str, str], server: IndexServer
 ) -> None:
     (project,) = (
         each["data"]["pyproject.toml"]
@@ -151,7 +151,7 @@ def test_the_poetry_job_names_the_version_that_is_tested() -> None:
 
 
 def test_the_tekton_step_installs_with_the_workspace(
-    pod: Pod, asked: UvDocument, server: IndexServer
+    pod: Pod, asked: Document, server: IndexServer
 ) -> None:
     pod.write(UV_FILE, sensitive_uv_toml(asked).get_secret_value())
     found = objects(BUILDERS / "tekton.yaml")
@@ -170,7 +170,7 @@ def test_the_tekton_step_installs_with_the_workspace(
     [("buildkit-job.yaml", "run/secrets/uv-config"), ("kaniko-job.yaml", "uv-config/uv.toml")],
 )
 def test_the_dockerfile_installs_with_the_file_where_the_builder_puts_it(
-    pod: Pod, asked: UvDocument, server: IndexServer, file: str, mounted: str
+    pod: Pod, asked: Document, server: IndexServer, file: str, mounted: str
 ) -> None:
     pod.write(mounted, sensitive_uv_toml(asked).get_secret_value())
     (dockerfile,) = (

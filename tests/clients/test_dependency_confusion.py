@@ -13,15 +13,16 @@ from pydantic import SecretStr
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import parse_spec
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.reconcile.checks import Problem
-from artifact_index.reconcile.confusion import confusion_risk
-from artifact_index.reconcile.formats import formats_of
-from artifact_index.reconcile.outputs import document_of
-from artifact_index.reconcile.placement import Placed
-from artifact_index.rendering.entries import Credential, IndexEntry, UvDocument
-from artifact_index.rendering.pdm_toml import sensitive_pdm_toml
-from artifact_index.rendering.pip_conf import sensitive_pip_conf
-from artifact_index.rendering.uv_toml import public_uv_toml, sensitive_uv_toml
+from artifact_index.api.reasons import Reason
+from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.pdm_toml import sensitive_pdm_toml
+from artifact_index.formats.pip_conf import sensitive_pip_conf
+from artifact_index.formats.registry import formats_of
+from artifact_index.formats.uv_toml import public_uv_toml, sensitive_uv_toml
+from artifact_index.reconcile.plan.entries import IndexPlan
+from artifact_index.reconcile.plan.outputs import document_of
+from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.reconcile.status.risks import confusion_risk
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import PDM, PIPS
@@ -79,7 +80,7 @@ ROWS = [
 ]
 
 
-def _placed(scene: Scene, url: str, name: str = "acme") -> Placed:
+def _placed(scene: Scene, url: str, name: str = "acme") -> IndexPlan:
     """The private index as the reconciler would place it."""
     when = "Omit" if scene.omitted else "Block"
     spec = {
@@ -91,9 +92,9 @@ def _placed(scene: Scene, url: str, name: str = "acme") -> Placed:
     record = index_record(name, spec)
     parsed = parse_spec(ArtifactIndexSpec, spec)
     if scene.omitted or scene.login is None:
-        problem = Problem("SecretNotFound", "gone", stalled=True)
+        problem = Problem(Reason.SECRET_NOT_FOUND, "gone", must_act=True)
         entry = None if scene.omitted else IndexEntry(name, "", blocked=True)
-        return Placed(record, name, entry, None, problem, shown_url=url)
+        return IndexPlan(record, name, entry, None, problem, shown_url=url)
     entry = IndexEntry(
         name=name,
         url=url,
@@ -103,7 +104,7 @@ def _placed(scene: Scene, url: str, name: str = "acme") -> Placed:
         authenticate=parsed.authenticate,
         ignore_error_codes=parsed.ignore_error_codes,
     )
-    return Placed(record, name, entry, None, None, shown_url=url)
+    return IndexPlan(record, name, entry, None, None, shown_url=url)
 
 
 def _options(scene: Scene, public: Repository, *formats: str) -> IndexOptionsSpec:
@@ -112,12 +113,12 @@ def _options(scene: Scene, public: Repository, *formats: str) -> IndexOptionsSpe
     return parse_spec(IndexOptionsSpec, {**scene.options, "publicIndex": index, "outputs": outputs})
 
 
-def _risk(spec: IndexOptionsSpec, *placed: Placed) -> str | None:
+def _risk(spec: IndexOptionsSpec, *placed: IndexPlan) -> str | None:
     found = confusion_risk(spec, placed, formats_of(spec, "out"))
     return found.reason if found else None
 
 
-def _uv(clients: Clients, version: str, asked: UvDocument) -> Run:
+def _uv(clients: Clients, version: str, asked: Document) -> Run:
     config = clients.write("uv.toml", sensitive_uv_toml(asked).get_secret_value())
     return clients.uv(version, "pip", *INSTALL, env={"UV_CONFIG_FILE": str(config)})
 
@@ -139,7 +140,7 @@ def test_what_is_flagged_installs_the_look_alike_and_the_remedy_ends_it(
     assert clients.installed("target") <= {"mine==1.0"}, run.output
 
 
-def _pip(clients: Clients, client: str, asked: UvDocument) -> Run:
+def _pip(clients: Clients, client: str, asked: Document) -> Run:
     text = sensitive_pip_conf(asked).text.get_secret_value()
     env = {"PIP_CONFIG_FILE": str(clients.write("pip.conf", text))}
     return clients.python(client, *INSTALL, env=env)

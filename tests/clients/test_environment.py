@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from artifact_index.rendering.entries import IndexEntry, UvDocument
-from artifact_index.rendering.environment import Claims, environment_variables
-from artifact_index.rendering.uv_toml import public_uv_toml
+from artifact_index.formats.document import Document, IndexEntry
+from artifact_index.formats.environment import Claims, environment_variables
+from artifact_index.formats.uv_toml import public_uv_toml
 from support.client_runs import Clients
 from support.index_server import IndexServer, Repository
 from support.python_clients import POETRY, TWINE
@@ -51,7 +51,7 @@ priority = "primary"
 """
 
 
-def variables(asked: UvDocument, *publishers: str) -> dict[str, str]:
+def variables(asked: Document, *publishers: str) -> dict[str, str]:
     """What `envFrom` makes of the Secret."""
     made = environment_variables(asked, Claims(publishers=publishers))
     assert made.limits == ()

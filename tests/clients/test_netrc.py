@@ -2,9 +2,9 @@
 
 import pytest
 
-from artifact_index.rendering.netrc import netrc_file
-from artifact_index.rendering.pip_conf import public_pip_conf
-from artifact_index.rendering.uv_toml import public_uv_toml
+from artifact_index.formats.netrc import netrc_file
+from artifact_index.formats.pip_conf import public_pip_conf
+from artifact_index.formats.uv_toml import public_uv_toml
 from support.client_runs import Clients
 from support.index_server import IndexServer, Repository
 from support.python_clients import PIPS

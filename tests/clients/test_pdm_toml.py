@@ -2,8 +2,8 @@
 
 import pytest
 
-from artifact_index.rendering.entries import UvDocument
-from artifact_index.rendering.pdm_toml import sensitive_pdm_toml
+from artifact_index.formats.document import Document
+from artifact_index.formats.pdm_toml import sensitive_pdm_toml
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import PDM
@@ -30,7 +30,7 @@ STALE = ("aws", "expired-token")
 
 
 def pdm(
-    clients: Clients, command: str, asked: UvDocument, *, source: str = "", dependency: str = "mine"
+    clients: Clients, command: str, asked: Document, *, source: str = "", dependency: str = "mine"
 ) -> Run:
     text = sensitive_pdm_toml(asked).text.get_secret_value()
     config = clients.write("config.toml", text)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from artifact_index.rendering.entries import UvDocument
-from artifact_index.rendering.pip_conf import sensitive_pip_conf
+from artifact_index.formats.document import Document
+from artifact_index.formats.pip_conf import sensitive_pip_conf
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import PIP_FLOOR, PIPS
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.clients
 STALE = ("aws", "expired-token")
 
 
-def install(clients: Clients, pip: str, asked: UvDocument, *packages: str) -> Run:
+def install(clients: Clients, pip: str, asked: Document, *packages: str) -> Run:
     text = sensitive_pip_conf(asked).text.get_secret_value()
     env = {"PIP_CONFIG_FILE": str(clients.write("pip.conf", text))}
     return clients.python(pip, "install", "--target", "target", *packages, env=env)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from artifact_index.rendering.entries import IndexEntry
-from artifact_index.rendering.pypirc import sensitive_pypirc
-from artifact_index.rendering.uv_toml import sensitive_uv_toml
+from artifact_index.formats.document import IndexEntry
+from artifact_index.formats.pypirc import sensitive_pypirc
+from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import TWINE

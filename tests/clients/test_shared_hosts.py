@@ -2,7 +2,7 @@
 
 import pytest
 
-from artifact_index.rendering.uv_toml import sensitive_uv_toml
+from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.client_runs import Clients
 from support.index_server import IndexServer
 from support.uv_clients import FLOOR, FOUR_VERSIONS

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from artifact_index.rendering.entries import UvDocument
-from artifact_index.rendering.uv_toml import sensitive_uv_toml
+from artifact_index.formats.document import Document
+from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.uv_clients import FOUR_VERSIONS
@@ -31,7 +31,7 @@ COMMANDS = {
 }
 
 
-def _run(clients: Clients, version: str, command: str, asked: UvDocument) -> Run:
+def _run(clients: Clients, version: str, command: str, asked: Document) -> Run:
     config = clients.write("uv.toml", sensitive_uv_toml(asked).get_secret_value())
     dependency = '"mine"' if command in ("lock", "sync") else ""
     clients.write("pyproject.toml", PROJECT.format(dependency=dependency))

@@ -8,8 +8,8 @@ import pytest
 from google.auth import _exponential_backoff as google_backoff
 from google.auth.compute_engine import _metadata
 
-from artifact_index.credentials.code_artifact import CodeArtifact
-from artifact_index.credentials.google import GoogleTokens
+from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.google.client import GoogleTokens
 from support.clouds import AwsStandIn, GoogleStandIn
 from support.clouds.logins import google_client
 

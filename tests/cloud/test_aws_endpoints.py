@@ -2,7 +2,7 @@
 
 import pytest
 
-from artifact_index.credentials.aws_session import AwsSession
+from artifact_index.credentials.aws.session import AwsSession
 
 pytestmark = pytest.mark.cloud
 

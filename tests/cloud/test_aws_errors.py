@@ -5,7 +5,7 @@ from email.utils import formatdate
 
 import pytest
 
-from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
 from support.clouds import AwsStandIn, Fault
 from support.clouds.logins import endpoint_request, sealed, token_request

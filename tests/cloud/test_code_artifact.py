@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.grants import NO_MATERIAL, SecretIdentity
+from artifact_index.credentials.requests import NO_KEY_MATERIAL, SecretIdentity
 from support.clouds import AwsStandIn, Fault
 from support.clouds.logins import (
     OPERATOR,
@@ -184,10 +184,10 @@ def test_the_operator_without_an_identity_is_told_so_and_recovers(
     aws: AwsStandIn, code_artifact: CodeArtifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(LoginError) as caught:
-        code_artifact.mint(token_request(OPERATOR), NO_MATERIAL)
+        code_artifact.mint(token_request(OPERATOR), NO_KEY_MATERIAL)
     assert (caught.value.reason, caught.value.permanent) == ("NoOperatorIdentity", True)
     assert "secretRef" in caught.value.message
     for name, value in aws.env(aws.add_access_key()).items():
         monkeypatch.setenv(name, value)
-    code_artifact.mint(token_request(OPERATOR), NO_MATERIAL)
+    code_artifact.mint(token_request(OPERATOR), NO_KEY_MATERIAL)
     assert aws.mints("GetAuthorizationToken") == 1

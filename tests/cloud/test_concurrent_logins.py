@@ -1,4 +1,4 @@
-"""Many threads at once, as the broker's pool has them."""
+"""Many threads at once, as the token manager's pool has them."""
 
 import asyncio
 import threading
@@ -6,17 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from artifact_index.credentials.clouds import Clouds
-from artifact_index.credentials.code_artifact import CodeArtifact
-from artifact_index.credentials.google import GoogleTokens
-from artifact_index.credentials.grants import (
-    NO_MATERIAL,
-    Grant,
-    GrantRequest,
-    Material,
+from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.providers import Providers
+from artifact_index.credentials.requests import (
+    NO_KEY_MATERIAL,
+    KeyMaterial,
     SecretIdentity,
+    Token,
+    TokenRequest,
 )
-from artifact_index.credentials.pool import CloudPool
+from artifact_index.credentials.threads import CloudThreads
 from support.clouds import AwsStandIn, Fault, GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,
@@ -41,26 +41,26 @@ def test_32_threads_log_in_at_once_by_every_kind_of_identity(
     google.metadata_email = "operator@my-project.iam.gserviceaccount.com"
     keys = [aws.add_access_key(f"arn:user-{n}", session=True) for n in range(4)]
     key_json = google.make_key_json("ci@my-project.iam.gserviceaccount.com")
-    asked: list[tuple[GrantRequest, Material]] = []
+    asked: list[tuple[TokenRequest, KeyMaterial]] = []
     for number in range(THREADS):
         key = keys[number % 4]
         identity = SecretIdentity("builders", f"uid-{number % 4}", "digest")
         asked += [
             (token_request(identity), sealed(key.material())),
-            (token_request(OPERATOR, region=f"eu-west-{1 + number % 3}"), NO_MATERIAL),
+            (token_request(OPERATOR, region=f"eu-west-{1 + number % 3}"), NO_KEY_MATERIAL),
             (endpoint_request(identity), sealed(key.material())),
             (google_request(), sealed({"key_json": key_json})),
-            (google_request(OPERATOR), NO_MATERIAL),
+            (google_request(OPERATOR), NO_KEY_MATERIAL),
         ]
     # An answer that comes too late would be asked for once more, and counted twice.
     patient = google_client(google, read_timeout=120, deadline=120)
-    clouds = Clouds(CodeArtifact(read_timeout=120), patient)
+    clouds = Providers(CodeArtifact(read_timeout=120), patient)
     barrier = threading.Barrier(THREADS)
 
-    def ask(item: tuple[int, tuple[GrantRequest, Material]]) -> Grant:
+    def ask(item: tuple[int, tuple[TokenRequest, KeyMaterial]]) -> Token:
         if item[0] < THREADS:
             barrier.wait(timeout=60)
-        return clouds.grant(*item[1])
+        return clouds.issue(*item[1])
 
     with ThreadPoolExecutor(THREADS) as pool:
         grants = list(pool.map(ask, enumerate(asked)))
@@ -82,12 +82,12 @@ async def test_a_hanging_login_blocks_neither_the_event_loop_nor_another_login(
 ) -> None:
     aws.inject("GetAuthorizationToken", Fault(hang_seconds=60), domain="hangs")
     material = sealed(aws.add_access_key().material())
-    pool = CloudPool(Clouds(CodeArtifact(read_timeout=60, attempts=1), GoogleTokens()).grant)
-    hanging = asyncio.create_task(pool.grant(token_request(domain="hangs"), material))
+    pool = CloudThreads(Providers(CodeArtifact(read_timeout=60, attempts=1), GoogleTokens()).issue)
+    hanging = asyncio.create_task(pool.issue(token_request(domain="hangs"), material))
     called = lambda: aws.calls("GetAuthorizationToken") == 1  # noqa: E731
     await asyncio.to_thread(wait_until, called, "the login that hangs", 30)
     async with asyncio.timeout(30):
-        granted = await pool.grant(token_request(domain="answers"), material)
+        granted = await pool.issue(token_request(domain="answers"), material)
     assert aws.is_valid("aws", granted.value.get_secret_value(), domain="answers")
     assert not hanging.done()
     hanging.cancel()

@@ -9,21 +9,22 @@ from typing import Any
 
 import pytest
 
-from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.google import GoogleTokens
-from artifact_index.credentials.grants import (
-    NO_MATERIAL,
+from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.requests import (
+    NO_KEY_MATERIAL,
     SUBJECT_TOKEN,
     AssumedRole,
     Impersonation,
-    Material,
+    KeyMaterial,
     ServiceAccountIdentity,
 )
 from artifact_index.kube.errors import ApiError
-from artifact_index.reconcile.checks import SOURCE_CHECKS, SPEC_CHECKS, first_violation
-from artifact_index.reconcile.records import AccountRecord, AccountRefused
-from artifact_index.reconcile.subject_tokens import SubjectTokens
+from artifact_index.reconcile.cache.objects import RefusedServiceAccount, SourceServiceAccount
+from artifact_index.reconcile.resolve.checks import SOURCE_CHECKS, SPEC_CHECKS, first_violation
+from artifact_index.service_account_tokens import ServiceAccountTokens
 from support.clouds import AwsStandIn, Fault, GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,
@@ -79,7 +80,7 @@ def case_name(operation: str, fault: Fault) -> str:
     return f"{operation} {what}" if operation else "nothing"
 
 
-AWS_CASES: list[tuple[str, Fault, Any, Material]] = [
+AWS_CASES: list[tuple[str, Fault, Any, KeyMaterial]] = [
     (
         "GetAuthorizationToken",
         Fault(
@@ -126,9 +127,9 @@ AWS_CASES: list[tuple[str, Fault, Any, Material]] = [
         "AssumeRole",
         Fault(403, "AccessDenied"),
         token_request(OPERATOR, role=STEP),
-        NO_MATERIAL,
+        NO_KEY_MATERIAL,
     ),
-    ("", Fault(), token_request(OPERATOR), NO_MATERIAL),
+    ("", Fault(), token_request(OPERATOR), NO_KEY_MATERIAL),
 ]
 
 
@@ -144,7 +145,7 @@ def test_what_aws_refuses_is_quoted(
     operation: str,
     fault: Fault,
     request_: Any,
-    material: Material,
+    material: KeyMaterial,
 ) -> None:
     if operation == "AssumeRole":
         for name, value in aws.env(aws.add_access_key()).items():
@@ -244,11 +245,11 @@ def test_what_the_operator_itself_refuses_is_quoted(page: str) -> None:
     for message in (
         problem(own, operator_identity=False),
         problem(own, operator_identity_limits=("nothing",)),
-        problem(account, AccountRefused()),
+        problem(account, RefusedServiceAccount()),
     ):
         assert_quoted(page, message)
     if page == "aws.md":
-        assert_quoted(page, problem(account, AccountRecord("u", None, None)))
+        assert_quoted(page, problem(account, SourceServiceAccount("u", None, None)))
 
 
 LAST_ERRORS = {
@@ -260,7 +261,7 @@ LAST_ERRORS = {
 
 @pytest.mark.parametrize("page", PLACES)
 def test_a_token_that_could_not_be_replaced_is_quoted(page: str) -> None:
-    error = LoginError("CloudUnavailable", LAST_ERRORS[page], permanent=False)
+    error = LoginError(Reason.CLOUD_UNAVAILABLE, LAST_ERRORS[page])
     lease = lease_of(grant(life=12 * HOUR), error=error)
     seen = view(index(spec=source(PLACES[page][0])), token=lease, now=NOW + 12 * HOUR - 1)
     assert seen.problem is not None and seen.problem.reason == "CredentialExpired"
@@ -277,6 +278,6 @@ def test_a_token_request_that_is_denied_is_quoted(page: str, request_: Any) -> N
 
     port = MemoryPort()
     port.refuse = lambda verb, plural, name: ApiError(403, "Forbidden", "no")
-    tokens = SubjectTokens(port, never)
-    message = refusal(lambda: asyncio.run(tokens.grant(request_, NO_MATERIAL)))
+    tokens = ServiceAccountTokens(port, never)
+    message = refusal(lambda: asyncio.run(tokens.issue(request_, NO_KEY_MATERIAL)))
     assert_quoted(page, message)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.google import GoogleTokens
-from artifact_index.credentials.grants import NO_MATERIAL
+from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.requests import NO_KEY_MATERIAL
 from support.clouds import Fault, GoogleStandIn
 from support.clouds.logins import OPERATOR, assert_lasts, google_client, google_request, sealed
 
@@ -27,7 +27,7 @@ def refused(client: GoogleTokens, key_json: str) -> LoginError:
 
 def refused_operator(client: GoogleTokens) -> LoginError:
     with pytest.raises(LoginError) as caught:
-        client.mint(google_request(OPERATOR), NO_MATERIAL)
+        client.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
     return caught.value
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.google import GoogleTokens
-from artifact_index.credentials.google_identities import SCOPE
-from artifact_index.credentials.grants import NO_MATERIAL, Grant
+from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.google.identities import SCOPE
+from artifact_index.credentials.requests import NO_KEY_MATERIAL, Token
 from support.clouds import GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,
@@ -69,7 +69,7 @@ def trust_subject(google: GoogleStandIn) -> None:
     )
 
 
-def assert_good(google: GoogleStandIn, mint: Callable[[], Grant], life: int = 3600) -> Grant:
+def assert_good(google: GoogleStandIn, mint: Callable[[], Token], life: int = 3600) -> Token:
     since = time.time()
     grant = mint()
     assert_lasts(grant, life, since=since)
@@ -161,7 +161,7 @@ def test_a_missing_key_never_falls_back_to_the_operators_identity(
 ) -> None:
     google.metadata_email = "operator@my-project.iam.gserviceaccount.com"
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(), NO_MATERIAL)
+        google_tokens.mint(google_request(), NO_KEY_MATERIAL)
     assert caught.value.reason == "InvalidCredential"
     assert google.calls() == 0
 
@@ -180,11 +180,13 @@ def test_the_metadata_server_gives_its_cached_token_until_shortly_before_its_end
     google: GoogleStandIn, google_tokens: GoogleTokens
 ) -> None:
     google.metadata_email = EMAIL
-    first = assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
-    again = google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
+    first = assert_good(
+        google, lambda: google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
+    )
+    again = google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert first.value == again.value
     google.metadata_renews_before = 3601
-    later = google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
+    later = google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert later.value != first.value
     assert google.mints("Metadata") == 2
 
@@ -194,7 +196,7 @@ def test_without_file_and_metadata_server_there_is_quickly_no_identity(
 ) -> None:
     google.stop()
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
+        google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert (caught.value.reason, caught.value.permanent) == ("NoOperatorIdentity", True)
     assert "secretRef" in caught.value.message
     assert sum(google_pauses) < 5
@@ -204,10 +206,10 @@ def test_a_metadata_server_that_was_there_before_is_retried(
     google: GoogleStandIn, google_tokens: GoogleTokens
 ) -> None:
     google.metadata_email = EMAIL
-    google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
+    google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
     google.stop()
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
+        google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert (caught.value.reason, caught.value.permanent) == ("CloudUnavailable", False)
 
 
@@ -216,7 +218,7 @@ def test_no_gce_check_keeps_the_metadata_server_unasked(
 ) -> None:
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
+        google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert caught.value.reason == "NoOperatorIdentity"
     assert google.calls() == 0
 
@@ -225,7 +227,7 @@ def test_a_file_with_a_service_account_key_is_the_operators_identity(
     google: GoogleStandIn, google_tokens: GoogleTokens, adc_file: AdcFile
 ) -> None:
     adc_file(json.loads(google.make_key_json(EMAIL, token_uri=f"{ELSEWHERE}/token")))
-    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
+    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL))
     assert google.mints("Token", EMAIL) == google.calls() == 1
 
 
@@ -240,7 +242,7 @@ def test_a_users_file_is_the_operators_identity(
             "refresh_token": google.add_refresh_token("me@example.com"),
         }
     )
-    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
+    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL))
     assert google.mints("Token", "me@example.com") == google.calls() == 1
 
 
@@ -253,7 +255,7 @@ def test_gclouds_own_file_is_found(
     path = tmp_path / "application_default_credentials.json"
     path.write_text(google.make_key_json(EMAIL))
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
+    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL))
 
 
 def test_a_federated_file_asks_sts_and_nothing_else(
@@ -261,7 +263,7 @@ def test_a_federated_file_asks_sts_and_nothing_else(
 ) -> None:
     trust_subject(google)
     adc_file(external_account(tmp_path))
-    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_MATERIAL))
+    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL))
     assert google.mints("Exchange", "principal://sa") == google.calls() == 1
 
 
@@ -276,7 +278,7 @@ def test_a_federated_file_without_our_settings_uses_its_own_urls(
             tmp_path, token_url=f"{google.url}/v1/token", service_account_impersonation_url=url
         )
     )
-    assert_good(google, lambda: GoogleTokens().mint(google_request(OPERATOR), NO_MATERIAL))
+    assert_good(google, lambda: GoogleTokens().mint(google_request(OPERATOR), NO_KEY_MATERIAL))
 
 
 def test_a_federated_file_that_impersonates_gets_that_accounts_token(
@@ -292,7 +294,7 @@ def test_a_federated_file_that_impersonates_gets_that_accounts_token(
             service_account_impersonation={"token_lifetime_seconds": 1800},
         )
     )
-    mint = lambda: google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)  # noqa: E731
+    mint = lambda: google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)  # noqa: E731
     assert_good(google, mint, life=1800)
     assert google.mints("GenerateAccessToken", EMAIL) == 1
     assert google.calls() == 2
@@ -315,7 +317,7 @@ def test_a_file_that_does_not_serve_says_so_instead_of_another_identity(
     google.metadata_email = EMAIL
     adc_file(content)
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
+        google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert (caught.value.reason, caught.value.permanent) == ("NoOperatorIdentity", True)
     assert google.calls() == 0
 
@@ -325,7 +327,7 @@ def test_a_missing_file_names_its_path(
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/adc.json")
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
+        google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert caught.value.reason == "NoOperatorIdentity"
     assert "/nowhere/adc.json" in caught.value.message
 
@@ -335,7 +337,7 @@ def test_a_missing_subject_token_is_no_identity(
 ) -> None:
     adc_file(external_account(tmp_path, credential_source={"file": str(tmp_path / "absent")}))
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(OPERATOR), NO_MATERIAL)
+        google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert caught.value.reason == "NoOperatorIdentity"
 
 
@@ -344,5 +346,5 @@ def test_a_token_bound_to_this_pods_certificate_is_never_asked_for(
 ) -> None:
     monkeypatch.setenv("GOOGLE_API_ENABLE_RUNTIME_BOUND_TOKEN", "true")
     google.metadata_email = EMAIL
-    google_client(google).mint(google_request(OPERATOR), NO_MATERIAL)
+    google_client(google).mint(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert os.environ["GOOGLE_API_ENABLE_RUNTIME_BOUND_TOKEN"] == "false"

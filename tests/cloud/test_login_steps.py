@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from artifact_index.credentials.clouds import Clouds
-from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.google import GoogleTokens
-from artifact_index.credentials.grants import (
-    NO_MATERIAL,
+from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.providers import Providers
+from artifact_index.credentials.requests import (
+    NO_KEY_MATERIAL,
     SUBJECT_TOKEN,
     AssumedRole,
     Impersonation,
@@ -85,7 +85,7 @@ def test_every_step_uses_what_the_one_before_gave(
     web, assumed = trusting.sts_requests
     assert (web["RoleSessionName"], web["DurationSeconds"]) == ("builders@builder", "900")
     assert (assumed["ExternalId"], assumed["DurationSeconds"]) == ("id-7", "900")
-    assert grant.expires_at is not None and grant.expires_at - grant.minted_at > 43_000
+    assert grant.expires_at is not None and grant.expires_at - grant.issued_at > 43_000
 
 
 def test_a_repositorys_url_is_asked_for_by_the_same_steps(
@@ -217,7 +217,7 @@ def test_a_refused_impersonation_is_not_taken_for_the_metadata_servers_answer(
 ) -> None:
     google.metadata_email = "operator@acme-build.example"
     google.inject(operation, fault)
-    error = refused(google_tokens, google_request(OPERATOR, PERSON), NO_MATERIAL)
+    error = refused(google_tokens, google_request(OPERATOR, PERSON), NO_KEY_MATERIAL)
     assert (error.reason, error.permanent) == (reason, permanent)
     assert word in error.message
 
@@ -316,13 +316,13 @@ def test_no_step_leaks_at_debug(
         monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
     caplog.set_level(logging.DEBUG)
     federated.allow_impersonation(READER)
-    clouds = Clouds(CodeArtifact(attempts=1), google_client(federated))
+    clouds = Providers(CodeArtifact(attempts=1), google_client(federated))
     canaries = [SUBJECT]
     for request in (
         token_request(AWS_ACCOUNT, role=STEP),
         google_request(GOOGLE_ACCOUNT, PERSON),
     ):
-        canaries.append(clouds.grant(request, TOKEN).value.get_secret_value())
+        canaries.append(clouds.issue(request, TOKEN).value.get_secret_value())
     canaries += [token.value for token in federated.tokens.all()]
     with trusting.lock:
         for key in trusting._keys.values():
@@ -340,7 +340,7 @@ def test_no_step_leaks_at_debug(
             request = token_request(AWS_ACCOUNT, role=STEP)
             asked = request if stand_in is trusting else google_request(GOOGLE_ACCOUNT, PERSON)
             with pytest.raises(LoginError) as caught:
-                clouds.grant(asked, TOKEN)
+                clouds.issue(asked, TOKEN)
             texts += [repr(caught.value), str(caught.value.__cause__), str(caught.value.args)]
     seen = "\n".join([*texts, caplog.text])
     assert "AccessDenied" in seen
@@ -421,10 +421,10 @@ def test_the_operators_clients_are_kept_and_looked_up_anew_when_there_is_no_iden
     aws: AwsStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = CodeArtifact(attempts=1)
-    assert refused(client, token_request(OPERATOR), NO_MATERIAL).reason == "NoOperatorIdentity"
+    assert refused(client, token_request(OPERATOR), NO_KEY_MATERIAL).reason == "NoOperatorIdentity"
     for name, value in aws.env(aws.add_access_key("arn:late")).items():
         monkeypatch.setenv(name, value)
-    client.mint(token_request(OPERATOR), NO_MATERIAL)
-    client.mint(token_request(OPERATOR, domain="other"), NO_MATERIAL)
+    client.mint(token_request(OPERATOR), NO_KEY_MATERIAL)
+    client.mint(token_request(OPERATOR, domain="other"), NO_KEY_MATERIAL)
     assert aws.mints("GetAuthorizationToken", "arn:late") == 2
     assert [key.signing for key in client._session._clients] == ["own"]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from artifact_index.credentials.clouds import Clouds
-from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.grants import NO_MATERIAL, GrantRequest, Material
+from artifact_index.credentials.providers import Providers
+from artifact_index.credentials.requests import NO_KEY_MATERIAL, KeyMaterial, TokenRequest
 from artifact_index.credentials.sdk_logs import SDK_LOGGERS, quiet_sdks
 from support.clouds import AwsStandIn, Fault, GoogleStandIn
 from support.clouds.logins import (
@@ -37,11 +37,11 @@ class Outlet:
         self._caplog = caplog
         self._texts: list[str] = []
 
-    def ask(self, clouds: Clouds, request: GrantRequest, material: Material) -> str | None:
+    def ask(self, clouds: Providers, request: TokenRequest, material: KeyMaterial) -> str | None:
         """Ask, note all texts of it, and give the plain value where there is one."""
         self._texts.append(repr(material))
         try:
-            grant = clouds.grant(request, material)
+            grant = clouds.issue(request, material)
         except LoginError as error:
             lines = traceback.format_exception(error)
             self._texts += [*lines, str(error), repr(error), error.message, repr(error.args)]
@@ -91,17 +91,17 @@ def test_aws_logins_that_succeed_and_fail_leak_nothing(
     ]
     echo = " ".join(canaries)
     with sdk_level(logging.NOTSET):
-        clouds = Clouds(CodeArtifact(attempts=2), google_client(google))
+        clouds = Providers(CodeArtifact(attempts=2), google_client(google))
         for request, material in [
             (token_request(), sealed(key.material())),
-            (token_request(OPERATOR), NO_MATERIAL),
+            (token_request(OPERATOR), NO_KEY_MATERIAL),
         ]:
             value = outlet.ask(clouds, request, material)
             assert value is not None
             canaries.append(value)
         outlet.ask(clouds, endpoint_request(), sealed(key.material()))
         # Another Secret object, or the client of the right key would be used again.
-        bad = Clouds(CodeArtifact(attempts=1), google_client(google))
+        bad = Providers(CodeArtifact(attempts=1), google_client(google))
         outlet.ask(bad, token_request(), sealed(wrong))
         for fault in [
             Fault(403, "AccessDeniedException", echo),
@@ -144,11 +144,11 @@ def test_google_logins_that_succeed_and_fail_leak_nothing(
     canaries = [subject, *[line for line in private_key.splitlines() if not line.startswith("-")]]
     echo = subject + private_key
     with sdk_level(logging.NOTSET):
-        clouds = Clouds(CodeArtifact(), google_client(google))
+        clouds = Providers(CodeArtifact(), google_client(google))
         sound = sealed({"key_json": key_json})
         for request, material in [
             (google_request(), sound),
-            (google_request(OPERATOR), NO_MATERIAL),
+            (google_request(OPERATOR), NO_KEY_MATERIAL),
         ]:
             value = outlet.ask(clouds, request, material)
             assert value is not None
@@ -167,7 +167,7 @@ def test_google_logins_that_succeed_and_fail_leak_nothing(
             google.inject("Token", fault)
             outlet.ask(clouds, google_request(), sound)
             google.inject("Exchange", fault)
-            outlet.ask(clouds, google_request(OPERATOR), NO_MATERIAL)
+            outlet.ask(clouds, google_request(OPERATOR), NO_KEY_MATERIAL)
             google.clear()
     seen = outlet.text()
     assert "InvalidCredential" in seen, "the outlet sees nothing at all"
@@ -179,7 +179,7 @@ def test_the_sdks_would_leak_at_debug_if_they_were_not_held_back(
 ) -> None:
     key = aws.add_access_key(session=True)
     client = CodeArtifact()
-    clouds = Clouds(client, google_client(google))
+    clouds = Providers(client, google_client(google))
     outlet.ask(clouds, token_request(), sealed(key.material()))
     with sdk_level(logging.DEBUG):
         value = outlet.ask(clouds, token_request(), sealed(key.material()))

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from artifact_index.api.crd import root_schema
-from artifact_index.api.kinds import KINDS, Kind
-from artifact_index.api.schema import Schema
+from artifact_index.crdgen.crd import root_schema
+from artifact_index.crdgen.kinds import KINDS, Kind
+from artifact_index.crdgen.schema import Schema
 from support.api_cases import ACCEPTED, BASES, REFUSED, Case
 from support.control_plane import ControlPlane, wait_until
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from artifact_index.api.timestamps import parse_time
-from artifact_index.credentials.google_identities import SCOPE
+from artifact_index.credentials.google.identities import SCOPE
 from support.accounts import allow_tokens, issuer_of, service_account, token_in
 from support.clouds import ClusterIssuer
 from support.operator_process import OperatorProcess

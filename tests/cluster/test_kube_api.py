@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from kubernetes.aio.config import incluster_config
 
-from artifact_index.kube.api import KubeApi
+from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.resources import ARTIFACT_INDEXES, SECRETS

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from artifact_index.api.timestamps import parse_time
-from artifact_index.credentials.freshness import go_duration
+from artifact_index.credentials.tokens.freshness import go_duration
 from support.accounts import code_artifact_by, token_in
 from support.control_plane import wait_until
 from support.operator_process import OperatorProcess

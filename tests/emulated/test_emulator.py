@@ -10,7 +10,7 @@ import aiohttp
 import kopf
 import pytest
 
-from artifact_index.kube.api import KubeApi
+from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from support.emulator import Emulator, Refused, wait_for
 from support.watch_contract import WATCH_CHECKS, WatchCheck

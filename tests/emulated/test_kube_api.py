@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from artifact_index.kube.api import KubeApi
+from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, SECRETS

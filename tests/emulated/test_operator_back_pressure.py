@@ -20,7 +20,7 @@ ENDPOINT = "https://aws.example/pypi/python/"
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[EmulatedWorld]:
-    flags = ("--resync-interval=1h", f"--writes-per-second={RATE}", "--write-burst=1")
+    flags = ("--relist-interval=1h", f"--writes-per-second={RATE}", "--write-burst=1")
     with emulated_world() as opened, opened.operator(*flags):
         opened.wait_second_listing()
         yield opened

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from artifact_index.reconcile.digests import Digester
-from artifact_index.reconcile.records import OutputRef
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.objects import OutputRef
 from support.control_plane import wait_until
 from support.emulated_world import (
     OURS,
@@ -163,7 +163,7 @@ def assert_calm(world: EmulatedWorld, operator: OperatorProcess) -> None:
 
 
 def listing_every(world: EmulatedWorld) -> OperatorProcess:
-    return world.operator(f"--resync-interval={QUIET_SECONDS / 2}s")
+    return world.operator(f"--relist-interval={QUIET_SECONDS / 2}s")
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["while running", "before the start"])

@@ -25,7 +25,7 @@ def world() -> Iterator[EmulatedWorld]:
 @pytest.fixture(scope="module")
 def operator(world: EmulatedWorld) -> Iterator[OperatorProcess]:
     # A file that goes without a login which is on its way is written once more.
-    flags = ("--resync-interval=1h", "--object-metrics=false", "--mint-patience=2m")
+    flags = ("--relist-interval=1h", "--object-metrics=false", "--mint-patience=2m")
     with world.operator(*flags) as running:
         yield running
 

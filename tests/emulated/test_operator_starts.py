@@ -70,7 +70,7 @@ def test_a_missing_permission_ends_the_start_with_its_name(kind: str, world: Emu
 def test_a_permission_that_is_taken_back_ends_the_process_within_its_patience(
     world: EmulatedWorld,
 ) -> None:
-    operator = world.operator("--watch-patience=3s", "--resync-interval=1h")
+    operator = world.operator("--watch-patience=3s", "--relist-interval=1h")
     with operator:
         wait_until(lambda: len(world.emulator.watches()) == len(KINDS), "the watches", PATIENCE)
         begun = time.monotonic()
@@ -110,7 +110,7 @@ def test_a_listing_that_expires_between_its_pages_is_begun_again(world: Emulated
         world.add("many", artifact_index(name, **anonymous(name)))
     world.add("many", index_options("uv-config"))
     world.emulator.fail("list", "artifactindexes", 410, continued=True, count=1)
-    with world.operator("--resync-interval=1h"):
+    with world.operator("--relist-interval=1h"):
         world.wait_served("many", *names)
         expired = world.emulator.requests.matching("list", "artifactindexes", status=410)
         assert len(expired) == 1
@@ -146,7 +146,7 @@ def test_a_restart_over_a_converged_cluster_writes_and_mints_nothing(world: Emul
         ),
         index_options("nothing", indexSelector={"matchLabels": {"tier": "none"}}),
     )
-    with world.operator("--resync-interval=1h") as operator:
+    with world.operator("--relist-interval=1h") as operator:
         world.wait_served("full", "minted", "basic", "link", "x", "x-2", "missing")
         world.wait_reason("indexoptions", "full", "uv-config", "IndexesNotReady")
         world.wait_reason("indexoptions", "full", "public", "Available")

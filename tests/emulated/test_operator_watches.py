@@ -15,14 +15,14 @@ from support.world import PATIENCE, artifact_index, index_options, secret
 
 pytestmark = pytest.mark.emulated
 
-RESYNC = 1.0
+RELIST = 1.0
 WATCHED = ("artifactindexes", "indexoptions", "secrets", "configmaps")
 
 
 @pytest.fixture(scope="module")
 def watching() -> Iterator[EmulatedWorld]:
     """An operator that has listed everything twice and will not again for an hour."""
-    with emulated_world() as world, world.operator("--resync-interval=1h"):
+    with emulated_world() as world, world.operator("--relist-interval=1h"):
         world.wait_second_listing()
         yield world
 
@@ -30,7 +30,7 @@ def watching() -> Iterator[EmulatedWorld]:
 @pytest.fixture(scope="module")
 def listing() -> Iterator[tuple[EmulatedWorld, OperatorProcess]]:
     """An operator that lists everything every second."""
-    with emulated_world() as world, world.operator(f"--resync-interval={RESYNC}s") as operator:
+    with emulated_world() as world, world.operator(f"--relist-interval={RELIST}s") as operator:
         world.wait_second_listing()
         yield world, operator
 

@@ -24,7 +24,7 @@ AWS_GIVES_UP = 30.0
 def world() -> Iterator[EmulatedWorld]:
     with (
         emulated_world() as opened,
-        opened.operator("--resync-interval=1h", "--mint-patience=300ms"),
+        opened.operator("--relist-interval=1h", "--mint-patience=300ms"),
     ):
         opened.wait_second_listing()
         yield opened

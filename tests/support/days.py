@@ -1,11 +1,9 @@
 """Some simulated days in which everything but the time is real.
 
-The operator's wiring, broker, planner and renderer; its own client of the API server, by HTTP to
-the emulator in this tree; its thread pool; boto3 and google-auth, which log in at the stand-ins
-that verify their signatures. The clock of all of them, the SDKs' included, is the simulation's.
-
-What is not run here: kopf's watches (nobody but the operator writes), health endpoints and signals.
-A real API server takes its time from the machine's clock: hence the emulator.
+The operator's wiring, token manager, planner and renderer; its own client of the API server, by
+HTTP to the emulator in this tree; its thread pool; boto3 and google-auth, which log in at the
+stand-ins that verify their signatures. The clock of all of them, the SDKs' included, is the
+simulation's.
 """
 
 import asyncio
@@ -22,11 +20,11 @@ import pytest
 from google.auth.compute_engine import _metadata
 
 from artifact_index import app
-from artifact_index.credentials.clouds import Clouds
-from artifact_index.credentials.code_artifact import CodeArtifact
-from artifact_index.credentials.grants import Grant, GrantRequest, Material
-from artifact_index.credentials.pool import CloudPool
-from artifact_index.kube.api import KubeApi
+from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.providers import Providers
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
+from artifact_index.credentials.threads import CloudThreads
+from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.port import KubePort, ListPage
 from support.clouds import AwsStandIn, Fault, GoogleStandIn
@@ -66,8 +64,8 @@ class Days(Simulation):
             self._patch.setenv(name, value)
         host = self.google.env()["GCE_METADATA_HOST"]
         self._patch.setattr(_metadata, "_GCE_METADATA_HOST", host)
-        self._patch.setattr(app, "clouds_of", lambda _: self._clouds())
-        self._patch.setattr(app, "CloudPool", self._pool)
+        self._patch.setattr(app, "providers_of", lambda _: self._clouds())
+        self._patch.setattr(app, "CloudThreads", self._pool)
         for name, kind in self.kinds.items():
             self._add_login(name, kind)
         return self
@@ -132,20 +130,22 @@ class Days(Simulation):
         no_time = SimpleNamespace(sleep=lambda seconds: None)
         self._patch.setattr(google.auth._exponential_backoff, "time", no_time)
 
-    def _clouds(self) -> Clouds:
+    def _clouds(self) -> Providers:
         """One attempt by boto3: its pauses would take real time."""
-        return Clouds(
+        return Providers(
             CodeArtifact(attempts=1, now=self.now),
             google_client(self.google, now=self.now),
         )
 
-    def _pool(self, call: Callable[[GrantRequest, Material], Grant], **options: Any) -> CloudPool:
+    def _pool(
+        self, call: Callable[[TokenRequest, KeyMaterial], Token], **options: Any
+    ) -> CloudThreads:
         work = self.work
 
-        class Waited(CloudPool):
-            async def grant(self, request: GrantRequest, material: Material) -> Grant:
+        class Waited(CloudThreads):
+            async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
                 with work.one_more():
-                    return await super().grant(request, material)
+                    return await super().issue(request, material)
 
         return Waited(call, **options)
 

@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
 
 from support.request_log import IndexRequest, RequestLog
-from support.served import Served
+from support.served import Published
 from support.uploads import uploaded_file
 from support.wheels import Wheel, normalized
 
@@ -56,7 +56,7 @@ class Repository:
             self.wheels.setdefault(normalized(wheel.name), {})[wheel.filename] = wheel
 
 
-class IndexServer(Served):
+class IndexServer(Published):
     """The server as a context manager. Repositories may be added and changed while it runs.
 
     uv takes two ports for two hosts. With the `log` of another server the order of the requests to

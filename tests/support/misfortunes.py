@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass, field
 
-from artifact_index.credentials.freshness import Margins
+from artifact_index.credentials.tokens.freshness import Margins
 
 HOUR = 3600
 DAY = 86_400

@@ -9,13 +9,14 @@ import pytest
 from pydantic import SecretStr
 
 from artifact_index import app
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
-    Grant,
-    GrantRequest,
-    Material,
+    KeyMaterial,
+    Token,
+    TokenRequest,
 )
 from artifact_index.settings import Settings
 from support.memory_port import LeanPort
@@ -42,19 +43,19 @@ class Cloud:
         self._rng = rng
         self._cached: dict[str, tuple[str, float]] = {}
 
-    async def grant(self, request: GrantRequest, material: Material, now: float) -> Grant:
+    async def grant(self, request: TokenRequest, material: KeyMaterial, now: float) -> Token:
         """`now` is the operator's clock, by which it notes when it asked."""
         name = login_name(request)
         self.begun.append((asyncio.get_running_loop().time(), name))
         await asyncio.sleep(self._rng.uniform(0.05, 0.6))
         truth = asyncio.get_running_loop().time()
         if during(self._trouble.outages, truth):
-            raise LoginError("CloudUnavailable", "outage", permanent=False)
+            raise LoginError(Reason.CLOUD_UNAVAILABLE, "outage")
         if during(self._trouble.throttles, truth):
             wait = self._rng.uniform(1, 60)
-            raise LoginError("CloudThrottled", "slow down", permanent=False, retry_after=wait)
+            raise LoginError(Reason.CLOUD_THROTTLED, "slow down", retry_after=wait)
         token, expires_at = self._token(name, truth)
-        return Grant(SecretStr(token), int(now), int(EPOCH + expires_at))
+        return Token(SecretStr(token), int(now), int(EPOCH + expires_at))
 
     def _token(self, name: str, truth: float) -> tuple[str, float]:
         kind = self._kinds[name]
@@ -68,7 +69,7 @@ class Cloud:
         return token, expires_at
 
 
-def login_name(request: GrantRequest) -> str:
+def login_name(request: TokenRequest) -> str:
     """The name of the ArtifactIndex that a request stands for."""
     if isinstance(request, CodeArtifactTokenRequest):
         return request.domain
@@ -78,7 +79,7 @@ def login_name(request: GrantRequest) -> str:
 
 
 class Month(Simulation):
-    """Real wiring, broker, planner, rendering, digests and records; `live` runs it."""
+    """Real wiring, token manager, planner, rendering, digests and records; `live` runs it."""
 
     def __init__(
         self,
@@ -101,7 +102,7 @@ class Month(Simulation):
                 "indexoptions",
                 index_options(name, indexSelector=selector, maxBuildDuration=build),
             )
-        patch.setattr(app, "CloudPool", lambda *_, **__: SimpleNamespace(grant=self._grant))
+        patch.setattr(app, "CloudThreads", lambda *_, **__: SimpleNamespace(issue=self._grant))
 
     def expiry_of(self, token: str) -> float:
         """By the cloud's own book."""
@@ -123,7 +124,7 @@ class Month(Simulation):
         """As the cloud counts them."""
         return self.cloud.mints, len(self.cloud.begun)
 
-    async def _grant(self, request: GrantRequest, material: Material) -> Grant:
+    async def _grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
         return await self.cloud.grant(request, material, self.now())
 
     def _put(self, plural: str, body: dict[str, Any]) -> None:

@@ -12,17 +12,17 @@ from artifact_index.settings import Settings
 
 @asynccontextmanager
 async def operating(settings: Settings, port: KubePort, key: bytes) -> AsyncIterator[app.Operator]:
-    """One life of it: primed, with broker and workers; signals, watches and health are not there.
+    """One life of it: primed, with token manager and workers, without signals, watches and health.
 
     `key` signs its outputs. Whoever wants more of its parts to run starts them.
     """
     operator = app.Operator(settings, port, key, Counters("1.0"))  # type: ignore[arg-type]
-    await operator.resync.prime()
+    await operator.relister.prime(operator.restore)
     running = [
-        asyncio.create_task(operator.broker.run()),
+        asyncio.create_task(operator.tokens.run()),
         *(asyncio.create_task(operator.reconciler.work()) for _ in range(settings.workers)),
     ]
-    for each in operator.store.all_keys():
+    for each in operator.cache.all_keys():
         operator.queue.add(each, 0)
     try:
         yield operator
@@ -30,4 +30,5 @@ async def operating(settings: Settings, port: KubePort, key: bytes) -> AsyncIter
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        await operator.broker.close()
+        await operator.tokens.close()
+        await operator.endpoints.close()

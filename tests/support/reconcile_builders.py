@@ -14,33 +14,35 @@ from pydantic import SecretStr
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import API_VERSION, INDEX_OPTIONS_KIND, ROLE_LABEL, ROLE_OUTPUT
 from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.endpoints import EndpointState
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.freshness import Margins
-from artifact_index.credentials.grants import Grant
-from artifact_index.credentials.lease import Lease
-from artifact_index.credentials.login_state import Login
-from artifact_index.reconcile.checks import (
+from artifact_index.credentials.requests import Token
+from artifact_index.credentials.tokens.entry import TokenEntry
+from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.token_state import TokenState
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.objects import (
+    IndexObject,
+    OptionsObject,
+    OutputObject,
+    SourceSecret,
+    parse_custom_object,
+    parse_output,
+    parse_source_secret,
+)
+from artifact_index.reconcile.plan.entries import IndexPlan, plan_indexes
+from artifact_index.reconcile.plan.fallback import Published
+from artifact_index.reconcile.plan.outputs import DesiredOutput
+from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
-    IndexFacts,
+    Inputs,
     Policy,
     first_violation,
 )
-from artifact_index.reconcile.digests import Digester
-from artifact_index.reconcile.login import login_of, scope_of
-from artifact_index.reconcile.outputs import DesiredOutput
-from artifact_index.reconcile.placement import Placed, place
-from artifact_index.reconcile.records import (
-    IndexRecord,
-    OptionsRecord,
-    OutputRecord,
-    SourceRecord,
-    custom_record,
-    output_record,
-    source_record,
-)
-from artifact_index.reconcile.served import Served
-from artifact_index.reconcile.views import IndexView, view_of, view_without_login
+from artifact_index.reconcile.resolve.token_view import IndexState, view_of, view_without_login
+from artifact_index.sources.resolved import login_of, scope_of
 
 NOW = 1_800_000_000
 HOUR = 3600
@@ -87,6 +89,7 @@ SECRET_OF = {
 }
 
 _versions = itertools.count(1)
+_serials = itertools.count(1)
 
 
 def source(kind: str, **fields: Any) -> dict[str, Any]:
@@ -123,17 +126,17 @@ def body_of(
     }
 
 
-def index(name: str = "acme", spec: Mapping[str, Any] | None = None, **how: Any) -> IndexRecord:
+def index(name: str = "acme", spec: Mapping[str, Any] | None = None, **how: Any) -> IndexObject:
     """The record of an ArtifactIndex; an anonymous one unless `spec` says otherwise."""
-    return custom_record(ArtifactIndexSpec, body_of(name, spec or source("anonymous"), **how))
+    return parse_custom_object(ArtifactIndexSpec, body_of(name, spec or source("anonymous"), **how))
 
 
 def options(
     name: str = "uv-config", spec: Mapping[str, Any] | None = None, **how: Any
-) -> OptionsRecord:
+) -> OptionsObject:
     """The record of an IndexOptions."""
     how.setdefault("uid", OPTIONS_UID)
-    return custom_record(IndexOptionsSpec, body_of(name, spec or {}, **how))
+    return parse_custom_object(IndexOptionsSpec, body_of(name, spec or {}, **how))
 
 
 def secret_body(name: str, values: Mapping[str, str | bytes], **how: Any) -> dict[str, Any]:
@@ -147,77 +150,91 @@ def secret_body(name: str, values: Mapping[str, str | bytes], **how: Any) -> dic
     return {**body, "data": encoded}
 
 
-def source_secret(name: str, values: Mapping[str, str | bytes] | None = None) -> SourceRecord:
+def source_secret(name: str, values: Mapping[str, str | bytes] | None = None) -> SourceSecret:
     """The record of a source Secret; its usual values unless others are given."""
-    return source_record(secret_body(name, SECRETS[name] if values is None else values))
+    return parse_source_secret(secret_body(name, SECRETS[name] if values is None else values))
 
 
 def facts_of(
-    record: IndexRecord,
+    record: IndexObject,
     *,
     values: Mapping[str, str | bytes] | None = None,
     missing: bool = False,
     missing_for: float = 0.0,
     policy: Policy = POLICY,
     secret_is_output: bool = False,
-) -> IndexFacts:
+) -> Inputs:
     """What would be gathered for an index whose Secret is there, unless `missing`."""
-    facts = IndexFacts(
+    facts = Inputs(
         record, policy, None, secret_is_output, missing_for if missing or values else 0.0
     )
     if record.spec is None or facts.use is None or missing:
         return facts
     secret = source_secret(facts.use.name, values)
-    return IndexFacts(record, policy, secret, secret_is_output, missing_for)
+    return Inputs(record, policy, secret, secret_is_output, missing_for)
 
 
-def grant(value: str = "token-1", *, minted_at: int = NOW, life: int = 12 * HOUR) -> Grant:
+def grant(value: str = "token-1", *, issued_at: int = NOW, life: int = 12 * HOUR) -> Token:
     """A granted token."""
-    return Grant(SecretStr(value), minted_at, minted_at + life)
+    return Token(SecretStr(value), issued_at, issued_at + life)
 
 
 def endpoint_grant(
     url: str = "https://acme-111122223333.d.codeartifact.example/pypi/python/",
-) -> Grant:
+) -> Token:
     """A granted repository endpoint."""
-    return Grant(SecretStr(url), 0, None)
+    return Token(SecretStr(url), 0, None)
 
 
 def lease_of(
-    held: Grant | None = None,
+    held: Token | None = None,
     *,
     error: LoginError | None = None,
     pending_since: float | None = None,
     repeats: bool = False,
     now: float = NOW,
-) -> Lease:
-    """A lease in this state, by the broker's own rules."""
-    login = Login(digest="login", margins=MARGINS, unwanted_since=None, repeats=repeats)
+) -> TokenState:
+    """A lease in this state, by the token manager's own rules."""
+    login = TokenEntry(
+        digest="login", margins=MARGINS, unwanted_since=None, repeats=repeats, serials=_serials
+    )
     if held is not None:
         login.hold(held, now)
     if error is not None:
         login.failed(error, now, random.Random(1))
     login.pending_since = pending_since
-    return login.lease(now)
+    return login.state(now)
 
 
-def login_error(reason: str = "CloudUnavailable", *, permanent: bool = False) -> LoginError:
+def url_state(
+    url: str | None = None,
+    *,
+    error: LoginError | None = None,
+    pending_since: float | None = None,
+) -> EndpointState:
+    """A repository's URL in this state; known unless there is an error or it is awaited."""
+    if url is None and error is None and pending_since is None:
+        url = endpoint_grant().value.get_secret_value()
+    return EndpointState(url, error, pending_since, next(_serials))
+
+
+def login_error(reason: Reason = Reason.CLOUD_UNAVAILABLE) -> LoginError:
     """A failed login."""
-    return LoginError(reason, f"the cloud said {reason}", permanent=permanent)
+    return LoginError(reason, f"the cloud said {reason}")
 
 
 def view(
-    record: IndexRecord,
+    record: IndexObject,
     *,
-    token: Lease | None = None,
-    endpoint: Lease | None = None,
+    token: TokenState | None = None,
+    endpoint: EndpointState | None = None,
     with_credentials: bool = True,
     policy: Policy = POLICY,
     max_build: float = 1800,
     now: float = NOW,
     recheck_at: float | None = None,
     **gathered: Any,
-) -> IndexView:
+) -> IndexState:
     """The view of an index; its logins are granted unless leases say otherwise."""
     scope = scope_of(record.spec, DIGESTER) if record.spec else None
     facts = facts_of(record, policy=policy, **gathered)
@@ -234,7 +251,7 @@ def view(
         login,
         token=(token or lease_of(grant(), now=now)) if needs_token else None,
         token_digest=DIGESTER.request(login.token) if login.token and needs_token else None,
-        endpoint=(endpoint or lease_of(endpoint_grant(), now=now)) if login.endpoint else None,
+        endpoint=(endpoint or url_state()) if login.endpoint else None,
         endpoint_digest=DIGESTER.request(login.endpoint) if login.endpoint else None,
         max_build=max_build,
         allow_http=policy.allow_http,
@@ -244,18 +261,18 @@ def view(
 
 
 def placed_of(
-    *views: IndexView,
-    served: Mapping[str, Served] | None = None,
-    allotted: Mapping[str, str] | None = None,
+    *views: IndexState,
+    served: Mapping[str, Published] | None = None,
+    assigned: Mapping[str, str] | None = None,
     public_name: str | None = "pypi",
     with_credentials: bool = True,
     now: float = NOW,
-) -> list[Placed]:
+) -> list[IndexPlan]:
     """The places of these views."""
-    return place(
+    return plan_indexes(
         views,
         served=served or {},
-        allotted=allotted or {},
+        assigned=assigned or {},
         public_name=public_name,
         with_credentials=with_credentials,
         margins=MARGINS,
@@ -263,7 +280,7 @@ def placed_of(
     )
 
 
-def served_after(placed: Sequence[Placed]) -> dict[str, Served]:
+def served_after(placed: Sequence[IndexPlan]) -> dict[str, Published]:
     """What the outputs hold after these places have been written, by UID."""
     return {one.record.uid: one.served for one in placed if one.served is not None}
 
@@ -278,9 +295,9 @@ def stored(output: DesiredOutput, *, version: int | None = None) -> dict[str, An
     return body
 
 
-def stored_record(output: DesiredOutput, **how: Any) -> OutputRecord:
+def stored_record(output: DesiredOutput, **how: Any) -> OutputObject:
     """The record of that body."""
-    return output_record(output.ref.kind, stored(output, **how), DIGESTER)
+    return parse_output(output.ref.kind, stored(output, **how), DIGESTER)
 
 
 def output(
@@ -293,7 +310,7 @@ def output(
     data: Mapping[str, str] | None = None,
     version: int | None = None,
     uid: str = "uid-of-output",
-) -> OutputRecord:
+) -> OutputObject:
     """The record of an object that has an output's name."""
     metadata: dict[str, Any] = {
         "name": name,
@@ -305,7 +322,7 @@ def output(
     }
     if controller is not None:
         metadata["ownerReferences"] = [dict(controller)]
-    return output_record(kind, {"metadata": metadata, "data": dict(data or {})}, DIGESTER)
+    return parse_output(kind, {"metadata": metadata, "data": dict(data or {})}, DIGESTER)
 
 
 def controller_of(name: str = "uv-config", uid: str = OPTIONS_UID) -> dict[str, Any]:

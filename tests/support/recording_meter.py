@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from artifact_index.measuring import PassResult
+from artifact_index.instrumentation import PassResult
 
 
 class RecordingMeter:

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from artifact_index.rendering.entries import Credential, IndexEntry, PublicEntry, UvDocument
+from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
 
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
@@ -37,7 +37,7 @@ VERBATIM = st.builds(
     ignore_error_codes=CODES,
 )
 DOCUMENTS = st.builds(
-    UvDocument,
+    Document,
     entries=st.lists(COMPOSED | VERBATIM, max_size=5, unique_by=lambda e: e.name).map(tuple),
     public=st.none() | st.builds(PublicEntry, name=st.just("the_public_one"), url=URLS),
     prefer_private=st.booleans(),

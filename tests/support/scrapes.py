@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import EXPIRES_AT_ANNOTATION, OWNER_ANNOTATION
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     CodeArtifactTokenRequest,
     Identity,
     SecretIdentity,
@@ -17,12 +17,12 @@ from artifact_index.credentials.grants import (
 from artifact_index.metrics.counters import Counters
 from artifact_index.metrics.exposition import Exposition
 from artifact_index.metrics.live import Snapshot
-from artifact_index.reconcile.records import (
-    IndexRecord,
-    OptionsRecord,
-    OutputRecord,
+from artifact_index.reconcile.cache.objects import (
+    IndexObject,
+    OptionsObject,
+    OutputObject,
     OutputRef,
-    custom_record,
+    parse_custom_object,
 )
 from support.operator_process import OperatorProcess
 from support.reconcile_builders import NAMESPACE, body_of, source
@@ -106,24 +106,24 @@ def measured(family: Metric, **labels: str) -> tuple[float, float, list[str]]:
 
 def output(
     name: str, *, owner: str = "uv-config", expires: str | None = EXPIRY_TEXT
-) -> OutputRecord:
+) -> OutputObject:
     """An output that an IndexOptions owns."""
     annotations = {OWNER_ANNOTATION: owner}
     if expires is not None:
         annotations[EXPIRES_AT_ANNOTATION] = expires
     ref = OutputRef("Secret", NAMESPACE, name)
     keys, digest = frozenset({"uv.toml"}), CANARY_DIGEST
-    return OutputRecord(ref, f"uid-{name}", 1, None, True, annotations, None, keys, digest)
+    return OutputObject(ref, f"uid-{name}", 1, None, True, annotations, None, keys, digest)
 
 
-def options(name: str = "uv-config", **status: Any) -> OptionsRecord:
+def options(name: str = "uv-config", **status: Any) -> OptionsObject:
     """An IndexOptions."""
-    return custom_record(IndexOptionsSpec, body_of(name, {}, status=status))
+    return parse_custom_object(IndexOptionsSpec, body_of(name, {}, status=status))
 
 
-def index(name: str, **how: Any) -> IndexRecord:
+def index(name: str, **how: Any) -> IndexObject:
     """An ArtifactIndex."""
-    return custom_record(ArtifactIndexSpec, body_of(name, source("anonymous"), **how))
+    return parse_custom_object(ArtifactIndexSpec, body_of(name, source("anonymous"), **how))
 
 
 def condition(kind: str, status: str, reason: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 
-class Served:
+class Published:
     """A context manager whose server answers in a thread of its own."""
 
     def __init__(self, server: socketserver.BaseServer) -> None:

@@ -19,7 +19,7 @@ from support.readers import Readers, SlowPort
 
 NAMESPACE = "builders"
 SETTINGS = Settings(
-    namespaces=(NAMESPACE,), operator_namespace=NAMESPACE, resync_interval=86_400.0, workers=2
+    namespaces=(NAMESPACE,), operator_namespace=NAMESPACE, relist_interval=86_400.0, workers=2
 )
 
 

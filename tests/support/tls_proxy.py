@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from support.control_plane.certificates import Authority
-from support.served import Served
+from support.served import Published
 
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-class TlsProxy(Served):
+class TlsProxy(Published):
     """Answers CONNECT for some hosts with certificates of its own authority.
 
     What comes through the tunnel goes to one server on loopback, in clear text. `asked` lists the

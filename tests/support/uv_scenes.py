@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 from pydantic import SecretStr
 
-from artifact_index.rendering.entries import (
+from artifact_index.formats.document import (
     Credential,
+    Document,
     IndexEntry,
     IndexStrategy,
     PublicEntry,
-    UvDocument,
 )
-from artifact_index.rendering.uv_toml import sensitive_uv_toml
+from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.index_server import IndexServer, Repository
 from support.request_log import IndexRequest
 from support.wheels import make_wheel
@@ -62,9 +62,9 @@ def document(
     public: Repository | None,
     prefer_private: bool = True,
     index_strategy: IndexStrategy = "first-index",
-) -> UvDocument:
+) -> Document:
     """A document whose public index, called `pypi`, is the stand-in, or which has none."""
-    return UvDocument(
+    return Document(
         entries=entries,
         public=PublicEntry("pypi", public.url) if public is not None else None,
         prefer_private=prefer_private,

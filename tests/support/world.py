@@ -205,6 +205,20 @@ class World:
         self.wait_object("indexoptions", namespace, name, listed, f"of {sorted(there)}")
         self.wait_condition("indexoptions", namespace, name, reason="Available")
 
+    def wait_second_listing(self, since: int, namespaces: int, seconds: float) -> None:
+        """Wait until an operator of some namespaces has listed all, its watches have, and it again.
+
+        `since` is a mark of the audit log before its start. The last listing is five seconds after
+        the watches began: by then every object has been worked on.
+        """
+
+        def listed() -> bool:
+            events = self.plane.audit_events(OPERATOR_USER, verbs=["list"], since=since)
+            lists = sum(each.resource == "configmaps" and each.code == 200 for each in events)
+            return lists >= 3 * namespaces
+
+        wait_until(listed, "the second own listing", seconds)
+
     def wait_served(
         self, namespace: str, name: str, needle: str, *, seconds: float = PATIENCE,
         there: bool = True,

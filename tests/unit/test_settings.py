@@ -9,8 +9,7 @@ import pytest
 
 from artifact_index import settings as settings_module
 from artifact_index.cli import run
-from artifact_index.configured import margins_of
-from artifact_index.credentials.freshness import Margins
+from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.settings import (
     SettingError,
     Settings,
@@ -20,6 +19,7 @@ from artifact_index.settings import (
     parse_duration,
     setting_fields,
 )
+from artifact_index.wiring import margins_of
 
 pytestmark = pytest.mark.unit
 
@@ -70,7 +70,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 
 PERIODS = [
-    "resync-interval",
+    "relist-interval",
     "source-reread-interval",
     "cloud-connect-timeout",
     "cloud-read-timeout",
@@ -85,7 +85,7 @@ def test_a_period_of_nothing_is_refused(name: str) -> None:
 
 
 UNUSABLE = {
-    "--resync-interval": ("10", "must be a duration such as"),
+    "--relist-interval": ("10", "must be a duration such as"),
     "--clock-skew": ("-1s", "must be a duration such as"),
     "--workers": ("²", "must be a whole number of at least 1"),
     "--cloud-threads": ("1.5", "must be a whole number of at least 1"),
@@ -193,3 +193,12 @@ def test_every_margin_can_be_set() -> None:
              "min-refresh-interval"]  # fmt: skip
     margins = margins_of(load(*(f"--{name}={n}s" for n, name in enumerate(names, start=1))))
     assert margins == Margins(1, 2, 3, 4, 5, 6)
+
+
+def test_a_former_name_still_sets_and_names_itself_in_errors() -> None:
+    assert load("--resync-interval=7m").relist_interval == 420
+    assert load_settings({}, {"ARTIFACT_INDEX_RESYNC_INTERVAL": "7m"}).relist_interval == 420
+    both = {"ARTIFACT_INDEX_RESYNC_INTERVAL": "7m", "ARTIFACT_INDEX_RELIST_INTERVAL": "8m"}
+    assert load_settings({}, both).relist_interval == 480
+    with pytest.raises(SettingError, match="ARTIFACT_INDEX_RESYNC_INTERVAL must"):
+        load_settings({}, {"ARTIFACT_INDEX_RESYNC_INTERVAL": "10"})

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from artifact_index.rendering.entries import IndexEntry
-from artifact_index.rendering.names import Allotment, Candidate, allot_names, environment_form
-from artifact_index.rendering.uv_toml import public_uv_toml
+from artifact_index.formats.document import IndexEntry
+from artifact_index.formats.names import NameAssignment, NameRequest, assign_names, environment_form
+from artifact_index.formats.uv_toml import public_uv_toml
 from support.index_server import IndexServer, Repository
 from support.uv_clients import MIDDLE, NEWEST, Uv
 from support.uv_scenes import (
@@ -119,14 +119,14 @@ def test_a_preauthenticated_url_without_userinfo_is_asked_anonymously(
 def test_two_derived_names_take_their_logins_from_the_environment_without_mixing(
     uv: Uv, server: IndexServer, pypi: IndexServer
 ) -> None:
-    names = allot_names(
+    names = assign_names(
         [
-            Candidate("u1", "one", "2024-01-01T00:00:00Z", host="x.a.example"),
-            Candidate("u2", "two", "2024-01-02T00:00:00Z", host="x.b.example"),
+            NameRequest("u1", "one", "2024-01-01T00:00:00Z", host="x.a.example"),
+            NameRequest("u2", "two", "2024-01-02T00:00:00Z", host="x.b.example"),
         ],
         public_name="pypi",
     )
-    assert names == {"u1": Allotment("x", True), "u2": Allotment("x-2", True)}
+    assert names == {"u1": NameAssignment("x", True), "u2": NameAssignment("x-2", True)}
     entries, env, wanted = [], {}, {}
     for uid, prefix in {"u1": "a", "u2": "b"}.items():
         name = names[uid].name

@@ -7,8 +7,8 @@ from pydantic import Field
 from artifact_index.api.base import ApiModel
 from artifact_index.api.conditions import Condition
 from artifact_index.api.fields import IndexName
+from artifact_index.api.interning import SHARED
 from artifact_index.api.rules import SET, ListType, Rule, exactly_one
-from artifact_index.api.sharing import SHARED
 from artifact_index.api.sources import (
     AnonymousSource,
     BasicAuthSource,

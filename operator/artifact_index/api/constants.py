@@ -33,7 +33,7 @@ OWNER_UID_ANNOTATION: Final = f"{GROUP}/owner-uid"
 EXPIRES_AT_ANNOTATION: Final = f"{GROUP}/expires-at"
 REFRESH_AT_ANNOTATION: Final = f"{GROUP}/refresh-at"
 CONTENT_DIGEST_ANNOTATION: Final = f"{GROUP}/content-digest"
-SERVED_ANNOTATION: Final = f"{GROUP}/served"
+CHECKPOINT_ANNOTATION: Final = f"{GROUP}/served"
 
 PYPI_URL: Final = "https://pypi.org/simple"
 """PyPI as uv's own constant of that name spells it: without a trailing slash."""

@@ -8,8 +8,8 @@ from typing import Any, Final
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from artifact_index.api.interning import intern_equal
 from artifact_index.api.rules import Rule, broken, matching
-from artifact_index.api.sharing import one_of_equal
 
 # Six digits before the dot: a Go duration is an int64 of nanoseconds, and with the length bound
 # no accepted text overflows it (CEL's `duration()` would fail instead of answering).
@@ -50,7 +50,7 @@ class GoDuration(str):
     def _parse(cls, text: str) -> "GoDuration":
         if len(text) > DURATION_MAX_LENGTH or not DURATION_RULE.holds(text):
             raise broken(DURATION_RULE.message)
-        return one_of_equal(cls(text))
+        return intern_equal(cls(text))
 
 
 def duration_between(low: str, high: str, *, or_zero: bool = False, message: str) -> Rule:

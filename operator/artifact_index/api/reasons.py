@@ -1,100 +1,126 @@
-"""Every reason of a condition, in one table: what it means and what to do about it.
+"""Reasons of conditions and events: part of the API, since alerts and other programs compare them.
 
-The API reference is generated from this table. Messages are composed where the trouble is seen;
-each says what is wrong, with which object and field, and the next step. An event that reports a
-transition has the condition's reason as its own.
+`artifact_index.crdgen.reason_docs` says what each means and how to remedy it.
 """
 
-from collections.abc import Mapping
-from typing import Final
+from enum import Enum, StrEnum, auto
 
-from artifact_index.api import conditions as types
-from artifact_index.api import reason_names as names
-from artifact_index.api.constants import ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND
-from artifact_index.api.format_reasons import FORMAT_REASONS
-from artifact_index.api.index_reasons import INDEX_REASONS
-from artifact_index.api.options_reasons import OPTIONS_REASONS
-from artifact_index.api.reason import Polarity, Reason
 
-CONDITIONS_OF: Final[Mapping[Polarity, str]] = {
-    "available": "Ready=True",
-    "retry": "Ready=False, Reconciling=True",
-    "act": "Ready=False, Stalled=True",
-    "note": "a condition of its own",
-    "keep": "Ready keeps its last value",
-}
-"""What a reason of each polarity does to the conditions."""
+class Polarity(Enum):
+    """What a reason does to Ready."""
 
-_BOTH = (ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND)
+    AVAILABLE = auto()
+    """Ready=True."""
+    RETRY = auto()
+    """Ready=False beside Reconciling=True: the operator tries again."""
+    ACT = auto()
+    """Ready=False beside Stalled=True: the user must act."""
+    NOTE = auto()
+    """Nothing: the reason stands in a condition of its own."""
+    KEEP = auto()
+    """Nothing: Ready keeps its last value."""
 
-_COMMON: Final = (
-    Reason(
-        names.AVAILABLE,
-        _BOTH,
-        "available",
-        "The index can be served; of IndexOptions: the outputs are written and current.",
-        "Nothing.",
-    ),
-    Reason(
-        names.SUSPENDED,
-        _BOTH,
-        "keep",
-        "`spec.suspend` is true. The entry and token of a suspended ArtifactIndex stay until the "
-        "token is withdrawn; the outputs of a suspended IndexOptions are neither written nor "
-        "repaired.",
-        "Set `spec.suspend` to false to go on.",
-    ),
-    Reason(
-        names.INTERNAL_ERROR,
-        _BOTH,
-        "retry",
-        "The operator ran into an error of its own. It is tried again; other objects are not "
-        "affected.",
-        "Look for the object's name in the operator's log and report the error.",
-    ),
-    Reason(
-        names.PERMISSION_MISSING,
-        _BOTH,
-        "retry",
-        "The operator's own ServiceAccount may not read what this object needs.",
-        "Let the administrator grant the permission that the message names, by the value of the "
-        "Helm chart that it names.",
-    ),
-    Reason(
-        names.INVALID_SPEC,
-        _BOTH,
-        "act",
-        "The spec breaks a rule that the API server did not check, for example because the "
-        "installed CRDs are older than the operator.",
-        "Correct the field that the message names, and apply the operator's CRDs.",
-    ),
-    Reason(
-        names.INSECURE_URL,
-        _BOTH,
-        "act",
-        "A URL or host begins with `http://`, which would send a credential or a package in clear "
-        "text.",
-        "Use `https://`, or ask the administrator to start the operator with --allow-http.",
-    ),
-    Reason(
-        names.HOST_NOT_ALLOWED,
-        _BOTH,
-        "act",
-        "A URL names a host that the administrator does not allow.",
-        "Use a host that is allowed, or ask the administrator to add it to `--allowed-hosts`.",
-    ),
-    Reason(
-        names.TOKEN_TOO_SHORT,
-        _BOTH,
-        "note",
-        "The token lives too short for `maxBuildDuration` and the operator's margins; the message "
-        "has the numbers. It is refreshed as early as useful.",
-        "Ask for longer tokens (`tokenDuration`), or lower `maxBuildDuration`.",
-        condition=types.FRESHNESS_NOT_GUARANTEED,
-    ),
-)
 
-REASONS: Final[Mapping[str, Reason]] = {
-    reason.name: reason for reason in (*_COMMON, *INDEX_REASONS, *OPTIONS_REASONS, *FORMAT_REASONS)
-}
-"""Every reason by its name."""
+class Trait(Enum):
+    """What a reason implies besides."""
+
+    MISSING_SOURCE = auto()
+    """A Secret, a key or a ServiceAccount is missing; GitOps may be about to apply it."""
+    WITHDRAWS_AT_ONCE = auto()
+    """Consent or transport security is gone: no output may go on holding the login."""
+    QUIET = auto()
+    """Posts no event: nothing is wrong yet."""
+    UNWATCHED = auto()
+    """No watch reports when its cause ends, so the operator looks again by itself."""
+
+
+class Reason(StrEnum):
+    """A reason by its name, with everything that it implies."""
+
+    polarity: Polarity
+    traits: frozenset[Trait]
+
+    def __new__(cls, name: str, polarity: Polarity, *traits: Trait) -> "Reason":
+        """Make a member of the values on its line."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.polarity = polarity
+        member.traits = frozenset(traits)
+        return member
+
+    AVAILABLE = "Available", Polarity.AVAILABLE
+    NOT_SELECTED = "NotSelected", Polarity.AVAILABLE, Trait.QUIET
+    SUSPENDED = "Suspended", Polarity.KEEP, Trait.QUIET
+    MINTING_CREDENTIAL = "MintingCredential", Polarity.RETRY, Trait.QUIET
+    SECRET_NOT_FOUND = "SecretNotFound", Polarity.RETRY, Trait.MISSING_SOURCE
+    SECRET_KEY_MISSING = "SecretKeyMissing", Polarity.RETRY, Trait.MISSING_SOURCE
+    SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound", Polarity.RETRY, Trait.MISSING_SOURCE
+    TOKEN_REQUEST_FAILED = "TokenRequestFailed", Polarity.RETRY
+    TOKEN_REQUEST_DENIED = "TokenRequestDenied", Polarity.ACT
+    CLOUD_UNAVAILABLE = "CloudUnavailable", Polarity.RETRY
+    CLOUD_THROTTLED = "CloudThrottled", Polarity.RETRY
+    CREDENTIAL_EXPIRED = "CredentialExpired", Polarity.RETRY
+    INTERNAL_ERROR = "InternalError", Polarity.RETRY
+    PERMISSION_MISSING = "PermissionMissing", Polarity.RETRY
+    INVALID_SPEC = "InvalidSpec", Polarity.ACT
+    INSECURE_URL = "InsecureURL", Polarity.ACT, Trait.WITHDRAWS_AT_ONCE
+    HOST_NOT_ALLOWED = "HostNotAllowed", Polarity.ACT, Trait.WITHDRAWS_AT_ONCE
+    OPERATOR_IDENTITY_NOT_ALLOWED = (
+        "OperatorIdentityNotAllowed",
+        Polarity.ACT,
+        Trait.WITHDRAWS_AT_ONCE,
+    )
+    NO_OPERATOR_IDENTITY = "NoOperatorIdentity", Polarity.ACT
+    SOURCE_IS_OUTPUT = "SourceIsOutput", Polarity.ACT, Trait.WITHDRAWS_AT_ONCE
+    INVALID_SECRET_VALUE = "InvalidSecretValue", Polarity.ACT
+    ACCESS_DENIED = "AccessDenied", Polarity.ACT
+    CLOUD_RESOURCE_NOT_FOUND = "CloudResourceNotFound", Polarity.ACT
+    INVALID_REQUEST = "InvalidRequest", Polarity.ACT
+    INVALID_CREDENTIAL = "InvalidCredential", Polarity.ACT
+    UNKNOWN_EXPIRY = "UnknownExpiry", Polarity.ACT
+    NAME_CONFLICT = "NameConflict", Polarity.ACT
+    NO_INDEXES = "NoIndexes", Polarity.RETRY
+    INDEXES_NOT_READY = "IndexesNotReady", Polarity.RETRY
+    WAITING_FOR_DELETION = "WaitingForDeletion", Polarity.RETRY, Trait.QUIET, Trait.UNWATCHED
+    WRITE_FAILED = "WriteFailed", Polarity.RETRY
+    TARGET_NOT_OWNED = "TargetNotOwned", Polarity.ACT, Trait.UNWATCHED
+    TARGET_TOO_LARGE = "TargetTooLarge", Polarity.ACT
+    NOT_CREDENTIAL_FREE = "NotCredentialFree", Polarity.ACT
+    TOKEN_TOO_SHORT = "TokenTooShort", Polarity.NOTE
+    PUBLIC_INDEX_FIRST = "PublicIndexFirst", Polarity.NOTE
+    UNSAFE_INDEX_STRATEGY = "UnsafeIndexStrategy", Polarity.NOTE
+    ERROR_CODES_IGNORED = "ErrorCodesIgnored", Polarity.NOTE
+    INDEX_OMITTED = "IndexOmitted", Polarity.NOTE
+    REQUESTS_FORWARDED = "RequestsForwarded", Polarity.NOTE
+    FORMAT_WITHOUT_ORDER = "FormatWithoutOrder", Polarity.NOTE
+    SHADOWS_SIBLINGS = "ShadowsSiblings", Polarity.ACT, Trait.WITHDRAWS_AT_ONCE
+    NOT_EXPRESSIBLE = "NotExpressible", Polarity.ACT
+    INDEX_ORDER_NOT_KEPT = "IndexOrderNotKept", Polarity.NOTE
+    EXPLICIT_INDEX_LEFT_OUT = "ExplicitIndexLeftOut", Polarity.NOTE
+    VARIABLES_NOT_WRITTEN = "VariablesNotWritten", Polarity.NOTE
+    ANONYMOUS_BESIDE_CREDENTIALED = "AnonymousBesideCredentialed", Polarity.NOTE
+
+    @property
+    def must_act(self) -> bool:
+        """Whether only the user can end it: the object is Stalled."""
+        return self.polarity is Polarity.ACT
+
+    @property
+    def missing_source(self) -> bool:
+        """Whether a Secret, a key or a ServiceAccount is missing."""
+        return Trait.MISSING_SOURCE in self.traits
+
+    @property
+    def withdraws_at_once(self) -> bool:
+        """Whether no output may go on holding the login."""
+        return Trait.WITHDRAWS_AT_ONCE in self.traits
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it posts no event."""
+        return Trait.QUIET in self.traits
+
+    @property
+    def unwatched(self) -> bool:
+        """Whether the operator must look again, since no watch reports when its cause ends."""
+        return Trait.UNWATCHED in self.traits

@@ -4,17 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from artifact_index.api.base import ApiModel
-from artifact_index.api.duration import GoDuration, duration_between
-from artifact_index.api.fields import DataKey, ObjectName, RegistryHost, Url
-from artifact_index.api.identities import (
+from artifact_index.api.auth import (
     AssumeRole,
     CodeArtifactAuth,
     GoogleArtifactRegistryAuth,
     Impersonate,
 )
+from artifact_index.api.base import ApiModel
+from artifact_index.api.duration import GoDuration, duration_between
+from artifact_index.api.fields import DataKey, ObjectName, RegistryHost, Url
+from artifact_index.api.interning import SHARED
 from artifact_index.api.rules import Rules, matching
-from artifact_index.api.sharing import SHARED
 
 EndpointType = Literal["IPv4", "DualStack"]
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from artifact_index.api.crd import KUSTOMIZATION_NAME, render_crds
+from artifact_index.crdgen.crd import KUSTOMIZATION_NAME, render_crds
 
 
 def register(commands: Any) -> None:

@@ -11,7 +11,7 @@ from artifact_index.logs import configure_logging
 from artifact_index.settings import (
     SettingError,
     environment_of,
-    flag_of,
+    flags_of,
     load_settings,
     setting_fields,
 )
@@ -27,7 +27,7 @@ def register(commands: Any) -> None:
     for setting in setting_fields():
         is_switch = isinstance(setting.default, bool)
         parser.add_argument(
-            flag_of(setting),
+            *flags_of(setting),
             dest=setting.name,
             metavar="true|false" if is_switch else "VALUE",
             action="append" if setting.metadata["repeatable"] else "store",
@@ -50,15 +50,16 @@ def execute(chosen: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _stop_early)
     # What the imports leave behind lives for ever; collecting meanwhile only costs start-up time.
     gc.disable()
-    from artifact_index import app, tuning  # noqa: PLC0415 - half a second that other commands need not wait
+    # Half a second that other commands need not wait.
+    from artifact_index import app, runtime  # noqa: PLC0415
     from artifact_index.kube.connect import ConnectError  # noqa: PLC0415
     from artifact_index.kube.errors import ApiError  # noqa: PLC0415
-    from artifact_index.reconcile.signing_key import SigningKeyError  # noqa: PLC0415
+    from artifact_index.signing_key import SigningKeyError  # noqa: PLC0415
 
     gc.enable()
     logger = logging.getLogger("artifact_index")
     try:
-        tuning.run(app.run(settings))
+        runtime.run(app.run(settings))
     except (ConnectError, SigningKeyError) as error:
         logger.error("%s", error)
         return 1

@@ -12,7 +12,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from artifact_index.measuring import PassResult
+from artifact_index.instrumentation import PassResult
 from artifact_index.metrics import catalogue
 from artifact_index.metrics.catalogue import Definition
 

@@ -17,19 +17,24 @@ from artifact_index.api.constants import (
     INDEX_OPTIONS_KIND,
 )
 from artifact_index.api.timestamps import parse_time
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     GoogleTokenRequest,
-    GrantRequest,
     Identity,
     OperatorIdentity,
     SecretIdentity,
+    TokenRequest,
 )
-from artifact_index.credentials.lease import HeldLogin
+from artifact_index.credentials.tokens.token_state import HeldToken
 from artifact_index.metrics import catalogue
 from artifact_index.metrics.catalogue import Definition
-from artifact_index.reconcile.records import IndexRecord, ObjectRef, OptionsRecord, OutputRecord
-from artifact_index.reconcile.statuses import told_conditions
-from artifact_index.reconcile.store import owner_name
+from artifact_index.reconcile.cache.cache import owner_name
+from artifact_index.reconcile.cache.objects import (
+    IndexObject,
+    ObjectRef,
+    OptionsObject,
+    OutputObject,
+)
+from artifact_index.reconcile.cache.status_parsing import reported_conditions
 
 _UNTOLD: Final = ("Unknown", "")
 """Status and reason of Ready before the first status."""
@@ -44,10 +49,10 @@ class Snapshot:
     The records are immutable. `secret_names` gives the name of a source Secret by its UID.
     """
 
-    indexes: list[IndexRecord]
-    options: list[OptionsRecord]
-    outputs: list[OutputRecord]
-    logins: list[HeldLogin]
+    indexes: list[IndexObject]
+    options: list[OptionsObject]
+    outputs: list[OutputObject]
+    logins: list[HeldToken]
     secret_names: Mapping[str, str]
     queue_depth: int
     queue_age: float
@@ -92,7 +97,7 @@ class LiveState:
                 _keep_earliest(found, (namespace, owner, kind, name), _seconds(expiry))
         return found
 
-    def _labels_of(self, request: GrantRequest) -> Labels:
+    def _labels_of(self, request: TokenRequest) -> Labels:
         if isinstance(request, GoogleTokenRequest):
             provider = "google"
             target = request.impersonate.service_account if request.impersonate else ""
@@ -114,13 +119,13 @@ class LiveState:
     def _objects(self) -> Iterator[GaugeMetricFamily]:
         readiness: Counter[Labels] = Counter()
         others: Counter[Labels] = Counter()
-        everything: tuple[tuple[str, list[IndexRecord] | list[OptionsRecord]], ...] = (
+        everything: tuple[tuple[str, list[IndexObject] | list[OptionsObject]], ...] = (
             (ARTIFACT_INDEX_KIND, self._snapshot.indexes),
             (INDEX_OPTIONS_KIND, self._snapshot.options),
         )
         for kind, records in everything:
             for record in records:
-                conditions = told_conditions(record.status)
+                conditions = reported_conditions(record.status)
                 ready = conditions.pop(READY, _UNTOLD)
                 readiness[(kind, record.ref.namespace, *ready)] += 1
                 for condition, (status, reason) in conditions.items():

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from artifact_index.api.reference import markdown_table
+from artifact_index.crdgen.reference import markdown_table
 from artifact_index.metrics.catalogue import (
     API_REQUEST_DURATION,
     CATALOGUE,

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from artifact_index.rendering.entries import Credential, IndexEntry
+from artifact_index.formats.document import Credential, IndexEntry
 from support.kube_proxy import KubeProxy, Unanswered
 from support.world import World, artifact_index, code_artifact, index_options, secret
 

@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from artifact_index.api.constants import PYPI_URL
-from artifact_index.rendering.entries import PublicEntry, UvDocument
-from artifact_index.rendering.uv_toml import sensitive_uv_toml
+from artifact_index.formats.document import Document, PublicEntry
+from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.chaos.fleet import PLURALS, Fleet, Options
 from support.chaos.reader import Reader
 from support.kube_proxy import KubeProxy
@@ -66,7 +66,7 @@ def _output_trouble(fleet: Fleet, options: Options, reader: Reader, names: Names
             if not live:
                 return f"the token of {index.name} in {options.name} is not live"
         entries.append(fleet.expected_entry(index, found[index.name], SecretStr(password)))
-    document = UvDocument(tuple(entries), PublicEntry("pypi", PYPI_URL))
+    document = Document(tuple(entries), PublicEntry("pypi", PYPI_URL))
     if sensitive_uv_toml(document).get_secret_value() != text:
         return f"{options.name} differs from what its objects say"
     return None

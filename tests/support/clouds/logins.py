@@ -9,21 +9,21 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from artifact_index.credentials.clouds import Clouds
-from artifact_index.credentials.code_artifact import CodeArtifact
+from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.google import GoogleTokens
-from artifact_index.credentials.grants import (
-    NO_MATERIAL,
+from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.providers import Providers
+from artifact_index.credentials.requests import (
+    NO_KEY_MATERIAL,
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
-    Grant,
     Identity,
     Impersonation,
-    Material,
+    KeyMaterial,
     OperatorIdentity,
     SecretIdentity,
+    Token,
 )
 from support.clouds.aws_identities import ACCOUNT
 from support.clouds.google import GoogleStandIn
@@ -60,8 +60,8 @@ def google_request(
     return GoogleTokenRequest(identity=identity, impersonate=impersonate)
 
 
-def sealed(values: Mapping[str, str]) -> Material:
-    """Plain values as the broker hands them over."""
+def sealed(values: Mapping[str, str]) -> KeyMaterial:
+    """Plain values as the token manager hands them over."""
     return {name: SecretStr(value) for name, value in values.items()}
 
 
@@ -72,13 +72,13 @@ def google_client(google: GoogleStandIn, **options: Any) -> GoogleTokens:
     return GoogleTokens(**arguments)
 
 
-def assert_lasts(grant: Grant, seconds: int, *, since: float) -> None:
+def assert_lasts(grant: Token, seconds: int, *, since: float) -> None:
     """A login that began at `since` (POSIX seconds) and has just ended gave a token of this life.
 
     All times are whole seconds, rounded down. The more time the login took, the less can be told.
     """
     now = time.time()
-    assert int(since) <= grant.minted_at <= now
+    assert int(since) <= grant.issued_at <= now
     assert grant.expires_at is not None
     assert since + seconds - (now - since) - 2 <= grant.expires_at <= now + seconds
 
@@ -106,16 +106,16 @@ def grant_in_new_process(
 
 def _main() -> None:
     cloud, settings = sys.argv[1], json.loads(sys.argv[2])
-    clouds = Clouds(CodeArtifact(attempts=1), GoogleTokens(**settings))
+    clouds = Providers(CodeArtifact(attempts=1), GoogleTokens(**settings))
     request = token_request(OPERATOR) if cloud == "aws" else google_request(OPERATOR)
     try:
-        grant = clouds.grant(request, NO_MATERIAL)
+        grant = clouds.issue(request, NO_KEY_MATERIAL)
     except LoginError as error:
         json.dump({"reason": error.reason, "message": error.message}, sys.stdout)
     else:
         answer = {
             "value": grant.value.get_secret_value(),
-            "minted_at": grant.minted_at,
+            "issued_at": grant.issued_at,
             "expires_at": grant.expires_at,
         }
         json.dump(answer, sys.stdout)

@@ -33,7 +33,7 @@ class AccessKey:
     expires_at: float | None = None
 
     def material(self) -> dict[str, str]:
-        """The values under the names that the operator's broker uses."""
+        """The values under the names that the operator's token manager uses."""
         values = {
             "access_key_id": self.access_key_id,
             "secret_access_key": self.secret_access_key,

@@ -1,0 +1,1 @@
+"""Generates the CRDs and their reference from the models: at build time, and for `crds`."""

@@ -1,0 +1,1 @@
+"""Tokens and URLs of AWS CodeArtifact."""

@@ -1,0 +1,228 @@
+"""One call to AWS, and what to tell the user whose call was refused."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from artifact_index.api.reasons import Reason
+from artifact_index.credentials.requests import (
+    CodeArtifactEndpointRequest,
+    CodeArtifactRequest,
+    CodeArtifactTokenRequest,
+    OperatorIdentity,
+    SecretIdentity,
+    ServiceAccountIdentity,
+)
+
+_DENIED_ACTION: Final = re.compile(r"not authorized to perform: ([a-z0-9-]{2,32}:[A-Za-z]{2,64})\b")
+_PRINCIPAL: Final = re.compile(r"User: (arn:aws[a-z-]*:(?:iam|sts)::\d{12}:[\w+=,.@/-]{1,512})")
+_SESSION: Final = re.compile(r"(:assumed-role/.*)/[^/]*$")
+_ROLE: Final = r"\1"
+ASSUME_ROLE: Final = "AssumeRole"
+ASSUME_ROLE_WITH_WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
+_STS_OPERATIONS: Final = (ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY)
+
+
+def partition_of(region: str) -> str:
+    """The partition in the ARNs of a region."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+@dataclass(frozen=True, slots=True)
+class AwsCall:
+    """One call on the way to a grant, as its error messages describe it."""
+
+    operation: str
+    request: CodeArtifactRequest
+
+    @property
+    def region(self) -> str:
+        """The region that is asked."""
+        return self.request.region
+
+    @property
+    def repository(self) -> str | None:
+        """The repository, where one is asked for."""
+        asks = isinstance(self.request, CodeArtifactEndpointRequest)
+        return self.request.repository if asks else None  # type: ignore[union-attr]
+
+    @property
+    def duration(self) -> int | None:
+        """The token's life that is asked for, in seconds."""
+        asks = isinstance(self.request, CodeArtifactTokenRequest)
+        return self.request.duration if asks else None  # type: ignore[union-attr]
+
+    @property
+    def service(self) -> str:
+        """Who is asked, in words."""
+        return "AWS STS" if self.operation in _STS_OPERATIONS else "CodeArtifact"
+
+    @property
+    def resource(self) -> str:
+        """ARN of the domain or repository that the login is for."""
+        request = self.request
+        prefix = (
+            f"arn:{partition_of(self.region)}:codeartifact:{self.region}:{request.domain_owner}"
+        )
+        if self.repository is None:
+            return f"{prefix}:domain/{request.domain}"
+        return f"{prefix}:repository/{request.domain}/{self.repository}"
+
+    @property
+    def who(self) -> str:
+        """The identity that asks, in words."""
+        role = self.request.role
+        if role is not None and self.operation not in _STS_OPERATIONS:
+            return f"the role {role.role_arn}"
+        match self.request.identity:
+            case OperatorIdentity():
+                return "the operator's own AWS identity"
+            case SecretIdentity():
+                return "the AWS access key of the referenced Secret"
+            case ServiceAccountIdentity(namespace=namespace, name=name, exchange=role_arn):
+                if self.operation == ASSUME_ROLE_WITH_WEB_IDENTITY:
+                    return f"ServiceAccount {namespace}/{name}"
+                return f"the role {role_arn}"
+
+
+def must_act(
+    reason: Reason, code: str, operation: str, response: Mapping[str, Any], call: AwsCall
+) -> str:
+    """What the user must do, by the reason; `code` is AWS's error code."""
+    text = str(response.get("Error", {}).get("Message") or "")
+    if operation in _STS_OPERATIONS:
+        return _sts_refused(reason, code, operation, text, call)
+    if reason is Reason.ACCESS_DENIED:
+        return _denied(text, call)
+    if reason is Reason.CLOUD_RESOURCE_NOT_FOUND:
+        what = "repository or domain" if call.repository else "domain"
+        return (
+            f"{call.resource} does not exist: correct the {what}, domainOwner or region of "
+            "codeArtifact"
+        )
+    if reason is Reason.INVALID_CREDENTIAL:
+        return _credential_refused(code, call)
+    return _request_refused(code, response, call)
+
+
+def _request_refused(code: str, response: Mapping[str, Any], call: AwsCall) -> str:
+    why = str(response.get("reason") or "")
+    what = named(f"{code}, {why}" if re.fullmatch(r"[A-Z_]{1,64}", why) else code)
+    duration = "" if call.duration is None else f", tokenDuration {call.duration}s"
+    return (
+        f"CodeArtifact does not take this {call.operation} ({what}): correct the fields of "
+        f"codeArtifact (asked for {call.resource}{duration})"
+    )
+
+
+def _sts_refused(reason: Reason, code: str, operation: str, text: str, call: AwsCall) -> str:
+    if operation != call.operation:
+        return (
+            f"the operator's own AWS role could not be assumed ({named(code)}): check the role's "
+            "trust policy, its OIDC provider, and the role named at the operator's ServiceAccount"
+        )
+    if operation == ASSUME_ROLE_WITH_WEB_IDENTITY:
+        return _web_identity_refused(reason, code, call)
+    return _role_refused(reason, code, text, call)
+
+
+def _web_identity_refused(reason: Reason, code: str, call: AwsCall) -> str:
+    identity = call.request.identity
+    if not isinstance(identity, ServiceAccountIdentity):
+        raise TypeError("only a ServiceAccount logs in by web identity")
+    subject = f"system:serviceaccount:{identity.namespace}:{identity.name}"
+    audiences = " or ".join(identity.audiences)
+    if reason is Reason.ACCESS_DENIED:
+        return (
+            f"the role {identity.exchange} does not let {call.who} in: its trust policy has to "
+            "allow sts:AssumeRoleWithWebIdentity to the cluster's OIDC provider, for the subject "
+            f"{subject} and the audience {audiences}"
+        )
+    if reason is Reason.INVALID_CREDENTIAL:
+        return (
+            f"AWS does not accept the token of {call.who} ({named(code)}): the account of the role "
+            f"{identity.exchange} needs an IAM OIDC provider with this cluster's issuer URL and "
+            f"the audience {audiences}"
+        )
+    return (
+        f"AWS STS does not take this {call.operation} ({named(code)}): check the role "
+        f"{identity.exchange} and codeArtifact.region"
+    )
+
+
+def _role_refused(reason: Reason, code: str, text: str, call: AwsCall) -> str:
+    role = call.request.role
+    if role is None:
+        raise TypeError("only a login with a role assumes one")
+    who = _named_principal(text, call)
+    if reason is Reason.ACCESS_DENIED:
+        conditions = f"session name {role.session_name}"
+        if role.external_id is not None:
+            conditions += f", external ID {role.external_id}"
+        tagged = " and sts:TagSession" if role.tags else ""
+        return (
+            f"{who} may not assume the role {role.role_arn}: allow sts:AssumeRole{tagged} on it to "
+            f"the caller, and let the role's trust policy name the caller ({conditions})"
+        )
+    if reason is Reason.INVALID_CREDENTIAL:
+        return _credential_refused(code, call)
+    return (
+        f"AWS STS does not take this AssumeRole ({named(code)}): correct "
+        f"codeArtifact.assumeRole (asked for {role.role_arn})"
+    )
+
+
+def _credential_refused(code: str, call: AwsCall) -> str:
+    if isinstance(call.request.identity, SecretIdentity):
+        if call.request.role is None or call.operation in _STS_OPERATIONS:
+            return (
+                f"AWS does not accept {call.who} ({named(code)}): put a current access key id, "
+                "secret access key and, for temporary keys, session token into the Secret"
+            )
+        return f"AWS does not accept {call.who} ({named(code)}): check the operator's clock"
+    return (
+        f"AWS does not accept {call.who} ({named(code)}): check the operator's clock and "
+        "where its credentials come from"
+    )
+
+
+def _denied(text: str, call: AwsCall) -> str:
+    """Names the permission: the one AWS names, else all that the call needs."""
+    who = _named_principal(text, call)
+    action = _DENIED_ACTION.search(text)
+    if call.operation == "GetRepositoryEndpoint":
+        return (
+            f"{who} may not ask for the repository's URL: allow codeartifact:GetRepositoryEndpoint "
+            f"on {call.resource} in IAM and, across accounts, in the repository policy"
+        )
+    both = "codeartifact:GetAuthorizationToken on {0} and sts:GetServiceBearerToken on *"
+    needed = both.format(call.resource)
+    missing = f"{action[1]} is missing" if action else "a permission is missing"
+    return (
+        f"{who} may not get a token, {missing}: allow {needed} in IAM and, across accounts, in the "
+        "domain policy. A policy with the condition sts:DurationSeconds also refuses a "
+        f"tokenDuration beyond its bound (asked for {call.duration}s)"
+    )
+
+
+def _named_principal(text: str, call: AwsCall) -> str:
+    """Who asked, with the ARN where AWS names it.
+
+    A session's name is made anew by each process: without it, the message stays the same.
+    """
+    principal = _PRINCIPAL.search(text)
+    if principal is None:
+        return call.who
+    arn = _SESSION.sub(_ROLE, principal[1])
+    return f"{call.who} ({arn})"
+
+
+def named(code: str, status: int = 0) -> str:
+    """The code, or the HTTP status where the code is none of AWS's form."""
+    cleaned = ", ".join(part for part in code.split(", ") if re.fullmatch(r"[\w.]{1,64}", part))
+    if cleaned and not cleaned.isdigit():
+        return cleaned
+    return f"HTTP {status}" if status else "unknown code"

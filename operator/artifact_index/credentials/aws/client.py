@@ -1,0 +1,121 @@
+"""CodeArtifact through boto3: tokens and repository URLs."""
+
+import math
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.call import AwsCall
+from artifact_index.credentials.aws.errors import login_error, unusable_answer
+from artifact_index.credentials.aws.login import Step, signing_keys
+from artifact_index.credentials.aws.session import AwsSession
+from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.requests import (
+    CodeArtifactEndpointRequest,
+    CodeArtifactRequest,
+    CodeArtifactTokenRequest,
+    KeyMaterial,
+    Token,
+)
+
+# GetRepositoryEndpoint's `endpointType` as the API spells it.
+_ENDPOINT_TYPES: Final = {"IPv4": "ipv4", "DualStack": "dualstack"}
+_METHODS: Final = {
+    "GetAuthorizationToken": "get_authorization_token",
+    "GetRepositoryEndpoint": "get_repository_endpoint",
+}
+
+
+class CodeArtifact:
+    """A thread-safe, synchronous client: call it from a worker thread, never from the event loop.
+
+    Each step of a login lasts at most about `attempts` times (`connect_timeout` + `read_timeout`)
+    seconds plus botocore's pauses; there are at most three. See `AwsSession` for endpoints.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 10.0,
+        attempts: int = 3,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._now = now
+        self._session = AwsSession(
+            connect_timeout=connect_timeout, read_timeout=read_timeout, attempts=attempts, now=now
+        )
+
+    def mint(self, request: CodeArtifactTokenRequest, material: KeyMaterial) -> Token:
+        """A token for the request's domain; `issued_at` is taken before AWS is asked.
+
+        Raises LoginError; `UnknownExpiry` where the answer names no expiry in the future.
+        """
+        call = AwsCall("GetAuthorizationToken", request)
+        issued_at = math.floor(self._now())
+        answer = self._ask(
+            call,
+            material,
+            domain=request.domain,
+            domainOwner=request.domain_owner,
+            durationSeconds=request.duration,
+        )
+        token = answer.get("authorizationToken")
+        if not isinstance(token, str) or not token:
+            raise unusable_answer(call)
+        expiration = answer.get("expiration")
+        # An aware datetime in the local zone: only its timestamp is free of the zone.
+        expires_at = (
+            math.floor(expiration.timestamp()) if isinstance(expiration, datetime) else None
+        )
+        if expires_at is None or expires_at <= issued_at:
+            which = "no expiry" if expires_at is None else "an expiry that has passed"
+            raise LoginError(
+                Reason.UNKNOWN_EXPIRY,
+                f"CodeArtifact's token for {call.resource} has {which}: it is not used; check the "
+                "operator's clock and the AWS_ENDPOINT_URL… variables of the operator",
+            )
+        return Token(value=SecretStr(token), issued_at=issued_at, expires_at=expires_at)
+
+    def endpoint(self, request: CodeArtifactEndpointRequest, material: KeyMaterial) -> Token:
+        """The URL of the request's PyPI endpoint as AWS answers it, without `simple/`.
+
+        It never expires. Raises LoginError.
+        """
+        call = AwsCall("GetRepositoryEndpoint", request)
+        asked_at = math.floor(self._now())
+        answer = self._ask(
+            call,
+            material,
+            domain=request.domain,
+            domainOwner=request.domain_owner,
+            repository=request.repository,
+            format="pypi",
+            endpointType=_ENDPOINT_TYPES[request.endpoint_type],
+        )
+        url = answer.get("repositoryEndpoint")
+        if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+            raise unusable_answer(call)
+        return Token(value=SecretStr(url), issued_at=asked_at, expires_at=None)
+
+    def _ask(self, call: AwsCall, material: KeyMaterial, **parameters: object) -> dict[str, Any]:
+        request: CodeArtifactRequest = call.request
+        step = Step(call)
+        try:
+            keys = signing_keys(self._session, request, material, step)
+            step.call = call
+            with self._session.client("codeartifact", request.region, keys) as client:
+                answer: dict[str, Any] = getattr(client, _METHODS[call.operation])(**parameters)
+        except LoginError:
+            raise
+        except Exception as error:  # boto3 raises far more than its own classes
+            failure = login_error(error, step.call, now=self._now())
+            if failure.reason == "NoOperatorIdentity":
+                for service in ("codeartifact", "sts"):
+                    self._session.forget_own(service, request.region)
+            raise failure from None
+        return answer

@@ -1,0 +1,235 @@
+"""Turns what boto3 raises into a `LoginError`: who must act, on what, and the next step.
+
+AWS's own error text is never passed on: a signature error quotes the canonical request, session
+token included. Only the error code and ARNs, whose forms are checked, are taken from it. Nothing
+that differs from one attempt to the next (request ids, times) stands in a message, so that a
+repeated failure changes no status.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.call import AwsCall, must_act, named
+from artifact_index.credentials.errors import LoginError
+
+logger = logging.getLogger(__name__)
+
+# Codes of the CodeArtifact model (API reference, "Errors" of both operations), the unmodelled ones
+# of SigV4, and those of STS, for the operator's own identity and for the steps of a login.
+REASON_BY_CODE: Final[Mapping[str, Reason]] = {
+    "AccessDenied": Reason.ACCESS_DENIED,
+    "AccessDeniedException": Reason.ACCESS_DENIED,
+    "ResourceNotFoundException": Reason.CLOUD_RESOURCE_NOT_FOUND,
+    "RegionDisabledException": Reason.INVALID_REQUEST,
+    "UnknownOperationException": Reason.INVALID_REQUEST,
+    "ValidationError": Reason.INVALID_REQUEST,
+    "ValidationException": Reason.INVALID_REQUEST,
+    "RequestLimitExceeded": Reason.CLOUD_THROTTLED,
+    "Throttling": Reason.CLOUD_THROTTLED,
+    "ThrottlingException": Reason.CLOUD_THROTTLED,
+    "TooManyRequestsException": Reason.CLOUD_THROTTLED,
+    "IDPCommunicationError": Reason.CLOUD_UNAVAILABLE,
+    "InternalFailure": Reason.CLOUD_UNAVAILABLE,
+    "InternalServerException": Reason.CLOUD_UNAVAILABLE,
+    "RequestTimeout": Reason.CLOUD_UNAVAILABLE,
+    "RequestTimeoutException": Reason.CLOUD_UNAVAILABLE,
+    "ServiceUnavailable": Reason.CLOUD_UNAVAILABLE,
+    "ServiceUnavailableException": Reason.CLOUD_UNAVAILABLE,
+    "ExpiredToken": Reason.INVALID_CREDENTIAL,
+    "ExpiredTokenException": Reason.INVALID_CREDENTIAL,
+    "IDPRejectedClaim": Reason.INVALID_CREDENTIAL,
+    "IncompleteSignature": Reason.INVALID_CREDENTIAL,
+    "InvalidAccessKeyId": Reason.INVALID_CREDENTIAL,
+    "InvalidClientTokenId": Reason.INVALID_CREDENTIAL,
+    "InvalidIdentityToken": Reason.INVALID_CREDENTIAL,
+    "InvalidSignatureException": Reason.INVALID_CREDENTIAL,
+    "MissingAuthenticationToken": Reason.INVALID_CREDENTIAL,
+    "MissingAuthenticationTokenException": Reason.INVALID_CREDENTIAL,
+    "RequestExpired": Reason.INVALID_CREDENTIAL,
+    "SignatureDoesNotMatch": Reason.INVALID_CREDENTIAL,
+    "UnrecognizedClientException": Reason.INVALID_CREDENTIAL,
+}
+
+_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]{1,63}")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+NO_IDENTITY_REMEDY: Final = (
+    "the operator has no AWS identity of its own: give its ServiceAccount a role (IRSA or EKS Pod "
+    "Identity), or log in with codeArtifact.auth.secretRef or serviceAccountRef"
+)
+
+
+# What boto3 raises before or instead of an answer: the first class that fits wins. The texts are
+# format strings over an AwsCall.
+_LOCAL_FAILURES: Final[tuple[tuple[tuple[str, ...], Reason, str], ...]] = (
+    (("NoCredentialsError",), Reason.NO_OPERATOR_IDENTITY, NO_IDENTITY_REMEDY),
+    (
+        ("PartialCredentialsError", "ProfileNotFound", "ConfigParseError", "InvalidConfigError"),
+        Reason.NO_OPERATOR_IDENTITY,
+        "the operator's AWS credentials are incomplete: check the AWS_… variables and the profile "
+        "of the operator's own pod",
+    ),
+    (
+        ("SSOError", "LoginError", "TokenRetrievalError"),
+        Reason.NO_OPERATOR_IDENTITY,
+        "the operator's AWS sign-in has ended: sign in again",
+    ),
+    (
+        ("CredentialRetrievalError", "MetadataRetrievalError"),
+        Reason.CLOUD_UNAVAILABLE,
+        "the operator's AWS identity could not be read from its provider (EKS Pod Identity agent, "
+        "metadata service or process): check that provider; it is asked again",
+    ),
+    (
+        ("NoRegionError", "InvalidRegionError", "UnknownRegionError"),
+        Reason.INVALID_REQUEST,
+        "AWS knows no region {call.region!r} for this call: correct codeArtifact.region",
+    ),
+    (
+        ("EndpointProviderError", "BaseEndpointResolverError"),
+        Reason.INVALID_REQUEST,
+        "{call.service} has no endpoint for region {call.region!r} and the operator's endpoint "
+        "settings: correct codeArtifact.region or the AWS_USE_… variables of the operator",
+    ),
+    (
+        ("ParamValidationError",),
+        Reason.INVALID_REQUEST,
+        "{call.service}'s {call.operation} does not take these values: check the fields of "
+        "codeArtifact",
+    ),
+    (
+        ("SSLError",),
+        Reason.CLOUD_UNAVAILABLE,
+        "the TLS certificate of {call.service} in {call.region} is not trusted: check the proxy "
+        "and AWS_CA_BUNDLE of the operator; it is asked again",
+    ),
+    (
+        ("ReadTimeoutError", "ConnectTimeoutError"),
+        Reason.CLOUD_UNAVAILABLE,
+        "{call.service} in {call.region} did not answer {call.operation} in time: check the "
+        "operator's way out of the cluster; it is asked again",
+    ),
+    (
+        ("HTTPClientError", "ConnectionError"),
+        Reason.CLOUD_UNAVAILABLE,
+        "{call.service} in {call.region} could not be reached: check codeArtifact.region and the "
+        "operator's way out of the cluster; it is asked again",
+    ),
+)
+
+
+def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
+    """Classify an exception of boto3; the result holds no text of AWS and no secret.
+
+    `now` is in POSIX seconds, for a `Retry-After` that is a date.
+    """
+    from botocore import exceptions as boto  # noqa: PLC0415 - imported when first needed
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
+
+    if isinstance(error, boto.ClientError):
+        return _answered(error.response, error.operation_name, call, now=now)
+    for names, reason, text in _LOCAL_FAILURES:
+        # A class that this botocore does not have can't have been raised either.
+        classes = tuple(getattr(boto, name) for name in names if hasattr(boto, name))
+        if isinstance(error, classes):
+            message = text.format(call=call)
+            return LoginError(reason, message)
+    # boto3's parsers meet JSON that is no object, and odd XML, with Python's own errors.
+    garbage = (
+        *(ResponseParserError, boto.IncompleteReadError),
+        *(ValueError, TypeError, AttributeError, KeyError),
+    )
+    if isinstance(error, garbage):
+        return unusable_answer(call)
+    return LoginError(
+        Reason.INTERNAL_ERROR,
+        f"{call.operation} failed within the operator ({type(error).__name__}); it is tried again",
+    )
+
+
+def unusable_answer(call: AwsCall) -> LoginError:
+    """The error for an answer that is not the service's."""
+    return LoginError(
+        Reason.CLOUD_UNAVAILABLE,
+        f"what answered {call.operation} in {call.region} is not {call.service}: check the proxy "
+        "and the AWS_ENDPOINT_URL… variables of the operator; it is asked again",
+    )
+
+
+def retry_after_seconds(response: Mapping[str, Any], *, now: float) -> float | None:
+    """Seconds that AWS asked to wait, from the modelled member or the `Retry-After` header.
+
+    botocore's own back-off does not read either of them.
+    """
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return parse_retry_after(response.get("retryAfterSeconds", headers.get("retry-after")), now=now)
+
+
+def parse_retry_after(value: object, *, now: float) -> float | None:
+    """Seconds of a `Retry-After` value, a number or an HTTP date (RFC 9110 10.2.3), else None."""
+    if value is None:
+        return None
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(str(value)).timestamp() - now
+        except ValueError:
+            return None
+    return seconds if 0 < seconds < float("inf") else None
+
+
+def _answered(
+    response: Mapping[str, Any], operation: str, call: AwsCall, *, now: float
+) -> LoginError:
+    detail = response.get("Error", {})
+    metadata = response.get("ResponseMetadata", {})
+    status = int(metadata.get("HTTPStatusCode") or 0)
+    code = str(detail.get("Code") or "")
+    request_id = str(metadata.get("RequestId") or "")
+    logger.info(
+        "AWS refused %s in %s: status %d, code %s, request id %s",
+        operation,
+        call.region,
+        status,
+        code if _CODE.fullmatch(code) else "unknown",
+        request_id if _REQUEST_ID.fullmatch(request_id) else "unknown",
+    )
+    reason = REASON_BY_CODE.get(code) or _reason_by_status(status, code)
+    if reason is None:
+        return unusable_answer(call)
+    if reason is Reason.CLOUD_THROTTLED:
+        return LoginError(
+            reason,
+            f"AWS throttles {operation} in {call.region}; it is asked again later. If this lasts, "
+            "raise the account's quota or let more indexes share one login",
+            retry_after=retry_after_seconds(response, now=now),
+        )
+    if reason is Reason.CLOUD_UNAVAILABLE:
+        return LoginError(
+            reason,
+            f"AWS failed to answer {operation} in {call.region} ({named(code, status)}); it is "
+            "asked again",
+            retry_after=retry_after_seconds(response, now=now),
+        )
+    message = must_act(reason, code, operation, response, call)
+    return LoginError(reason, message)
+
+
+def _reason_by_status(status: int, code: str) -> Reason | None:
+    """The reason for a code that no table knows; None where it was not AWS that answered."""
+    if status == 429:
+        return Reason.CLOUD_THROTTLED
+    if status >= 500:
+        return Reason.CLOUD_UNAVAILABLE
+    if not _CODE.fullmatch(code):
+        return None
+    return {
+        401: Reason.INVALID_CREDENTIAL,
+        403: Reason.ACCESS_DENIED,
+        404: Reason.CLOUD_RESOURCE_NOT_FOUND,
+    }.get(status, Reason.INVALID_REQUEST if status else None)

@@ -1,0 +1,153 @@
+"""The steps of an AWS login, up to the keys that sign its last call."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.call import (
+    ASSUME_ROLE,
+    ASSUME_ROLE_WITH_WEB_IDENTITY,
+    AwsCall,
+)
+from artifact_index.credentials.aws.errors import unusable_answer
+from artifact_index.credentials.aws.session import AwsSession
+from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.requests import (
+    SUBJECT_TOKEN,
+    CodeArtifactRequest,
+    CodeArtifactTokenRequest,
+    KeyMaterial,
+    OperatorIdentity,
+    SecretIdentity,
+    ServiceAccountIdentity,
+)
+
+SHORT_SESSION: Final = 900
+"""Seconds, the least that STS grants. A CodeArtifact token outlives the session that asked for it
+(AWS: "Tokens created with the GetAuthorizationToken API")."""
+
+LONG_SESSION: Final = 3600
+"""Seconds, where the token ends with the session. The most for chained roles (IAM: "Role
+chaining"), and what every role allows."""
+
+_KEYS: Final = ("access_key_id", "secret_access_key")
+_TOKEN_KEY: Final = "session_token"  # noqa: S105 - the name of a key, not a value
+
+_TRIES: Final = 3
+_PAUSE: Final = 0.3
+
+
+class Step:
+    """The call that is being made, for whoever has to explain its failure."""
+
+    def __init__(self, call: AwsCall) -> None:
+        self.call = call
+
+
+def signing_keys(
+    session: AwsSession, request: CodeArtifactRequest, material: KeyMaterial, step: Step
+) -> Mapping[str, str] | None:
+    """Arguments of `Session.client` for the login's last call; None is the operator's own identity.
+
+    Raises LoginError and what boto3 raises; `step` then holds the call that failed.
+    """
+    keys = _first_keys(session, request, material, step)
+    if request.role is None:
+        return keys
+    step.call = AwsCall(ASSUME_ROLE, request)
+    role = request.role
+    parameters: dict[str, Any] = {
+        "RoleArn": role.role_arn,
+        "RoleSessionName": role.session_name,
+        "DurationSeconds": _session_seconds(request),
+    }
+    if role.external_id is not None:
+        parameters["ExternalId"] = role.external_id
+    if role.tags:
+        parameters["Tags"] = [{"Key": key, "Value": value} for key, value in role.tags]
+    with session.client("sts", request.region, keys) as sts:
+        return _session_keys(sts.assume_role(**parameters), step.call)
+
+
+def _first_keys(
+    session: AwsSession, request: CodeArtifactRequest, material: KeyMaterial, step: Step
+) -> Mapping[str, str] | None:
+    match request.identity:
+        case OperatorIdentity():
+            return None
+        case SecretIdentity():
+            return _keys_of(material)
+        case ServiceAccountIdentity() as identity:
+            step.call = AwsCall(ASSUME_ROLE_WITH_WEB_IDENTITY, request)
+            return _web_identity(session, request, identity, material, step.call)
+
+
+def _web_identity(
+    session: AwsSession,
+    request: CodeArtifactRequest,
+    identity: ServiceAccountIdentity,
+    material: KeyMaterial,
+    call: AwsCall,
+) -> Mapping[str, str]:
+    parameters = {
+        "RoleArn": identity.exchange,
+        "RoleSessionName": session_name(identity.namespace, identity.name),
+        "WebIdentityToken": material[SUBJECT_TOKEN].get_secret_value(),
+        "DurationSeconds": _session_seconds(request),
+    }
+    with session.client("sts", request.region, {}) as sts:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return _session_keys(sts.assume_role_with_web_identity(**parameters), call)
+            except sts.exceptions.InvalidIdentityTokenException:
+                # STS says so now and then of a token that it takes a moment later (aws-cli#7194).
+                if attempt == _TRIES:
+                    raise
+            time.sleep(_PAUSE * attempt)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def session_name(namespace: str, name: str) -> str:
+    """A session's name that says whose it is, and which no other namespace can have.
+
+    A namespace has no `@` and at most 63 characters, so that it is never cut: a trust policy can
+    ask for `sts:RoleSessionName` like `NAMESPACE@*`.
+    """
+    return f"{namespace}@{name}"[:64]
+
+
+def _session_seconds(request: CodeArtifactRequest) -> int:
+    whole = isinstance(request, CodeArtifactTokenRequest) and request.duration == 0
+    return LONG_SESSION if whole else SHORT_SESSION
+
+
+def _session_keys(answer: Mapping[str, Any], call: AwsCall) -> Mapping[str, str]:
+    given = answer.get("Credentials") or {}
+    keys = {
+        "aws_access_key_id": given.get("AccessKeyId"),
+        "aws_secret_access_key": given.get("SecretAccessKey"),
+        "aws_session_token": given.get("SessionToken"),
+    }
+    found = {name: value for name, value in keys.items() if isinstance(value, str) and value}
+    if len(found) < len(keys):
+        raise unusable_answer(call)
+    return found
+
+
+def _keys_of(material: KeyMaterial) -> Mapping[str, str]:
+    """The keys of a Secret. Without a complete pair boto3 would fall back to the operator's own
+    identity, so that an incomplete one is refused here.
+    """
+    # A line break at the end is what `echo … | base64` leaves in many a Secret.
+    values = {name: value.get_secret_value().strip() for name, value in material.items()}
+    wanted = (*_KEYS, _TOKEN_KEY) if _TOKEN_KEY in values else _KEYS
+    for name in wanted:
+        value = values.get(name, "")
+        if not value or not value.isascii() or not value.isprintable() or " " in value:
+            raise LoginError(
+                Reason.INVALID_CREDENTIAL,
+                f"the {name.replace('_', ' ')} in the referenced Secret is empty or holds "
+                "characters that no AWS key has: store the value as AWS shows it",
+            )
+    return {f"aws_{name}": values[name] for name in wanted}

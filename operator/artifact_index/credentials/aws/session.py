@@ -1,0 +1,184 @@
+"""One boto3 Session for the whole process, and the clients that come from it."""
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
+
+from artifact_index.api.constants import FIELD_MANAGER
+from artifact_index.credentials.aws.errors import parse_retry_after
+from artifact_index.credentials.sdk_logs import quiet_sdks
+
+_SERVICES: Final = ("codeartifact", "sts", "sso", "oidc", "portal.sso", "signin")
+"""Those of the calls themselves and of boto3's ways to find the operator's own identity."""
+
+_KEPT_CLIENTS: Final = 32
+"""Clients of 60 kB that are kept, the last used: an operator asks few regions."""
+
+_Signing = Literal["own", "keys", "none"]
+
+
+class AwsSession:
+    """Thread-safe. Another Session costs about 100 ms and 8 MB, another client of it 2 ms.
+
+    Sessions are not thread-safe and clients are, so that clients are created under a lock, and the
+    last used ones are kept. None of them holds a login's keys: they ride along with each call.
+    Connections are kept as long as some call is under way: one that lay idle for a refresh period
+    may have been forgotten by what stands between, and takes a time-out to be noticed.
+
+    Endpoints, proxies and CA bundles come from boto3's own variables (`AWS_ENDPOINT_URL_STS`,
+    `AWS_USE_FIPS_ENDPOINT`, `HTTPS_PROXY`, `AWS_CA_BUNDLE`, …). Times are in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+        attempts: int,
+        now: Callable[[], float],
+    ) -> None:
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._attempts = attempts
+        self._now = now
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._clients: OrderedDict[_ClientKey, _Client] = OrderedDict()
+        self._call = _Call()
+
+    @contextmanager
+    def client(
+        self, service: str, region: str, keys: Mapping[str, str] | None = None
+    ) -> Iterator[Any]:
+        """A client whose calls in this thread are signed with these keys; one at a time for each.
+
+        `keys` are arguments of `Session.client`. None is the operator's own identity; an empty
+        mapping is none at all, for the calls that are not signed. Raises what boto3 raises.
+        """
+        client = self._enter(_ClientKey(service, region, _signing(keys)))
+        self._call.keys = keys
+        try:
+            yield client.boto3
+        finally:
+            self._call.keys = None
+            self._leave(client)
+
+    def forget_own(self, service: str, region: str) -> None:
+        """Look for the operator's identity anew: a client keeps what it found at its creation."""
+        with self._lock:
+            self._clients.pop(_ClientKey(service, region, "own"), None)
+
+    def _enter(self, key: "_ClientKey") -> "_Client":
+        with self._lock:
+            client = self._clients.pop(key, None) or _Client(self._new_client(key))
+            self._clients[key] = client
+            client.calls += 1
+            if len(self._clients) > _KEPT_CLIENTS:
+                self._clients.popitem(last=False)
+            return client
+
+    def _leave(self, client: "_Client") -> None:
+        with self._lock:
+            client.calls -= 1
+            if client.calls == 0:
+                client.boto3.close()
+
+    def _new_client(self, key: "_ClientKey") -> Any:
+        if self._session is None:
+            self._session = self._new_session()
+        arguments: dict[str, Any] = {}
+        if key.signing == "none":
+            from botocore import UNSIGNED  # noqa: PLC0415 - imported when first needed
+            from botocore.config import Config  # noqa: PLC0415
+
+            # Nor does boto3 then search for an identity, which takes seconds where there is none.
+            arguments["config"] = Config(signature_version=UNSIGNED)
+        if key.signing == "keys":
+            # Nobody's: a call that came without keys of its own would be refused.
+            arguments |= {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+        client = self._session.client(key.service, region_name=key.region, **arguments)
+        if key.signing == "keys":
+            client.meta.events.register("before-sign", self._sign_with_keys_of_call)
+        return client
+
+    def _sign_with_keys_of_call(self, request: Any, **_: object) -> None:
+        from botocore.credentials import Credentials  # noqa: PLC0415 - imported when first needed
+
+        keys = self._call.keys
+        if keys:
+            # botocore's own way to sign a single request for somebody else (S3 Express).
+            request.context.setdefault("signing", {})["request_credentials"] = Credentials(
+                keys["aws_access_key_id"],
+                keys["aws_secret_access_key"],
+                keys.get("aws_session_token"),
+            )
+
+    def _new_session(self) -> Any:
+        import boto3  # noqa: PLC0415 - 150 ms and 35 MB: imported when first needed
+        import botocore.session  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+
+        quiet_sdks()
+        session = botocore.session.get_session()
+        # As the session's default it also bounds the STS calls that boto3 makes by itself.
+        session.set_default_client_config(
+            Config(
+                connect_timeout=self._connect_timeout,
+                read_timeout=self._read_timeout,
+                retries={"mode": "standard", "total_max_attempts": self._attempts},
+                user_agent_extra=FIELD_MANAGER,
+            )
+        )
+        session.register("before-parse.codeartifact", self._readable_retry_after)
+        _forget_other_services(session)
+        return boto3.Session(botocore_session=session)
+
+    def _readable_retry_after(self, response_dict: dict[str, Any], **_: object) -> None:
+        """Turn the header into whole seconds: botocore raises a ValueError for any other form."""
+        headers = response_dict["headers"]
+        given = headers.get("Retry-After")
+        if given is None:
+            return
+        seconds = parse_retry_after(given, now=self._now())
+        headers["Retry-After"] = "0" if seconds is None else str(math.ceil(seconds))
+
+
+class _ClientKey(NamedTuple):
+    service: str
+    region: str
+    signing: _Signing
+
+
+@dataclass(slots=True, eq=False)
+class _Client:
+    """A client and the number of calls under way with it."""
+
+    boto3: Any
+    calls: int = 0
+
+
+class _Call(threading.local):
+    """The keys of the call that this thread makes."""
+
+    keys: Mapping[str, str] | None = None
+
+
+def _signing(keys: Mapping[str, str] | None) -> _Signing:
+    if keys is None:
+        return "own"
+    return "keys" if keys else "none"
+
+
+def _forget_other_services(session: Any) -> None:
+    """The endpoints of 300 services that no login needs are 6 MiB.
+
+    botocore keeps what its loader has read, and takes the partition's pattern for a service that
+    it knows nothing of.
+    """
+    for partition in session.get_component("data_loader").load_data("endpoints")["partitions"]:
+        services = partition["services"]
+        partition["services"] = {name: services[name] for name in _SERVICES if name in services}

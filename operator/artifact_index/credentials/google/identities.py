@@ -1,0 +1,278 @@
+"""Builds google-auth credentials from the fields of a file, never from a whole file.
+
+google-auth states that it does not validate what it is configured with: a key's `token_uri`
+would make the operator send signed assertions anywhere. Each file's fields are taken one by one
+and the endpoints are the operator's own settings.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from artifact_index.api.reasons import Reason
+from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google.transport import invalid_json
+from artifact_index.credentials.requests import Impersonation, ServiceAccountIdentity
+
+SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
+UNIVERSE: Final = "googleapis.com"
+DEFAULT_TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105
+DEFAULT_STS_URL: Final = "https://sts.googleapis.com/v1/token"
+DEFAULT_IAM_CREDENTIALS_URL: Final = "https://iamcredentials.googleapis.com"
+JWT_TYPE: Final = "urn:ietf:params:oauth:token-type:jwt"
+
+NO_IDENTITY_REMEDY: Final = (
+    "give its ServiceAccount a Google identity (Workload Identity Federation), set "
+    "GOOGLE_APPLICATION_CREDENTIALS, or log in with googleArtifactRegistry.auth.secretRef or "
+    "serviceAccountRef"
+)
+
+Kind = Literal["key", "user", "federated", "metadata"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where Google's services are. `token_url` and `sts_url` are complete URLs,
+    `iam_credentials_url` is the base that stands before `/v1/projects/…`.
+    """
+
+    token_url: str = DEFAULT_TOKEN_URL
+    sts_url: str | None = None
+    iam_credentials_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleCredentials:
+    """Credentials that `refresh()` can be called on, and who they are, for messages.
+
+    `account` is the service account that is impersonated in the end, in words.
+    """
+
+    credentials: Any
+    kind: Kind
+    who: str
+    operator: bool
+    account: str = "the service account of its file"
+
+
+def secret_key_login(key_json: str, endpoints: Endpoints) -> GoogleCredentials:
+    """The service account key in a Secret. Raises LoginError (InvalidCredential)."""
+    info = _json_object(key_json, "the service account key in the referenced Secret")
+    return _key_login(info, endpoints, operator=False)
+
+
+def service_account_login(
+    identity: ServiceAccountIdentity, token: str, endpoints: Endpoints
+) -> GoogleCredentials:
+    """A Kubernetes ServiceAccount, by the token that was asked for it, at Google's STS."""
+    from google.auth import identity_pool  # noqa: PLC0415 - imported when first needed
+
+    class Supplier(identity_pool.SubjectTokenSupplier):  # type: ignore[misc]
+        """Hands over the token, which was made for this one exchange."""
+
+        def get_subject_token(self, context: Any, request: Any) -> str:
+            """The token of the ServiceAccount."""
+            return token
+
+    credentials = identity_pool.Credentials(
+        audience=identity.exchange,
+        subject_token_type=JWT_TYPE,
+        subject_token_supplier=Supplier(),
+        token_url=endpoints.sts_url or DEFAULT_STS_URL,
+        scopes=[SCOPE],
+    )
+    who = f"ServiceAccount {identity.namespace}/{identity.name}"
+    return GoogleCredentials(credentials=credentials, kind="federated", who=who, operator=False)
+
+
+def impersonated(
+    login: GoogleCredentials, step: Impersonation, endpoints: Endpoints
+) -> GoogleCredentials:
+    """The login with a service account impersonated as its last step."""
+    from google.auth import impersonated_credentials  # noqa: PLC0415
+
+    base = (endpoints.iam_credentials_url or DEFAULT_IAM_CREDENTIALS_URL).rstrip("/")
+    account = step.service_account
+    credentials = impersonated_credentials.Credentials(
+        source_credentials=login.credentials,
+        target_principal=account,
+        target_scopes=[SCOPE],
+        # The REST API takes resource names, and google-auth sends on what it is given.
+        delegates=[f"projects/-/serviceAccounts/{delegate}" for delegate in step.delegates],
+        lifetime=step.lifetime,
+        iam_endpoint_override=f"{base}/v1/projects/-/serviceAccounts/{account}:generateAccessToken",
+    )
+    return replace(login, credentials=credentials, account=account)
+
+
+def operator_login(endpoints: Endpoints) -> GoogleCredentials:
+    """The operator's application default credentials: file, then metadata server.
+
+    As google.auth.default(), but without its calls of Cloud Resource Manager and gcloud.
+    Raises LoginError.
+    """
+    path = _adc_path()
+    if path is None:
+        return _metadata_login()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        raise _no_identity(
+            f"the file {path} of GOOGLE_APPLICATION_CREDENTIALS can't be read"
+        ) from None
+    info = _json_object(text, f"the file {path} of GOOGLE_APPLICATION_CREDENTIALS")
+    match info.get("type"):
+        case "service_account":
+            return _key_login(info, endpoints, operator=True)
+        case "authorized_user":
+            return _user_login(info, endpoints)
+        case "external_account":
+            return _federated_login(info, endpoints)
+        case _:
+            raise _no_identity(
+                f"the file {path} of GOOGLE_APPLICATION_CREDENTIALS is neither of type "
+                "service_account nor authorized_user nor external_account"
+            )
+
+
+def _adc_path() -> Path | None:
+    """Where google-auth's documentation says that application default credentials are."""
+    explicit = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if explicit:
+        return Path(explicit)
+    folder = os.environ.get("CLOUDSDK_CONFIG")
+    try:
+        base = Path(folder) if folder else Path.home() / ".config" / "gcloud"
+    except RuntimeError:  # no home directory is known for this user
+        return None
+    well_known = base / "application_default_credentials.json"
+    return well_known if well_known.is_file() else None
+
+
+def _key_login(
+    info: Mapping[str, Any], endpoints: Endpoints, *, operator: bool
+) -> GoogleCredentials:
+    from google.oauth2 import service_account  # noqa: PLC0415 - imported when first needed
+
+    where = "the operator's key file" if operator else "the referenced Secret"
+    kind = info.get("type")
+    if kind != "service_account":
+        named = (
+            f"type {kind}" if kind in ("external_account", "authorized_user") else "another type"
+        )
+        raise _bad_key(
+            f"{where} holds a Google credential of {named}: only a service account key "
+            "(type service_account) is accepted; create one, or use another auth"
+        )
+    if info.get("universe_domain", UNIVERSE) != UNIVERSE:
+        raise _bad_key(
+            f"the service account key in {where} is of another universe_domain than {UNIVERSE}: "
+            "such keys get no access token that a registry accepts"
+        )
+    fields = ("client_email", "private_key", "private_key_id", "project_id")
+    used = {name: info[name] for name in fields if isinstance(info.get(name), str)}
+    for name in ("client_email", "private_key"):
+        if not used.get(name):
+            raise _bad_key(
+                f"the service account key in {where} has no {name}: store the whole file"
+            )
+    used |= {"type": "service_account", "token_uri": endpoints.token_url}
+    try:
+        credentials = service_account.Credentials.from_service_account_info(used, scopes=[SCOPE])
+    except Exception:  # the parsers' classes differ, and their text may quote the key
+        raise _bad_key(
+            f"the private_key of the service account key in {where} can't be read: store the file "
+            "as Google gave it"
+        ) from None
+    who = f"the service account key in {where}"
+    return GoogleCredentials(credentials=credentials, kind="key", who=who, operator=operator)
+
+
+def _user_login(info: Mapping[str, Any], endpoints: Endpoints) -> GoogleCredentials:
+    from google.oauth2 import credentials as user  # noqa: PLC0415
+
+    fields = ("refresh_token", "client_id", "client_secret")
+    if any(not isinstance(info.get(name), str) for name in fields):
+        raise _no_identity("the operator's user credentials are incomplete")
+    credentials = user.Credentials(
+        token=None,
+        token_uri=endpoints.token_url,
+        **{name: info[name] for name in fields},
+    )
+    who = "the operator's user credentials"
+    return GoogleCredentials(credentials=credentials, kind="user", who=who, operator=True)
+
+
+def _federated_login(info: Mapping[str, Any], endpoints: Endpoints) -> GoogleCredentials:
+    from google.auth import identity_pool  # noqa: PLC0415
+
+    source = info.get("credential_source")
+    if not isinstance(source, dict) or not ({"file", "url"} & source.keys()):
+        raise _no_identity(
+            "the operator's external_account file has no credential_source with file or url: other "
+            "sources are not supported"
+        )
+    if info.get("universe_domain", UNIVERSE) != UNIVERSE:
+        raise _no_identity(f"the operator's external_account file is not of {UNIVERSE}")
+    options = info.get("service_account_impersonation")
+    try:
+        credentials = identity_pool.Credentials(
+            audience=info["audience"],
+            subject_token_type=info["subject_token_type"],
+            token_url=endpoints.sts_url or info.get("token_url") or DEFAULT_STS_URL,
+            credential_source=source,
+            service_account_impersonation_url=_impersonation_url(info, endpoints),
+            service_account_impersonation_options=options,
+            client_id=info.get("client_id"),
+            client_secret=info.get("client_secret"),
+            workforce_pool_user_project=info.get("workforce_pool_user_project"),
+            scopes=[SCOPE],
+        )
+    except Exception:  # KeyError, TypeError and google-auth's own, by what is wrong
+        raise _no_identity("the operator's external_account file is incomplete") from None
+    who = "the operator's federated identity"
+    return GoogleCredentials(credentials=credentials, kind="federated", who=who, operator=True)
+
+
+def _impersonation_url(info: Mapping[str, Any], endpoints: Endpoints) -> str | None:
+    url = info.get("service_account_impersonation_url")
+    if not isinstance(url, str):
+        return None
+    if endpoints.iam_credentials_url is None:
+        return url
+    base = urlsplit(endpoints.iam_credentials_url)
+    path = base.path.rstrip("/") + urlsplit(url).path
+    return urlunsplit((base.scheme, base.netloc, path, "", ""))
+
+
+def _metadata_login() -> GoogleCredentials:
+    from google.auth import compute_engine  # noqa: PLC0415
+
+    if os.environ.get("NO_GCE_CHECK") == "true":
+        raise _no_identity("the operator has no Google identity of its own")
+    # The server ignores scopes on GKE and Compute Engine and honours them on Cloud Run.
+    credentials = compute_engine.Credentials(scopes=[SCOPE], universe_domain=UNIVERSE)
+    who = "the operator's Google service account"
+    return GoogleCredentials(credentials=credentials, kind="metadata", who=who, operator=True)
+
+
+def _json_object(text: str, what: str) -> Mapping[str, Any]:
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        raise invalid_json(what) from None
+    if not isinstance(parsed, dict):
+        raise invalid_json(what)
+    return parsed
+
+
+def _bad_key(message: str) -> LoginError:
+    return LoginError(Reason.INVALID_CREDENTIAL, message)
+
+
+def _no_identity(message: str) -> LoginError:
+    return LoginError(Reason.NO_OPERATOR_IDENTITY, f"{message}: {NO_IDENTITY_REMEDY}")

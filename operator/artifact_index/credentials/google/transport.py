@@ -1,0 +1,141 @@
+"""The one way to Google's endpoints: timeouts, a deadline, and the last answer remembered."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from artifact_index.api.reasons import Reason
+from artifact_index.credentials.errors import LoginError
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The last HTTP answer of a login. `body` is its JSON object, `{}` where it is none."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
+    text: str
+    asked_at: float
+
+    @property
+    def code(self) -> str:
+        """Error code of the body: OAuth's `error` or, of a Google API, `error.status`."""
+        error = self.body.get("error")
+        if isinstance(error, dict):
+            error = error.get("status")
+        return error if isinstance(error, str) and error.isascii() and len(error) <= 64 else ""
+
+
+class UnreachableError(Exception):
+    """Nothing answered, or not in time. Not google-auth's TransportError, which it would retry."""
+
+
+class ThrottledError(Exception):
+    """HTTP 429. google-auth would ask again at once; the caller waits as told."""
+
+
+class Transport:
+    """A callable in the form of `google.auth.transport.Request`, for one login in one thread.
+
+    Times are in seconds. google-auth asks up to three times (the metadata server five times)
+    while 5xx are answered; no new request starts after `deadline`.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+        deadline: float,
+        now: Callable[[], float],
+    ) -> None:
+        import requests  # noqa: PLC0415 - imported when first needed
+        from google.auth.transport.requests import Request  # noqa: PLC0415
+
+        self._session = requests.Session()
+        self._request = Request(self._session)
+        self._timeouts = (connect_timeout, read_timeout)
+        self._deadline = time.monotonic() + deadline
+        self._now = now
+        self.last: Answer | None = None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def __call__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: object = None,
+        **kwargs: object,
+    ) -> Any:
+        """One request. Raises UnreachableError and ThrottledError; any other status is returned.
+
+        `last` is None where this request brought no answer; it stays where the deadline forbids
+        one.
+        """
+        from google.auth.exceptions import TransportError  # noqa: PLC0415
+
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise UnreachableError
+        asked_at = self._now()
+        bounds = (min(self._timeouts[0], left), min(self._timeouts[1], left))
+        self.last = None
+        try:
+            response = self._request(
+                url=url, method=method, body=body, headers=headers, timeout=bounds, **kwargs
+            )
+        except (TransportError, OSError, ValueError) as error:
+            # google-auth's text quotes the request; requests' own faults are ValueErrors.
+            raise UnreachableError(type(error).__name__) from None
+        self.last = _remember(url, response, asked_at)
+        if response.status == 429:
+            raise ThrottledError
+        return response
+
+
+def _remember(url: str, response: Any, asked_at: float) -> Answer:
+    text = response.data.decode("utf-8", "replace")
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        parsed = None
+    return Answer(
+        url=url,
+        status=response.status,
+        headers={name.lower(): value for name, value in response.headers.items()},
+        body=parsed if isinstance(parsed, dict) else {},
+        text=text,
+        asked_at=asked_at,
+    )
+
+
+def expires_at(answer: Answer | None, expiry: int | None) -> int | None:
+    """When the token dies, in whole POSIX seconds, the earlier of two statements.
+
+    `expiry` is google-auth's, counted from when the answer came; the answer's own `expires_in` is
+    counted from before the question, so that it is never too late. None where there is none.
+    """
+    if expiry is None or answer is None:
+        return expiry
+    try:
+        return min(expiry, math.floor(answer.asked_at + float(answer.body["expires_in"])))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return expiry
+
+
+def invalid_json(what: str) -> LoginError:
+    """The error for a key or file that holds no JSON object."""
+    return LoginError(
+        Reason.INVALID_CREDENTIAL,
+        f"{what} is not JSON: store the file as Google gave it, not encoded a second time",
+    )

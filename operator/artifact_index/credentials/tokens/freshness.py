@@ -1,0 +1,196 @@
+"""When a token is refreshed and when it is withdrawn, so that a build never sees it die.
+
+A builder reads the file once and uses the credential until its build ends. A refresh starts at
+`expiry - m`; in the worst case it succeeds `R` later, is written `W` and visible in the pod `P`
+after that, and a pod that read the old token just before then starts `S` later and builds for
+`B`. With clocks that differ by at most `e` the old token lives long enough iff
+`m >= R + W + P + S + B + e`.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Final
+
+LEAST_REFRESH_PERIOD: Final = 30
+"""Seconds. A promise that needs more frequent mints than this is not made."""
+
+MOST_JITTER: Final = 600
+"""Seconds by which a refresh may be brought forward to spread the load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """The operator's assumptions, in seconds (settings of the administrator)."""
+
+    outage: float = 600
+    """R: an outage of the cloud, or of the operator, that no build may notice."""
+    write: float = 5
+    """W: from the minted token to the written output."""
+    propagation: float = 95
+    """P: from the written Secret to the file in a running pod (kubelet)."""
+    pod_start: float = 120
+    """S: from reading the Secret to the build's first request."""
+    clock_skew: float = 60
+    """e: the most that two clocks differ."""
+    min_refresh_interval: float = 300
+    """The least time between mints of a login whose tokens are too short for the promise."""
+
+    def __post_init__(self) -> None:
+        for margin in fields(self):
+            value = getattr(self, margin.name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{margin.name} must be a finite number of seconds, 0 or more")
+
+    def before_expiry(self, max_build: float) -> float:
+        """`m`, in seconds: how long before its expiry a token has to be refreshed."""
+        return (
+            self.outage
+            + self.write
+            + self.propagation
+            + self.pod_start
+            + max(0.0, max_build)
+            + self.clock_skew
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What follows from a token's life. Times are whole POSIX seconds, durations whole seconds."""
+
+    refresh_at: int | None
+    """When the next token is asked for; None for a grant that never expires."""
+    due_by: int | None
+    """By when a refresh has to have succeeded for the promise to hold; None without a promise."""
+    withdraw_at: int | None
+    """When the token leaves the outputs; None for a grant that never expires."""
+    guaranteed: bool
+    """Whether a build of the declared length never sees its token die."""
+    longest_build: int | None
+    """The longest build that a token of this life can promise, at least 0; None: any."""
+    margin: int
+    """`m` for the declared build length."""
+
+
+def schedule(
+    *,
+    login_digest: str,
+    issued_at: int,
+    expires_at: int | None,
+    max_build: float,
+    margins: Margins,
+) -> Schedule:
+    """The times of one grant; the same inputs give the same times, also after a restart.
+
+    For a life of at least 2 s: `issued_at < refresh_at <= withdraw_at < expires_at`. A shorter
+    one is no life: both times are then the second before the expiry.
+    """
+    margin = margins.before_expiry(max_build)
+    if expires_at is None:
+        return _endless(math.ceil(margin))
+    life = expires_at - issued_at
+    longest = math.floor(life - margins.before_expiry(0) - LEAST_REFRESH_PERIOD)
+    slack = life - margin
+    guaranteed = slack >= LEAST_REFRESH_PERIOD
+    withdraw_at = expires_at - _withdrawal_lead(life, margins)
+    if guaranteed:
+        jitter = _fraction(login_digest, expires_at) * min(MOST_JITTER, slack / 10)
+        refresh_at = math.floor(expires_at - margin - jitter)
+    else:
+        refresh_at = issued_at + _useful_interval(life, margins)
+    return Schedule(
+        refresh_at=min(refresh_at, withdraw_at),
+        due_by=math.floor(expires_at - margin + margins.outage) if guaranteed else None,
+        withdraw_at=withdraw_at,
+        guaranteed=guaranteed,
+        longest_build=max(0, longest),
+        margin=math.ceil(margin),
+    )
+
+
+@lru_cache(maxsize=64)
+def _endless(margin: int) -> Schedule:
+    """One object for all URLs of repositories."""
+    return Schedule(
+        refresh_at=None,
+        due_by=None,
+        withdraw_at=None,
+        guaranteed=True,
+        longest_build=None,
+        margin=margin,
+    )
+
+
+def _withdrawal_lead(life: float, margins: Margins) -> int:
+    """Pods see the withdrawal up to P late, by a clock up to e off; a short life bounds it."""
+    return max(1, math.ceil(min(margins.propagation + margins.clock_skew, life / 4)))
+
+
+def _useful_interval(life: float, margins: Margins) -> int:
+    """From mint to refresh where the promise cannot be kept: never later than half the life.
+
+    At least a quarter of the life is then left until the withdrawal, for retries.
+    """
+    return max(1, math.floor(min(max(margins.min_refresh_interval, life / 3), life / 2)))
+
+
+def _fraction(login_digest: str, expires_at: int) -> float:
+    """A number in [0, 1) that only depends on the login and the expiry."""
+    seed = hashlib.sha256(f"{login_digest}/{expires_at}".encode()).digest()
+    return int.from_bytes(seed[:6]) / 2**48
+
+
+def guaranteed_until(expires_at: int, margins: Margins) -> int:
+    """The last second at which a build may end that starts from this token's file."""
+    return math.floor(expires_at - margins.pod_start - margins.clock_skew)
+
+
+def shortfall_note(
+    *, life: int, max_build: float, longest_build: int | None, margins: Margins
+) -> str:
+    """The message of condition FreshnessNotGuaranteed: the numbers, and what to change.
+
+    All in seconds: the token's life, the declared build, the longest one that can be promised
+    (0 or None where a source hands out one token until shortly before its expiry).
+    """
+    needed = margins.before_expiry(max_build) + LEAST_REFRESH_PERIOD
+    sum_of = ", ".join(
+        f"{name} {go_duration(seconds)}"
+        for name, seconds in (
+            ("outage", margins.outage),
+            ("write", margins.write),
+            ("propagation", margins.propagation),
+            ("pod start", margins.pod_start),
+            ("clock skew", margins.clock_skew),
+            ("shortest refresh period", LEAST_REFRESH_PERIOD),
+        )
+    )
+    if longest_build:
+        longest = go_duration(longest_build)
+        promise = f"The longest build that can be promised is {longest}"
+        lower = f"lower maxBuildDuration to at most {longest}"
+    else:
+        promise = "No build length can be promised"
+        lower = "let the operator's administrator lower the margins (--outage-budget first)"
+    if life >= needed:
+        problem = (
+            "the source hands out the same token again until shortly before its expiry, "
+            "so it cannot be refreshed early enough"
+        )
+        remedy = "use an identity whose tokens are minted on request"
+    else:
+        problem = (
+            f"the token lives {go_duration(life)}, but a build of {go_duration(max_build)} "
+            f"needs {go_duration(needed)} ({sum_of})"
+        )
+        remedy = f"ask for longer-lived tokens, or {lower}"
+    return f"{promise}: {problem}. Tokens are still refreshed and served; {remedy}."
+
+
+def go_duration(seconds: float) -> str:
+    """Seconds, rounded up, as the shortest Go duration: 3900 is `1h5m`, 0 is `0s`."""
+    hours, rest = divmod(math.ceil(seconds), 3600)
+    minutes, rest = divmod(rest, 60)
+    parts = [(hours, "h"), (minutes, "m"), (rest, "s")]
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"

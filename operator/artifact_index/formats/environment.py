@@ -1,0 +1,129 @@
+"""Environment variables for `envFrom`: the same logins for uv, Poetry and twine.
+
+Each key of the output is a variable. uv and Poetry find a login by the index's name; the variables
+of uploads and CODEARTIFACT_AUTH_TOKEN exist once, so they are written where exactly one index is
+meant.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import SecretStr
+
+from artifact_index.api.reasons import Reason
+from artifact_index.formats.base import FormatLimit, named
+from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.names import environment_form
+from artifact_index.formats.uv_toml import login_of
+
+LARGEST_VALUE: Final = 128 * 1024 - 512
+"""Bytes of one value: Linux takes 128 KiB for `NAME=value` and its end (MAX_ARG_STRLEN)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Which selected indexes claim a variable that exists once, whether or not they are ready.
+
+    `publishers` are names of indexes. `domains` are the names of indexes by CodeArtifact domain.
+    """
+
+    publishers: tuple[str, ...] = ()
+    domains: Mapping[str, tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedVariables:
+    """Variables by name, with the limits and the names of the indexes whose login is in them."""
+
+    variables: Mapping[str, SecretStr]
+    limits: tuple[FormatLimit, ...] = ()
+    held: frozenset[str] = frozenset()
+
+
+def environment_variables(document: Document, claims: Claims) -> RenderedVariables:
+    """The variables of all indexes that have a login."""
+    variables: dict[str, SecretStr] = {}
+    limits: list[FormatLimit] = []
+    logins: dict[str, tuple[IndexEntry, Credential]] = {}
+    for entry in document.entries:
+        login = None if entry.blocked else login_of(entry)
+        if login is None:
+            continue
+        if (problem := _problem(login)) is not None:
+            message = f"there are no variables for index {entry.name!r}: {problem}"
+            limits.append(FormatLimit(Reason.NOT_EXPRESSIBLE, message, severe=True))
+            continue
+        logins[entry.name] = entry, login
+        name = environment_form(entry.name)
+        for prefix in (f"UV_INDEX_{name}", f"POETRY_HTTP_BASIC_{name}"):
+            variables |= _pair(prefix, login)
+    variables |= _publishing(claims, logins, limits)
+    variables |= _code_artifact_token(claims, logins, limits)
+    return RenderedVariables(variables, tuple(limits), frozenset(logins))
+
+
+def _pair(prefix: str, login: Credential) -> dict[str, SecretStr]:
+    return {f"{prefix}_USERNAME": SecretStr(login.username), f"{prefix}_PASSWORD": login.password}
+
+
+def _problem(login: Credential) -> str | None:
+    for what, value in (("user name", login.username), ("password", _raw(login))):
+        if "\0" in value:
+            return f"its {what} holds a NUL character; use another format"
+        if len(value.encode(errors="replace")) > LARGEST_VALUE:
+            return f"its {what} is longer than a variable may be; use another format"
+    return None
+
+
+def _publishing(
+    claims: Claims, logins: Mapping[str, tuple[IndexEntry, Credential]], limits: list[FormatLimit]
+) -> dict[str, SecretStr]:
+    if len(claims.publishers) > 1:
+        message = (
+            "TWINE_* and UV_PUBLISH_* are not written: they exist once, and indexes "
+            f"{named(claims.publishers)} set spec.publish; select them by different IndexOptions, "
+            "or use .pypirc or uv.toml"
+        )
+        limits.append(FormatLimit(Reason.VARIABLES_NOT_WRITTEN, message))
+        return {}
+    if not claims.publishers or claims.publishers[0] not in logins:
+        return {}
+    entry, login = logins[claims.publishers[0]]
+    if entry.publish_url is None:
+        return {}
+    url = SecretStr(entry.publish_url)
+    return {
+        "TWINE_REPOSITORY_URL": url,
+        "TWINE_NON_INTERACTIVE": SecretStr("1"),
+        "UV_PUBLISH_URL": url,
+        **_pair("TWINE", login),
+        **_pair("UV_PUBLISH", login),
+    }
+
+
+def _code_artifact_token(
+    claims: Claims, logins: Mapping[str, tuple[IndexEntry, Credential]], limits: list[FormatLimit]
+) -> dict[str, SecretStr]:
+    domains = claims.domains or {}
+    if not domains:
+        return {}
+    why = None
+    names = [name for members in domains.values() for name in members]
+    if len(domains) > 1:
+        why = "are of different CodeArtifact domains"
+    tokens = {_raw(logins[name][1]) for name in names if name in logins}
+    if len(tokens) > 1:
+        why = why or "log in to their CodeArtifact domain differently"
+    if why is not None:
+        message = (
+            f"CODEARTIFACT_AUTH_TOKEN is not written: it exists once, and indexes {named(names)} "
+            f"{why}; select them by different IndexOptions"
+        )
+        limits.append(FormatLimit(Reason.VARIABLES_NOT_WRITTEN, message))
+        return {}
+    return {"CODEARTIFACT_AUTH_TOKEN": SecretStr(tokens.pop())} if tokens else {}
+
+
+def _raw(login: Credential) -> str:
+    return login.password.get_secret_value()

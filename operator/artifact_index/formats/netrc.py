@@ -1,0 +1,98 @@
+"""netrc: one login for each host, for uv, pip, PDM, Poetry and curl.
+
+A netrc entry has neither port nor path, and of two entries for a host the programs do not take the
+same one. So a host with two logins is left out, and there is never a `default` entry, which would
+go to any host that asks (PyPI included).
+"""
+
+from collections import defaultdict
+from typing import Final
+
+from pydantic import SecretStr
+
+from artifact_index.api.reasons import Reason
+from artifact_index.formats.base import FormatLimit, SensitiveFile, named
+from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.urls import host_of
+from artifact_index.formats.uv_toml import RenderingError, login_of, url_of
+
+# Python and uv read a backslash as an escape, curl reads it so only in quotes; quotes themselves
+# are not known to all. What needs neither means the same to everybody.
+_AMBIGUOUS: Final = frozenset('"\\')
+
+
+def netrc_file(document: Document) -> SensitiveFile:
+    """The netrc with the login of each host that has exactly one. Raises `RenderingError`."""
+    limits: list[FormatLimit] = []
+    hosts: defaultdict[str, list[tuple[str, Credential]]] = defaultdict(list)
+    for entry in document.entries:
+        login = None if entry.blocked else login_of(entry)
+        if login is None:
+            continue
+        if (problem := _problem(entry, login)) is not None:
+            message = f"netrc has no login for index {entry.name!r}: {problem}"
+            limits.append(FormatLimit(Reason.NOT_EXPRESSIBLE, message, severe=True))
+            continue
+        hosts[_host(entry)].append((entry.name, login))
+
+    lines: list[tuple[str, Credential]] = []
+    held: set[str] = set()
+    for host, logins in hosts.items():
+        names = [name for name, _ in logins]
+        if len({(login.username, login.password.get_secret_value()) for _, login in logins}) > 1:
+            limits.append(_two_logins(host, names))
+            continue
+        lines.append((host, logins[0][1]))
+        held.update(names)
+    return SensitiveFile(_text(lines), tuple(limits), frozenset(held))
+
+
+def _host(entry: IndexEntry) -> str:
+    return host_of(url_of(entry, sensitive=True)) or ""
+
+
+def _problem(entry: IndexEntry, login: Credential) -> str | None:
+    if _host(entry).startswith("["):
+        return "it cannot name the host by an IPv6 address; give the host a DNS name"
+    for what, value in (("user name", login.username), ("password", _raw(login))):
+        if not value:
+            return f"it cannot carry an empty {what}; use another format"
+        printable = value.isascii() and value.isprintable() and " " not in value
+        # curl takes a word that begins with # for a comment.
+        if not printable or value.startswith("#") or not _AMBIGUOUS.isdisjoint(value):
+            return (
+                f"its {what} begins with #, or holds white space, a quote, a backslash or a "
+                "character that is not ASCII, which programs read differently there; use another "
+                "format"
+            )
+    return None
+
+
+def _two_logins(host: str, names: list[str]) -> FormatLimit:
+    return FormatLimit(
+        Reason.NOT_EXPRESSIBLE,
+        f"netrc has no login for host {host!r}: indexes {named(names)} log in to it differently, "
+        "and netrc knows one login for each host; select them by different IndexOptions, or use "
+        "another format",
+        severe=True,
+    )
+
+
+def _text(lines: list[tuple[str, Credential]]) -> SecretStr:
+    text = "".join(
+        f"machine {host}\n  login {login.username}\n  password {_raw(login)}\n"
+        for host, login in lines
+    )
+    words = text.split()
+    meant = [
+        word
+        for host, login in lines
+        for word in ("machine", host, "login", login.username, "password", _raw(login))
+    ]
+    if words != meant:
+        raise RenderingError("the netrc does not say what was meant", index_name="")
+    return SecretStr(text)
+
+
+def _raw(login: Credential) -> str:
+    return login.password.get_secret_value()

@@ -1,0 +1,270 @@
+"""Index URLs: taken apart, judged and stripped, without ever quoting one in an error.
+
+The grammar here is narrower than uv's, which follows the WHATWG URL standard. Where the two could
+disagree on which host a URL names (a backslash, a missing slash, a percent sign in the host) the
+URL is a problem, so that an allow-list for hosts sees the host that uv will ask.
+"""
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes
+
+from pydantic import SecretStr
+
+from artifact_index.formats.document import Credential
+
+# Scheme, authority, path, query, fragment: RFC 3986 appendix B, with the scheme and `//` required.
+_SHAPE: Final = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#\\]*)"
+    r"(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?",
+    re.DOTALL,
+)
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+_PORT: Final = re.compile(r"[0-9]{0,5}")
+# White space, C0 controls, DEL, C1 controls, and zero-width or direction marks.
+_INVISIBLE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\ufeff]")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_KEPT: Final = 256
+"""URLs that stay taken apart: a pass looks at each of a file several times, and a thousand files
+may have the same."""
+
+_NUMERIC_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+
+
+class UnusableURLError(ValueError):
+    """The URL cannot be used. The message says why and never holds any part of the URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A URL cut at its delimiters; nothing is decoded. `userinfo` is None where there is no `@`."""
+
+    scheme: str
+    userinfo: str | None = field(repr=False)
+    host: str
+    port: str | None
+    rest: str = field(repr=False)
+    has_query: bool
+    has_fragment: bool
+
+
+def _cut(url: str) -> _Parts | None:
+    """Cut a URL at its delimiters, or None where it has no scheme and authority."""
+    match = _SHAPE.fullmatch(url)
+    if match is None:
+        return None
+    authority = match["authority"]
+    userinfo, at, address = authority.rpartition("@")  # the last `@` ends it, as in uv
+    if address.startswith("["):
+        literal, bracket, after = address.partition("]")
+        host, colon, port = literal + bracket, after[:1], after[1:]
+        if colon not in ("", ":"):
+            return None
+    else:
+        host, colon, port = address.partition(":")
+    return _Parts(
+        scheme=match["scheme"],
+        userinfo=userinfo if at else None,
+        host=host,
+        port=port if colon else None,
+        rest=url[match.end("authority") :],
+        has_query=match["query"] is not None,
+        has_fragment=match["fragment"] is not None,
+    )
+
+
+def validate_index_url(url: str) -> str | None:
+    """Say what makes a URL unusable as an index URL, in words without the URL; None if nothing.
+
+    uv takes a string that is no URL for a local path and then reports "package not found", so a
+    scheme in lower case, `//` and a host are demanded here (reference: uv's `VerbatimUrl`).
+    """
+    problem = _text_problem(url)
+    if problem is not None:
+        return problem
+    parts = _cut(url)
+    if parts is None:
+        return "the URL is not absolute: it must start with https:// and a host"
+    return (
+        _scheme_problem(parts.scheme)
+        or _address_problem(parts)
+        or _userinfo_problem(parts.userinfo)
+    )
+
+
+def _text_problem(url: str) -> str | None:
+    """Say which character has no place in a URL."""
+    if not url:
+        return "the URL is empty"
+    if _INVISIBLE.search(url.strip()):
+        return "the URL holds white space, a control character or an invisible character"
+    if url != url.strip():
+        return "the URL has white space around it, perhaps a line break at its end"
+    if _SURROGATE.search(url):
+        return "the URL is not valid Unicode"
+    if "\\" in url:
+        return "the URL holds a backslash; percent-encode it as %5C"
+    return None
+
+
+def _scheme_problem(scheme: str) -> str | None:
+    if scheme in ("http", "https"):
+        return None
+    if scheme.lower() in ("http", "https"):
+        return "the URL's scheme must be in lower case, else uv takes it for a local path"
+    return "the URL's scheme must be https"
+
+
+def _address_problem(parts: _Parts) -> str | None:
+    """Say what is wrong with host and port."""
+    if not parts.host:
+        return "the URL names no host"
+    if not parts.host.isascii():
+        return "the URL's host must be written in ASCII (punycode, xn--…)"
+    if _HOST.fullmatch(parts.host) is None:
+        return (
+            "the URL's host or port is malformed; "
+            "reserved characters in user name and password must be percent-encoded"
+        )
+    if parts.host.startswith("[") and not is_ip_address(parts.host):
+        return "the URL's host is not a valid IPv6 address"
+    if parts.port and (_PORT.fullmatch(parts.port) is None or int(parts.port) > 65535):
+        return (
+            "the URL's port is not a number from 0 to 65535; "
+            "reserved characters in user name and password must be percent-encoded"
+        )
+    return None
+
+
+def _userinfo_problem(userinfo: str | None) -> str | None:
+    """Say what is wrong with user name and password.
+
+    uv decodes both as UTF-8 and fails otherwise; a `%` that starts no escape stands for itself.
+    """
+    if not userinfo:
+        return None
+    try:
+        unquote_to_bytes(userinfo).decode()
+    except UnicodeDecodeError:
+        return "the URL's user name or password is not percent-encoded UTF-8"
+    return None
+
+
+def _usable(url: str) -> _Parts:
+    """Cut a URL that `validate_index_url` has nothing against, else raise `UnusableURLError`."""
+    # One with a login in it is as long as its token, and is looked at once.
+    return _usable_anew(url) if "@" in url else _usable_kept(url)
+
+
+def _usable_anew(url: str) -> _Parts:
+    problem = validate_index_url(url)
+    parts = _cut(url)
+    if problem is not None or parts is None:
+        raise UnusableURLError(problem or "the URL is malformed")
+    return parts
+
+
+_usable_kept = lru_cache(maxsize=_KEPT)(_usable_anew)
+
+
+def split_userinfo(url: str) -> tuple[str, Credential | None]:
+    """Part a URL into the URL without userinfo and the decoded credential (None: it had none).
+
+    The rest keeps the user's spelling. Raises `UnusableURLError`.
+    """
+    parts = _usable(url)
+    bare = f"{parts.scheme}://{parts.host}{_port_text(parts)}{parts.rest}"
+    if not parts.userinfo:
+        return bare, None
+    username, _, password = parts.userinfo.partition(":")
+    if not username and not password:
+        return bare, None
+    return bare, Credential(
+        username=unquote_to_bytes(username).decode(),
+        password=SecretStr(unquote_to_bytes(password).decode()),
+    )
+
+
+def _port_text(parts: _Parts) -> str:
+    return "" if parts.port is None else f":{parts.port}"
+
+
+def without_userinfo(url: str) -> str:
+    """Cut user name and password off, and nothing else. Raises `UnusableURLError`."""
+    return split_userinfo(url)[0]
+
+
+def with_credential(url: str, credential: Credential) -> str:
+    """Put a raw credential into a URL without userinfo, percent-encoded with nothing left safe.
+
+    A credential without user name and password leaves the URL as it is, and one without a
+    password has no colon. Raises `UnusableURLError`.
+    """
+    bare, present = split_userinfo(url)
+    if present is not None:
+        raise UnusableURLError("the URL already holds a user name or password")
+    secret = credential.password.get_secret_value()
+    if _SURROGATE.search(credential.username) or _SURROGATE.search(secret):
+        raise UnusableURLError("the user name or password is not valid Unicode")
+    user, password = quote(credential.username, safe=""), quote(secret, safe="")
+    if not user and not password:
+        return bare
+    scheme, separator, rest = bare.partition("://")
+    return f"{scheme}{separator}{user}{':' if password else ''}{password}@{rest}"
+
+
+def has_userinfo(url: str) -> bool:
+    """Whether the URL holds a user name or a password; False for what is no usable URL."""
+    try:
+        return split_userinfo(url)[1] is not None
+    except UnusableURLError:
+        return False
+
+
+def has_query_or_fragment(url: str) -> bool:
+    """Whether the URL holds a `?` or a `#` that starts a query or a fragment, even an empty one."""
+    parts = _cut(url)
+    return parts is not None and (parts.has_query or parts.has_fragment)
+
+
+def host_of(url: str) -> str | None:
+    """The host in lower case, IPv6 in brackets, without port; None for what is no usable URL."""
+    try:
+        return _usable(url).host.lower()
+    except UnusableURLError:
+        return None
+
+
+def safe_url(url: str) -> str | None:
+    """Scheme and host only: what a status may say of a URL that may be a secret as a whole.
+
+    None for what is no usable URL, since then it is not clear what part of it is the host.
+    """
+    try:
+        parts = _usable(url)
+    except UnusableURLError:
+        return None
+    return f"{parts.scheme}://{parts.host.lower()}"
+
+
+def is_insecure(url: str) -> bool:
+    """Whether the URL is plain http."""
+    return url[:7].lower() == "http://"
+
+
+def is_ip_address(host: str) -> bool:
+    """Whether a host is an IP address in any spelling that a URL parser takes for one.
+
+    The WHATWG URL standard treats a host whose last label is a number as IPv4 (`127.1`, `0x7f.1`).
+    """
+    if ":" in host or host.startswith("["):
+        try:
+            ip_address(host.removeprefix("[").removesuffix("]").partition("%")[0])
+        except ValueError:
+            return False
+        return True
+    last = host.removesuffix(".").rpartition(".")[2]
+    return _NUMERIC_LABEL.fullmatch(last) is not None

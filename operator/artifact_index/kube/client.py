@@ -1,0 +1,278 @@
+"""The port to the API server over the official client, with plain JSON dicts.
+
+`ApiClient.call_api` is used without the generated API classes and models: they cost start-up time,
+memory and twice the CPU per request. What remains of the client is its TLS, login and session.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from importlib import metadata
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config import ConfigException
+from pydantic_core import from_json
+
+from artifact_index.api.constants import FIELD_MANAGER
+from artifact_index.instrumentation import UNMEASURED, Meter
+from artifact_index.kube.errors import UNREACHABLE, ApiError, error_from_response, shorten
+from artifact_index.kube.paging import PageSizes
+from artifact_index.kube.port import ListPage, Object
+from artifact_index.kube.resources import SECRETS, SERVICE_ACCOUNTS, Resource
+from artifact_index.kube.retries import delay_before_retry
+
+MERGE_PATCH: Final = "application/merge-patch+json"
+JSON: Final = "application/json"
+
+_MANAGED: Final = {"fieldManager": FIELD_MANAGER}
+# A listing that expired this often is read in one piece: slow pages would expire again.
+_EXPIRIES_BEFORE_ONE_PIECE: Final = 2
+
+_LARGE: Final = 64 * 1024
+"""Characters of data from which a body takes turns: with its copies, its encryption and the answer
+it is ten times as much, and sixteen files of a hundred indexes were the peak of the memory."""
+_LARGE_AT_A_TIME: Final = 2
+
+
+class KubeApi:
+    """The API server, implementing `KubePort`.
+
+    `configuration` comes from `kube.connect.load_configuration`. Seconds: `connect_timeout` for
+    the TCP and TLS handshake, `timeout` for one request from its start to the last byte of the
+    answer (waiting for a free connection is not counted). `meter` is told of every HTTP request,
+    repeated ones too. To be created and used inside one event loop.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        max_concurrency: int = 32,
+        connect_timeout: float = 10.0,
+        timeout: float = 30.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rand: Callable[[], float] = random.random,
+        meter: Meter = UNMEASURED,
+    ) -> None:
+        configuration.connection_pool_maxsize = max_concurrency
+        self._configuration = configuration
+        self._client = ApiClient(configuration)
+        self._slots = asyncio.Semaphore(max_concurrency)
+        self._large_slots = asyncio.Semaphore(_LARGE_AT_A_TIME)
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=connect_timeout)
+        self._sleep = sleep
+        self._rand = rand
+        self._headers = {"Accept": JSON, "User-Agent": _user_agent()}
+        self._meter = meter
+        self.page_sizes = PageSizes()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        page: int | None = None,
+    ) -> AsyncIterator[ListPage]:
+        """Yield the objects page by page (see `KubePort.list`)."""
+        path = resource.collection_path(namespace)
+        query = {"labelSelector": label_selector} if label_selector else {}
+        token, expiries = "", 0
+        while True:
+            paging = {"continue": token} if token else {}
+            if expiries < _EXPIRIES_BEFORE_ONE_PIECE:
+                paging["limit"] = str(page or self.page_sizes.of(resource.plural))
+            try:
+                answer = await self._call("list", "GET", resource, path, query=query | paging)
+            except ApiError as error:
+                if not (error.expired and token):
+                    raise
+                expiries += 1
+                token = ""
+                continue
+            meta = answer.get("metadata") or {}
+            yield ListPage(
+                items=tuple(answer.get("items") or ()),
+                resource_version=meta.get("resourceVersion", ""),
+                first=not token,
+            )
+            token = meta.get("continue") or ""
+            if not token:
+                return
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        """Read one object (see `KubePort.get`)."""
+        return await self._call("get", "GET", resource, resource.object_path(namespace, name))
+
+    async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
+        """Create an object (see `KubePort.create`)."""
+        path = resource.collection_path(namespace)
+        typed = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
+        return await self._call("create", "POST", resource, path, query=_MANAGED, body=typed)
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        body: Object,
+        *,
+        subresource: str | None = None,
+    ) -> Object:
+        """Apply a merge patch (see `KubePort.patch`)."""
+        path = resource.object_path(namespace, name, subresource)
+        answer = await self._call(
+            "patch", "PATCH", resource, path, subresource=subresource,
+            query=_MANAGED, body=body, content_type=MERGE_PATCH,
+        )  # fmt: skip
+        wanted = body.get("metadata", {}).get("uid")
+        if wanted and answer["metadata"]["uid"] != wanted:
+            # The server drops the metadata of a status before it compares: measured on 1.34.
+            message = f"another {resource.kind} has the name {name} now, its status was written"
+            raise ApiError(409, "Conflict", message)
+        return answer
+
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
+        """Delete one very object, its dependants in the background (see `KubePort.delete`)."""
+        path = resource.object_path(namespace, name)
+        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        await self._call("delete", "DELETE", resource, path, body=options)
+
+    async def request_token(
+        self, namespace: str, service_account: str, *, audiences: Sequence[str], seconds: int
+    ) -> str:
+        """Ask for a token of a ServiceAccount (see `KubePort.request_token`)."""
+        path = SERVICE_ACCOUNTS.object_path(namespace, service_account, "token")
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": list(audiences), "expirationSeconds": seconds},
+        }
+        answer = await self._call(
+            "create", "POST", SERVICE_ACCOUNTS, path, subresource="token", body=body
+        )
+        token = (answer.get("status") or {}).get("token")
+        if not isinstance(token, str) or not token:
+            raise ApiError(502, "BadAnswer", "the answer to a TokenRequest holds no token")
+        return token
+
+    async def _call(
+        self,
+        verb: str,
+        method: str,
+        resource: Resource,
+        path: str,
+        *,
+        subresource: str | None = None,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = JSON,
+    ) -> Object:
+        url = self._configuration.host + path
+        if query:
+            url = f"{url}?{urlencode(query)}"
+        clock = asyncio.get_running_loop().time
+        attempt = 0
+        while True:
+            begun, code = clock(), UNREACHABLE
+            try:
+                answer, content = await self._exchange(method, url, body, content_type)
+                code = answer.status
+                found = _object_in(answer, content, sensitive=resource == SECRETS)
+                objects = len(found.get("items") or ()) if verb == "list" else 1
+                self.page_sizes.learn(resource.plural, objects=objects, size=len(content))
+                return found
+            except ApiError as error:
+                delay = delay_before_retry(
+                    error, verb=verb, resource=resource, attempt=attempt, random=self._rand()
+                )
+                if delay is None:
+                    raise
+            finally:
+                self._meter.api_request(
+                    verb=verb,
+                    resource=resource.plural,
+                    subresource=subresource or "",
+                    code=code,
+                    seconds=clock() - begun,
+                )
+            attempt += 1
+            await self._sleep(delay)
+
+    async def _exchange(
+        self, method: str, url: str, body: Object | None, content_type: str
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        # A new dict each time: the client adds to it.
+        headers = {**self._headers, "Content-Type": content_type}
+        if token := await self._token():
+            headers["Authorization"] = token
+        try:
+            async with self._large_slots if _is_large(body) else self._slots:
+                answer: aiohttp.ClientResponse = await self._client.call_api(
+                    method, url, header_params=headers, body=body, _request_timeout=self._timeout
+                )
+                return answer, await answer.read()
+        except aiohttp.ClientConnectorError as error:
+            raise _unreachable("Unreachable", error, sent=False) from None
+        except aiohttp.ConnectionTimeoutError as error:
+            raise _unreachable("Timeout", error, sent=False) from None
+        except TimeoutError as error:
+            raise _unreachable("Timeout", error, sent=True) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise _unreachable("Unreachable", error, sent=True) from None
+
+    async def _token(self) -> str | None:
+        try:
+            # The client reads a rotated token again in this call.
+            token: str | None = await self._configuration.get_api_key_with_prefix("BearerToken")
+        except (ConfigException, OSError) as error:
+            message = f"the login to the API server cannot be read: {shorten(str(error))}"
+            raise ApiError(UNREACHABLE, "NoLogin", message, sent=False) from None
+        return token
+
+
+def _is_large(body: Object | None) -> bool:
+    data = (body or {}).get("data") or {}
+    return sum(len(value or "") for value in data.values()) > _LARGE
+
+
+def _object_in(answer: aiohttp.ClientResponse, content: bytes, *, sensitive: bool) -> Object:
+    if answer.status >= 400:
+        raise error_from_response(
+            answer.status, answer.reason or "", answer.headers, content, sensitive=sensitive
+        )
+    parsed: Any = None
+    # Equal short strings of all answers become one string; a Secret's values are not kept so. What
+    # it finds too odd, as half of a surrogate pair, must not hide the rest of a listing.
+    for decode in (partial(from_json, cache_strings="keys" if sensitive else "all"), json.loads):
+        with contextlib.suppress(ValueError):
+            parsed = decode(content)
+            break
+    if not isinstance(parsed, dict):
+        # A proxy in between, or a cut-off body; its text may be anything and is not repeated.
+        raise ApiError(502, "BadAnswer", "the answer of the API server is not a JSON object")
+    return parsed
+
+
+def _unreachable(reason: str, error: Exception, *, sent: bool) -> ApiError:
+    text = shorten(str(error)) or type(error).__name__
+    return ApiError(UNREACHABLE, reason, f"the API server cannot be reached: {text}", sent=sent)
+
+
+def _user_agent() -> str:
+    try:
+        version = metadata.version("artifact-index-operator")
+    except metadata.PackageNotFoundError:
+        version = "unknown"
+    return f"{FIELD_MANAGER}/{version}"

@@ -1,0 +1,1 @@
+"""The in-memory copy of the cluster, and how objects get into it."""

@@ -1,0 +1,293 @@
+"""The in-memory copy of the cluster, and which objects a change concerns."""
+
+from collections.abc import Iterable, Iterator, Set
+from typing import Literal, NamedTuple
+
+from artifact_index.api.constants import (
+    ARTIFACT_INDEX_KIND,
+    INDEX_OPTIONS_KIND,
+    OWNER_ANNOTATION,
+)
+from artifact_index.reconcile.cache.groups import Groups
+from artifact_index.reconcile.cache.kind_cache import KindCache
+from artifact_index.reconcile.cache.objects import (
+    IndexObject,
+    ObjectRef,
+    OptionsObject,
+    OutputObject,
+    OutputRef,
+    SourceSecret,
+)
+from artifact_index.reconcile.cache.selectors import SelectorIndex
+from artifact_index.sources.references import declared_outputs, source_account, source_secret
+
+
+class Key(NamedTuple):
+    """An item of the queue: the outputs of an IndexOptions, its status, or an ArtifactIndex."""
+
+    kind: Literal["IndexOptions", "IndexOptionsStatus", "ArtifactIndex"]
+    ref: ObjectRef
+
+
+def options_key(ref: ObjectRef) -> Key:
+    """The queue's key of an IndexOptions."""
+    return Key(INDEX_OPTIONS_KIND, ref)
+
+
+def status_key(ref: ObjectRef) -> Key:
+    """The queue's key of the status of an IndexOptions, which can wait where an output cannot."""
+    return Key("IndexOptionsStatus", ref)
+
+
+def index_key(ref: ObjectRef) -> Key:
+    """The queue's key of an ArtifactIndex."""
+    return Key(ARTIFACT_INDEX_KIND, ref)
+
+
+class Cache:
+    """Everything that was observed. Each change returns the keys of the objects it concerns.
+
+    A change without effect concerns nothing: the echo of our own write, or an object that is
+    listed once more. `listed` marks an object that comes from a list page and not from a watch
+    event. `version` is the resourceVersion of a deletion: an older answer that arrives after it
+    does not bring the object back.
+    """
+
+    def __init__(self) -> None:
+        self.indexes: KindCache[ObjectRef, IndexObject] = KindCache()
+        self.options: KindCache[ObjectRef, OptionsObject] = KindCache()
+        self.outputs: KindCache[OutputRef, OutputObject] = KindCache()
+        self.sources: KindCache[ObjectRef, SourceSecret] = KindCache()
+        self._selectors = SelectorIndex()
+        self._options_uids: Groups[str, str] = Groups()
+        self._secret_users: Groups[ObjectRef, ObjectRef] = Groups()
+        self._account_users: Groups[ObjectRef, ObjectRef] = Groups()
+        self._declarers: Groups[OutputRef, ObjectRef] = Groups()
+        self._owned: Groups[ObjectRef, OutputRef] = Groups()
+
+    # ArtifactIndex
+
+    def put_index(self, index: IndexObject, *, listed: bool = False) -> set[Key]:
+        """Cache an ArtifactIndex."""
+        old = self.indexes.get(index.ref)
+        if not self.indexes.put(index.ref, index, listed=listed):
+            return set()
+        self._selectors.put_index(index, old)
+        if index.same_input(old):
+            # The annotation echo of our own status write ends here; somebody else's edit of the
+            # status is put right.
+            changed = old is not None and old.status != index.status
+            return {index_key(index.ref)} if changed else set()
+        if old is not None:
+            self._forget_user(old)
+        if (secret := source_secret(index.spec)) is not None:
+            self._secret_users.add(ObjectRef(index.ref.namespace, secret), index.ref)
+        if (account := source_account(index.spec)) is not None:
+            self._account_users.add(ObjectRef(index.ref.namespace, account), index.ref)
+        concerned = self._selectors.selecting(index)
+        if old is not None:
+            concerned |= self._selectors.selecting(old)
+        return {options_key(ref) for ref in concerned} | {index_key(index.ref)}
+
+    def drop_index(
+        self, ref: ObjectRef, uid: str | None = None, version: int | None = None
+    ) -> set[Key]:
+        """Remove a deleted ArtifactIndex."""
+        old = self.indexes.remove(ref, uid, version)
+        if old is None:
+            return set()
+        self._selectors.drop_index(old)
+        self._forget_user(old)
+        concerned = {options_key(options) for options in self._selectors.selecting(old)}
+        return concerned | {index_key(ref)}
+
+    def selected(self, options: OptionsObject) -> list[IndexObject]:
+        """The indexes that an IndexOptions selects, in no particular order."""
+        return self._selectors.selected(options)
+
+    def consumers(self, index: IndexObject) -> list[OptionsObject]:
+        """The IndexOptions that select an index and are not suspended."""
+        selecting = (self.options.get(ref) for ref in self._selectors.selecting(index))
+        return [
+            options
+            for options in selecting
+            if options and options.spec and not options.spec.suspend
+        ]
+
+    # IndexOptions
+
+    def put_options(self, options: OptionsObject, *, listed: bool = False) -> set[Key]:
+        """Cache an IndexOptions. Its indexes are concerned once it has been planned."""
+        old = self.options.get(options.ref)
+        if not self.options.put(options.ref, options, listed=listed):
+            return set()
+        self._selectors.put_options(options, old)
+        if old is not None and old.uid != options.uid:
+            self._options_uids.discard(options.ref.namespace, old.uid)
+        self._options_uids.add(options.ref.namespace, options.uid)
+        if options.same_input(old):
+            changed = old is not None and old.status != options.status
+            return {options_key(options.ref)} if changed else set()
+        before = self._forget_declared(old) if old else set()
+        after = set(declared_outputs(options))
+        for output in after:
+            self._declarers.add(output, options.ref)
+        concerned = {options_key(options.ref)} | self._users_of_secrets(before ^ after)
+        if old is not None:
+            # An index that is not selected any more reports that itself.
+            concerned |= {index_key(index.ref) for index in self.selected(old)}
+        return concerned
+
+    def drop_options(
+        self, ref: ObjectRef, uid: str | None = None, version: int | None = None
+    ) -> set[Key]:
+        """Remove a deleted IndexOptions; the garbage collector deletes its outputs."""
+        old = self.options.remove(ref, uid, version)
+        if old is None:
+            return set()
+        self._selectors.drop_options(old)
+        self._options_uids.discard(ref.namespace, old.uid)
+        undeclared = self._forget_declared(old)
+        others = {options_key(other) for output in undeclared for other in self._declarers[output]}
+        indexes = {index_key(index.ref) for index in self.selected(old)}
+        return others | indexes | self._users_of_secrets(undeclared)
+
+    def options_uids(self, namespace: str) -> Set[str]:
+        """The UIDs of every IndexOptions of a namespace; for use before the next change only."""
+        return self._options_uids[namespace]
+
+    # Outputs
+
+    def put_output(self, output: OutputObject, *, listed: bool = False) -> set[Key]:
+        """Cache a Secret or ConfigMap that is an output or may become one."""
+        old = self.outputs.get(output.ref)
+        if not self.outputs.put(output.ref, output, listed=listed):
+            return set()
+        if old is not None:
+            self._forget_owned(old)
+        if (owner := owner_name(output)) is not None:
+            self._owned.add(ObjectRef(output.ref.namespace, owner), output.ref)
+        unchanged = old is not None and _without_version(old) == _without_version(output)
+        return set() if unchanged else self._concerned_by_output(output)
+
+    def drop_output(
+        self, ref: OutputRef, uid: str | None = None, version: int | None = None
+    ) -> set[Key]:
+        """Remove an output that was deleted or has lost the label by which we watch it."""
+        old = self.outputs.remove(ref, uid, version)
+        if old is None:
+            return set()
+        concerned = self._concerned_by_output(old)
+        self._forget_owned(old)
+        return concerned
+
+    def lost_output(self, options: OptionsObject) -> bool:
+        """True if an output that an IndexOptions names was deleted lately."""
+        return any(self.outputs.was_removed(ref) for ref in declared_outputs(options))
+
+    def outputs_of(self, options: ObjectRef) -> list[OutputObject]:
+        """The outputs that name this IndexOptions as their owner."""
+        owned = (self.outputs.get(ref) for ref in sorted(self._owned[options]))
+        return [output for output in owned if output is not None]
+
+    def is_output(self, secret: ObjectRef) -> bool:
+        """True if a Secret is an output, or an IndexOptions of its namespace names it as one."""
+        ref = OutputRef("Secret", *secret)
+        output = self.outputs.get(ref)
+        return bool(self._declarers[ref]) or (output is not None and output.labelled)
+
+    # Source Secrets
+
+    def put_source(self, ref: ObjectRef, secret: SourceSecret, *, listed: bool = False) -> set[Key]:
+        """Cache a labelled source Secret."""
+        return self.users_of(ref) if self.sources.put(ref, secret, listed=listed) else set()
+
+    def drop_source(
+        self, ref: ObjectRef, uid: str | None = None, version: int | None = None
+    ) -> set[Key]:
+        """Remove a source Secret that was deleted or has lost its label."""
+        return self.users_of(ref) if self.sources.remove(ref, uid, version) else set()
+
+    def users_of(self, secret: ObjectRef) -> set[Key]:
+        """The keys of everything that reads a source Secret, or would if it were selected."""
+        return self._concerned_by_source(self._secret_users[secret])
+
+    def users_of_account(self, account: ObjectRef) -> set[Key]:
+        """The keys of everything that logs in as a ServiceAccount."""
+        return self._concerned_by_source(self._account_users[account])
+
+    def used_secrets(self) -> Iterator[ObjectRef]:
+        """Every Secret that an ArtifactIndex names as its source."""
+        return iter(self._secret_users)
+
+    def used_accounts(self) -> Iterator[ObjectRef]:
+        """Every ServiceAccount that an ArtifactIndex logs in as."""
+        return iter(self._account_users)
+
+    def all_keys(self) -> Iterable[Key]:
+        """The keys of every object of both kinds."""
+        yield from (options_key(ref) for ref in self.options)
+        yield from (index_key(ref) for ref in self.indexes)
+
+    def _concerned_by_source(self, users: Iterable[ObjectRef]) -> set[Key]:
+        concerned: set[Key] = set()
+        # Thousands of users have few sets of labels: the selectors are matched once for each.
+        selecting: dict[tuple[str, frozenset[tuple[str, str]]], set[ObjectRef]] = {}
+        for ref in users:
+            if (index := self.indexes.get(ref)) is not None:
+                alike = ref.namespace, frozenset(index.labels.items())
+                if alike not in selecting:
+                    selecting[alike] = self._selectors.selecting(index)
+                    concerned |= {options_key(options) for options in selecting[alike]}
+                if not selecting[alike]:
+                    concerned.add(index_key(ref))
+        return concerned
+
+    def _forget_user(self, index: IndexObject) -> None:
+        if (secret := source_secret(index.spec)) is not None:
+            self._secret_users.discard(ObjectRef(index.ref.namespace, secret), index.ref)
+        if (account := source_account(index.spec)) is not None:
+            self._account_users.discard(ObjectRef(index.ref.namespace, account), index.ref)
+
+    def _forget_declared(self, options: OptionsObject) -> set[OutputRef]:
+        declared = set(declared_outputs(options))
+        for output in declared:
+            self._declarers.discard(output, options.ref)
+        return declared
+
+    def _forget_owned(self, output: OutputObject) -> None:
+        if (owner := owner_name(output)) is not None:
+            self._owned.discard(ObjectRef(output.ref.namespace, owner), output.ref)
+
+    def _concerned_by_output(self, output: OutputObject) -> set[Key]:
+        concerned = {options_key(ref) for ref in self._declarers[output.ref]}
+        if (owner := owner_name(output)) is not None:
+            ref = ObjectRef(output.ref.namespace, owner)
+            if self.options.get(ref) is not None:
+                concerned.add(options_key(ref))
+        return concerned | self._users_of_secrets({output.ref})
+
+    def _users_of_secrets(self, outputs: set[OutputRef]) -> set[Key]:
+        concerned: set[Key] = set()
+        for output in outputs:
+            if output.kind == "Secret":
+                concerned |= self.users_of(ObjectRef(output.namespace, output.name))
+        return concerned
+
+
+def owner_name(output: OutputObject) -> str | None:
+    """The IndexOptions that owns an output: by its owner reference, else by our annotation."""
+    if output.controller is not None:
+        return output.controller.name if output.controller.ours else None
+    return output.annotations.get(OWNER_ANNOTATION)
+
+
+def _without_version(output: OutputObject) -> tuple[object, ...]:
+    return (
+        output.uid,
+        output.controller,
+        output.labelled,
+        output.annotations,
+        output.adopt,
+        output.digest,
+    )

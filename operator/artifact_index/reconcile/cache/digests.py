@@ -1,0 +1,52 @@
+"""Keyed digests: they may stand in annotations, since they cannot be tried out without the key."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from artifact_index.credentials.requests import TokenRequest, canonical
+
+_REQUESTS_KEPT: Final = 20_000
+"""Digests that are kept: each pass asks for those of all its indexes again."""
+
+
+class Digester:
+    """HMAC-SHA256 with the operator's key, cut to 132 bits (22 URL-safe characters).
+
+    Each kind of digest has a prefix of its own, so that one cannot pass for another.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._request = lru_cache(_REQUESTS_KEPT)(self._fresh_request)
+
+    def request(self, request: TokenRequest) -> str:
+        """The digest of a login with all of its inputs."""
+        return self._request(request)
+
+    def material(self, values: Mapping[str, str]) -> str:
+        """The digest of the referenced keys of a source Secret."""
+        return self._digest(b"material", _json(values))
+
+    def scope(self, *parts: object) -> str:
+        """The digest of what a credential may be sent to."""
+        return self._digest(b"scope", _json(parts))
+
+    def output(self, place: tuple[str, str, str], data: Mapping[str, str], served: str) -> str:
+        """The digest of an output's whole content, bound to its kind, namespace and name."""
+        return self._digest(b"output", _json([*place, dict(data), served]))
+
+    def _fresh_request(self, request: TokenRequest) -> str:
+        return self._digest(b"request", canonical(request))
+
+    def _digest(self, purpose: bytes, content: bytes) -> str:
+        mac = hmac.new(self._key, purpose + b"\0" + content, hashlib.sha256)
+        return base64.urlsafe_b64encode(mac.digest())[:22].decode()
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

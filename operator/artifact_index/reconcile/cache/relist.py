@@ -1,0 +1,165 @@
+"""Listing everything: before the first write, and periodically as mark and sweep.
+
+Watches lose deletions: nothing reports what was deleted during a gap that ended in 410.
+"""
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from artifact_index.kube.errors import ApiError
+from artifact_index.kube.port import KubePort, ListPage
+from artifact_index.kube.resources import (
+    ARTIFACT_INDEXES,
+    CONFIG_MAPS,
+    INDEX_OPTIONS,
+    SECRETS,
+    Resource,
+)
+from artifact_index.reconcile.cache.cache import Key
+from artifact_index.reconcile.cache.feed import (
+    CONFIG_MAP_SELECTOR,
+    SECRET_SELECTOR,
+    Feed,
+    OnListed,
+)
+from artifact_index.reconcile.cache.objects import ObjectRef
+
+_LISTED: Final[tuple[tuple[Resource, str | None], ...]] = (
+    (ARTIFACT_INDEXES, None),
+    (INDEX_OPTIONS, None),
+    (SECRETS, SECRET_SELECTOR),
+    (CONFIG_MAPS, CONFIG_MAP_SELECTOR),
+)
+"""Each kind with its label selector, in the order of the listings."""
+
+_JITTER: Final = 0.1
+_RETRY: Final = 15.0
+"""Seconds until a failed relist starts again."""
+
+_AFTER_GAP: Final = 1.0
+"""Seconds from the last watch that began anew to the relist that it causes."""
+
+_LONGEST_SLICE: Final = 0.02
+"""Seconds for which a page may hold the event loop: one of large outputs takes many times that."""
+
+logger = logging.getLogger(__name__)
+
+
+class Relister:
+    """Lists both custom resources and the labelled Secrets and ConfigMaps, page by page.
+
+    `interval` is in seconds; no `namespaces` means all of them. `enqueue` gets the keys that a
+    complete relist concerns.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: KubePort,
+        feed: Feed,
+        namespaces: tuple[str, ...],
+        interval: float,
+        enqueue: Callable[[set[Key]], None],
+        rng: random.Random,
+    ) -> None:
+        self._api = api
+        self._feed = feed
+        self._namespaces: tuple[str | None, ...] = namespaces or (None,)
+        self._interval = interval
+        self._enqueue = enqueue
+        self._rng = rng
+        self._last_success: float | None = None
+        self._last_gap: float | None = None
+
+    def age(self) -> float | None:
+        """Seconds since the last complete listing; None before the first."""
+        if self._last_success is None:
+            return None
+        return asyncio.get_running_loop().time() - self._last_success
+
+    def watch_began(self) -> None:
+        """A watch began anew: relist soon, to find what was deleted before it."""
+        self._last_gap = asyncio.get_running_loop().time()
+
+    async def prime(self, on_listed: OnListed | None = None) -> None:
+        """List everything for the first time, and hand each object to `on_listed`.
+
+        Enqueues nothing: nothing may be written before the listing is complete. Raises ApiError.
+        """
+        await self._list_all(on_listed)
+
+    async def run(self, first_delay: float) -> None:
+        """Relist after `first_delay` seconds and then at every interval, forever."""
+        delay = first_delay
+        while True:
+            await self._until_due(delay)
+            try:
+                self._enqueue(await self._list_all())
+                delay = self._interval * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
+            except ApiError as error:
+                logger.warning("cannot list everything again: %s", error)
+                delay = min(_RETRY, self._interval)
+
+    async def _until_due(self, delay: float) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + delay
+        while True:
+            gap = math.inf if self._last_gap is None else self._last_gap + _AFTER_GAP
+            left = min(due, gap) - loop.time()
+            if left <= 0:
+                break
+            await asyncio.sleep(min(left, _AFTER_GAP))
+        self._last_gap = None
+
+    async def _list_all(self, on_listed: OnListed | None = None) -> set[Key]:
+        concerned: set[Key] = set()
+        for resource, selector in _LISTED:
+            concerned |= await self._list(resource, selector, on_listed)
+        self._last_success = asyncio.get_running_loop().time()
+        return concerned
+
+    async def _list(
+        self, resource: Resource, selector: str | None, on_listed: OnListed | None
+    ) -> set[Key]:
+        """Feed the cache all objects of a kind, then sweep those that are gone."""
+        clock = asyncio.get_running_loop().time
+        concerned: set[Key] = set()
+        listed: set[ObjectRef] = set()
+        self._feed.begin_sweep(resource.plural)
+        for namespace in self._namespaces:
+            in_namespace: set[ObjectRef] = set()
+            async for page in self._pages(resource, namespace, selector):
+                if page.first:
+                    in_namespace.clear()
+                slice_began = clock()
+                for body in page.items:
+                    concerned |= self._feed.listed(resource.plural, body, on_listed)
+                    metadata = body["metadata"]
+                    in_namespace.add(ObjectRef(metadata["namespace"], metadata["name"]))
+                    if clock() - slice_began > _LONGEST_SLICE:
+                        await asyncio.sleep(0)
+                        slice_began = clock()
+            listed |= in_namespace
+        return concerned | self._feed.end_sweep(resource.plural, listed)
+
+    async def _pages(
+        self, resource: Resource, namespace: str | None, selector: str | None
+    ) -> AsyncIterator[ListPage]:
+        try:
+            async for page in self._api.list(
+                resource, namespace=namespace, label_selector=selector
+            ):
+                yield page
+        except ApiError as error:
+            if not (resource.custom and error.not_found):
+                raise
+            raise ApiError(
+                error.status,
+                "NotFound",
+                f"there is no CustomResourceDefinition {resource.plural}.{resource.group}; install "
+                "both with `artifact-index crds | kubectl apply -f -`",
+            ) from None

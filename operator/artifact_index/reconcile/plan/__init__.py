@@ -1,0 +1,1 @@
+"""What each output should hold: names, entries, fallbacks, bytes. Pure."""

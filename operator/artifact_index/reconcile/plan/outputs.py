@@ -1,0 +1,248 @@
+"""The outputs that ought to be, and whether an object that is there may be written. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from artifact_index.api.constants import (
+    API_VERSION,
+    CHECKPOINT_ANNOTATION,
+    CONTENT_DIGEST_ANNOTATION,
+    EXPIRES_AT_ANNOTATION,
+    FIELD_MANAGER,
+    INDEX_OPTIONS_KIND,
+    OWNER_ANNOTATION,
+    OWNER_UID_ANNOTATION,
+    PYPI_URL,
+    REFRESH_AT_ANNOTATION,
+    ROLE_LABEL,
+    ROLE_OUTPUT,
+)
+from artifact_index.api.index_options import IndexOptionsSpec, Output
+from artifact_index.api.reasons import Reason
+from artifact_index.api.timestamps import format_time
+from artifact_index.formats.base import FormatLimit
+from artifact_index.formats.document import (
+    Document,
+    PublicEntry,
+)
+from artifact_index.formats.environment import Claims
+from artifact_index.formats.registry import KEYS, UV_TOML_KEY, Content, claims_of, content_of
+from artifact_index.formats.uv_toml import NotCredentialFreeError, blocked_url
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.objects import (
+    OUR_ANNOTATIONS,
+    OptionsObject,
+    OutputObject,
+    OutputRef,
+)
+from artifact_index.reconcile.plan.checkpoint import Checkpoint
+from artifact_index.reconcile.plan.entries import IndexPlan
+from artifact_index.reconcile.resolve.checks import Problem
+
+LARGEST_OUTPUT: Final = 900 * 1024
+"""Bytes of data, decoded. The API server takes 1 MiB, and etcd 1.5 MiB with the metadata."""
+LARGEST_ANNOTATIONS: Final = 240 * 1024
+"""Bytes of our annotations. The API server takes 256 KiB, those of others with them."""
+
+LARGEST_ENVIRONMENT: Final = 256 * 1024
+"""Bytes of variables. Linux takes a quarter of the stack for them and the arguments (execve)."""
+
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredOutput:
+    """An output as it ought to be. `data` is as the API takes it: base64 in a Secret."""
+
+    ref: OutputRef
+    data: Mapping[str, str] = field(repr=False)
+    annotations: Mapping[str, str]
+    digest: str
+    owner: Mapping[str, Any] | None
+    limits: tuple[FormatLimit, ...] = ()
+
+    def creation(self) -> dict[str, Any]:
+        """The body of a POST."""
+        body: dict[str, Any] = {
+            "metadata": {
+                "name": self.ref.name,
+                "namespace": self.ref.namespace,
+                "labels": _LABELS,
+                "annotations": dict(self.annotations),
+            },
+            "data": dict(self.data),
+        }
+        if self.ref.kind == "Secret":
+            body["type"] = "Opaque"
+        if self.owner is not None:
+            body["metadata"]["ownerReferences"] = [dict(self.owner)]
+        return body
+
+    def patch(self, existing: OutputObject) -> dict[str, Any]:
+        """The body of a merge patch; null for each key and annotation of ours that went."""
+        gone_keys = dict.fromkeys(existing.keys - self.data.keys())
+        gone_annotations = dict.fromkeys(existing.annotations.keys() - self.annotations.keys())
+        body: dict[str, Any] = {
+            "metadata": {
+                "uid": existing.uid,
+                "labels": _LABELS,
+                "annotations": {**gone_annotations, **self.annotations},
+                "ownerReferences": [dict(self.owner)] if self.owner else None,
+            },
+            "data": {**gone_keys, **self.data},
+        }
+        if self.ref.kind == "ConfigMap":
+            body["binaryData"] = None
+        return body
+
+    def is_met_by(self, existing: OutputObject) -> bool:
+        """Whether the object needs no write."""
+        owner_uid = existing.controller.uid if existing.controller else None
+        return (
+            existing.labelled
+            and existing.digest == self.digest
+            and existing.annotations == self.annotations
+            and owner_uid == (self.owner["uid"] if self.owner else None)
+        )
+
+
+_LABELS: Final = {ROLE_LABEL: ROLE_OUTPUT, MANAGED_BY_LABEL: FIELD_MANAGER}
+
+RELEASE_PATCH: Final[Mapping[str, Any]] = {
+    "labels": {ROLE_LABEL: None, MANAGED_BY_LABEL: None},
+    "annotations": dict.fromkeys(OUR_ANNOTATIONS),
+    "ownerReferences": None,
+}
+"""Metadata that makes an output an ordinary object again, for `deletionPolicy: Retain`."""
+
+
+def document_of(
+    spec: IndexOptionsSpec, placed: Sequence[IndexPlan], *, public_blocked: bool = False
+) -> Document:
+    """What the uv.toml of an IndexOptions says; `public_blocked` lets uv stop at the public one."""
+    public = spec.public_index
+    url = blocked_url(public.name) if public_blocked else public.url or PYPI_URL
+    return Document(
+        entries=tuple(one.entry for one in placed if one.entry is not None),
+        public=PublicEntry(public.name, url) if public.enabled else None,
+        prefer_private=spec.prefer_private,
+        index_strategy=spec.index_strategy,
+    )
+
+
+def desired_outputs(
+    record: OptionsObject,
+    placed: Sequence[IndexPlan],
+    digester: Digester,
+    *,
+    public_blocked: bool = False,
+) -> tuple[list[DesiredOutput], Problem | None]:
+    """Every output that the spec names, and the first reason why one cannot be made."""
+    if record.spec is None:
+        raise ValueError("outputs of an unusable spec")
+    document = document_of(record.spec, placed, public_blocked=public_blocked)
+    outputs: list[DesiredOutput] = []
+    problem: Problem | None = None
+    declared = record.spec.outputs_of(record.ref.name)
+    variables = any("Environment" in output.formats for output in declared)
+    claims = claims_of(placed) if variables else Claims()
+    for output in declared:
+        ref = OutputRef(output.kind, record.ref.namespace, output.name)
+        try:
+            content = content_of(output, document, claims)
+        except NotCredentialFreeError as error:
+            problem = problem or _not_credential_free(ref, error.index_name)
+            continue
+        desired = _desired(ref, record, content, placed, digester)
+        if (too_large := _too_large(desired, output, len(document.entries))) is not None:
+            problem = problem or too_large
+            continue
+        outputs.append(desired)
+    return outputs, problem
+
+
+def _desired(
+    ref: OutputRef,
+    record: OptionsObject,
+    content: Content,
+    placed: Sequence[IndexPlan],
+    digester: Digester,
+) -> DesiredOutput:
+    checkpoint = _checkpoint(record, placed, content)
+    digest = digester.output(ref, content.data, checkpoint)
+    annotations = {
+        OWNER_ANNOTATION: record.ref.name,
+        OWNER_UID_ANNOTATION: record.uid,
+        CONTENT_DIGEST_ANNOTATION: digest,
+        CHECKPOINT_ANNOTATION: checkpoint,
+    }
+    held = [one for one in placed if one.entry is not None and one.entry.name in content.held]
+    expiries = [one.expires_at for one in held if one.expires_at is not None]
+    refreshes = [one.refresh_at for one in held if one.refresh_at is not None]
+    if expiries:
+        annotations[EXPIRES_AT_ANNOTATION] = format_time(min(expiries))
+    if refreshes:
+        annotations[REFRESH_AT_ANNOTATION] = format_time(min(refreshes))
+    owner = _owner_reference(record)
+    return DesiredOutput(ref, content.data, annotations, digest, owner, content.limits)
+
+
+def _owner_reference(record: OptionsObject) -> dict[str, Any] | None:
+    if record.spec is None or record.spec.deletion_policy == "Retain":
+        return None
+    return {
+        "apiVersion": API_VERSION,
+        "kind": INDEX_OPTIONS_KIND,
+        "name": record.ref.name,
+        "uid": record.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def _checkpoint(record: OptionsObject, placed: Sequence[IndexPlan], content: Content) -> str:
+    public = record.spec.public_index if record.spec else None
+    return Checkpoint.encode(
+        [(plan.record.uid, plan.served) for plan in placed if plan.served is not None],
+        held=content.held,
+        public_name=public.name if public is not None and public.enabled else None,
+        with_entries=UV_TOML_KEY not in content.data,
+    )
+
+
+def _not_credential_free(ref: OutputRef, index_name: str) -> Problem:
+    return Problem(
+        Reason.NOT_CREDENTIAL_FREE,
+        f"{ref.kind} {ref.name!r} must not hold index {index_name!r}: its preauthenticated URL has "
+        "no user name, or has a query or fragment, so all of it may be a secret; write it to a "
+        "Secret, or leave the index out of this selection",
+    )
+
+
+def _too_large(made: DesiredOutput, output: Output, count: int) -> Problem | None:
+    # Four characters of base64 are three bytes.
+    share = 3 / 4 if output.kind == "Secret" else 1
+    sizes = {key: int(share * _size({key: value})) for key, value in made.data.items()}
+    total = ("data", sum(sizes.values()), LARGEST_OUTPUT)
+    if output.formats == ("Environment",):
+        # Each variable has a `=` and an end.
+        total = ("variables", sum(sizes.values()) + 2 * len(sizes), LARGEST_ENVIRONMENT)
+    for what, size, largest in (
+        total,
+        ("annotations", _size(made.annotations), LARGEST_ANNOTATIONS),
+    ):
+        if size > largest:
+            parts = ", ".join(f"{key} {one}" for key, one in sizes.items())
+            each = f" ({parts})" if 1 < len(sizes) <= len(KEYS) and what == "data" else ""
+            return Problem(
+                Reason.TARGET_TOO_LARGE,
+                f"{output.kind} {output.name!r} would hold {size} bytes of {what}{each} for "
+                f"{count} indexes, more than the {largest} that fit; select fewer indexes, or "
+                "split them over two IndexOptions",
+            )
+    return None
+
+
+def _size(values: Mapping[str, str]) -> int:
+    return sum(len(key) + len(value.encode()) for key, value in values.items())

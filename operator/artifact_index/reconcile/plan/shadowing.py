@@ -1,0 +1,113 @@
+"""Indexes that uv would not keep apart: one whose URL is a prefix of another's. Pure.
+
+uv remembers a login for an index's root (its URL without `/simple` or `/+simple`) and, of several
+that fit a request, takes the one with the shortest path. So an index with a login at a host's root
+would have its login sent to every other index of that host.
+"""
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from operator import itemgetter
+from typing import NamedTuple
+
+from pydantic import SecretStr
+
+from artifact_index.api.reasons import Reason
+from artifact_index.formats.document import IndexEntry
+from artifact_index.formats.urls import has_userinfo, without_userinfo
+from artifact_index.reconcile.plan.fallback import Published
+from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.reconcile.resolve.token_view import IndexState
+
+
+class _Root(NamedTuple):
+    host: str
+    path: str
+
+
+def shadowing_problems(
+    views: Sequence[IndexState], served: Mapping[str, Published]
+) -> dict[str, IndexState]:
+    """The views of indexes that must not be served beside these siblings, by UID.
+
+    An index with a login is refused where its root is above a sibling's, and not where both have
+    the very same root: then their logins are told apart by their URLs or names.
+    """
+    roots = [(view, root) for view in views if (root := _root(view, served)) is not None]
+    hosts: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for view, root in roots:
+        hosts[root.host].append((root.path, view.record.ref.name))
+    for named_paths in hosts.values():
+        named_paths.sort()
+    refused: dict[str, IndexState] = {}
+    for view, root in roots:
+        below = _below(root.path, hosts[root.host])
+        if below and _has_login(view, served):
+            # Nothing of it is served, not even what stood in the file before.
+            problem = _problem(sorted(below))
+            refused[view.record.uid] = replace(view, login=None, credential=None, problem=problem)
+    return refused
+
+
+def _below(path: str, named_paths: Sequence[tuple[str, str]]) -> list[str]:
+    """The names of what is below a path: in the order of paths it comes right after it."""
+    first = end = bisect_right(named_paths, path, key=itemgetter(0))
+    while end < len(named_paths) and named_paths[end][0].startswith(path):
+        end += 1
+    return [name for _, name in named_paths[first:end]]
+
+
+def _root(view: IndexState, served: Mapping[str, Published]) -> _Root | None:
+    before = served.get(view.record.uid)
+    url = view.url
+    if url is None and before is not None:
+        url = _written_url(before.entry)
+    if not url:
+        return None
+    return _root_of(without_userinfo(url))
+
+
+@lru_cache(maxsize=256)
+def _root_of(url: str) -> _Root:
+    scheme, _, rest = url.partition("://")
+    address, _, path = re.split("[?#]", rest)[0].partition("/")
+    path = f"/{path}".rstrip("/")
+    for end in ("/+simple", "/simple"):
+        if path.endswith(end):
+            path = path.removesuffix(end)
+            break
+    return _Root(f"{scheme}://{address.lower()}", f"{path}/")
+
+
+def _written_url(entry: IndexEntry) -> str:
+    verbatim = entry.verbatim_url
+    return verbatim.get_secret_value() if verbatim is not None else entry.url
+
+
+def _has_login(view: IndexState, served: Mapping[str, Published]) -> bool:
+    if view.login is not None:
+        return view.login.credentialed or _has_userinfo(view.login.verbatim_url)
+    before = served.get(view.record.uid)
+    if before is None:
+        return False
+    entry = before.entry
+    return before.bare or entry.credential is not None or _has_userinfo(entry.verbatim_url)
+
+
+def _has_userinfo(verbatim: SecretStr | None) -> bool:
+    return verbatim is not None and has_userinfo(verbatim.get_secret_value())
+
+
+def _problem(names: Sequence[str]) -> Problem:
+    shown = ", ".join(repr(name) for name in names[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return Problem(
+        Reason.SHADOWS_SIBLINGS,
+        f"its URL is a prefix of the URLs of ArtifactIndex {shown}{more} in the same file, and uv "
+        "would send its login there; give it a URL with a path of its own, or select them by "
+        "different IndexOptions",
+    )

@@ -1,0 +1,1 @@
+"""The workqueue and the limiter of writes."""

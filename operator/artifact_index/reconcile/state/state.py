@@ -1,0 +1,131 @@
+"""The controller's own state, which no API object stores."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
+from artifact_index.reconcile.plan.entries import IndexPlan
+from artifact_index.reconcile.plan.fallback import Published
+from artifact_index.reconcile.resolve.kept_login import KeptLogin
+
+
+@dataclass(slots=True)
+class State:
+    """Controller state that is not stored in any API object; `restore` rebuilds it after a start.
+
+    By IndexOptions: `names` are the assigned names and `published` the entries that its outputs
+    hold, both by UID of the index; `plans` are the latest plans of its indexes.
+    """
+
+    names: dict[ObjectRef, dict[str, str]] = field(default_factory=dict)
+    published: defaultdict[ObjectRef, dict[str, Published]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    plans: dict[ObjectRef, dict[ObjectRef, IndexPlan]] = field(default_factory=dict)
+
+    # The resolver's own, by UID of the index: since when its Secret or key has been missing; the
+    # indexes whose last refresh had failed before this start; the latest refresh request for which
+    # its source was read again. `logins` are the resolver's memo.
+    missing_since: dict[str, float] = field(default_factory=dict)
+    failing_before: set[str] = field(default_factory=set)
+    reread_for: dict[str, int] = field(default_factory=dict)
+    logins: dict[ObjectRef, KeptLogin] = field(default_factory=dict)
+
+    # The controller's own: IndexOptions that wait for the first tokens of a cloud.
+    waiting: set[ObjectRef] = field(default_factory=set)
+
+    def names_of(self, options: ObjectRef) -> Mapping[str, str]:
+        """The names that the indexes of an IndexOptions have in its outputs, by UID."""
+        return self.names.get(options, {})
+
+    def set_names(self, options: ObjectRef, plans: Sequence[IndexPlan]) -> None:
+        """Take over the names of a reconcile, whether or not its outputs could be written."""
+        if plans:
+            self.names[options] = {
+                plan.record.uid: plan.name for plan in plans if plan.name is not None
+            }
+        else:
+            # The outputs stay, and pods use the names in them: these are assigned still.
+            self.names[options] = published_names(self.published.get(options, {}))
+
+    def set_published(self, options: ObjectRef, plans: Sequence[IndexPlan]) -> None:
+        """Take over what the outputs hold after a write."""
+        self.published[options] = {
+            plan.record.uid: plan.served for plan in plans if plan.served is not None
+        }
+
+    def set_plans(self, options: ObjectRef, plans: Sequence[IndexPlan]) -> set[ObjectRef]:
+        """Take over the plans of a reconcile; returns every index whose plan has changed."""
+        before = self.plans.pop(options, {})
+        now = {plan.record.ref: plan for plan in plans}
+        if now:
+            self.plans[options] = now
+        self._forget_unplanned(plan for ref, plan in before.items() if ref not in now)
+        return {ref for ref in before.keys() | now.keys() if before.get(ref) != now.get(ref)}
+
+    def plan_of(self, index: IndexObject, consumers: Sequence[ObjectRef]) -> IndexPlan | None:
+        """The plan that an index's status describes: the first that is not ready, else the first.
+
+        None until every consumer has been planned with this spec. Of several consumers, the one
+        with the longest builds decides when the token is refreshed.
+        """
+        by_consumer = (self.plans.get(options, {}) for options in sorted(consumers))
+        plans = [by_ref[index.ref] for by_ref in by_consumer if index.ref in by_ref]
+        current = (plan.record.is_generation(index.uid, index.generation) for plan in plans)
+        if len(plans) < len(consumers) or not all(current):
+            return None
+        chosen = next((plan for plan in plans if not plan.ready), plans[0])
+        refreshes = [plan.refresh_at for plan in plans if plan.refresh_at is not None]
+        shortfalls = [plan.shortfall for plan in plans if plan.shortfall is not None]
+        return replace(
+            chosen,
+            refresh_at=min(refreshes, default=None),
+            shortfall=next(iter(shortfalls), None),
+            fresh_as_of=min(plan.fresh_as_of for plan in plans),
+        )
+
+    def keep_record(self, index: IndexObject, consumers: Iterable[ObjectRef]) -> None:
+        """The status of an index was written: free the older status that its plans still hold."""
+        renewed: tuple[IndexPlan, IndexPlan] | None = None
+        for options in consumers:
+            plans = self.plans.get(options, {})
+            if (plan := plans.get(index.ref)) is None or not index.same_input(plan.record):
+                continue
+            if renewed is None or renewed[0] is not plan:
+                # Files share a plan, and go on doing so.
+                renewed = plan, replace(plan, record=index)
+            plans[index.ref] = renewed[1]
+
+    def forget_options(self, options: ObjectRef) -> None:
+        """Forget a deleted IndexOptions."""
+        self._forget_unplanned(self.plans.pop(options, {}).values())
+        self.published.pop(options, None)
+        self.names.pop(options, None)
+        self.waiting.discard(options)
+
+    def forget_index(self, ref: ObjectRef, uid: str | None = None) -> None:
+        """Forget an ArtifactIndex that was deleted, or that no IndexOptions selects.
+
+        The next reconcile of each of its IndexOptions removes its plans.
+        """
+        self.logins.pop(ref, None)
+        if uid is not None:
+            self._forget_source(uid)
+
+    def _forget_unplanned(self, plans: Iterable[IndexPlan]) -> None:
+        for plan in plans:
+            uid, ref = plan.record.uid, plan.record.ref
+            noted = uid in self.missing_since or uid in self.reread_for
+            if noted and not any(ref in planned for planned in self.plans.values()):
+                self._forget_source(uid)
+
+    def _forget_source(self, uid: str) -> None:
+        self.missing_since.pop(uid, None)
+        self.failing_before.discard(uid)
+        self.reread_for.pop(uid, None)
+
+
+def published_names(published: Mapping[str, Published]) -> dict[str, str]:
+    """The names in outputs that hold these entries, by UID of the index."""
+    return {uid: entry.entry.name for uid, entry in published.items()}

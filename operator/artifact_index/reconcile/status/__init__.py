@@ -1,0 +1,1 @@
+"""Conditions, statuses and events."""

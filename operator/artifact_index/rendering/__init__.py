@@ -1,1 +1,0 @@
-"""Rendering: from typed index entries to files, as pure functions without I/O."""

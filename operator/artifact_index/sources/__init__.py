@@ -1,0 +1,1 @@
+"""Source kinds: how each `spec` source of an ArtifactIndex is checked and resolved."""

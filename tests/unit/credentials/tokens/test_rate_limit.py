@@ -1,0 +1,146 @@
+"""The mint budget: so many in a second, the most urgent first."""
+
+import asyncio
+import random
+
+import pytest
+from pydantic import SecretStr
+
+from artifact_index.credentials.requests import (
+    CodeArtifactEndpointRequest,
+    CodeArtifactTokenRequest,
+    KeyMaterial,
+    OperatorIdentity,
+    Token,
+    TokenRequest,
+)
+from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.credentials.tokens.rate_limit import RateLimiter
+from artifact_index.credentials.tokens.token_state import Requirement
+
+pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
+
+EPOCH = 1_700_000_000
+LOGINS = 1000
+
+
+def test_no_second_has_more_turns_than_it_may_have() -> None:
+    turns, rng = RateLimiter(3), random.Random(5)
+    for number in range(60):
+        turns.wait(f"key-{number}", rng.random())
+    taken: list[float] = []
+    now = 0.0
+    while len(turns):
+        if turns.take(now) is not None:
+            taken.append(now)
+        else:
+            now = turns.next_at(now) if rng.random() < 0.5 else now + rng.random() / 4
+    assert all(later - earlier >= 1 for earlier, later in zip(taken, taken[3:], strict=False))
+    assert taken[-1] < 40, "and it is not idle either"
+
+
+def test_turns_go_by_urgency_then_by_order_and_the_forgotten_get_none() -> None:
+    turns = RateLimiter(10)
+    for key, priority in (("late", 9.0), ("a", 5.0), ("gone", 0.0), ("b", 5.0), ("now", 1.0)):
+        turns.wait(key, priority)
+    turns.wait("late", 0.0)
+    turns.forget("gone")
+    assert [turns.take(0) for _ in range(5)] == ["now", "a", "b", "late", None]
+    assert turns.next_at(0) == float("inf")
+
+
+async def test_a_thousand_logins_after_a_start_without_memory_keep_to_the_rate() -> None:
+    begun: list[tuple[float, str]] = []
+    told: dict[str, float | None] = {}
+
+    def now() -> float:
+        return EPOCH + asyncio.get_running_loop().time()
+
+    async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
+        assert isinstance(request, CodeArtifactTokenRequest)
+        begun.append((now(), request.domain))
+        await asyncio.sleep(0.4)
+        return Token(SecretStr(request.domain), int(now()), int(now()) + 43_200)
+
+    manager = TokenManager(
+        grant=grant,
+        digest=lambda request: getattr(request, "domain", ""),
+        margins=Margins(),
+        now=now,
+        on_change=lambda consumers: None,
+        rng=random.Random(7),
+    )
+    rng = random.Random(3)
+    runner = asyncio.create_task(manager.run())
+    for number in range(LOGINS):
+        domain = f"domain-{number:04}"
+        # What the status still knows of the token that builds read: its end, or nothing.
+        told[domain] = EPOCH + rng.uniform(600, 40_000) if number % 2 else None
+        request = CodeArtifactTokenRequest("r", domain, "1", 43_200, OperatorIdentity())
+        manager.require(number, [Requirement(request, needed_by=told[domain])])
+    await asyncio.sleep(LOGINS / 10 + 1)
+    runner.cancel()
+    await asyncio.gather(runner, return_exceptions=True)
+    await manager.close()
+
+    times = [at for at, _ in begun]
+    assert len(begun) == LOGINS
+    assert all(later - earlier >= 1 for earlier, later in zip(times, times[10:], strict=False))
+    # After the few that began before the others were known: first who has nothing, then by end.
+    order = [told[domain] or EPOCH for _, domain in begun[10:]]
+    assert order == sorted(order)
+
+
+async def test_nobodys_patience_runs_out_before_the_cloud_has_been_asked() -> None:
+    async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
+        await asyncio.sleep(30)
+        return Token(SecretStr("x"), EPOCH, EPOCH + 43_200)
+
+    manager = TokenManager(
+        grant=grant,
+        digest=lambda request: getattr(request, "domain", ""),
+        margins=Margins(),
+        now=lambda: EPOCH + asyncio.get_running_loop().time(),
+        on_change=lambda consumers: None,
+        rng=random.Random(7),
+        per_second=1,
+    )
+    runner = asyncio.create_task(manager.run())
+    for number in range(20):
+        request = CodeArtifactTokenRequest("r", f"d{number}", "1", 900, OperatorIdentity())
+        manager.require(number, [Requirement(request)])
+    await asyncio.sleep(10.5)
+    first, waiting = manager.lease("d0"), manager.lease("d19")
+    assert first is not None and first.pending_since == EPOCH
+    assert waiting is not None and waiting.pending_since == EPOCH + 10.5
+    await asyncio.sleep(10)
+    begun = manager.lease("d19")
+    assert begun is not None and begun.pending_since == EPOCH + 19
+    runner.cancel()
+    await manager.close()
+
+
+async def test_repository_urls_are_no_tokens_and_wait_for_no_turn() -> None:
+    async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
+        return Token(SecretStr("https://a.example/"), EPOCH, None)
+
+    manager = TokenManager(
+        grant=grant,
+        digest=lambda request: getattr(request, "repository", ""),
+        margins=Margins(),
+        now=lambda: EPOCH + asyncio.get_running_loop().time(),
+        on_change=lambda consumers: None,
+        rng=random.Random(7),
+        per_second=1,
+    )
+    owner = OperatorIdentity()
+    wants = [
+        Requirement(CodeArtifactEndpointRequest("r", "d", "1", f"p{number}", "IPv4", owner))
+        for number in range(200)
+    ]
+    manager.require("a", wants)
+    await asyncio.sleep(0.5)
+    leases = [manager.lease(f"p{number}") for number in range(200)]
+    assert all(lease is not None and lease.grant is not None for lease in leases)
+    await manager.close()

@@ -1,0 +1,394 @@
+"""Outputs: what is written, what is not, and when nothing has to be."""
+
+import base64
+import inspect
+import json
+import tomllib
+from dataclasses import replace
+from typing import Any, get_type_hints
+
+import pytest
+
+from artifact_index.api.constants import (
+    ADOPT_ANNOTATION,
+    CHECKPOINT_ANNOTATION,
+    CONTENT_DIGEST_ANNOTATION,
+    EXPIRES_AT_ANNOTATION,
+    OWNER_ANNOTATION,
+    OWNER_UID_ANNOTATION,
+    REFRESH_AT_ANNOTATION,
+)
+from artifact_index.formats import registry as formats_module
+from artifact_index.formats.document import PublicContent, SensitiveContent
+from artifact_index.reconcile.cache.objects import OutputObject, parse_output
+from artifact_index.reconcile.plan.entries import IndexPlan
+from artifact_index.reconcile.plan.outputs import (
+    LARGEST_ANNOTATIONS,
+    LARGEST_OUTPUT,
+    RELEASE_PATCH,
+    DesiredOutput,
+    desired_outputs,
+    document_of,
+)
+from support.reconcile_builders import (
+    CANARY,
+    DIGESTER,
+    HOUR,
+    NAMESPACE,
+    NOW,
+    OPTIONS_UID,
+    SOURCES,
+    controller_of,
+    grant,
+    index,
+    lease_of,
+    merge_patched,
+    options,
+    output,
+    placed_of,
+    source,
+    stored,
+    stored_record,
+    view,
+)
+
+pytestmark = pytest.mark.unit
+
+BOTH = {"outputs": [{"kind": "Secret", "name": "s"}, {"kind": "ConfigMap", "name": "c"}]}
+
+
+def desired(
+    *placed: IndexPlan, spec: dict[str, Any] | None = None, digester: Any = DIGESTER
+) -> list[DesiredOutput]:
+    made, problem = desired_outputs(options(spec=spec), placed, digester)
+    assert problem is None
+    return made
+
+
+def one_of(*placed: IndexPlan, **how: Any) -> DesiredOutput:
+    (made,) = desired(*placed, **how)
+    return made
+
+
+def all_places() -> list[IndexPlan]:
+    """An index of every kind, each with its login."""
+    return placed_of(*(view(index(kind.lower(), source(kind))) for kind in SOURCES))
+
+
+def text_of(made: DesiredOutput) -> str:
+    text = made.data["uv.toml"]
+    return base64.b64decode(text).decode() if made.ref.kind == "Secret" else text
+
+
+def dumped(value: object) -> str:
+    """Everything that would go over the wire, base64 decoded beside it."""
+    text = json.dumps(value)
+    parts = [text]
+    if isinstance(value, dict):
+        for encoded in (value.get("data") or {}).values():
+            parts.append(base64.b64decode(encoded, validate=False).decode(errors="replace"))
+    return "\n".join(parts)
+
+
+# -- what is written
+
+
+def test_without_outputs_one_secret_is_named_like_the_object() -> None:
+    made = one_of(*all_places())
+    assert made.ref == ("Secret", NAMESPACE, "uv-config")
+    assert list(made.data) == ["uv.toml"]
+
+
+def test_a_secret_is_opaque_and_has_labels_owner_and_nothing_of_the_custom_resource() -> None:
+    record = options(labels={"app.kubernetes.io/instance": "argo"})
+    ((made,), _) = desired_outputs(record, all_places(), DIGESTER)
+    body = made.creation()
+    assert body["type"] == "Opaque"
+    assert body["metadata"]["labels"] == {
+        "artifactindex.dev/role": "output",
+        "app.kubernetes.io/managed-by": "artifact-index-operator",
+    }
+    (owner,) = body["metadata"]["ownerReferences"]
+    assert (owner["uid"], owner["controller"], owner["blockOwnerDeletion"]) == (
+        OPTIONS_UID,
+        True,
+        False,
+    )
+
+
+def test_retain_leaves_the_owner_reference_out_and_keeps_the_marks() -> None:
+    made = one_of(*all_places(), spec={"deletionPolicy": "Retain"})
+    assert "ownerReferences" not in made.creation()["metadata"]
+    marks = made.creation()["metadata"]["annotations"]
+    assert (marks[OWNER_ANNOTATION], marks[OWNER_UID_ANNOTATION]) == ("uv-config", OPTIONS_UID)
+
+
+def test_an_output_tells_its_first_expiry_and_refresh() -> None:
+    short = lease_of(grant(life=6 * HOUR))
+    views = [
+        view(index("long", source("codeArtifact"))),
+        view(index("short", source("googleArtifactRegistry")), token=short),
+    ]
+    for made in desired(*placed_of(*views), spec=BOTH):
+        if made.ref.kind == "Secret":
+            assert made.annotations[EXPIRES_AT_ANNOTATION] == "2027-01-15T14:00:00Z"
+            assert made.annotations[REFRESH_AT_ANNOTATION] < "2027-01-15T14:00:00Z"
+        else:
+            assert EXPIRES_AT_ANNOTATION not in made.annotations
+            assert REFRESH_AT_ANNOTATION not in made.annotations
+
+
+def test_annotations_hold_digests_and_never_a_secret() -> None:
+    for made in desired(*all_places(), spec=BOTH):
+        text = json.dumps(dict(made.annotations))
+        assert CANARY not in text and "token-1" not in text
+
+
+# -- credential-free content
+
+
+def test_a_config_map_never_holds_a_credential() -> None:
+    secret, config_map = desired(*all_places(), spec=BOTH)
+    assert CANARY in text_of(secret) and "token-1" in text_of(secret)
+    wire = dumped(config_map.creation()) + dumped(config_map.patch(output(kind="ConfigMap")))
+    assert CANARY not in wire and "token-1" not in wire
+    assert len(tomllib.loads(text_of(config_map))["index"]) == 1 + len(SOURCES)
+
+
+def test_the_writer_of_config_maps_takes_public_content_alone() -> None:
+    writers = {
+        name: get_type_hints(function)["content"]
+        for name, function in inspect.getmembers(formats_module, inspect.isfunction)
+        if "content" in inspect.signature(function).parameters
+    }
+    assert writers == {"_config_map_data": PublicContent, "_secret_data": SensitiveContent}
+
+
+def test_nothing_that_is_desired_shows_its_data_in_a_repr() -> None:
+    for made in desired(*all_places(), spec=BOTH):
+        assert "uv.toml" not in repr(made)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://whole.example/token/simple/",
+        f"https://u:{CANARY}@whole.example/?key={CANARY}",
+        f"https://u:{CANARY}@whole.example/#{CANARY}",
+    ],
+)
+def test_a_url_that_may_be_a_secret_as_a_whole_is_refused_in_a_config_map(url: str) -> None:
+    placed = placed_of(view(index(spec=source("preauthenticated")), values={"url": url}))
+    made, problem = desired_outputs(options(spec=BOTH), placed, DIGESTER)
+
+    assert [one.ref.kind for one in made] == ["Secret"]
+    assert problem is not None
+    assert (problem.reason, problem.stalled) == ("NotCredentialFree", True)
+    assert "ConfigMap 'c'" in problem.message and "'whole'" in problem.message
+    assert CANARY not in problem.message and "token" not in problem.message
+
+
+# -- too large
+
+
+def test_a_file_that_does_not_fit_is_not_written_and_the_others_are() -> None:
+    # 1,000 tokens of 1,000 characters fit into no Secret; without them they fit a ConfigMap.
+    token = lease_of(grant("t" * 1000))
+    source_of_all = view(index(spec=source("googleArtifactRegistry")), token=token)
+    views = [
+        replace(source_of_all, record=index(f"i{n}", source("anonymous"))) for n in range(1000)
+    ]
+    made, problem = desired_outputs(options(spec=BOTH), placed_of(*views), DIGESTER)
+
+    assert [one.ref.kind for one in made] == ["ConfigMap"]
+    assert problem is not None
+    assert (problem.reason, problem.stalled) == ("TargetTooLarge", True)
+    assert "Secret 's'" in problem.message and "1000 indexes" in problem.message
+    assert str(LARGEST_OUTPUT) in problem.message
+
+
+def test_the_size_is_that_of_the_decoded_data() -> None:
+    # 700 kB are 933 kB of base64: the limit of the API server is on the bytes.
+    token = lease_of(grant("t" * 1000))
+    source_of_all = view(index(spec=source("googleArtifactRegistry")), token=token)
+    views = [replace(source_of_all, record=index(f"i{n}", source("anonymous"))) for n in range(600)]
+    made = one_of(*placed_of(*views))
+    assert len(made.data["uv.toml"]) > LARGEST_OUTPUT > len(text_of(made)) > 600_000
+
+
+def test_annotations_that_do_not_fit_are_too_large_as_well() -> None:
+    views = [view(index(f"index-{n}", uid=f"{n:036}")) for n in range(3000)]
+    made, problem = desired_outputs(options(), placed_of(*views), DIGESTER)
+    assert made == []
+    assert problem is not None and problem.reason == "TargetTooLarge"
+    assert "annotations" in problem.message and str(LARGEST_ANNOTATIONS) in problem.message
+
+
+# -- digests bound to their place
+
+
+def test_the_same_file_elsewhere_has_another_digest() -> None:
+    placed = all_places()
+    digests = {
+        desired_outputs(record, placed, DIGESTER)[0][0].digest
+        for record in (
+            options(),
+            options("other"),
+            options(namespace="elsewhere"),
+            options(spec={"outputs": [{"kind": "ConfigMap", "name": "uv-config"}]}),
+        )
+    }
+    assert len(digests) == 4
+
+
+# -- when nothing has to be written
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_what_was_written_needs_no_write(policy: str) -> None:
+    for made in desired(*all_places(), spec={**BOTH, "deletionPolicy": policy}):
+        assert made.is_met_by(stored_record(made))
+
+
+def drifted(made: DesiredOutput, **metadata: Any) -> OutputObject:
+    body = stored(made)
+    body["metadata"] |= metadata
+    return parse_output(made.ref.kind, body, DIGESTER)
+
+
+def with_data(made: DesiredOutput, data: dict[str, str]) -> OutputObject:
+    return parse_output(made.ref.kind, {**stored(made), "data": data}, DIGESTER)
+
+
+@pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
+def test_every_drift_needs_a_write(kind: str) -> None:
+    made = one_of(*all_places(), spec={"outputs": [{"kind": kind, "name": "x"}]})
+    annotations = stored(made)["metadata"]["annotations"]
+    for what, existing in {
+        "a changed file": with_data(made, {"uv.toml": "eA=="}),
+        "a key more": with_data(made, {**made.data, "more": "eA=="}),
+        "a key less": with_data(made, {}),
+        "no label": drifted(made, labels={}),
+        "another role": drifted(made, labels={"artifactindex.dev/role": "source"}),
+        "no owner": drifted(made, ownerReferences=[]),
+        "another owner": drifted(made, ownerReferences=[controller_of(uid="other")]),
+        **{
+            f"no {key}": drifted(
+                made, annotations={k: v for k, v in annotations.items() if k != key}
+            )
+            for key in annotations
+        },
+        **{
+            f"another {key}": drifted(made, annotations={**annotations, key: "x"})
+            for key in annotations
+        },
+    }.items():
+        assert not made.is_met_by(existing), what
+
+
+def test_annotations_of_others_need_no_write() -> None:
+    made = one_of(*all_places())
+    annotations = {**made.annotations, "team": "a", ADOPT_ANNOTATION: "uv-config"}
+    assert made.is_met_by(drifted(made, annotations=annotations))
+
+
+# -- patches
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+@pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
+def test_a_patch_makes_any_object_what_it_ought_to_be(kind: str, policy: str) -> None:
+    spec = {"outputs": [{"kind": kind, "name": "x"}], "deletionPolicy": policy}
+    tokens_before = one_of(*all_places(), spec=spec)
+    made = one_of(*placed_of(view(index())), spec=spec)
+    body = stored(tokens_before)
+    body["metadata"]["annotations"] |= {"team": "a", EXPIRES_AT_ANNOTATION: "x"}
+    body["metadata"]["labels"] = {"team": "a"}
+    body["metadata"]["ownerReferences"] = [controller_of()]
+    body["data"] |= {"netrc": "eA==", "other": "eA=="}
+    if kind == "ConfigMap":
+        body["binaryData"] = {"blob": "eA=="}
+    existing = parse_output(kind, body, DIGESTER)
+
+    patched = merge_patched(body, made.patch(existing))
+
+    assert patched["data"] == made.data and not patched.get("binaryData")
+    assert made.is_met_by(parse_output(kind, patched, DIGESTER))
+    assert EXPIRES_AT_ANNOTATION not in patched["metadata"]["annotations"]
+    assert patched["metadata"]["annotations"]["team"] == "a"
+    assert patched["metadata"]["labels"]["team"] == "a"
+
+
+def test_a_patch_is_bound_to_the_object_that_was_seen() -> None:
+    made = one_of(*all_places())
+    assert made.patch(output(uid="seen"))["metadata"]["uid"] == "seen"
+
+
+def test_a_released_output_is_an_ordinary_object() -> None:
+    made = one_of(*all_places(), spec={"deletionPolicy": "Retain"})
+    body = stored(made)
+    released = merge_patched(body, {"metadata": RELEASE_PATCH})
+    assert released["data"] == body["data"]
+    assert not released["metadata"]["labels"] and not released["metadata"]["annotations"]
+
+
+# -- what a restart needs to know
+
+
+def served_annotation_of(made: DesiredOutput) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(made.annotations[CHECKPOINT_ANNOTATION])
+    return content
+
+
+def test_tokens_of_one_login_with_different_times_are_told_apart() -> None:
+    # A suspended index keeps the token that it had; its neighbour has been refreshed since.
+    old, new = lease_of(grant("token-1")), lease_of(grant("token-2", issued_at=NOW + HOUR))
+    before = placed_of(view(index("a", source("googleArtifactRegistry")), token=old))
+    served = {one.record.uid: one.served for one in before if one.served}
+    later = [
+        view(index("a", {**source("googleArtifactRegistry"), "suspend": True})),
+        view(index("b", source("googleArtifactRegistry", repository="other")), token=new),
+    ]
+    content = served_annotation_of(one_of(*placed_of(*later, served=served)))
+
+    assert len(content["grants"]) == 1
+    times = {
+        item["uid"]: item.get("grant") or content["grants"][item["token"]]
+        for item in content["indexes"].values()
+    }
+    assert times["uid-of-a"][:2] == [NOW, NOW + 12 * HOUR]
+    assert times["uid-of-b"][:2] == [NOW + HOUR, NOW + 13 * HOUR]
+
+
+def test_a_blocked_entry_leaves_no_trace_to_take_up() -> None:
+    placed = placed_of(view(index(spec=source("basicAuth")), missing=True))
+    assert served_annotation_of(one_of(*placed))["indexes"] == {}
+
+
+# -- the public index
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "url"),
+    [
+        ({}, "pypi", "https://pypi.org/simple"),
+        ({"publicIndex": {"name": "mirror"}}, "mirror", "https://pypi.org/simple"),
+        ({"publicIndex": {"url": "https://m.example/"}}, "pypi", "https://m.example/"),
+    ],
+)
+def test_the_public_index_is_pypi_or_its_mirror(spec: dict[str, Any], name: str, url: str) -> None:
+    record = options(spec=spec)
+    assert record.spec is not None
+    public = document_of(record.spec, []).public
+    assert public is not None and (public.name, public.url) == (name, url)
+
+
+def test_a_disabled_public_index_is_left_out() -> None:
+    record = options(spec={"publicIndex": {"enabled": False}})
+    assert record.spec is not None
+    assert document_of(record.spec, []).public is None
+
+
+def test_the_content_digest_is_in_the_annotation() -> None:
+    made = one_of(*all_places())
+    assert made.annotations[CONTENT_DIGEST_ANNOTATION] == made.digest == stored_record(made).digest

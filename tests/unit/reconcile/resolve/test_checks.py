@@ -1,0 +1,214 @@
+"""The chain of checks: its order, and messages with the object, the field and the next step."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from artifact_index.crdgen.reason_docs.table import REASONS
+from artifact_index.reconcile.resolve.checks import (
+    SOURCE_CHECKS,
+    SPEC_CHECKS,
+    Problem,
+    first_violation,
+    values_are_usable,
+)
+from support.reconcile_builders import (
+    CANARY,
+    POLICY,
+    SECRET_OF,
+    SECRETS,
+    SOURCES,
+    facts_of,
+    index,
+    source,
+)
+
+pytestmark = pytest.mark.unit
+
+STRICT = replace(POLICY, operator_identity=False)
+URL_FIELDS = {
+    "spec.codeArtifact.endpoint": source("codeArtifact", endpoint="http://in.example/"),
+    "spec.googleArtifactRegistry.host": source("googleArtifactRegistry", host="http://in.example"),
+    "spec.basicAuth.url": source("basicAuth", url="http://in.example/"),
+    "spec.anonymous.url": source("anonymous", url="http://in.example/"),
+}
+
+
+def check(spec: dict[str, Any], **gathered: Any) -> Problem | None:
+    """The first violation of the whole chain."""
+    facts = facts_of(index(spec=spec), **gathered)
+    return first_violation(SPEC_CHECKS, facts) or first_violation(SOURCE_CHECKS, facts)
+
+
+def found(problem: Problem | None) -> Problem:
+    assert problem is not None
+    return problem
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_usable_source_passes_every_check(kind: str) -> None:
+    assert check(source(kind)) is None
+
+
+@pytest.mark.parametrize(("field", "spec"), URL_FIELDS.items(), ids=URL_FIELDS)
+def test_http_needs_the_administrators_leave(field: str, spec: dict[str, Any]) -> None:
+    problem = found(check(spec))
+    assert (problem.reason, problem.stalled) == ("InsecureURL", True)
+    assert field in problem.message and "--allow-http" in problem.message
+
+    assert check(spec, policy=replace(POLICY, allow_http=True)) is None
+
+
+@pytest.mark.parametrize("kind", ["codeArtifact", "googleArtifactRegistry"])
+@pytest.mark.parametrize("auth", [None, {"operatorIdentity": {}}])
+def test_the_operators_identity_needs_consent(kind: str, auth: Any) -> None:
+    spec = source(kind, auth=auth)
+    assert check(spec) is None
+
+    problem = found(check(spec, policy=STRICT))
+    assert (problem.reason, problem.stalled) == ("OperatorIdentityNotAllowed", True)
+    for part in (
+        f"spec.{kind} ",
+        "'builders'",
+        f"spec.{kind}.auth.secretRef",
+        "--operator-identity-namespaces",
+    ):
+        assert part in problem.message
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_login_of_ones_own_needs_no_consent(kind: str) -> None:
+    assert check(source(kind), policy=STRICT) is None
+
+
+MISSING = [(kind, key) for kind, secret in SECRET_OF.items() for key in (None, *SECRETS[secret])]
+
+
+@pytest.mark.parametrize(("kind", "key"), MISSING)
+@pytest.mark.parametrize(("seconds", "stalled"), [(0, False), (299, False), (300, True)])
+def test_a_missing_secret_or_key_is_waited_for_and_then_the_users(
+    kind: str, key: str | None, seconds: int, stalled: bool
+) -> None:
+    name = SECRET_OF[kind]
+    values = {known: value for known, value in SECRETS[name].items() if known != key}
+    problem = found(check(source(kind), values=values, missing=key is None, missing_for=seconds))
+
+    assert problem.reason == ("SecretNotFound" if key is None else "SecretKeyMissing")
+    assert problem.stalled is stalled
+    assert repr(name) in problem.message
+    assert f"spec.{kind}." in problem.message and "ecretRef" in problem.message
+    assert key is None or repr(key) in problem.message
+    assert ("300 s" in problem.message) is not stalled
+
+
+def test_a_session_token_that_the_spec_names_has_to_be_there() -> None:
+    spec = source("codeArtifact", auth={"secretRef": {"name": "aws-key", "sessionTokenKey": "T"}})
+    problem = found(check(spec, values=SECRETS["aws-key"]))
+    assert problem.reason == "SecretKeyMissing" and "'T'" in problem.message
+
+
+def test_an_emptied_key_counts_as_missing() -> None:
+    # Emptying a value revokes it as deleting it does.
+    values = {**SECRETS["basic"], "password": ""}
+    problem = found(check(source("basicAuth"), values=values))
+    assert (problem.reason, problem.stalled) == ("SecretKeyMissing", False)
+    assert "'password'" in problem.message
+
+
+BAD_VALUES = {
+    "binary password": ("basicAuth", {"password": b"\xff"}, "not UTF-8"),
+    "binary session token": ("codeArtifact", {"TOKEN": b"\xff"}, "not UTF-8"),
+    "line break at the end": ("basicAuth", {"password": f"{CANARY}\n"}, "line break"),
+    "line break in an AWS key": ("codeArtifact", {"AWS_ACCESS_KEY_ID": "a\nb"}, "line break"),
+    "colon in a user name": ("basicAuth", {"username": f"a:{CANARY}"}, "colon"),
+    "no URL": ("preauthenticated", {"url": CANARY}, "not absolute"),
+    "a URL with a blank": ("preauthenticated", {"url": f"https://u:{CANARY} @h/"}, "white space"),
+    "a URL without host": ("preauthenticated", {"url": f"https://{CANARY}@/simple/"}, "no host"),
+}
+
+
+@pytest.mark.parametrize(("kind", "values", "why"), BAD_VALUES.values(), ids=BAD_VALUES)
+def test_an_unusable_value_names_secret_key_and_reason_but_never_itself(
+    kind: str, values: dict[str, Any], why: str
+) -> None:
+    name = SECRET_OF[kind]
+    spec = source(kind)
+    if "TOKEN" in values:
+        spec[kind]["auth"] = {"secretRef": {"name": name, "sessionTokenKey": "TOKEN"}}
+    problem = found(check(spec, values={**SECRETS[name], **values}))
+
+    assert (problem.reason, problem.stalled) == ("InvalidSecretValue", True)
+    assert repr(name) in problem.message and repr(next(iter(values))) in problem.message
+    assert why in problem.message
+    assert CANARY not in problem.message
+
+
+def test_a_key_file_may_have_many_lines() -> None:
+    assert "\n" in SECRETS["gcp-key"]["key.json"]
+    assert check(source("googleArtifactRegistry")) is None
+
+
+def test_a_literal_user_name_leaves_the_secrets_own_unread() -> None:
+    values = {"password": "p", "username": "a:b"}
+    assert check(source("basicAuth", username="ci"), values=values) is None
+    assert found(check(source("basicAuth"), values=values)).reason == "InvalidSecretValue"
+
+
+def test_an_insecure_url_in_a_secret_needs_the_administrators_leave() -> None:
+    values = {"url": f"http://u:{CANARY}@whole.example/"}
+    problem = found(check(source("preauthenticated"), values=values))
+    assert (problem.reason, problem.stalled) == ("InsecureURL", True)
+    assert "'url'" in problem.message and "'whole-url'" in problem.message
+    assert CANARY not in problem.message
+
+    allowed = replace(POLICY, allow_http=True)
+    assert check(source("preauthenticated"), values=values, policy=allowed) is None
+
+
+def test_an_output_is_no_source() -> None:
+    problem = found(check(source("basicAuth"), secret_is_output=True))
+    assert (problem.reason, problem.stalled) == ("SourceIsOutput", True)
+    assert "'basic'" in problem.message and "spec.basicAuth.secretRef" in problem.message
+
+
+def test_a_spec_that_cannot_be_read_is_named_by_its_field() -> None:
+    problem = found(check(source("codeArtifact", region="Europe")))
+    assert (problem.reason, problem.stalled) == ("InvalidSpec", True)
+    assert "spec.codeArtifact.region" in problem.message
+
+
+LADDER: list[tuple[str, dict[str, Any]]] = [
+    ("InvalidSpec", {"spec": {"region": "Europe"}}),
+    ("InsecureURL", {"spec": {"endpoint": "http://x.example/"}}),
+    ("SourceIsOutput", {"secret_is_output": True}),
+    ("SecretNotFound", {"missing": True}),
+    ("SecretKeyMissing", {"values": {"AWS_ACCESS_KEY_ID": "a\n"}}),
+    ("InvalidSecretValue", {"values": {**SECRETS["aws-key"], "AWS_ACCESS_KEY_ID": "a\n"}}),
+]
+
+
+@pytest.mark.parametrize("first", range(len(LADDER)))
+def test_the_first_violation_wins(first: int) -> None:
+    faults: dict[str, Any] = {}
+    spec: dict[str, Any] = {}
+    for _, fault in reversed(LADDER[first:]):
+        faults |= {key: value for key, value in fault.items() if key != "spec"}
+        spec |= fault.get("spec", {})
+
+    assert found(check(source("codeArtifact", **spec), **faults)).reason == LADDER[first][0]
+
+
+def test_the_operators_identity_is_judged_after_the_url() -> None:
+    spec = source("codeArtifact", auth=None, endpoint="http://x.example/")
+    assert found(check(spec, policy=STRICT)).reason == "InsecureURL"
+
+
+def test_every_reason_of_a_check_is_in_the_table() -> None:
+    kinds = {str(reason): doc.kinds for reason, doc in REASONS.items()}
+    for reason, _ in [*LADDER, ("OperatorIdentityNotAllowed", {})]:
+        assert "ArtifactIndex" in kinds[reason]
+
+
+def test_values_are_not_judged_without_a_secret() -> None:
+    assert values_are_usable(facts_of(index(spec=source("basicAuth")), missing=True)) is None

@@ -1,0 +1,112 @@
+"""Names, published entries and plans from one reconcile to the next."""
+
+from dataclasses import replace
+
+import pytest
+
+from artifact_index.reconcile.cache.cache import Cache
+from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.state.state import State
+from support.reconcile_builders import NAMESPACE, NOW, index, options, placed_of, source, view
+from support.restarts import OWNER
+
+pytestmark = pytest.mark.unit
+
+
+# -- names
+
+
+def test_names_are_read_from_the_status_only_once() -> None:
+    state = State()
+    placed = placed_of(view(index("a")))
+    state.set_names(OWNER, placed)
+    edited = options(status={"indexes": [{"uid": "uid-of-a", "name": "edited"}]})
+    Cache().put_options(edited)
+    assert state.names_of(edited.ref) == {"uid-of-a": "open"}
+
+
+def test_a_name_that_is_only_a_stand_in_is_not_kept() -> None:
+    state = State()
+    state.set_names(OWNER, placed_of(view(index(spec=source("preauthenticated")), missing=True)))
+    assert state.names_of(OWNER) == {}
+
+
+def test_names_outlive_a_selection_that_is_empty_for_a_while() -> None:
+    # The outputs stay, so the pods go on under these names; a restart would read them there.
+    state = State()
+    placed = placed_of(view(index("a")))
+    state.set_names(OWNER, placed)
+    state.set_published(OWNER, placed)
+    state.set_names(OWNER, ())
+    assert state.names_of(OWNER) == {"uid-of-a": "open"}
+
+
+# -- plans
+
+
+def test_every_index_that_came_or_went_is_concerned() -> None:
+    state = State()
+    a, b = placed_of(view(index("a")), view(index("b")))
+    assert state.set_plans(OWNER, [a]) == {a.record.ref}
+    assert state.set_plans(OWNER, [b]) == {a.record.ref, b.record.ref}
+    assert set(state.plans[OWNER]) == {b.record.ref}
+
+
+def test_an_index_whose_place_has_not_changed_is_not_concerned() -> None:
+    state = State()
+    before = placed_of(view(index("a")), view(index("b")))
+    state.set_plans(OWNER, before)
+    a, b = replace(before[0]), replace(before[1], fresh_as_of=NOW)
+    assert state.set_plans(OWNER, [a, b]) == {b.record.ref}
+
+
+def test_a_place_keeps_the_record_that_its_status_was_written_to() -> None:
+    state, other = State(), ObjectRef(NAMESPACE, "other")
+    (one,) = placed_of(view(index("a")))
+    state.set_plans(OWNER, [one])
+    written = replace(one.record, resource_version=99, status=b"written")
+    state.keep_record(written, [OWNER, other])
+    assert state.plans[OWNER][one.record.ref].record is written
+    edited = replace(written, generation=written.generation + 1)
+    state.keep_record(edited, [OWNER])
+    assert state.plans[OWNER][one.record.ref].record is written
+
+
+def test_an_index_has_a_place_in_each_of_its_options() -> None:
+    state, other = State(), ObjectRef(NAMESPACE, "other")
+    (one,) = placed_of(view(index("a")))
+    state.set_plans(OWNER, [one])
+    state.set_plans(other, [one])
+    state.forget_options(OWNER)
+    assert set(state.plans) == {other}
+    state.forget_options(other)
+    assert state.plans == {}
+
+
+def test_what_is_forgotten_leaves_nothing_behind() -> None:
+    state = State()
+    placed = placed_of(view(index("a", source("basicAuth")), missing=True), view(index("b")))
+    state.missing_since["uid-of-a"] = NOW
+    state.set_names(OWNER, placed)
+    state.set_plans(OWNER, placed)
+    state.set_published(OWNER, placed)
+    for one in placed:
+        state.forget_index(one.record.ref)
+    state.forget_options(OWNER)
+    assert state == State()
+
+
+def test_an_index_that_left_the_selection_is_not_missing_its_secret_any_more() -> None:
+    state = State()
+    state.missing_since["uid-of-a"] = NOW
+    placed = placed_of(view(index("a", source("basicAuth")), missing=True))
+    state.set_plans(OWNER, placed)
+    state.set_plans(OWNER, ())
+    assert state.missing_since == {}
+
+
+def test_what_is_not_served_is_not_kept() -> None:
+    state = State()
+    placed = placed_of(view(index("a", source("basicAuth")), missing=True), view(index("b")))
+    state.set_published(OWNER, placed)
+    assert set(state.published[OWNER]) == {"uid-of-b"}

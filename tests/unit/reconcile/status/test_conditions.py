@@ -1,0 +1,125 @@
+"""Conditions and their times, and patches from one status to the next."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artifact_index.api.reasons import Reason
+from artifact_index.reconcile.cache.status_parsing import condition_of
+from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.reconcile.status.conditions import (
+    LONGEST_MESSAGE,
+    Finding,
+    conditions,
+    readiness,
+    status_patch,
+    suspended_findings,
+)
+from support.reconcile_builders import NOW, merge_patched
+
+pytestmark = pytest.mark.unit
+
+LATER = NOW + 60
+GOOD = [Finding("Ready", "True", "Available", "served")]
+
+
+def made(*findings: Finding, before: Any = None, now: float = NOW) -> list[dict[str, Any]]:
+    return conditions(findings, before=before or {}, generation=3, now=now)
+
+
+def test_a_condition_has_every_field_of_the_api() -> None:
+    assert made(*GOOD) == [
+        {
+            "type": "Ready",
+            "status": "True",
+            "observedGeneration": 3,
+            "lastTransitionTime": "2027-01-15T08:00:00Z",
+            "reason": "Available",
+            "message": "served",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("finding", "moves"),
+    [
+        (Finding("Ready", "True", "NotSelected", "x"), False),
+        (Finding("Ready", "True", "Available", "another message"), False),
+        (Finding("Ready", "False", "Available", "served"), True),
+    ],
+)
+def test_only_a_change_of_the_status_moves_the_transition_time(
+    finding: Finding, moves: bool
+) -> None:
+    before = {"conditions": made(*GOOD)}
+    (after,) = made(finding, before=before, now=LATER)
+    assert (after["lastTransitionTime"] == "2027-01-15T08:01:00Z") is moves
+    assert after["reason"] == finding.reason and after["message"] == finding.message
+
+
+def test_a_condition_that_was_not_found_is_dropped_and_starts_anew() -> None:
+    stalled = Finding("Stalled", "True", "InvalidSpec", "x")
+    first = {"conditions": made(*GOOD, stalled)}
+    gone = {"conditions": made(*GOOD, before=first, now=LATER)}
+    assert condition_of(gone, "Stalled") is None
+    back = {"conditions": made(*GOOD, stalled, before=gone, now=LATER)}
+    again = condition_of(back, "Stalled")
+    assert again is not None and again["lastTransitionTime"] == "2027-01-15T08:01:00Z"
+
+
+@pytest.mark.parametrize("size", [LONGEST_MESSAGE, LONGEST_MESSAGE + 1])
+def test_a_message_is_cut_to_what_the_api_server_takes(size: int) -> None:
+    (one,) = made(Finding("Ready", "True", "Available", "x" * size))
+    assert len(one["message"]) == LONGEST_MESSAGE
+
+
+@pytest.mark.parametrize(("stalled", "beside"), [(True, "Stalled"), (False, "Reconciling")])
+def test_trouble_stands_beside_ready_with_its_reason(stalled: bool, beside: str) -> None:
+    problem = Problem(Reason.WRITE_FAILED, "message", must_act=stalled)
+    found = readiness(problem, reason="Available", message="")
+    assert found == [
+        Finding("Ready", "False", "WriteFailed", "message"),
+        Finding(beside, "True", "WriteFailed", "message"),
+    ]
+
+
+def test_without_trouble_ready_stands_alone() -> None:
+    assert readiness(None, reason="Available", message="served") == GOOD
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [({}, "False"), ({"conditions": made(*GOOD)}, "True"),
+     ({"conditions": made(Finding("Ready", "False", "x", "y"))}, "False")],
+)  # fmt: skip
+def test_a_suspended_object_keeps_its_last_ready(before: Any, kept: str) -> None:
+    assert suspended_findings(before, "why") == [Finding("Ready", kept, "Suspended", "why")]  # type: ignore[arg-type]
+
+
+LEAVES = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "a"])
+# A status of ours holds no null: in a merge patch it means removal.
+VALUES = st.recursive(
+    LEAVES.filter(lambda leaf: leaf is not None) | st.lists(LEAVES, max_size=2),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
+STATUSES = st.dictionaries(st.sampled_from("abcd"), VALUES, max_size=4)
+
+
+@given(before=STATUSES, after=STATUSES)
+def test_a_patch_leads_from_one_status_to_the_other(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    assert merge_patched(before, status_patch(before, after)) == after
+
+
+@given(status=STATUSES)
+def test_without_a_difference_the_patch_is_empty(status: dict[str, Any]) -> None:
+    assert status_patch(status, status) == {}
+
+
+@given(before=LEAVES | st.lists(LEAVES), after=STATUSES)
+def test_a_status_that_is_no_object_is_replaced(before: Any, after: dict[str, Any]) -> None:
+    assert merge_patched(before, status_patch(before, after)) == after

@@ -1,0 +1,82 @@
+"""Events: once per transition, for trouble and for recovery from it, none for going well."""
+
+from typing import Any
+
+import pytest
+
+from artifact_index.reconcile.status.conditions import Finding, conditions
+from artifact_index.reconcile.status.events import Event, transitions
+from support.reconcile_builders import NOW
+
+pytestmark = pytest.mark.unit
+
+
+def status(ready: str = "True", reason: str = "Available", **notes: str) -> dict[str, Any]:
+    """A status with Ready, and notes by type with their reasons."""
+    findings = [Finding("Ready", "True" if ready == "True" else "False", reason, f"is {reason}")]
+    findings += [Finding(kind, "True", why, f"note {why}") for kind, why in notes.items()]
+    return {"conditions": conditions(findings, before={}, generation=1, now=NOW)}
+
+
+NEW: dict[str, Any] = {"observedGeneration": -1}
+GOOD = status()
+DENIED = status("False", "AccessDenied")
+LOST = status("False", "SecretNotFound")
+MINTING = status("False", "MintingCredential")
+FAILING = status(RefreshFailing="CloudUnavailable")
+DENIED_BEHIND = status(RefreshFailing="AccessDenied")
+RISK = status(DependencyConfusionRisk="PublicIndexFirst")
+SHORT = status(FreshnessNotGuaranteed="TokenTooShort")
+OFF = status("True", "Suspended")
+UNUSED = status("True", "NotSelected")
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, str]]]] = {
+    "a good start": (NEW, GOOD, []),
+    "a start with waiting": (NEW, MINTING, []),
+    "waiting that ended well": (MINTING, GOOD, []),
+    "a start with trouble": (NEW, DENIED, [("Warning", "AccessDenied")]),
+    "trouble": (GOOD, DENIED, [("Warning", "AccessDenied")]),
+    "trouble that lasts": (DENIED, DENIED, []),
+    "trouble with another message": (DENIED, {"conditions": [
+        {**DENIED["conditions"][0], "message": "other"}]}, []),
+    "trouble of another kind": (DENIED, LOST, [("Warning", "SecretNotFound")]),
+    "trouble that became the user's": (LOST, status(
+        "False", "SecretNotFound", Stalled="SecretNotFound"), []),
+    "recovery": (DENIED, GOOD, [("Normal", "Available")]),
+    "going well": (GOOD, GOOD, []),
+    "suspended": (GOOD, OFF, []),
+    "suspended amid trouble": (DENIED, status("False", "Suspended"), []),
+    "resumed": (OFF, GOOD, []),
+    "not selected any more": (GOOD, UNUSED, []),
+    "selected": (UNUSED, GOOD, []),
+    "waiting for a deletion": (GOOD, status("False", "WaitingForDeletion"), []),
+    "a failing refresh": (GOOD, FAILING, [("Warning", "CloudUnavailable")]),
+    "a refresh that goes on failing": (FAILING, FAILING, []),
+    "a refresh that fails otherwise": (FAILING, DENIED_BEHIND, [("Warning", "AccessDenied")]),
+    "a refresh that works again": (FAILING, GOOD, [("Normal", "Available")]),
+    "a failing refresh that was suspended": (FAILING, OFF, []),
+    "a failing refresh that nobody needs": (FAILING, UNUSED, []),
+    "a failing refresh that became an outage": (
+        FAILING, status("False", "CredentialExpired"), [("Warning", "CredentialExpired")]),
+    "a risk": (GOOD, RISK, [("Warning", "PublicIndexFirst")]),
+    "a risk that lasts": (RISK, RISK, []),
+    "a risk that is gone": (RISK, GOOD, []),
+    "a promise that cannot be kept": (GOOD, SHORT, [("Warning", "TokenTooShort")]),
+    "a promise that can be kept again": (SHORT, GOOD, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_transition_is_told_once(case: str) -> None:
+    before, after, events = CASES[case]
+    assert [(one.type, one.reason) for one in transitions(before, after)] == events
+
+
+def test_an_event_has_the_conditions_words() -> None:
+    assert transitions(GOOD, DENIED) == [Event("Warning", "AccessDenied", "is AccessDenied")]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_is_told_twice(case: str) -> None:
+    after = CASES[case][1]
+    assert transitions(after, after) == []
