@@ -30,7 +30,6 @@ from artifact_index.reconcile.cache.objects import (
     parse_source_secret,
     ref_uid_version,
 )
-from artifact_index.reconcile.cache.source_cache import SourceCache
 
 SECRET_SELECTOR: Final = f"{ROLE_LABEL} in ({ROLE_OUTPUT},{ROLE_SOURCE})"
 CONFIG_MAP_SELECTOR: Final = f"{ROLE_LABEL}={ROLE_OUTPUT}"
@@ -59,17 +58,18 @@ class _Entrance(Generic[Ref, CachedObject]):
 
 
 class Feed:
-    """Takes every observed object into the cache; `enqueue` gets the keys that it concerns.
+    """Takes every observed object into the cache; `enqueue` gets the keys that an event concerns.
 
     Watch events and list items go through the same steps. An object with a deletionTimestamp
-    counts as deleted: nothing is written for it any more. Kinds are named by their plural.
+    counts as deleted: nothing is written for it any more. `forget_polled` invalidates the polled
+    copy of a source Secret: it moves into or out of the watch. Kinds are named by their plural.
     """
 
     def __init__(
         self,
         *,
         cache: Cache,
-        sources: SourceCache,
+        forget_polled: Callable[[ObjectRef], None],
         digester: Digester,
         enqueue: Callable[[set[Key]], None],
     ) -> None:
@@ -78,7 +78,7 @@ class Feed:
             ARTIFACT_INDEX_PLURAL: (_index_entrance(cache),),
             INDEX_OPTIONS_PLURAL: (_options_entrance(cache),),
             SECRETS.plural: (
-                _source_entrance(cache, sources),
+                _source_entrance(cache, forget_polled),
                 _output_entrance("Secret", cache, digester, role=ROLE_OUTPUT),
             ),
             CONFIG_MAPS.plural: (_output_entrance("ConfigMap", cache, digester),),
@@ -163,13 +163,15 @@ def _options_entrance(cache: Cache) -> _Entrance[ObjectRef, OptionsObject]:
     )
 
 
-def _source_entrance(cache: Cache, sources: SourceCache) -> _Entrance[ObjectRef, SourceSecret]:
+def _source_entrance(
+    cache: Cache, forget_polled: Callable[[ObjectRef], None]
+) -> _Entrance[ObjectRef, SourceSecret]:
     def put(ref: ObjectRef, secret: SourceSecret, listed: bool) -> set[Key]:
-        sources.forget(ref)
+        forget_polled(ref)
         return cache.put_source(ref, secret, listed=listed)
 
     def drop(ref: ObjectRef, uid: str | None, version: int | None) -> set[Key]:
-        sources.forget(ref)
+        forget_polled(ref)
         return cache.drop_source(ref, uid, version)
 
     return _Entrance(

@@ -109,7 +109,7 @@ def test_a_start_restores_the_state_that_the_last_process_had(outputs: str) -> N
     before.set_names(OWNER, plans)
     problems = {plan.record.uid: plan.problem for plan in plans if plan.problem is not None}
     assert {"uid-of-gone", "uid-of-omitted"} <= problems.keys()
-    before.missing_since = dict.fromkeys(("uid-of-gone", "uid-of-omitted"), MISSED)
+    before.missing_since = {"uid-of-gone": MISSED, "uid-of-omitted": MISSED}
     before.failing_before = {plan.record.uid for plan in plans if plan.failing is not None}
     record, indexes = with_statuses(spec, plans)
 
@@ -131,5 +131,5 @@ def test_a_start_restores_the_state_that_the_last_process_had(outputs: str) -> N
 def test_a_status_without_anything_to_restore_leaves_no_state() -> None:
     state, tokens = State(), new_manager()
     status = {"conditions": [{"type": "Ready", "status": "True", "reason": "Available"}]}
-    restore_all((), state=state, tokens=tokens, indexes=[index("a"), index("b", status=status)])
+    restore_all([], state=state, tokens=tokens, indexes=[index("a"), index("b", status=status)])
     assert state == State()
