@@ -56,6 +56,10 @@ class _Entrance(Generic[Ref, CachedObject]):
     role: Literal["source", "output"] | None = None
     holds: Callable[[Ref], bool] = lambda _: True
 
+    def has_newer(self, ref: ObjectRef, version: int) -> bool:
+        """True if a newer version of the object is cached."""
+        return self.objects.has_newer(self.ref(ref), version)
+
 
 class Feed:
     """Takes every observed object into the cache; `enqueue` gets the keys that an event concerns.
@@ -125,13 +129,14 @@ class Feed:
         on_listed: OnListed | None = None,
     ) -> set[Key]:
         object_ref, uid, version = ref_uid_version(body)
+        entrances = self._entrances[plural]
+        if listed and any(entrance.has_newer(object_ref, version) for entrance in entrances):
+            # A watch event was faster than this page.
+            return set()
         deleted = deleted or bool(body["metadata"].get("deletionTimestamp"))
         concerned: set[Key] = set()
-        for entrance in self._entrances[plural]:
+        for entrance in entrances:
             ref = entrance.ref(object_ref)
-            if listed and entrance.objects.has_newer(ref, version):
-                # A watch event was faster than this page.
-                continue
             if deleted or entrance.role not in (None, _role(body)):
                 concerned |= entrance.drop(ref, uid, version)
             elif entrance.objects.is_newer(ref, version):

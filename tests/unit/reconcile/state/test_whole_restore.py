@@ -42,7 +42,7 @@ SPECS = {
     "static": {**source("basicAuth"), "authenticate": "always"},
     "unreadable": {**source("anonymous"), "priority": "x"},
 }
-OUTPUTS = {
+OUTPUTS: dict[str, list[dict[str, Any]]] = {
     "Secret": [{"kind": "Secret", "name": "s"}],
     "ConfigMap and Secret": [{"kind": "ConfigMap", "name": "c"}, {"kind": "Secret", "name": "s"}],
     "variables": [{"kind": "Secret", "name": "e", "formats": ["Environment"]}],
