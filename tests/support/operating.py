@@ -31,3 +31,4 @@ async def operating(settings: Settings, port: KubePort, key: bytes) -> AsyncIter
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await operator.tokens.close()
+        await operator.endpoints.close()

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Container, Sequence
 
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.instrumentation import UNMEASURED, Meter, PassResult
@@ -50,6 +51,7 @@ class Reconciler:
         output_writer: OutputWriter,
         status_writer: StatusWriter,
         tokens: TokenManager,
+        endpoints: Endpoints,
         state: State,
         digester: Digester,
         margins: Margins,
@@ -62,6 +64,7 @@ class Reconciler:
         self._output_writer = output_writer
         self._status_writer = status_writer
         self._tokens = tokens
+        self._endpoints = endpoints
         self._state = state
         self._digester = digester
         self._margins = margins
@@ -122,6 +125,7 @@ class Reconciler:
             return
         if record.spec is not None and record.spec.suspend:
             self._tokens.release(key.ref)
+            self._endpoints.release(key.ref)
             self._tell(record, suspended_options_status(record, self._now()))
             return
         if record.problem is not None:
@@ -165,6 +169,7 @@ class Reconciler:
             for other in self._cache.drop_options(key.ref, record.uid):
                 self._queue.add(other, 0)
         self._tokens.release(key.ref)
+        self._endpoints.release(key.ref)
         self._state.forget_options(key.ref)
         self._told.pop(key.ref, None)
 

@@ -6,9 +6,6 @@ from typing import Any
 import pytest
 
 from artifact_index.api.constants import CHECKPOINT_ANNOTATION
-from artifact_index.credentials.requests import TokenRequest
-from artifact_index.credentials.tokens.manager import TokenManager
-from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.reconcile.cache.objects import IndexObject, parse_output
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
@@ -19,7 +16,6 @@ from support.reconcile_builders import (
     DIGESTER,
     HOUR,
     NOW,
-    endpoint_grant,
     facts_of,
     grant,
     index,
@@ -29,9 +25,10 @@ from support.reconcile_builders import (
     served_after,
     source,
     stored,
+    url_state,
     view,
 )
-from support.restarts import OWNER, bodies_of, restored
+from support.restarts import OWNER, Logins, bodies_of, restored
 
 pytestmark = pytest.mark.unit
 
@@ -76,22 +73,17 @@ SPECS["basic"]["basicAuth"]["url"] = "https://basic.example/team/simple/"
 
 
 def placed_after(
-    state: State, tokens: TokenManager, records: list[IndexObject], formats: list[dict[str, Any]]
+    state: State, logins: Logins, records: list[IndexObject], formats: list[dict[str, Any]]
 ) -> list[IndexPlan]:
     """The places of a first pass after the start: only seeded logins have an answer."""
     views = []
     for one in records:
         login = login_of(facts_of(one), DIGESTER)
-
-        def lease(request: TokenRequest | None) -> TokenState:
-            found = tokens.lease(DIGESTER.request(request)) if request else None
-            return found if found is not None else lease_of(pending_since=NOW)
-
         views.append(
             view(
                 one,
-                token=lease(login.token),
-                endpoint=lease(login.endpoint),
+                token=logins.token(login.token) or lease_of(pending_since=NOW),
+                endpoint=logins.endpoint(login.endpoint) or url_state(pending_since=NOW),
                 with_credentials=_with_credentials(formats),
             )
         )
@@ -114,7 +106,7 @@ def first_pass(
         view(
             one,
             token=lease_of(grant(token)),
-            endpoint=lease_of(endpoint_grant()),
+            endpoint=url_state(),
             with_credentials=_with_credentials(formats),
         )
         for one in records
@@ -136,8 +128,8 @@ def test_a_restart_writes_and_mints_nothing(outputs: str, only: str | None) -> N
         specs.pop("pinned", None)
     made, records = first_pass(OUTPUTS[outputs], specs)
 
-    state, tokens = restored(*bodies_of(made))
-    placed = placed_after(state, tokens, records, OUTPUTS[outputs])
+    state, logins = restored(*bodies_of(made))
+    placed = placed_after(state, logins, records, OUTPUTS[outputs])
     again, problem = desired_outputs(options(spec={"outputs": OUTPUTS[outputs]}), placed, DIGESTER)
 
     assert problem is None

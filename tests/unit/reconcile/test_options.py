@@ -14,6 +14,7 @@ from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import REFRESH_REQUESTED_ANNOTATION
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.timestamps import format_time
+from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
@@ -92,14 +93,9 @@ class Engine:
         rng = random.Random(1)
         priority, budget = priority_of(self.state, MARGINS), WriteLimiter()
         self.queue = WorkQueue(priority=priority, rng=rng)
-        self.tokens = TokenManager(
-            grant=self._grant,
-            digest=DIGESTER.request,
-            margins=MARGINS,
-            now=self.now,
-            on_change=self._credentials_changed,
-            rng=rng,
-        )
+        self.tokens = TokenManager(self._issue, margins=MARGINS, now=self.now, rng=rng)
+        self.endpoints = Endpoints(self._issue, now=self.now, rng=rng)
+        self.tokens.on_change = self.endpoints.on_change = self._credentials_changed
         sources = SourceCache(
             api=self.port, cache=self.cache, reread=300, on_change=lambda _: None, rng=rng
         )
@@ -107,6 +103,7 @@ class Engine:
             cache=self.cache,
             sources=sources,
             tokens=self.tokens,
+            endpoints=self.endpoints,
             state=self.state,
             digester=DIGESTER,
             policy=lambda _: self.policy,
@@ -128,7 +125,9 @@ class Engine:
             enqueue=lambda keys: None,
             rng=rng,
         )
-        self.restore = partial(restore, state=self.state, tokens=self.tokens)
+        self.restore = partial(
+            restore, state=self.state, tokens=self.tokens, endpoints=self.endpoints
+        )
         self.reconciler = Reconciler(
             cache=self.cache,
             queue=self.queue,
@@ -138,6 +137,7 @@ class Engine:
             ),
             status_writer=StatusWriter(api=self.port, cache=self.cache, budget=budget),
             tokens=self.tokens,
+            endpoints=self.endpoints,
             state=self.state,
             digester=DIGESTER,
             margins=MARGINS,
@@ -152,7 +152,7 @@ class Engine:
         for ref in consumers:
             self.queue.add(options_key(ref), 0)
 
-    async def _grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+    async def _issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
         if self.error is not None:
             raise self.error
         self.mints += 1
@@ -203,7 +203,7 @@ class Engine:
         """Passes over these objects and over all that becomes due by that at once."""
         for key in keys or (OPTIONS,):
             self.queue.add(key, 0)
-        while not self.queue.idle or await self.tokens.settled():
+        while not self.queue.idle or await self.tokens.settled() or await self.endpoints.settled():
             if self.queue.idle:
                 continue
             key = await self.queue.get()
@@ -252,6 +252,7 @@ async def engine() -> AsyncIterator[Engine]:
     engine = Engine()
     yield engine
     await engine.tokens.close()
+    await engine.endpoints.close()
 
 
 GAR = {**source("googleArtifactRegistry"), "name": "gar"}
@@ -299,6 +300,7 @@ async def test_a_restart_writes_and_mints_nothing(engine: Engine) -> None:
     await later.settle(*later.cache.all_keys())
     assert not engine.port.writes and later.mints == 0
     await later.tokens.close()
+    await later.endpoints.close()
 
 
 @pytest.mark.parametrize("asking", ["gar", "other"])

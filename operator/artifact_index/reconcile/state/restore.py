@@ -15,6 +15,7 @@ from artifact_index.api.constants import (
 )
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import parse_time
+from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.requests import Token
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.kube.port import Object
@@ -38,13 +39,19 @@ _WORTH_DECODING: Final = tuple(f'"{word}"'.encode() for word in (REFRESH_FAILING
 
 
 def restore(
-    plural: str, listed: FedObject, body: Object, *, state: State, tokens: TokenManager
+    plural: str,
+    listed: FedObject,
+    body: Object,
+    *,
+    state: State,
+    tokens: TokenManager,
+    endpoints: Endpoints,
 ) -> None:
     """Restore what an object of the first listing tells; call it once for each of them.
 
     - The status of an IndexOptions: the names of its indexes.
     - The checkpoint of an output: the entries it publishes, their names, and their tokens and
-      URLs, which the token manager then holds without a call to a cloud. Outputs are written before
+      URLs, which are then held without a call to a cloud. Outputs are written before
       statuses, so their names replace those of the status; they are listed later, too.
     - The status of an ArtifactIndex: since when its Secret or key has been missing, and whether its
       last refresh failed.
@@ -59,7 +66,7 @@ def restore(
     elif isinstance(listed, OutputObject) and (name := owner_name(listed)) is not None:
         owner = ObjectRef(listed.ref.namespace, name)
         for uid, published in _published_by(listed, body.get("data") or {}).items():
-            _restore_token(published, owner, tokens)
+            _restore_token(published, owner, tokens, endpoints)
             before = state.published[owner].get(uid)
             if before is None or _is_better(published, before):
                 state.published[owner][uid] = published
@@ -108,12 +115,13 @@ def _is_better(published: Published, before: Published) -> bool:
     return (published.bare, -published.issued_at) <= (before.bare, -before.issued_at)
 
 
-def _restore_token(published: Published, owner: ObjectRef, tokens: TokenManager) -> None:
+def _restore_token(
+    published: Published, owner: ObjectRef, tokens: TokenManager, endpoints: Endpoints
+) -> None:
     if published.token is not None and published.entry.credential is not None:
         token = Token(
             published.entry.credential.password, published.issued_at, published.expires_at
         )
-        tokens.seed(published.token, token, repeats=published.repeats, consumer=owner)
+        tokens.restore(published.token, token, repeats=published.repeats, consumer=owner)
     if published.endpoint is not None:
-        url = published.entry.url.removesuffix("simple/")
-        tokens.seed(published.endpoint, Token(SecretStr(url), 0, None), consumer=owner)
+        endpoints.restore(published.endpoint, published.entry.url.removesuffix("simple/"))

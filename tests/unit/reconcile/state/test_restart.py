@@ -8,9 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artifact_index.credentials.requests import TokenRequest
-from artifact_index.credentials.tokens.manager import TokenManager
-from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject, parse_output
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.state.state import State
@@ -28,9 +25,10 @@ from support.reconcile_builders import (
     served_after,
     source,
     stored,
+    url_state,
     view,
 )
-from support.restarts import OWNER, bodies_of, desired, restored
+from support.restarts import OWNER, Logins, bodies_of, desired, restored
 
 pytestmark = pytest.mark.unit
 
@@ -43,7 +41,7 @@ OUTPUTS = {"Secret": SECRET, "ConfigMap": CONFIG_MAP, "both": BOTH}
 def placed_after(
     record: OptionsObject,
     state: State,
-    tokens: TokenManager,
+    logins: Logins,
     indexes: Mapping[str, dict[str, Any]],
     records: list[IndexObject],
     now: float = NOW,
@@ -51,10 +49,6 @@ def placed_after(
     """The places of a first pass after a start: only seeded logins have an answer."""
     assert record.spec is not None
     with_credentials = any(one.kind == "Secret" for one in record.spec.outputs_of("uv-config"))
-
-    def lease(request: TokenRequest | None) -> TokenState:
-        found = tokens.lease(DIGESTER.request(request)) if request else None
-        return found if found is not None else lease_of(pending_since=now)
 
     views = []
     for one in records:
@@ -66,7 +60,8 @@ def placed_after(
             except KeyError:  # a key is missing: the checks will say so
                 login = None
             if login is not None:
-                how |= {"token": lease(login.token), "endpoint": lease(login.endpoint)}
+                how["token"] = logins.token(login.token) or lease_of(pending_since=now)
+                how["endpoint"] = logins.endpoint(login.endpoint) or url_state(pending_since=now)
         views.append(view(one, with_credentials=with_credentials, now=now, **how))
     return placed_of(
         *views,
@@ -172,9 +167,9 @@ def restart_is_quiet(cases: Mapping[str, Case], spec: dict[str, Any]) -> None:
         ]
     }
     record = options(spec=spec, status=status)
-    state, tokens = restored(*bodies_of(made), options=record)
+    state, logins = restored(*bodies_of(made), options=record)
     how = {name: one.after for name, one in cases.items()}
-    third = placed_after(record, state, tokens, how, records)
+    third = placed_after(record, state, logins, how, records)
     for wanted, was in zip(desired(record, third), made, strict=True):
         assert wanted.annotations == was.annotations
         assert wanted.is_met_by(parse_output(was.ref.kind, stored(was), DIGESTER))
@@ -197,8 +192,8 @@ def test_a_second_restart_is_as_quiet_as_the_first() -> None:
     one = index(spec=source("preauthenticated"))
     made = desired(record, placed_of(view(one, with_credentials=False), with_credentials=False))
     for _ in range(3):
-        state, tokens = restored(*bodies_of(made))
-        placed = placed_after(record, state, tokens, {"acme": GONE}, [one])
+        state, logins = restored(*bodies_of(made))
+        placed = placed_after(record, state, logins, {"acme": GONE}, [one])
         again = desired(record, placed)
         assert [x.annotations for x in again] == [x.annotations for x in made]
         made = again

@@ -34,7 +34,16 @@ from support.reconcile_builders import (
     stored,
     view,
 )
-from support.restarts import OWNER, bodies_of, desired, new_manager, restore_all, restored
+from support.restarts import (
+    OWNER,
+    Logins,
+    bodies_of,
+    desired,
+    new_endpoints,
+    new_manager,
+    restore_all,
+    restored,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -50,14 +59,14 @@ def written(*kinds: str, spec: dict[str, Any] = SECRET) -> list[tuple[str, dict[
 
 def test_tokens_and_endpoints_are_seeded() -> None:
     ((_, body),) = written("codeArtifact")
-    _, tokens = restored(("Secret", body))
+    _, logins = restored(("Secret", body))
     login = login_of(facts_of(index("codeartifact", source("codeArtifact"))), DIGESTER)
     assert login.token is not None and login.endpoint is not None
 
-    token = tokens.lease(DIGESTER.request(login.token))
-    assert token is not None and token.grant == grant()
-    endpoint = tokens.lease(DIGESTER.request(login.endpoint))
-    assert endpoint is not None and endpoint.grant == endpoint_grant()
+    token = logins.token(login.token)
+    assert token is not None and token.token == grant()
+    endpoint = logins.endpoint(login.endpoint)
+    assert endpoint is not None and endpoint.url == endpoint_grant().value.get_secret_value()
 
 
 def edit_file(body: dict[str, Any]) -> None:
@@ -94,10 +103,10 @@ def test_nothing_is_taken_up_from_what_is_not_wholly_ours(forgery: str) -> None:
     assert state.published[OWNER]
 
     FORGERIES[forgery](body)
-    state, tokens = restored(("Secret", body))
+    state, logins = restored(("Secret", body))
     assert not any(state.published.values())
     assert not any(state.names.values())
-    assert not tokens._logins
+    assert not logins.tokens._logins and not logins.endpoints._restored
 
 
 def test_another_kind_has_another_digest() -> None:
@@ -161,21 +170,22 @@ def test_an_old_token_is_not_given_the_times_of_its_successor(order: str) -> Non
         view(index(names[1], fresh), token=new),
         served=served_after(first),
     )
-    state, tokens = restored(*bodies_of(desired(options(spec=SECRET), second)))
+    state, logins = restored(*bodies_of(desired(options(spec=SECRET), second)))
 
     held = state.published[OWNER]
     assert held[f"uid-of-{names[0]}"].expires_at == NOW + HOUR
     assert held[f"uid-of-{names[1]}"].expires_at == NOW + 1800 + 12 * HOUR
     login = login_of(facts_of(index(spec=kept)), DIGESTER)
-    lease = tokens.lease(DIGESTER.request(login.token)) if login.token else None
-    assert lease is not None and lease.grant == grant("token-2", issued_at=NOW + 1800)
+    lease = logins.token(login.token)
+    assert lease is not None and lease.token == grant("token-2", issued_at=NOW + 1800)
 
 
 def test_the_owner_is_told_of_the_withdrawal_of_a_restored_token() -> None:
     told: list[frozenset[Hashable]] = []
     clock = [float(NOW)]
     tokens = new_manager(lambda: clock[0], told)
-    restore_all(written("googleArtifactRegistry"), state=State(), tokens=tokens)
+    logins = Logins(tokens, new_endpoints())
+    restore_all(written("googleArtifactRegistry"), state=State(), logins=logins)
     told.clear()
     clock[0] += 12 * HOUR - 155
     tokens._process_due(clock[0])
