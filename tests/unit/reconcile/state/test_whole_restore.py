@@ -17,7 +17,6 @@ from artifact_index.reconcile.status.options_status import (
 from support.reconcile_builders import (
     MARGINS,
     NOW,
-    endpoint_grant,
     grant,
     index,
     lease_of,
@@ -28,7 +27,7 @@ from support.reconcile_builders import (
     source,
     view,
 )
-from support.restarts import OWNER, bodies_of, desired, new_manager, restore_all
+from support.restarts import OWNER, bodies_of, desired, restored
 
 pytestmark = pytest.mark.unit
 
@@ -113,9 +112,8 @@ def test_a_start_restores_the_state_that_the_last_process_had(outputs: str) -> N
     before.failing_before = {plan.record.uid for plan in plans if plan.failing is not None}
     record, indexes = with_statuses(spec, plans)
 
-    after, tokens = State(), new_manager()
     bodies = bodies_of(desired(record, plans))
-    restore_all(bodies, state=after, tokens=tokens, options=record, indexes=indexes)
+    after, logins = restored(*bodies, options=record, indexes=indexes)
 
     assert after.names == before.names
     assert after.missing_since == before.missing_since
@@ -123,13 +121,15 @@ def test_a_start_restores_the_state_that_the_last_process_had(outputs: str) -> N
     whole = any("formats" not in output for output in OUTPUTS[outputs])
     assert comparable(after, verbatim=whole) == comparable(before, verbatim=whole)
     for published in before.published[OWNER].values():
-        for digest, value in ((published.token, grant()), (published.endpoint, endpoint_grant())):
-            held = tokens.lease(digest) if digest is not None else None
-            assert digest is None or (held is not None and held.grant == value)
+        if published.token is not None:
+            token = logins.tokens.state_of(published.token)
+            assert token is not None and token.token == grant()
+        if published.endpoint is not None:
+            endpoint = logins.endpoints.state_of(published.endpoint)
+            assert endpoint is not None and published.entry.url == f"{endpoint.url}simple/"
 
 
 def test_a_status_without_anything_to_restore_leaves_no_state() -> None:
-    state, tokens = State(), new_manager()
     status = {"conditions": [{"type": "Ready", "status": "True", "reason": "Available"}]}
-    restore_all([], state=state, tokens=tokens, indexes=[index("a"), index("b", status=status)])
+    state, _ = restored(indexes=[index("a"), index("b", status=status)])
     assert state == State()
