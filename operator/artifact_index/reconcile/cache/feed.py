@@ -56,10 +56,6 @@ class _Entrance(Generic[Ref, CachedObject]):
     role: Literal["source", "output"] | None = None
     holds: Callable[[Ref], bool] = lambda _: True
 
-    def has_newer(self, ref: ObjectRef, version: int) -> bool:
-        """True if a newer version of the object is cached."""
-        return self.objects.has_newer(self.ref(ref), version)
-
 
 class Feed:
     """Takes every observed object into the cache; `enqueue` gets the keys that an event concerns.
@@ -93,17 +89,25 @@ class Feed:
 
         A Secret that loses our label arrives as deleted: its users then read it by name.
         """
-        ref, _, _ = ref_uid_version(body)
+        address = ref_uid_version(body)
         for entrance in self._entrances[plural]:
-            entrance.objects.mark_seen(entrance.ref(ref))
-        self._enqueue(self._take(plural, body, deleted=event == "DELETED"))
+            entrance.objects.mark_seen(entrance.ref(address[0]))
+        self._enqueue(self._take(plural, body, address, deleted=event == "DELETED"))
 
-    def listed(self, plural: str, body: Object, on_listed: OnListed | None = None) -> set[Key]:
-        """Take an item of a listing and return the keys that it concerns.
+    def listed(
+        self, plural: str, body: Object, on_listed: OnListed | None = None
+    ) -> tuple[ObjectRef, set[Key]]:
+        """Take an item of a listing; returns its reference, and the keys that it concerns.
 
         `on_listed` gets the object if this version of it was not cached.
         """
-        return self._take(plural, body, listed=True, on_listed=on_listed)
+        address = ref_uid_version(body)
+        ref, _, version = address
+        for entrance in self._entrances[plural]:
+            if entrance.objects.has_newer(entrance.ref(ref), version):
+                # A watch event was faster than this page.
+                return ref, set()
+        return ref, self._take(plural, body, address, listed=True, on_listed=on_listed)
 
     def begin_sweep(self, plural: str) -> None:
         """Begin to note what watch events show; call it before the kind is listed."""
@@ -123,19 +127,16 @@ class Feed:
         self,
         plural: str,
         body: Object,
+        address: tuple[ObjectRef, str, int],
         *,
         deleted: bool = False,
         listed: bool = False,
         on_listed: OnListed | None = None,
     ) -> set[Key]:
-        object_ref, uid, version = ref_uid_version(body)
-        entrances = self._entrances[plural]
-        if listed and any(entrance.has_newer(object_ref, version) for entrance in entrances):
-            # A watch event was faster than this page.
-            return set()
+        object_ref, uid, version = address
         deleted = deleted or bool(body["metadata"].get("deletionTimestamp"))
         concerned: set[Key] = set()
-        for entrance in entrances:
+        for entrance in self._entrances[plural]:
             ref = entrance.ref(object_ref)
             if deleted or entrance.role not in (None, _role(body)):
                 concerned |= entrance.drop(ref, uid, version)
