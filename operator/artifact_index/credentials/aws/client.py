@@ -1,4 +1,4 @@
-"""CodeArtifact through boto3: tokens and repository URLs."""
+"""Asks CodeArtifact for tokens and repository URLs, through boto3."""
 
 import math
 import time
@@ -33,8 +33,8 @@ _METHODS: Final = {
 class CodeArtifact:
     """A thread-safe, synchronous client: call it from a worker thread, never from the event loop.
 
-    Each step of a login lasts at most about `attempts` times (`connect_timeout` + `read_timeout`)
-    seconds plus botocore's pauses; there are at most three. See `AwsSession` for endpoints.
+    A login has at most three steps. Each takes at most about `attempts` times (`connect_timeout` +
+    `read_timeout`) seconds plus botocore's pauses. See `AwsSession` for endpoints.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class CodeArtifact:
         return {CodeArtifactTokenRequest: self.issue, CodeArtifactEndpointRequest: self.endpoint}
 
     def issue(self, request: CodeArtifactTokenRequest, key_material: KeyMaterial) -> Token:
-        """A token for the request's domain; `issued_at` is taken before AWS is asked.
+        """Get a token for the request's domain; `issued_at` is read before the call.
 
-        Raises LoginError; `UnknownExpiry` where the answer names no expiry in the future.
+        Raises LoginError: `UnknownExpiry` if the answer names no expiry in the future.
         """
         call = AwsCall("GetAuthorizationToken", request)
         issued_at = math.floor(self._now())
@@ -92,7 +92,7 @@ class CodeArtifact:
         return Token(value=SecretStr(token), issued_at=issued_at, expires_at=expires_at)
 
     def endpoint(self, request: CodeArtifactEndpointRequest, key_material: KeyMaterial) -> Token:
-        """The URL of the request's PyPI endpoint as AWS answers it, without `simple/`.
+        """Look up the URL of the repository's PyPI endpoint, without `simple/`.
 
         It never expires. Raises LoginError.
         """

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from artifact_index.credentials import backoff
-from artifact_index.credentials.calls import CALL_DEADLINE, Calls, Issue
+from artifact_index.credentials.calls import ATTEMPT_DEADLINE, Calls, Issue
 from artifact_index.credentials.clock import WallClock
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import Requirement, Token
@@ -93,7 +93,7 @@ class Endpoints:
         now: Callable[[], float],
         rng: random.Random,
         meter: Meter = UNMEASURED,
-        deadline: float = CALL_DEADLINE,
+        deadline: float = ATTEMPT_DEADLINE,
     ) -> None:
         self.on_change: Callable[[frozenset[Hashable]], None] = lambda consumers: None
         self._calls = Calls(issue, meter=meter, deadline=deadline)

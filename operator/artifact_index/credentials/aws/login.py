@@ -1,4 +1,4 @@
-"""The steps of an AWS login, up to the keys that sign its last call."""
+"""The steps of an AWS login, up to the keys that sign the last call."""
 
 import time
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ from artifact_index.credentials.requests import (
 )
 
 SHORT_SESSION: Final = 900
-"""Seconds, the least that STS grants. A CodeArtifact token outlives the session that asked for it
+"""Seconds, the minimum of STS. A CodeArtifact token outlives the session that requested it
 (AWS: "Tokens created with the GetAuthorizationToken API")."""
 
 LONG_SESSION: Final = 3600
-"""Seconds, where the token ends with the session. The most for chained roles (IAM: "Role
-chaining"), and what every role allows."""
+"""Seconds, for a token that ends with the session. The maximum for chained roles (IAM: "Role
+chaining"); every role allows it."""
 
 _KEYS: Final = ("access_key_id", "secret_access_key")
 _TOKEN_KEY: Final = "session_token"  # noqa: S105 - the name of a key, not a value
@@ -38,7 +38,7 @@ _PAUSE: Final = 0.3
 
 
 class Step:
-    """The call that is being made, for whoever has to explain its failure."""
+    """The call in progress, from which its failure is explained."""
 
     def __init__(self, call: AwsCall) -> None:
         self.call = call
@@ -47,7 +47,7 @@ class Step:
 def signing_keys(
     session: AwsSession, request: CodeArtifactRequest, key_material: KeyMaterial, step: Step
 ) -> Mapping[str, str] | None:
-    """Arguments of `Session.client` for the login's last call; None is the operator's own identity.
+    """Arguments of `Session.client` for the login's last call; None: the operator's own identity.
 
     Raises LoginError and what boto3 raises; `step` then holds the call that failed.
     """
@@ -100,7 +100,7 @@ def _web_identity(
             try:
                 return _session_keys(sts.assume_role_with_web_identity(**parameters), call)
             except sts.exceptions.InvalidIdentityTokenException:
-                # STS says so now and then of a token that it takes a moment later (aws-cli#7194).
+                # STS sometimes rejects a token that it accepts a moment later (aws-cli#7194).
                 if attempt == _TRIES:
                     raise
             time.sleep(_PAUSE * attempt)
@@ -108,10 +108,10 @@ def _web_identity(
 
 
 def session_name(namespace: str, name: str) -> str:
-    """A session's name that says whose it is, and which no other namespace can have.
+    """A session name that tells whose session it is and that no other namespace can get.
 
-    A namespace has no `@` and at most 63 characters, so that it is never cut: a trust policy can
-    ask for `sts:RoleSessionName` like `NAMESPACE@*`.
+    A namespace contains no `@` and at most 63 characters, so it is never cut: a trust policy can
+    match `sts:RoleSessionName` with `NAMESPACE@*`.
     """
     return f"{namespace}@{name}"[:64]
 
@@ -134,10 +134,11 @@ def _session_keys(answer: Mapping[str, Any], call: AwsCall) -> Mapping[str, str]
 
 
 def _keys_of(key_material: KeyMaterial) -> Mapping[str, str]:
-    """The keys of a Secret. Without a complete pair boto3 would fall back to the operator's own
-    identity, so that an incomplete one is refused here.
+    """The keys of a Secret. Raises LoginError if the pair is incomplete.
+
+    boto3 would fall back to the operator's own identity.
     """
-    # A line break at the end is what `echo … | base64` leaves in many a Secret.
+    # `echo … | base64` leaves a line break at the end of many a Secret's value.
     values = {name: value.get_secret_value().strip() for name, value in key_material.items()}
     wanted = (*_KEYS, _TOKEN_KEY) if _TOKEN_KEY in values else _KEYS
     for name in wanted:

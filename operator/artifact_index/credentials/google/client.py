@@ -1,4 +1,4 @@
-"""Google access tokens through google-auth."""
+"""Asks Google for access tokens, through google-auth."""
 
 import calendar
 import math
@@ -39,7 +39,7 @@ from artifact_index.settings import Settings
 LOGGERS: Final = ("google", "requests", "urllib3")
 """At DEBUG google-auth logs requests and answers, with the tokens in them."""
 
-# Off Google Cloud the metadata server's address leads nowhere: google-auth's own bound.
+# Outside Google Cloud nothing answers at the metadata server's address: google-auth's own limit.
 _METADATA_CONNECT_TIMEOUT = 3.0
 _BOUND_TOKENS = "GOOGLE_API_ENABLE_RUNTIME_BOUND_TOKEN"
 
@@ -85,10 +85,10 @@ class GoogleTokens:
         return {GoogleTokenRequest: self.issue}
 
     def issue(self, request: GoogleTokenRequest, key_material: KeyMaterial) -> Token:
-        """A token with the cloud-platform scope; `issued_at` is taken before Google is asked.
+        """Get a token with the cloud-platform scope; `issued_at` is read before the call.
 
-        From the metadata server it is the server's cached token, perhaps minutes before its end.
-        Raises LoginError; `UnknownExpiry` where the token names no expiry in the future.
+        The metadata server hands out its cached token, perhaps minutes before the expiry. Raises
+        LoginError: `UnknownExpiry` if the token names no expiry in the future.
         """
         self._prepare()
         login = self._login(request, key_material)
@@ -112,7 +112,7 @@ class GoogleTokens:
             case SecretIdentity():
                 key = key_material.get("key_json")
                 if key is None:
-                    # Never the operator's own identity instead.
+                    # Do not fall back to the operator's own identity.
                     raise LoginError(
                         Reason.INVALID_CREDENTIAL, "the referenced Secret holds no key"
                     )
@@ -122,7 +122,7 @@ class GoogleTokens:
                 return service_account_login(identity, token, self._urls)
 
     def _refresh(self, login: GoogleCredentials) -> tuple[str, int | None, Answer | None]:
-        """Token, google-auth's expiry in POSIX seconds, and the answer that brought them."""
+        """The token, google-auth's expiry in POSIX seconds, and the answer that contained both."""
         metadata = login.kind == "metadata"
         transport = Transport(
             connect_timeout=min(
@@ -138,7 +138,7 @@ class GoogleTokens:
             if not isinstance(token, str) or not token:
                 raise ValueError("no token")
             expiry = _posix(login.credentials.expiry)
-        except Exception as error:  # garbage makes google-auth raise anything
+        except Exception as error:  # google-auth may raise anything if the answer is garbage
             failure = login_error(
                 error,
                 transport.last,
@@ -157,7 +157,7 @@ class GoogleTokens:
         with self._lock:
             if self._prepared:
                 return
-            # A token bound to this pod's certificate would be useless in a builder's pod.
+            # Another pod could not use a token that is bound to this pod's certificate.
             os.environ[_BOUND_TOKENS] = "false"
             import google.auth.transport.requests  # noqa: F401, PLC0415 - 130 ms and 34 MB
 

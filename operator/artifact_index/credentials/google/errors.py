@@ -1,7 +1,7 @@
 """Turns a failed Google login into a `LoginError`, by the code in the answer's body.
 
-google-auth's own flags do not serve: its STS client calls a 503 final. Its exception texts quote
-whole answers and are never passed on.
+google-auth's own flags are of no use: its STS client treats a 503 as final. Its exception texts
+quote whole answers and are never passed on.
 """
 
 import logging
@@ -77,7 +77,7 @@ def _impersonating(answer: Answer) -> bool:
 
 
 def _failed_within(error: Exception, login: GoogleCredentials) -> LoginError:
-    """Nothing was asked: it failed at a file or a signature."""
+    """The login failed before any request, at a file or a signature."""
     if login.kind == "federated" and login.operator:
         return _no_identity("the operator's identity token can't be read from its file")
     return LoginError(

@@ -1,8 +1,8 @@
-"""Builds google-auth credentials from the fields of a file, never from a whole file.
+"""Builds google-auth credentials from single fields of a file, never from the whole file.
 
-google-auth states that it does not validate what it is configured with: a key's `token_uri`
-would make the operator send signed assertions anywhere. Each file's fields are taken one by one
-and the endpoints are the operator's own settings.
+google-auth documents that it does not validate its configuration: a key's `token_uri` could make
+the operator send signed assertions to any host. Fields are therefore taken one by one, and the
+URLs of Google's services come from the operator's own settings.
 """
 
 import json
@@ -51,9 +51,9 @@ class ServiceURLs:
 
 @dataclass(frozen=True, slots=True)
 class GoogleCredentials:
-    """Credentials that `refresh()` can be called on, and who they are, for messages.
+    """Credentials with a `refresh()` method, and whose they are, for messages.
 
-    `account` is the service account that is impersonated in the end, in words.
+    `account` is the service account that the last step impersonates, in words.
     """
 
     credentials: Any
@@ -64,7 +64,7 @@ class GoogleCredentials:
 
 
 def secret_key_login(key_json: str, urls: ServiceURLs) -> GoogleCredentials:
-    """The service account key in a Secret. Raises LoginError (InvalidCredential)."""
+    """Log in with the service account key in a Secret. Raises LoginError (InvalidCredential)."""
     info = _json_object(key_json, "the service account key in the referenced Secret")
     return _key_login(info, urls, operator=False)
 
@@ -72,11 +72,11 @@ def secret_key_login(key_json: str, urls: ServiceURLs) -> GoogleCredentials:
 def service_account_login(
     identity: ServiceAccountIdentity, token: str, urls: ServiceURLs
 ) -> GoogleCredentials:
-    """A Kubernetes ServiceAccount, by the token that was asked for it, at Google's STS."""
+    """Exchange the token of a Kubernetes ServiceAccount at Google's STS."""
     from google.auth import identity_pool  # noqa: PLC0415 - imported when first needed
 
     class Supplier(identity_pool.SubjectTokenSupplier):  # type: ignore[misc]
-        """Hands over the token, which was made for this one exchange."""
+        """Supplies the token, which was requested for this one exchange."""
 
         def get_subject_token(self, context: Any, request: Any) -> str:
             """The token of the ServiceAccount."""
@@ -96,7 +96,7 @@ def service_account_login(
 def impersonated(
     login: GoogleCredentials, step: Impersonation, urls: ServiceURLs
 ) -> GoogleCredentials:
-    """The login with a service account impersonated as its last step."""
+    """Add the impersonation of a service account as the last step."""
     from google.auth import impersonated_credentials  # noqa: PLC0415
 
     base = (urls.iam_credentials_url or DEFAULT_IAM_CREDENTIALS_URL).rstrip("/")
@@ -105,7 +105,7 @@ def impersonated(
         source_credentials=login.credentials,
         target_principal=account,
         target_scopes=[SCOPE],
-        # The REST API takes resource names, and google-auth sends on what it is given.
+        # The REST API expects resource names, and google-auth passes these on unchanged.
         delegates=[f"projects/-/serviceAccounts/{delegate}" for delegate in step.delegates],
         lifetime=step.lifetime,
         iam_endpoint_override=f"{base}/v1/projects/-/serviceAccounts/{account}:generateAccessToken",
@@ -114,9 +114,9 @@ def impersonated(
 
 
 def operator_login(urls: ServiceURLs) -> GoogleCredentials:
-    """The operator's application default credentials: file, then metadata server.
+    """Log in with the operator's application default credentials: file, then metadata server.
 
-    As google.auth.default(), but without its calls of Cloud Resource Manager and gcloud.
+    Like google.auth.default(), but without its calls to Cloud Resource Manager and gcloud.
     Raises LoginError.
     """
     path = _adc_path()
@@ -144,7 +144,7 @@ def operator_login(urls: ServiceURLs) -> GoogleCredentials:
 
 
 def _adc_path() -> Path | None:
-    """Where google-auth's documentation says that application default credentials are."""
+    """The file of the application default credentials, as google-auth documents it."""
     explicit = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
     if explicit:
         return Path(explicit)

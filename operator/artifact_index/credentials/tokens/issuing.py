@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from artifact_index.credentials.calls import CALL_DEADLINE, Calls, Issue
+from artifact_index.credentials.calls import ATTEMPT_DEADLINE, Calls, Issue
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import Requirement, Token
 from artifact_index.credentials.tokens.activity import UNPLANNED, Queued
@@ -23,7 +23,7 @@ class Limits:
     """`per_second` calls begin in one second at most; each fails after `deadline` seconds."""
 
     per_second: int = MINTS_PER_SECOND
-    deadline: float = CALL_DEADLINE
+    deadline: float = ATTEMPT_DEADLINE
 
 
 class Issuer:
