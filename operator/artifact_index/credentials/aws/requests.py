@@ -21,8 +21,27 @@ class AssumedRole:
     tags: tuple[tuple[str, str], ...] = ()
 
 
+class _DomainRequest:
+    """What both requests of a domain have in common."""
+
+    __slots__ = ()
+    region: str
+    domain: str
+    domain_owner: str
+
+    @property
+    def service(self) -> str:
+        """CodeArtifact in one region."""
+        return f"codeartifact/{self.region}"
+
+    @property
+    def target(self) -> str:
+        """The domain."""
+        return f"{self.region}/{self.domain_owner}/{self.domain}"
+
+
 @dataclass(frozen=True, slots=True)
-class CodeArtifactTokenRequest:
+class CodeArtifactTokenRequest(_DomainRequest):
     """A token for every repository of one CodeArtifact domain.
 
     `duration` is in seconds: 900 to 43200, or 0 for "until the caller's session ends".
@@ -40,19 +59,9 @@ class CodeArtifactTokenRequest:
     def repository(self) -> None:
         """None: the token is for all repositories of the domain."""
 
-    @property
-    def service(self) -> str:
-        """CodeArtifact in one region."""
-        return f"codeartifact/{self.region}"
-
-    @property
-    def target(self) -> str:
-        """The domain."""
-        return f"{self.region}/{self.domain_owner}/{self.domain}"
-
 
 @dataclass(frozen=True, slots=True)
-class CodeArtifactEndpointRequest:
+class CodeArtifactEndpointRequest(_DomainRequest):
     """The URL of one CodeArtifact repository, as GetRepositoryEndpoint answers it.
 
     The answer is no secret and is the same for everyone, but not everyone may ask.
@@ -70,16 +79,6 @@ class CodeArtifactEndpointRequest:
     @property
     def duration(self) -> None:
         """None: a URL never expires."""
-
-    @property
-    def service(self) -> str:
-        """CodeArtifact in one region."""
-        return f"codeartifact/{self.region}"
-
-    @property
-    def target(self) -> str:
-        """The domain."""
-        return f"{self.region}/{self.domain_owner}/{self.domain}"
 
 
 CodeArtifactRequest = CodeArtifactTokenRequest | CodeArtifactEndpointRequest

@@ -175,10 +175,10 @@ def guaranteed_until(expires_at: int, margins: Margins) -> int:
 def shortfall_note(
     *, life: int, max_build: float, longest_build: int | None, margins: Margins
 ) -> str:
-    """The message of condition FreshnessNotGuaranteed: the numbers, and what to change.
+    """The message of condition FreshnessNotGuaranteed, with the numbers and what to change.
 
-    All in seconds: the token's life, the declared build, the longest one that can be promised
-    (0 or None where a source hands out one token until shortly before its expiry).
+    All in seconds: the life of a token, the declared build, and the longest build that can be
+    guaranteed (0 or None if a source hands out one token until shortly before its expiry).
     """
     needed = margins.before_expiry(max_build) + LEAST_REFRESH_PERIOD
     sum_of = ", ".join(
@@ -194,10 +194,10 @@ def shortfall_note(
     )
     if longest_build:
         longest = go_duration(longest_build)
-        promise = f"The longest build that can be promised is {longest}"
+        promise = f"The longest build that can be guaranteed is {longest}"
         lower = f"lower maxBuildDuration to at most {longest}"
     else:
-        promise = "No build length can be promised"
+        promise = "No build length can be guaranteed"
         lower = "let the operator's administrator lower the margins (--outage-budget first)"
     if life >= needed:
         problem = (
@@ -207,11 +207,11 @@ def shortfall_note(
         remedy = "use an identity whose tokens are minted on request"
     else:
         problem = (
-            f"the token lives {go_duration(life)}, but a build of {go_duration(max_build)} "
-            f"needs {go_duration(needed)} ({sum_of})"
+            f"tokens are valid for {go_duration(life)}, but a build of {go_duration(max_build)} "
+            f"needs at least {go_duration(needed)} ({sum_of})"
         )
         remedy = f"ask for longer-lived tokens, or {lower}"
-    return f"{promise}: {problem}. Tokens are still refreshed and served; {remedy}."
+    return f"{promise}: {problem}. Tokens are still refreshed and published; {remedy}."
 
 
 def go_duration(seconds: float) -> str:

@@ -190,13 +190,19 @@ def test_a_token_that_came_dead_is_due_and_withdrawn_before_its_expiry(
 
 def test_the_note_names_the_life_the_need_and_the_longest_build() -> None:
     note = shortfall_note(life=HOUR, max_build=50 * MINUTE, longest_build=2690, margins=DEFAULT)
-    for part in ("lives 1h,", "build of 50m", "needs 1h5m10s", "at most 44m50s", "outage 10m"):
+    for part in (
+        "valid for 1h,",
+        "build of 50m",
+        "needs at least 1h5m10s",
+        "at most 44m50s",
+        "outage 10m",
+    ):
         assert part in note
 
 
 def test_the_note_of_a_token_too_short_for_any_build_points_to_the_margins() -> None:
     note = shortfall_note(life=600, max_build=60, longest_build=0, margins=DEFAULT)
-    assert note.startswith("No build length can be promised")
+    assert note.startswith("No build length can be guaranteed")
     assert "--outage-budget" in note
 
 
