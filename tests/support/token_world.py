@@ -109,6 +109,11 @@ class TokenWorld:
         assert token is not None
         return token
 
+    def margin(self, request: TokenRequest = GOOGLE) -> float:
+        """How long before its expiry the token has to be refreshed."""
+        consumers = self.manager._entries[digest_of(request)].consumers
+        return self.margins.before_expiry(consumers.longest_build)
+
     def servable(self, request: TokenRequest = GOOGLE) -> bool:
         return self.state(request).servable(self.now())
 

@@ -224,8 +224,6 @@ class TokenEntry:
             withdraw_at=schedule.withdraw_at if schedule else None,
             guaranteed=(schedule.guaranteed and not self.repeats) if schedule else True,
             longest_build=0 if self.repeats else schedule.longest_build if schedule else None,
-            margin=math.ceil(self.margins.before_expiry(self.consumers.longest_build)),
-            max_build=self.consumers.longest_build,
             repeats=self.repeats,
             fresh_as_of=self.fresh_as_of(),
             serial=self.serial,

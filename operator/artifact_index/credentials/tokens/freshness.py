@@ -10,7 +10,6 @@ after that, and a pod that read the old token just before then starts `S` later 
 import hashlib
 import math
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from typing import Final, Literal
 
 LEAST_REFRESH_PERIOD: Final = 30
@@ -75,8 +74,6 @@ class Schedule:
     """Whether a build of the declared length never sees its token die."""
     longest_build: int | None
     """The longest build that a token of this life can promise, at least 0; None: any."""
-    margin: int
-    """`m` for the declared build length."""
 
     def phase_at(self, now: float) -> Phase:
         """What may be done with the token at this time."""
@@ -97,6 +94,16 @@ class Schedule:
         return min((at for at in losses if at is not None and at > now), default=None)
 
 
+_ENDLESS: Final = Schedule(
+    expires_at=None,
+    refresh_at=None,
+    deadline=None,
+    withdraw_at=None,
+    guaranteed=True,
+    longest_build=None,
+)
+
+
 def schedule(
     *,
     login_digest: str,
@@ -110,9 +117,9 @@ def schedule(
     For a life of at least 2 s: `issued_at < refresh_at <= withdraw_at < expires_at`. A shorter
     one is no life: both times are then the second before the expiry.
     """
-    margin = margins.before_expiry(max_build)
     if expires_at is None:
-        return _endless(math.ceil(margin))
+        return _ENDLESS
+    margin = margins.before_expiry(max_build)
     life = expires_at - issued_at
     longest = math.floor(life - margins.before_expiry(0) - LEAST_REFRESH_PERIOD)
     slack = life - margin
@@ -130,21 +137,6 @@ def schedule(
         withdraw_at=withdraw_at,
         guaranteed=guaranteed,
         longest_build=max(0, longest),
-        margin=math.ceil(margin),
-    )
-
-
-@lru_cache(maxsize=64)
-def _endless(margin: int) -> Schedule:
-    """The schedule of a token that never expires."""
-    return Schedule(
-        expires_at=None,
-        refresh_at=None,
-        deadline=None,
-        withdraw_at=None,
-        guaranteed=True,
-        longest_build=None,
-        margin=margin,
     )
 
 

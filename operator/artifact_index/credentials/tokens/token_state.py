@@ -26,13 +26,9 @@ class TokenState:
     withdraw_at: int | None
     """When the token leaves the outputs; None: never, or there is no token."""
     guaranteed: bool
-    """Whether a build of `max_build` seconds is safe; also true while there is no token."""
+    """Whether the longest declared build is safe; also true while there is no token."""
     longest_build: int | None
     """The longest build that can be promised; None: any, or there is no token."""
-    margin: int
-    """How long before its expiry the token has to be refreshed for `max_build`."""
-    max_build: float
-    """The longest build that a consumer declared."""
     repeats: bool
     """Whether the source hands out one token again until shortly before its expiry."""
     fresh_as_of: float

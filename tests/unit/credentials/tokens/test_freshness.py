@@ -56,7 +56,7 @@ def test_the_promise_is_made_exactly_where_the_token_lives_long_enough(
     margins: Margins, life: int, build: int, margin: int, guaranteed: bool
 ) -> None:
     times = times_of(life, build, margins)
-    assert (times.margin, times.guaranteed) == (margin, guaranteed)
+    assert (margins.before_expiry(build), times.guaranteed) == (margin, guaranteed)
     if guaranteed:
         latest = MINTED + life - margin
         jitter = min(MOST_JITTER, (life - margin) / 10)
