@@ -199,7 +199,6 @@ def lease_of(
     entry = TokenEntry(
         digest="login",
         margins=MARGINS,
-        unrequired_since=None,
         requirement=Requirement("login", GoogleTokenRequest(OperatorIdentity())),
         repeats=repeats,
     )
@@ -207,7 +206,7 @@ def lease_of(
         entry.hold(held, now)
     if error is not None:
         entry.failed(error, now, random.Random(1))
-    entry.pending_since = pending_since
+    entry.attempts.pending_since = pending_since
     entry.plan(now)
     entry.changed()
     return entry.state(now)

@@ -24,6 +24,10 @@ class Attempts:
     """When the last attempt began that only a refresh request caused."""
     not_before: float = -math.inf
     """The cloud asked for a pause until then."""
+    retry_at: int | None = None
+    """Overrules the schedule after a failure and after an answer without progress."""
+    pending_since: float | None = None
+    """Since when a first outcome has been awaited; None once there was one."""
 
     def request(self, moment: int | None, now: float) -> bool:
         """Take in a refresh request; true if it is later than the known one."""
@@ -62,3 +66,7 @@ class Attempts:
         self.succeeded_at -= step
         self.refreshed_at -= step
         self.not_before -= step
+        if self.retry_at is not None:
+            self.retry_at = math.floor(self.retry_at - step)
+        if self.pending_since is not None:
+            self.pending_since -= step

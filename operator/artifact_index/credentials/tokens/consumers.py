@@ -13,6 +13,8 @@ class Consumers:
     """Consumers that may still publish this token although they no longer require it."""
     longest_build: float = 0
     """The longest build of all consumers; of the last one after it has gone."""
+    gone_since: float | None = None
+    """When the last one went, in POSIX seconds; None while there is one."""
 
     def add(self, consumer: Hashable, build: float) -> bool:
         """Take in a consumer, or another build of one; true if the longest build may be another."""

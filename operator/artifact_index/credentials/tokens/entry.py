@@ -34,8 +34,6 @@ class TokenEntry:
 
     digest: str
     margins: Margins
-    unrequired_since: float | None
-    """When the last consumer went, or the token was restored; None while it is required."""
     requirement: Requirement | None = None
     """The latest one; None while no consumer requires the token: no key material is kept."""
     consumers: Consumers = field(default_factory=Consumers)
@@ -44,11 +42,7 @@ class TokenEntry:
     phase: Phase = "none"
     """As the consumers know it."""
     activity: Idle | Queued | InFlight = UNPLANNED
-    pending_since: float | None = None
-    """Since when a first outcome has been awaited; None once there was one."""
     failure: Failure | None = None
-    retry_at: int | None = None
-    """Overrules the schedule after a failure and after an answer without progress."""
     repeats: bool = False
     """Whether the source hands out one token again until shortly before its expiry."""
     idle_answers: int = 0
@@ -76,7 +70,7 @@ class TokenEntry:
     def hold(self, token: Token, now: float) -> None:
         """Replace the token."""
         self.token = token
-        self.pending_since = None
+        self.attempts.pending_since = None
         self.reschedule()
         self.phase = self.phase_at(now)
 
@@ -91,8 +85,8 @@ class TokenEntry:
     def begin(self, now: float) -> None:
         """An attempt begins."""
         self.attempts.begin(now, by_request=self._scheduled_at(now) > now)
-        if self.pending_since is not None:
-            self.pending_since = now
+        if self.attempts.pending_since is not None:
+            self.attempts.pending_since = now
         self.activity = InFlight(replacing=self.token)
         self.changed()
 
@@ -109,13 +103,13 @@ class TokenEntry:
             self.repeats = True
         self.activity = UNPLANNED
         self.failure = None
-        self.pending_since = None
+        self.attempts.pending_since = None
         if self._is_due_by_schedule(now):
             self.idle_answers += 1
-            self.retry_at = self._retry_after_no_progress(now, rng)
+            self.attempts.retry_at = self._retry_after_no_progress(now, rng)
         else:
             self.idle_answers = 0
-            self.retry_at = None
+            self.attempts.retry_at = None
         # A source that repeats its token breaks the promise: consumers have to say so at once.
         return renewed or news or self.repeats != repeated
 
@@ -127,7 +121,7 @@ class TokenEntry:
         else:
             self.failure = replace(before, error=error, count=before.count + 1)
         self.activity = UNPLANNED
-        self.pending_since = None
+        self.attempts.pending_since = None
         if error.retry_after is not None:
             self.attempts.not_before = now + min(error.retry_after, backoff.MOST_RETRY_AFTER)
         delay = backoff.after_failure(
@@ -137,27 +131,23 @@ class TokenEntry:
             retry_after=error.retry_after,
             remaining=self._remaining(now),
         )
-        self.retry_at = math.ceil(now + delay)
+        self.attempts.retry_at = math.ceil(now + delay)
         return before is None or before.error.reason != error.reason
 
     def unrequire(self, now: float) -> None:
         """The last consumer has gone. An attempt in flight goes on; its token is kept."""
-        self.unrequired_since = now
+        self.consumers.gone_since = now
         self.requirement = None
-        self.pending_since = None
+        self.attempts.pending_since = None
         if not isinstance(self.activity, InFlight):
             self.activity = UNPLANNED
 
     def shift(self, step: float) -> None:
         """Follow a clock that was set back by `step` seconds: waits keep their length."""
-        if self.retry_at is not None:
-            self.retry_at = math.floor(self.retry_at - step)
-        if self.unrequired_since is not None:
-            self.unrequired_since -= step
         if self.failure is not None:
             self.failure = replace(self.failure, since=self.failure.since - step)
-        if self.pending_since is not None:
-            self.pending_since -= step
+        if self.consumers.gone_since is not None:
+            self.consumers.gone_since -= step
         self.attempts.shift(step)
 
     # What the entry says
@@ -199,14 +189,14 @@ class TokenEntry:
 
     def forget_at(self) -> float:
         """A token may be published until its withdrawal, while its successor is being issued."""
-        if self.unrequired_since is None or isinstance(self.activity, InFlight):
+        if self.consumers.gone_since is None or isinstance(self.activity, InFlight):
             return math.inf
         withdraw_at = self.schedule.withdraw_at if self.schedule else None
-        return max(withdraw_at or 0, self.unrequired_since + KEPT_FOR)
+        return max(withdraw_at or 0, self.consumers.gone_since + KEPT_FOR)
 
     def state(self, now: float) -> TokenState:
         """The present state."""
-        schedule, pending_since, next_at = self.schedule, self.pending_since, math.inf
+        schedule, pending_since, next_at = self.schedule, self.attempts.pending_since, math.inf
         if isinstance(self.activity, Idle):
             next_at = self.activity.next_at
         elif isinstance(self.activity, Queued):
@@ -242,8 +232,8 @@ class TokenEntry:
         return self.attempts.requested_for(self.fresh_as_of())
 
     def _scheduled_at(self, now: float) -> float:
-        if self.retry_at is not None:
-            return self.retry_at
+        if self.attempts.retry_at is not None:
+            return self.attempts.retry_at
         if self.token is None or self.schedule is None or self._is_from_the_future(self.token, now):
             return now
         return math.inf if self.schedule.refresh_at is None else self.schedule.refresh_at

@@ -18,6 +18,7 @@ from artifact_index.credentials.clock import WallClock
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import Requirement, Token
 from artifact_index.credentials.tokens.activity import UNPLANNED, Idle, InFlight
+from artifact_index.credentials.tokens.consumers import Consumers
 from artifact_index.credentials.tokens.entry import TokenEntry
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.issuing import Issuer, Limits
@@ -140,7 +141,7 @@ class TokenManager:
         May be asked from within `on_change`, which may run before all of them are known.
         """
         entries = (self._entries.get(digest) for digest in self._required.get(consumer, ()))
-        return any(entry is None or entry.pending_since is not None for entry in entries)
+        return any(entry is None or entry.attempts.pending_since is not None for entry in entries)
 
     async def settled(self) -> bool:
         """Wait until the calls in flight have ended; False where there were none."""
@@ -169,7 +170,7 @@ class TokenManager:
     def _entry(self, digest: str, now: float) -> TokenEntry:
         entry = self._entries.get(digest)
         if entry is None:
-            entry = TokenEntry(digest=digest, margins=self._margins, unrequired_since=now)
+            entry = TokenEntry(digest, self._margins, consumers=Consumers(gone_since=now))
             self._entries[digest] = entry
         return entry
 
@@ -178,11 +179,10 @@ class TokenManager:
     ) -> None:
         changed = entry.consumers.add(consumer, requirement.max_build)
         entry.requirement = requirement
-        if entry.unrequired_since is not None:
-            entry.unrequired_since = None
-            self._released.pop(entry.digest, None)
-        if entry.token is None and entry.failure is None and entry.pending_since is None:
-            entry.pending_since = now
+        self._released.pop(entry.digest, None)
+        entry.consumers.gone_since = None
+        if entry.token is None and entry.failure is None and entry.attempts.pending_since is None:
+            entry.attempts.pending_since = now
         if entry.attempts.request(requirement.fresh_after, now) or changed:
             entry.reschedule()
             self._advance(entry, now)
