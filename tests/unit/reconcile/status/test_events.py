@@ -13,11 +13,11 @@ pytestmark = pytest.mark.unit
 
 def status(ready: str = "True", reason: str = "Available", **notes: str) -> dict[str, Any]:
     """A status with Ready, and notes by type with their reasons."""
-    findings = [
+    desired = [
         DesiredCondition("Ready", "True" if ready == "True" else "False", reason, f"is {reason}")
     ]
-    findings += [DesiredCondition(kind, "True", why, f"note {why}") for kind, why in notes.items()]
-    return {"conditions": conditions(findings, previous={}, generation=1, now=NOW)}
+    desired += [DesiredCondition(kind, "True", why, f"note {why}") for kind, why in notes.items()]
+    return {"conditions": conditions(desired, previous={}, generation=1, now=NOW)}
 
 
 NEW: dict[str, Any] = {"observedGeneration": -1}
