@@ -139,7 +139,7 @@ class Settings:
     allow_http: bool = _setting(
         False,
         _parse_bool,
-        "accept index URLs without TLS (http://), which send credentials in clear text",
+        "accept index and endpoint URLs without TLS (http://), which send logins in clear text",
     )
     operator_identity_namespaces: tuple[str, ...] = _setting(
         (),
