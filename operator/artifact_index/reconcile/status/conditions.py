@@ -8,7 +8,7 @@ from artifact_index.api.conditions import READY, RECONCILING, STALLED
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject
-from artifact_index.reconcile.cache.status_parsing import condition_of
+from artifact_index.reconcile.cache.status_parsing import condition_of, decoded_status
 from artifact_index.reconcile.resolve.checks import Problem
 
 Status = dict[str, Any]
@@ -91,7 +91,7 @@ def observed(
 
 def suspended_status(source: IndexObject | OptionsObject, message: str, now: float) -> Status:
     """The previous status of a suspended object with reason Suspended; Ready keeps its value."""
-    previous = source.decoded_status()
+    previous = decoded_status(source.status)
     desired = suspended_readiness(previous, message)
     return {**previous, **observed(source, desired, previous=previous, now=now)}
 

@@ -13,6 +13,7 @@ from artifact_index.reconcile.cache.refresh_requests import (
     unheeded_note,
     with_handled_refresh,
 )
+from artifact_index.reconcile.cache.status_parsing import decoded_status
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import (
@@ -49,7 +50,7 @@ def index_status(
         if plan.refresh_at is not None:
             status["credential"]["refreshAt"] = format_time(plan.refresh_at)
     request = refresh_request(index, now=now, skew=skew)
-    return with_handled_refresh(status, index.decoded_status(), request, plan.fresh_as_of)
+    return with_handled_refresh(status, decoded_status(index.status), request, plan.fresh_as_of)
 
 
 def unselected_status(index: IndexObject, problem: Problem | None, now: float) -> Status:
@@ -68,7 +69,7 @@ def unselected_status(index: IndexObject, problem: Problem | None, now: float) -
 
 
 def _status(index: IndexObject, desired: Sequence[DesiredCondition], now: float) -> Status:
-    previous = index.decoded_status()
+    previous = decoded_status(index.status)
     status = observed(index, desired, previous=previous, now=now)
     return with_handled_refresh(status, previous, None, -math.inf)
 

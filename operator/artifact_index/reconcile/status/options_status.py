@@ -17,6 +17,7 @@ from artifact_index.reconcile.cache.refresh_requests import (
     unheeded_note,
     with_handled_refresh,
 )
+from artifact_index.reconcile.cache.status_parsing import decoded_status
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.reconcile.resolve.checks import Problem
@@ -50,7 +51,7 @@ def options_status(
     options: OptionsObject, outcome: OptionsOutcome, *, margins: Margins, now: float
 ) -> Status:
     """The status of an IndexOptions after a reconcile; `now` is in POSIX seconds."""
-    previous = options.decoded_status()
+    previous = decoded_status(options.status)
     if outcome.plans is None:
         desired = readiness(outcome.problem, reason=Reason.AVAILABLE, message="")
         return {**previous, **observed(options, desired, previous=previous, now=now)}
