@@ -118,44 +118,38 @@ class Settings:
     """Settings of `artifact-index run`. Durations are in seconds; flags take Go durations."""
 
     namespaces: tuple[str, ...] = _setting(
-        (),
-        str,
+        (), str,
         "serve only these namespaces; repeatable; default: the whole cluster",
         repeatable=True,
         flag="--namespace",
-    )
+    )  # fmt: skip
     operator_namespace: str = _setting(
-        "",
-        str,
+        "", str,
         "keep the Secret with the operator's own key in this namespace; default: the pod's "
         "namespace, else the only served one, else artifact-index-system",
-    )
+    )  # fmt: skip
     kubeconfig: str = _setting(
-        "",
-        str,
+        "", str,
         "connect with this kubeconfig file; default: KUBECONFIG, else the pod's ServiceAccount, "
         "else ~/.kube/config",
-    )
+    )  # fmt: skip
     allow_http: bool = _setting(
-        False,
-        _parse_bool,
+        False, _parse_bool,
         "accept index and endpoint URLs without TLS (http://), which send logins in clear text",
-    )
+    )  # fmt: skip
     operator_identity_namespaces: tuple[str, ...] = _setting(
-        (),
-        _parse_consent,
+        (), _parse_consent,
         "let these namespaces log in with the operator's own cloud identity, each as NAMESPACE or "
         "NAMESPACE=GLOB, where the glob limits the domains, projects, roles and service accounts; "
         "repeatable; default: none, or the served namespace if there is only one",
         repeatable=True,
-    )
+    )  # fmt: skip
     allowed_hosts: tuple[str, ...] = _setting(
-        (),
-        _parse_host,
+        (), _parse_host,
         "reject index URLs with a host other than these, such as *.example.com; repeatable; "
         "default: accept any host",
         repeatable=True,
-    )
+    )  # fmt: skip
     google_token_url: str = _setting(
         "https://oauth2.googleapis.com/token", _parse_url,
         "exchange Google service account keys for tokens at this OAuth endpoint",
@@ -176,13 +170,11 @@ class Settings:
         former_name="resync_interval",
     )
     watch_patience: float = _setting(
-        300.0, parse_duration,
-        "retry a watch that is refused or unanswered for this long, then exit",
-    )  # fmt: skip
+        300.0, parse_duration, "retry a refused or unanswered watch for this long, then exit"
+    )
     source_reread_interval: float = _setting(
         300.0, _parse_period,
-        "reread source Secrets without the label artifactindex.dev/role=source this often; changes "
-        "of labelled ones are seen at once",
+        "reread source Secrets without the label artifactindex.dev/role=source this often",
     )  # fmt: skip
     missing_secret_grace: float = _setting(
         300.0, parse_duration,
@@ -190,22 +182,18 @@ class Settings:
         "after that, the index is Stalled",
     )  # fmt: skip
     mint_patience: float = _setting(
-        5.0, parse_duration,
-        "wait this long for the first token before publishing a file without it",
-    )  # fmt: skip
+        5.0, parse_duration, "wait this long for a first token before publishing a file without it"
+    )
     outage_budget: float = _setting(
-        600.0, parse_duration,
-        "R: refresh tokens early enough to survive a cloud outage of this length",
-    )  # fmt: skip
+        600.0, parse_duration, "R: refresh early enough to survive a cloud outage of this length"
+    )
     write_time: float = _setting(5.0, parse_duration, "W: allow this long for writing an output")
     propagation_time: float = _setting(
-        95.0, parse_duration,
-        "P: allow this long for the kubelet to update a changed Secret in a running pod",
-    )  # fmt: skip
+        95.0, parse_duration, "P: allow this long for the kubelet to update a Secret in a pod"
+    )
     pod_start_time: float = _setting(
-        120.0, parse_duration,
-        "S: allow this long from reading the Secret to the start of the build",
-    )  # fmt: skip
+        120.0, parse_duration, "S: allow this long from reading the file to the first request"
+    )
     clock_skew: float = _setting(
         60.0, parse_duration, "e: allow for clocks that differ by this much"
     )
@@ -215,17 +203,14 @@ class Settings:
         "never longer than half of their life",
     )  # fmt: skip
     mints_per_second: int = _setting(
-        10, _parse_count,
-        "request at most this many tokens per second in total; the most urgent go first",
-    )  # fmt: skip
+        10, _parse_count, "request at most this many tokens per second; the most urgent go first"
+    )
     writes_per_second: int = _setting(
         1000, _parse_rate,
         "write to the API server at most this often per second on average, 0 = no limit; outputs "
         "go before statuses, and tokens that expire soonest go first",
     )  # fmt: skip
-    write_burst: int = _setting(
-        1000, _parse_count, "allow at most this many writes to the API server at once"
-    )
+    write_burst: int = _setting(1000, _parse_count, "allow at most this many API writes at once")
     workers: int = _setting(16, _parse_count, "reconcile at most this many objects at a time")
     cloud_threads: int = _setting(16, _parse_count, "make at most this many cloud calls at a time")
     cloud_connect_timeout: float = _setting(
@@ -247,10 +232,9 @@ class Settings:
     )
     log_format: str = _setting("text", OneOf("text", "json"), "write logs as text or json")
     log_level: str = _setting(
-        "info",
-        OneOf("debug", "info", "warning", "error"),
+        "info", OneOf("debug", "info", "warning", "error"),
         "log messages of at least this level: debug, info, warning or error",
-    )
+    )  # fmt: skip
 
     def may_use_operator_identity(self, namespace: str) -> bool:
         """Whether the administrator consents to the operator's cloud identity in this namespace."""
