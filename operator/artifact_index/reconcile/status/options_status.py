@@ -56,7 +56,7 @@ def options_status(
         desired = readiness(outcome.problem, reason=Reason.AVAILABLE, message="")
         return {**previous, **observed(options, desired, previous=previous, now=now)}
     plans, outputs = outcome.plans, outcome.outputs
-    problem = outcome.problem or _indexes_problem(plans) or format_problem(outputs)
+    problem = outcome.problem or indexes_problem(plans) or format_problem(outputs)
     skew = margins.clock_skew
     message = _summary(plans, outputs) + unheeded_note(options, now=now, skew=skew)
     desired = readiness(problem, reason=Reason.AVAILABLE, message=message)
@@ -103,7 +103,7 @@ def no_indexes(options: OptionsObject, *, outputs_stay: bool) -> Problem:
     return Problem(Reason.NO_INDEXES, f"{cause}. Until then {effect}")
 
 
-def _indexes_problem(plans: Sequence[IndexPlan]) -> Problem | None:
+def indexes_problem(plans: Sequence[IndexPlan]) -> Problem | None:
     """The problem of an IndexOptions with unready indexes, unless the user lets them be omitted."""
     problems = [
         (plan.record.ref.name, plan.problem)
