@@ -272,7 +272,7 @@ class Operator:
 
     def _enqueue(self, keys: Iterable[Key], delay: float) -> None:
         for key in keys:
-            self.queue.add(key, delay)
+            self.queue.add_after(key, delay)
 
     def _credentials_changed(self, consumers: frozenset[Hashable]) -> None:
         for ref in consumers:
@@ -283,7 +283,7 @@ class Operator:
                 if awaits and ref in self.state.waiting:
                     continue
                 delay = _MORE_ANSWERS if awaits else 0
-                self.queue.add(options_key(ref), delay)  # type: ignore[arg-type]
+                self.queue.add_after(options_key(ref), delay)  # type: ignore[arg-type]
 
 
 def _pass_over_watches(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

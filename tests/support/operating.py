@@ -23,7 +23,7 @@ async def operating(settings: Settings, port: KubePort, key: bytes) -> AsyncIter
         *(asyncio.create_task(operator.reconciler.work()) for _ in range(settings.workers)),
     ]
     for each in operator.cache.all_keys():
-        operator.queue.add(each, 0)
+        operator.queue.add_after(each, 0)
     try:
         yield operator
     finally:

@@ -88,7 +88,7 @@ class Reconciler:
         self._meter.reconciled(kind=key.kind, result=result, seconds=clock() - begun)
 
     async def _pass(self, key: Key) -> PassResult:
-        failures = self._queue.failures(key)
+        failures = self._queue.num_requeues(key)
         try:
             if key.kind == "IndexOptions":
                 await self._reconcile_options(key)
@@ -96,18 +96,18 @@ class Reconciler:
                 await self._record_status(key)
             else:
                 await self._reconcile_index(key)
-            if self._queue.failures(key) > failures:
+            if self._queue.num_requeues(key) > failures:
                 return "retry"
-            self._queue.forget_failures(key)
+            self._queue.forget(key)
             return "ok"
         except ApiError as error:
-            delay = self._queue.retry(key, error.retry_after or 0.0)
+            delay = self._queue.add_rate_limited(key, error.retry_after or 0.0)
             logger.warning("%s %s/%s: %s; trying again in %.1f s", key.kind, *key.ref, error, delay)
             return "api_error"
         except Exception:
             # The outermost boundary of a pass: one bad object must not stop the others.
             incident = secrets.token_hex(4)
-            delay = self._queue.retry(key)
+            delay = self._queue.add_rate_limited(key)
             logger.exception(
                 "%s %s/%s: internal error %s; trying again in %.1f s",
                 key.kind, *key.ref, incident, delay,
@@ -131,7 +131,7 @@ class Reconciler:
         if gathered.waiting_until is not None:
             # The token manager reports when all answers are there; one may never come.
             self._state.waiting.add(key.ref)
-            self._queue.add(key, gathered.waiting_until - self._now())
+            self._queue.add_after(key, gathered.waiting_until - self._now())
             return
         self._state.waiting.discard(key.ref)
         if not gathered.views:
@@ -142,7 +142,7 @@ class Reconciler:
         await self._output_writer.remove_undeclared(record, applied)
         applied.problem = applied.problem or gathered.problem
         self._state.keep_names(key.ref, placed)
-        if applied.error is not None and self._queue.failures(key) < _QUIET_FAILURES:
+        if applied.error is not None and self._queue.num_requeues(key) < _QUIET_FAILURES:
             # A hiccup of the API server: two more status writes would not help it.
             self._come_back(key, placed, applied)
             return
@@ -154,7 +154,7 @@ class Reconciler:
         try:
             return await self._output_writer.owner_is_there(record)
         except ApiError as error:
-            if error.forbidden and self._queue.failures(key) >= _QUIET_FAILURES:
+            if error.forbidden and self._queue.num_requeues(key) >= _QUIET_FAILURES:
                 problem = owner_unknown(error.message)
                 self._finish(record, OptionsOutcome(None, (), problem))
             raise
@@ -163,7 +163,7 @@ class Reconciler:
         """The IndexOptions is gone, whether or not that has been reported."""
         if record is not None:
             for other in self._cache.drop_options(key.ref, record.uid):
-                self._queue.add(other, 0)
+                self._queue.add_after(other, 0)
         self._tokens.release(key.ref)
         self._state.forget_options(key.ref)
         self._told.pop(key.ref, None)
@@ -215,7 +215,7 @@ class Reconciler:
             applied = await self._write(record, vanished, public_problem, only=there)
             await self._output_writer.remove_undeclared(record, applied)
         elif withdraw_at is not None:
-            self._queue.add(key, withdraw_at - self._now())
+            self._queue.add_after(key, withdraw_at - self._now())
         self._state.keep_names(key.ref, ())
         problem = applied.problem or no_indexes(record, outputs_stay=bool(outputs))
         self._finish(record, OptionsOutcome((), (), problem))
@@ -225,7 +225,7 @@ class Reconciler:
     def _tell_indexes(self, key: Key, placed: Sequence[IndexPlan]) -> None:
         """The indexes whose place has changed say so in their statuses."""
         for ref in self._state.keep_placements(key.ref, placed):
-            self._queue.add(index_key(ref), 0)
+            self._queue.add_after(index_key(ref), 0)
 
     def _finish(self, record: OptionsObject, outcome: OptionsOutcome) -> None:
         # Meanwhile the object may have been deleted, or changed: then its own event comes.
@@ -238,7 +238,7 @@ class Reconciler:
         self._told.pop(record.ref, None)
         if status_bytes(status) != record.status:
             self._told[record.ref] = record, status
-            self._queue.add(status_key(record.ref), 0)
+            self._queue.add_after(status_key(record.ref), 0)
 
     async def _record_status(self, key: Key) -> None:
         told, latest = self._told.get(key.ref), self._cache.options.get(key.ref)
@@ -252,17 +252,17 @@ class Reconciler:
 
     def _come_back(self, key: Key, placed: Sequence[IndexPlan], applied: Applied) -> None:
         if applied.error is not None:
-            self._queue.retry(key, applied.error.retry_after or 0.0)
+            self._queue.add_rate_limited(key, applied.error.retry_after or 0.0)
             return
         if applied.problem is not None and applied.problem.reason in (
             reasons.TARGET_NOT_OWNED,
             reasons.WAITING_FOR_DELETION,
         ):
             # No watch shows an object that is not ours: it is looked at again, soon at first.
-            self._queue.retry(key)
+            self._queue.add_rate_limited(key)
         times = [one.recheck_at for one in placed if one.recheck_at is not None]
         if times:
-            self._queue.add(key, max(0.1, min(times) - self._now()))
+            self._queue.add_after(key, max(0.1, min(times) - self._now()))
 
     async def _reconcile_index(self, key: Key) -> None:
         record = self._cache.indexes.get(key.ref)
@@ -275,7 +275,7 @@ class Reconciler:
             status = unselected_status(record, self._gatherer.spec_problem(record), self._now())
         elif any(self._queue.is_busy(options_key(one.ref)) for one in consumers):
             # Each of them may change what the status says: it is written once, when all are done.
-            self._queue.add(key, DEBOUNCE)
+            self._queue.add_after(key, DEBOUNCE)
             return
         else:
             placed = self._state.place_of(record, [one.ref for one in consumers])

@@ -143,7 +143,7 @@ class Engine:
 
     def _credentials_changed(self, consumers: frozenset[Any]) -> None:
         for ref in consumers:
-            self.queue.add(options_key(ref), 0)
+            self.queue.add_after(options_key(ref), 0)
 
     async def _grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
         if self.error is not None:
@@ -195,7 +195,7 @@ class Engine:
     async def settle(self, *keys: Key) -> None:
         """Passes over these objects and over all that becomes due by that at once."""
         for key in keys or (OPTIONS,):
-            self.queue.add(key, 0)
+            self.queue.add_after(key, 0)
         while not self.queue.idle or await self.tokens.settled():
             if self.queue.idle:
                 continue
@@ -605,11 +605,11 @@ async def test_failures_are_forgotten_after_a_pass_that_went_well(engine: Engine
     engine.options({"indexSelector": {"matchLabels": {"env": "typo"}}})
     for _ in range(4):
         await engine.settle()
-    assert engine.queue.failures(STATUS) >= 4
+    assert engine.queue.num_requeues(STATUS) >= 4
 
     engine.refuse(BROKEN, lambda *_: False)
     await engine.settle()
-    assert engine.queue.failures(STATUS) == 0
+    assert engine.queue.num_requeues(STATUS) == 0
 
 
 # -- suspended
@@ -648,7 +648,7 @@ async def test_consent_withdrawn_ends_a_suspended_index_too(engine: Engine) -> N
 
 async def test_passes_without_a_write_leave_the_loop_to_others_in_between(engine: Engine) -> None:
     for number in range(50):
-        engine.queue.add(index_key(ObjectRef(NAMESPACE, f"gone-{number}")), 0)
+        engine.queue.add_after(index_key(ObjectRef(NAMESPACE, f"gone-{number}")), 0)
     worker, turns = asyncio.create_task(engine.reconciler.work()), 0
     while not engine.queue.idle:
         await asyncio.sleep(0)
@@ -661,7 +661,7 @@ async def test_the_status_of_an_index_waits_for_a_pass_that_may_change_it(engine
     acme = index_key(ObjectRef(NAMESPACE, "acme"))
     engine.index("acme")
     engine.options()
-    engine.queue.add(OPTIONS, 0)
+    engine.queue.add_after(OPTIONS, 0)
     assert await engine.queue.get() == OPTIONS
     await engine.reconciler.reconcile(acme)
     assert engine.status("artifactindexes", "acme")["observedGeneration"] == -1
