@@ -1,14 +1,157 @@
-"""What follows from the settings alone: margins, cloud clients, what a namespace may do."""
+"""Wiring: the parts of the operator, and what follows from its settings alone."""
 
+import random
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.google.client import GoogleTokens
 from artifact_index.credentials.providers import Providers
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.reconcile.resolve.checks import Policy
+from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.instrumentation import UNMEASURED, Meter
+from artifact_index.kube.port import KubePort
+from artifact_index.reconcile.apply.writer import OutputWriter
+from artifact_index.reconcile.cache.cache import Cache
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.feed import Feed
+from artifact_index.reconcile.cache.relist import Relister
+from artifact_index.reconcile.cache.source_cache import SourceCache
+from artifact_index.reconcile.controller import Controller
+from artifact_index.reconcile.env import Env
+from artifact_index.reconcile.index import IndexReconciler
+from artifact_index.reconcile.options import OptionsReconciler
+from artifact_index.reconcile.queue.workqueue import WorkQueue
+from artifact_index.reconcile.queue.write_limiter import WriteLimiter
+from artifact_index.reconcile.resolve.gather import Gatherer
+from artifact_index.reconcile.resolve.policy import Policy
+from artifact_index.reconcile.state.priority import priority_of
+from artifact_index.reconcile.state.state import State
+from artifact_index.reconcile.status.writer import StatusWriter
+from artifact_index.service_account_tokens import ServiceAccountTokens
 from artifact_index.settings import Settings
+
+
+class CloudCalls(Protocol):
+    """All clouds behind awaitable calls, as CloudThreads makes them of the providers."""
+
+    async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+        """The token that the request's cloud issues. Raises LoginError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The parts of one operator; nothing runs yet.
+
+    `relister`, `tokens`, `sources` and each worker of `controller` run in tasks of their own.
+    """
+
+    cache: Cache
+    feed: Feed
+    relister: Relister
+    controller: Controller
+    tokens: TokenManager
+    sources: SourceCache
+
+
+def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) -> Operator:
+    """Wire the parts of one operator; call it on the event loop that will run them."""
+    cache, state = Cache(), State()
+    priority = priority_of(state, env.margins)
+    queue = WorkQueue(priority=priority, rng=env.rng)
+    limiter = WriteLimiter(settings.writes_per_second, settings.write_burst)
+    tokens = TokenManager(
+        grant=ServiceAccountTokens(api, providers.grant).grant,
+        digest=env.digester.request,
+        margins=env.margins,
+        now=env.clock,
+        on_change=lambda consumers: controller.tokens_changed(consumers),  # noqa: PLW0108 - see below
+        rng=env.rng,
+        per_second=settings.mints_per_second,
+        meter=env.meter,
+    )
+    sources = SourceCache(
+        api=api,
+        cache=cache,
+        reread=settings.source_reread_interval,
+        on_change=lambda keys: controller.enqueue(keys),  # noqa: PLW0108 - see below
+        rng=env.rng,
+    )
+    gatherer = Gatherer(
+        cache=cache,
+        sources=sources,
+        tokens=tokens,
+        state=state,
+        digester=env.digester,
+        policy=env.policy,
+        margins=env.margins,
+        patience=settings.mint_patience,
+        now=env.clock,
+    )
+    output_writer = OutputWriter(
+        api=api, cache=cache, limiter=limiter, priority=priority, digester=env.digester
+    )
+    # The controller comes last: its reconcilers need the parts that report changes to it.
+    status_writer = StatusWriter(api=api, cache=cache, limiter=limiter, clock=env.clock)
+    controller = Controller(
+        cache=cache,
+        queue=queue,
+        options=OptionsReconciler(
+            cache=cache,
+            gatherer=gatherer,
+            tokens=tokens,
+            state=state,
+            writer=output_writer,
+            env=env,
+        ),
+        index=IndexReconciler(
+            cache=cache,
+            gatherer=gatherer,
+            state=state,
+            writer=status_writer,
+            is_busy=queue.is_busy,
+            env=env,
+        ),
+        status_writer=status_writer,
+        env=env,
+    )
+    feed = Feed(cache=cache, sources=sources, digester=env.digester, enqueue=controller.enqueue)
+    relister = Relister(
+        api=api,
+        cache=cache,
+        state=state,
+        tokens=tokens,
+        digester=env.digester,
+        namespaces=settings.namespaces,
+        interval=settings.relist_interval,
+        enqueue=controller.enqueue,
+        rng=env.rng,
+    )
+    return Operator(cache, feed, relister, controller, tokens, sources)
+
+
+def env_of(
+    settings: Settings,
+    digester: Digester,
+    *,
+    clock: Callable[[], float] = time.time,
+    rng: random.Random | None = None,
+    meter: Meter = UNMEASURED,
+) -> Env:
+    """The surroundings that the settings give; a test brings a clock or jitter of its own."""
+    return Env(
+        margins=margins_of(settings),
+        policy=policy_of(settings),
+        digester=digester,
+        clock=clock,
+        rng=rng or random.Random(),  # noqa: S311 - jitter, not cryptography
+        meter=meter,
+    )
 
 
 def margins_of(settings: Settings) -> Margins:
@@ -39,7 +182,7 @@ def providers_of(settings: Settings) -> Providers:
 
 
 def policy_of(settings: Settings) -> Callable[[str], Policy]:
-    """What the administrator allows, by namespace; the same object each time."""
+    """The policy of each namespace: the same object at each call."""
 
     @cache
     def policy(namespace: str) -> Policy:

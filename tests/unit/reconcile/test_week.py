@@ -20,9 +20,9 @@ from bench.week.life import Lived, live_through
 from bench.week.plan import Week
 from bench.week.report import growing, rates_table, week_tables
 
-from artifact_index.app import Operator
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.kube.resources import SECRETS
+from artifact_index.wiring import Operator
 
 pytestmark = pytest.mark.unit
 
@@ -134,7 +134,7 @@ def test_the_tables_have_a_row_for_each_cause_also_where_nothing_happened(lived:
 
 def test_an_operator_that_writes_once_too_often_is_reported() -> None:
     def write_again(operator: Operator) -> None:
-        api = operator.reconciler._output_writer._api
+        api = operator.relister._api
         again = api.patch(SECRETS, "dept-0", "team-0", {})
         asyncio.get_running_loop().call_later(1000, asyncio.ensure_future, again)
 
@@ -158,7 +158,7 @@ def test_an_operator_that_mints_too_early_is_reported() -> None:
 
 def test_an_operator_that_misses_a_change_is_reported() -> None:
     def look_away(operator: Operator) -> None:
-        operator.observer.secret = lambda event, body: None  # type: ignore[method-assign]
+        operator.feed.secret = lambda event, body: None  # type: ignore[method-assign]
 
     found = wrong_week(live_through(FOUR_HOURS, look_away))
 
