@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
@@ -66,7 +67,7 @@ class Clouds:
         login, key = _asker(request, material)
         if during(self.outages, now):
             self._told(Asked(login, key, _repository(request)))
-            raise LoginError("CloudUnavailable", "the cloud does not answer", permanent=False)
+            raise LoginError(Reason.CLOUD_UNAVAILABLE, "the cloud does not answer")
         if isinstance(request, CodeArtifactEndpointRequest):
             self._told(Asked(login, key, request.repository))
             url = f"https://{login}.example/pypi/{request.repository}/"

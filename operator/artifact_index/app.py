@@ -22,7 +22,7 @@ from artifact_index.runtime import freeze_startup_objects, limit_malloc_arenas
 from artifact_index.settings import Settings
 from artifact_index.signing_key import load_signing_key
 from artifact_index.watching import kopf_adapter
-from artifact_index.wiring import Operator, build, env_of, providers_of
+from artifact_index.wiring import Operator, build, env_of, oldest_listing_of, providers_of
 
 _FIRST_ANSWERS: Final = 10.0
 """Seconds for which the first wave waits for answers of the clouds."""
@@ -85,7 +85,7 @@ class Process:
         self._health = Health(
             lag=self._lag,
             listing_age=operator.relister.age,
-            oldest_listing=max(60.0, 3 * settings.relist_interval),
+            oldest_listing=oldest_listing_of(settings),
         )
 
     async def run(self) -> None:
@@ -142,7 +142,7 @@ class Process:
     async def _watch(self) -> None:
         await kopf_adapter.watch(
             kopf_adapter.Memo(self._operator.feed, self._operator.relister.watch_began),
-            namespaces=self._settings.namespaces,
+            namespaces=self._operator.namespaces,
             patience=self._settings.watch_patience,
             page=self._page_size(),
             stop=self._stopping,

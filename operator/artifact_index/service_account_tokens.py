@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from artifact_index.api import reasons
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     SUBJECT_TOKEN,
@@ -64,16 +64,14 @@ def _login_error(error: ApiError, identity: ServiceAccountIdentity) -> LoginErro
     who = f"ServiceAccount {identity.namespace}/{identity.name}"
     if error.not_found:
         message = f"{who} does not exist any more; create it"
-        return LoginError(reasons.SERVICE_ACCOUNT_NOT_FOUND, message, permanent=False)
+        return LoginError(Reason.SERVICE_ACCOUNT_NOT_FOUND, message)
     if error.forbidden:
         message = f"the operator may not ask for tokens of {who}; it needs {ACCOUNT_PERMISSIONS}"
-        return LoginError(reasons.TOKEN_REQUEST_DENIED, message, permanent=True)
+        return LoginError(Reason.TOKEN_REQUEST_DENIED, message)
     if error.transient or error.conflict:
         message = f"the API server gave no token of {who} ({error.status or error.reason}); it is "
         message += "asked again"
-        return LoginError(
-            reasons.TOKEN_REQUEST_FAILED, message, permanent=False, retry_after=error.retry_after
-        )
+        return LoginError(Reason.TOKEN_REQUEST_FAILED, message, retry_after=error.retry_after)
     message = f"the API server does not take the request for a token of {who} ({error.status} "
     message += f"{error.reason}): correct the audiences in serviceAccountRef"
-    return LoginError(reasons.TOKEN_REQUEST_DENIED, message, permanent=True)
+    return LoginError(Reason.TOKEN_REQUEST_DENIED, message)

@@ -18,11 +18,11 @@ from artifact_index.kube.port import KubePort
 from artifact_index.reconcile.apply.writer import OutputWriter
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.feed import Feed
 from artifact_index.reconcile.cache.relist import Relister
 from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.controller import Controller
-from artifact_index.reconcile.env import Env
 from artifact_index.reconcile.index import IndexReconciler
 from artifact_index.reconcile.options import OptionsReconciler
 from artifact_index.reconcile.queue.workqueue import WorkQueue
@@ -49,8 +49,10 @@ class Operator:
     """The parts of one operator; nothing runs yet.
 
     `relister`, `tokens`, `sources` and each worker of `controller` run in tasks of their own.
+    No `namespaces` means all of them.
     """
 
+    namespaces: tuple[str, ...]
     cache: Cache
     feed: Feed
     relister: Relister
@@ -132,7 +134,7 @@ def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) ->
         enqueue=controller.enqueue,
         rng=env.rng,
     )
-    return Operator(cache, feed, relister, controller, tokens, sources)
+    return Operator(settings.namespaces, cache, feed, relister, controller, tokens, sources)
 
 
 def env_of(
@@ -164,6 +166,11 @@ def margins_of(settings: Settings) -> Margins:
         clock_skew=settings.clock_skew,
         min_refresh_interval=settings.min_refresh_interval,
     )
+
+
+def oldest_listing_of(settings: Settings) -> float:
+    """The age in seconds of the last complete listing at which the process is unhealthy."""
+    return max(60.0, 3 * settings.relist_interval)
 
 
 def providers_of(settings: Settings) -> Providers:

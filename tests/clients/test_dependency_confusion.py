@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import parse_spec
 from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.reasons import Reason
 from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.pdm_toml import sensitive_pdm_toml
 from artifact_index.formats.pip_conf import sensitive_pip_conf
@@ -91,7 +92,7 @@ def _placed(scene: Scene, url: str, name: str = "acme") -> IndexPlan:
     record = index_record(name, spec)
     parsed = parse_spec(ArtifactIndexSpec, spec)
     if scene.omitted or scene.login is None:
-        problem = Problem("SecretNotFound", "gone", stalled=True)
+        problem = Problem(Reason.SECRET_NOT_FOUND, "gone", must_act=True)
         entry = None if scene.omitted else IndexEntry(name, "", blocked=True)
         return IndexPlan(record, name, entry, None, problem, shown_url=url)
     entry = IndexEntry(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.client import GoogleTokens
@@ -260,7 +261,7 @@ LAST_ERRORS = {
 
 @pytest.mark.parametrize("page", PLACES)
 def test_a_token_that_could_not_be_replaced_is_quoted(page: str) -> None:
-    error = LoginError("CloudUnavailable", LAST_ERRORS[page], permanent=False)
+    error = LoginError(Reason.CLOUD_UNAVAILABLE, LAST_ERRORS[page])
     lease = lease_of(grant(life=12 * HOUR), error=error)
     seen = view(index(spec=source(PLACES[page][0])), token=lease, now=NOW + 12 * HOUR - 1)
     assert seen.problem is not None and seen.problem.reason == "CredentialExpired"

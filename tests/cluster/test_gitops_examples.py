@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from artifact_index.api.reasons import Polarity
 from artifact_index.crdgen.crd import root_schema
 from artifact_index.crdgen.kinds import KINDS
 from artifact_index.crdgen.reason_docs.table import REASONS
@@ -182,15 +183,15 @@ def seen(*findings: Finding, generation: int = 3, **spec: Any) -> dict[str, Any]
 def test_argo_cd_reads_every_reason_as_it_is_meant() -> None:
     expected: list[tuple[str, str]] = []
     asked: list[dict[str, Any]] = []
-    for reason in REASONS.values():
-        if reason.polarity in ("retry", "act"):
-            for stalled in {reason.polarity == "act", reason.stalled_after is not None}:
-                problem = Problem(reason.name, "what to do", stalled=stalled)
+    for reason, doc in REASONS.items():
+        if reason.polarity in (Polarity.RETRY, Polarity.ACT):
+            for stalled in {reason.must_act, doc.stalled_after is not None}:
+                problem = Problem(reason, "what to do", must_act=stalled)
                 asked.append(seen(*readiness(problem, reason="", message="")))
-                expected.append(("Degraded" if stalled else "Progressing", reason.name))
-        elif reason.condition is not None:
+                expected.append(("Degraded" if stalled else "Progressing", reason))
+        elif doc.condition is not None:
             ready = readiness(None, reason="Available", message="served")
-            note = Finding(reason.condition, "True", reason.name, "a note")
+            note = Finding(doc.condition, "True", reason, "a note")
             asked.append(seen(*ready, note))
             expected.append(("Healthy", "Available"))
     assert {status for status, _ in expected} == {"Degraded", "Progressing", "Healthy"}

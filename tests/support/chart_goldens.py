@@ -30,6 +30,7 @@ _TOKENS: Final = """\
 # may ask for tokens of a ServiceAccount can act as it, for any audience. The chart's value
 # `serviceAccountTokens` grants the same.
 """
+_FLAG: Final = re.compile(r"^ +- \"--[a-z-]+=.*\"\n", re.MULTILINE)
 
 
 def golden_values() -> dict[str, Path]:
@@ -52,9 +53,20 @@ def golden_files() -> dict[Path, str]:
 
 
 def rendered(values: Path) -> str:
-    """The text that Helm makes of a file of values, without CRDs; hooks with the defaults only."""
-    left_out = [] if values.name.startswith("default.") else ["--no-hooks"]
-    text = _template("--values", values, "--set", "crds.enabled=false", *left_out)
+    """The text that Helm makes of a file of values, without CRDs.
+
+    Hooks, and flags of settings that have their default, stand in the rendering of the defaults
+    only: a new setting changes one file.
+    """
+    if values.name.startswith("default."):
+        return _rendered(values)
+    settings = set(_FLAG.findall(_rendered(GOLDEN / "default.values.yaml")))
+    text = _rendered(values, "--no-hooks")
+    return _FLAG.sub(lambda flag: "" if flag[0] in settings else flag[0], text)
+
+
+def _rendered(values: Path, *options: str) -> str:
+    text = _template("--values", values, "--set", "crds.enabled=false", *options)
     return text if text.startswith("---") else f"---\n{text}"
 
 

@@ -20,13 +20,13 @@ from artifact_index.credentials.requests import (
 )
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.cache import Key, options_key
+from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import (
     ObjectRef,
     parse_custom_object,
     parse_source_secret,
 )
 from artifact_index.reconcile.controller import status_key
-from artifact_index.reconcile.env import Env
 from artifact_index.reconcile.resolve.policy import Policy
 from artifact_index.settings import Settings
 from artifact_index.wiring import build

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     CodeArtifactTokenRequest,
@@ -46,10 +47,10 @@ class Cloud:
         await asyncio.sleep(self._rng.uniform(0.05, 0.6))
         truth = asyncio.get_running_loop().time()
         if during(self._trouble.outages, truth):
-            raise LoginError("CloudUnavailable", "outage", permanent=False)
+            raise LoginError(Reason.CLOUD_UNAVAILABLE, "outage")
         if during(self._trouble.throttles, truth):
             wait = self._rng.uniform(1, 60)
-            raise LoginError("CloudThrottled", "slow down", permanent=False, retry_after=wait)
+            raise LoginError(Reason.CLOUD_THROTTLED, "slow down", retry_after=wait)
         token, expires_at = self._token(name, truth)
         return Token(SecretStr(token), int(now), int(EPOCH + expires_at))
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from artifact_index.kube.port import KubePort
-from artifact_index.reconcile.env import Env
+from artifact_index.reconcile.cache.env import Env
 from artifact_index.settings import Settings
 from artifact_index.wiring import CloudCalls, Operator, build
 

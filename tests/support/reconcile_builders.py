@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import API_VERSION, INDEX_OPTIONS_KIND, ROLE_LABEL, ROLE_OUTPUT
 from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import Token
 from artifact_index.credentials.tokens.entry import TokenEntry
@@ -201,9 +202,9 @@ def lease_of(
     return login.lease(now)
 
 
-def login_error(reason: str = "CloudUnavailable", *, permanent: bool = False) -> LoginError:
+def login_error(reason: Reason = Reason.CLOUD_UNAVAILABLE) -> LoginError:
     """A failed login."""
-    return LoginError(reason, f"the cloud said {reason}", permanent=permanent)
+    return LoginError(reason, f"the cloud said {reason}")
 
 
 def view(

@@ -4,6 +4,7 @@ from dataclasses import Field as SettingField
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, create_model
+from pydantic.alias_generators import to_camel
 from tools.chart.kubernetes import Model
 
 from artifact_index.cli.settings_reference import go_duration, meaning
@@ -14,6 +15,7 @@ SET_BY_THE_CHART: Final = {"namespaces": "watchNamespaces"}
 
 _BOUNDLESS_AT_0: Final = {"writes_per_second"}
 _DURATION: Final = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+_OPTIONAL_DURATION: Final = rf"^$|{_DURATION}"
 _ITEM_PATTERNS: Final = {
     "operator_identity_namespaces": r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(=[^,]+)?$",
     "allowed_hosts": r"^[A-Za-z0-9.*?:\[\]-]+$",
@@ -34,6 +36,11 @@ def settings_model() -> type[Model]:
         )
         for setting in chart_settings()
     }
+    for setting in chart_settings():
+        if former := setting.metadata["former_name"]:
+            text = f"Former name of `{to_camel(setting.name)}`; where it is set, it wins."
+            # Only a duration has been renamed so far.
+            fields[former] = Annotated[_text(_OPTIONAL_DURATION), Field(description=text)], ""
     return create_model("Settings", __base__=Model, **fields)
 
 

@@ -1,55 +1,126 @@
-# ruff: noqa: S105 - names that hold "secret" or "token" are no passwords
-"""Names of the reasons; `reasons.py` says what each means.
+"""Reasons of conditions and events: part of the API, since alerts and other programs compare them.
 
-They are part of the API: events, alerts and other programs compare with them.
+`artifact_index.crdgen.reason_docs` says what each means and how to remedy it.
 """
 
-from typing import Final
+from enum import Enum, StrEnum, auto
 
-AVAILABLE: Final = "Available"
-NOT_SELECTED: Final = "NotSelected"
-SUSPENDED: Final = "Suspended"
-MINTING_CREDENTIAL: Final = "MintingCredential"
-SECRET_NOT_FOUND: Final = "SecretNotFound"
-SECRET_KEY_MISSING: Final = "SecretKeyMissing"
-SERVICE_ACCOUNT_NOT_FOUND: Final = "ServiceAccountNotFound"
-TOKEN_REQUEST_FAILED: Final = "TokenRequestFailed"
-TOKEN_REQUEST_DENIED: Final = "TokenRequestDenied"
-CLOUD_UNAVAILABLE: Final = "CloudUnavailable"
-CLOUD_THROTTLED: Final = "CloudThrottled"
-CREDENTIAL_EXPIRED: Final = "CredentialExpired"
-INTERNAL_ERROR: Final = "InternalError"
-PERMISSION_MISSING: Final = "PermissionMissing"
-INVALID_SPEC: Final = "InvalidSpec"
-INSECURE_URL: Final = "InsecureURL"
-HOST_NOT_ALLOWED: Final = "HostNotAllowed"
-OPERATOR_IDENTITY_NOT_ALLOWED: Final = "OperatorIdentityNotAllowed"
-NO_OPERATOR_IDENTITY: Final = "NoOperatorIdentity"
-SOURCE_IS_OUTPUT: Final = "SourceIsOutput"
-INVALID_SECRET_VALUE: Final = "InvalidSecretValue"
-ACCESS_DENIED: Final = "AccessDenied"
-CLOUD_RESOURCE_NOT_FOUND: Final = "CloudResourceNotFound"
-INVALID_REQUEST: Final = "InvalidRequest"
-INVALID_CREDENTIAL: Final = "InvalidCredential"
-UNKNOWN_EXPIRY: Final = "UnknownExpiry"
-NAME_CONFLICT: Final = "NameConflict"
-NO_INDEXES: Final = "NoIndexes"
-INDEXES_NOT_READY: Final = "IndexesNotReady"
-WAITING_FOR_DELETION: Final = "WaitingForDeletion"
-WRITE_FAILED: Final = "WriteFailed"
-TARGET_NOT_OWNED: Final = "TargetNotOwned"
-TARGET_TOO_LARGE: Final = "TargetTooLarge"
-NOT_CREDENTIAL_FREE: Final = "NotCredentialFree"
-TOKEN_TOO_SHORT: Final = "TokenTooShort"
-PUBLIC_INDEX_FIRST: Final = "PublicIndexFirst"
-UNSAFE_INDEX_STRATEGY: Final = "UnsafeIndexStrategy"
-ERROR_CODES_IGNORED: Final = "ErrorCodesIgnored"
-INDEX_OMITTED: Final = "IndexOmitted"
-REQUESTS_FORWARDED: Final = "RequestsForwarded"
-FORMAT_WITHOUT_ORDER: Final = "FormatWithoutOrder"
-SHADOWS_SIBLINGS: Final = "ShadowsSiblings"
-NOT_EXPRESSIBLE: Final = "NotExpressible"
-INDEX_ORDER_NOT_KEPT: Final = "IndexOrderNotKept"
-EXPLICIT_INDEX_LEFT_OUT: Final = "ExplicitIndexLeftOut"
-VARIABLES_NOT_WRITTEN: Final = "VariablesNotWritten"
-ANONYMOUS_BESIDE_CREDENTIALED: Final = "AnonymousBesideCredentialed"
+
+class Polarity(Enum):
+    """What a reason does to Ready."""
+
+    AVAILABLE = auto()
+    """Ready=True."""
+    RETRY = auto()
+    """Ready=False beside Reconciling=True: the operator tries again."""
+    ACT = auto()
+    """Ready=False beside Stalled=True: the user must act."""
+    NOTE = auto()
+    """Nothing: the reason stands in a condition of its own."""
+    KEEP = auto()
+    """Nothing: Ready keeps its last value."""
+
+
+class Trait(Enum):
+    """What a reason implies besides."""
+
+    MISSING_SOURCE = auto()
+    """A Secret, a key or a ServiceAccount is missing; GitOps may be about to apply it."""
+    WITHDRAWS_AT_ONCE = auto()
+    """Consent or transport security is gone: no output may go on holding the login."""
+    QUIET = auto()
+    """Posts no event: nothing is wrong yet."""
+    UNWATCHED = auto()
+    """No watch reports when its cause ends, so the operator looks again by itself."""
+
+
+class Reason(StrEnum):
+    """A reason by its name, with everything that it implies."""
+
+    polarity: Polarity
+    traits: frozenset[Trait]
+
+    def __new__(cls, name: str, polarity: Polarity, *traits: Trait) -> "Reason":
+        """Make a member of the values on its line."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.polarity = polarity
+        member.traits = frozenset(traits)
+        return member
+
+    AVAILABLE = "Available", Polarity.AVAILABLE
+    NOT_SELECTED = "NotSelected", Polarity.AVAILABLE, Trait.QUIET
+    SUSPENDED = "Suspended", Polarity.KEEP, Trait.QUIET
+    MINTING_CREDENTIAL = "MintingCredential", Polarity.RETRY, Trait.QUIET
+    SECRET_NOT_FOUND = "SecretNotFound", Polarity.RETRY, Trait.MISSING_SOURCE
+    SECRET_KEY_MISSING = "SecretKeyMissing", Polarity.RETRY, Trait.MISSING_SOURCE
+    SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound", Polarity.RETRY, Trait.MISSING_SOURCE
+    TOKEN_REQUEST_FAILED = "TokenRequestFailed", Polarity.RETRY
+    TOKEN_REQUEST_DENIED = "TokenRequestDenied", Polarity.ACT
+    CLOUD_UNAVAILABLE = "CloudUnavailable", Polarity.RETRY
+    CLOUD_THROTTLED = "CloudThrottled", Polarity.RETRY
+    CREDENTIAL_EXPIRED = "CredentialExpired", Polarity.RETRY
+    INTERNAL_ERROR = "InternalError", Polarity.RETRY
+    PERMISSION_MISSING = "PermissionMissing", Polarity.RETRY
+    INVALID_SPEC = "InvalidSpec", Polarity.ACT
+    INSECURE_URL = "InsecureURL", Polarity.ACT, Trait.WITHDRAWS_AT_ONCE
+    HOST_NOT_ALLOWED = "HostNotAllowed", Polarity.ACT, Trait.WITHDRAWS_AT_ONCE
+    OPERATOR_IDENTITY_NOT_ALLOWED = (
+        "OperatorIdentityNotAllowed",
+        Polarity.ACT,
+        Trait.WITHDRAWS_AT_ONCE,
+    )
+    NO_OPERATOR_IDENTITY = "NoOperatorIdentity", Polarity.ACT
+    SOURCE_IS_OUTPUT = "SourceIsOutput", Polarity.ACT, Trait.WITHDRAWS_AT_ONCE
+    INVALID_SECRET_VALUE = "InvalidSecretValue", Polarity.ACT
+    ACCESS_DENIED = "AccessDenied", Polarity.ACT
+    CLOUD_RESOURCE_NOT_FOUND = "CloudResourceNotFound", Polarity.ACT
+    INVALID_REQUEST = "InvalidRequest", Polarity.ACT
+    INVALID_CREDENTIAL = "InvalidCredential", Polarity.ACT
+    UNKNOWN_EXPIRY = "UnknownExpiry", Polarity.ACT
+    NAME_CONFLICT = "NameConflict", Polarity.ACT
+    NO_INDEXES = "NoIndexes", Polarity.RETRY
+    INDEXES_NOT_READY = "IndexesNotReady", Polarity.RETRY
+    WAITING_FOR_DELETION = "WaitingForDeletion", Polarity.RETRY, Trait.QUIET, Trait.UNWATCHED
+    WRITE_FAILED = "WriteFailed", Polarity.RETRY
+    TARGET_NOT_OWNED = "TargetNotOwned", Polarity.ACT, Trait.UNWATCHED
+    TARGET_TOO_LARGE = "TargetTooLarge", Polarity.ACT
+    NOT_CREDENTIAL_FREE = "NotCredentialFree", Polarity.ACT
+    TOKEN_TOO_SHORT = "TokenTooShort", Polarity.NOTE
+    PUBLIC_INDEX_FIRST = "PublicIndexFirst", Polarity.NOTE
+    UNSAFE_INDEX_STRATEGY = "UnsafeIndexStrategy", Polarity.NOTE
+    ERROR_CODES_IGNORED = "ErrorCodesIgnored", Polarity.NOTE
+    INDEX_OMITTED = "IndexOmitted", Polarity.NOTE
+    REQUESTS_FORWARDED = "RequestsForwarded", Polarity.NOTE
+    FORMAT_WITHOUT_ORDER = "FormatWithoutOrder", Polarity.NOTE
+    SHADOWS_SIBLINGS = "ShadowsSiblings", Polarity.ACT, Trait.WITHDRAWS_AT_ONCE
+    NOT_EXPRESSIBLE = "NotExpressible", Polarity.ACT
+    INDEX_ORDER_NOT_KEPT = "IndexOrderNotKept", Polarity.NOTE
+    EXPLICIT_INDEX_LEFT_OUT = "ExplicitIndexLeftOut", Polarity.NOTE
+    VARIABLES_NOT_WRITTEN = "VariablesNotWritten", Polarity.NOTE
+    ANONYMOUS_BESIDE_CREDENTIALED = "AnonymousBesideCredentialed", Polarity.NOTE
+
+    @property
+    def must_act(self) -> bool:
+        """Whether only the user can end it: the object is Stalled."""
+        return self.polarity is Polarity.ACT
+
+    @property
+    def missing_source(self) -> bool:
+        """Whether a Secret, a key or a ServiceAccount is missing."""
+        return Trait.MISSING_SOURCE in self.traits
+
+    @property
+    def withdraws_at_once(self) -> bool:
+        """Whether no output may go on holding the login."""
+        return Trait.WITHDRAWS_AT_ONCE in self.traits
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it posts no event."""
+        return Trait.QUIET in self.traits
+
+    @property
+    def unwatched(self) -> bool:
+        """Whether the operator must look again, since no watch reports when its cause ends."""
+        return Trait.UNWATCHED in self.traits

@@ -6,9 +6,10 @@ from typing import Any, Final
 from artifact_index.api.conditions import CONDITION_MEANINGS
 from artifact_index.api.constants import API_VERSION
 from artifact_index.api.fields import URL_RULES
+from artifact_index.api.reasons import Polarity
 from artifact_index.crdgen.crd import GENERATED_NOTE, root_schema
 from artifact_index.crdgen.kinds import CATEGORY, KINDS, Kind
-from artifact_index.crdgen.reason_docs.reason import Reason
+from artifact_index.crdgen.reason_docs.reason import ReasonDoc
 from artifact_index.crdgen.reason_docs.table import CONDITIONS_OF, REASONS
 from artifact_index.crdgen.schema import Schema
 
@@ -157,27 +158,27 @@ def _conditions() -> str:
 def _reasons() -> str:
     rows = [
         (
-            f"`{reason.name}`",
-            ", ".join(reason.kinds),
-            _conditions_of(reason),
-            reason.meaning,
-            reason.remedy,
+            f"`{doc.reason}`",
+            ", ".join(doc.kinds),
+            _conditions_of(doc),
+            doc.meaning,
+            doc.remedy,
         )
-        for reason in REASONS.values()
+        for doc in REASONS.values()
     ]
     return markdown_table(("Reason", "Kind", "Conditions", "Meaning", "What to do"), rows)
 
 
-def _conditions_of(reason: Reason) -> str:
-    if reason.polarity == "note":
-        return f"{reason.condition}=True"
-    text = CONDITIONS_OF[reason.polarity]
-    if reason.stalled_after is not None:
-        text += f"; after {reason.stalled_after // 60} min Stalled=True in its place"
-    if reason.stalled_where is not None:
-        text += f"; Stalled=True in its place where {reason.stalled_where}"
-    if reason.condition is not None:
-        text += f"; or {reason.condition}=True while a live credential is served"
+def _conditions_of(doc: ReasonDoc) -> str:
+    if doc.reason.polarity is Polarity.NOTE:
+        return f"{doc.condition}=True"
+    text = CONDITIONS_OF[doc.reason.polarity]
+    if doc.stalled_after is not None:
+        text += f"; after {doc.stalled_after // 60} min Stalled=True in its place"
+    if doc.stalled_where is not None:
+        text += f"; Stalled=True in its place where {doc.stalled_where}"
+    if doc.condition is not None:
+        text += f"; or {doc.condition}=True while a live credential is served"
     return text
 
 

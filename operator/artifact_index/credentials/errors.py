@@ -1,19 +1,22 @@
 """Why a login failed, sorted by who must act."""
 
+from artifact_index.api.reasons import Reason
+
 
 class LoginError(Exception):
     """A cloud refused or did not answer.
 
-    `reason` is a condition reason of the API's table, `message` names what is wrong and the next
-    step and never holds a secret value. `permanent` means that the user must act first;
-    `retry_after` is the least number of seconds that the cloud asked us to wait.
+    `message` names what is wrong and the next step, and never holds a secret value. `retry_after`
+    is the least number of seconds that the cloud asked us to wait.
     """
 
-    def __init__(
-        self, reason: str, message: str, *, permanent: bool, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, reason: Reason, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(f"{reason}: {message}")
         self.reason = reason
         self.message = message
-        self.permanent = permanent
         self.retry_after = retry_after
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the user must act first: another attempt alone does not help."""
+        return self.reason.must_act

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
@@ -50,7 +51,7 @@ class Providers:
         except Exception as error:
             # Its text may quote a secret: only the class is told.
             message = f"the login failed within the operator: {type(error).__name__}; it is retried"
-        raise LoginError("InternalError", message, permanent=False)
+        raise LoginError(Reason.INTERNAL_ERROR, message)
 
     def _ask(self, request: TokenRequest, material: KeyMaterial) -> Token:
         match request:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
 
-from artifact_index.api import reasons as reason_names
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest, lane
 
@@ -61,9 +61,7 @@ class CloudThreads:
         places = await self._enter(lane(request))
         if self._closed:
             places.leave()
-            raise LoginError(
-                reason_names.CLOUD_UNAVAILABLE, "The operator is shutting down.", permanent=False
-            )
+            raise LoginError(Reason.CLOUD_UNAVAILABLE, "The operator is shutting down.")
 
         def finish(outcome: "_Outcome") -> None:
             places.leave()
@@ -84,10 +82,9 @@ class CloudThreads:
         except TimeoutError:
             self._give_up(places)
             raise LoginError(
-                reason_names.CLOUD_UNAVAILABLE,
+                Reason.CLOUD_UNAVAILABLE,
                 f"The call to {lane(request)} did not end within {self._deadline:g} s; "
                 "it is made again.",
-                permanent=False,
             ) from None
         if isinstance(outcome, BaseException):
             raise outcome

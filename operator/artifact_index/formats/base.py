@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from artifact_index.api.reasons import Reason
+
 
 @dataclass(frozen=True, slots=True)
 class FormatLimit:
@@ -13,7 +15,7 @@ class FormatLimit:
     as far as the format goes. `reason` is one of the API's table.
     """
 
-    reason: str
+    reason: Reason
     message: str
     severe: bool = False
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from artifact_index.api import reasons
+from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import FormatLimit, named
 from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.names import environment_form
@@ -52,7 +52,7 @@ def environment_variables(document: Document, claims: Claims) -> RenderedVariabl
             continue
         if (problem := _problem(login)) is not None:
             message = f"there are no variables for index {entry.name!r}: {problem}"
-            limits.append(FormatLimit(reasons.NOT_EXPRESSIBLE, message, severe=True))
+            limits.append(FormatLimit(Reason.NOT_EXPRESSIBLE, message, severe=True))
             continue
         logins[entry.name] = entry, login
         name = environment_form(entry.name)
@@ -85,7 +85,7 @@ def _publishing(
             f"{named(claims.publishers)} set spec.publish; select them by different IndexOptions, "
             "or use .pypirc or uv.toml"
         )
-        limits.append(FormatLimit(reasons.VARIABLES_NOT_WRITTEN, message))
+        limits.append(FormatLimit(Reason.VARIABLES_NOT_WRITTEN, message))
         return {}
     if not claims.publishers or claims.publishers[0] not in logins:
         return {}
@@ -120,7 +120,7 @@ def _code_artifact_token(
             f"CODEARTIFACT_AUTH_TOKEN is not written: it exists once, and indexes {named(names)} "
             f"{why}; select them by different IndexOptions"
         )
-        limits.append(FormatLimit(reasons.VARIABLES_NOT_WRITTEN, message))
+        limits.append(FormatLimit(Reason.VARIABLES_NOT_WRITTEN, message))
         return {}
     return {"CODEARTIFACT_AUTH_TOKEN": SecretStr(tokens.pop())} if tokens else {}
 

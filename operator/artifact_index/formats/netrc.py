@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from artifact_index.api import reasons
+from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import FormatLimit, SensitiveFile, named
 from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.urls import host_of
@@ -31,7 +31,7 @@ def netrc_file(document: Document) -> SensitiveFile:
             continue
         if (problem := _problem(entry, login)) is not None:
             message = f"netrc has no login for index {entry.name!r}: {problem}"
-            limits.append(FormatLimit(reasons.NOT_EXPRESSIBLE, message, severe=True))
+            limits.append(FormatLimit(Reason.NOT_EXPRESSIBLE, message, severe=True))
             continue
         hosts[_host(entry)].append((entry.name, login))
 
@@ -70,7 +70,7 @@ def _problem(entry: IndexEntry, login: Credential) -> str | None:
 
 def _two_logins(host: str, names: list[str]) -> FormatLimit:
     return FormatLimit(
-        reasons.NOT_EXPRESSIBLE,
+        Reason.NOT_EXPRESSIBLE,
         f"netrc has no login for host {host!r}: indexes {named(names)} log in to it differently, "
         "and netrc knows one login for each host; select them by different IndexOptions, or use "
         "another format",

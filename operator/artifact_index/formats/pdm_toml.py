@@ -10,7 +10,7 @@ from typing import Any, Final
 import tomlkit
 from pydantic import SecretStr
 
-from artifact_index.api import reasons
+from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import FormatLimit, PublicFile, SensitiveFile
 from artifact_index.formats.document import Document, IndexEntry
 from artifact_index.formats.pip_conf import ascii_url, limits_without_order
@@ -91,7 +91,7 @@ def _table(entry: IndexEntry, *, sensitive: bool) -> Table:
 
 def _reserved(name: str) -> FormatLimit:
     return FormatLimit(
-        reasons.NOT_EXPRESSIBLE,
+        Reason.NOT_EXPRESSIBLE,
         f"config.toml cannot hold index {name!r}, since pypi.{name} means something else to PDM; "
         "choose another spec.name",
         severe=True,

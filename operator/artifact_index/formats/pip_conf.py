@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from artifact_index.api import reasons
+from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import FormatLimit, PublicFile, SensitiveFile, named
 from artifact_index.formats.document import Document, IndexEntry
 from artifact_index.formats.urls import UnusableURLError
@@ -65,7 +65,7 @@ def limits_without_order(file: str, document: Document) -> tuple[FormatLimit, ..
             f"{file} leaves out the explicit indexes {named(explicit)}: its reader cannot keep a "
             "package to one index"
         )
-        limits.append(FormatLimit(reasons.EXPLICIT_INDEX_LEFT_OUT, message))
+        limits.append(FormatLimit(Reason.EXPLICIT_INDEX_LEFT_OUT, message))
     listed = [entry.name for entry in document.entries if not entry.explicit]
     if document.public is not None:
         listed.append(document.public.name)
@@ -74,7 +74,7 @@ def limits_without_order(file: str, document: Document) -> tuple[FormatLimit, ..
             f"{file} lists {named(listed)}, but its reader knows no order of indexes and takes the "
             "best version of all"
         )
-        limits.append(FormatLimit(reasons.INDEX_ORDER_NOT_KEPT, message))
+        limits.append(FormatLimit(Reason.INDEX_ORDER_NOT_KEPT, message))
     return tuple(limits)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from artifact_index.api import reasons
+from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import FormatLimit, PublicFile, SensitiveFile
 from artifact_index.formats.document import Credential, Document
 from artifact_index.formats.pip_conf import ascii_url
@@ -39,7 +39,7 @@ def _render(
         login = login_of(entry) if sensitive else None
         if (problem := _problem(entry.name, login)) is not None:
             message = f".pypirc has no server for index {entry.name!r}: {problem}"
-            limits.append(FormatLimit(reasons.NOT_EXPRESSIBLE, message, severe=True))
+            limits.append(FormatLimit(Reason.NOT_EXPRESSIBLE, message, severe=True))
             continue
         sections[entry.name] = {"repository": ascii_url(entry.publish_url)}
         if login is not None:

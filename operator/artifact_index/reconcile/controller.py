@@ -6,13 +6,13 @@ import secrets
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from artifact_index.api import reasons
+from artifact_index.api.reasons import Reason
 from artifact_index.instrumentation import PassResult
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.apply.writer import owner_unknown
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
+from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import ObjectRef, status_bytes
-from artifact_index.reconcile.env import Env
 from artifact_index.reconcile.index import IndexReconciler
 from artifact_index.reconcile.options import OptionsReconciler
 from artifact_index.reconcile.queue.workqueue import WorkQueue
@@ -129,7 +129,7 @@ class Controller:
                 key.kind, *key.ref, incident, delay,
             )  # fmt: skip
             message = f"internal error {incident}; the operator's log has the details"
-            self._report(key, Problem(reasons.INTERNAL_ERROR, message, stalled=False))
+            self._report(key, Problem(Reason.INTERNAL_ERROR, message))
             return "internal_error"
 
     async def _reconcile(self, key: Key) -> Result:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
+from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import ObjectRef
-from artifact_index.reconcile.env import Env
 from artifact_index.reconcile.queue.workqueue import DEBOUNCE
 from artifact_index.reconcile.resolve.gather import Gatherer
 from artifact_index.reconcile.result import Result

@@ -6,8 +6,8 @@ from typing import Final
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.reconcile.apply.writer import Applied, OutputWriter
 from artifact_index.reconcile.cache.cache import Cache
+from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, OutputRef
-from artifact_index.reconcile.env import Env
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_indexes, plan_vanished
 from artifact_index.reconcile.plan.fallback import first_withdrawal
 from artifact_index.reconcile.plan.outputs import desired_outputs

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from artifact_index.reconcile.cache.cache import Key
 from artifact_index.reconcile.plan.entries import IndexPlan
-from artifact_index.reconcile.status.conditions import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Result:
     failures in a row: a brief outage of the API server must not cost two more writes.
     """
 
-    status: Status | None = None
+    status: dict[str, Any] | None = None
     plan: Sequence[IndexPlan] | None = None
     enqueue: Collection[Key] = ()
     requeue_after: float | None = None

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from artifact_index.api import conditions as types
-from artifact_index.api import reasons as reason_names
 from artifact_index.api.artifact_index import ArtifactIndexSpec, ArtifactIndexStatus
 from artifact_index.api.base import ApiModel, SpecError, parse_spec
 from artifact_index.api.duration import GoDuration
 from artifact_index.api.index_options import IndexOptionsSpec, IndexOptionsStatus
 from artifact_index.api.labels import LabelSelector
+from artifact_index.api.reasons import Polarity, Reason
 from artifact_index.api.sources import (
     AnonymousSource,
     BasicAuthSource,
@@ -214,14 +214,14 @@ def test_times_with_an_offset_are_read_and_others_refused() -> None:
 
 
 def test_every_reason_has_a_name_a_meaning_and_a_remedy() -> None:
-    names = {value for name, value in vars(reason_names).items() if name.isupper()}
-    assert names == set(REASONS)
-    for name, reason in REASONS.items():
-        assert name == reason.name and name.isidentifier() and name[0].isupper()
-        assert reason.kinds and reason.polarity in CONDITIONS_OF
-        assert reason.meaning.endswith(".") and reason.remedy.endswith(".")
-        assert (reason.polarity == "note") <= (reason.condition in types.CONDITION_MEANINGS)
-        assert reason.stalled_after is None or reason.polarity == "retry"
+    assert set(Reason) == set(REASONS)
+    for reason, doc in REASONS.items():
+        assert reason is doc.reason and reason.isidentifier() and reason[0].isupper()
+        assert doc.kinds and reason.polarity in CONDITIONS_OF
+        assert doc.meaning.endswith(".") and doc.remedy.endswith(".")
+        noted = doc.condition in types.CONDITION_MEANINGS
+        assert (reason.polarity is Polarity.NOTE) <= noted
+        assert doc.stalled_after is None or reason.polarity is Polarity.RETRY
 
 
 def test_a_spec_takes_less_than_two_kibibytes() -> None:

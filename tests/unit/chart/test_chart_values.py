@@ -149,7 +149,7 @@ def test_the_definitions_are_those_of_the_repository() -> None:
         if one["kind"] == "CustomResourceDefinition":
             del one["metadata"]["labels"]
             plural, _, group = one["metadata"]["name"].partition(".")
-            source = CHART.parents[2] / "crds" / f"{group}_{plural}.yaml"
+            source = CHART.parents[1] / "crds" / f"{group}_{plural}.yaml"
             assert one == yaml.safe_load(source.read_text())
 
 

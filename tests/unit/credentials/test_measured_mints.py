@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
@@ -105,7 +106,7 @@ async def test_each_answer_is_told_with_what_was_asked_for_and_its_result(cloud:
     assert cloud.meter.took == pytest.approx([0.25, 0.25], abs=0.01)
 
     cloud.meter.answers.clear()
-    cloud.error = LoginError("AccessDenied", "canary-message", permanent=True)
+    cloud.error = LoginError(Reason.ACCESS_DENIED, "canary-message")
     await cloud.want(TOKEN, GOOGLE)
     assert cloud.meter.answers == [("google-token", "AccessDenied")]
 
@@ -129,7 +130,7 @@ async def test_an_outage_shows_in_the_plan_while_it_lasts_and_in_the_lateness_af
     await cloud.want(TOKEN)
     planned_at = cloud.held.planned_at
     assert planned_at is not None
-    cloud.error = LoginError("CloudUnavailable", "no answer", permanent=False)
+    cloud.error = LoginError(Reason.CLOUD_UNAVAILABLE, "no answer")
     await cloud.until(planned_at + OUTAGE)
     assert cloud.held.planned_at == planned_at and cloud.meter.late == []
     failures = cloud.meter.answers.count(("codeartifact-token", "CloudUnavailable"))
@@ -171,7 +172,7 @@ async def test_a_login_is_held_as_long_as_somebody_wants_it(cloud: Cloud) -> Non
     assert cloud.manager.held_tokens() == []
     await cloud.want(TOKEN)
     assert cloud.held.request == TOKEN and cloud.held.expires_at == EPOCH + HOUR
-    cloud.error = LoginError("AccessDenied", "no", permanent=True)
+    cloud.error = LoginError(Reason.ACCESS_DENIED, "no")
     await cloud.until(EPOCH + HOUR + 60)
     assert cloud.held.expires_at == EPOCH + HOUR < cloud.now()
     cloud.manager.release("options")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from pydantic import SecretStr
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     NO_KEY_MATERIAL,
@@ -85,7 +86,7 @@ async def test_a_call_answers_from_a_daemon_thread_with_its_request_and_material
 @pytest.mark.parametrize(
     ("raised", "seen"),
     [
-        (LoginError("AccessDenied", "no", permanent=True), LoginError),
+        (LoginError(Reason.ACCESS_DENIED, "no"), LoginError),
         (StopIteration(), RuntimeError),
         (SystemExit(1), RuntimeError),
     ],

@@ -3,9 +3,9 @@
 from typing import Final
 
 from artifact_index.api import conditions as types
-from artifact_index.api import reasons as names
 from artifact_index.api.constants import ARTIFACT_INDEX_KIND
-from artifact_index.crdgen.reason_docs.reason import Polarity, Reason
+from artifact_index.api.reasons import Reason
+from artifact_index.crdgen.reason_docs.reason import ReasonDoc
 
 MISSING_SECRET_GRACE: Final = 300
 """Seconds for which a missing Secret or key is waited for: GitOps applies in any order."""
@@ -13,152 +13,132 @@ MISSING_SECRET_GRACE: Final = 300
 _INDEX = (ARTIFACT_INDEX_KIND,)
 
 
-def _cloud(name: str, polarity: Polarity, meaning: str, remedy: str) -> Reason:
+def _cloud(reason: Reason, meaning: str, remedy: str) -> ReasonDoc:
     """A reason of a failed login: while a live credential is served it is RefreshFailing's."""
-    return Reason(name, _INDEX, polarity, meaning, remedy, condition=types.REFRESH_FAILING)
+    return ReasonDoc(reason, _INDEX, meaning, remedy, condition=types.REFRESH_FAILING)
 
 
 INDEX_REASONS: Final = (
-    Reason(
-        names.NOT_SELECTED,
+    ReasonDoc(
+        Reason.NOT_SELECTED,
         _INDEX,
-        "available",
         "No IndexOptions of the namespace selects this index. Its spec was checked as far as that "
         "goes without a login, and nothing is minted for it.",
         "Give it the labels that an IndexOptions selects, or delete it.",
     ),
-    Reason(
-        names.MINTING_CREDENTIAL,
+    ReasonDoc(
+        Reason.MINTING_CREDENTIAL,
         _INDEX,
-        "retry",
         "The first credential has been asked for and is not there yet.",
         "Wait; it takes seconds.",
     ),
-    Reason(
-        names.SECRET_NOT_FOUND,
+    ReasonDoc(
+        Reason.SECRET_NOT_FOUND,
         _INDEX,
-        "retry",
         "The Secret that the spec refers to does not exist in this namespace.",
         "Create the Secret, or correct the name in the field that the message names.",
         stalled_after=MISSING_SECRET_GRACE,
     ),
-    Reason(
-        names.SECRET_KEY_MISSING,
+    ReasonDoc(
+        Reason.SECRET_KEY_MISSING,
         _INDEX,
-        "retry",
         "The Secret exists but has no such key, or the key is empty.",
         "Add the key to the Secret, or correct the key in the field that the message names.",
         stalled_after=MISSING_SECRET_GRACE,
     ),
-    Reason(
-        names.SERVICE_ACCOUNT_NOT_FOUND,
+    ReasonDoc(
+        Reason.SERVICE_ACCOUNT_NOT_FOUND,
         _INDEX,
-        "retry",
         "The ServiceAccount that the spec refers to does not exist in this namespace.",
         "Create it, or correct the name in the field that the message names.",
         stalled_after=MISSING_SECRET_GRACE,
     ),
     _cloud(
-        names.TOKEN_REQUEST_FAILED,
-        "retry",
+        Reason.TOKEN_REQUEST_FAILED,
         "The API server did not give the ServiceAccount's token when it was asked.",
         "Wait; it is tried again with growing pauses.",
     ),
     _cloud(
-        names.TOKEN_REQUEST_DENIED,
-        "act",
+        Reason.TOKEN_REQUEST_DENIED,
         "The operator may not read the ServiceAccount, or not ask for its tokens.",
         "Let the administrator grant what the message names, or log in another way.",
     ),
     _cloud(
-        names.CLOUD_UNAVAILABLE,
-        "retry",
+        Reason.CLOUD_UNAVAILABLE,
         "The cloud could not be reached, answered with a server error, or answered with something "
         "that is no answer.",
         "Wait; it is tried again with growing pauses. If it lasts, look at the cloud's status, "
         "DNS, proxies and network policies of the operator.",
     ),
     _cloud(
-        names.CLOUD_THROTTLED,
-        "retry",
+        Reason.CLOUD_THROTTLED,
         "The cloud asked for fewer requests.",
         "Wait; the pause that the cloud asked for is kept. If it lasts, raise the account's quota.",
     ),
-    Reason(
-        names.CREDENTIAL_EXPIRED,
+    ReasonDoc(
+        Reason.CREDENTIAL_EXPIRED,
         _INDEX,
-        "retry",
         "The last credential has expired, or is about to, and could not be replaced. It has left "
         "the outputs.",
         "The message holds the error of the last attempt; its remedy is the one to follow.",
         stalled_where="the last attempt failed for good, for example by a denied login",
     ),
-    Reason(
-        names.OPERATOR_IDENTITY_NOT_ALLOWED,
+    ReasonDoc(
+        Reason.OPERATOR_IDENTITY_NOT_ALLOWED,
         _INDEX,
-        "act",
         "The spec uses the operator's own cloud identity and the administrator has not allowed "
         "that for this namespace.",
         "Set `auth.secretRef` of the source, or ask the administrator to add the namespace to "
         "--operator-identity-namespaces.",
     ),
     _cloud(
-        names.NO_OPERATOR_IDENTITY,
-        "act",
+        Reason.NO_OPERATOR_IDENTITY,
         "The spec uses the operator's own cloud identity and the operator has none.",
         "Set `auth.secretRef` of the source, or give the operator's pod an identity (IRSA, Pod "
         "Identity, Workload Identity).",
     ),
-    Reason(
-        names.SOURCE_IS_OUTPUT,
+    ReasonDoc(
+        Reason.SOURCE_IS_OUTPUT,
         _INDEX,
-        "act",
         "The Secret that the spec refers to is written by the operator, or is named as an output "
         "in this namespace.",
         "Refer to another Secret, or rename the output.",
     ),
-    Reason(
-        names.INVALID_SECRET_VALUE,
+    ReasonDoc(
+        Reason.INVALID_SECRET_VALUE,
         _INDEX,
-        "act",
         "The value of the Secret's key cannot be used: it is no text, holds a line break, or is no "
         "URL where one is due.",
         "Correct the value of the key that the message names; the value itself is never shown.",
     ),
     _cloud(
-        names.ACCESS_DENIED,
-        "act",
+        Reason.ACCESS_DENIED,
         "The cloud knows the identity and refuses the request.",
         "Grant the permission that the message names to the identity.",
     ),
     _cloud(
-        names.CLOUD_RESOURCE_NOT_FOUND,
-        "act",
+        Reason.CLOUD_RESOURCE_NOT_FOUND,
         "The cloud knows no such domain, repository or project.",
         "Correct the names in the source, and the region or location and the owner with them.",
     ),
     _cloud(
-        names.INVALID_REQUEST,
-        "act",
+        Reason.INVALID_REQUEST,
         "The cloud refuses the request as invalid.",
         "Correct the field that the message names.",
     ),
     _cloud(
-        names.INVALID_CREDENTIAL,
-        "act",
+        Reason.INVALID_CREDENTIAL,
         "The cloud does not accept the key: it is wrong, deleted, disabled or expired.",
         "Replace the key in the Secret that the message names.",
     ),
     _cloud(
-        names.UNKNOWN_EXPIRY,
-        "act",
+        Reason.UNKNOWN_EXPIRY,
         "The cloud granted a token without saying when it expires; such a token is not served.",
         "Check what answers in the cloud's place: a proxy, an emulator or a custom endpoint.",
     ),
-    Reason(
-        names.NAME_CONFLICT,
+    ReasonDoc(
+        Reason.NAME_CONFLICT,
         _INDEX,
-        "act",
         "`spec.name` is taken by an older index, or by the public one, of the same IndexOptions; "
         "names count as equal when their environment variables do. This index is left out.",
         "Choose another `spec.name`, or select the two by different IndexOptions.",

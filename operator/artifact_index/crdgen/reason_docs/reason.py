@@ -1,25 +1,22 @@
-"""What is known of one reason of a condition."""
+"""What the reference says of one reason."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-Polarity = Literal["available", "retry", "act", "note", "keep"]
+from artifact_index.api.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """One reason.
+class ReasonDoc:
+    """The meaning and the remedy of one reason.
 
-    `kinds` are the kinds whose conditions can have it. `polarity` says what it does to Ready:
-    see `CONDITIONS_OF` in `reasons.py`. `condition` is the type of the condition that a note has
-    as its own, or that the reason can also appear in. `stalled_after` is the number of seconds
-    after which a reason to retry becomes one to act, by default; `stalled_where` says in words
-    where it is one.
+    `kinds` are the kinds whose conditions can have it. `condition` is the type of the condition
+    that a note has as its own, or that the reason can also appear in. `stalled_after` is the number
+    of seconds after which a reason to retry becomes one to act, by default; `stalled_where` says in
+    words where it is one.
     """
 
-    name: str
+    reason: Reason
     kinds: tuple[str, ...]
-    polarity: Polarity
     meaning: str
     remedy: str
     condition: str | None = None

@@ -9,84 +9,76 @@ from collections.abc import Mapping
 from typing import Final
 
 from artifact_index.api import conditions as types
-from artifact_index.api import reasons as names
 from artifact_index.api.constants import ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND
+from artifact_index.api.reasons import Polarity, Reason
 from artifact_index.crdgen.reason_docs.formats import FORMAT_REASONS
 from artifact_index.crdgen.reason_docs.index import INDEX_REASONS
 from artifact_index.crdgen.reason_docs.options import OPTIONS_REASONS
-from artifact_index.crdgen.reason_docs.reason import Polarity, Reason
+from artifact_index.crdgen.reason_docs.reason import ReasonDoc
 
 CONDITIONS_OF: Final[Mapping[Polarity, str]] = {
-    "available": "Ready=True",
-    "retry": "Ready=False, Reconciling=True",
-    "act": "Ready=False, Stalled=True",
-    "note": "a condition of its own",
-    "keep": "Ready keeps its last value",
+    Polarity.AVAILABLE: "Ready=True",
+    Polarity.RETRY: "Ready=False, Reconciling=True",
+    Polarity.ACT: "Ready=False, Stalled=True",
+    Polarity.NOTE: "a condition of its own",
+    Polarity.KEEP: "Ready keeps its last value",
 }
 """What a reason of each polarity does to the conditions."""
 
 _BOTH = (ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND)
 
 _COMMON: Final = (
-    Reason(
-        names.AVAILABLE,
+    ReasonDoc(
+        Reason.AVAILABLE,
         _BOTH,
-        "available",
         "The index can be served; of IndexOptions: the outputs are written and current.",
         "Nothing.",
     ),
-    Reason(
-        names.SUSPENDED,
+    ReasonDoc(
+        Reason.SUSPENDED,
         _BOTH,
-        "keep",
         "`spec.suspend` is true. The entry and token of a suspended ArtifactIndex stay until the "
         "token is withdrawn; the outputs of a suspended IndexOptions are neither written nor "
         "repaired.",
         "Set `spec.suspend` to false to go on.",
     ),
-    Reason(
-        names.INTERNAL_ERROR,
+    ReasonDoc(
+        Reason.INTERNAL_ERROR,
         _BOTH,
-        "retry",
         "The operator ran into an error of its own. It is tried again; other objects are not "
         "affected.",
         "Look for the object's name in the operator's log and report the error.",
     ),
-    Reason(
-        names.PERMISSION_MISSING,
+    ReasonDoc(
+        Reason.PERMISSION_MISSING,
         _BOTH,
-        "retry",
         "The operator's own ServiceAccount may not read what this object needs.",
         "Let the administrator grant the permission that the message names, by the value of the "
         "Helm chart that it names.",
     ),
-    Reason(
-        names.INVALID_SPEC,
+    ReasonDoc(
+        Reason.INVALID_SPEC,
         _BOTH,
-        "act",
         "The spec breaks a rule that the API server did not check, for example because the "
         "installed CRDs are older than the operator.",
         "Correct the field that the message names, and apply the operator's CRDs.",
     ),
-    Reason(
-        names.INSECURE_URL,
+    ReasonDoc(
+        Reason.INSECURE_URL,
         _BOTH,
-        "act",
         "A URL or host begins with `http://`, which would send a credential or a package in clear "
         "text.",
         "Use `https://`, or ask the administrator to start the operator with --allow-http.",
     ),
-    Reason(
-        names.HOST_NOT_ALLOWED,
+    ReasonDoc(
+        Reason.HOST_NOT_ALLOWED,
         _BOTH,
-        "act",
         "A URL names a host that the administrator does not allow.",
         "Use a host that is allowed, or ask the administrator to add it to `--allowed-hosts`.",
     ),
-    Reason(
-        names.TOKEN_TOO_SHORT,
+    ReasonDoc(
+        Reason.TOKEN_TOO_SHORT,
         _BOTH,
-        "note",
         "The token lives too short for `maxBuildDuration` and the operator's margins; the message "
         "has the numbers. It is refreshed as early as useful.",
         "Ask for longer tokens (`tokenDuration`), or lower `maxBuildDuration`.",
@@ -94,7 +86,7 @@ _COMMON: Final = (
     ),
 )
 
-REASONS: Final[Mapping[str, Reason]] = {
-    reason.name: reason for reason in (*_COMMON, *INDEX_REASONS, *OPTIONS_REASONS, *FORMAT_REASONS)
+REASONS: Final[Mapping[Reason, ReasonDoc]] = {
+    doc.reason: doc for doc in (*_COMMON, *INDEX_REASONS, *OPTIONS_REASONS, *FORMAT_REASONS)
 }
-"""Every reason by its name."""
+"""What there is to say of every reason."""

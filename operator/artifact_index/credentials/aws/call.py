@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactRequest,
@@ -88,21 +89,21 @@ class AwsCall:
 
 
 def must_act(
-    reason: str, code: str, operation: str, response: Mapping[str, Any], call: AwsCall
+    reason: Reason, code: str, operation: str, response: Mapping[str, Any], call: AwsCall
 ) -> str:
     """What the user must do, by the reason; `code` is AWS's error code."""
     text = str(response.get("Error", {}).get("Message") or "")
     if operation in _STS_OPERATIONS:
         return _sts_refused(reason, code, operation, text, call)
-    if reason == "AccessDenied":
+    if reason is Reason.ACCESS_DENIED:
         return _denied(text, call)
-    if reason == "CloudResourceNotFound":
+    if reason is Reason.CLOUD_RESOURCE_NOT_FOUND:
         what = "repository or domain" if call.repository else "domain"
         return (
             f"{call.resource} does not exist: correct the {what}, domainOwner or region of "
             "codeArtifact"
         )
-    if reason == "InvalidCredential":
+    if reason is Reason.INVALID_CREDENTIAL:
         return _credential_refused(code, call)
     return _request_refused(code, response, call)
 
@@ -117,7 +118,7 @@ def _request_refused(code: str, response: Mapping[str, Any], call: AwsCall) -> s
     )
 
 
-def _sts_refused(reason: str, code: str, operation: str, text: str, call: AwsCall) -> str:
+def _sts_refused(reason: Reason, code: str, operation: str, text: str, call: AwsCall) -> str:
     if operation != call.operation:
         return (
             f"the operator's own AWS role could not be assumed ({named(code)}): check the role's "
@@ -128,19 +129,19 @@ def _sts_refused(reason: str, code: str, operation: str, text: str, call: AwsCal
     return _role_refused(reason, code, text, call)
 
 
-def _web_identity_refused(reason: str, code: str, call: AwsCall) -> str:
+def _web_identity_refused(reason: Reason, code: str, call: AwsCall) -> str:
     identity = call.request.identity
     if not isinstance(identity, ServiceAccountIdentity):
         raise TypeError("only a ServiceAccount logs in by web identity")
     subject = f"system:serviceaccount:{identity.namespace}:{identity.name}"
     audiences = " or ".join(identity.audiences)
-    if reason == "AccessDenied":
+    if reason is Reason.ACCESS_DENIED:
         return (
             f"the role {identity.exchange} does not let {call.who} in: its trust policy has to "
             "allow sts:AssumeRoleWithWebIdentity to the cluster's OIDC provider, for the subject "
             f"{subject} and the audience {audiences}"
         )
-    if reason == "InvalidCredential":
+    if reason is Reason.INVALID_CREDENTIAL:
         return (
             f"AWS does not accept the token of {call.who} ({named(code)}): the account of the role "
             f"{identity.exchange} needs an IAM OIDC provider with this cluster's issuer URL and "
@@ -152,12 +153,12 @@ def _web_identity_refused(reason: str, code: str, call: AwsCall) -> str:
     )
 
 
-def _role_refused(reason: str, code: str, text: str, call: AwsCall) -> str:
+def _role_refused(reason: Reason, code: str, text: str, call: AwsCall) -> str:
     role = call.request.role
     if role is None:
         raise TypeError("only a login with a role assumes one")
     who = _named_principal(text, call)
-    if reason == "AccessDenied":
+    if reason is Reason.ACCESS_DENIED:
         conditions = f"session name {role.session_name}"
         if role.external_id is not None:
             conditions += f", external ID {role.external_id}"
@@ -166,7 +167,7 @@ def _role_refused(reason: str, code: str, text: str, call: AwsCall) -> str:
             f"{who} may not assume the role {role.role_arn}: allow sts:AssumeRole{tagged} on it to "
             f"the caller, and let the role's trust policy name the caller ({conditions})"
         )
-    if reason == "InvalidCredential":
+    if reason is Reason.INVALID_CREDENTIAL:
         return _credential_refused(code, call)
     return (
         f"AWS STS does not take this AssumeRole ({named(code)}): correct "

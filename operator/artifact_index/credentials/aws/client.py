@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.call import AwsCall
 from artifact_index.credentials.aws.errors import login_error, unusable_answer
 from artifact_index.credentials.aws.login import Step, signing_keys
@@ -74,10 +75,9 @@ class CodeArtifact:
         if expires_at is None or expires_at <= issued_at:
             which = "no expiry" if expires_at is None else "an expiry that has passed"
             raise LoginError(
-                "UnknownExpiry",
+                Reason.UNKNOWN_EXPIRY,
                 f"CodeArtifact's token for {call.resource} has {which}: it is not used; check the "
                 "operator's clock and the AWS_ENDPOINT_URL… variables of the operator",
-                permanent=True,
             )
         return Token(value=SecretStr(token), issued_at=issued_at, expires_at=expires_at)
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.call import AwsCall, must_act, named
 from artifact_index.credentials.errors import LoginError
 
@@ -19,40 +20,39 @@ logger = logging.getLogger(__name__)
 
 # Codes of the CodeArtifact model (API reference, "Errors" of both operations), the unmodelled ones
 # of SigV4, and those of STS, for the operator's own identity and for the steps of a login.
-REASON_BY_CODE: Final[Mapping[str, str]] = {
-    "AccessDenied": "AccessDenied",
-    "AccessDeniedException": "AccessDenied",
-    "ResourceNotFoundException": "CloudResourceNotFound",
-    "RegionDisabledException": "InvalidRequest",
-    "UnknownOperationException": "InvalidRequest",
-    "ValidationError": "InvalidRequest",
-    "ValidationException": "InvalidRequest",
-    "RequestLimitExceeded": "CloudThrottled",
-    "Throttling": "CloudThrottled",
-    "ThrottlingException": "CloudThrottled",
-    "TooManyRequestsException": "CloudThrottled",
-    "IDPCommunicationError": "CloudUnavailable",
-    "InternalFailure": "CloudUnavailable",
-    "InternalServerException": "CloudUnavailable",
-    "RequestTimeout": "CloudUnavailable",
-    "RequestTimeoutException": "CloudUnavailable",
-    "ServiceUnavailable": "CloudUnavailable",
-    "ServiceUnavailableException": "CloudUnavailable",
-    "ExpiredToken": "InvalidCredential",
-    "ExpiredTokenException": "InvalidCredential",
-    "IDPRejectedClaim": "InvalidCredential",
-    "IncompleteSignature": "InvalidCredential",
-    "InvalidAccessKeyId": "InvalidCredential",
-    "InvalidClientTokenId": "InvalidCredential",
-    "InvalidIdentityToken": "InvalidCredential",
-    "InvalidSignatureException": "InvalidCredential",
-    "MissingAuthenticationToken": "InvalidCredential",
-    "MissingAuthenticationTokenException": "InvalidCredential",
-    "RequestExpired": "InvalidCredential",
-    "SignatureDoesNotMatch": "InvalidCredential",
-    "UnrecognizedClientException": "InvalidCredential",
+REASON_BY_CODE: Final[Mapping[str, Reason]] = {
+    "AccessDenied": Reason.ACCESS_DENIED,
+    "AccessDeniedException": Reason.ACCESS_DENIED,
+    "ResourceNotFoundException": Reason.CLOUD_RESOURCE_NOT_FOUND,
+    "RegionDisabledException": Reason.INVALID_REQUEST,
+    "UnknownOperationException": Reason.INVALID_REQUEST,
+    "ValidationError": Reason.INVALID_REQUEST,
+    "ValidationException": Reason.INVALID_REQUEST,
+    "RequestLimitExceeded": Reason.CLOUD_THROTTLED,
+    "Throttling": Reason.CLOUD_THROTTLED,
+    "ThrottlingException": Reason.CLOUD_THROTTLED,
+    "TooManyRequestsException": Reason.CLOUD_THROTTLED,
+    "IDPCommunicationError": Reason.CLOUD_UNAVAILABLE,
+    "InternalFailure": Reason.CLOUD_UNAVAILABLE,
+    "InternalServerException": Reason.CLOUD_UNAVAILABLE,
+    "RequestTimeout": Reason.CLOUD_UNAVAILABLE,
+    "RequestTimeoutException": Reason.CLOUD_UNAVAILABLE,
+    "ServiceUnavailable": Reason.CLOUD_UNAVAILABLE,
+    "ServiceUnavailableException": Reason.CLOUD_UNAVAILABLE,
+    "ExpiredToken": Reason.INVALID_CREDENTIAL,
+    "ExpiredTokenException": Reason.INVALID_CREDENTIAL,
+    "IDPRejectedClaim": Reason.INVALID_CREDENTIAL,
+    "IncompleteSignature": Reason.INVALID_CREDENTIAL,
+    "InvalidAccessKeyId": Reason.INVALID_CREDENTIAL,
+    "InvalidClientTokenId": Reason.INVALID_CREDENTIAL,
+    "InvalidIdentityToken": Reason.INVALID_CREDENTIAL,
+    "InvalidSignatureException": Reason.INVALID_CREDENTIAL,
+    "MissingAuthenticationToken": Reason.INVALID_CREDENTIAL,
+    "MissingAuthenticationTokenException": Reason.INVALID_CREDENTIAL,
+    "RequestExpired": Reason.INVALID_CREDENTIAL,
+    "SignatureDoesNotMatch": Reason.INVALID_CREDENTIAL,
+    "UnrecognizedClientException": Reason.INVALID_CREDENTIAL,
 }
-TRANSIENT_REASONS: Final = frozenset({"CloudThrottled", "CloudUnavailable", "InternalError"})
 
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]{1,63}")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -65,57 +65,57 @@ NO_IDENTITY_REMEDY: Final = (
 
 # What boto3 raises before or instead of an answer: the first class that fits wins. The texts are
 # format strings over an AwsCall.
-_LOCAL_FAILURES: Final[tuple[tuple[tuple[str, ...], str, str], ...]] = (
-    (("NoCredentialsError",), "NoOperatorIdentity", NO_IDENTITY_REMEDY),
+_LOCAL_FAILURES: Final[tuple[tuple[tuple[str, ...], Reason, str], ...]] = (
+    (("NoCredentialsError",), Reason.NO_OPERATOR_IDENTITY, NO_IDENTITY_REMEDY),
     (
         ("PartialCredentialsError", "ProfileNotFound", "ConfigParseError", "InvalidConfigError"),
-        "NoOperatorIdentity",
+        Reason.NO_OPERATOR_IDENTITY,
         "the operator's AWS credentials are incomplete: check the AWS_… variables and the profile "
         "of the operator's own pod",
     ),
     (
         ("SSOError", "LoginError", "TokenRetrievalError"),
-        "NoOperatorIdentity",
+        Reason.NO_OPERATOR_IDENTITY,
         "the operator's AWS sign-in has ended: sign in again",
     ),
     (
         ("CredentialRetrievalError", "MetadataRetrievalError"),
-        "CloudUnavailable",
+        Reason.CLOUD_UNAVAILABLE,
         "the operator's AWS identity could not be read from its provider (EKS Pod Identity agent, "
         "metadata service or process): check that provider; it is asked again",
     ),
     (
         ("NoRegionError", "InvalidRegionError", "UnknownRegionError"),
-        "InvalidRequest",
+        Reason.INVALID_REQUEST,
         "AWS knows no region {call.region!r} for this call: correct codeArtifact.region",
     ),
     (
         ("EndpointProviderError", "BaseEndpointResolverError"),
-        "InvalidRequest",
+        Reason.INVALID_REQUEST,
         "{call.service} has no endpoint for region {call.region!r} and the operator's endpoint "
         "settings: correct codeArtifact.region or the AWS_USE_… variables of the operator",
     ),
     (
         ("ParamValidationError",),
-        "InvalidRequest",
+        Reason.INVALID_REQUEST,
         "{call.service}'s {call.operation} does not take these values: check the fields of "
         "codeArtifact",
     ),
     (
         ("SSLError",),
-        "CloudUnavailable",
+        Reason.CLOUD_UNAVAILABLE,
         "the TLS certificate of {call.service} in {call.region} is not trusted: check the proxy "
         "and AWS_CA_BUNDLE of the operator; it is asked again",
     ),
     (
         ("ReadTimeoutError", "ConnectTimeoutError"),
-        "CloudUnavailable",
+        Reason.CLOUD_UNAVAILABLE,
         "{call.service} in {call.region} did not answer {call.operation} in time: check the "
         "operator's way out of the cluster; it is asked again",
     ),
     (
         ("HTTPClientError", "ConnectionError"),
-        "CloudUnavailable",
+        Reason.CLOUD_UNAVAILABLE,
         "{call.service} in {call.region} could not be reached: check codeArtifact.region and the "
         "operator's way out of the cluster; it is asked again",
     ),
@@ -137,7 +137,7 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
         classes = tuple(getattr(boto, name) for name in names if hasattr(boto, name))
         if isinstance(error, classes):
             message = text.format(call=call)
-            return LoginError(reason, message, permanent=reason not in TRANSIENT_REASONS)
+            return LoginError(reason, message)
     # boto3's parsers meet JSON that is no object, and odd XML, with Python's own errors.
     garbage = (
         *(ResponseParserError, boto.IncompleteReadError),
@@ -146,19 +146,17 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
     if isinstance(error, garbage):
         return unusable_answer(call)
     return LoginError(
-        "InternalError",
+        Reason.INTERNAL_ERROR,
         f"{call.operation} failed within the operator ({type(error).__name__}); it is tried again",
-        permanent=False,
     )
 
 
 def unusable_answer(call: AwsCall) -> LoginError:
     """The error for an answer that is not the service's."""
     return LoginError(
-        "CloudUnavailable",
+        Reason.CLOUD_UNAVAILABLE,
         f"what answered {call.operation} in {call.region} is not {call.service}: check the proxy "
         "and the AWS_ENDPOINT_URL… variables of the operator; it is asked again",
-        permanent=False,
     )
 
 
@@ -204,34 +202,34 @@ def _answered(
     reason = REASON_BY_CODE.get(code) or _reason_by_status(status, code)
     if reason is None:
         return unusable_answer(call)
-    if reason == "CloudThrottled":
+    if reason is Reason.CLOUD_THROTTLED:
         return LoginError(
             reason,
             f"AWS throttles {operation} in {call.region}; it is asked again later. If this lasts, "
             "raise the account's quota or let more indexes share one login",
-            permanent=False,
             retry_after=retry_after_seconds(response, now=now),
         )
-    if reason == "CloudUnavailable":
+    if reason is Reason.CLOUD_UNAVAILABLE:
         return LoginError(
             reason,
             f"AWS failed to answer {operation} in {call.region} ({named(code, status)}); it is "
             "asked again",
-            permanent=False,
             retry_after=retry_after_seconds(response, now=now),
         )
     message = must_act(reason, code, operation, response, call)
-    return LoginError(reason, message, permanent=True)
+    return LoginError(reason, message)
 
 
-def _reason_by_status(status: int, code: str) -> str | None:
+def _reason_by_status(status: int, code: str) -> Reason | None:
     """The reason for a code that no table knows; None where it was not AWS that answered."""
     if status == 429:
-        return "CloudThrottled"
+        return Reason.CLOUD_THROTTLED
     if status >= 500:
-        return "CloudUnavailable"
+        return Reason.CLOUD_UNAVAILABLE
     if not _CODE.fullmatch(code):
         return None
-    return {401: "InvalidCredential", 403: "AccessDenied", 404: "CloudResourceNotFound"}.get(
-        status, "InvalidRequest" if status else None
-    )
+    return {
+        401: Reason.INVALID_CREDENTIAL,
+        403: Reason.ACCESS_DENIED,
+        404: Reason.CLOUD_RESOURCE_NOT_FOUND,
+    }.get(status, Reason.INVALID_REQUEST if status else None)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.call import (
     ASSUME_ROLE,
     ASSUME_ROLE_WITH_WEB_IDENTITY,
@@ -145,9 +146,8 @@ def _keys_of(material: KeyMaterial) -> Mapping[str, str]:
         value = values.get(name, "")
         if not value or not value.isascii() or not value.isprintable() or " " in value:
             raise LoginError(
-                "InvalidCredential",
+                Reason.INVALID_CREDENTIAL,
                 f"the {name.replace('_', ' ')} in the referenced Secret is empty or holds "
                 "characters that no AWS key has: store the value as AWS shows it",
-                permanent=True,
             )
     return {f"aws_{name}": values[name] for name in wanted}

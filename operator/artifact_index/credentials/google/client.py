@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.errors import login_error, unknown_expiry
 from artifact_index.credentials.google.identities import (
@@ -99,7 +100,7 @@ class GoogleTokens:
                 if key is None:
                     # Never the operator's own identity instead.
                     raise LoginError(
-                        "InvalidCredential", "the referenced Secret holds no key", permanent=True
+                        Reason.INVALID_CREDENTIAL, "the referenced Secret holds no key"
                     )
                 return secret_key_login(key.get_secret_value(), self._endpoints)
             case ServiceAccountIdentity():

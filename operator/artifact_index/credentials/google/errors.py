@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.errors import parse_retry_after
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.identities import NO_IDENTITY_REMEDY, GoogleCredentials
@@ -17,36 +18,36 @@ from artifact_index.credentials.google.transport import Answer, UnreachableError
 logger = logging.getLogger(__name__)
 
 # RFC 6749 5.2 and 4.1.2.1, RFC 8693 2.2.2, and `google.rpc.Code` names of Google APIs.
-REASON_BY_CODE: Final[Mapping[str, str]] = {
-    "access_denied": "AccessDenied",
-    "unauthorized_client": "InvalidCredential",
-    "deleted_client": "InvalidCredential",
-    "disabled_client": "InvalidCredential",
-    "invalid_client": "InvalidCredential",
-    "invalid_grant": "InvalidCredential",
-    "invalid_request": "InvalidRequest",
-    "invalid_scope": "InvalidRequest",
-    "invalid_target": "InvalidRequest",
-    "unsupported_grant_type": "InvalidRequest",
-    "internal_failure": "CloudUnavailable",
-    "server_error": "CloudUnavailable",
-    "temporarily_unavailable": "CloudUnavailable",
-    "PERMISSION_DENIED": "AccessDenied",
-    "UNAUTHENTICATED": "InvalidCredential",
-    "NOT_FOUND": "CloudResourceNotFound",
-    "INVALID_ARGUMENT": "InvalidRequest",
-    "FAILED_PRECONDITION": "InvalidRequest",
-    "RESOURCE_EXHAUSTED": "CloudThrottled",
-    "INTERNAL": "CloudUnavailable",
-    "UNAVAILABLE": "CloudUnavailable",
-    "DEADLINE_EXCEEDED": "CloudUnavailable",
+REASON_BY_CODE: Final[Mapping[str, Reason]] = {
+    "access_denied": Reason.ACCESS_DENIED,
+    "unauthorized_client": Reason.INVALID_CREDENTIAL,
+    "deleted_client": Reason.INVALID_CREDENTIAL,
+    "disabled_client": Reason.INVALID_CREDENTIAL,
+    "invalid_client": Reason.INVALID_CREDENTIAL,
+    "invalid_grant": Reason.INVALID_CREDENTIAL,
+    "invalid_request": Reason.INVALID_REQUEST,
+    "invalid_scope": Reason.INVALID_REQUEST,
+    "invalid_target": Reason.INVALID_REQUEST,
+    "unsupported_grant_type": Reason.INVALID_REQUEST,
+    "internal_failure": Reason.CLOUD_UNAVAILABLE,
+    "server_error": Reason.CLOUD_UNAVAILABLE,
+    "temporarily_unavailable": Reason.CLOUD_UNAVAILABLE,
+    "PERMISSION_DENIED": Reason.ACCESS_DENIED,
+    "UNAUTHENTICATED": Reason.INVALID_CREDENTIAL,
+    "NOT_FOUND": Reason.CLOUD_RESOURCE_NOT_FOUND,
+    "INVALID_ARGUMENT": Reason.INVALID_REQUEST,
+    "FAILED_PRECONDITION": Reason.INVALID_REQUEST,
+    "RESOURCE_EXHAUSTED": Reason.CLOUD_THROTTLED,
+    "INTERNAL": Reason.CLOUD_UNAVAILABLE,
+    "UNAVAILABLE": Reason.CLOUD_UNAVAILABLE,
+    "DEADLINE_EXCEEDED": Reason.CLOUD_UNAVAILABLE,
 }
-_REASON_BY_STATUS: Final[Mapping[int, str]] = {
-    401: "InvalidCredential",
-    403: "AccessDenied",
-    404: "CloudResourceNotFound",
-    408: "CloudUnavailable",
-    429: "CloudThrottled",
+_REASON_BY_STATUS: Final[Mapping[int, Reason]] = {
+    401: Reason.INVALID_CREDENTIAL,
+    403: Reason.ACCESS_DENIED,
+    404: Reason.CLOUD_RESOURCE_NOT_FOUND,
+    408: Reason.CLOUD_UNAVAILABLE,
+    429: Reason.CLOUD_THROTTLED,
 }
 
 
@@ -80,9 +81,8 @@ def _failed_within(error: Exception, login: GoogleCredentials) -> LoginError:
     if login.kind == "federated" and login.operator:
         return _no_identity("the operator's identity token can't be read from its file")
     return LoginError(
-        "InternalError",
+        Reason.INTERNAL_ERROR,
         f"the Google login failed within the operator ({type(error).__name__}); it is tried again",
-        permanent=False,
     )
 
 
@@ -93,10 +93,9 @@ def _unreachable(login: GoogleCredentials, *, seen_metadata: bool) -> LoginError
         )
     which = "Google's metadata server" if login.kind == "metadata" else "Google's token service"
     return LoginError(
-        "CloudUnavailable",
+        Reason.CLOUD_UNAVAILABLE,
         f"{which} did not answer in time: check the operator's way out of the cluster; it is asked "
         "again",
-        permanent=False,
     )
 
 
@@ -104,20 +103,18 @@ def _unusable(answer: Answer, login: GoogleCredentials) -> LoginError:
     if answer.body.get("access_token") and not answer.body.get("expires_in"):
         return unknown_expiry(login)
     return LoginError(
-        "CloudUnavailable",
+        Reason.CLOUD_UNAVAILABLE,
         "what answered is not Google's token service: check the proxy and the operator's "
         "--google-… settings; it is asked again",
-        permanent=False,
     )
 
 
 def unknown_expiry(login: GoogleCredentials) -> LoginError:
     """The error for a token that does not say when it dies, or died before it came."""
     return LoginError(
-        "UnknownExpiry",
+        Reason.UNKNOWN_EXPIRY,
         f"the token of {login.who} has no expiry in the future: it is not used; check the "
         "operator's clock and its --google-… settings",
-        permanent=True,
     )
 
 
@@ -127,10 +124,9 @@ def _metadata_refused(answer: Answer, login: GoogleCredentials, *, now: float) -
     # GKE wraps the refusal of IAM in the metadata server's own answer, as text.
     if answer.status == 403 or "IAM returned 403" in answer.text:
         return LoginError(
-            "AccessDenied",
+            Reason.ACCESS_DENIED,
             "the operator's ServiceAccount may not act as its Google service account: grant it "
             "roles/iam.workloadIdentityUser on that service account",
-            permanent=True,
         )
     return _transient(answer, login, now=now)
 
@@ -138,16 +134,16 @@ def _metadata_refused(answer: Answer, login: GoogleCredentials, *, now: float) -
 def _refused(answer: Answer, login: GoogleCredentials, *, now: float) -> LoginError:
     reason = REASON_BY_CODE.get(answer.code)
     if reason is None and answer.status >= 500:
-        reason = "CloudUnavailable"
+        reason = Reason.CLOUD_UNAVAILABLE
     if reason is None and (answer.code or answer.status in (408, 429)):
-        reason = _REASON_BY_STATUS.get(answer.status, "InvalidRequest")
+        reason = _REASON_BY_STATUS.get(answer.status, Reason.INVALID_REQUEST)
     if answer.status == 429:
-        reason = "CloudThrottled"
+        reason = Reason.CLOUD_THROTTLED
     if reason is None:
         return _unusable(answer, login)
-    if reason in ("CloudUnavailable", "CloudThrottled"):
+    if reason in (Reason.CLOUD_UNAVAILABLE, Reason.CLOUD_THROTTLED):
         return _transient(answer, login, now=now)
-    return LoginError(reason, _must_act(reason, answer, login), permanent=True)
+    return LoginError(reason, _must_act(reason, answer, login))
 
 
 def _transient(answer: Answer, login: GoogleCredentials, *, now: float) -> LoginError:
@@ -157,38 +153,36 @@ def _transient(answer: Answer, login: GoogleCredentials, *, now: float) -> Login
     retry_after = parse_retry_after(answer.headers.get("retry-after"), now=now)
     if answer.status == 429 or answer.code == "RESOURCE_EXHAUSTED":
         return LoginError(
-            "CloudThrottled",
+            Reason.CLOUD_THROTTLED,
             f"Google's {which} throttles the operator; it is asked again later. If this lasts, "
             "raise the project's quota or let more indexes share one login",
-            permanent=False,
             retry_after=retry_after,
         )
     return LoginError(
-        "CloudUnavailable",
+        Reason.CLOUD_UNAVAILABLE,
         f"Google's {which} failed to answer ({_named(answer)}); it is asked again",
-        permanent=False,
         retry_after=retry_after,
     )
 
 
-def _must_act(reason: str, answer: Answer, login: GoogleCredentials) -> str:
+def _must_act(reason: Reason, answer: Answer, login: GoogleCredentials) -> str:
     named = _named(answer)
     if _impersonating(answer):
         return _impersonation_refused(reason, named, login)
-    if reason == "InvalidCredential" and login.kind == "key":
+    if reason == Reason.INVALID_CREDENTIAL and login.kind == "key":
         return (
             f"Google does not accept {login.who} ({named}): the key or its service account was "
             "deleted or disabled, or the operator's clock is wrong; store a new key"
         )
     if login.kind == "federated":
         return _federation_refused(named, login)
-    if reason == "AccessDenied":
+    if reason is Reason.ACCESS_DENIED:
         return f"Google denies a token to {login.who} ({named}): check the organisation's policies"
     return f"Google does not accept {login.who} ({named}): check the credential and create it anew"
 
 
-def _impersonation_refused(reason: str, named: str, login: GoogleCredentials) -> str:
-    if reason == "AccessDenied":
+def _impersonation_refused(reason: Reason, named: str, login: GoogleCredentials) -> str:
+    if reason is Reason.ACCESS_DENIED:
         return (
             f"{login.who} may not impersonate {login.account}: grant it "
             "iam.serviceAccounts.getAccessToken (roles/iam.workloadIdentityUser or "
@@ -220,4 +214,4 @@ def _named(answer: Answer) -> str:
 
 
 def _no_identity(message: str) -> LoginError:
-    return LoginError("NoOperatorIdentity", f"{message}: {NO_IDENTITY_REMEDY}", permanent=True)
+    return LoginError(Reason.NO_OPERATOR_IDENTITY, f"{message}: {NO_IDENTITY_REMEDY}")

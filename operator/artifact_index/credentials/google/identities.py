@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit, urlunsplit
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.transport import invalid_json
 from artifact_index.credentials.requests import Impersonation, ServiceAccountIdentity
@@ -270,8 +271,8 @@ def _json_object(text: str, what: str) -> Mapping[str, Any]:
 
 
 def _bad_key(message: str) -> LoginError:
-    return LoginError("InvalidCredential", message, permanent=True)
+    return LoginError(Reason.INVALID_CREDENTIAL, message)
 
 
 def _no_identity(message: str) -> LoginError:
-    return LoginError("NoOperatorIdentity", f"{message}: {NO_IDENTITY_REMEDY}", permanent=True)
+    return LoginError(Reason.NO_OPERATOR_IDENTITY, f"{message}: {NO_IDENTITY_REMEDY}")

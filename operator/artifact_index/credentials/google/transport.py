@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 
 
@@ -135,7 +136,6 @@ def expires_at(answer: Answer | None, expiry: int | None) -> int | None:
 def invalid_json(what: str) -> LoginError:
     """The error for a key or file that holds no JSON object."""
     return LoginError(
-        "InvalidCredential",
+        Reason.INVALID_CREDENTIAL,
         f"{what} is not JSON: store the file as Google gave it, not encoded a second time",
-        permanent=True,
     )

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from artifact_index.api import reasons as reason_names
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 
@@ -23,14 +23,11 @@ async def attempt(
             return await mint(request, material)
     except LoginError as error:
         # Without its traceback, which would keep the variables of the mint alive.
-        return LoginError(
-            error.reason, error.message, permanent=error.permanent, retry_after=error.retry_after
-        )
+        return LoginError(error.reason, error.message, retry_after=error.retry_after)
     except TimeoutError:
         return LoginError(
-            reason_names.CLOUD_UNAVAILABLE,
+            Reason.CLOUD_UNAVAILABLE,
             f"The cloud did not answer within {deadline:g} s; the login is tried again.",
-            permanent=False,
         )
     except Exception as error:
         # Its text may hold a secret value: only the type is told.
@@ -41,7 +38,6 @@ async def attempt(
 def unexpected() -> LoginError:
     """The error of an attempt that ended in no foreseen way."""
     return LoginError(
-        reason_names.INTERNAL_ERROR,
+        Reason.INTERNAL_ERROR,
         "The login failed unexpectedly; it is tried again. The operator's log names the error.",
-        permanent=False,
     )

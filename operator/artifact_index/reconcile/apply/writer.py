@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
-from artifact_index.api import reasons
+from artifact_index.api.reasons import Reason
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import CONFIG_MAPS, INDEX_OPTIONS, SECRETS, Resource
@@ -24,9 +23,6 @@ from artifact_index.sources.references import declared_outputs
 
 RESOURCES: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
 
-_UNWATCHED: Final = (reasons.TARGET_NOT_OWNED, reasons.WAITING_FOR_DELETION)
-"""Reasons that end when the object of somebody else goes, which our watches do not deliver."""
-
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -42,7 +38,7 @@ class Applied:
     @property
     def needs_retry(self) -> bool:
         """True if no watch event will report that the output can be written now."""
-        unwatched = self.problem is not None and self.problem.reason in _UNWATCHED
+        unwatched = self.problem is not None and self.problem.reason.unwatched
         return self.error is not None or unwatched
 
     @property
@@ -199,16 +195,14 @@ def owner_unknown(answer: str) -> Problem:
     `answer` is the message of the API server.
     """
     return Problem(
-        reasons.PERMISSION_MISSING,
+        Reason.PERMISSION_MISSING,
         "an output is gone and is not written again, because the operator may not read whether its "
         f"IndexOptions still exists: {answer}",
-        stalled=False,
     )
 
 
 def _write_failed(ref: OutputRef, error: ApiError) -> Problem:
     return Problem(
-        reasons.WRITE_FAILED,
+        Reason.WRITE_FAILED,
         f"{ref.kind} {ref.name!r} could not be written and is tried again: {error}",
-        stalled=False,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
-from artifact_index.api import reasons
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.names import NameAssignment, NameRequest, NameTaken, assign_names
@@ -250,7 +250,7 @@ def _kept(
     # an outage; a missing or unusable Secret and an unreadable spec are the user's to mend.
     behind = view.login is not None and view.problem is not None
     waiting = (
-        behind and view.problem is not None and view.problem.reason == reasons.MINTING_CREDENTIAL
+        behind and view.problem is not None and view.problem.reason == Reason.MINTING_CREDENTIAL
     )
     return IndexPlan(
         view.record,
@@ -271,10 +271,10 @@ def _earliest(*times: float | None) -> float | None:
 def _nothing_left(view: IndexState) -> Problem:
     effect = "it is left out" if _omits(view.record) else "builds that ask it stop"
     return Problem(
-        reasons.SUSPENDED,
+        Reason.SUSPENDED,
         f"spec.suspend is true and there is no live login to go on with, so {effect}; set "
         "spec.suspend to false",
-        stalled=True,
+        must_act=True,
     )
 
 
@@ -285,10 +285,9 @@ def _omits(record: IndexObject) -> bool:
 def _name_conflict(name: NameTaken) -> Problem:
     holder = f"ArtifactIndex {name.holder!r}" if name.holder else "the public index"
     return Problem(
-        reasons.NAME_CONFLICT,
+        Reason.NAME_CONFLICT,
         f"spec.name {name.name!r} is the name of {holder} in the same file, in the form that "
         "environment variables take; choose another spec.name",
-        stalled=True,
     )
 
 

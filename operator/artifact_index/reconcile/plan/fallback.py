@@ -3,23 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
-from artifact_index.api import reasons
 from artifact_index.credentials.tokens.freshness import Margins, schedule
 from artifact_index.formats.document import IndexEntry
-from artifact_index.reconcile.resolve.token_view import MISSING_REASONS, IndexState
-
-WITHDRAWN_AT_ONCE: Final = frozenset(
-    {
-        reasons.HOST_NOT_ALLOWED,
-        reasons.INSECURE_URL,
-        reasons.OPERATOR_IDENTITY_NOT_ALLOWED,
-        reasons.SOURCE_IS_OUTPUT,
-        reasons.SHADOWS_SIBLINGS,
-    }
-)
-"""Reasons for which nothing is served any more, not even what a suspended index holds."""
+from artifact_index.reconcile.resolve.token_view import IndexState
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +62,7 @@ def still_served(
     missing.
     """
     problem = view.problem
-    if before is None or (problem is not None and problem.reason in WITHDRAWN_AT_ONCE):
+    if before is None or (problem is not None and problem.reason.withdraws_at_once):
         return None
     withdraw_at = before.withdraw_at(margins)
     if withdraw_at is not None and now >= withdraw_at:
@@ -84,5 +71,5 @@ def still_served(
         return before
     if problem is None or before.scope != view.scope:
         return None
-    revoked = before.token is None and problem.stalled and problem.reason in MISSING_REASONS
+    revoked = before.token is None and problem.stalled and problem.reason.missing_source
     return None if revoked else before

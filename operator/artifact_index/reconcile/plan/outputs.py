@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from artifact_index.api import reasons
 from artifact_index.api.constants import (
     API_VERSION,
     CHECKPOINT_ANNOTATION,
@@ -21,6 +20,7 @@ from artifact_index.api.constants import (
     ROLE_OUTPUT,
 )
 from artifact_index.api.index_options import IndexOptionsSpec, Output
+from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.formats.base import FormatLimit
 from artifact_index.formats.document import (
@@ -241,11 +241,10 @@ def served_annotation(record: OptionsObject, placed: Sequence[IndexPlan], conten
 
 def _not_credential_free(ref: OutputRef, index_name: str) -> Problem:
     return Problem(
-        reasons.NOT_CREDENTIAL_FREE,
+        Reason.NOT_CREDENTIAL_FREE,
         f"{ref.kind} {ref.name!r} must not hold index {index_name!r}: its preauthenticated URL has "
         "no user name, or has a query or fragment, so all of it may be a secret; write it to a "
         "Secret, or leave the index out of this selection",
-        stalled=True,
     )
 
 
@@ -265,11 +264,10 @@ def _too_large(made: DesiredOutput, output: Output, count: int) -> Problem | Non
             parts = ", ".join(f"{key} {one}" for key, one in sizes.items())
             each = f" ({parts})" if 1 < len(sizes) <= len(KEYS) and what == "data" else ""
             return Problem(
-                reasons.TARGET_TOO_LARGE,
+                Reason.TARGET_TOO_LARGE,
                 f"{output.kind} {output.name!r} would hold {size} bytes of {what}{each} for "
                 f"{count} indexes, more than the {largest} that fit; select fewer indexes, or "
                 "split them over two IndexOptions",
-                stalled=True,
             )
     return None
 

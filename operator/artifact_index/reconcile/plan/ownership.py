@@ -2,8 +2,8 @@
 
 from collections.abc import Container
 
-from artifact_index.api import reasons
 from artifact_index.api.constants import ADOPT_ANNOTATION, OWNER_ANNOTATION, OWNER_UID_ANNOTATION
+from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.cache.objects import OptionsObject, OutputObject, Owner
 from artifact_index.reconcile.resolve.checks import Problem
 
@@ -51,16 +51,14 @@ def _by_controller(what: str, owner: Owner, options: OptionsObject) -> Problem |
         return None
     if owner.name == options.ref.name:
         return Problem(
-            reasons.WAITING_FOR_DELETION,
+            Reason.WAITING_FOR_DELETION,
             f"{what} belongs to an earlier IndexOptions of this name and is being deleted",
-            stalled=False,
         )
     return _not_owned(what, f"belongs to IndexOptions {owner.name!r}")
 
 
 def _not_owned(what: str, why: str) -> Problem:
     return Problem(
-        reasons.TARGET_NOT_OWNED,
+        Reason.TARGET_NOT_OWNED,
         f"{what} {why}; it is left untouched: choose another name in spec.outputs, or delete it",
-        stalled=True,
     )

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pydantic import SecretStr
 
-from artifact_index.api import reasons
+from artifact_index.api.reasons import Reason
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.urls import has_userinfo, without_userinfo
 from artifact_index.reconcile.plan.fallback import Published
@@ -106,9 +106,8 @@ def _problem(names: Sequence[str]) -> Problem:
     shown = ", ".join(repr(name) for name in names[:3])
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return Problem(
-        reasons.SHADOWS_SIBLINGS,
+        Reason.SHADOWS_SIBLINGS,
         f"its URL is a prefix of the URLs of ArtifactIndex {shown}{more} in the same file, and uv "
         "would send its login there; give it a URL with a path of its own, or select them by "
         "different IndexOptions",
-        stalled=True,
     )

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from artifact_index.api import reasons
 from artifact_index.api.base import SpecError
 from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.reasons import Reason
 from artifact_index.formats.urls import is_insecure, validate_index_url
 from artifact_index.reconcile.cache.objects import SourceSecret
 from artifact_index.reconcile.resolve.identity_checks import (
@@ -45,10 +45,9 @@ __all__ = [
 def invalid_spec(error: SpecError) -> Problem:
     """The problem of an object of either kind whose spec cannot be read."""
     return Problem(
-        reasons.INVALID_SPEC,
+        Reason.INVALID_SPEC,
         f"{error.field_path} {error.message}; correct the field, or apply the CRDs of this version "
         "of the operator",
-        stalled=True,
     )
 
 
@@ -60,11 +59,10 @@ def public_index_problem(spec: IndexOptionsSpec, policy: Policy) -> Problem | No
     if policy.allow_http or not spec.public_index.enabled or url is None or not is_insecure(url):
         return None
     return Problem(
-        reasons.INSECURE_URL,
+        Reason.INSECURE_URL,
         "spec.publicIndex.url is not https: packages would cross the network unprotected, and "
         "builds stop at a blocked entry instead; use an https URL, or ask the administrator for "
         "--allow-http",
-        stalled=True,
     )
 
 
@@ -80,10 +78,9 @@ def url_is_secure(facts: Inputs) -> Problem | None:
     for field, url in spec_urls(facts.spec):
         if is_insecure(url):
             return Problem(
-                reasons.INSECURE_URL,
+                Reason.INSECURE_URL,
                 f"{field} is not https: credentials would cross the network in clear text; use "
                 "an https URL, or ask the administrator for --allow-http",
-                stalled=True,
             )
     return None
 
@@ -92,18 +89,15 @@ def spec_url_is_usable(facts: Inputs) -> Problem | None:
     """A URL in the spec is one that uv reads as a URL."""
     for field, url in spec_urls(facts.spec):
         if field != GAR_HOST and (problem := validate_index_url(url)) is not None:
-            return Problem(
-                reasons.INVALID_SPEC, f"{field} cannot be used: {problem}; correct it", stalled=True
-            )
+            return Problem(Reason.INVALID_SPEC, f"{field} cannot be used: {problem}; correct it")
     return None
 
 
 def secret_is_forbidden(use: SecretUse, answer: str) -> Problem:
     """The operator itself must not read the source Secret; `answer` is the API server's."""
     return Problem(
-        reasons.PERMISSION_MISSING,
+        Reason.PERMISSION_MISSING,
         f"the operator may not read Secret {use.name!r} in {use.field}: {answer}",
-        stalled=False,
     )
 
 
@@ -112,10 +106,9 @@ def source_is_no_output(facts: Inputs) -> Problem | None:
     if facts.use is None or not facts.secret_is_output:
         return None
     return Problem(
-        reasons.SOURCE_IS_OUTPUT,
+        Reason.SOURCE_IS_OUTPUT,
         f"Secret {facts.use.name!r} in {facts.use.field} is an output of an IndexOptions in this "
         "namespace; name the Secret that holds the original credential",
-        stalled=True,
     )
 
 
@@ -125,7 +118,7 @@ def secret_is_there(facts: Inputs) -> Problem | None:
         return None
     return missing(
         facts,
-        reasons.SECRET_NOT_FOUND,
+        Reason.SECRET_NOT_FOUND,
         f"Secret {facts.use.name!r} in {facts.use.field} does not exist in namespace "
         f"{facts.record.ref.namespace!r}; create it or correct the name",
     )
@@ -141,7 +134,7 @@ def keys_are_there(facts: Inputs) -> Problem | None:
             what = "has no key" if value is None else "has nothing in key"
             return missing(
                 facts,
-                reasons.SECRET_KEY_MISSING,
+                Reason.SECRET_KEY_MISSING,
                 f"Secret {facts.use.name!r} in {facts.use.field} {what} {key!r}; add it, or "
                 "name the key that holds the value",
             )
@@ -188,10 +181,9 @@ SOURCE_CHECKS: Final[tuple[Check, ...]] = (
 
 def _unusable(use: SecretUse, key: str, why: str) -> Problem:
     return Problem(
-        reasons.INVALID_SECRET_VALUE,
+        Reason.INVALID_SECRET_VALUE,
         f"the value of key {key!r} of Secret {use.name!r} in {use.field} cannot be used: {why}; "
         "correct the value",
-        stalled=True,
     )
 
 
@@ -212,8 +204,7 @@ def _preauthenticated_url(facts: Inputs, use: SecretUse, secret: SourceSecret) -
         return forbidden
     if is_insecure(url) and not facts.policy.allow_http:
         return Problem(
-            reasons.INSECURE_URL,
+            Reason.INSECURE_URL,
             f"{where} is not https; use an https URL, or ask the administrator for --allow-http",
-            stalled=True,
         )
     return None

@@ -21,7 +21,6 @@ from artifact_index.reconcile.resolve.checks import Policy, Problem, public_inde
 from artifact_index.reconcile.resolve.kept_views import KeptViews
 from artifact_index.reconcile.resolve.resolver import Resolution, Resolver
 from artifact_index.reconcile.resolve.token_view import (
-    MISSING_REASONS,
     IndexState,
     view_without_login,
 )
@@ -194,7 +193,7 @@ class Gatherer:
         """When a grace ends, or a Secret is asked for again that no re-read asks for."""
         if attempt.problem is None or attempt.problem.stalled:
             return None
-        if attempt.problem.reason not in MISSING_REASONS:
+        if not attempt.problem.reason.missing_source:
             return self._now() + _FORBIDDEN_RECHECK
         since = self._state.missing_since.get(attempt.record.uid)
         if since is None:

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from artifact_index.api import reasons
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.auth import ROLE_ARN_PATTERN
 from artifact_index.api.constants import EKS_ROLE_ANNOTATION
 from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.cache.objects import RefusedServiceAccount, SourceServiceAccount
 from artifact_index.reconcile.resolve.policy import Inputs, Policy, Problem, missing
 from artifact_index.sources.references import clouds_own_names, uses_operator_identity
@@ -32,19 +32,17 @@ def identity_is_allowed(facts: Inputs) -> Problem | None:
     )
     if not policy.operator_identity:
         return Problem(
-            reasons.OPERATOR_IDENTITY_NOT_ALLOWED,
+            Reason.OPERATOR_IDENTITY_NOT_ALLOWED,
             f"spec.{source} logs in with the operator's own cloud identity, which namespace "
             f"{namespace!r} may not use; {instead} the namespace to --operator-identity-namespaces",
-            stalled=True,
         )
     for field, name in clouds_own_names(spec):
         if not matches(name, policy.operator_identity_limits):
             return Problem(
-                reasons.OPERATOR_IDENTITY_NOT_ALLOWED,
+                Reason.OPERATOR_IDENTITY_NOT_ALLOWED,
                 f"{field} is beyond what namespace {namespace!r} may use the operator's own cloud "
                 f"identity for; {instead} {f'{namespace}={name}'!r} to "
                 "--operator-identity-namespaces",
-                stalled=True,
             )
     return None
 
@@ -75,10 +73,9 @@ def host_problem(field: str, url: str, policy: Policy) -> Problem | None:
     if any(matches(name, policy.allowed_hosts) for name in names):
         return None
     return Problem(
-        reasons.HOST_NOT_ALLOWED,
+        Reason.HOST_NOT_ALLOWED,
         f"the host of {field} is not among those that the administrator allows; use one that is, "
         "or ask the administrator to add it to --allowed-hosts",
-        stalled=True,
     )
 
 
@@ -89,14 +86,13 @@ def account_is_there(facts: Inputs) -> Problem | None:
         return None
     if isinstance(facts.account, RefusedServiceAccount):
         return Problem(
-            reasons.TOKEN_REQUEST_DENIED,
+            Reason.TOKEN_REQUEST_DENIED,
             f"the operator may not read ServiceAccount {use.name!r} in {use.field}; it needs "
             f"{ACCOUNT_PERMISSIONS}",
-            stalled=True,
         )
     return missing(
         facts,
-        reasons.SERVICE_ACCOUNT_NOT_FOUND,
+        Reason.SERVICE_ACCOUNT_NOT_FOUND,
         f"ServiceAccount {use.name!r} in {use.field} does not exist in namespace "
         f"{facts.record.ref.namespace!r}; create it or correct the name",
     )
@@ -115,10 +111,9 @@ def role_is_known(facts: Inputs) -> Problem | None:
         return None
     wrong = "is no ARN of an IAM role" if account.role_arn else "is not set"
     return Problem(
-        reasons.INVALID_SPEC,
+        Reason.INVALID_SPEC,
         f"the annotation {EKS_ROLE_ANNOTATION} of ServiceAccount {use.name!r} {wrong}; correct it, "
         f"or set {use.field}.roleARN",
-        stalled=True,
     )
 
 

@@ -4,17 +4,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.cache.objects import IndexObject, ServiceAccountResult, SourceSecret
 from artifact_index.sources.references import AccountUse, SecretUse, account_use, secret_use
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something is not ready: a reason of the API's table, a message, and who must act."""
+    """Why something is not ready.
 
-    reason: str
+    `must_act` is given only where the reason alone does not say who must act: a missing Secret
+    becomes the user's to create after a while.
+    """
+
+    reason: Reason
     message: str
-    stalled: bool
+    must_act: bool | None = None
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the user must act; otherwise the operator tries again."""
+        return self.reason.must_act if self.must_act is None else self.must_act
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +82,12 @@ def first_violation(checks: tuple[Check, ...], facts: Inputs) -> Problem | None:
     return next((problem for check in checks if (problem := check(facts)) is not None), None)
 
 
-def missing(facts: Inputs, reason: str, message: str) -> Problem:
+def missing(facts: Inputs, reason: Reason, message: str) -> Problem:
     """The problem of something that may still be on its way from the same GitOps sync."""
     grace = facts.policy.missing_secret_grace
     if facts.missing_for >= grace:
-        return Problem(reason, message, stalled=True)
+        return Problem(reason, message, must_act=True)
     return Problem(
         reason,
         f"{message}; it is waited for up to {grace:.0f} s after it was missed",
-        stalled=False,
     )

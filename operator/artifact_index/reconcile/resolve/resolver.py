@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from artifact_index.api.conditions import READY
+from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import parse_time
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.cache.source_cache import SourceReader
-from artifact_index.reconcile.plan.fallback import WITHDRAWN_AT_ONCE
 from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
@@ -21,11 +22,12 @@ from artifact_index.reconcile.resolve.checks import (
     secret_is_forbidden,
 )
 from artifact_index.reconcile.resolve.kept_login import KeptLogin
-from artifact_index.reconcile.resolve.token_view import MISSING_REASONS
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.conditions import condition_of
 from artifact_index.sources.references import secret_use, source_account, source_secret
 from artifact_index.sources.resolved import ResolvedSource, login_of, scope_of
+
+_MISSING: Final = frozenset(reason for reason in Reason if reason.missing_source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Resolver:
         problem = first_violation(SPEC_CHECKS, facts) if kept is None else None
         if record.spec is not None and record.spec.suspend:
             # It stands still whatever is wrong with it, but not against the administrator.
-            forbidden = problem is not None and problem.reason in WITHDRAWN_AT_ONCE
+            forbidden = problem is not None and problem.reason.withdraws_at_once
             return self._attempt(record, problem if forbidden else None)
         if problem is None and (use := facts.use) is not None:
             try:
@@ -155,7 +157,7 @@ class Resolver:
     def _source_problem(self, facts: Inputs) -> Problem | None:
         """The first problem of the source; where it is missing, since when counts."""
         problem = first_violation(SOURCE_CHECKS, facts)
-        if problem is not None and problem.reason in MISSING_REASONS:
+        if problem is not None and problem.reason.missing_source:
             facts = replace(facts, missing_for=self._missing_for(facts.record))
             problem = first_violation(SOURCE_CHECKS, facts)
         self._note_missing(facts.record, problem)
@@ -166,12 +168,12 @@ class Resolver:
         since = self._state.missing_since.get(record.uid)
         if since is None:
             ready = condition_of(record.decoded_status(), READY)
-            missed = ready is not None and ready["reason"] in MISSING_REASONS
+            missed = ready is not None and ready["reason"] in _MISSING
             since = parse_time(ready["lastTransitionTime"]) if ready and missed else self._now()
         return max(0.0, self._now() - since)
 
     def _note_missing(self, record: IndexObject, problem: Problem | None) -> None:
-        if problem is None or problem.reason not in MISSING_REASONS:
+        if problem is None or not problem.reason.missing_source:
             self._state.missing_since.pop(record.uid, None)
         elif record.uid not in self._state.missing_since:
             self._state.missing_since[record.uid] = self._now() - self._missing_for(record)

@@ -2,9 +2,8 @@
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
-from artifact_index.api import reasons
+from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.tokens.freshness import Margins, Schedule, schedule, shortfall_note
@@ -15,10 +14,6 @@ from artifact_index.reconcile.cache.objects import IndexObject
 from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.sources.references import account_use, secret_use
 from artifact_index.sources.resolved import ResolvedSource, index_url, url_in_spec
-
-MISSING_REASONS: Final = frozenset(
-    {reasons.SECRET_NOT_FOUND, reasons.SECRET_KEY_MISSING, reasons.SERVICE_ACCOUNT_NOT_FOUND}
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,11 +160,11 @@ def _url(
     url = index_url(endpoint.grant.value.get_secret_value())
     if (problem := validate_index_url(url)) is not None:
         message = f"GetRepositoryEndpoint gave an answer that cannot be used: {problem}"
-        return None, Problem(reasons.CLOUD_UNAVAILABLE, message, stalled=False), None
+        return None, Problem(Reason.CLOUD_UNAVAILABLE, message), None
     if is_insecure(url) and not allow_http:
         message = "GetRepositoryEndpoint answered with a URL that is not https; ask the "
         message += "administrator for --allow-http, or set spec.codeArtifact.endpoint"
-        return None, Problem(reasons.INSECURE_URL, message, stalled=True), None
+        return None, Problem(Reason.INSECURE_URL, message), None
     return url, None, None
 
 
@@ -187,7 +182,7 @@ def _credential(
     verb = "expired" if token.expired(now) else "was withdrawn before it expires"
     message = f"the last token {verb} at {expiry} and could not be replaced in time{cause}"
     stalled = token.error is not None and token.error.permanent
-    return None, Problem(reasons.CREDENTIAL_EXPIRED, message, stalled), None
+    return None, Problem(Reason.CREDENTIAL_EXPIRED, message, must_act=stalled), None
 
 
 def _unanswered(record: IndexObject, lease: TokenState | None) -> tuple[Problem, float | None]:
@@ -195,7 +190,7 @@ def _unanswered(record: IndexObject, lease: TokenState | None) -> tuple[Problem,
         return _login_problem(record, lease.error), None
     since = lease.pending_since if lease is not None else None
     message = "the cloud has been asked for the credential and has not answered yet"
-    return Problem(reasons.MINTING_CREDENTIAL, message, stalled=False), since
+    return Problem(Reason.MINTING_CREDENTIAL, message), since
 
 
 def _login_problem(record: IndexObject, error: LoginError) -> Problem:
@@ -204,4 +199,4 @@ def _login_problem(record: IndexObject, error: LoginError) -> Problem:
     where = f" (login of Secret {use.name!r} in {use.field})" if use else ""
     if record.spec and (account := account_use(record.spec)):
         where = f" (login of ServiceAccount {account.name!r} in {account.field})"
-    return Problem(error.reason, error.message + where, error.permanent)
+    return Problem(error.reason, error.message + where)

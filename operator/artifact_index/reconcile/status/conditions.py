@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from artifact_index.api import reasons
 from artifact_index.api.conditions import READY, RECONCILING, STALLED
+from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.reconcile.resolve.checks import Problem
 
@@ -74,7 +74,7 @@ def suspended_findings(before: Status, message: str) -> list[Finding]:
     """Ready keeps its last value, or is False where there was none; the rest goes."""
     ready = condition_of(before, READY)
     status: Literal["True", "False"] = "True" if ready and ready["status"] == "True" else "False"
-    return [Finding(READY, status, reasons.SUSPENDED, message)]
+    return [Finding(READY, status, Reason.SUSPENDED, message)]
 
 
 def status_patch(before: Any, after: Mapping[str, Any]) -> dict[str, Any]:

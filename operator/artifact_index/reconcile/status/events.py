@@ -4,24 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from artifact_index.api import reasons
 from artifact_index.api.conditions import (
     DEPENDENCY_CONFUSION_RISK,
     FRESHNESS_NOT_GUARANTEED,
     READY,
     REFRESH_FAILING,
 )
+from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.status.conditions import condition_of
 
-# Waiting for the first answer of a cloud is no trouble yet.
-_QUIET_REASONS = frozenset(
-    {
-        reasons.MINTING_CREDENTIAL,
-        reasons.SUSPENDED,
-        reasons.NOT_SELECTED,
-        reasons.WAITING_FOR_DELETION,
-    }
-)
+_QUIET_REASONS = frozenset(reason for reason in Reason if reason.quiet)
 _ABNORMAL = (REFRESH_FAILING, FRESHNESS_NOT_GUARANTEED, DEPENDENCY_CONFUSION_RISK)
 
 
@@ -49,7 +41,7 @@ def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Eve
             found.append(Event("Warning", now["reason"], now["message"]))
         elif condition_type == REFRESH_FAILING and was is not None and now is None and _served(new):
             message = "the credential can be replaced again"
-            found.append(Event("Normal", reasons.AVAILABLE, message))
+            found.append(Event("Normal", Reason.AVAILABLE, message))
     return found
 
 
@@ -66,5 +58,5 @@ def _served(condition: Mapping[str, Any] | None) -> bool:
     return (
         condition is not None
         and condition["status"] == "True"
-        and condition["reason"] == reasons.AVAILABLE
+        and condition["reason"] == Reason.AVAILABLE
     )

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from artifact_index.api import reasons
 from artifact_index.api.conditions import FORMAT_LIMITED, HOST_SHARED
 from artifact_index.api.constants import PYPI_URL
 from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import FormatLimit, named
 from artifact_index.formats.urls import host_of
 from artifact_index.reconcile.plan.entries import IndexPlan
@@ -20,7 +20,7 @@ def format_problem(written: Sequence[DesiredOutput]) -> Problem | None:
     limits = [limit for limit in _limits(written) if limit.severe]
     if not limits:
         return None
-    return Problem(limits[0].reason, "; ".join(one.message for one in limits), stalled=True)
+    return Problem(limits[0].reason, "; ".join(one.message for one in limits))
 
 
 def format_note(written: Sequence[DesiredOutput]) -> Finding | None:
@@ -56,7 +56,7 @@ def shared_host_note(spec: IndexOptionsSpec, placed: Sequence[IndexPlan]) -> Fin
         f"{named(credentialed[host])}, and uv may send it that login"
         for host in shared
     )
-    return Finding(HOST_SHARED, "True", reasons.ANONYMOUS_BESIDE_CREDENTIALED, message)
+    return Finding(HOST_SHARED, "True", Reason.ANONYMOUS_BESIDE_CREDENTIALED, message)
 
 
 def _limits(written: Sequence[DesiredOutput]) -> list[FormatLimit]:

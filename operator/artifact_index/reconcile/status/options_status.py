@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from artifact_index.api import reasons
 from artifact_index.api.conditions import FRESHNESS_NOT_GUARANTEED, REFRESH_FAILING
 from artifact_index.api.index_options import MAX_STATUS_INDEXES, MAX_STATUS_KEYS
+from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.tokens.freshness import Margins, guaranteed_until
 from artifact_index.formats.registry import formats_of
@@ -56,7 +56,7 @@ def options_status(
     skew = margins.clock_skew
     message = _summary(outcome.placed, outcome.written)
     message += unheeded_note(record, now=now, skew=skew)
-    findings = readiness(outcome.problem, reason=reasons.AVAILABLE, message=message)
+    findings = readiness(outcome.problem, reason=Reason.AVAILABLE, message=message)
     findings += _notes(record, outcome.placed, outcome.written)
     status: Status = {
         "observedGeneration": record.generation,
@@ -92,7 +92,7 @@ def no_indexes(record: OptionsObject, *, outputs_stay: bool) -> Problem:
             "or the labels of the indexes"
         )
     effect = "the outputs stay as they are" if outputs_stay else "nothing is written"
-    return Problem(reasons.NO_INDEXES, f"{cause}. Until then {effect}", stalled=False)
+    return Problem(Reason.NO_INDEXES, f"{cause}. Until then {effect}")
 
 
 def suspended_options_status(record: OptionsObject, now: float) -> Status:
@@ -108,12 +108,12 @@ def index_status(
         message = "spec.suspend is true: nothing is minted; the token is withdrawn at its time"
         return _suspended(record, message, now)
     message = _index_message(placed) + unheeded_note(record, now=now, skew=skew)
-    findings = readiness(placed.problem, reason=reasons.AVAILABLE, message=message)
+    findings = readiness(placed.problem, reason=Reason.AVAILABLE, message=message)
     if placed.failing is not None and placed.problem is None:
         findings.append(_failing(placed))
     if placed.shortfall is not None:
         findings.append(
-            Finding(FRESHNESS_NOT_GUARANTEED, "True", reasons.TOKEN_TOO_SHORT, placed.shortfall)
+            Finding(FRESHNESS_NOT_GUARANTEED, "True", Reason.TOKEN_TOO_SHORT, placed.shortfall)
         )
     status = _index_status(record, findings, now)
     if placed.shown_url is not None:
@@ -135,7 +135,7 @@ def unselected_status(record: IndexObject, problem: Problem | None, now: float) 
         "is minted; set labels that an IndexOptions' spec.indexSelector matches"
     )
     return _index_status(
-        record, readiness(problem, reason=reasons.NOT_SELECTED, message=message), now
+        record, readiness(problem, reason=Reason.NOT_SELECTED, message=message), now
     )
 
 
@@ -194,13 +194,13 @@ def _reason(placed: IndexPlan) -> str:
     if placed.problem is not None:
         return placed.problem.reason
     suspended = placed.record.spec is not None and placed.record.spec.suspend
-    return reasons.SUSPENDED if suspended else reasons.AVAILABLE
+    return Reason.SUSPENDED if suspended else Reason.AVAILABLE
 
 
 def _unplanned_status(
     record: OptionsObject, before: Status, problem: Problem | None, now: float
 ) -> Status:
-    findings = readiness(problem, reason=reasons.AVAILABLE, message="")
+    findings = readiness(problem, reason=Reason.AVAILABLE, message="")
     return {
         **before,
         "observedGeneration": record.generation,
@@ -227,10 +227,10 @@ def indexes_problem(placed: Sequence[IndexPlan]) -> Problem | None:
     more = len(culprits) - _NAMES_IN_MESSAGE
     tail = f"; and {more} more" if more > 0 else ""
     return Problem(
-        reasons.INDEXES_NOT_READY,
+        Reason.INDEXES_NOT_READY,
         f"{len(culprits)} of {len(placed)} indexes are not ready; builds stop at those without a "
         f"live credential: {named}{tail}",
-        stalled=all(one.problem is not None and one.problem.stalled for one in culprits),
+        must_act=all(one.problem is not None and one.problem.stalled for one in culprits),
     )
 
 
@@ -253,7 +253,7 @@ def _notes(
     short = [one for one in placed if one.shortfall is not None]
     if short and short[0].shortfall is not None:
         message = f"{_names(short)}: {short[0].shortfall}"
-        notes.append(Finding(FRESHNESS_NOT_GUARANTEED, "True", reasons.TOKEN_TOO_SHORT, message))
+        notes.append(Finding(FRESHNESS_NOT_GUARANTEED, "True", Reason.TOKEN_TOO_SHORT, message))
     if (spec := record.spec) is not None:
         formats = formats_of(spec, record.ref.name)
         found = (

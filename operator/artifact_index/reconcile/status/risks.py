@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence, Set
 from typing import Final
 
-from artifact_index.api import reasons
 from artifact_index.api.conditions import DEPENDENCY_CONFUSION_RISK
 from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.status.conditions import Finding
 
@@ -44,7 +44,7 @@ def _uv_risks(spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[
     if not spec.prefer_private:
         risks.append(
             (
-                reasons.PUBLIC_INDEX_FIRST,
+                Reason.PUBLIC_INDEX_FIRST,
                 "spec.preferPrivate is false, so the public index is searched first and a public "
                 "package wins over a private one of the same name; set it to true",
             )
@@ -52,7 +52,7 @@ def _uv_risks(spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[
     if spec.index_strategy != "first-index":
         risks.append(
             (
-                reasons.UNSAFE_INDEX_STRATEGY,
+                Reason.UNSAFE_INDEX_STRATEGY,
                 f"spec.indexStrategy {spec.index_strategy} may take a public package in place of a "
                 "private one, also when the private index refuses the login; use first-index",
             )
@@ -60,7 +60,7 @@ def _uv_risks(spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[
     if ignoring := [one for one in searched if _ignores_denial(one)]:
         risks.append(
             (
-                reasons.ERROR_CODES_IGNORED,
+                Reason.ERROR_CODES_IGNORED,
                 f"{_names(ignoring)} ignores 401 or 403, so that a refused login falls through to "
                 "the public index; remove them from spec.ignoreErrorCodes",
             )
@@ -68,7 +68,7 @@ def _uv_risks(spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[
     if left_out := [one for one in searched if one.entry is None]:
         risks.append(
             (
-                reasons.INDEX_OMITTED,
+                Reason.INDEX_OMITTED,
                 f"{_names(left_out)} is left out, so that its packages are looked for on the "
                 "public index; set spec.whenUnavailable to Block, or another spec.name where it is "
                 "taken",
@@ -104,7 +104,7 @@ def _forwarding(spec: IndexOptionsSpec, placed: Sequence[IndexPlan]) -> list[Ris
             )
         if remedies:
             text = f"{_names([one])} is one of GitLab's, which forwards what it lacks to PyPI"
-            risks.append((reasons.REQUESTS_FORWARDED, f"{text}; {'; '.join(remedies)}"))
+            risks.append((Reason.REQUESTS_FORWARDED, f"{text}; {'; '.join(remedies)}"))
     return risks
 
 
@@ -120,7 +120,7 @@ def _unordered(
         "readers take the best version of all and pass over an index that refuses the login; set "
         "spec.publicIndex.enabled to false, or take the format out of spec.outputs"
     )
-    return [(reasons.FORMAT_WITHOUT_ORDER, text)]
+    return [(Reason.FORMAT_WITHOUT_ORDER, text)]
 
 
 def is_omitted(placed: IndexPlan) -> bool:

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
@@ -41,8 +42,8 @@ def token_of(domain: str) -> CodeArtifactTokenRequest:
 ENDPOINT = CodeArtifactEndpointRequest(
     "eu-west-1", "acme", "111122223333", "python", "IPv4", OperatorIdentity()
 )
-DENIED = LoginError("AccessDenied", "not allowed", permanent=True)
-DOWN = LoginError("CloudUnavailable", "no answer", permanent=False)
+DENIED = LoginError(Reason.ACCESS_DENIED, "not allowed")
+DOWN = LoginError(Reason.CLOUD_UNAVAILABLE, "no answer")
 
 
 def digest_of(request: TokenRequest) -> str:
@@ -480,7 +481,7 @@ async def test_failures_that_a_user_must_mend_are_retried_more_rarely(
 
 
 async def test_wanting_a_failing_login_again_does_not_ask_the_cloud_sooner(world: World) -> None:
-    world.failure = LoginError("CloudThrottled", "slow down", permanent=False, retry_after=90)
+    world.failure = LoginError(Reason.CLOUD_THROTTLED, "slow down", retry_after=90)
     world.manager.require("a", [want()])
     for n in range(80):
         await asyncio.sleep(1)

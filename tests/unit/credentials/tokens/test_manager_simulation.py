@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from pydantic import SecretStr
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     CodeArtifactTokenRequest,
@@ -64,7 +65,7 @@ async def test_promises_hold_through_outages_and_mints_stay_few(seed: int) -> No
         attempts[request.domain] += 1
         await asyncio.sleep(LATENCY)
         if any(start <= now() < end for start, end in down):
-            raise LoginError("CloudUnavailable", "outage", permanent=False)
+            raise LoginError(Reason.CLOUD_UNAVAILABLE, "outage")
         issued_at = int(now())
         expires_at = issued_at + logins[request][0]
         minted.setdefault(request.domain, []).append((now(), expires_at))

@@ -10,6 +10,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
@@ -43,9 +44,9 @@ ENDPOINT = CodeArtifactEndpointRequest(
     endpoint_type="IPv4",
     identity=OperatorIdentity(),
 )
-DOWN = LoginError("CloudUnavailable", "no answer", permanent=False)
-DENIED = LoginError("AccessDenied", "no permission", permanent=True)
-THROTTLED = LoginError("CloudThrottled", "later", permanent=False, retry_after=200)
+DOWN = LoginError(Reason.CLOUD_UNAVAILABLE, "no answer")
+DENIED = LoginError(Reason.ACCESS_DENIED, "no permission")
+THROTTLED = LoginError(Reason.CLOUD_THROTTLED, "later", retry_after=200)
 
 
 class Scene:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.reasons import Reason
 from artifact_index.formats.uv_toml import sensitive_uv_toml
 from artifact_index.reconcile.cache.objects import IndexObject
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_vanished
@@ -101,9 +102,7 @@ def failing(kind: str) -> dict[str, dict[str, Any]]:
         "key missing": {"values": {"other": "x"}},
     }
     if kind in MINTED:
-        ways["login denied"] = {
-            "token": lease_of(error=login_error("AccessDenied", permanent=True))
-        }
+        ways["login denied"] = {"token": lease_of(error=login_error(Reason.ACCESS_DENIED))}
         ways["cloud down"] = {"token": lease_of(error=login_error())}
         ways["no answer yet"] = {"token": lease_of(pending_since=NOW)}
         ways["Secret gone for long"] = {"missing": True, "missing_for": 10**6}

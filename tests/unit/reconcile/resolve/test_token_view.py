@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import schedule
 from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.resolve.token_view import IndexState
@@ -69,13 +70,17 @@ def test_the_earlier_of_two_first_answers_counts() -> None:
     assert seen.pending_since == NOW - 5
 
 
-@pytest.mark.parametrize("permanent", [True, False])
+@pytest.mark.parametrize(
+    ("reason", "stalled"), [(Reason.ACCESS_DENIED, True), (Reason.CLOUD_UNAVAILABLE, False)]
+)
 @pytest.mark.parametrize("what", ["token", "endpoint"])
-def test_a_refusal_is_told_with_the_secret_that_logged_in(what: str, permanent: bool) -> None:
-    lease = lease_of(error=login_error("AccessDenied", permanent=permanent))
+def test_a_refusal_names_the_secret_that_logged_in(
+    what: str, reason: Reason, stalled: bool
+) -> None:
+    lease = lease_of(error=login_error(reason))
     how: dict[str, Any] = {what: lease}
     problem = problem_of(view(CODE_ARTIFACT, **how))
-    assert (problem.reason, problem.stalled) == ("AccessDenied", permanent)
+    assert (problem.reason, problem.stalled) == (reason, stalled)
     for part in ("the cloud said", "'aws-key'", "spec.codeArtifact.auth.secretRef"):
         assert part in problem.message
 

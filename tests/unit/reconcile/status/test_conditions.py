@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import (
     LONGEST_MESSAGE,
@@ -76,10 +77,11 @@ def test_a_message_is_cut_to_what_the_api_server_takes(size: int) -> None:
 
 @pytest.mark.parametrize(("stalled", "beside"), [(True, "Stalled"), (False, "Reconciling")])
 def test_trouble_stands_beside_ready_with_its_reason(stalled: bool, beside: str) -> None:
-    found = readiness(Problem("Why", "message", stalled), reason="Available", message="")
+    problem = Problem(Reason.WRITE_FAILED, "message", must_act=stalled)
+    found = readiness(problem, reason="Available", message="")
     assert found == [
-        Finding("Ready", "False", "Why", "message"),
-        Finding(beside, "True", "Why", "message"),
+        Finding("Ready", "False", "WriteFailed", "message"),
+        Finding(beside, "True", "WriteFailed", "message"),
     ]
 
 

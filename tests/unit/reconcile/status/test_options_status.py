@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from artifact_index.api.artifact_index import ArtifactIndexStatus
 from artifact_index.api.conditions import CONDITION_MEANINGS
 from artifact_index.api.index_options import MAX_STATUS_INDEXES, IndexOptionsStatus
+from artifact_index.api.reasons import Reason
 from artifact_index.crdgen.reason_docs.table import REASONS
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import desired_outputs
@@ -51,7 +52,7 @@ pytestmark = pytest.mark.unit
 Status = dict[str, Any]
 GAR = source("googleArtifactRegistry")
 BASIC = source("basicAuth")
-DENIED = {"token": lease_of(error=login_error("AccessDenied", permanent=True))}
+DENIED = {"token": lease_of(error=login_error(Reason.ACCESS_DENIED))}
 DOWN = {"token": lease_of(error=login_error())}
 GONE = {"missing": True, "missing_for": 300}
 
@@ -136,7 +137,7 @@ READINESS: dict[str, tuple[list[IndexPlan], dict[str, str]]] = {
     ),
     "a failing refresh": ([REFRESH], {"Ready": "True Available", "RefreshFailing": "AccessDenied"}),
     "a name conflict": (
-        [GOOD, replace(ACT, entry=None, problem=Problem("NameConflict", "m", True))],
+        [GOOD, replace(ACT, entry=None, problem=Problem(Reason.NAME_CONFLICT, "m"))],
         {"Ready": NOT_READY, "Stalled": "IndexesNotReady",
          "DependencyConfusionRisk": "IndexOmitted"},
     ),
@@ -164,7 +165,7 @@ def test_of_many_culprits_the_first_are_named_and_the_others_counted() -> None:
 
 
 def test_what_is_wrong_with_an_output_comes_first() -> None:
-    problem = Problem("TargetNotOwned", "Secret 'x' is not ours", stalled=True)
+    problem = Problem(Reason.TARGET_NOT_OWNED, "Secret 'x' is not ours")
     assert told(status_of(ACT, problem=problem))["Ready"] == "False TargetNotOwned"
 
 
@@ -238,7 +239,7 @@ def test_a_suspended_options_keeps_its_status_but_for_the_reason() -> None:
 
 def test_a_pass_that_did_not_come_to_a_plan_keeps_the_names_in_the_status() -> None:
     before = status_of(GOOD)
-    problem = Problem("InternalError", "x", stalled=False)
+    problem = Problem(Reason.INTERNAL_ERROR, "x")
     record = options(generation=8, status=before)
     after = options_status(record, OptionsOutcome(None, (), problem), margins=MARGINS, now=NOW)
     assert told(after) == {"Ready": "False InternalError", "Reconciling": "InternalError"}
@@ -365,15 +366,18 @@ def test_a_lease_that_fails_behind_its_own_token_is_a_failing_refresh() -> None:
 @pytest.mark.parametrize(
     ("at", "word"), [(NOW + 12 * HOUR - 155, "withdrawn"), (NOW + 12 * HOUR, "expired")]
 )
-@pytest.mark.parametrize(("permanent", "beside"), [(True, "Stalled"), (False, "Reconciling")])
+@pytest.mark.parametrize(
+    ("reason", "beside"),
+    [(Reason.ACCESS_DENIED, "Stalled"), (Reason.CLOUD_UNAVAILABLE, "Reconciling")],
+)
 def test_a_token_that_died_says_when_and_why(
-    at: int, word: str, permanent: bool, beside: str
+    at: int, word: str, reason: Reason, beside: str
 ) -> None:
-    lease = lease_of(grant(), error=login_error("AccessDenied", permanent=permanent), now=at)
+    lease = lease_of(grant(), error=login_error(reason), now=at)
     one = place_of("acme", GAR, token=lease, now=at)
     status = index_status(one.record, one, at)
     assert told(status) == {"Ready": "False CredentialExpired", beside: "CredentialExpired"}
-    for part in (word, "2027-01-15T20:00:00Z", "the cloud said AccessDenied", "'gcp-key'"):
+    for part in (word, "2027-01-15T20:00:00Z", f"the cloud said {reason}", "'gcp-key'"):
         assert part in message_of(status)
 
 
@@ -392,7 +396,7 @@ def test_an_index_that_nobody_selects_is_ready_and_says_so() -> None:
 
 
 def test_an_index_that_nobody_selects_is_checked_as_far_as_its_spec_goes() -> None:
-    problem = Problem("InsecureURL", "x", stalled=True)
+    problem = Problem(Reason.INSECURE_URL, "x")
     assert told(unselected_status(index(), problem, NOW)) == {
         "Ready": "False InsecureURL",
         "Stalled": "InsecureURL",
@@ -497,9 +501,9 @@ OPTIONS_SPECS = st.fixed_dictionaries(
 PASSES = st.lists(st.tuples(SPECS, st.sampled_from(sorted(CAUSES))), min_size=1, max_size=4)
 PROBLEMS = st.none() | st.sampled_from(
     [
-        Problem("TargetNotOwned", "x", stalled=True),
-        Problem("WriteFailed", "x", stalled=False),
-        Problem("WaitingForDeletion", "x", stalled=False),
+        Problem(Reason.TARGET_NOT_OWNED, "x"),
+        Problem(Reason.WRITE_FAILED, "x"),
+        Problem(Reason.WAITING_FOR_DELETION, "x"),
     ]
 )
 
