@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 
 from artifact_index.api.constants import INDEX_OPTIONS_KIND
-from artifact_index.credentials.threads import CALLS_PER_LANE
+from artifact_index.credentials.threads import CALLS_PER_SERVICE
 from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS
@@ -98,7 +98,7 @@ def ask_cloud(mints: int, urls: int) -> float:
         else:
             client.get_repository_endpoint(**where, repository=f"team-{number}", format="pypi")
 
-    with ThreadPoolExecutor(CALLS_PER_LANE) as threads:
+    with ThreadPoolExecutor(CALLS_PER_SERVICE) as threads:
         list(threads.map(ask, range(mints + urls)))
     return time.monotonic() - begun
 

@@ -54,7 +54,7 @@ async def run(settings: Settings) -> None:
     api = KubeApi(await load_configuration(kubeconfig=kubeconfig), meter=counters)
     try:
         digester = Digester(await load_signing_key(api, settings.operator_namespace))
-        threads = CloudThreads(providers_of(settings).grant, threads=settings.cloud_threads)
+        threads = CloudThreads(providers_of(settings).issue, threads=settings.cloud_threads)
         operator = build(settings, api, threads, env_of(settings, digester, meter=counters))
         await Process(settings, operator, threads, counters, api.page_sizes.for_all).run()
     finally:
@@ -103,7 +103,7 @@ class Process:
 
     async def _serve(self) -> None:
         parts = self._operator
-        await parts.relister.prime()
+        await parts.prime()
         logger.info(
             "listed %d ArtifactIndex, %d IndexOptions, %d outputs, %d labelled source Secrets",
             len(parts.cache.indexes), len(parts.cache.options),
@@ -128,13 +128,13 @@ class Process:
 
         The second listing finds what was deleted before the watches began.
         """
-        queue, tokens = self._operator.controller.queue, self._operator.tokens
+        parts, queue = self._operator, self._operator.controller.queue
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_WAVE):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_FIRST_ANSWERS):
                         await queue.settled()
-                        while await tokens.settled():
+                        while await parts.clouds_settled():
                             await queue.settled()
                 # A cloud that does not answer is not waited for; writes in progress are.
                 await queue.settled()
@@ -176,7 +176,7 @@ class Process:
         others = list(self._health.tasks.values())
         for task in others:
             task.cancel()
-        await self._operator.tokens.close()
+        await self._operator.close()
         ending = [*others, *([watches] if watches else [])]
         if ending:
             await asyncio.wait(ending, timeout=_EXIT_TIMEOUT)
@@ -186,9 +186,9 @@ class Process:
     def _snapshot(self) -> Snapshot:
         parts = self._operator
         return Snapshot(
-            indexes=parts.cache.indexes.records(),
-            options=parts.cache.options.records(),
-            outputs=parts.cache.outputs.records(),
+            indexes=parts.cache.indexes.objects(),
+            options=parts.cache.options.objects(),
+            outputs=parts.cache.outputs.objects(),
             logins=parts.tokens.held_tokens(),
             secret_names=parts.sources.names_by_uid(),
             queue_depth=parts.controller.queue.depth,

@@ -4,14 +4,17 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache as cached
+from functools import partial
 from typing import Protocol
 
 from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.google.client import GoogleTokens
 from artifact_index.credentials.providers import Providers
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.issuing import Limits
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.instrumentation import UNMEASURED, Meter
 from artifact_index.kube.port import KubePort
@@ -25,11 +28,12 @@ from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.controller import Controller
 from artifact_index.reconcile.index import IndexReconciler
 from artifact_index.reconcile.options import OptionsReconciler
-from artifact_index.reconcile.queue.workqueue import WorkQueue
+from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.queue.write_limiter import WriteLimiter
 from artifact_index.reconcile.resolve.gather import Gatherer
 from artifact_index.reconcile.resolve.policy import Policy
 from artifact_index.reconcile.state.priority import priority_of
+from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.writer import StatusWriter
 from artifact_index.service_account_tokens import ServiceAccountTokens
@@ -39,7 +43,7 @@ from artifact_index.settings import Settings
 class CloudCalls(Protocol):
     """All clouds behind awaitable calls, as CloudThreads makes them of the providers."""
 
-    async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+    async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
         """The token that the request's cloud issues. Raises LoginError."""
         ...
 
@@ -48,17 +52,34 @@ class CloudCalls(Protocol):
 class Operator:
     """The parts of one operator; nothing runs yet.
 
-    `relister`, `tokens`, `sources` and each worker of `controller` run in tasks of their own.
-    No `namespaces` means all of them.
+    Call `prime`; then run `tokens`, `sources`, `relister` and each worker of `controller` in tasks
+    of their own. No `namespaces` means all of them.
     """
 
     namespaces: tuple[str, ...]
     cache: Cache
+    state: State
     feed: Feed
     relister: Relister
     controller: Controller
     tokens: TokenManager
+    endpoints: Endpoints
     sources: SourceCache
+
+    async def prime(self) -> None:
+        """List everything, and restore from it what a restart knows. Raises ApiError."""
+        await self.relister.prime(
+            partial(restore, state=self.state, tokens=self.tokens, endpoints=self.endpoints)
+        )
+
+    async def clouds_settled(self) -> bool:
+        """Wait until no call to a cloud is in flight; False if there was none."""
+        return await self.tokens.settled() or await self.endpoints.settled()
+
+    async def close(self) -> None:
+        """Give up all calls to clouds. None is made afterwards."""
+        await self.tokens.close()
+        await self.endpoints.close()
 
 
 def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) -> Operator:
@@ -67,27 +88,28 @@ def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) ->
     priority = priority_of(state, env.margins)
     queue = WorkQueue(priority=priority, rng=env.rng)
     limiter = WriteLimiter(settings.writes_per_second, settings.write_burst)
+    issue = ServiceAccountTokens(api, providers.issue).issue
     tokens = TokenManager(
-        grant=ServiceAccountTokens(api, providers.grant).grant,
-        digest=env.digester.request,
+        issue,
         margins=env.margins,
         now=env.clock,
-        on_change=lambda consumers: controller.tokens_changed(consumers),  # noqa: PLW0108 - see below
         rng=env.rng,
-        per_second=settings.mints_per_second,
         meter=env.meter,
+        limits=Limits(per_second=settings.mints_per_second),
     )
+    endpoints = Endpoints(issue, now=env.clock, rng=env.rng, meter=env.meter)
     sources = SourceCache(
         api=api,
         cache=cache,
         reread=settings.source_reread_interval,
-        on_change=lambda keys: controller.enqueue(keys),  # noqa: PLW0108 - see below
+        on_change=lambda keys: controller.enqueue(keys),  # noqa: PLW0108 - made below
         rng=env.rng,
     )
     gatherer = Gatherer(
         cache=cache,
         sources=sources,
         tokens=tokens,
+        endpoints=endpoints,
         state=state,
         digester=env.digester,
         policy=env.policy,
@@ -98,7 +120,6 @@ def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) ->
     output_writer = OutputWriter(
         api=api, cache=cache, limiter=limiter, priority=priority, digester=env.digester
     )
-    # The controller comes last: its reconcilers need the parts that report changes to it.
     status_writer = StatusWriter(api=api, cache=cache, limiter=limiter, clock=env.clock)
     controller = Controller(
         cache=cache,
@@ -106,7 +127,6 @@ def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) ->
         options=OptionsReconciler(
             cache=cache,
             gatherer=gatherer,
-            tokens=tokens,
             state=state,
             writer=output_writer,
             env=env,
@@ -122,19 +142,32 @@ def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) ->
         status_writer=status_writer,
         env=env,
     )
-    feed = Feed(cache=cache, sources=sources, digester=env.digester, enqueue=controller.enqueue)
+    tokens.on_change = endpoints.on_change = controller.tokens_changed
+    feed = Feed(
+        cache=cache,
+        sources=sources,
+        digester=env.digester,
+        enqueue=partial(controller.enqueue, delay=DEBOUNCE),
+    )
     relister = Relister(
         api=api,
-        cache=cache,
-        state=state,
-        tokens=tokens,
-        digester=env.digester,
+        feed=feed,
         namespaces=settings.namespaces,
         interval=settings.relist_interval,
         enqueue=controller.enqueue,
         rng=env.rng,
     )
-    return Operator(settings.namespaces, cache, feed, relister, controller, tokens, sources)
+    return Operator(
+        namespaces=settings.namespaces,
+        cache=cache,
+        state=state,
+        feed=feed,
+        relister=relister,
+        controller=controller,
+        tokens=tokens,
+        endpoints=endpoints,
+        sources=sources,
+    )
 
 
 def env_of(
@@ -191,7 +224,7 @@ def providers_of(settings: Settings) -> Providers:
 def policy_of(settings: Settings) -> Callable[[str], Policy]:
     """The policy of each namespace: the same object at each call."""
 
-    @cache
+    @cached
     def policy(namespace: str) -> Policy:
         return Policy(
             allow_http=settings.allow_http,

@@ -15,20 +15,20 @@ GOLDEN: Final = REPOSITORY / "tests" / "golden" / "chart"
 EXAMPLES: Final = REPOSITORY / "examples"
 
 _OPERATOR_RBAC: Final = f"""\
-# What the operator may do, for the whole cluster, and nothing more: what the chart grants, for
-# those who do not use it. The operator's own key Secret lives in its own namespace. RBAC cannot
-# filter by label: reading labelled Secrets everywhere means reading Secrets everywhere; with the
-# chart's `watchNamespaces` a Role in each of these takes the ClusterRole's place.
+# All permissions of the operator for the whole cluster, as the chart grants them, for installations
+# without the chart. The Secret with the operator's key is in the operator's namespace. RBAC cannot
+# filter by label: reading labelled Secrets everywhere means reading all Secrets. With the chart's
+# `watchNamespaces` a Role in each of these namespaces replaces the ClusterRole.
 apiVersion: v1
 kind: Namespace
 metadata:
   name: {OPERATOR_NAMESPACE}
 """
 _TOKENS: Final = """\
-# What the operator needs beyond operator-rbac.yaml to log in as a ServiceAccount
-# (auth.serviceAccountRef), and only for that: here as `builder` of namespace `builders`. Whoever
-# may ask for tokens of a ServiceAccount can act as it, for any audience. The chart's value
-# `serviceAccountTokens` grants the same.
+# The permissions that the operator needs beyond operator-rbac.yaml to log in as a ServiceAccount
+# (auth.serviceAccountRef), here as `builder` in namespace `builders`. Whoever may request tokens of
+# a ServiceAccount can act as it, for any audience. The chart's value `serviceAccountTokens` grants
+# the same.
 """
 _FLAG: Final = re.compile(r"^ +- \"--[a-z-]+=.*\"\n", re.MULTILINE)
 

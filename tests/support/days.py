@@ -102,11 +102,11 @@ class Days(Simulation):
         work = self.work
 
         class Waited(CloudThreads):
-            async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+            async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
                 with work.one_more():
-                    return await super().grant(request, material)
+                    return await super().issue(request, material)
 
-        return Waited(providers.grant, threads=self._settings.cloud_threads)
+        return Waited(providers.issue, threads=self._settings.cloud_threads)
 
     async def fail(self) -> None:
         """Let the clouds answer with errors during each outage and throttle."""

@@ -91,11 +91,10 @@ class Engine:
             meter=self.meter,
         )
         operator = build(_SETTINGS, self.port, self, env)
-        self.cache, self.tokens = operator.cache, operator.tokens
-        self.relister, self.controller = operator.relister, operator.controller
+        self.operator, self.cache, self.controller = operator, operator.cache, operator.controller
         self.queue = self.controller.queue
 
-    async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+    async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
         """Issue a new token after the request's `latency` in seconds, or fail with `error`."""
         await asyncio.sleep(self.latency(request))
         if self.error is not None:
@@ -166,7 +165,7 @@ class Engine:
         """Reconcile these keys, and everything that becomes ready because of them."""
         for key in keys or (OPTIONS,):
             self.queue.add_after(key, 0)
-        while not self.queue.idle or await self.tokens.settled():
+        while not self.queue.idle or await self.operator.clouds_settled():
             if self.queue.idle:
                 continue
             key = await self.queue.get()

@@ -123,7 +123,7 @@ class Month(Simulation):
         """As the cloud counts them."""
         return self.cloud.mints, len(self.cloud.begun)
 
-    async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+    async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
         """The cloud's answer."""
         return await self.cloud.grant(request, material, self.now())
 

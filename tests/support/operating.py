@@ -19,7 +19,7 @@ async def operating(
     Signals, watches and health endpoints are not there. The caller starts further parts itself.
     """
     operator = build(settings, port, providers, env)
-    await operator.relister.prime()
+    await operator.prime()
     tasks = [
         asyncio.create_task(operator.tokens.run()),
         *(asyncio.create_task(operator.controller.run_worker()) for _ in range(settings.workers)),
@@ -31,4 +31,4 @@ async def operating(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await operator.tokens.close()
+        await operator.close()

@@ -48,7 +48,7 @@ class IndexReconciler:
             # Each of them may change this status: write it once, when all are done.
             return Result(requeue_after=DEBOUNCE)
         else:
-            plan = self._state.place_of(index, consumers)
+            plan = self._state.plan_of(index, consumers)
             if plan is None:
                 # Some consumer has not planned this spec yet; its reconcile enqueues the index.
                 return Result()

@@ -3,7 +3,6 @@
 from collections.abc import Container, Sequence
 from typing import Final
 
-from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.reconcile.apply.writer import Applied, OutputWriter
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.env import Env
@@ -37,14 +36,12 @@ class OptionsReconciler:
         *,
         cache: Cache,
         gatherer: Gatherer,
-        tokens: TokenManager,
         state: State,
         writer: OutputWriter,
         env: Env,
     ) -> None:
         self._cache = cache
         self._gatherer = gatherer
-        self._tokens = tokens
         self._state = state
         self._writer = writer
         self._env = env
@@ -58,7 +55,7 @@ class OptionsReconciler:
         if options is None or await self._writer.owner_is_gone(options):
             return self._forget(ref, options)
         if options.spec is not None and options.spec.suspend:
-            self._tokens.release(ref)
+            self._gatherer.release(ref)
             return Result(status=suspended_options_status(options, self._env.clock()))
         if options.problem is not None:
             return Result(status=self._unplanned(options, invalid_spec(options.problem)))
@@ -79,7 +76,7 @@ class OptionsReconciler:
 
         # 4. Apply: render each output; create, patch or leave it; prune once the new ones stand.
         applied, unrendered = await self._apply(options, plan, gathered.problem)
-        self._state.keep_names(ref, plan)
+        self._state.set_names(ref, plan)
 
         # 5. Report: the first problem of this list decides Ready.
         problem = _first(
@@ -101,11 +98,11 @@ class OptionsReconciler:
 
     def commit(self, ref: ObjectRef, plan: Sequence[IndexPlan]) -> set[ObjectRef]:
         """Keep the plan for the statuses of its indexes; return those for which it changed."""
-        return self._state.keep_placements(ref, plan)
+        return self._state.set_plans(ref, plan)
 
     def awaits_tokens(self, ref: ObjectRef) -> bool:
         """True while a cloud has not answered for some token that the IndexOptions requires."""
-        return self._tokens.awaits(ref)
+        return self._gatherer.awaits(ref)
 
     def only_waited(self, ref: ObjectRef) -> bool:
         """True if the last reconcile only waited for first tokens."""
@@ -119,7 +116,7 @@ class OptionsReconciler:
     def _forget(self, ref: ObjectRef, options: OptionsObject | None) -> Result:
         """Drop everything about a deleted IndexOptions; `options` if the cache still has it."""
         affected = self._cache.drop_options(ref, options.uid) if options is not None else ()
-        self._tokens.release(ref)
+        self._gatherer.release(ref)
         self._state.forget_options(ref)
         return Result(enqueue=affected)
 
@@ -127,8 +124,8 @@ class OptionsReconciler:
         public = options.spec.public_index if options.spec else None
         return plan_indexes(
             gathered.views,
-            served=self._state.served[options.ref],
-            assigned=self._state.names_of(options),
+            served=self._state.published[options.ref],
+            assigned=self._state.names_of(options.ref),
             public_name=public.name if public and public.enabled else None,
             with_credentials=gathered.with_credentials,
             margins=self._env.margins,
@@ -151,7 +148,7 @@ class OptionsReconciler:
             outputs = [output for output in outputs if output.ref in only]
         applied = await self._writer.apply(options, outputs)
         if applied.written:
-            self._state.keep_served(options.ref, plan)
+            self._state.set_published(options.ref, plan)
         if applied.problem is None and unrendered is None:
             applied = await self._writer.prune(options, applied)
         return applied, unrendered
@@ -165,7 +162,7 @@ class OptionsReconciler:
         """
         ref, now, margins = options.ref, self._env.clock(), self._env.margins
         existing = {output.ref for output in self._cache.outputs_of(ref)}
-        published = self._state.served[ref] if existing else {}
+        published = self._state.published[ref] if existing else {}
         withdraw_at = first_withdrawal(published, margins)
         applied, unrendered = Applied(), None
         if withdraw_at is not None and withdraw_at <= now:
@@ -174,7 +171,7 @@ class OptionsReconciler:
                 options, vanished, public_problem, only=existing
             )
             withdraw_at = None
-        self._state.keep_names(ref, ())
+        self._state.set_names(ref, ())
         problem = _first(
             applied.problem, unrendered, no_indexes(options, outputs_stay=bool(existing))
         )

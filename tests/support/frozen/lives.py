@@ -130,7 +130,7 @@ class _Clouds:
         self._at = at
         self._refuses = refuses
 
-    async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+    async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
         form = canonical(request).decode()
         self._cluster.forms.add(form)
         if self._refuses(form):

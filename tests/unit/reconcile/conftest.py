@@ -12,4 +12,4 @@ async def engine() -> AsyncIterator[Engine]:
     """A fresh operator without objects."""
     engine = Engine()
     yield engine
-    await engine.tokens.close()
+    await engine.operator.close()

@@ -35,10 +35,10 @@ async def test_a_restart_writes_and_mints_nothing(engine: Engine) -> None:
     engine.port.writes.clear()
 
     later = Engine(engine.port)
-    await later.relister.prime()
+    await later.operator.prime()
     await later.settle(*later.cache.all_keys())
     assert not engine.port.writes and later.mints == 0
-    await later.tokens.close()
+    await later.operator.close()
 
 
 @pytest.mark.parametrize("asking", ["gar", "other"])

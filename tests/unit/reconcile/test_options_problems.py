@@ -134,7 +134,7 @@ async def test_a_restart_does_not_restart_the_grace_of_a_missing_secret(engine: 
 
     later = Engine(engine.port)
     later.time = engine.time + 299
-    await later.relister.prime()
+    await later.operator.prime()
     await later.settle()
     assert later.due_in() == pytest.approx(1, abs=2)
     later.time += 1
