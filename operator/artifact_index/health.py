@@ -1,4 +1,4 @@
-"""/healthz and /readyz: they say what is true, and a liveness probe may act on it; /metrics."""
+"""/healthz and /readyz, which probes may act on, and /metrics."""
 
 import asyncio
 import contextlib
@@ -12,22 +12,22 @@ from aiohttp import web
 from artifact_index.instrumentation import UNMEASURED, Meter
 
 _LAG_PERIOD: Final = 0.05
-"""Seconds between two looks: what blocks the loop for longer cannot be missed."""
+"""Seconds between two samples: a longer block of the loop cannot be missed."""
 _LAG_SAMPLES: Final = 1200
 _RECENT_SAMPLES: Final = 100
 _LONGEST_LAG: Final = 5.0
-"""Seconds by which the event loop may be late before the process calls itself unwell."""
+"""Seconds by which the event loop may be late before the process is unhealthy."""
 
 
 @dataclass(slots=True)
 class LoopLag:
-    """How late the event loop runs what is due, over the last minute. Seconds."""
+    """Samples how late the event loop runs what is due, in seconds, over the last minute."""
 
     meter: Meter = UNMEASURED
     samples: deque[float] = field(default_factory=lambda: deque(maxlen=_LAG_SAMPLES))
 
     async def run(self) -> None:
-        """Measure, for ever."""
+        """Take samples, forever."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + _LAG_PERIOD
@@ -38,11 +38,11 @@ class LoopLag:
 
     @property
     def recent(self) -> float:
-        """The worst of the last few seconds."""
+        """The largest sample of the last five seconds."""
         return max(list(self.samples)[-_RECENT_SAMPLES:], default=0.0)
 
     def __str__(self) -> str:
-        """The last minute in numbers, for the log."""
+        """The last minute for the log."""
         ordered = sorted(self.samples) or [0.0]
         p99 = ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
         return f"p99 {p99 * 1000:.0f} ms, worst {ordered[-1] * 1000:.0f} ms"
@@ -50,10 +50,10 @@ class LoopLag:
 
 @dataclass(slots=True)
 class Health:
-    """What the endpoints look at.
+    """The state behind the endpoints.
 
-    `tasks` are the parts that must be alive; `listing_age` is None before everything was listed
-    once.
+    `tasks` are the parts that must run. `listing_age` gives the seconds since the last complete
+    listing, None before the first; more than `oldest_listing` is unhealthy.
     """
 
     lag: LoopLag
@@ -62,7 +62,7 @@ class Health:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def trouble(self) -> str | None:
-        """Why the process ought to be restarted, if so."""
+        """The reason why the process should be restarted, if there is one."""
         for name, task in self.tasks.items():
             if task.done():
                 return f"{name} has ended"
@@ -74,7 +74,7 @@ class Health:
         return None
 
     def unready(self) -> str | None:
-        """Why the operator does not do its work yet, if so."""
+        """The reason why the operator does not work yet, if there is one."""
         if self.listing_age() is None:
             return "not everything has been listed once"
         return self.trouble()
