@@ -145,7 +145,7 @@ def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) ->
     tokens.on_change = endpoints.on_change = controller.tokens_changed
     feed = Feed(
         cache=cache,
-        sources=sources,
+        forget_polled=sources.forget,
         digester=env.digester,
         enqueue=partial(controller.enqueue, delay=DEBOUNCE),
     )
