@@ -11,14 +11,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import (
+from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
-    KeyMaterial,
-    Token,
-    TokenRequest,
 )
+from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.kube.port import ListPage, Object
 from artifact_index.kube.resources import Resource
 from artifact_index.reconcile.cache.feed import Feed
@@ -86,6 +85,7 @@ def _asker(request: TokenRequest, material: KeyMaterial) -> tuple[str, str]:
     if isinstance(request, CodeArtifactTokenRequest | CodeArtifactEndpointRequest):
         shown = material.get("access_key_id")
         return request.domain, shown.get_secret_value() if shown else ""
+    assert isinstance(request, GoogleTokenRequest)
     if request.impersonate is not None:
         return request.impersonate.service_account.partition("@")[0], ""
     account = json.loads(material["key_json"].get_secret_value())

@@ -54,7 +54,7 @@ def test_a_live_token_outlives_failing_refreshes_until_its_withdrawal(
     short = world.condition("artifactindex", namespace, "acme", "FreshnessNotGuaranteed")
     assert (short["status"], short["reason"]) == ("True", "TokenTooShort")
     # Counted from the second in which it was asked for.
-    lives = re.search(r"the token lives (\d+)s", short["message"])
+    lives = re.search(r"tokens are valid for (\d+)s", short["message"])
     assert lives is not None and short_lives <= int(lives[1]) <= short_lives + 4
     assert "30m" in short["message"]
     world.aws.inject(

@@ -11,13 +11,9 @@ from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import REFRESH_REQUESTED_ANNOTATION
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.timestamps import format_time
+from artifact_index.credentials.aws.requests import CodeArtifactEndpointRequest
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import (
-    CodeArtifactEndpointRequest,
-    KeyMaterial,
-    Token,
-    TokenRequest,
-)
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.cache import Key, options_key
 from artifact_index.reconcile.cache.env import Env

@@ -17,7 +17,8 @@ from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.endpoints import EndpointState
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import Token
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import OperatorIdentity, Requirement, Token
 from artifact_index.credentials.tokens.entry import TokenEntry
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.token_state import TokenState
@@ -195,15 +196,20 @@ def lease_of(
     now: float = NOW,
 ) -> TokenState:
     """A lease in this state, by the token manager's own rules."""
-    login = TokenEntry(
-        digest="login", margins=MARGINS, unwanted_since=None, repeats=repeats, serials=_serials
+    entry = TokenEntry(
+        digest="login",
+        margins=MARGINS,
+        requirement=Requirement("login", GoogleTokenRequest(OperatorIdentity())),
+        repeats=repeats,
     )
     if held is not None:
-        login.hold(held, now)
+        entry.hold(held, now)
     if error is not None:
-        login.failed(error, now, random.Random(1))
-    login.pending_since = pending_since
-    return login.state(now)
+        entry.failed(error, now, random.Random(1))
+    entry.attempts.pending_since = pending_since
+    entry.plan(now)
+    entry.changed()
+    return entry.state(now)
 
 
 def url_state(

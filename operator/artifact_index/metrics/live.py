@@ -18,7 +18,6 @@ from artifact_index.api.constants import (
 )
 from artifact_index.api.timestamps import parse_time
 from artifact_index.credentials.requests import (
-    GoogleTokenRequest,
     Identity,
     OperatorIdentity,
     SecretIdentity,
@@ -98,13 +97,8 @@ class LiveState:
         return found
 
     def _labels_of(self, request: TokenRequest) -> Labels:
-        if isinstance(request, GoogleTokenRequest):
-            provider = "google"
-            target = request.impersonate.service_account if request.impersonate else ""
-        else:
-            provider = "codeartifact"
-            target = f"{request.region}/{request.domain_owner}/{request.domain}"
-        return (provider, *self._identity(request.identity), target)
+        provider, _, _ = request.provider.partition("-")
+        return (provider, *self._identity(request.identity), request.target)
 
     def _identity(self, identity: Identity) -> tuple[str, str]:
         """Namespace and what logs in. Two logins with the same words become one series."""

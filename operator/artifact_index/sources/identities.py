@@ -6,11 +6,11 @@ from artifact_index.api.auth import GoogleServiceAccountRef
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.api.sources import CodeArtifactSource, GoogleArtifactRegistrySource
 from artifact_index.credentials.aws.login import session_name
+from artifact_index.credentials.aws.requests import AssumedRole
+from artifact_index.credentials.google.requests import Impersonation
 from artifact_index.credentials.requests import (
     NO_KEY_MATERIAL,
-    AssumedRole,
     Identity,
-    Impersonation,
     KeyMaterial,
     OperatorIdentity,
     SecretIdentity,

@@ -12,14 +12,12 @@ from artifact_index.api.sources import (
     GoogleArtifactRegistrySource,
     PreauthenticatedSource,
 )
-from artifact_index.credentials.requests import (
-    NO_KEY_MATERIAL,
+from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
-    GoogleTokenRequest,
-    KeyMaterial,
-    TokenRequest,
 )
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import NO_KEY_MATERIAL, KeyMaterial, TokenRequest
 from artifact_index.formats.document import Credential
 from artifact_index.formats.urls import safe_url, without_userinfo
 from artifact_index.reconcile.cache.digests import Digester

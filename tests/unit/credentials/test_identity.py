@@ -4,16 +4,18 @@ import asyncio
 import json
 import random
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
 
 from artifact_index.credentials.aws.login import session_name
-from artifact_index.credentials.requests import (
+from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
-    GoogleTokenRequest,
+)
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import (
     KeyMaterial,
     OperatorIdentity,
     Requirement,
@@ -234,7 +236,7 @@ def test_every_field_of_every_request_is_an_input_that_a_case_changes() -> None:
         return {path.lstrip(".")}
 
     def facts(request: TokenRequest) -> dict[str, Any]:
-        return asdict(request)
+        return asdict(cast(Any, request))
 
     named = set[str]()
     changed = set[str]()

@@ -177,7 +177,7 @@ def test_an_operator_that_misses_a_change_is_reported() -> None:
 
 def test_an_operator_that_forgets_at_a_restart_is_reported() -> None:
     def forget(operator: Operator) -> None:
-        operator.tokens._logins.clear()
+        operator.tokens._entries.clear()
 
     found = wrong_week(live_through(FOUR_HOURS, forget))
 

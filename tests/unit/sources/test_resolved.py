@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from artifact_index.credentials.requests import (
+from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
-    GoogleTokenRequest,
-    OperatorIdentity,
-    SecretIdentity,
 )
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import OperatorIdentity, SecretIdentity
 from artifact_index.sources.resolved import (
     ResolvedSource,
     google_index_url,

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.credentials.requests import (
+from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
-    GoogleTokenRequest,
+)
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import (
     Identity,
     OperatorIdentity,
     SecretIdentity,
