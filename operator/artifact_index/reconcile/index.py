@@ -9,7 +9,7 @@ from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.reconcile.resolve.gather import Gatherer
 from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.state.state import State
-from artifact_index.reconcile.status.options_status import index_status, unselected_status
+from artifact_index.reconcile.status.index_status import index_status, unselected_status
 from artifact_index.reconcile.status.writer import StatusWriter
 
 _CONSUMERS_BUSY: Final = 0.05
