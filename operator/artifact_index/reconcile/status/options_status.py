@@ -39,7 +39,7 @@ class OptionsOutcome:
     """The outcome of a reconcile of an IndexOptions.
 
     `plans` is None if planning did not run: the status then keeps its indexes and outputs, and with
-    them the names of the indexes. `outputs` are those that exist now.
+    them the names of the indexes. `outputs` are those that exist now. `problem` decides Ready.
     """
 
     plans: Sequence[IndexPlan] | None

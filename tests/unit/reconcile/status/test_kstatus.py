@@ -19,6 +19,7 @@ from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.index_status import index_status, unselected_status
 from artifact_index.reconcile.status.options_status import (
     OptionsOutcome,
+    indexes_problem,
     options_status,
     suspended_options_status,
 )
@@ -162,7 +163,7 @@ def test_every_status_keeps_the_rules_of_kstatus(
         served = served_after(placed)
         record = options(spec=spec, generation=generation, status=before)
         written, _ = desired_outputs(record, placed, DIGESTER)
-        outcome = OptionsOutcome(placed, written, problem)
+        outcome = OptionsOutcome(placed, written, problem or indexes_problem(placed))
         before = options_status(record, outcome, margins=MARGINS, now=NOW)
         assert violations("IndexOptions", before, generation) == []
         IndexOptionsStatus.model_validate(before)
