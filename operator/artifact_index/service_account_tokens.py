@@ -16,8 +16,8 @@ from artifact_index.credentials.requests import (
 )
 from artifact_index.credentials.tokens.attempt import Mint
 from artifact_index.kube.errors import ApiError
+from artifact_index.kube.permissions import ACCOUNT_PERMISSIONS
 from artifact_index.kube.port import KubePort
-from artifact_index.reconcile.resolve.identity_checks import ACCOUNT_PERMISSIONS
 
 TOKEN_SECONDS: Final = 3600
 """Life of a ServiceAccount's token. A Google token that nobody is impersonated with dies with it;

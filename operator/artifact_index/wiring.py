@@ -7,8 +7,8 @@ from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.google.client import GoogleTokens
 from artifact_index.credentials.providers import Providers
 from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.reconcile.resolve.checks import Policy
 from artifact_index.settings import Settings
+from artifact_index.sources.policy import Policy
 
 
 def margins_of(settings: Settings) -> Margins:

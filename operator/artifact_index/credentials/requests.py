@@ -83,6 +83,11 @@ class CodeArtifactTokenRequest:
     role: AssumedRole | None = None
     provider: str = field(default="codeartifact-token", init=False)
 
+    @property
+    def target(self) -> str:
+        """What the token is for, as metrics show it."""
+        return f"{self.region}/{self.domain_owner}/{self.domain}"
+
 
 @dataclass(frozen=True, slots=True)
 class CodeArtifactEndpointRequest:
@@ -100,6 +105,11 @@ class CodeArtifactEndpointRequest:
     role: AssumedRole | None = None
     provider: str = field(default="codeartifact-endpoint", init=False)
 
+    @property
+    def target(self) -> str:
+        """Whose URL it is, as metrics show it."""
+        return f"{self.region}/{self.domain_owner}/{self.domain}"
+
 
 @dataclass(frozen=True, slots=True)
 class GoogleTokenRequest:
@@ -108,6 +118,11 @@ class GoogleTokenRequest:
     identity: Identity
     impersonate: Impersonation | None = None
     provider: str = field(default="google-token", init=False)
+
+    @property
+    def target(self) -> str:
+        """Who is impersonated, as metrics show it; empty for nobody."""
+        return self.impersonate.service_account if self.impersonate else ""
 
 
 CodeArtifactRequest = CodeArtifactTokenRequest | CodeArtifactEndpointRequest

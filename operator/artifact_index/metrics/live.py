@@ -18,7 +18,6 @@ from artifact_index.api.constants import (
 )
 from artifact_index.api.timestamps import parse_time
 from artifact_index.credentials.requests import (
-    GoogleTokenRequest,
     Identity,
     OperatorIdentity,
     SecretIdentity,
@@ -26,7 +25,7 @@ from artifact_index.credentials.requests import (
 )
 from artifact_index.credentials.tokens.token_state import HeldToken
 from artifact_index.metrics import catalogue
-from artifact_index.metrics.catalogue import Definition
+from artifact_index.metrics.catalogue import Definition, provider_and_answer
 from artifact_index.reconcile.cache.cache import owner_name
 from artifact_index.reconcile.cache.objects import (
     IndexObject,
@@ -98,13 +97,8 @@ class LiveState:
         return found
 
     def _labels_of(self, request: TokenRequest) -> Labels:
-        if isinstance(request, GoogleTokenRequest):
-            provider = "google"
-            target = request.impersonate.service_account if request.impersonate else ""
-        else:
-            provider = "codeartifact"
-            target = f"{request.region}/{request.domain_owner}/{request.domain}"
-        return (provider, *self._identity(request.identity), target)
+        provider, _ = provider_and_answer(request.provider)
+        return (provider, *self._identity(request.identity), request.target)
 
     def _identity(self, identity: Identity) -> tuple[str, str]:
         """Namespace and what logs in. Two logins with the same words become one series."""

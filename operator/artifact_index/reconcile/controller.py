@@ -18,7 +18,7 @@ from artifact_index.reconcile.plan.entries import IndexPlan, plan_indexes, plan_
 from artifact_index.reconcile.plan.fallback import first_withdrawal
 from artifact_index.reconcile.plan.outputs import desired_outputs
 from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
-from artifact_index.reconcile.resolve.checks import Problem, invalid_spec
+from artifact_index.reconcile.resolve.checks import invalid_spec
 from artifact_index.reconcile.resolve.gather import Gathered, Gatherer
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.conditions import Status
@@ -31,6 +31,7 @@ from artifact_index.reconcile.status.options_status import (
     unselected_status,
 )
 from artifact_index.reconcile.status.writer import StatusWriter
+from artifact_index.sources.policy import Problem
 
 _QUIET_FAILURES = 2
 """Failed passes in a row that are tried again before the status speaks of them."""

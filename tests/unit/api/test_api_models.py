@@ -18,13 +18,11 @@ from artifact_index.api.duration import GoDuration
 from artifact_index.api.index_options import IndexOptionsSpec, IndexOptionsStatus
 from artifact_index.api.labels import LabelSelector
 from artifact_index.api.reasons import Polarity, Reason
-from artifact_index.api.sources import (
-    AnonymousSource,
-    BasicAuthSource,
-    CodeArtifactSource,
-    GoogleArtifactRegistrySource,
-    PreauthenticatedSource,
-)
+from artifact_index.api.sources.anonymous import AnonymousSource
+from artifact_index.api.sources.basic_auth import BasicAuthSource
+from artifact_index.api.sources.code_artifact import CodeArtifactSource
+from artifact_index.api.sources.google_artifact_registry import GoogleArtifactRegistrySource
+from artifact_index.api.sources.preauthenticated import PreauthenticatedSource
 from artifact_index.api.timestamps import format_time, parse_time
 from artifact_index.crdgen.reason_docs.table import CONDITIONS_OF, REASONS
 from support.api_cases import ACCEPTED, BASES, INDEX, REFUSED, Case

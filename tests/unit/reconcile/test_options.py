@@ -35,11 +35,11 @@ from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.controller import Reconciler
 from artifact_index.reconcile.queue.workqueue import WorkQueue
 from artifact_index.reconcile.queue.write_limiter import WriteLimiter
-from artifact_index.reconcile.resolve.checks import Policy
 from artifact_index.reconcile.resolve.gather import Gatherer
 from artifact_index.reconcile.state.priority import priority_of
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.writer import StatusWriter
+from artifact_index.sources.policy import Policy
 from support.memory_port import MemoryPort
 from support.reconcile_builders import (
     CANARY,

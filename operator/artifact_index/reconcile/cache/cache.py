@@ -16,10 +16,11 @@ from artifact_index.reconcile.cache.objects import (
     OptionsObject,
     OutputObject,
     OutputRef,
-    SourceSecret,
+    declared_outputs,
 )
 from artifact_index.reconcile.cache.selectors import SelectorIndex
-from artifact_index.sources.references import declared_outputs, source_account, source_secret
+from artifact_index.sources.base import SourceSecret
+from artifact_index.sources.registry import secret_name, service_account_name
 
 
 class Key(NamedTuple):
@@ -79,9 +80,9 @@ class Cache:
             return {index_key(record.ref)} if changed else set()
         if old is not None:
             self._forget_user(old)
-        if (secret := source_secret(record.spec)) is not None:
+        if (secret := secret_name(record.spec)) is not None:
             self._users[ObjectRef(record.ref.namespace, secret)].add(record.ref)
-        if (account := source_account(record.spec)) is not None:
+        if (account := service_account_name(record.spec)) is not None:
             self._account_users[ObjectRef(record.ref.namespace, account)].add(record.ref)
         concerned = self._selection.selecting(record)
         if old is not None:
@@ -240,12 +241,12 @@ class Cache:
         yield from (index_key(ref) for ref in self.indexes)
 
     def _forget_user(self, record: IndexObject) -> None:
-        if (secret := source_secret(record.spec)) is not None:
+        if (secret := secret_name(record.spec)) is not None:
             ref = ObjectRef(record.ref.namespace, secret)
             self._users[ref].discard(record.ref)
             if not self._users[ref]:
                 del self._users[ref]
-        if (account := source_account(record.spec)) is not None:
+        if (account := service_account_name(record.spec)) is not None:
             ref = ObjectRef(record.ref.namespace, account)
             self._account_users[ref].discard(record.ref)
             if not self._account_users[ref]:

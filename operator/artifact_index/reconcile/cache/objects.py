@@ -6,8 +6,8 @@ Raw bodies and managedFields are dropped, since up to ten thousand objects are h
 import base64
 import binascii
 import json
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -34,6 +34,7 @@ from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.interning import intern_equal
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.status_parsing import readable_status
+from artifact_index.sources.base import SourceSecret, SourceServiceAccount
 
 Spec = TypeVar("Spec", ArtifactIndexSpec, IndexOptionsSpec)
 
@@ -133,36 +134,11 @@ class OutputObject:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class SourceSecret:
-    """A source Secret: its values stay SecretStr until they are rendered.
-
-    A value that is no UTF-8 is in `binary` instead: none of our sources can use it. `logins` holds
-    what was made of the values, by the reference to them, which thousands of indexes may share.
-    """
-
-    uid: str
-    resource_version: int
-    values: Mapping[str, SecretStr]
-    binary: frozenset[str]
-    logins: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceServiceAccount:
-    """A ServiceAccount: what EKS's own annotations say of the role that it is meant to have."""
-
-    uid: str
-    role_arn: str | None
-    audience: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedServiceAccount:
-    """RBAC does not let the operator read the ServiceAccount."""
-
-
-ServiceAccountResult = SourceServiceAccount | RefusedServiceAccount | None
+def declared_outputs(options: OptionsObject) -> Iterator[OutputRef]:
+    """The outputs that an IndexOptions names; if none, one Secret with its own name."""
+    if options.spec is not None:
+        for output in options.spec.outputs_of(options.ref.name):
+            yield OutputRef(output.kind, options.ref.namespace, output.name)
 
 
 def status_bytes(status: Any) -> bytes:

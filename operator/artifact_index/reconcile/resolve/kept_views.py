@@ -6,7 +6,7 @@ from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.resolve.token_view import IndexState, view_of
-from artifact_index.sources.resolved import ResolvedSource
+from artifact_index.sources.base import ResolvedSource
 
 _KEPT: Final = 256
 """Views that are kept: what a file of more than that would find is gone before the next one."""

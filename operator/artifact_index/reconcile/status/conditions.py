@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from artifact_index.api.conditions import READY, RECONCILING, STALLED
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
-from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.sources.policy import Problem
 
 Status = dict[str, Any]
 

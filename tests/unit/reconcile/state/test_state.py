@@ -30,7 +30,6 @@ from artifact_index.reconcile.cache.objects import (
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
 from artifact_index.reconcile.state.state import State, take_up
-from artifact_index.sources.resolved import login_of
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
@@ -46,6 +45,7 @@ from support.reconcile_builders import (
     lease_of,
     options,
     placed_of,
+    resolved,
     served_after,
     source,
     stored,
@@ -121,7 +121,7 @@ def placed_after(
         how: dict[str, Any] = dict(indexes[one.ref.name])
         if one.spec is not None and (facts.use is None or facts.secret is not None):
             try:
-                login = login_of(facts, DIGESTER)
+                login = resolved(facts)
             except KeyError:  # a key is missing: the checks will say so
                 login = None
             if login is not None:
@@ -277,7 +277,7 @@ def written(*kinds: str, spec: dict[str, Any] = SECRET) -> list[tuple[str, dict[
 def test_tokens_and_endpoints_are_seeded() -> None:
     ((_, body),) = written("codeArtifact")
     _, tokens = taken_up(("Secret", body))
-    login = login_of(facts_of(index("codeartifact", source("codeArtifact"))), DIGESTER)
+    login = resolved(facts_of(index("codeartifact", source("codeArtifact"))))
     assert login.token is not None and login.endpoint is not None
 
     token = tokens.lease(DIGESTER.request(login.token))
@@ -391,7 +391,7 @@ def test_an_old_token_is_not_given_the_times_of_its_successor(order: str) -> Non
     held = state.served[OWNER]
     assert held[f"uid-of-{names[0]}"].expires_at == NOW + HOUR
     assert held[f"uid-of-{names[1]}"].expires_at == NOW + 1800 + 12 * HOUR
-    login = login_of(facts_of(index(spec=kept)), DIGESTER)
+    login = resolved(facts_of(index(spec=kept)))
     lease = tokens.lease(DIGESTER.request(login.token)) if login.token else None
     assert lease is not None and lease.grant == grant("token-2", issued_at=NOW + 1800)
 

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_index.api.reasons import Reason
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import (
     LONGEST_MESSAGE,
     Finding,
@@ -17,6 +16,7 @@ from artifact_index.reconcile.status.conditions import (
     status_patch,
     suspended_findings,
 )
+from artifact_index.sources.policy import Problem
 from support.reconcile_builders import NOW, merge_patched
 
 pytestmark = pytest.mark.unit

@@ -16,7 +16,6 @@ from artifact_index.api.reasons import Reason
 from artifact_index.crdgen.reason_docs.table import REASONS
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import desired_outputs
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import condition_of
 from artifact_index.reconcile.status.options_status import (
     OptionsOutcome,
@@ -26,6 +25,7 @@ from artifact_index.reconcile.status.options_status import (
     suspended_options_status,
     unselected_status,
 )
+from artifact_index.sources.policy import Problem
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
