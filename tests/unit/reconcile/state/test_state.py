@@ -117,11 +117,11 @@ def placed_after(
 
     views = []
     for one in records:
-        facts = facts_of(one, **indexes[one.ref.name])
         how: dict[str, Any] = dict(indexes[one.ref.name])
-        if one.spec is not None and (facts.use is None or facts.secret is not None):
+        inputs = facts_of(one, **how) if one.spec is not None else None
+        if inputs is not None and (inputs.use is None or inputs.secret is not None):
             try:
-                login = resolved(facts)
+                login = resolved(inputs)
             except KeyError:  # a key is missing: the checks will say so
                 login = None
             if login is not None:
