@@ -1,4 +1,4 @@
-"""What is asked of a cloud, with every input of the answer, and what the cloud granted."""
+"""What is asked of a cloud, with every input of the answer, and what the cloud issues."""
 
 import json
 from collections.abc import Mapping
@@ -88,6 +88,11 @@ class CodeArtifactTokenRequest:
         """What the token is for, as metrics show it."""
         return f"{self.region}/{self.domain_owner}/{self.domain}"
 
+    @property
+    def service(self) -> str:
+        """The remote service that answers: its calls are bounded together."""
+        return f"codeartifact/{self.region}"
+
 
 @dataclass(frozen=True, slots=True)
 class CodeArtifactEndpointRequest:
@@ -110,6 +115,11 @@ class CodeArtifactEndpointRequest:
         """Whose URL it is, as metrics show it."""
         return f"{self.region}/{self.domain_owner}/{self.domain}"
 
+    @property
+    def service(self) -> str:
+        """The remote service that answers: its calls are bounded together."""
+        return f"codeartifact/{self.region}"
+
 
 @dataclass(frozen=True, slots=True)
 class GoogleTokenRequest:
@@ -124,6 +134,11 @@ class GoogleTokenRequest:
         """Who is impersonated, as metrics show it; empty for nobody."""
         return self.impersonate.service_account if self.impersonate else ""
 
+    @property
+    def service(self) -> str:
+        """The remote service that answers: its calls are bounded together."""
+        return "google"
+
 
 CodeArtifactRequest = CodeArtifactTokenRequest | CodeArtifactEndpointRequest
 TokenRequest = CodeArtifactRequest | GoogleTokenRequest
@@ -137,13 +152,6 @@ def canonical(request: TokenRequest) -> bytes:
     """
     inputs = {name: value for name, value in asdict(request).items() if value is not None}
     return json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()
-
-
-def lane(request: TokenRequest) -> str:
-    """The remote service that answers: calls of one lane are bounded together."""
-    if isinstance(request, GoogleTokenRequest):
-        return "google"
-    return f"codeartifact/{request.region}"
 
 
 KeyMaterial = Mapping[str, SecretStr]
@@ -164,3 +172,21 @@ class Token:
     value: SecretStr
     issued_at: int
     expires_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A login that a consumer needs, for builds of up to `max_build` seconds.
+
+    `digest` is the keyed digest of the request. `fresh_after`, in whole POSIX seconds, asks for a
+    token that was issued then or later, and has a failing login tried at once. `needed_by` is when
+    the consumer loses the token that it publishes now, as far as it knows, in POSIX seconds; None:
+    it publishes none.
+    """
+
+    digest: str
+    request: TokenRequest
+    key_material: KeyMaterial = field(default_factory=lambda: NO_KEY_MATERIAL, repr=False)
+    max_build: float = 0
+    fresh_after: int | None = None
+    needed_by: float | None = None

@@ -6,7 +6,7 @@ right to patch `/status`, may have left anything there, and one such object must
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -34,6 +34,15 @@ def readable_status(found: object) -> dict[str, Any]:
     if not isinstance(readable.get(LAST_HANDLED_REFRESH, ""), str):
         del readable[LAST_HANDLED_REFRESH]
     return readable
+
+
+def condition_of(status: Mapping[str, Any], condition_type: str) -> dict[str, Any] | None:
+    """The condition of this type in a decoded status, None if it is not there."""
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == condition_type:
+            found: dict[str, Any] = condition
+            return found
+    return None
 
 
 def reported_conditions(status: bytes) -> dict[str, tuple[str, str]]:

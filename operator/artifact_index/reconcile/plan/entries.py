@@ -209,7 +209,7 @@ def _fresh(view: IndexState, name: NameAssignment) -> IndexPlan:
         ignore_error_codes=tuple(spec.ignore_error_codes),
         publish_url=source.publish_url(view.url) if spec.publish else None,
     )
-    grant = view.token.grant if view.token else None
+    grant = view.token.token if view.token else None
     served = Published(
         entry=entry,
         scope=view.scope,

@@ -1,6 +1,5 @@
 """The outputs that ought to be, and whether an object that is there may be written. Pure."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -37,8 +36,8 @@ from artifact_index.reconcile.cache.objects import (
     OutputObject,
     OutputRef,
 )
+from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
-from artifact_index.reconcile.plan.recovery import recorded_entries
 from artifact_index.sources.policy import Problem
 
 LARGEST_OUTPUT: Final = 900 * 1024
@@ -170,13 +169,13 @@ def _desired(
     placed: Sequence[IndexPlan],
     digester: Digester,
 ) -> DesiredOutput:
-    served = served_annotation(record, placed, content)
-    digest = digester.output(ref, content.data, served)
+    checkpoint = _checkpoint(record, placed, content)
+    digest = digester.output(ref, content.data, checkpoint)
     annotations = {
         OWNER_ANNOTATION: record.ref.name,
         OWNER_UID_ANNOTATION: record.uid,
         CONTENT_DIGEST_ANNOTATION: digest,
-        CHECKPOINT_ANNOTATION: served,
+        CHECKPOINT_ANNOTATION: checkpoint,
     }
     held = [one for one in placed if one.entry is not None and one.entry.name in content.held]
     expiries = [one.expires_at for one in held if one.expires_at is not None]
@@ -202,41 +201,14 @@ def _owner_reference(record: OptionsObject) -> dict[str, Any] | None:
     }
 
 
-def served_annotation(record: OptionsObject, placed: Sequence[IndexPlan], content: Content) -> str:
-    """What a restart needs to take up the tokens of an output again: digests and times only.
-
-    Where there is no uv.toml to read the rest of an entry from, what of it is no secret as well.
-    """
+def _checkpoint(record: OptionsObject, placed: Sequence[IndexPlan], content: Content) -> str:
     public = record.spec.public_index if record.spec else None
-    indexes: dict[str, dict[str, Any]] = {}
-    grants: dict[str, list[int]] = {}
-    for one in placed:
-        if one.served is None:
-            continue
-        item: dict[str, Any] = {"uid": one.record.uid, "scope": one.served.scope}
-        entry = one.served.entry
-        has_login = one.served.bare or entry.credentialed or entry.verbatim_url is not None
-        holds_login = entry.name in content.held
-        if not holds_login and has_login:
-            item["bare"] = True
-        if holds_login and entry.verbatim_url is not None:
-            item["verbatim"] = True
-        if one.served.endpoint is not None:
-            item["endpoint"] = one.served.endpoint
-        if holds_login and one.served.token and one.served.expires_at is not None:
-            item["token"] = one.served.token
-            times = [one.served.issued_at, one.served.expires_at, int(one.served.repeats)]
-            # One login may stand here with two tokens: a suspended index keeps its older one.
-            if grants.setdefault(one.served.token, times) != times:
-                item["grant"] = times
-        indexes[entry.name] = item
-    said: dict[str, Any] = {"indexes": indexes, "grants": grants}
-    if UV_TOML_KEY not in content.data:
-        entries = [one.served.entry for one in placed if one.served is not None]
-        said["entries"] = recorded_entries(entries, content.held)
-    if public is not None and public.enabled:
-        said["public"] = public.name
-    return json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return Checkpoint.encode(
+        [(plan.record.uid, plan.served) for plan in placed if plan.served is not None],
+        held=content.held,
+        public_name=public.name if public is not None and public.enabled else None,
+        with_entries=UV_TOML_KEY not in content.data,
+    )
 
 
 def _not_credential_free(ref: OutputRef, index_name: str) -> Problem:

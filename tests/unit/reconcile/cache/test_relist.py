@@ -8,14 +8,13 @@ from collections.abc import Mapping
 import pytest
 
 from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT
-from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
-from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.feed import Feed
 from artifact_index.reconcile.cache.relist import Relister
-from artifact_index.reconcile.state.state import State
+from artifact_index.reconcile.cache.source_cache import SourceCache
 from support.memory_port import MemoryPort
-from support.reconcile_builders import DIGESTER, MARGINS, NOW, secret_body
+from support.reconcile_builders import secret_body
 
 pytestmark = pytest.mark.unit
 
@@ -30,33 +29,16 @@ class LaboriousDigester(Digester):
         return super().output(place, data, served)
 
 
-async def no_grant(request: TokenRequest, material: KeyMaterial) -> Token:
-    raise AssertionError("nothing is asked of a cloud")
-
-
 async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
     port, cache = MemoryPort(), Cache()
     for number in range(40):
         labels = {ROLE_LABEL: ROLE_OUTPUT}
         port.put("secrets", secret_body(f"uv-{number}", {"uv.toml": ""}, labels=labels))
-    rng = random.Random(1)
+    rng, digester = random.Random(1), LaboriousDigester(b"key")
+    sources = SourceCache(api=port, cache=cache, reread=300, on_change=lambda _: None, rng=rng)
+    feed = Feed(cache=cache, sources=sources, digester=digester, enqueue=lambda keys: None)
     relister = Relister(
-        api=port,
-        cache=cache,
-        state=State(),
-        tokens=TokenManager(
-            grant=no_grant,
-            digest=DIGESTER.request,
-            margins=MARGINS,
-            now=lambda: NOW,
-            on_change=lambda _: None,
-            rng=rng,
-        ),
-        digester=LaboriousDigester(b"key"),
-        namespaces=(),
-        interval=600,
-        enqueue=lambda keys, delay: None,
-        rng=rng,
+        api=port, feed=feed, namespaces=(), interval=600, enqueue=lambda keys: None, rng=rng
     )
     seen = set[int]()
 
