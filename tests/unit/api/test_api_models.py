@@ -25,7 +25,8 @@ from artifact_index.api.sources.google_artifact_registry import GoogleArtifactRe
 from artifact_index.api.sources.preauthenticated import PreauthenticatedSource
 from artifact_index.api.timestamps import format_time, parse_time
 from artifact_index.crdgen.reason_docs.table import CONDITIONS_OF, REASONS
-from support.api_cases import ACCEPTED, BASES, INDEX, REFUSED, Case
+from support.api_case import BASES, INDEX, Case
+from support.api_cases import ACCEPTED, REFUSED
 
 pytestmark = pytest.mark.unit
 
