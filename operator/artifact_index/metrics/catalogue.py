@@ -16,12 +16,13 @@ PROVIDERS: Final = tuple(cloud.provider for cloud in CLOUDS)
 """Values of the label `provider`: a request's own provider, up to the hyphen."""
 
 LABELS: Final = {
-    "code": "HTTP status of the answer; `0` where none came",
+    "code": "HTTP status code of the response; `0` if there was none",
     "condition": "type of the condition",
     "identity": "what logs in: `secret/NAME`, `serviceaccount/NAME`, or `operator`",
     "index_options": "name of the IndexOptions",
     "kind": "kind of the object: `ArtifactIndex` or `IndexOptions`; of an output: `Secret` or "
-    "`ConfigMap`; of a pass also `IndexOptionsStatus`, which writes what the pass before it found",
+    "`ConfigMap`; of a reconcile also `IndexOptionsStatus`, which writes the status of an earlier "
+    "one",
     "namespace": "namespace of the object; of a login, that of its Secret or ServiceAccount, and "
     "empty for the operator's own identity",
     "output": "name of the Secret or ConfigMap",
@@ -36,7 +37,7 @@ LABELS: Final = {
     "verb": "`get`, `list`, `create`, `patch` or `delete`",
     "version": "version of the operator",
 }
-"""What each label says."""
+"""Meaning of each label."""
 
 
 def provider_and_answer(request: str) -> tuple[str, str]:
@@ -58,7 +59,7 @@ class Definition:
     summary: str
     """The text of its `# HELP` line."""
     question: str
-    """What somebody on call learns from it."""
+    """The question of somebody on call that it answers."""
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     """Upper bounds of a histogram's buckets, in its unit."""
@@ -71,14 +72,14 @@ OUTPUT_EXPIRY: Final = Definition(
     "gauge",
     "Unix time, s",
     "When the first token in an output expires.",
-    "How long is the file that builds read still good? Seconds left: the value `- time()`.",
+    "For how long can builds still use the file? Seconds left: the value `- time()`.",
     ("namespace", "index_options", "kind", "output"),
 )
 LOGIN_EXPIRY: Final = Definition(
     f"{PREFIX}login_expiry_timestamp_seconds",
     "gauge",
     "Unix time, s",
-    "When the token that is held for a login expires, or has expired.",
+    "When the current token of a login expires, or has expired.",
     "Which login is about to lose its token, or has lost it? Seconds left: the value `- time()`.",
     _LOGIN,
 )
@@ -86,8 +87,8 @@ LOGIN_REFRESH: Final = Definition(
     f"{PREFIX}login_refresh_timestamp_seconds",
     "gauge",
     "Unix time, s",
-    "When the successor of the held token is to be asked for, by plan.",
-    "Which refresh is overdue right now, and since when? It lies in the past while one fails.",
+    "When the operator plans to request the next token of a login.",
+    "Which refresh is overdue, and since when? The time is in the past while a refresh fails.",
     _LOGIN,
 )
 REFRESH_LATENESS: Final = Definition(
@@ -103,15 +104,15 @@ MINTS: Final = Definition(
     f"{PREFIX}mints_total",
     "counter",
     "1",
-    "Tokens asked for, by result.",
-    "Do the clouds give us tokens, and why not? How near are we to their quotas?",
+    "Token requests to clouds, by result.",
+    "Do the clouds issue tokens, and if not, why? How close is the operator to their quotas?",
     ("provider", "result"),
 )
 MINT_DURATION: Final = Definition(
     f"{PREFIX}mint_duration_seconds",
     "histogram",
     "s",
-    "From a token's turn to the cloud's last answer, all steps of the login included.",
+    "Time of one token request, with all steps of the login.",
     "Is a cloud slow?",
     ("provider",),
     (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 150),
@@ -120,15 +121,15 @@ ENDPOINT_LOOKUPS: Final = Definition(
     f"{PREFIX}endpoint_lookups_total",
     "counter",
     "1",
-    "URLs of CodeArtifact repositories asked for, by result.",
-    "Do repositories exist, and may we ask for their URL?",
+    "Look-ups of the URLs of CodeArtifact repositories, by result.",
+    "Do the repositories exist, and may the operator look up their URLs?",
     ("result",),
 )
 OBJECTS: Final = Definition(
     f"{PREFIX}objects",
     "gauge",
     "objects",
-    "Objects by readiness, as their statuses tell it.",
+    "Objects by the condition Ready of their status.",
     "How many objects do not work, in which namespace, and why?",
     ("kind", "namespace", "ready", "reason"),
 )
@@ -137,23 +138,24 @@ CONDITIONS: Final = Definition(
     "gauge",
     "objects",
     "Objects with a condition other than Ready that is True.",
-    "Where does a refresh fail behind a live token, is a promise not kept, a dependency at risk?",
+    "Where does a refresh fail behind a valid token? Where is freshness not guaranteed, or a "
+    "dependency at risk?",
     ("kind", "namespace", "condition", "reason"),
 )
 RECONCILES: Final = Definition(
     f"{PREFIX}reconciles_total",
     "counter",
     "1",
-    "Passes over objects, by result.",
-    "Does the operator get its work done, or does it try again and again?",
+    "Reconciles of objects, by result.",
+    "Do reconciles succeed, or does the operator retry again and again?",
     ("kind", "result"),
 )
 RECONCILE_DURATION: Final = Definition(
     f"{PREFIX}reconcile_duration_seconds",
     "histogram",
     "s",
-    "How long a pass over an object took, with its writes.",
-    "Are passes slow?",
+    "Time of one reconcile, with its writes.",
+    "Are reconciles slow?",
     ("kind",),
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
 )
@@ -162,28 +164,28 @@ QUEUE_DEPTH: Final = Definition(
     "gauge",
     "objects",
     "Objects that wait for a worker.",
-    "Is there more work than gets done?",
+    "Does work arrive faster than it gets done?",
 )
 QUEUE_AGE: Final = Definition(
     f"{PREFIX}queue_oldest_age_seconds",
     "gauge",
     "s",
-    "How long the object has waited for a worker that has waited longest; 0 where none waits.",
+    "Longest time that an object has been waiting for a worker; 0 if none waits.",
     "Is the queue stuck, or an object starved?",
 )
 API_REQUESTS: Final = Definition(
     f"{PREFIX}api_requests_total",
     "counter",
     "1",
-    "Requests to the API server, repeated ones too; the watches are not among them.",
-    "What do we cost the API server, and does it refuse us?",
+    "Requests to the API server, with retries and without watches.",
+    "How much load does the operator put on the API server, and are requests refused?",
     ("verb", "resource", "subresource", "code"),
 )
 API_REQUEST_DURATION: Final = Definition(
     f"{PREFIX}api_request_duration_seconds",
     "histogram",
     "s",
-    "From a request to the last byte of its answer, with the wait for a connection.",
+    "Time of one request, from the wait for a connection to the last byte of the response.",
     "Is the API server slow?",
     ("verb",),
     (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30),
@@ -192,8 +194,8 @@ LOOP_LAG: Final = Definition(
     f"{PREFIX}event_loop_lag_seconds",
     "histogram",
     "s",
-    "How late the event loop ran a timer; looked at 20 times a second.",
-    "Does something block the process, or does it want for CPU?",
+    "How late the event loop ran a timer, sampled 20 times a second.",
+    "Is the process blocked, or short of CPU?",
     (),
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
@@ -201,7 +203,7 @@ BUILD_INFO: Final = Definition(
     f"{PREFIX}build_info",
     "gauge",
     "1",
-    "Always 1; the labels tell what runs.",
+    "Always 1; the labels name the version.",
     "Which version runs where?",
     ("version", "python"),
 )
@@ -225,4 +227,4 @@ CATALOGUE: Final = (
     LOOP_LAG,
     BUILD_INFO,
 )
-"""All of them, in the order of the reference."""
+"""Every metric, in the order of the reference."""

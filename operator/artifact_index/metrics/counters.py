@@ -1,4 +1,4 @@
-"""What is counted where it happens: a `Meter` over prometheus_client."""
+"""Counts events as they happen: a `Meter` over prometheus_client."""
 
 import platform
 
@@ -20,7 +20,8 @@ class Counters:
     """Counters and histograms of one process, in a registry of their own."""
 
     def __init__(self, version: str) -> None:
-        # A second series for each counter, whose only reader is OpenMetrics' own reset detection.
+        # Otherwise every counter gets a second series, which only OpenMetrics' own detection of
+        # resets reads.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._mints = self._counter(catalogue.MINTS)
@@ -40,7 +41,7 @@ class Counters:
         )
         info.labels(version=version, python=platform.python_version()).set(1)
         ProcessCollector(registry=self.registry)
-        # A series that begins with its first event shows no increase for it.
+        # Without a zero before its first event a series shows no increase for that event.
         for provider in PROVIDERS:
             self._mints.labels(provider, "ok")
             self._lateness.labels(provider)

@@ -21,8 +21,8 @@ to log in to read it. It holds names of namespaces, objects, Secrets, ServiceAcc
 CodeArtifact domains, and never a credential, a digest of one, or a URL. `--object-metrics=false`
 leaves out the series that stand for a single output or login.
 
-A series is there as long as its object: what is deleted is gone at the next scrape. Gauges are read
-off the operator's memory when they are asked for, so they cost nothing in between.
+A series exists as long as its object: after a deletion it is gone at the next scrape. Each scrape
+reads the gauges from the operator's memory, so they cost nothing in between.
 
 The label `namespace` is the object's. Prometheus puts the pod's own namespace there unless it is
 told otherwise: by `honorLabels: true` in a PodMonitor or ServiceMonitor, `honor_labels` in a scrape
@@ -41,28 +41,28 @@ Values of `result`:
 
 - Of a mint and of an endpoint look-up: `ok`, or the reason that the condition of the ArtifactIndex
   shows, such as `AccessDenied` or `CloudThrottled`.
-- Of a pass: `ok`; `retry`, where a part of the work is tried again; `api_error`, where the API
-  server refused or did not answer; `internal_error`, which the log explains.
+- Of a reconcile: `ok`; `retry` if a part of the work is tried again; `api_error` if the API server
+  refused a request or did not answer; `internal_error` after an error that the log explains.
 
 ## Seconds to expiry
 
-Expiries are times, not remaining seconds: a time is true however old the scrape is, changes only
-with the token, and goes on counting while nobody updates it. The seconds that are left are one
-subtraction away:
+Expiries are times, not remaining seconds: a time stays true however old the scrape is and changes
+only with the token. Subtract the current time to get the seconds that are left:
 
 ```promql
 artifact_index_output_expiry_timestamp_seconds - time()
 artifact_index_login_expiry_timestamp_seconds - time()
 ```
 
-A login's series stays when its token has died, and turns negative. An output's ends when its last
-token has been withdrawn; then `artifact_index_objects` says `CredentialExpired`. Logins whose words
-are the same, for instance two roles assumed with one access key, share a series, which tells of the
-one that ends first. Static credentials (a password, a whole URL) have no expiry and no series.
+A login's series stays after its token has expired, and the difference turns negative. An output's
+series ends when its last token has been withdrawn; then `artifact_index_objects` says
+`CredentialExpired`. Logins with the same labels, for instance two roles assumed with one access
+key, share a series, which shows the token that expires first. Static credentials (a password, a
+whole URL) have no expiry and no series.
 
-`artifact_index_refresh_lateness_seconds` counts refreshes that came; one that still fails shows in
-`time() - artifact_index_login_refresh_timestamp_seconds`. A refresh that somebody asked for
-ahead of its time is not counted.
+`artifact_index_refresh_lateness_seconds` counts refreshes that succeeded; one that still fails
+shows in `time() - artifact_index_login_refresh_timestamp_seconds`. A refresh that somebody
+requested ahead of its time is not counted.
 
 ## Alerts
 
@@ -84,7 +84,7 @@ ALERTS: Final = (
     ),
     (
         "ArtifactIndexMintFailures",
-        "a cloud has refused tokens for 15 minutes",
+        "a cloud has refused token requests for 15 minutes",
         "see the reason in the [API reference](api-reference.md#reasons)",
     ),
     (
@@ -104,11 +104,11 @@ ALERTS: Final = (
     ),
     (
         "ArtifactIndexDown",
-        "nobody refreshes tokens, and nobody withdraws those that die",
+        "nothing refreshes tokens or withdraws those that expire",
         "see the pod's log and events",
     ),
 )
-"""Each alert of the example, what it means, and what to do."""
+"""Each alert of the example, its meaning, and the remedy."""
 
 
 def metrics_markdown() -> str:
