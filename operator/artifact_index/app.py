@@ -120,7 +120,7 @@ class Operator:
         )
         self.observer = Feed(
             cache=self.cache,
-            sources=self.sources,
+            forget_polled=self.sources.forget,
             digester=digester,
             enqueue=lambda keys: self._enqueue(keys, DEBOUNCE),
         )

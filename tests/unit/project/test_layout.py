@@ -47,6 +47,14 @@ VIOLATIONS = {
         "import artifact_index.kube.port",
     ),
     "the reconciler knows kopf": ("reconcile/cache/cache.py", "import kopf"),
+    "a source knows another one": (
+        "sources/anonymous.py",
+        "import artifact_index.sources.basic_auth",
+    ),
+    "a source reads the cache": (
+        "sources/policy.py",
+        "import artifact_index.reconcile.cache.cache",
+    ),
     "the token manager knows the metrics library": (
         "credentials/tokens/manager.py",
         "import prometheus_client",

@@ -111,7 +111,12 @@ class Engine:
             patience=5,
             now=self.now,
         )
-        feed = Feed(cache=self.cache, sources=sources, digester=DIGESTER, enqueue=lambda keys: None)
+        feed = Feed(
+            cache=self.cache,
+            forget_polled=sources.forget,
+            digester=DIGESTER,
+            enqueue=lambda keys: None,
+        )
         self.relister = Relister(
             api=self.port,
             feed=feed,
