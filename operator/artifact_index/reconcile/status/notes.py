@@ -11,7 +11,7 @@ from artifact_index.formats.base import FormatLimit, named
 from artifact_index.formats.urls import host_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput
-from artifact_index.reconcile.status.conditions import Finding
+from artifact_index.reconcile.status.conditions import DesiredCondition
 from artifact_index.sources.policy import Problem
 
 
@@ -23,16 +23,18 @@ def format_problem(written: Sequence[DesiredOutput]) -> Problem | None:
     return Problem(limits[0].reason, "; ".join(one.message for one in limits))
 
 
-def format_note(written: Sequence[DesiredOutput]) -> Finding | None:
+def format_note(written: Sequence[DesiredOutput]) -> DesiredCondition | None:
     """What else a format cannot say."""
     limits = [limit for limit in _limits(written) if not limit.severe]
     if not limits:
         return None
     message = "; ".join(one.message for one in limits)
-    return Finding(FORMAT_LIMITED, "True", limits[0].reason, message)
+    return DesiredCondition(FORMAT_LIMITED, "True", limits[0].reason, message)
 
 
-def shared_host_note(spec: IndexOptionsSpec, placed: Sequence[IndexPlan]) -> Finding | None:
+def shared_host_note(
+    spec: IndexOptionsSpec, placed: Sequence[IndexPlan]
+) -> DesiredCondition | None:
     """Indexes without a login on the host of one that has a login.
 
     uv takes the host with its port for one place, and tries a login that it has for it.
@@ -56,7 +58,7 @@ def shared_host_note(spec: IndexOptionsSpec, placed: Sequence[IndexPlan]) -> Fin
         f"{named(credentialed[host])}, and uv may send it that login"
         for host in shared
     )
-    return Finding(HOST_SHARED, "True", Reason.ANONYMOUS_BESIDE_CREDENTIALED, message)
+    return DesiredCondition(HOST_SHARED, "True", Reason.ANONYMOUS_BESIDE_CREDENTIALED, message)
 
 
 def _limits(written: Sequence[DesiredOutput]) -> list[FormatLimit]:

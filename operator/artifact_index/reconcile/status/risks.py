@@ -12,7 +12,7 @@ from artifact_index.api.conditions import DEPENDENCY_CONFUSION_RISK
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.plan.entries import IndexPlan
-from artifact_index.reconcile.status.conditions import Finding
+from artifact_index.reconcile.status.conditions import DesiredCondition
 
 # GitLab's API for PyPI packages, of a project or a group.
 _GITLAB: Final = re.compile(
@@ -25,14 +25,14 @@ Risk = tuple[str, str]
 
 def confusion_risk(
     spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[str]
-) -> Finding | None:
+) -> DesiredCondition | None:
     """The condition, if there is any risk: all of them in its message, the worst as its reason."""
     risks = [*_uv_risks(spec, placed, formats), *_forwarding(spec, placed)]
     risks += _unordered(spec, placed, formats)
     if not risks:
         return None
     message = "; ".join(text for _, text in risks)
-    return Finding(DEPENDENCY_CONFUSION_RISK, "True", risks[0][0], message)
+    return DesiredCondition(DEPENDENCY_CONFUSION_RISK, "True", risks[0][0], message)
 
 
 def _uv_risks(spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[str]) -> list[Risk]:
