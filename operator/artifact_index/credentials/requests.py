@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import SecretStr
 
-EndpointType = Literal["IPv4", "DualStack"]
+from artifact_index.api.sources.code_artifact import EndpointType
 
 
 @dataclass(frozen=True, slots=True)
