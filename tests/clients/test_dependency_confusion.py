@@ -21,8 +21,8 @@ from artifact_index.formats.registry import formats_of
 from artifact_index.formats.uv_toml import public_uv_toml, sensitive_uv_toml
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import document_of
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.risks import confusion_risk
+from artifact_index.sources.policy import Problem
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import PDM, PIPS

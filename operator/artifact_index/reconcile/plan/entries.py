@@ -14,9 +14,9 @@ from artifact_index.formats.urls import host_of
 from artifact_index.reconcile.cache.objects import CustomObject, IndexObject, ObjectRef
 from artifact_index.reconcile.plan.fallback import Published, still_served
 from artifact_index.reconcile.plan.shadowing import shadowing_problems
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.resolve.token_view import IndexState, view_without_login
-from artifact_index.sources.resolved import publish_url_of, shown_url_of
+from artifact_index.sources.policy import Problem
+from artifact_index.sources.registry import of
 
 _KEPT: Final = 256
 """Places that are kept, as many as views."""
@@ -186,7 +186,7 @@ def _place_one(
         blocked,
         None,
         _nothing_left(view) if view.suspended and view.problem is None else view.problem,
-        shown_url=shown_url_of(record.spec, view.url) if record.spec else None,
+        shown_url=of(record.spec).shown_url(view.url) if record.spec else None,
         recheck_at=view.recheck_at,
     )
 
@@ -197,6 +197,7 @@ def _fresh(view: IndexState, name: NameAssignment) -> IndexPlan:
     spec, login = view.record.spec, view.login
     if spec is None or login is None or view.url is None:
         raise ValueError("a view without a problem has a login and a URL")
+    source = of(spec)
     entry = IndexEntry(
         name=name.name,
         url=view.url,
@@ -206,7 +207,7 @@ def _fresh(view: IndexState, name: NameAssignment) -> IndexPlan:
         explicit=spec.explicit,
         authenticate=spec.authenticate,
         ignore_error_codes=tuple(spec.ignore_error_codes),
-        publish_url=publish_url_of(spec, view.url),
+        publish_url=source.publish_url(view.url) if spec.publish else None,
     )
     grant = view.token.token if view.token else None
     served = Published(
@@ -227,7 +228,7 @@ def _fresh(view: IndexState, name: NameAssignment) -> IndexPlan:
         problem=None,
         failing=view.failing,
         shortfall=view.shortfall,
-        shown_url=shown_url_of(spec, view.url),
+        shown_url=source.shown_url(view.url),
         refresh_at=view.refresh_at,
         fresh_as_of=view.fresh_as_of,
     )
@@ -243,7 +244,7 @@ def _kept(
             explicit=spec.explicit,
             authenticate=spec.authenticate,
             ignore_error_codes=tuple(spec.ignore_error_codes),
-            publish_url=publish_url_of(spec, entry.url),
+            publish_url=of(spec).publish_url(entry.url) if spec.publish else None,
         )
     served = replace(kept, entry=entry)
     # A login that fails or waits behind a live token of the same place is a failing refresh, not
@@ -259,7 +260,7 @@ def _kept(
         served,
         problem=None if behind else view.problem,
         failing=view.problem if behind and not waiting else None,
-        shown_url=shown_url_of(spec, view.url or kept.entry.url) if spec else None,
+        shown_url=of(spec).shown_url(view.url or kept.entry.url) if spec else None,
         recheck_at=_earliest(kept.withdraw_at(margins), view.recheck_at),
     )
 

@@ -38,7 +38,7 @@ from artifact_index.reconcile.cache.objects import (
 )
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
-from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.sources.policy import Problem
 
 LARGEST_OUTPUT: Final = 900 * 1024
 """Bytes of data, decoded. The API server takes 1 MiB, and etcd 1.5 MiB with the metadata."""

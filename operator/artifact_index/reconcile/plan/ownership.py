@@ -5,7 +5,7 @@ from collections.abc import Container
 from artifact_index.api.constants import ADOPT_ANNOTATION, OWNER_ANNOTATION, OWNER_UID_ANNOTATION
 from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.cache.objects import OptionsObject, OutputObject, Owner
-from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.sources.policy import Problem
 
 
 def ownership_problem(

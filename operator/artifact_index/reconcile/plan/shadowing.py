@@ -20,8 +20,8 @@ from artifact_index.api.reasons import Reason
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.urls import has_userinfo, without_userinfo
 from artifact_index.reconcile.plan.fallback import Published
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.resolve.token_view import IndexState
+from artifact_index.sources.policy import Problem
 
 
 class _Root(NamedTuple):

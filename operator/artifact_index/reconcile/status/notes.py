@@ -11,8 +11,8 @@ from artifact_index.formats.base import FormatLimit, named
 from artifact_index.formats.urls import host_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import DesiredCondition
+from artifact_index.sources.policy import Problem
 
 
 def format_problem(written: Sequence[DesiredOutput]) -> Problem | None:
@@ -45,8 +45,8 @@ def shared_host_note(
         host = host_of(one.shown_url) if one.shown_url is not None else None
         if host is None or one.record.spec is None:
             continue
-        anonymous = one.record.spec.anonymous is not None
-        (open_ones if anonymous else credentialed)[host].append(one.record.ref.name)
+        has_login = one.record.spec.source.has_login
+        (credentialed if has_login else open_ones)[host].append(one.record.ref.name)
     if spec.public_index.enabled:
         host = host_of(spec.public_index.url or PYPI_URL)
         open_ones[host or ""].append(spec.public_index.name)

@@ -86,10 +86,10 @@ def _forwarding(spec: IndexOptionsSpec, placed: Sequence[IndexPlan]) -> list[Ris
             continue
         remedies = []
         index = one.record.spec
-        if index is not None and (index.authenticate == "auto" or index.anonymous is not None):
+        if index is not None and (index.authenticate == "auto" or not index.source.has_login):
             remedies.append(
                 "a request without a login is forwarded as well: set spec.authenticate to always"
-                if index.anonymous is None
+                if index.source.has_login
                 else "a request without a login is forwarded as well: use basicAuth"
             )
         if searched[position + 1 :]:

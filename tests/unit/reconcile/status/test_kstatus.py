@@ -15,7 +15,6 @@ from artifact_index.api.index_options import IndexOptionsStatus
 from artifact_index.api.reasons import Reason
 from artifact_index.crdgen.reason_docs.table import REASONS
 from artifact_index.reconcile.plan.outputs import desired_outputs
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.index_status import index_status, unselected_status
 from artifact_index.reconcile.status.options_status import (
     OptionsOutcome,
@@ -23,6 +22,7 @@ from artifact_index.reconcile.status.options_status import (
     options_status,
     suspended_options_status,
 )
+from artifact_index.sources.policy import Problem
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
