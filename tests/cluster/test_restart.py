@@ -177,16 +177,8 @@ def requests(world: World, since: int) -> list[AuditEvent]:
 
 
 def wait_second_listing(world: World, since: int) -> None:
-    """Wait until the operator has listed everything, its watches have, and it has again.
-
-    That is five seconds after the watches began: by then every object has been worked on.
-    """
-
-    def lists() -> int:
-        events = world.plane.audit_events(OPERATOR_USER, verbs=["list"], since=since)
-        return sum(one.resource == "configmaps" and one.code == 200 for one in events)
-
-    wait_until(lambda: lists() >= 3 * len(NAMESPACES), "the second own listing", LONG)
+    """Wait until the operator has worked on everything after its start."""
+    world.wait_second_listing(since, len(NAMESPACES), LONG)
 
 
 def most_reads(seconds: float) -> int:

@@ -20,9 +20,9 @@ def assumed(name: str, session: str) -> str:
     return f"arn:aws:sts::{DOMAIN_OWNER}:assumed-role/{name}/{session}"
 
 
-def allow_tokens(world: World, namespace: str) -> None:
-    """What the chart grants where ServiceAccount `builder` of this namespace is on its list."""
-    listed = {namespace: ["builder"]}
+def allow_tokens(world: World, namespace: str, *accounts: str) -> None:
+    """What the chart grants where these ServiceAccounts, by default `builder`, are on its list."""
+    listed = {namespace: list(accounts or ("builder",))}
     tokens = granted_by_chart({"serviceAccountTokens": {"mode": "Listed", "listed": listed}})
     install(world.plane, *(one for one in tokens if one["metadata"].get("namespace") == namespace))
 

@@ -31,7 +31,8 @@ class OperatorDied(Exception):
 class OperatorProcess:
     """`python -m artifact_index run` against one API server; its log is kept in memory.
 
-    `module` may be another one that takes the same arguments.
+    `module` may be another one that takes the same arguments. `python` runs the operator that its
+    own environment holds, instead of this checkout's.
     """
 
     def __init__(
@@ -42,17 +43,18 @@ class OperatorProcess:
         env: Mapping[str, str] | None = None,
         namespace: str = OPERATOR_NAMESPACE,
         module: str = "artifact_index",
+        python: str | None = None,
     ) -> None:
         self._command = [
-            *(sys.executable, "-m", module, "run", "--kubeconfig", str(kubeconfig)),
+            *(python or sys.executable, "-m", module, "run", "--kubeconfig", str(kubeconfig)),
             *("--operator-namespace", namespace),
             *("--health-host", "127.0.0.1", "--health-port", "0"),
             *flags,
         ]
-        clean = {
-            k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "GOOGLE_", "GCE"))
-        }
-        self._env = {**clean, "PYTHONPATH": str(REPOSITORY / "operator"), **(env or {})}
+        others = ("AWS_", "GOOGLE_", "GCE", "PYTHONPATH")
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(others)}
+        ours = {} if python else {"PYTHONPATH": str(REPOSITORY / "operator")}
+        self._env = {**clean, **ours, **(env or {})}
         self._lines: list[str] = []
         self._reader: threading.Thread | None = None
         self.process: subprocess.Popen[str] | None = None

@@ -61,7 +61,13 @@ class World:
         """A kubeconfig of the chart's ServiceAccount, with no more than the chart grants it."""
         return self.plane.kubeconfig_for(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
 
-    def operator(self, *flags: str, module: str = "artifact_index", **env: str) -> OperatorProcess:
+    def operator(
+        self,
+        *flags: str,
+        module: str = "artifact_index",
+        python: str | None = None,
+        **env: str,
+    ) -> OperatorProcess:
         """The operator, set up to reach the stand-ins; not started yet."""
         google = [f"--{k.replace('_', '-')}={v}" for k, v in self.google.settings().items()]
         return OperatorProcess(
@@ -69,6 +75,7 @@ class World:
             flags=["--allow-http", *google, *flags],
             env={**self.aws.env(), **self.google.env(), **env},
             module=module,
+            python=python,
         )
 
     # Objects
@@ -197,6 +204,20 @@ class World:
 
         self.wait_object("indexoptions", namespace, name, listed, f"of {sorted(there)}")
         self.wait_condition("indexoptions", namespace, name, reason="Available")
+
+    def wait_second_listing(self, since: int, namespaces: int, seconds: float) -> None:
+        """Wait until an operator of some namespaces has listed all, its watches have, and it again.
+
+        `since` is a mark of the audit log before its start. The last listing is five seconds after
+        the watches began: by then every object has been worked on.
+        """
+
+        def listed() -> bool:
+            events = self.plane.audit_events(OPERATOR_USER, verbs=["list"], since=since)
+            lists = sum(each.resource == "configmaps" and each.code == 200 for each in events)
+            return lists >= 3 * namespaces
+
+        wait_until(listed, "the second own listing", seconds)
 
     def wait_served(
         self, namespace: str, name: str, needle: str, *, seconds: float = PATIENCE,
