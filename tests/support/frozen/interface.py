@@ -9,22 +9,22 @@ from typing import Any, Final
 
 import yaml
 
-from artifact_index.api.reasons import REASONS
-from artifact_index.credentials.grants import (
+from artifact_index.crdgen.reason_docs.table import REASONS
+from artifact_index.credentials.requests import (
     AssumedRole,
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
-    GrantRequest,
     Identity,
     Impersonation,
     OperatorIdentity,
     SecretIdentity,
     ServiceAccountIdentity,
+    TokenRequest,
     canonical,
 )
 from artifact_index.metrics.catalogue import CATALOGUE
-from artifact_index.reconcile.digests import Digester
+from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.settings import Settings, environment_of, flag_of, setting_fields
 from support.frozen.lives import KEY
 from support.operator_process import REPOSITORY
@@ -60,8 +60,8 @@ def requests() -> dict[str, list[str]]:
     }
 
 
-def _requests() -> dict[str, GrantRequest]:
-    found: dict[str, GrantRequest] = {}
+def _requests() -> dict[str, TokenRequest]:
+    found: dict[str, TokenRequest] = {}
     domain = ("eu-west-1", "acme", "111122223333")
     for (who, identity), (step, role) in product(_IDENTITIES.items(), _ROLES.items()):
         found[f"CodeArtifact token, {who}, {step}"] = CodeArtifactTokenRequest(
@@ -121,8 +121,8 @@ def settings() -> dict[str, Any]:
 def reasons() -> dict[str, Any]:
     """What each reason of a condition does to an object of each kind."""
     return {
-        name: {"kinds": list(reason.kinds), "polarity": reason.polarity}
-        for name, reason in REASONS.items()
+        str(reason): {"kinds": list(doc.kinds), "polarity": reason.polarity.name.lower()}
+        for reason, doc in REASONS.items()
     }
 
 

@@ -18,13 +18,14 @@ import yaml
 from pydantic import SecretStr
 
 from artifact_index import app
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.grants import (
+from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
     GoogleTokenRequest,
-    Grant,
-    GrantRequest,
-    Material,
+    KeyMaterial,
+    Token,
+    TokenRequest,
     canonical,
 )
 from artifact_index.settings import Settings
@@ -80,11 +81,11 @@ class Cluster:
     def live(self, at: int, refuses: Callable[[str], bool]) -> None:
         """One process, whose clock stands; clouds refuse requests by their canonical form."""
 
-        async def grant(request: GrantRequest, material: Material) -> Grant:
+        async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
             form = canonical(request).decode()
             self.forms.add(form)
             if refuses(form):
-                raise LoginError("AccessDenied", "refused", permanent=True)
+                raise LoginError(Reason.ACCESS_DENIED, "refused")
             self.granted += 1
             return _granted(request, form, at)
 
@@ -97,7 +98,7 @@ class Cluster:
             asyncio.Runner(loop_factory=VirtualLoop) as runner,
         ):
             patch.setattr(app, "time", SimpleNamespace(time=lambda: float(at)))
-            patch.setattr(app, "CloudPool", lambda *_, **__: SimpleNamespace(grant=grant))
+            patch.setattr(app, "CloudThreads", lambda *_, **__: SimpleNamespace(grant=grant))
             runner.run(run())
 
     def outputs(self) -> list[dict[str, Any]]:
@@ -138,13 +139,13 @@ def request_digest(form: str) -> str:
     return base64.urlsafe_b64encode(mac.digest())[:22].decode()
 
 
-def _granted(request: GrantRequest, form: str, at: int) -> Grant:
+def _granted(request: TokenRequest, form: str, at: int) -> Token:
     """A value that tells which request it answers, and when."""
     mark = hashlib.sha256(f"{at} {form}".encode()).hexdigest()[:12]
     if isinstance(request, CodeArtifactEndpointRequest):
-        return Grant(SecretStr(f"https://repository-{mark}.example/pypi/r/"), at, None)
+        return Token(SecretStr(f"https://repository-{mark}.example/pypi/r/"), at, None)
     hours = 1 if isinstance(request, GoogleTokenRequest) else 12
-    return Grant(SecretStr(f"token-{mark}"), at, at + hours * HOUR)
+    return Token(SecretStr(f"token-{mark}"), at, at + hours * HOUR)
 
 
 def _encoded(values: Mapping[str, str]) -> dict[str, str]:
