@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from artifact_index.formats.document import Authenticate, IndexEntry
-from artifact_index.formats.readback_logins import read_logins
+from artifact_index.api.artifact_index import Authenticate
+from artifact_index.formats.document import IndexEntry
+from artifact_index.formats.registry import read_logins
 
 
 class _RecordedEntry(BaseModel):

@@ -11,8 +11,7 @@ from artifact_index.api.constants import CHECKPOINT_ANNOTATION, CONTENT_DIGEST_A
 from artifact_index.credentials.requests import Token
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.formats.document import IndexEntry
-from artifact_index.formats.readback import read_entries
-from artifact_index.formats.registry import UV_TOML_KEY
+from artifact_index.formats.uv_toml import UV_TOML_KEY, read_entries
 from artifact_index.reconcile.cache.objects import (
     IndexObject,
     ObjectRef,

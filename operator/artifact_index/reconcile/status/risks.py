@@ -9,8 +9,9 @@ from collections.abc import Sequence, Set
 from typing import Final
 
 from artifact_index.api.conditions import DEPENDENCY_CONFUSION_RISK
-from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.index_options import IndexOptionsSpec, OutputFormat
 from artifact_index.api.reasons import Reason
+from artifact_index.formats.registry import without_order
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.status.conditions import Finding
 
@@ -24,7 +25,7 @@ Risk = tuple[str, str]
 
 
 def confusion_risk(
-    spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[str]
+    spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[OutputFormat]
 ) -> Finding | None:
     """The condition, if there is any risk: all of them in its message, the worst as its reason."""
     risks = [*_uv_risks(spec, placed, formats), *_forwarding(spec, placed)]
@@ -35,7 +36,9 @@ def confusion_risk(
     return Finding(DEPENDENCY_CONFUSION_RISK, "True", risks[0][0], message)
 
 
-def _uv_risks(spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[str]) -> list[Risk]:
+def _uv_risks(
+    spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[OutputFormat]
+) -> list[Risk]:
     """What uv does with the uv.toml. A package that is pinned to an explicit index is safe."""
     searched = [one for one in placed if not _is_explicit(one)]
     if not spec.public_index.enabled or not searched or "UvToml" not in formats:
@@ -109,9 +112,9 @@ def _forwarding(spec: IndexOptionsSpec, placed: Sequence[IndexPlan]) -> list[Ris
 
 
 def _unordered(
-    spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[str]
+    spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[OutputFormat]
 ) -> list[Risk]:
-    listed = sorted({"PipConf", "PdmToml"} & formats)
+    listed = without_order(formats)
     searched = [one for one in placed if not _is_explicit(one)]
     if not listed or not searched or not spec.public_index.enabled:
         return []

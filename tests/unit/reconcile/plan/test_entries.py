@@ -7,7 +7,6 @@ import pytest
 
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
-from artifact_index.formats.uv_toml import sensitive_uv_toml
 from artifact_index.reconcile.cache.objects import IndexObject
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_vanished
 from artifact_index.reconcile.plan.fallback import Published, first_withdrawal
@@ -32,6 +31,7 @@ from support.reconcile_builders import (
     source,
     view,
 )
+from support.rendered import secret_text
 
 pytestmark = pytest.mark.unit
 
@@ -63,7 +63,7 @@ def again(
 
 
 def text_of(*placed: IndexPlan) -> str:
-    return sensitive_uv_toml(document_of(IndexOptionsSpec(), placed)).get_secret_value()
+    return secret_text("UvToml", document_of(IndexOptionsSpec(), placed))
 
 
 def is_blocked(one: IndexPlan) -> bool:

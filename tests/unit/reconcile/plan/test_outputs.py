@@ -19,7 +19,7 @@ from artifact_index.api.constants import (
     REFRESH_AT_ANNOTATION,
 )
 from artifact_index.formats import registry as formats_module
-from artifact_index.formats.document import PublicContent, SensitiveContent
+from artifact_index.formats.base import PublicContent, SensitiveContent
 from artifact_index.reconcile.cache.objects import OutputObject, parse_output
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (

@@ -1,20 +1,19 @@
-"""What a status says of formats, shared hosts and shadowed indexes; sizes; who needs a token."""
+"""What a status says of formats, shared hosts and shadowed indexes; sizes."""
 
 import base64
 from typing import Any
 
 import pytest
 
-from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import parse_spec
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.formats.registry import claims_of, login_formats, needs_login
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
     LARGEST_ENVIRONMENT,
     LARGEST_OUTPUT,
     DesiredOutput,
+    claims_of,
     desired_outputs,
 )
 from artifact_index.reconcile.status.notes import format_note, format_problem, shared_host_note
@@ -279,28 +278,3 @@ def test_the_status_lists_no_more_keys_than_its_schema_takes() -> None:
     status = options_status(record, outcome, margins=Margins(), now=NOW)
 
     assert len(status["outputs"][0]["keys"]) == 2048
-
-
-# -- who needs a token
-
-
-@pytest.mark.parametrize(
-    ("kind", "formats", "index_spec", "needed"),
-    [
-        ("Secret", ["UvToml"], {}, True),
-        ("Secret", ["Environment"], {"explicit": True}, True),
-        ("Secret", ["PipConf", "PdmToml"], {}, True),
-        ("Secret", ["PipConf", "PdmToml"], {"explicit": True}, False),
-        ("Secret", ["Pypirc"], {}, False),
-        ("Secret", ["Pypirc"], {"publish": True}, True),
-        ("ConfigMap", ["UvToml", "PipConf"], {}, False),
-    ],
-)
-def test_a_token_is_minted_only_for_an_output_that_holds_it(
-    kind: str, formats: list[str], index_spec: dict[str, Any], needed: bool
-) -> None:
-    output = {"kind": kind, "name": "o", "formats": formats}
-    spec = parse_spec(IndexOptionsSpec, {"outputs": [output]})
-    minted = parse_spec(ArtifactIndexSpec, {**source("codeArtifact"), **index_spec})
-
-    assert needs_login(login_formats(spec, "uv-config"), minted) == needed
