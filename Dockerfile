@@ -1,4 +1,4 @@
-# The operator's image: `docker build .` or `buildah build .`. What is in it, and why: docs/image.md.
+# The operator's image: `docker build .` or `buildah build .`. docs/image.md explains its contents.
 ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-trixie
 
 # -- Locked packages and the operator, in a virtual environment without pip
@@ -6,7 +6,7 @@ ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-trixie
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
 COPY requirements/runtime.txt requirements/build.txt requirements/
-# `python3 -m venv` finds pip on both bases that are in use: Debian has none beside its Python.
+# `python3 -m venv` provides pip on both supported bases: Debian's Python comes without pip.
 RUN python3 -m venv tools \
  && tools/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt
 RUN python3 -m venv --without-pip /opt/artifact-index \
@@ -18,19 +18,19 @@ COPY pyproject.toml README.md LICENSE ./
 COPY operator/artifact_index operator/artifact_index
 RUN tools/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
  && tools/bin/pip --python /opt/artifact-index/bin/python install --no-compile --no-deps --no-index dist/*.whl
-# The root file system is read-only: what is not compiled now is compiled at every start. A hash in
-# place of a time keeps two builds of one source equal.
+# The root file system is read-only, so modules not compiled now are compiled at every start. A hash
+# instead of a timestamp keeps two builds of the same source identical.
 RUN /opt/artifact-index/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/artifact-index/lib
 
-# -- The base without what an operator has no use for
+# -- The base without files that the operator does not need
 
 FROM ${PYTHON_IMAGE} AS root
 COPY image/trim_root.sh /tmp/
 RUN sh /tmp/trim_root.sh
-# No shell and no program but Python: `kubectl debug` brings its own.
+# No programs except Python, not even a shell: `kubectl debug` brings its own.
 RUN find /usr/bin /usr/sbin -mindepth 1 ! -name 'python3*' -delete
 
-# -- What is left, and in no layer what was removed above
+# -- The remaining files; no layer contains those removed above
 
 FROM scratch
 COPY --from=root / /
@@ -40,7 +40,7 @@ ENV PATH=/opt/artifact-index/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONSAFEPATH=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-# Numeric: with a name the kubelet cannot tell that it is not root.
+# Numeric, because the kubelet cannot tell that a user name is not root.
 USER 65532:65532
 WORKDIR /
 EXPOSE 8080

@@ -1,4 +1,4 @@
-# The commands of a developer: `make help`. Each is one line of help and a few lines of recipe.
+# Commands for developers: `make help` lists them. Each has one line of help and a short recipe.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -8,49 +8,49 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/dev.txt
 STAMP := $(VENV)/.installed
-# Sources of the operator, of the code that tests, demo and bench share, and of those two.
+# Sources of the operator, of the code shared by tests, demo and bench, and of demo and bench.
 WITH_SOURCES := PYTHONPATH=operator:tests:.
-# Each worker has a control plane of its own; in the order of the files, the longest come first.
+# Each worker has its own control plane; files run in order, the longest first.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-# What follows is for `make lock` only; 3.11 is the oldest supported Python.
+# Only for `make lock`; 3.11 is the oldest supported Python.
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --quiet
 
 .PHONY: help setup demo kind-demo test lint generate golden bench lock clean
 
-help: ## Say what there is (the default)
-	@echo "make demo shows the whole path, make test proves it. All targets:"
+help: ## List all targets (the default)
+	@echo "make demo shows the whole path, make test verifies it. All targets:"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(STAMP) ## Show the main job between real parts, in a minute (a first run builds the API server)
+demo: $(STAMP) ## Show the main path with real components, in a minute (the first run builds the API server)
 	@$(WITH_SOURCES) $(BIN)/python -m demo
 
 kind-demo: $(STAMP) ## Show the chart, the image and builder pods on a cluster in Docker (needs docker, kind)
 	@$(WITH_SOURCES) $(BIN)/python -m demo.kind $(ARGS)
 
-test: $(STAMP) ## Run every test (a first run builds the API server and Helm)
+test: $(STAMP) ## Run every test (the first run builds the API server and Helm)
 	@PYTHONPATH=tests $(BIN)/python -m support.node >/dev/null \
-		|| echo "Without a node: its tests are skipped here, and fail in CI." >&2
+		|| echo "No node: its tests are skipped here and fail in CI." >&2
 	@PYTHONPATH=tests $(BIN)/python -m support.control_plane build >/dev/null \
-		|| echo "Without a control plane: its tests are skipped here, and fail in CI." >&2
+		|| echo "No control plane: its tests are skipped here and fail in CI." >&2
 	@PYTHONPATH=tests $(BIN)/python -m support.chart >/dev/null \
-		|| echo "Without Helm: the chart's tests are skipped here, and fail in CI." >&2
+		|| echo "No Helm: the chart's tests are skipped here and fail in CI." >&2
 	@$(PYTEST) $(ARGS)
 
-lint: $(STAMP) ## Check style, types, layers, and that generated files are current
+lint: $(STAMP) ## Check style, types, layers and generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=operator $(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/generate.py --check
 
-generate: $(STAMP) ## Write the CRDs, the references and the chart's values from the models
+generate: $(STAMP) ## Generate the CRDs, the references and the chart's values from the models
 	@$(BIN)/python tools/generate.py
 
-golden: generate ## Write the chart's kept renderings anew (tests compare them)
+golden: generate ## Update the chart's golden files (tests compare them)
 	@$(WITH_SOURCES) $(BIN)/python -m support.chart_goldens
 
-bench: $(STAMP) ## Measure the operator beside a bare loop on the real API server
+bench: $(STAMP) ## Measure the operator against a bare loop on the real API server
 	@$(WITH_SOURCES) $(BIN)/python -m bench $(ARGS)
 
 lock: $(STAMP) ## Pin the newest allowed versions of all dependencies, with hashes
@@ -58,13 +58,13 @@ lock: $(STAMP) ## Pin the newest allowed versions of all dependencies, with hash
 	$(COMPILE) pyproject.toml --constraints $(LOCK) --output-file requirements/runtime.txt
 	$(COMPILE) --group build --constraints $(LOCK) --output-file requirements/build.txt
 
-setup: $(STAMP) ## Create or update .venv from the lock (every other target does it when needed)
+setup: $(STAMP) ## Create or update .venv from the lock (other targets do this when needed)
 	@echo "$(VENV) is up to date: $$($(BIN)/python --version)"
 
 $(STAMP): pyproject.toml $(LOCK)
 	@.ci/setup $(VENV) $(LOCK)
 	@touch $@
 
-clean: ## Remove .venv and all caches of this checkout (built API servers stay in ~/.cache)
+clean: ## Remove .venv and all caches of this checkout (keeps built API servers in ~/.cache)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

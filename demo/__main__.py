@@ -1,4 +1,4 @@
-"""Show the whole path between real parts and check each step: `python -m demo`, `make demo`."""
+"""Show the whole path with real components and check each step: `python -m demo`, `make demo`."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ LOG_LINES = 15
 
 
 class Interrupted(BaseException):
-    """A signal asked for the end."""
+    """A signal interrupted the demo."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -29,19 +29,19 @@ class Interrupted(BaseException):
 
 
 def main() -> int:
-    """Run the demo; 0 when every step showed what it should, 1 when not, 128 + n by signal n."""
+    """Run the demo; returns 0 if every step succeeded, 1 if not, 128 + n after signal n."""
     _interrupt_on(signal.SIGINT, signal.SIGTERM)
     try:
         narrator, pids = Narrator(), list[int]()
-        narrator.say("Two resources in, a uv.toml out that real uv installs from.\n")
+        narrator.say("From two resources to a uv.toml that real uv installs from.\n")
         cluster = _choose_cluster(narrator)
-        # A cold build is not part of the minute.
+        # Restart the clock: a cold build does not count towards the minute.
         narrator = Narrator()
         _perform(narrator, cluster, pids)
         if alive := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
-            raise UnexpectedError(f"processes are left: {alive}")
+            raise UnexpectedError(f"processes still running: {alive}")
     except Interrupted as interrupted:
-        print(f"\nInterrupted by {interrupted}; everything that was started has been stopped.")
+        print(f"\nInterrupted by {interrupted}; all started processes have been stopped.")
         return interrupted.status
     except Exception as error:
         print(f"\nThe demo failed: {error or type(error).__name__}", file=sys.stderr)
@@ -53,14 +53,14 @@ def main() -> int:
 
 
 def _choose_cluster(narrator: Narrator) -> Callable[[], AbstractContextManager[Cluster]]:
-    """The real API server, built now if need be; else, outside CI, the emulator."""
+    """Use the real API server, built now if necessary; otherwise, outside CI, the emulator."""
     try:
         plane = ControlPlane()
     except ControlPlaneUnavailable as unavailable:
         if os.environ.get("CI") == "true":
             raise
         narrator.say(f"No real API server: {unavailable.reason}.")
-        narrator.say("The in-tree API emulator stands in, without kubectl, admission and RBAC.\n")
+        narrator.say("Using the in-tree API emulator, without kubectl, admission and RBAC.\n")
         return emulated_cluster
     return lambda: real_cluster(plane)
 
@@ -70,10 +70,10 @@ def _perform(
 ) -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="demo-")))
-        with narrator.step("AWS, Google and six package indexes, stand-ins on 127.0.0.1"):
+        with narrator.step("start stand-ins for AWS, Google and six package indexes on 127.0.0.1"):
             stage = stack.enter_context(open_stage())
             narrator.secrets = stage.credentials
-        with narrator.step("an API server for this run alone"):
+        with narrator.step("start an API server for this run"):
             cluster = stack.enter_context(choose())
             pids += cluster.pids()
             narrator.detail(cluster.title)
@@ -82,7 +82,7 @@ def _perform(
             overlay.mkdir()
             applied = cluster.apply(stage.write_overlay(overlay))
             narrator.detail(f"{len(applied)} objects in namespace {NAMESPACE}")
-        with narrator.step("the operator, a process of its own, is ready"):
+        with narrator.step("start the operator as a separate process; wait until ready"):
             operator = operator_process(stage, cluster)
             stack.callback(_end, operator)
             operator.start()
@@ -90,13 +90,13 @@ def _perform(
         try:
             Story(narrator, stage, cluster, folder).tell()
         except Exception as error:
-            error.add_note("The operator's last lines:")
+            error.add_note("Last log lines of the operator:")
             error.add_note("\n".join(operator.log.splitlines()[-LOG_LINES:]))
             raise
 
 
 def _end(operator: OperatorProcess) -> None:
-    """Also where it never became ready, and where it does not go by itself."""
+    """Stop the operator, even if it never became ready; kill it if it does not exit."""
     try:
         operator.stop()
     except subprocess.TimeoutExpired:
@@ -105,7 +105,7 @@ def _end(operator: OperatorProcess) -> None:
 
 
 def _interrupt_on(*signals: signal.Signals) -> None:
-    """Leave by an exception, once: the clean-up that it starts is not interrupted again."""
+    """Raise Interrupted once; later signals do not interrupt the clean-up."""
 
     def leave(number: int, _frame: FrameType | None) -> None:
         for each in signals:

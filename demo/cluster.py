@@ -1,4 +1,4 @@
-"""The two API servers that the demo can run on: a real one, or the in-tree emulator."""
+"""The two API servers that the demo can use: a real one or the in-tree emulator."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ Object = dict[str, Any]
 
 
 class Cluster(Protocol):
-    """What the demo does with an API server; `applying` and `listing` say how, for the reader."""
+    """What the demo needs of an API server; `applying` and `listing` are titles of steps."""
 
     title: str
     applying: str
@@ -37,23 +37,23 @@ class Cluster(Protocol):
         """A kubeconfig for the operator."""
 
     def table(self) -> str:
-        """Both kinds of the namespace, as a user lists them."""
+        """The objects of both kinds in the namespace, as kubectl lists them."""
 
     def get(self, plural: str, name: str) -> Object:
-        """An object of the namespace; empty where there is none."""
+        """Return an object of the namespace, or an empty dict."""
 
     def set_secret(self, name: str, key: str, value: str) -> None:
-        """Change one key of a Secret of the namespace."""
+        """Change one key of a Secret in the namespace."""
 
     def pids(self) -> list[int]:
-        """Its processes, to be gone in the end."""
+        """Its processes, which must have exited at the end."""
 
     def operator_requests(self) -> int | None:
-        """How many writes the API server's audit log has of the operator; None without one."""
+        """The number of the operator's writes in the API server's audit log; None without one."""
 
 
 class RealCluster:
-    """kube-apiserver, etcd and kube-controller-manager, used by kubectl alone."""
+    """kube-apiserver, etcd and kube-controller-manager, used only through kubectl."""
 
     applying = "kubectl apply: CRDs, permissions, examples/ with loopback addresses"
     listing = f"kubectl get {KINDS}"
@@ -68,7 +68,7 @@ class RealCluster:
         examples = str(TOP / "examples" / "operator-rbac.yaml")
         self._plane.kubectl("apply", "-f", examples)
         self._plane.kubectl("create", "namespace", NAMESPACE)
-        # The Secrets are a file beside the examples' kustomization, not part of it.
+        # The Secrets' file is next to the kustomization of examples/, but not part of it.
         outside = "--load-restrictor=LoadRestrictionsNone"
         built = self._plane.kubectl("kustomize", outside, str(overlay)).stdout
         applied = self._plane.kubectl(
@@ -104,7 +104,7 @@ class RealCluster:
 
 
 class EmulatedCluster:
-    """The emulator: no kubectl, no admission, no RBAC, but the same requests of the operator."""
+    """The emulator: the operator sends the same requests, without kubectl, admission and RBAC."""
 
     title = "the in-tree API emulator"
     applying = "examples/ with loopback addresses, written into the emulator"
@@ -150,32 +150,32 @@ class EmulatedCluster:
 
 @contextmanager
 def real_cluster(plane: ControlPlane) -> Iterator[Cluster]:
-    """Start a built control plane and stop it in the end."""
+    """Start a built control plane and stop it at the end."""
     with plane:
         yield RealCluster(plane)
 
 
 @contextmanager
 def emulated_cluster() -> Iterator[Cluster]:
-    """Start the emulator and stop it in the end."""
+    """Start the emulator and stop it at the end."""
     with Emulator() as emulator:
         yield EmulatedCluster(emulator)
 
 
 def condition(found: Object, what: str) -> Object:
-    """A condition of an object's status; empty where it is not set."""
+    """Return a condition of an object's status, or an empty dict."""
     conditions = found.get("status", {}).get("conditions", [])
-    return next((one for one in conditions if one["type"] == what), {})
+    return next((each for each in conditions if each["type"] == what), {})
 
 
 def uv_toml(cluster: Cluster) -> str:
-    """The text in the Secret that builder pods mount; empty where there is none."""
+    """Return the uv.toml in the Secret that builder pods mount, or an empty string."""
     data = cluster.get("secrets", "uv-config").get("data", {})
     return base64.b64decode(data.get("uv.toml", "")).decode()
 
 
 def wait_for(reached: Callable[[], bool], what: str, seconds: float) -> None:
-    """Ask every 0.2 s until it is so; raises TimeoutError."""
+    """Poll every 0.2 s until `reached` returns true; raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while not reached():
         if time.monotonic() > deadline:
@@ -184,7 +184,7 @@ def wait_for(reached: Callable[[], bool], what: str, seconds: float) -> None:
 
 
 def _kustomized(overlay: Path) -> list[Object]:
-    """What `kubectl kustomize` makes of the overlay: resources, then merge patches by name."""
+    """Build the overlay like `kubectl kustomize`: resources, then merge patches by name."""
     resources: dict[tuple[str, str], Object] = {}
     plan = yaml.safe_load((overlay / "kustomization.yaml").read_text())
     for entry in plan["resources"]:
@@ -218,7 +218,7 @@ def _merged(base: Object, patch: Object) -> Object:
 
 
 def _stored(body: Object) -> Object:
-    """As an API server keeps it: a Secret's `stringData` goes into `data`."""
+    """Move a Secret's `stringData` into `data`, as an API server does."""
     text = body.pop("stringData", {})
     if text:
         body["data"] = {k: base64.b64encode(v.encode()).decode() for k, v in text.items()}

@@ -1,7 +1,8 @@
 """`make kind-demo`: the tour of the node tier, on a cluster that kind runs in Docker.
 
-The steps and manifests are those of the tests; what only runs here is kind itself. Linux only: pods
-reach the stand-ins at the gateway of Docker's network, which elsewhere is inside a virtual machine.
+The node tier's tests run the same steps and manifests; only kind itself is untested. Linux only:
+pods reach the stand-ins at the gateway of Docker's network, which on other systems is inside a
+virtual machine.
 """
 
 import argparse
@@ -25,12 +26,12 @@ from support.tour import Images, Tour, load, open_stand_ins
 NAME = "artifact-index"
 NETWORK = "kind"
 IMAGE = "artifact-index-operator:demo"
-# A kubelet's own pace: 60 s times 1.5, and the mount.
+# The kubelet syncs within 60 s times 1.5; the rest is for the mount.
 FOLLOW_SECONDS = 120.0
 
 
 class KindCluster:
-    """A running cluster, as its administrator."""
+    """A running cluster, used with administrator rights."""
 
     def __init__(self, kubeconfig: Path) -> None:
         self._kubeconfig = kubeconfig
@@ -43,7 +44,7 @@ class KindCluster:
     def kubectl(
         self, *args: str, input: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run kubectl; raises CalledProcessError, with what it said as a note."""
+        """Run kubectl; raises CalledProcessError with its stderr as a note."""
         command = ["kubectl", f"--kubeconfig={self._kubeconfig}", *args]
         result = subprocess.run(command, input=input, capture_output=True, text=True, check=False)
         try:
@@ -55,7 +56,7 @@ class KindCluster:
         return result
 
     def read(self, path: str) -> dict[str, Any] | None:
-        """The JSON object at a path of the API; None where there is none."""
+        """Return the JSON object at an API path, or None if it does not exist."""
         answer = self.kubectl("get", "--raw", path, check=False)
         if answer.returncode != 0:
             if "NotFound" in answer.stderr:
@@ -66,7 +67,7 @@ class KindCluster:
 
 
 def main() -> int:
-    """Run it; 0 when every step went well, 1 when not, with the reason."""
+    """Run the demo; returns 0 if every step succeeded, or prints the reason and returns 1."""
     parser = argparse.ArgumentParser(prog="make kind-demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the cluster running")
     chosen = parser.parse_args()
@@ -88,7 +89,7 @@ def main() -> int:
 
 
 def why_not() -> str | None:
-    """What this machine lacks for it; None where it lacks nothing."""
+    """Return what this machine lacks for the demo, or None."""
     if sys.platform != "linux":
         return f"it runs on Linux only, and this is {platform.system()}"
     for program, where in {
@@ -105,13 +106,13 @@ def why_not() -> str | None:
 
 @contextmanager
 def _cluster(narrator: Narrator, *, keep: bool) -> Iterator[KindCluster]:
-    """A new cluster with the operator's image in it."""
+    """Create a cluster with the operator's image loaded; delete it afterwards unless `keep`."""
     with tempfile.TemporaryDirectory(prefix="kind-demo-") as scratch:
         kubeconfig = Path(scratch, "kubeconfig")
-        with narrator.step("docker build: the operator's image, from the repository's Dockerfile"):
+        with narrator.step("docker build the operator's image from the Dockerfile"):
             _run("docker", "build", "--tag", IMAGE, str(TOP))
         try:
-            with narrator.step("kind create cluster, with kind-config.yaml"):
+            with narrator.step("kind create cluster with kind-config.yaml"):
                 config = str(TOP / "kind-config.yaml")
                 _run(
                     *("kind", "create", "cluster", "--name", NAME, "--config", config),
@@ -128,14 +129,16 @@ def _cluster(narrator: Narrator, *, keep: bool) -> Iterator[KindCluster]:
 
 
 def _gateway() -> str:
-    """The IPv4 address of this machine on kind's network."""
+    """Return the IPv4 address of this machine on kind's network."""
     answer = json.loads(_run("docker", "network", "inspect", NETWORK))
-    gateways: list[str] = [one.get("Gateway", "") for one in answer[0]["IPAM"]["Config"]]
-    return next(each for each in gateways if each and ipaddress.ip_address(each).version == 4)
+    gateways: list[str] = [config.get("Gateway", "") for config in answer[0]["IPAM"]["Config"]]
+    return next(
+        gateway for gateway in gateways if gateway and ipaddress.ip_address(gateway).version == 4
+    )
 
 
 def _builder_image() -> str:
-    """The image of the examples: it has uv, and the Python image's pip."""
+    """Return the image of the examples: it has uv, and pip from the Python image."""
     (job,) = load("builders/uv-job.yaml")
     image: str = job["spec"]["template"]["spec"]["containers"][0]["image"]
     return image

@@ -1,4 +1,4 @@
-"""What the demo prints: one line for each step, with the time it took."""
+"""The demo's output: one line per step, with its duration."""
 
 import sys
 import time
@@ -9,13 +9,13 @@ WIDTH = 92
 
 
 class SecretShownError(Exception):
-    """A line would have held a credential; it was not printed."""
+    """A line contained a credential and was not printed."""
 
 
 class Narrator:
-    """Numbers the steps, times them, and lets no credential through.
+    """Numbers and times the steps, and never prints a credential.
 
-    `secrets` gives every credential that exists at the moment.
+    `secrets` returns every credential that currently exists.
     """
 
     def __init__(self, secrets: Callable[[], Iterable[str]] = tuple) -> None:
@@ -26,12 +26,12 @@ class Narrator:
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Seconds since the start."""
         return time.monotonic() - self._started
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Print the title, do the block, print how long it took and then the block's details."""
+        """Print the title, run the block, then print its duration and details."""
         self._count += 1
         self._details.clear()
         begun = time.monotonic()
@@ -48,7 +48,7 @@ class Narrator:
             self.say(f"      {line}".rstrip())
 
     def detail(self, text: str) -> None:
-        """Keep lines to print below the running step's own."""
+        """Add lines to print below the current step."""
         self._details += text.rstrip().splitlines()
 
     def say(self, line: str = "") -> None:
@@ -57,6 +57,6 @@ class Narrator:
 
     def _write(self, text: str) -> None:
         if any(secret in text for secret in self.secrets()):
-            raise SecretShownError("a line of the demo would have shown a credential")
+            raise SecretShownError("a line of the demo contained a credential")
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -1,29 +1,29 @@
-"""The tour over a cluster with pods, told step by step."""
+"""The tour of a cluster with pods, step by step."""
 
 from demo.narrator import Narrator
 from support.tour import PACKAGE, Tour
 
 NAMESPACE = "builders"
 JOBS = {
-    "uv-job.yaml": "uv, the Secret mounted",
-    "pip-job.yaml": "pip, the Secret mounted",
-    "uv-env-job.yaml": "uv, a ConfigMap and variables",
+    "uv-job.yaml": "uv with the Secret mounted",
+    "pip-job.yaml": "pip with the Secret mounted",
+    "uv-env-job.yaml": "uv with a ConfigMap and variables",
 }
 
 
 def perform(narrator: Narrator, tour: Tour, *, follow_seconds: float) -> None:
-    """Install, declare, build, replace a token, build again; raises where a step fails.
+    """Install, declare, build, refresh a token, build again; raises if a step fails.
 
-    `follow_seconds` bounds how late the kubelet may bring a changed Secret into a pod.
+    The kubelet must update a changed Secret in a pod within `follow_seconds`.
     """
     narrator.secrets = lambda: [
         token.value
         for tokens in (tour.stand_ins.aws.tokens, tour.stand_ins.google.tokens)
         for token in tokens.all()
     ]
-    with narrator.step("helm install, into a namespace that enforces restricted pod security"):
+    with narrator.step("helm install into a namespace that enforces restricted pod security"):
         tour.install()
-    with narrator.step(f"kubectl apply of the examples into namespace {NAMESPACE}, until Ready"):
+    with narrator.step(f"kubectl apply the examples in namespace {NAMESPACE}; wait until Ready"):
         tour.namespace(NAMESPACE)
         tour.declare(NAMESPACE)
         narrator.detail(
@@ -32,14 +32,14 @@ def perform(narrator: Narrator, tour: Tour, *, follow_seconds: float) -> None:
     for example, how in JOBS.items():
         with narrator.step(f"examples/builders/{example}: {how}"):
             narrator.detail(_installed(tour.build(NAMESPACE, example)))
-    with narrator.step("examples/builders/uv-pod.yaml: a new token, and the mounted file follows"):
+    with narrator.step("examples/builders/uv-pod.yaml: a new token reaches the mounted file"):
         pod = tour.start(NAMESPACE, "uv-pod.yaml")
         old, _ = tour.follow_new_token(NAMESPACE, pod, follow_seconds)
-    with narrator.step("the old token is revoked; a Job that starts now builds with the new one"):
+    with narrator.step("the old token is revoked; a new Job builds with the new token"):
         tour.stand_ins.aws.tokens.revoke(old)
         narrator.detail(_installed(tour.build(NAMESPACE, "uv-job.yaml", name="uv-build-later")))
 
 
 def _installed(log: str) -> str:
-    """The line of a client's log that names the package."""
+    """Return the line of a client's log that names the package."""
     return next(line for line in reversed(log.splitlines()) if PACKAGE in line)

@@ -1,4 +1,4 @@
-"""The stand-ins that the demo runs against, all on loopback, and the overlay that leads to them."""
+"""The demo's stand-ins, all on loopback, and the overlay that points to them."""
 
 import json
 import os
@@ -19,16 +19,16 @@ TOP = Path(__file__).resolve().parents[1]
 OVERLAY = Path(__file__).with_name("overlay")
 
 TOKEN_SECONDS = 16
-"""How long minted tokens live here; at the real clouds it is an hour or half a day."""
+"""Lifetime of minted tokens in the demo; real clouds use one hour or twelve."""
 
 GOOGLE_ACCOUNT = "builder@acme-build.iam.gserviceaccount.com"
 PRIVATE, LOOK_ALIKE = "1.0", "99.0"
-"""Version of each private package, and of its look-alike on the public index."""
+"""Versions of each private package and of its look-alike on the public index."""
 
 
 @dataclass(frozen=True)
 class Index:
-    """A private index and the one package that only it should serve."""
+    """A private index and the one package that only this index should serve."""
 
     name: str
     title: str
@@ -39,7 +39,7 @@ class Index:
 
 @dataclass
 class Stage:
-    """Both clouds, the private indexes by name, the public index."""
+    """Both clouds, the private indexes by name, and the public index."""
 
     aws: AwsStandIn
     google: GoogleStandIn
@@ -48,14 +48,14 @@ class Stage:
     pytorch: Repository
     pypi: Repository
     proxy: str
-    """Where uv is sent with every request that is not for loopback: it is refused and noted."""
+    """The proxy for all of uv's requests that leave loopback; it refuses and logs them."""
     access_key: AccessKey
     google_key: str
     vendor_password: str
     artifactory_password: str
 
     def credentials(self) -> list[str]:
-        """Every credential there is now, to keep it out of what is printed."""
+        """Return every current credential, so that none is printed."""
         minted = [*self.aws.tokens.all(), *self.google.tokens.all()]
         return [
             *(token.value for token in minted),
@@ -68,8 +68,8 @@ class Stage:
         ]
 
     def write_overlay(self, folder: Path) -> Path:
-        """Write demo/overlay into a folder, filled in; returns the folder."""
-        # Kustomize wants the path of a base to be relative.
+        """Write demo/overlay into a folder, with placeholders replaced; returns the folder."""
+        # Kustomize requires a relative path to a base.
         examples = os.path.relpath(TOP / "examples", folder.resolve())
         values = {
             "REGISTRY": _origin(self.indexes["acme-gar"].repository),
@@ -82,7 +82,7 @@ class Stage:
             "VENDOR_URL": self._vendor_url(),
             "ARTIFACTORY_PASSWORD": self.artifactory_password,
         }
-        # JSON strings are YAML's double-quoted ones. The path stands inside of a longer text.
+        # JSON strings are valid YAML double-quoted strings. EXAMPLES is part of a longer string.
         quoted = {name: json.dumps(value) for name, value in values.items()}
         for template in OVERLAY.glob("*.yaml"):
             text = Template(template.read_text()).substitute(quoted, EXAMPLES=examples)
@@ -91,11 +91,11 @@ class Stage:
 
     @property
     def search_order(self) -> list[str]:
-        """The names of the private indexes as the priorities of examples/ order them."""
+        """The names of the private indexes, in the order of their priorities in examples/."""
         return ["acme-codeartifact", "acme-gar", "acme-artifactory", "vendor", "pytorch-cpu"]
 
     def replace_google_key(self) -> str:
-        """Make another key of the service account, as its owner would."""
+        """Create another key of the service account, as its owner would."""
         self.google_key = self.google.make_key_json(GOOGLE_ACCOUNT)
         return self.google_key
 
@@ -111,7 +111,7 @@ def _origin(repository: Repository) -> str:
 
 @contextmanager
 def open_stage() -> Iterator[Stage]:
-    """Start everything, each index on a host (for uv: a port) of its own."""
+    """Start everything, each index on its own host (for uv: port)."""
     log = RequestLog()
     with ExitStack() as stack:
         aws = stack.enter_context(AwsStandIn(cap_seconds=TOKEN_SECONDS))

@@ -1,4 +1,4 @@
-"""The steps of the demo. Each one asserts what it shows: a demo that cannot fail shows nothing."""
+"""The steps of the demo. Each asserts what it shows: a demo that cannot fail proves nothing."""
 
 import re
 import time
@@ -15,7 +15,7 @@ from demo.stage import GOOGLE_ACCOUNT, LOOK_ALIKE, PRIVATE, TOKEN_SECONDS, Index
 from support.operator_process import OperatorProcess
 from support.uv_clients import NEWEST, Uv, UvRun
 
-# The freshness margins of a real cluster are minutes; tokens that live some seconds need less.
+# Real margins are minutes; the demo's tokens live for seconds, so its margins must be shorter.
 MARGINS = [
     f"--{name}=1s"
     for name in (
@@ -24,26 +24,26 @@ MARGINS = [
     )
 ]  # fmt: skip
 PATIENCE = 90.0
-"""Seconds that a busy machine may take for one step."""
+"""Seconds allowed for one step on a busy machine."""
 
 DENIED = ("InvalidCredential", "CredentialExpired")
-"""Why an index with a refused login is not ready: before, and after the end of its last token."""
+"""Reasons of an index with a rejected login: before and after its last token expires."""
 
 _USERINFO = re.compile(r"""(://[^:/@\s"']+):[^@\s"']+@""")
 
 
 class UnexpectedError(Exception):
-    """A step did not show what it should have."""
+    """A step did not show the expected result."""
 
 
 def expect(holds: bool, otherwise: str) -> None:
-    """Raise UnexpectedError where it does not hold (an assert could be switched off)."""
+    """Raise UnexpectedError if the condition is false (Python can disable asserts)."""
     if not holds:
         raise UnexpectedError(otherwise)
 
 
 def operator_process(stage: Stage, cluster: Cluster) -> OperatorProcess:
-    """The operator, led to the stand-ins by its documented settings; not started yet."""
+    """Configure the operator for the stand-ins by its documented settings; not started yet."""
     google = [f"--{k.replace('_', '-')}={v}" for k, v in stage.google.settings().items()]
     return OperatorProcess(
         cluster.kubeconfig(),
@@ -54,7 +54,7 @@ def operator_process(stage: Stage, cluster: Cluster) -> OperatorProcess:
 
 @dataclass
 class Story:
-    """The parts on stage, and what happens with them."""
+    """The steps, and the components that they use."""
 
     narrator: Narrator
     stage: Stage
@@ -62,7 +62,7 @@ class Story:
     folder: Path
 
     def tell(self) -> None:
-        """Every step once the operator runs."""
+        """Run every step; the operator is already running."""
         self.everything_becomes_available()
         self.the_file()
         for index in self.stage.indexes.values():
@@ -73,7 +73,7 @@ class Story:
         self.nothing_left_the_machine()
 
     def everything_becomes_available(self) -> None:
-        """Both kinds, with the columns that a user sees."""
+        """Wait until all objects are Available and show the columns that a user sees."""
         with self.narrator.step(f"{self.cluster.listing}: all Available"):
             for name in ("uv-config", "all-clients"):
                 self._wait_ready("indexoptions", name, "Available")
@@ -83,18 +83,20 @@ class Story:
             if (requests := self.cluster.operator_requests()) is not None:
                 expect(requests > 0, "the audit log has no write under the operator's account")
                 self.narrator.detail(f"{requests} writes, all under the operator's ServiceAccount")
-        with self.narrator.step(f"tokens live {TOKEN_SECONDS} s here, too short for a 30m build:"):
+        with self.narrator.step(
+            f"tokens live for {TOKEN_SECONDS} s here, too short for a 30m build"
+        ):
             found = self.cluster.get("artifactindexes", "acme-codeartifact")
             note = condition(found, "FreshnessNotGuaranteed")
             expect(note.get("reason") == "TokenTooShort", f"no FreshnessNotGuaranteed: {note}")
             self.narrator.detail(f"FreshnessNotGuaranteed: {note['message'].partition(' (')[0]} …")
 
     def the_file(self) -> None:
-        """uv.toml without its credentials."""
-        with self.narrator.step("Secret uv-config holds uv.toml (passwords hidden here)"):
+        """Show uv.toml with credentials redacted."""
+        with self.narrator.step("Secret uv-config holds uv.toml (passwords redacted)"):
             text = uv_toml(self.cluster)
             indexes = _tables(text)
-            # PyPI comes first, but as the default: uv asks it last.
+            # PyPI comes first, but uv asks it last, since it is the default index.
             expect(
                 list(indexes) == ["pypi", *self.stage.search_order] and indexes["pypi"]["default"],
                 f"unexpected indexes: {list(indexes)}",
@@ -105,45 +107,45 @@ class Story:
             self.narrator.detail(_redacted(text))
 
     def install_through(self, index: Index) -> None:
-        """Real uv, one package that only this index may serve."""
+        """Install one package, which only this index may serve, with real uv."""
         title = f"uv pip install {index.package}: {PRIVATE} through {index.title}"
-        with self.narrator.step(f"{title}, not {LOOK_ALIKE} of PyPI"):
+        with self.narrator.step(f"{title}, not {LOOK_ALIKE} from PyPI"):
             self._installs(uv_toml(self.cluster), index)
 
     def the_token_dies(self) -> None:
-        """The old file stops working, the one that is mounted then does not."""
+        """Show that a copy of the old file stops working while the mounted file works."""
         index, aws = self.stage.indexes["acme-codeartifact"], self.stage.aws
-        with self.narrator.step("the operator replaces CodeArtifact's token before it dies"):
+        with self.narrator.step("the operator replaces CodeArtifact's token before it expires"):
             old = uv_toml(self.cluster)
             username, password = _login(old, index)
             token = aws.tokens.live(password)
             if token is None:
-                raise UnexpectedError("the file holds a dead token")
+                raise UnexpectedError("the file holds an expired token")
             wait_for(
                 lambda: _login(uv_toml(self.cluster), index)[1] != password,
                 "a new token in the file",
                 PATIENCE,
             )
             left = token.expires_at - time.time()
-            expect(aws.is_valid(username, password), "it was dead before it was replaced")
+            expect(aws.is_valid(username, password), "it expired before it was replaced")
             self.narrator.detail(
-                f"expires {_clock(token.expires_at)}; replaced {left:.0f} s before, a copy is kept"
+                f"expires {_clock(token.expires_at)}; replaced {left:.0f} s earlier; keep a copy"
             )
-        with self.narrator.step("the kept copy's token dies"):
+        with self.narrator.step("the token in the copy expires"):
             wait_for(lambda: not aws.is_valid(username, password), "the old token's end", PATIENCE)
-        with self.narrator.step("uv pip install with the kept copy: 401, and nothing installed"):
+        with self.narrator.step("uv pip install with the copy: 401, nothing installed"):
             refused = self._uv(old, index.package)
             expect(not refused.installed, f"installed {refused.installed}")
             self._shows_error(refused, "401")
-        with self.narrator.step("uv pip install with the file as it is now: works"):
+        with self.narrator.step("uv pip install with the current file: works"):
             self._installs(uv_toml(self.cluster), index)
 
     def a_login_is_denied(self) -> None:
-        """One index fails; its packages cannot be replaced by public ones, the others install."""
+        """Break one login: no public package replaces the index's; other indexes still work."""
         index = self.stage.indexes["acme-gar"]
-        with self.narrator.step("the key of the Google service account is deleted; its token ends"):
+        with self.narrator.step("the Google service account key is deleted; its token expires"):
             self.stage.google.remove_keys(GOOGLE_ACCOUNT)
-            # Its status and that of the IndexOptions, which names the culprit, follow the file.
+            # The statuses follow the file; that of the IndexOptions names the failing index.
             ready = self._wait_ready("artifactindexes", index.name, *DENIED)
             self._wait_ready("indexoptions", "uv-config", "IndexesNotReady", names=index.name)
             self.narrator.detail(self.cluster.table())
@@ -160,13 +162,15 @@ class Story:
             expect(not files, f"uv fetched {files}")
             self._shows_error(stopped, index.name)
         first = self.stage.indexes["acme-codeartifact"]
-        with self.narrator.step(f"{first.package}, of an index that is searched before, installs"):
+        with self.narrator.step(
+            f"uv pip install {first.package} from an index searched earlier: works"
+        ):
             self._installs(uv_toml(self.cluster), first)
 
     def the_login_is_mended(self) -> None:
-        """A changed Secret takes effect at once."""
+        """Show that a changed Secret takes effect at once."""
         index = self.stage.indexes["acme-gar"]
-        with self.narrator.step("a new key is put into its Secret: Available again"):
+        with self.narrator.step("a new key in the index's Secret: Available again"):
             key = self.stage.replace_google_key()
             self.cluster.set_secret("google-service-account-key", "key.json", key)
             self._wait_ready("artifactindexes", index.name, "Available")
@@ -174,12 +178,12 @@ class Story:
         self.install_through(index)
 
     def nothing_left_the_machine(self) -> None:
-        """uv's only way out is a proxy that writes down who wanted to go where."""
+        """Check the log of the proxy, which is uv's only way out."""
         tunnels = [r.path for r in self.stage.log.requests() if r.method == "CONNECT"]
-        expect(not tunnels, f"uv wanted to reach {tunnels}")
+        expect(not tunnels, f"uv tried to reach {tunnels}")
 
     def _wait_ready(self, plural: str, name: str, *reasons: str, names: str = "") -> Object:
-        """Wait until Ready has one of the reasons and, in its message, a text; returns it."""
+        """Wait until Ready has one of the reasons, and `names` in its message; returns it."""
         seen: Object = {}
 
         def reached() -> bool:
@@ -195,7 +199,7 @@ class Story:
         return seen
 
     def _installs(self, text: str, index: Index) -> None:
-        """Install, and look at the index' own log for who came with which login."""
+        """Install, then check in the index's log which login uv sent."""
         before = len(self.stage.log.requests())
         run = self._uv(text, index.package)
         wanted = f"{index.package}=={PRIVATE}"
@@ -208,7 +212,7 @@ class Story:
         ]
         expect(
             {(request.username, request.password) for request in served} == {login},
-            f"{index.name} served the wheel to somebody else",
+            f"{index.name} served the wheel to another login",
         )
 
     def _uv(self, text: str, package: str) -> UvRun:
@@ -216,7 +220,7 @@ class Story:
         return uv.install(text, package)
 
     def _shows_error(self, run: UvRun, needle: str) -> None:
-        expect(run.returncode != 0, "uv was content")
+        expect(run.returncode != 0, "uv did not fail")
         expect(needle in run.output, f"uv does not say {needle}: {self._report(run)}")
         lines = [line.strip() for line in _redacted(run.output).splitlines()]
         self.narrator.detail("uv: " + next(line for line in lines if needle in line)[:170])

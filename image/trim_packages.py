@@ -1,7 +1,7 @@
-"""Remove from this environment what the operator never loads; run once, while the image is built.
+"""Remove files that the operator never loads from this environment, while the image is built.
 
-The SDKs come with descriptions of every service and of every kind of object. The tests install the
-image on a real node and log in from it, so that what is missing shows.
+The SDKs contain descriptions of every service and of every kind of object. The tests install the
+image on a real node and log in from it, so a missing file fails a test.
 """
 
 import shutil
@@ -11,11 +11,11 @@ from pathlib import Path
 
 PACKAGES = Path(sysconfig.get_paths()["purelib"])
 
-# Each service that a login may go through; the rest are files about partitions and retries.
+# The services that a login may use; the remaining files describe partitions and retries.
 SERVICES = {"codeartifact", "sts", "sso", "sso-oidc", "signin"}
 
-# The operator speaks JSON itself and uses the client for TLS, login and sessions only. Its packages
-# of generated classes load each on demand.
+# The operator sends JSON itself and uses the client only for TLS, login and sessions. The packages
+# of generated classes load each class on demand.
 GENERATED = [
     "kubernetes/client/api",
     "kubernetes/client/models",
@@ -26,7 +26,7 @@ UNUSED = ["boto3/data", "boto3/examples"]
 
 
 def main() -> None:
-    """Remove, and fail where a folder is not where it was: a new version may need a new look."""
+    """Remove the files; fail if a folder has moved, since a new version may need a review."""
     for service in sorted((PACKAGES / "botocore" / "data").iterdir()):
         if service.is_dir() and service.name not in SERVICES:
             shutil.rmtree(service)

@@ -1,7 +1,7 @@
-"""Write what is generated: `crds/`, references in `docs/`, and the chart's values.
+"""Generate `crds/`, the references in `docs/`, and the chart's values.
 
 python tools/generate.py            writes the files
-python tools/generate.py --check    lists files that are not current, and then exits with 1
+python tools/generate.py --check    lists stale files and exits with 1 if there are any
 """
 
 import argparse
@@ -21,7 +21,7 @@ from artifact_index.metrics.reference import metrics_markdown  # noqa: E402 - ne
 
 
 def generated_files() -> dict[Path, str]:
-    """Every generated file, and what it has to hold."""
+    """Return every generated file with its content."""
     crds = {TOP / "crds" / name: text for name, text in render_crds().items()}
     docs = {
         "api-reference.md": reference_markdown(),
@@ -33,7 +33,7 @@ def generated_files() -> dict[Path, str]:
 
 
 def stale_files() -> list[Path]:
-    """Files that differ from what would be written, and files in `crds/` that nothing writes."""
+    """Return files that differ from their generated content, and unknown files in `crds/`."""
     wanted = generated_files()
     differing = [
         path for path, text in wanted.items() if not path.exists() or path.read_text() != text
@@ -42,7 +42,7 @@ def stale_files() -> list[Path]:
 
 
 def main() -> int:
-    """Write or check; returns the exit code."""
+    """Write or check the files; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if stale")
     if parser.parse_args().check:

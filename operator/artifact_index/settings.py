@@ -100,8 +100,16 @@ def _setting(
     *,
     repeatable: bool = False,
     flag: str | None = None,
+    former_name: str | None = None,
 ) -> Any:
-    metadata = {"parse": parse, "help": help_text, "repeatable": repeatable, "flag": flag}
+    """A setting. `former_name` is what an older release called it; it stays an alias."""
+    metadata = {
+        "parse": parse,
+        "help": help_text,
+        "repeatable": repeatable,
+        "flag": flag,
+        "former_name": former_name,
+    }
     return field(default=default, metadata=metadata)
 
 
@@ -155,8 +163,10 @@ class Settings:
         "Google IAM Credentials endpoint for impersonation",
     )  # fmt: skip
     relist_interval: float = _setting(
-        600.0, _parse_period, "how often everything is listed again, to find what watches missed"
-    )
+        600.0, _parse_period,
+        "how often everything is listed again, to find what watches missed",
+        former_name="resync_interval",
+    )  # fmt: skip
     watch_patience: float = _setting(
         300.0, parse_duration,
         "how long a watch that is refused or unanswered is tried again before the process ends",
@@ -242,9 +252,21 @@ def flag_of(setting: Field[Any]) -> str:
     return flag or "--" + setting.name.replace("_", "-")
 
 
+def flags_of(setting: Field[Any]) -> tuple[str, ...]:
+    """The flag of a field, then the one of its former name."""
+    former: str | None = setting.metadata["former_name"]
+    return (flag_of(setting), "--" + former.replace("_", "-")) if former else (flag_of(setting),)
+
+
 def environment_of(setting: Field[Any]) -> str:
     """The environment variable of a field; a repeatable one takes a comma-separated list."""
-    return ENV_PREFIX + setting.name.upper()
+    return environment_names_of(setting)[0]
+
+
+def environment_names_of(setting: Field[Any]) -> tuple[str, ...]:
+    """The environment variable of a field, then the one of its former name."""
+    names = (setting.name, setting.metadata["former_name"])
+    return tuple(ENV_PREFIX + name.upper() for name in names if name)
 
 
 def load_settings(
@@ -258,9 +280,10 @@ def load_settings(
     for setting in setting_fields():
         given = flags.get(setting.name)
         origin = flag_of(setting)
-        if given is None and (text := environ.get(environment_of(setting))):
-            given = [text] if setting.metadata["repeatable"] else text
-            origin = environment_of(setting)
+        for variable in environment_names_of(setting):
+            if given is None and (text := environ.get(variable)):
+                given = [text] if setting.metadata["repeatable"] else text
+                origin = variable
         if given is not None:
             values[setting.name] = _parse(setting, given, origin)
     if not values.get("operator_namespace"):

@@ -24,12 +24,12 @@ STORY = (
     "uv pip install acme-data: 1.0 through Artifact Registry",
     "uv pip install vendor-sdk: 1.0 through a preauthenticated URL",
     "uv pip install acme-tools: 1.0 through basic auth",
-    "the operator replaces CodeArtifact's token before it dies",
+    "the operator replaces CodeArtifact's token before it expires",
     "401 Unauthorized",
-    "uv pip install with the file as it is now: works",
+    "uv pip install with the current file: works",
     "IndexesNotReady",
     "acme-gar.unavailable.invalid",
-    "a new key is put into its Secret: Available again",
+    "a new key in the index's Secret: Available again",
 )
 """What the demo says, in this order, on the real API server as on the emulator."""
 

@@ -15,21 +15,22 @@ GOLDEN: Final = REPOSITORY / "tests" / "golden" / "chart"
 EXAMPLES: Final = REPOSITORY / "examples"
 
 _OPERATOR_RBAC: Final = f"""\
-# What the operator may do, for the whole cluster, and nothing more: what the chart grants, for
-# those who do not use it. The operator's own key Secret lives in its own namespace. RBAC cannot
-# filter by label: reading labelled Secrets everywhere means reading Secrets everywhere; with the
-# chart's `watchNamespaces` a Role in each of these takes the ClusterRole's place.
+# All permissions of the operator for the whole cluster, as the chart grants them, for installations
+# without the chart. The Secret with the operator's key is in the operator's namespace. RBAC cannot
+# filter by label: reading labelled Secrets everywhere means reading all Secrets. With the chart's
+# `watchNamespaces` a Role in each of these namespaces replaces the ClusterRole.
 apiVersion: v1
 kind: Namespace
 metadata:
   name: {OPERATOR_NAMESPACE}
 """
 _TOKENS: Final = """\
-# What the operator needs beyond operator-rbac.yaml to log in as a ServiceAccount
-# (auth.serviceAccountRef), and only for that: here as `builder` of namespace `builders`. Whoever
-# may ask for tokens of a ServiceAccount can act as it, for any audience. The chart's value
-# `serviceAccountTokens` grants the same.
+# The permissions that the operator needs beyond operator-rbac.yaml to log in as a ServiceAccount
+# (auth.serviceAccountRef), here as `builder` in namespace `builders`. Whoever may request tokens of
+# a ServiceAccount can act as it, for any audience. The chart's value `serviceAccountTokens` grants
+# the same.
 """
+_FLAG: Final = re.compile(r"^ +- \"--[a-z-]+=.*\"\n", re.MULTILINE)
 
 
 def golden_values() -> dict[str, Path]:
@@ -52,9 +53,20 @@ def golden_files() -> dict[Path, str]:
 
 
 def rendered(values: Path) -> str:
-    """The text that Helm makes of a file of values, without CRDs; hooks with the defaults only."""
-    left_out = [] if values.name.startswith("default.") else ["--no-hooks"]
-    text = _template("--values", values, "--set", "crds.enabled=false", *left_out)
+    """The text that Helm makes of a file of values, without CRDs.
+
+    Hooks, and flags of settings that have their default, stand in the rendering of the defaults
+    only: a new setting changes one file.
+    """
+    if values.name.startswith("default."):
+        return _rendered(values)
+    settings = set(_FLAG.findall(_rendered(GOLDEN / "default.values.yaml")))
+    text = _rendered(values, "--no-hooks")
+    return _FLAG.sub(lambda flag: "" if flag[0] in settings else flag[0], text)
+
+
+def _rendered(values: Path, *options: str) -> str:
+    text = _template("--values", values, "--set", "crds.enabled=false", *options)
     return text if text.startswith("---") else f"---\n{text}"
 
 

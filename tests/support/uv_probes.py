@@ -98,7 +98,7 @@ def _explicit(bench: Bench) -> str:
 
 def _always(bench: Bench) -> str:
     found = bench.installed(bench.acme('authenticate = "always"', login="") + bench.pypi())
-    return found + ("" if bench.server.requests() else ", asks nobody")
+    return found + ("" if bench.server.requests() else ", sends no request")
 
 
 def _without_always(bench: Bench) -> str:
@@ -122,22 +122,22 @@ def _blocked(bench: Bench) -> str:
     line = 'authenticate = "always"'
     table = bench.index("acme", "https://acme.unavailable.invalid/simple/", line)
     found = bench.installed(_strategy("unsafe-best-match") + table + bench.pypi())
-    return found + ("" if bench.server.tunnels() else ", looks nothing up")
+    return found + ("" if bench.server.tunnels() else ", resolves no host")
 
 
 def _no_index(bench: Bench) -> str:
     found = bench.installed("no-index = true\n")
-    return found + ("" if bench.server.requests() else ", asks nobody")
+    return found + ("" if bench.server.requests() else ", sends no request")
 
 
 def _unknown_at_the_top(bench: Bench) -> str:
     run = bench.run("no-such-key = true\n" + bench.acme() + bench.pypi())
-    return "refuses the file" if run.returncode else "ignores it"
+    return "rejects the file" if run.returncode else "ignores it"
 
 
 def _unknown_in_index(bench: Bench) -> str:
     run = bench.run(bench.acme("no-such-key = true") + bench.pypi())
-    return "refuses the file" if run.returncode else "ignores it"
+    return "rejects the file" if run.returncode else "ignores it"
 
 
 def _shadowed(bench: Bench) -> str:
@@ -177,7 +177,9 @@ def _publish_variables(bench: Bench) -> str:
     env = {"UV_PUBLISH_URL": bench.private.publish_url}
     run = bench.run(bench.acme(), "publish", "--index", "acme", wheel.filename, env=env)
     return (
-        "refuses" if run.returncode == 2 and "cannot be used with" in run.output else "takes both"
+        "rejects both"
+        if run.returncode == 2 and "cannot be used with" in run.output
+        else "accepts both"
     )
 
 
@@ -211,10 +213,10 @@ PROBES: dict[str, Probe] = {
     "a private index alone, none marked `default`": _no_default,
     "a package that is not pinned to the index with `explicit = true`": _explicit,
     'no login, with `authenticate = "always"`': _always,
-    "no login, without `authenticate`, where the host answers 404": _without_always,
-    "a refused login: 401": _refused(401),
-    "a refused login: 403": _refused(403),
-    "a refused login: 404": _refused(404),
+    "no login, without `authenticate`, if the host answers 404": _without_always,
+    "a rejected login: 401": _refused(401),
+    "a rejected login: 403": _refused(403),
+    "a rejected login: 404": _refused(404),
     "401 with `ignore-error-codes = [401]`": _refused(401, "ignore-error-codes = [401]"),
     "401 with `unsafe-first-match`": _refused(401, top=_strategy("unsafe-first-match")),
     "401 with `unsafe-best-match`": _refused(401, top=_strategy("unsafe-best-match")),
@@ -222,12 +224,12 @@ PROBES: dict[str, Probe] = {
     "`no-index = true`": _no_index,
     "an unknown key at the top": _unknown_at_the_top,
     "an unknown key in `[[index]]`": _unknown_in_index,
-    "a login in the system's uv.toml for an index that the project declares itself": _shadowed,
+    "a login in the system's uv.toml for an index that the project also declares": _shadowed,
     "`publish-url` with a login": _publishes,
-    "what `uv publish` prints of it": _publish_output,
-    "`uv publish --index` beside `UV_PUBLISH_URL`": _publish_variables,
-    "the login of an index, to another of its host that refuses": _beside,
-    "the login of an index at a host's root, to an index below": _above,
+    "how `uv publish` prints it": _publish_output,
+    "`uv publish --index` with `UV_PUBLISH_URL`": _publish_variables,
+    "the login of one index, to another on the same host that rejects it": _beside,
+    "the login of an index at a host's root, to an index below it": _above,
 }
 """What the table says at the left, and how it is found out."""
 

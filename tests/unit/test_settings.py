@@ -193,3 +193,12 @@ def test_every_margin_can_be_set() -> None:
              "min-refresh-interval"]  # fmt: skip
     margins = margins_of(load(*(f"--{name}={n}s" for n, name in enumerate(names, start=1))))
     assert margins == Margins(1, 2, 3, 4, 5, 6)
+
+
+def test_a_former_name_still_sets_and_names_itself_in_errors() -> None:
+    assert load("--resync-interval=7m").relist_interval == 420
+    assert load_settings({}, {"ARTIFACT_INDEX_RESYNC_INTERVAL": "7m"}).relist_interval == 420
+    both = {"ARTIFACT_INDEX_RESYNC_INTERVAL": "7m", "ARTIFACT_INDEX_RELIST_INTERVAL": "8m"}
+    assert load_settings({}, both).relist_interval == 480
+    with pytest.raises(SettingError, match="ARTIFACT_INDEX_RESYNC_INTERVAL must"):
+        load_settings({}, {"ARTIFACT_INDEX_RESYNC_INTERVAL": "10"})

@@ -18,7 +18,7 @@ _WIDTH: Final = 100
 
 
 def chart_files(chart: Path) -> dict[Path, str]:
-    """Every generated file of the chart, and what it has to hold."""
+    """Return every generated file of the chart with its content."""
     readme = Path(__file__).with_name("README.md.in").read_text()
     return {
         chart / "values.yaml": values_yaml(),
@@ -28,13 +28,16 @@ def chart_files(chart: Path) -> dict[Path, str]:
 
 
 def values_yaml() -> str:
-    """The values with their defaults, each below its description."""
-    head = (f"# {_GENERATED}", "# The values of the chart. What is not listed here is refused.")
+    """Render the values with their defaults, each below its description."""
+    head = (
+        f"# {_GENERATED}",
+        "# The values of the chart. Helm rejects keys that are not listed here.",
+    )
     return "\n".join([*head, *_lines(Values(), ""), ""])
 
 
 def values_schema() -> str:
-    """The JSON schema (draft 7, which each Helm since 3.0 knows)."""
+    """Render the JSON schema (draft 7, which Helm supports since 3.0)."""
     schema = Values.model_json_schema(ref_template="#/definitions/{model}")
     schema["definitions"] = schema.pop("$defs")
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "$comment": _GENERATED}
@@ -42,7 +45,7 @@ def values_schema() -> str:
 
 
 def values_table() -> str:
-    """One row for each value that can be set, in the order of `values.yaml`."""
+    """Render one row per value, in the order of `values.yaml`."""
     rows = [
         (f"`{path}`", f"`{_inline(default)}`", text) for path, default, text in _rows(Values(), "")
     ]
@@ -55,7 +58,7 @@ def _fields(group: BaseModel) -> Iterator[tuple[str, FieldInfo, Any]]:
 
 
 def _is_group(value: Any) -> bool:
-    """Whether it is one of ours, whose keys are described, rather than a part of Kubernetes."""
+    """Whether it is a group of our own values, with descriptions, not a Kubernetes type."""
     return isinstance(value, BaseModel) and any(
         field.description for field in type(value).model_fields.values()
     )
@@ -95,17 +98,17 @@ def _inline(value: Any) -> str:
 
 
 def _plain(schema: Any) -> Any:
-    """Without what only pydantic needs, and without defaults: those are in `values.yaml`.
+    """Remove keys that only pydantic needs, and defaults, which are in `values.yaml`.
 
-    A mapping whose keys have a pattern takes no other keys; pydantic leaves that open.
+    Close mappings whose keys have a pattern: pydantic allows other keys there.
     """
     if isinstance(schema, list):
-        return [_plain(one) for one in schema]
+        return [_plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     closed = {"additionalProperties": False} if "patternProperties" in schema else {}
     return closed | {
-        key: {name: _plain(one) for name, one in value.items()}
+        key: {name: _plain(part) for name, part in value.items()}
         if key in ("properties", "definitions", "patternProperties")
         else _plain(value)
         for key, value in schema.items()

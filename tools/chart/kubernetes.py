@@ -1,7 +1,7 @@
-"""Parts of pods and policies that the chart's values take over, typed so that a typo is refused.
+"""Kubernetes types that the chart's values contain, typed so that Helm rejects misspelt keys.
 
-Field names and shapes are those of the Kubernetes API, version 1.34
-(https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.34/). Volumes are the kinds that
+Field names and shapes follow the Kubernetes API, version 1.34
+(https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.34/). Volume types are those that
 the Pod Security Standard `restricted` allows.
 """
 
@@ -16,7 +16,7 @@ Strings = dict[str, str]
 
 
 class Model(BaseModel):
-    """Keys as in YAML, and no others; what is not required may be left out."""
+    """Base model: camelCase keys, unknown keys rejected, optional keys have defaults."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
 

@@ -1,19 +1,21 @@
-"""The operator's settings as values of the chart: one typed key each, named after its flag."""
+"""The operator's settings as chart values: one typed key each, named after its flag."""
 
 from dataclasses import Field as SettingField
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, create_model
+from pydantic.alias_generators import to_camel
 from tools.chart.kubernetes import Model
 
 from artifact_index.cli.settings_reference import go_duration, meaning
 from artifact_index.settings import OneOf, setting_fields
 
 SET_BY_THE_CHART: Final = {"namespaces": "watchNamespaces"}
-"""Settings that another value stands for, since the permissions follow from it as well."""
+"""Settings that another chart value sets, because that value also decides permissions."""
 
 _BOUNDLESS_AT_0: Final = {"writes_per_second"}
 _DURATION: Final = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+_OPTIONAL_DURATION: Final = rf"^$|{_DURATION}"
 _ITEM_PATTERNS: Final = {
     "operator_identity_namespaces": r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(=[^,]+)?$",
     "allowed_hosts": r"^[A-Za-z0-9.*?:\[\]-]+$",
@@ -21,12 +23,12 @@ _ITEM_PATTERNS: Final = {
 
 
 def chart_settings() -> tuple[SettingField[Any], ...]:
-    """The settings that stand under `settings` in the values."""
-    return tuple(one for one in setting_fields() if one.name not in SET_BY_THE_CHART)
+    """Return the settings that appear under `settings` in the values."""
+    return tuple(setting for setting in setting_fields() if setting.name not in SET_BY_THE_CHART)
 
 
 def settings_model() -> type[Model]:
-    """A model with a key for each setting; its defaults are the operator's own."""
+    """Return a model with one key per setting and the operator's defaults."""
     fields: dict[str, Any] = {
         setting.name: (
             Annotated[_type_of(setting), Field(description=_meaning(setting))],
@@ -34,17 +36,22 @@ def settings_model() -> type[Model]:
         )
         for setting in chart_settings()
     }
+    for setting in chart_settings():
+        if former := setting.metadata["former_name"]:
+            text = f"Former name of `{to_camel(setting.name)}`; where it is set, it wins."
+            # Only a duration has been renamed so far.
+            fields[former] = Annotated[_text(_OPTIONAL_DURATION), Field(description=text)], ""
     return create_model("Settings", __base__=Model, **fields)
 
 
 def _meaning(setting: SettingField[Any]) -> str:
-    # A list of values is a list here; only a flag has to be repeated.
+    # In the chart a repeatable flag is a list.
     return meaning(setting).replace(" repeatable;", "") + "."
 
 
 def _default_of(setting: SettingField[Any]) -> Any:
     default: Any = setting.default
-    if isinstance(default, float):  # only durations are
+    if isinstance(default, float):  # all floats are durations
         return go_duration(default)
     return list(default) if setting.metadata["repeatable"] else default
 
@@ -58,7 +65,7 @@ def _type_of(setting: SettingField[Any]) -> Any:
     if isinstance(default, bool):
         return bool
     if isinstance(default, int):
-        # 0 stands for any free port, which neither a probe nor a Service could find.
+        # 0 means any free port, which neither a probe nor a Service could find.
         least = 0 if name in _BOUNDLESS_AT_0 else 1
         return Annotated[int, Field(ge=least, le=65535 if name.endswith("_port") else None)]
     if isinstance(default, float):

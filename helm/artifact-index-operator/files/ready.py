@@ -1,8 +1,8 @@
-"""What `helm test` runs: are both kinds served, and does the operator say that it is ready?
+"""The check of `helm test`: are both kinds served, and is the operator ready?
 
-Takes the namespace and the name of the Deployment. A pod is ready where the operator's own /readyz
-says so, which it does once it has listed both kinds. Tried for a minute; exits with 1 and the
-reason.
+Takes the namespace and the name of the Deployment. A pod is ready when the operator's /readyz
+answers ok, which requires that it has listed both kinds. Retries for a minute, then exits with 1
+and the reason.
 """
 
 import json
@@ -18,7 +18,7 @@ KINDS = {"artifactindexes", "indexoptions"}
 
 
 def get(path):
-    """The JSON object at a path of the API server; raises OSError."""
+    """Return the JSON object at a path of the API server; raises OSError."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     url = f"https://{f'[{host}]' if ':' in host else host}:{port}{path}"
     with open(f"{LOGIN}/token") as token:
@@ -31,10 +31,10 @@ def get(path):
         return json.load(answer)
 
 
-def trouble(namespace, name):
-    """What is not as it should be, or nothing."""
+def problem(namespace, name):
+    """Return what is wrong, or an empty string."""
     try:
-        missing = KINDS - {one["name"] for one in get(API)["resources"]}
+        missing = KINDS - {resource["name"] for resource in get(API)["resources"]}
         deployment = get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
     except OSError as error:
         return f"the API server: {error}"
@@ -48,7 +48,7 @@ def trouble(namespace, name):
 
 
 deadline = time.monotonic() + 60
-while reason := trouble(*sys.argv[1:]):
+while reason := problem(*sys.argv[1:]):
     if time.monotonic() > deadline:
         sys.exit(reason)
     time.sleep(1)

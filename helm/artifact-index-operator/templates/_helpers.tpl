@@ -12,7 +12,7 @@
 {{- .Values.serviceAccount.name | default (ternary (include "aio.fullname" .) "default" .Values.serviceAccount.create) -}}
 {{- end -}}
 
-{{- /* Where the operator keeps the Secret with its key. */ -}}
+{{- /* The namespace in which the operator keeps the Secret with its key. */ -}}
 {{- define "aio.ownNamespace" -}}
 {{- .Values.settings.operatorNamespace | default .Release.Namespace -}}
 {{- end -}}
@@ -22,8 +22,8 @@ app.kubernetes.io/name: {{ include "aio.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{- /* Of what `helm test` makes: takes (list context name weight). Not the operator's own labels, or
-its monitors and policies would take that pod for it. */ -}}
+{{- /* Metadata of the objects of `helm test`: takes (list context name weight). The labels differ from the
+operator's, so that its monitors and policies do not select the test pod. */ -}}
 {{- define "aio.testMetadata" -}}
 {{- $context := index . 0 -}}
 name: {{ index . 1 }}
@@ -45,8 +45,8 @@ annotations:
 {{- toYaml (mergeOverwrite (dict) .Values.commonLabels $own (include "aio.selectorLabels" . | fromYaml)) -}}
 {{- end -}}
 
-{{- /* Metadata of an object: takes (list context name namespace), the namespace empty for what
-belongs to the cluster, and as a fourth entry more labels. */ -}}
+{{- /* Metadata of an object: takes (list context name namespace), with an empty namespace for cluster-scoped
+objects, and optionally extra labels as the fourth entry. */ -}}
 {{- define "aio.metadata" -}}
 {{- $labels := include "aio.labels" (index . 0) | fromYaml -}}
 {{- if gt (len .) 3 -}}
@@ -66,7 +66,7 @@ labels:
 {{- $image.repository }}{{ with $tag }}:{{ . }}{{ end }}{{ with $image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
-{{- /* The operator's settings as flags, one a line; what is empty has no flag. */ -}}
+{{- /* The operator's settings as flags, one per line; an empty setting has no flag. */ -}}
 {{- define "aio.flags" -}}
 {{- $settings := .Values.settings -}}
 {{- with .Values.watchNamespaces }}
@@ -81,8 +81,8 @@ labels:
 {{- end }}
 {{- end -}}
 
-{{- /* Where and when Prometheus asks; takes the values of a monitor. Namespaces in metrics are those
-of the objects, and keep their label. */ -}}
+{{- /* Where and when Prometheus scrapes; takes the values of a monitor. With honorLabels the label `namespace`
+stays the namespace of the object. */ -}}
 {{- define "aio.scrape" -}}
 port: http
 path: /metrics

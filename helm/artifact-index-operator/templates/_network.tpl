@@ -1,4 +1,4 @@
-{{- /* Addresses that must never go through a proxy: the API server's and the clouds' metadata. */ -}}
+{{- /* Hosts that must bypass the proxy: the API server and the clouds' metadata servers. */ -}}
 {{- define "aio.noProxy" -}}
 {{- $own := list "$(KUBERNETES_SERVICE_HOST)" "169.254.169.254" "169.254.170.23" "metadata.google.internal" -}}
 {{- concat $own (compact (list .Values.proxy.noProxy)) | join "," -}}

@@ -1,4 +1,4 @@
-{{- /* What the operator does in a namespace that it serves. RBAC cannot filter by label. */ -}}
+{{- /* The permissions in a served namespace. RBAC cannot filter by label. */ -}}
 {{- define "aio.rules" -}}
 - apiGroups: [artifactindex.dev]
   resources: [artifactindexes, indexoptions]
@@ -17,19 +17,19 @@
   verbs: [create]
 {{- end -}}
 
-{{- /* The Secret with the operator's own key, where it serves other namespaces. */ -}}
+{{- /* Access to the Secret with the operator's key, if it serves only other namespaces. */ -}}
 {{- define "aio.keyRules" -}}
 - apiGroups: [""]
   resources: [secrets]
   resourceNames: [artifact-index-operator-signing-key]
   verbs: [get]
-# A name cannot limit what is created.
+# RBAC cannot limit `create` by name.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create]
 {{- end -}}
 
-{{- /* Asking for tokens of ServiceAccounts; takes their names, none for all of them. */ -}}
+{{- /* Permission to request tokens of ServiceAccounts; takes their names, or an empty list for all. */ -}}
 {{- define "aio.tokenRules" -}}
 - apiGroups: [""]
   resources: [serviceaccounts]

@@ -1,5 +1,5 @@
-{{- /* What the Pod Security Standard `restricted` asks for, and a root file system that is read
-only; only the ids are the user's choice. */ -}}
+{{- /* What the Pod Security Standard `restricted` requires, plus a read-only root file system; users can set
+only the ids. */ -}}
 {{- define "aio.podSecurity" -}}
 securityContext:
   runAsNonRoot: true

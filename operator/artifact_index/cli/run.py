@@ -11,7 +11,7 @@ from artifact_index.logs import configure_logging
 from artifact_index.settings import (
     SettingError,
     environment_of,
-    flag_of,
+    flags_of,
     load_settings,
     setting_fields,
 )
@@ -27,7 +27,7 @@ def register(commands: Any) -> None:
     for setting in setting_fields():
         is_switch = isinstance(setting.default, bool)
         parser.add_argument(
-            flag_of(setting),
+            *flags_of(setting),
             dest=setting.name,
             metavar="true|false" if is_switch else "VALUE",
             action="append" if setting.metadata["repeatable"] else "store",

@@ -4,7 +4,7 @@ from dataclasses import Field
 from typing import Any, Final
 
 from artifact_index.crdgen.reference import markdown_table
-from artifact_index.settings import environment_of, flag_of, setting_fields
+from artifact_index.settings import environment_names_of, flags_of, setting_fields
 
 _INTRODUCTION: Final = """\
 <!-- Generated from the settings by tools/generate.py; do not edit. -->
@@ -27,8 +27,8 @@ def settings_markdown() -> str:
     """The whole document; the same text each time."""
     rows = [
         (
-            f"`{flag_of(setting)}`",
-            f"`{environment_of(setting)}`",
+            _names(flags_of(setting)),
+            _names(environment_names_of(setting)),
             _default(setting),
             meaning(setting),
         )
@@ -36,6 +36,12 @@ def settings_markdown() -> str:
     ]
     head = ("Flag", "Environment variable", "Default", "Meaning")
     return f"{_INTRODUCTION}\n{markdown_table(head, rows)}"
+
+
+def _names(names: tuple[str, ...]) -> str:
+    """The name, and the one that an older release gave it."""
+    name, *former = (f"`{name}`" for name in names)
+    return f"{name}, formerly {former[0]}" if former else name
 
 
 def _default(setting: Field[Any]) -> str:

@@ -25,7 +25,7 @@ from artifact_index.credentials.requests import (
 )
 from artifact_index.metrics.catalogue import CATALOGUE
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.settings import Settings, environment_of, flag_of, setting_fields
+from artifact_index.settings import Settings, environment_names_of, flags_of, setting_fields
 from support.frozen.lives import KEY
 from support.operator_process import REPOSITORY
 
@@ -106,15 +106,16 @@ def metrics() -> dict[str, Any]:
 
 
 def settings() -> dict[str, Any]:
-    """Environment variable, default and form of each flag of `artifact-index run`."""
+    """Environment variable, default and form of each flag of `artifact-index run`, aliases too."""
     defaults = asdict(Settings())
     return {
-        flag_of(setting): {
-            "variable": environment_of(setting),
+        flag: {
+            "variable": variable,
             "default": _plain(defaults[setting.name]),
             "repeatable": setting.metadata["repeatable"],
         }
         for setting in setting_fields()
+        for flag, variable in zip(flags_of(setting), environment_names_of(setting), strict=True)
     }
 
 

@@ -55,7 +55,8 @@ def test_each_setting_has_a_value_and_each_value_a_setting() -> None:
     settings = {
         to_camel(one.name) for one in setting_fields() if one.name not in NOT_UNDER_SETTINGS
     }
-    assert set(chart_values()["settings"]) == settings
+    former = {to_camel(name) for one in setting_fields() if (name := one.metadata["former_name"])}
+    assert set(chart_values()["settings"]) == settings | former
     assert set(NOT_UNDER_SETTINGS.values()) <= set(chart_values())
 
 
@@ -84,3 +85,8 @@ def test_every_value_arrives_as_the_operators_setting() -> None:
     assert found == expected
     unchanged = [one.name for one in setting_fields() if getattr(found, one.name) == one.default]
     assert unchanged == []
+
+
+def test_a_value_of_a_former_name_still_counts() -> None:
+    assert settings_of({"settings": {"resyncInterval": "7m"}}).relist_interval == 420
+    assert settings_of({}).relist_interval == 600

@@ -149,7 +149,7 @@ def test_the_definitions_are_those_of_the_repository() -> None:
         if one["kind"] == "CustomResourceDefinition":
             del one["metadata"]["labels"]
             plural, _, group = one["metadata"]["name"].partition(".")
-            source = CHART.parents[2] / "crds" / f"{group}_{plural}.yaml"
+            source = CHART.parents[1] / "crds" / f"{group}_{plural}.yaml"
             assert one == yaml.safe_load(source.read_text())
 
 
@@ -170,7 +170,7 @@ def test_kept_definitions_say_so_to_helm() -> None:
         ({}, "settings.operatorIdentityNamespaces is empty: auth.operatorIdentity is refused"),
         ({}, "settings.allowedHosts is empty"),
         ({}, "networkPolicy.enabled is false"),
-        ({}, "nothing asks for /metrics"),
+        ({}, "nothing scrapes /metrics"),
         ({"watchNamespaces": ["a"]}, "namespace a has consent to the operator's identity"),
         ({"watchNamespaces": ["a"]}, "kubectl apply --namespace a -f -"),
         ({"serviceAccountTokens": {"mode": "All"}}, "can act as every ServiceAccount"),
@@ -186,7 +186,7 @@ def test_the_notes_tell_what_was_left_off(values: dict[str, Any], said: str) -> 
 def test_the_notes_of_a_narrow_installation_warn_of_nothing() -> None:
     text = notes(yaml.safe_load(golden_values()["locked-down"].read_text()))
     assert "WARNING" not in text
-    assert text.rstrip().endswith("nothing asks for /metrics.")
+    assert text.rstrip().endswith("nothing scrapes /metrics.")
 
 
 def notes(values: dict[str, Any]) -> str:

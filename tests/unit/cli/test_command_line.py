@@ -10,8 +10,10 @@ from artifact_index.cli import main, run
 from artifact_index.cli.settings_reference import settings_markdown
 from artifact_index.settings import (
     SettingError,
+    environment_names_of,
     environment_of,
     flag_of,
+    flags_of,
     load_settings,
     setting_fields,
 )
@@ -91,15 +93,19 @@ def test_an_unusable_setting_names_its_flag_and_what_it_takes(
         load_settings(flags(*arguments), {})
 
 
+def named(name: str, former: str | None = None) -> str:
+    return f"`{name}`, formerly `{former}`" if former else f"`{name}`"
+
+
 def test_the_reference_has_a_row_for_every_setting_with_its_default() -> None:
     rows = {}
     for line in settings_markdown().splitlines():
         if line.startswith("| `--"):
             flag, variable, default, meaning = line.strip("| ").split(" | ")
-            rows[flag.strip("`")] = (variable.strip("`"), default.strip(" `"), meaning)
+            rows[flag] = (variable, default.strip(" `"), meaning)
     for setting in setting_fields():
-        variable, default, meaning = rows.pop(flag_of(setting))
-        assert variable == environment_of(setting)
+        variable, default, meaning = rows.pop(named(*flags_of(setting)))
+        assert variable == named(*environment_names_of(setting))
         assert meaning.lower() == setting.metadata["help"].lower()
         if default:
             assert setting.metadata["parse"](default) == setting.default

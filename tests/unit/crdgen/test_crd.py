@@ -165,7 +165,7 @@ def test_check_names_stale_files(tmp_path: Path) -> None:
     for name in ("operator", "tools"):
         (tmp_path / name).symlink_to(TOP / name)
     tool = tmp_path / "generate.py"
-    tool.write_text((TOP / "tools" / "generate.py").read_text().replace("parents[2]", "parents[1]"))
+    tool.write_text((TOP / "tools" / "generate.py").read_text().replace("parents[1]", "parents[0]"))
     run = [sys.executable, str(tool)]
     subprocess.run(run, check=True)
     assert subprocess.run([*run, "--check"], check=False).returncode == 0
