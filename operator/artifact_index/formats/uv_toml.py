@@ -1,13 +1,12 @@
-"""uv.toml: from a typed document to text that was parsed back and compared, and from text back.
+"""uv.toml: renders a document, checks the text with a parser, and reads entries back.
 
 The rules come from uv's own behaviour, which tests/uv runs: keys after the first `[[index]]` belong
-to that index, an index marked `default` is asked last wherever it stands, and PyPI is added by
+to that index; uv asks an index marked `default` last, whatever its position; and uv adds PyPI by
 itself unless some index is marked so.
 
-Every piece (the keys at the top, each entry) is a TOML document of its own, starts on a line of its
-own and is parsed back on its own, so the pieces can be put together without parsing the whole
-again. The text of an entry is kept while its inputs stand: a file of hundreds of indexes costs what
-changed in it.
+Every piece (the keys at the top, each entry) is a TOML document on lines of its own and is checked
+by itself, so joining the pieces needs no second check. The text of an entry is cached by its
+inputs: rendering a file of hundreds of indexes costs only what changed in it.
 """
 
 import tomllib
@@ -44,7 +43,7 @@ from artifact_index.formats.urls import (
 UV_TOML_KEY: Final = "uv.toml"
 
 # A bound for memory, not for correctness: an entry with a CodeArtifact token is 2 to 3 kB of text.
-_KEPT_ENTRIES: Final = 2048
+_CACHED_ENTRIES: Final = 2048
 # Strings of this length or more are put in single quotes, which Python's TOML parser skips at once
 # instead of character by character: the check of a long token costs a tenth.
 _LONG_STRING: Final = 128
@@ -89,7 +88,7 @@ def _render(document: Document, *, sensitive: bool) -> str:
 
 
 def _check_names(document: Document) -> None:
-    """Refuse a name that stands twice: uv would silently ignore the second index of the name."""
+    """Refuse a duplicate name: uv would silently ignore the second index of that name."""
     seen = {document.public.name} if document.public is not None else set[str]()
     for entry in document.entries:
         if entry.name in seen:
@@ -98,13 +97,12 @@ def _check_names(document: Document) -> None:
 
 
 def _default_position(document: Document) -> int | None:
-    """Which index is marked as default: a position in `entries`, `_PUBLIC`, or None for none.
+    """Which index is marked as default: a position in `entries`, `_PUBLIC`, or None.
 
-    Where no index is marked, uv adds PyPI by itself, last, unless PyPI's own URL is listed. So
-    without a public index, and with a mirror that is to be asked first, the last private index is
-    marked, which uv asks last anyway. Explicit ones are passed over: a default that is explicit
-    switches PyPI off as well, but answers only to packages that are pinned to it, so it is taken
-    only where there is no other.
+    If no index is marked, uv adds PyPI by itself, last, unless PyPI's own URL is listed. So without
+    a public index, and with a mirror that must be asked first, the last private index is marked,
+    which uv asks last anyway. An explicit index is marked only if there is no other: as the default
+    it switches PyPI off as well, but answers only for packages that are pinned to it.
     """
     searched = [i for i, entry in enumerate(document.entries) if not entry.explicit]
     if document.public is not None:
@@ -148,8 +146,8 @@ def _entry_table(entry: IndexEntry, default: bool, sensitive: bool) -> TOMLTable
 def _must_authenticate(entry: IndexEntry) -> bool:
     """Whether to tell uv never to ask this index anonymously.
 
-    Not for a token that stands as user name without a password, as Gemfury has it: uv sends that
-    as it is, but with `authenticate = "always"` refuses it as incomplete.
+    Not if a token is the user name and there is no password, as Gemfury has it: uv sends such a
+    login, but with `authenticate = "always"` refuses it as incomplete.
     """
     login = login_of(entry)
     if login is None:
@@ -157,7 +155,7 @@ def _must_authenticate(entry: IndexEntry) -> bool:
     return bool(login.password.get_secret_value())
 
 
-@lru_cache(maxsize=_KEPT_ENTRIES)
+@lru_cache(maxsize=_CACHED_ENTRIES)
 def _entry_text(entry: IndexEntry, default: bool, sensitive: bool) -> SecretStr:
     problem = None
     try:
@@ -182,7 +180,7 @@ def _index_text(table: TOMLTable) -> str:
 
 @lru_cache(maxsize=8)
 def _head_text(index_strategy: IndexStrategy, no_index: bool) -> str:
-    """The keys at the top: only those that every supported uv knows, as an unknown one stops it."""
+    """The keys at the top: only keys that every supported uv knows, since uv stops at others."""
     table: TOMLTable = {"index-strategy": index_strategy}
     if no_index:
         table["no-index"] = True

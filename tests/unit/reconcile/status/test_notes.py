@@ -1,4 +1,4 @@
-"""What a status says of formats, shared hosts and shadowed indexes; sizes."""
+"""What a status says of formats, shared hosts."""
 
 import base64
 from typing import Any
@@ -10,8 +10,6 @@ from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
-    LARGEST_ENVIRONMENT,
-    LARGEST_OUTPUT,
     DesiredOutput,
     claims_of,
     desired_outputs,
@@ -25,7 +23,6 @@ from support.reconcile_builders import (
     index,
     options,
     placed_of,
-    served_after,
     source,
     view,
 )
@@ -155,111 +152,7 @@ def test_an_index_without_a_login_beside_one_with_a_login_is_noted(
     assert note is None or ((named or "") in note.message and "shared.example" in note.message)
 
 
-# -- indexes above their siblings
-
-
-@pytest.mark.parametrize(
-    ("root", "sibling", "refused"),
-    [
-        ("https://h.example/simple/", "https://h.example/b/simple/", True),
-        ("https://h.example/", "https://h.example/b/simple/", True),
-        ("https://h.example", "https://H.example/b/+simple", True),
-        ("https://h.example/team/simple", "https://h.example/team/b/simple/", True),
-        ("https://h.example/team/simple/", "https://h.example/teams/simple/", False),
-        ("https://h.example/simple/", "https://h.example:8443/b/simple/", False),
-        ("https://h.example/simple/", "https://other.example/b/simple/", False),
-        ("https://h.example/b/simple/", "https://h.example/b/simple/", False),
-    ],
-)
-def test_a_login_above_a_sibling_is_refused(root: str, sibling: str, refused: bool) -> None:
-    specs = {"root": basic(root), "sibling": anonymous(sibling)}
-
-    places = {one.record.ref.name: one for one in placed(**specs)}
-
-    assert places["sibling"].ready
-    problem = places["root"].problem
-    assert (problem is not None) == refused
-    if problem is not None:
-        assert problem.reason == "ShadowsSiblings" and "'sibling'" in problem.message
-        assert problem.stalled
-        assert places["root"].entry is not None and places["root"].entry.blocked
-
-
-def test_each_login_names_all_that_is_below_it_and_nothing_beside_it() -> None:
-    paths = {"top": "", "a": "a/", "ab": "ab/", "a-b": "a/b/", "a-b-c": "a/b/c/", "a-bc": "a/bc/"}
-    specs = {name: basic(f"https://h.example/{path}simple/") for name, path in paths.items()}
-    specs["elsewhere"] = basic("https://other.example/a/simple/")
-
-    problems = {one.record.ref.name: one.problem for one in placed(**specs)}
-
-    refused = {name for name, problem in problems.items() if problem is not None}
-    assert refused == {"top", "a", "a-b"}
-    for name, below in (
-        ("top", "'a', 'a-b', 'a-b-c' and 2 more"),
-        ("a", "ArtifactIndex 'a-b', 'a-b-c', 'a-bc' in"),
-        ("a-b", "ArtifactIndex 'a-b-c' in"),
-    ):
-        problem = problems[name]
-        assert problem is not None and below in problem.message
-
-
-def test_an_index_without_a_login_may_stand_above_others() -> None:
-    specs = {
-        "root": anonymous("https://h.example/simple/"),
-        "sibling": basic("https://h.example/b/simple/"),
-    }
-
-    assert all(one.ready for one in placed(**specs))
-
-
-def test_a_login_that_was_served_leaves_the_file_when_a_sibling_comes() -> None:
-    alone = view(index("root", basic("https://h.example/simple/")))
-    before = placed_of(alone)
-    beside = view(index("sibling", anonymous("https://h.example/b/simple/")))
-
-    after = placed_of(alone, beside, served=served_after(before))
-
-    (root,) = [one for one in after if one.record.ref.name == "root"]
-    assert root.served is None and root.entry is not None and root.entry.blocked
-
-
-def test_alone_on_its_host_it_is_served() -> None:
-    assert all(one.ready for one in placed(root=basic("https://h.example/simple/")))
-
-
-# -- sizes
-
-
-def test_too_large_an_output_is_refused_with_the_size_of_each_file() -> None:
-    password = "x" * 16_000
-    specs = {f"i{n}": basic(f"https://h{n}.example/simple/") for n in range(40)}
-    views = [
-        view(index(name, spec), values={"username": "u", "password": password})
-        for name, spec in specs.items()
-    ]
-
-    made, problem = made_of(placed_of(*views), "UvToml", "Netrc")
-
-    assert made == []
-    assert str(LARGEST_OUTPUT) in problem and "uv.toml 6" in problem and "netrc 6" in problem
-
-
-@pytest.mark.parametrize(("count", "fits"), [(15, True), (17, False)])
-def test_variables_end_at_256_kib(count: int, fits: bool) -> None:
-    """Each login stands there twice: for uv and for Poetry."""
-    password = "x" * 8_000
-    views = [
-        view(
-            index(f"i{n}", basic(f"https://h{n}.example/simple/")),
-            values={"username": "u", "password": password},
-        )
-        for n in range(count)
-    ]
-
-    made, problem = made_of(placed_of(*views), "Environment")
-
-    assert bool(made) == fits
-    assert fits or (str(LARGEST_ENVIRONMENT) in problem and "variables" in problem)
+# -- keys
 
 
 def test_the_status_lists_no_more_keys_than_its_schema_takes() -> None:
