@@ -1,9 +1,10 @@
 """The least that the operator's writes cost: the same bodies through the same client, no operator.
 
-`python -m bench.bare_loop KUBECONFIG` reads waves as JSON lines from standard input: `writes`, and
-how many `mints` and `urls` are asked of the cloud beside them. After each it prints in how many
-seconds the cloud had answered. UIDs and resourceVersions are looked up before a wave begins and are
-no part of its time, which the audit log tells.
+`python -m bench.bare_loop KUBECONFIG` prints an empty line once it could write. Then it reads waves
+as JSON lines from standard input: `writes`, and how many `mints` and `urls` are asked of the cloud
+beside them. After each it prints in how many seconds the cloud had answered. UIDs and
+resourceVersions are looked up before a wave begins and are no part of its time, which the audit log
+tells; they are a part of its CPU, as listings are of the operator's.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from typing import Any
 import boto3
 
 from artifact_index.api.constants import INDEX_OPTIONS_KIND
-from artifact_index.credentials.threads import CALLS_PER_LANE
+from artifact_index.credentials.threads import CALLS_PER_SERVICE
 from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS
@@ -64,6 +65,7 @@ def _output_write(namespace: str, name: str, secret: dict[str, Any], *, create: 
 async def _main(kubeconfig: Path) -> None:
     api = KubeApi(await load_configuration(kubeconfig=kubeconfig))
     gc.freeze()
+    print(flush=True)
     try:
         for line in sys.stdin:
             wanted = json.loads(line)
@@ -98,7 +100,7 @@ def ask_cloud(mints: int, urls: int) -> float:
         else:
             client.get_repository_endpoint(**where, repository=f"team-{number}", format="pypi")
 
-    with ThreadPoolExecutor(CALLS_PER_LANE) as threads:
+    with ThreadPoolExecutor(CALLS_PER_SERVICE) as threads:
         list(threads.map(ask, range(mints + urls)))
     return time.monotonic() - begun
 

@@ -76,7 +76,7 @@ class _Life:
         patch.setattr(app, "time", SimpleNamespace(time=lambda: EPOCH + self._now()))
         patch.setattr(app, "random", SimpleNamespace(Random=lambda: random.Random(1)))
         patch.setattr(
-            app, "CloudThreads", lambda *_, **__: SimpleNamespace(grant=self._clouds.grant)
+            app, "CloudThreads", lambda *_, **__: SimpleNamespace(issue=self._clouds.grant)
         )
 
     def live(self) -> Lived:

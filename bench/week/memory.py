@@ -197,13 +197,7 @@ class Server(LeanPort):
     def _deliver(self, event: str, plural: str, body: Object) -> None:
         if self.watcher is None:
             return
-        match plural:
-            case "secrets":
-                self.watcher.secret(event, body)
-            case "indexoptions":
-                self.watcher.index_options(event, body)
-            case _:
-                self.watcher.artifact_index(event, body)
+        self.watcher.watched(plural, event, body)
 
     def _tell(self, plural: str, namespace: str, body: Object) -> None:
         if plural == "events":

@@ -8,11 +8,14 @@ import random
 import signal
 import time
 from collections.abc import Coroutine, Hashable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from artifact_index import __version__
+from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.threads import CloudThreads
+from artifact_index.credentials.tokens.issuing import Limits
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.health import Health, LoopLag, serve_health
 from artifact_index.kube.client import KubeApi
@@ -27,10 +30,11 @@ from artifact_index.reconcile.cache.feed import Feed
 from artifact_index.reconcile.cache.relist import Relister
 from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.controller import Reconciler
-from artifact_index.reconcile.queue.workqueue import WorkQueue
+from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.queue.write_limiter import WriteLimiter
 from artifact_index.reconcile.resolve.gather import Gatherer
 from artifact_index.reconcile.state.priority import priority_of
+from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.writer import StatusWriter
 from artifact_index.runtime import freeze_startup_objects, limit_malloc_arenas
@@ -91,21 +95,22 @@ class Operator:
         self._page_sizes = api.page_sizes
         margins = margins_of(settings)
         digester = Digester(signing_key)
-        self._pool = CloudThreads(providers_of(settings).grant, threads=settings.cloud_threads)
+        self._pool = CloudThreads(providers_of(settings).issue, threads=settings.cloud_threads)
         self.cache = Cache()
         self.state = State()
         priority = priority_of(self.state, margins)
         self.queue = WorkQueue(priority=priority, rng=self._rng)
+        issue = ServiceAccountTokens(api, self._pool.issue).issue
         self.tokens = TokenManager(
-            grant=ServiceAccountTokens(api, self._pool.grant).grant,
-            digest=digester.request,
+            issue,
             margins=margins,
             now=time.time,
-            on_change=self._credentials_changed,
             rng=self._rng,
-            per_second=settings.mints_per_second,
             meter=counters,
+            limits=Limits(per_second=settings.mints_per_second),
         )
+        self.endpoints = Endpoints(issue, now=time.time, rng=self._rng, meter=counters)
+        self.tokens.on_change = self.endpoints.on_change = self._credentials_changed
         self.sources = SourceCache(
             api=api,
             cache=self.cache,
@@ -114,23 +119,27 @@ class Operator:
             rng=self._rng,
         )
         self.observer = Feed(
-            cache=self.cache, sources=self.sources, digester=digester, enqueue=self._enqueue
+            cache=self.cache,
+            forget_polled=self.sources.forget,
+            digester=digester,
+            enqueue=lambda keys: self._enqueue(keys, DEBOUNCE),
         )
         self.relister = Relister(
             api=api,
-            cache=self.cache,
-            state=self.state,
-            tokens=self.tokens,
-            digester=digester,
+            feed=self.observer,
             namespaces=settings.namespaces,
             interval=settings.relist_interval,
-            enqueue=self._enqueue,
+            enqueue=lambda keys: self._enqueue(keys, 0),
             rng=self._rng,
+        )
+        self.restore = partial(
+            restore, state=self.state, tokens=self.tokens, endpoints=self.endpoints
         )
         gatherer = Gatherer(
             cache=self.cache,
             sources=self.sources,
             tokens=self.tokens,
+            endpoints=self.endpoints,
             state=self.state,
             digester=digester,
             policy=policy_of(settings),
@@ -148,6 +157,7 @@ class Operator:
             ),
             status_writer=StatusWriter(api=api, cache=self.cache, budget=budget),
             tokens=self.tokens,
+            endpoints=self.endpoints,
             state=self.state,
             digester=digester,
             margins=margins,
@@ -176,7 +186,7 @@ class Operator:
                 await self._stop()
 
     async def _serve(self) -> None:
-        await self.relister.prime()
+        await self.relister.prime(self.restore)
         logger.info(
             "listed %d ArtifactIndex, %d IndexOptions, %d outputs, %d labelled source Secrets",
             len(self.cache.indexes), len(self.cache.options),
@@ -206,7 +216,7 @@ class Operator:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_FIRST_ANSWERS):
                         await self.queue.settled()
-                        while await self.tokens.settled():
+                        while await self.tokens.settled() or await self.endpoints.settled():
                             await self.queue.settled()
                 # A cloud that does not answer is not waited for, and writes under way are.
                 await self.queue.settled()
@@ -249,6 +259,7 @@ class Operator:
         for task in others:
             task.cancel()
         await self.tokens.close()
+        await self.endpoints.close()
         ending = [*others, *([watches] if watches else [])]
         if ending:
             await asyncio.wait(ending, timeout=_EXIT_TIMEOUT)
@@ -257,9 +268,9 @@ class Operator:
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(
-            indexes=self.cache.indexes.records(),
-            options=self.cache.options.records(),
-            outputs=self.cache.outputs.records(),
+            indexes=self.cache.indexes.objects(),
+            options=self.cache.options.objects(),
+            outputs=self.cache.outputs.objects(),
             logins=self.tokens.held_tokens(),
             secret_names=self.sources.names_by_uid(),
             queue_depth=self.queue.depth,
@@ -279,7 +290,7 @@ class Operator:
             if self.cache.options.get(ref) is not None:  # type: ignore[arg-type]
                 # The last of several answers is worth a pass at once, and each one before is not;
                 # least of all where the last pass could only wait for them.
-                awaits = self.tokens.awaits(ref)
+                awaits = self.tokens.awaits(ref) or self.endpoints.awaits(ref)
                 if awaits and ref in self.state.waiting:
                     continue
                 delay = _MORE_ANSWERS if awaits else 0

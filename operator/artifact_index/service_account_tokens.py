@@ -6,6 +6,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.calls import Issue
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     SUBJECT_TOKEN,
@@ -14,7 +15,6 @@ from artifact_index.credentials.requests import (
     Token,
     TokenRequest,
 )
-from artifact_index.credentials.tokens.attempt import Mint
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.reconcile.resolve.identity_checks import ACCOUNT_PERMISSIONS
@@ -28,21 +28,21 @@ logger = logging.getLogger(__name__)
 
 
 class ServiceAccountTokens:
-    """Stands before `grant`: each attempt at a login as a ServiceAccount gets a fresh token.
+    """Stands before `issue`: each attempt at a login as a ServiceAccount gets a fresh token.
 
     It is asked for on the event loop, before the cloud's call takes up a thread.
     """
 
-    def __init__(self, api: KubePort, grant: Mint) -> None:
+    def __init__(self, api: KubePort, issue: Issue) -> None:
         self._api = api
-        self._grant = grant
+        self._issue = issue
 
-    async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
-        """What `grant` answers. Raises LoginError."""
+    async def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
+        """What `issue` answers. Raises LoginError."""
         if isinstance(request.identity, ServiceAccountIdentity):
             token = await self._token(request.identity)
-            material = {**material, SUBJECT_TOKEN: SecretStr(token)}
-        return await self._grant(request, material)
+            key_material = {**key_material, SUBJECT_TOKEN: SecretStr(token)}
+        return await self._issue(request, key_material)
 
     async def _token(self, identity: ServiceAccountIdentity) -> str:
         try:

@@ -60,7 +60,7 @@ def test_32_threads_log_in_at_once_by_every_kind_of_identity(
     def ask(item: tuple[int, tuple[TokenRequest, KeyMaterial]]) -> Token:
         if item[0] < THREADS:
             barrier.wait(timeout=60)
-        return clouds.grant(*item[1])
+        return clouds.issue(*item[1])
 
     with ThreadPoolExecutor(THREADS) as pool:
         grants = list(pool.map(ask, enumerate(asked)))
@@ -82,12 +82,12 @@ async def test_a_hanging_login_blocks_neither_the_event_loop_nor_another_login(
 ) -> None:
     aws.inject("GetAuthorizationToken", Fault(hang_seconds=60), domain="hangs")
     material = sealed(aws.add_access_key().material())
-    pool = CloudThreads(Providers(CodeArtifact(read_timeout=60, attempts=1), GoogleTokens()).grant)
-    hanging = asyncio.create_task(pool.grant(token_request(domain="hangs"), material))
+    pool = CloudThreads(Providers(CodeArtifact(read_timeout=60, attempts=1), GoogleTokens()).issue)
+    hanging = asyncio.create_task(pool.issue(token_request(domain="hangs"), material))
     called = lambda: aws.calls("GetAuthorizationToken") == 1  # noqa: E731
     await asyncio.to_thread(wait_until, called, "the login that hangs", 30)
     async with asyncio.timeout(30):
-        granted = await pool.grant(token_request(domain="answers"), material)
+        granted = await pool.issue(token_request(domain="answers"), material)
     assert aws.is_valid("aws", granted.value.get_secret_value(), domain="answers")
     assert not hanging.done()
     hanging.cancel()

@@ -279,5 +279,5 @@ def test_a_token_request_that_is_denied_is_quoted(page: str, request_: Any) -> N
     port = MemoryPort()
     port.refuse = lambda verb, plural, name: ApiError(403, "Forbidden", "no")
     tokens = ServiceAccountTokens(port, never)
-    message = refusal(lambda: asyncio.run(tokens.grant(request_, NO_KEY_MATERIAL)))
+    message = refusal(lambda: asyncio.run(tokens.issue(request_, NO_KEY_MATERIAL)))
     assert_quoted(page, message)

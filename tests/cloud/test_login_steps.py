@@ -322,7 +322,7 @@ def test_no_step_leaks_at_debug(
         token_request(AWS_ACCOUNT, role=STEP),
         google_request(GOOGLE_ACCOUNT, PERSON),
     ):
-        canaries.append(clouds.grant(request, TOKEN).value.get_secret_value())
+        canaries.append(clouds.issue(request, TOKEN).value.get_secret_value())
     canaries += [token.value for token in federated.tokens.all()]
     with trusting.lock:
         for key in trusting._keys.values():
@@ -340,7 +340,7 @@ def test_no_step_leaks_at_debug(
             request = token_request(AWS_ACCOUNT, role=STEP)
             asked = request if stand_in is trusting else google_request(GOOGLE_ACCOUNT, PERSON)
             with pytest.raises(LoginError) as caught:
-                clouds.grant(asked, TOKEN)
+                clouds.issue(asked, TOKEN)
             texts += [repr(caught.value), str(caught.value.__cause__), str(caught.value.args)]
     seen = "\n".join([*texts, caplog.text])
     assert "AccessDenied" in seen

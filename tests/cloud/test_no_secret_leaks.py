@@ -41,7 +41,7 @@ class Outlet:
         """Ask, note all texts of it, and give the plain value where there is one."""
         self._texts.append(repr(material))
         try:
-            grant = clouds.grant(request, material)
+            grant = clouds.issue(request, material)
         except LoginError as error:
             lines = traceback.format_exception(error)
             self._texts += [*lines, str(error), repr(error), error.message, repr(error.args)]

@@ -143,9 +143,9 @@ class Days(Simulation):
         work = self.work
 
         class Waited(CloudThreads):
-            async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+            async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
                 with work.one_more():
-                    return await super().grant(request, material)
+                    return await super().issue(request, material)
 
         return Waited(call, **options)
 

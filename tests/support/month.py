@@ -102,7 +102,7 @@ class Month(Simulation):
                 "indexoptions",
                 index_options(name, indexSelector=selector, maxBuildDuration=build),
             )
-        patch.setattr(app, "CloudThreads", lambda *_, **__: SimpleNamespace(grant=self._grant))
+        patch.setattr(app, "CloudThreads", lambda *_, **__: SimpleNamespace(issue=self._grant))
 
     def expiry_of(self, token: str) -> float:
         """By the cloud's own book."""

@@ -17,7 +17,7 @@ async def operating(settings: Settings, port: KubePort, key: bytes) -> AsyncIter
     `key` signs its outputs. Whoever wants more of its parts to run starts them.
     """
     operator = app.Operator(settings, port, key, Counters("1.0"))  # type: ignore[arg-type]
-    await operator.relister.prime()
+    await operator.relister.prime(operator.restore)
     running = [
         asyncio.create_task(operator.tokens.run()),
         *(asyncio.create_task(operator.reconciler.work()) for _ in range(settings.workers)),
@@ -31,3 +31,4 @@ async def operating(settings: Settings, port: KubePort, key: bytes) -> AsyncIter
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await operator.tokens.close()
+        await operator.endpoints.close()

@@ -15,6 +15,7 @@ from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import API_VERSION, INDEX_OPTIONS_KIND, ROLE_LABEL, ROLE_OUTPUT
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.endpoints import EndpointState
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import Token
 from artifact_index.credentials.tokens.entry import TokenEntry
@@ -88,6 +89,7 @@ SECRET_OF = {
 }
 
 _versions = itertools.count(1)
+_serials = itertools.count(1)
 
 
 def source(kind: str, **fields: Any) -> dict[str, Any]:
@@ -193,13 +195,27 @@ def lease_of(
     now: float = NOW,
 ) -> TokenState:
     """A lease in this state, by the token manager's own rules."""
-    login = TokenEntry(digest="login", margins=MARGINS, unwanted_since=None, repeats=repeats)
+    login = TokenEntry(
+        digest="login", margins=MARGINS, unwanted_since=None, repeats=repeats, serials=_serials
+    )
     if held is not None:
         login.hold(held, now)
     if error is not None:
         login.failed(error, now, random.Random(1))
     login.pending_since = pending_since
-    return login.lease(now)
+    return login.state(now)
+
+
+def url_state(
+    url: str | None = None,
+    *,
+    error: LoginError | None = None,
+    pending_since: float | None = None,
+) -> EndpointState:
+    """A repository's URL in this state; known unless there is an error or it is awaited."""
+    if url is None and error is None and pending_since is None:
+        url = endpoint_grant().value.get_secret_value()
+    return EndpointState(url, error, pending_since, next(_serials))
 
 
 def login_error(reason: Reason = Reason.CLOUD_UNAVAILABLE) -> LoginError:
@@ -211,7 +227,7 @@ def view(
     record: IndexObject,
     *,
     token: TokenState | None = None,
-    endpoint: TokenState | None = None,
+    endpoint: EndpointState | None = None,
     with_credentials: bool = True,
     policy: Policy = POLICY,
     max_build: float = 1800,
@@ -235,7 +251,7 @@ def view(
         login,
         token=(token or lease_of(grant(), now=now)) if needs_token else None,
         token_digest=DIGESTER.request(login.token) if login.token and needs_token else None,
-        endpoint=(endpoint or lease_of(endpoint_grant(), now=now)) if login.endpoint else None,
+        endpoint=(endpoint or url_state()) if login.endpoint else None,
         endpoint_digest=DIGESTER.request(login.endpoint) if login.endpoint else None,
         max_build=max_build,
         allow_http=policy.allow_http,

@@ -1,4 +1,4 @@
-"""Sends a request for a grant to the cloud that answers it."""
+"""Sends a request for a token to the cloud that answers it."""
 
 from typing import Protocol
 
@@ -38,8 +38,8 @@ class Providers:
         self._code_artifact = code_artifact
         self._google = google
 
-    def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
-        """What the request's cloud grants. Raises LoginError and nothing else.
+    def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
+        """What the request's cloud issues. Raises LoginError and nothing else.
 
         `material` holds the values of the request's Secret, or a ServiceAccount's token; it is
         empty for the operator's own identity.

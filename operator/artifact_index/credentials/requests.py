@@ -1,4 +1,4 @@
-"""What is asked of a cloud, with every input of the answer, and what the cloud granted."""
+"""What is asked of a cloud, with every input of the answer, and what the cloud issues."""
 
 import json
 from collections.abc import Mapping
@@ -83,6 +83,11 @@ class CodeArtifactTokenRequest:
     role: AssumedRole | None = None
     provider: str = field(default="codeartifact-token", init=False)
 
+    @property
+    def service(self) -> str:
+        """The remote service that answers: its calls are bounded together."""
+        return f"codeartifact/{self.region}"
+
 
 @dataclass(frozen=True, slots=True)
 class CodeArtifactEndpointRequest:
@@ -100,6 +105,11 @@ class CodeArtifactEndpointRequest:
     role: AssumedRole | None = None
     provider: str = field(default="codeartifact-endpoint", init=False)
 
+    @property
+    def service(self) -> str:
+        """The remote service that answers: its calls are bounded together."""
+        return f"codeartifact/{self.region}"
+
 
 @dataclass(frozen=True, slots=True)
 class GoogleTokenRequest:
@@ -108,6 +118,11 @@ class GoogleTokenRequest:
     identity: Identity
     impersonate: Impersonation | None = None
     provider: str = field(default="google-token", init=False)
+
+    @property
+    def service(self) -> str:
+        """The remote service that answers: its calls are bounded together."""
+        return "google"
 
 
 CodeArtifactRequest = CodeArtifactTokenRequest | CodeArtifactEndpointRequest
@@ -122,13 +137,6 @@ def canonical(request: TokenRequest) -> bytes:
     """
     inputs = {name: value for name, value in asdict(request).items() if value is not None}
     return json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()
-
-
-def lane(request: TokenRequest) -> str:
-    """The remote service that answers: calls of one lane are bounded together."""
-    if isinstance(request, GoogleTokenRequest):
-        return "google"
-    return f"codeartifact/{request.region}"
 
 
 KeyMaterial = Mapping[str, SecretStr]
@@ -149,3 +157,21 @@ class Token:
     value: SecretStr
     issued_at: int
     expires_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A login that a consumer needs, for builds of up to `max_build` seconds.
+
+    `digest` is the keyed digest of the request. `fresh_after`, in whole POSIX seconds, asks for a
+    token that was issued then or later, and has a failing login tried at once. `needed_by` is when
+    the consumer loses the token that it publishes now, as far as it knows, in POSIX seconds; None:
+    it publishes none.
+    """
+
+    digest: str
+    request: TokenRequest
+    key_material: KeyMaterial = field(default_factory=lambda: NO_KEY_MATERIAL, repr=False)
+    max_build: float = 0
+    fresh_after: int | None = None
+    needed_by: float | None = None

@@ -8,12 +8,12 @@ from weakref import WeakValueDictionary
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest, lane
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 
 THREADS: Final = 16
 """Calls in flight at once."""
 
-CALLS_PER_LANE: Final = 4
+CALLS_PER_SERVICE: Final = 4
 """Calls in flight at once to one remote service."""
 
 CALL_DEADLINE: Final = 150.0
@@ -22,7 +22,7 @@ and retries add up to."""
 
 
 class CloudThreads:
-    """Makes a blocking `call(request, material) -> Grant` awaitable.
+    """Makes a blocking `call(request, key_material) -> Token` awaitable.
 
     Every call gets a daemon thread of its own, which ends with it. A thread costs a ten-thousandth
     of a cloud call, and unlike the workers of a ThreadPoolExecutor the interpreter does not
@@ -38,19 +38,19 @@ class CloudThreads:
         call: Callable[[TokenRequest, KeyMaterial], Token],
         *,
         threads: int = THREADS,
-        per_lane: int = CALLS_PER_LANE,
+        per_service: int = CALLS_PER_SERVICE,
         deadline: float = CALL_DEADLINE,
     ) -> None:
         self._call = call
-        self._per_lane = per_lane
+        self._per_service = per_service
         self._deadline = deadline
         self._places = asyncio.Semaphore(threads)
-        self._lanes: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._services: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._given_up = 0
         self._most_given_up = threads
         self._closed = False
 
-    async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+    async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
         """The call's answer. Raises what the call raises, and LoginError at the deadline.
 
         The wait for a place has no limit here. Once cancelled, the call goes on in its thread,
@@ -58,7 +58,7 @@ class CloudThreads:
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[_Outcome] = loop.create_future()
-        places = await self._enter(lane(request))
+        places = await self._enter(request.service)
         if self._closed:
             places.leave()
             raise LoginError(Reason.CLOUD_UNAVAILABLE, "The operator is shutting down.")
@@ -75,7 +75,7 @@ class CloudThreads:
             except RuntimeError:  # the loop has been closed: nobody waits any more
                 return
 
-        threading.Thread(target=work, name=f"cloud-{lane(request)}", daemon=True).start()
+        threading.Thread(target=work, name=f"cloud-{request.service}", daemon=True).start()
         try:
             async with asyncio.timeout(self._deadline):
                 outcome = await answer
@@ -83,7 +83,7 @@ class CloudThreads:
             self._give_up(places)
             raise LoginError(
                 Reason.CLOUD_UNAVAILABLE,
-                f"The call to {lane(request)} did not end within {self._deadline:g} s; "
+                f"The call to {request.service} did not end within {self._deadline:g} s; "
                 "it is made again.",
             ) from None
         if isinstance(outcome, BaseException):
@@ -103,17 +103,17 @@ class CloudThreads:
             return RuntimeError(type(error).__name__)
 
     async def _enter(self, name: str) -> "_Places":
-        """A place in the lane, then one of all: those who wait for a lane take nobody's thread."""
-        in_lane = self._lanes.get(name)
-        if in_lane is None:
-            in_lane = self._lanes[name] = asyncio.Semaphore(self._per_lane)
-        await in_lane.acquire()
+        """A place of the service, then one of all: who waits for a service takes no thread."""
+        in_service = self._services.get(name)
+        if in_service is None:
+            in_service = self._services[name] = asyncio.Semaphore(self._per_service)
+        await in_service.acquire()
         try:
             await self._places.acquire()
         except BaseException:
-            in_lane.release()
+            in_service.release()
             raise
-        return _Places(in_lane, self._places)
+        return _Places(in_service, self._places)
 
     def _give_up(self, places: "_Places") -> None:
         if self._given_up >= self._most_given_up:
@@ -130,7 +130,7 @@ _Outcome = Token | Exception
 
 
 class _Places:
-    """A call's place in its lane and among all calls, left once."""
+    """A call's place in its service and among all calls, left once."""
 
     def __init__(self, *semaphores: asyncio.Semaphore) -> None:
         self._semaphores = semaphores

@@ -28,8 +28,7 @@ _PORT: Final = re.compile(r"[0-9]{0,5}")
 _INVISIBLE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\ufeff]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _CACHED: Final = 256
-"""URLs that stay split: a reconcile asks several times about each, and a thousand files may have the
-same."""
+"""URLs that stay split: a reconcile asks several times about each, and many files share them."""
 
 _NUMERIC_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 

@@ -1,4 +1,4 @@
-"""What to do where the API server's RBAC refuses the operator itself."""
+"""What to do if the API server's RBAC refuses the operator itself."""
 
 import re
 from typing import Final
@@ -12,13 +12,13 @@ TOKENS_GRANTED_BY_CHART: Final = (
     "serviceAccountTokens"
 )
 
-# The words of RBAC in every Kubernetes (`NewForbidden` of k8s.io/apiserver/pkg/endpoints/handlers/
-# responsewriters). Quotas, webhooks and terminating namespaces answer 403 in other words.
+# RBAC's message in every Kubernetes (`NewForbidden` of k8s.io/apiserver/pkg/endpoints/handlers/
+# responsewriters). The 403 of quotas, webhooks and terminating namespaces reads differently.
 _DENIAL: Final = re.compile(r'User "[^"]*" cannot \S+ resource "([^"]+)" in API group')
 
 
 def remedy_of(message: str) -> str | None:
-    """Which value of the chart grants what a 403 says is missing; None for any other refusal."""
+    """Which chart value grants the permission that a 403 misses; None for any other 403."""
     denied = _DENIAL.search(message)
     if denied is None:
         return None

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Container, Sequence
 
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.instrumentation import UNMEASURED, Meter, PassResult
@@ -50,6 +51,7 @@ class Reconciler:
         output_writer: OutputWriter,
         status_writer: StatusWriter,
         tokens: TokenManager,
+        endpoints: Endpoints,
         state: State,
         digester: Digester,
         margins: Margins,
@@ -62,6 +64,7 @@ class Reconciler:
         self._output_writer = output_writer
         self._status_writer = status_writer
         self._tokens = tokens
+        self._endpoints = endpoints
         self._state = state
         self._digester = digester
         self._margins = margins
@@ -122,6 +125,7 @@ class Reconciler:
             return
         if record.spec is not None and record.spec.suspend:
             self._tokens.release(key.ref)
+            self._endpoints.release(key.ref)
             self._tell(record, suspended_options_status(record, self._now()))
             return
         if record.problem is not None:
@@ -141,7 +145,7 @@ class Reconciler:
         applied = await self._write(record, placed, gathered.problem)
         await self._output_writer.remove_undeclared(record, applied)
         applied.problem = applied.problem or gathered.problem
-        self._state.keep_names(key.ref, placed)
+        self._state.set_names(key.ref, placed)
         if applied.error is not None and self._queue.failures(key) < _QUIET_FAILURES:
             # A hiccup of the API server: two more status writes would not help it.
             self._come_back(key, placed, applied)
@@ -165,6 +169,7 @@ class Reconciler:
             for other in self._cache.drop_options(key.ref, record.uid):
                 self._queue.add(other, 0)
         self._tokens.release(key.ref)
+        self._endpoints.release(key.ref)
         self._state.forget_options(key.ref)
         self._told.pop(key.ref, None)
 
@@ -172,8 +177,8 @@ class Reconciler:
         public = record.spec.public_index if record.spec else None
         return plan_indexes(
             gathered.views,
-            served=self._state.served[record.ref],
-            assigned=self._state.names_of(record),
+            served=self._state.published[record.ref],
+            assigned=self._state.names_of(record.ref),
             public_name=public.name if public and public.enabled else None,
             with_credentials=gathered.with_credentials,
             margins=self._margins,
@@ -194,7 +199,7 @@ class Reconciler:
             outputs = [output for output in outputs if output.ref in only]
         applied = await self._output_writer.apply(record, outputs)
         if applied.written:
-            self._state.keep_served(record.ref, placed)
+            self._state.set_published(record.ref, placed)
         applied.problem = applied.problem or problem
         return applied
 
@@ -206,7 +211,7 @@ class Reconciler:
         An output that is there stays, until the tokens in it have to be withdrawn.
         """
         outputs = self._cache.outputs_of(record.ref)
-        served = self._state.served[record.ref] if outputs else {}
+        served = self._state.published[record.ref] if outputs else {}
         withdraw_at = first_withdrawal(served, self._margins)
         applied = Applied()
         if withdraw_at is not None and withdraw_at <= self._now():
@@ -216,7 +221,7 @@ class Reconciler:
             await self._output_writer.remove_undeclared(record, applied)
         elif withdraw_at is not None:
             self._queue.add(key, withdraw_at - self._now())
-        self._state.keep_names(key.ref, ())
+        self._state.set_names(key.ref, ())
         problem = applied.problem or no_indexes(record, outputs_stay=bool(outputs))
         self._finish(record, OptionsOutcome((), (), problem))
         self._tell_indexes(key, ())
@@ -224,7 +229,7 @@ class Reconciler:
 
     def _tell_indexes(self, key: Key, placed: Sequence[IndexPlan]) -> None:
         """The indexes whose place has changed say so in their statuses."""
-        for ref in self._state.keep_placements(key.ref, placed):
+        for ref in self._state.set_plans(key.ref, placed):
             self._queue.add(index_key(ref), 0)
 
     def _finish(self, record: OptionsObject, outcome: OptionsOutcome) -> None:
@@ -275,7 +280,7 @@ class Reconciler:
             self._queue.add(key, DEBOUNCE)
             return
         else:
-            placed = self._state.place_of(record, [one.ref for one in consumers])
+            placed = self._state.plan_of(record, [one.ref for one in consumers])
             if placed is None:
                 # The IndexOptions has not been planned with this spec; its pass asks again.
                 return

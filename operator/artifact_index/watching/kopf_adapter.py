@@ -1,8 +1,8 @@
-"""What kopf delivers: four kinds, by the low-level event handler alone.
+"""Watches by kopf: four kinds, all through its low-level event handler.
 
-Every other kind of kopf handler writes to the objects: change handlers annotate them (and copy a
-Secret's data into the annotation), timers and daemons add finalizers, indexes start in quadratic
-time. `on.event` writes nothing.
+kopf's other handlers write to the objects: change handlers annotate them (and copy a Secret's data
+into the annotation), timers and daemons add finalizers. Its indexes start in quadratic time.
+`on.event` writes nothing.
 """
 
 import asyncio
@@ -20,33 +20,33 @@ from artifact_index.api.constants import (
 )
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import ApiError, with_remedy
-from artifact_index.reconcile.cache.feed import Feed
-from artifact_index.reconcile.cache.relist import CONFIG_MAP_SELECTOR, SECRET_SELECTOR
+from artifact_index.kube.resources import CONFIG_MAPS, SECRETS
+from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELECTOR, Feed
 from artifact_index.watching.kopf_state import NoDiffBase, NoMemories, NoProgress
 
 _LONGEST_BACKOFF: Final = 60.0
 
-
 _NO_FINALIZER: Final = f"{GROUP}/no finalizer of ours"
-"""kopf takes its finalizer off every object that carries it; the API server refuses this name."""
+"""kopf removes its finalizer from every object that has it; the API server refuses this name, so
+that no object can."""
 
 
 class Memo:
-    """Carries the observer into the handlers; kopf copies a memo for each object, and this not.
+    """Carries the feed into the handlers. kopf copies the memo for each object; this one is shared.
 
-    `watch_began` is called for each object of a list with which kopf begins a watch, at the start
-    or after a gap: nobody reports what vanished meanwhile.
+    kopf begins a watch with a listing, at the start and after a gap. `watch_began` is called for
+    each of its objects: no event reports what was deleted before it.
     """
 
-    def __init__(self, observer: Feed, watch_began: Callable[[], None]) -> None:
-        self.observer = observer
-        self.watch_began = watch_began
+    def __init__(self, feed: Feed, watch_began: Callable[[], None]) -> None:
+        self._feed = feed
+        self._watch_began = watch_began
 
-    def deliver(self, observe: Callable[[str | None, Any], None], event: Any) -> None:
-        """Hand an event of kopf to a method of the observer."""
+    def deliver(self, plural: str, event: Any) -> None:
+        """Hand an event of kopf to the feed."""
         if event["type"] is None:
-            self.watch_began()
-        observe(event["type"], event["object"])
+            self._watch_began()
+        self._feed.watched(plural, event["type"], event["object"])
 
     def __copy__(self) -> "Memo":
         return self
@@ -54,22 +54,22 @@ class Memo:
 
 async def artifact_index_seen(event: Any, memo: Memo, **_: Any) -> None:
     """An ArtifactIndex was listed, or it changed."""
-    memo.deliver(memo.observer.artifact_index, event)
+    memo.deliver(ARTIFACT_INDEX_PLURAL, event)
 
 
 async def index_options_seen(event: Any, memo: Memo, **_: Any) -> None:
     """An IndexOptions was listed, or it changed."""
-    memo.deliver(memo.observer.index_options, event)
+    memo.deliver(INDEX_OPTIONS_PLURAL, event)
 
 
 async def secret_seen(event: Any, memo: Memo, **_: Any) -> None:
     """A Secret with our label was listed, or it changed, or it lost the label."""
-    memo.deliver(memo.observer.secret, event)
+    memo.deliver(SECRETS.plural, event)
 
 
 async def config_map_seen(event: Any, memo: Memo, **_: Any) -> None:
     """A ConfigMap with our label was listed, or it changed, or it lost the label."""
-    memo.deliver(memo.observer.config_map, event)
+    memo.deliver(CONFIG_MAPS.plural, event)
 
 
 async def watch(
@@ -83,10 +83,10 @@ async def watch(
 ) -> None:
     """Deliver changes in these namespaces (none: in all) until `stop` is set.
 
-    `patience`: seconds for which a watch that is refused, or finds nobody, is tried again. Raises
-    ApiError where the API server refused it for longer. `page`: objects in each page of the
-    listing with which a watch begins. `spawned` is called once kopf's tasks are
-    there, and before they run: it takes the signals last, and awaits nothing after it.
+    `patience`: seconds for which a watch that is refused, or reaches no API server, is retried;
+    then ApiError is raised if the API server refused it. `page`: objects in each page of the
+    listing with which a watch begins. `spawned` is called when kopf's tasks exist but do not run
+    yet: kopf has taken the signals by then, and the operator takes them back.
     """
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
@@ -110,7 +110,7 @@ async def watch(
 
 
 def _refusal(error: Exception) -> ApiError | None:
-    # kopf passes the answer on in errors whose classes are no part of its API.
+    # kopf raises the answer in errors whose classes are not part of its API.
     status, message = getattr(error, "status", None), getattr(error, "message", None)
     if not isinstance(status, int) or not isinstance(message, str):
         return None
@@ -118,9 +118,9 @@ def _refusal(error: Exception) -> ApiError | None:
 
 
 async def login(**_kwargs: Any) -> kopf.ConnectionInfo:
-    """Log in as our own client does, and again after each 401.
+    """Log in as our own client does; kopf calls this again after each 401.
 
-    kopf's own ways know neither login programs nor token files, which managed clusters use.
+    kopf's own logins support neither login programs nor token files, which managed clusters use.
     """
     configuration = await load_configuration()
     scheme, _, token = (configuration.api_key.get("BearerToken") or "").partition(" ")
@@ -137,7 +137,7 @@ async def login(**_kwargs: Any) -> kopf.ConnectionInfo:
 
 
 def registry() -> kopf.OperatorRegistry:
-    """A registry of its own, so that two operators in one process do not meet."""
+    """Our handlers, in a registry of their own: kopf's default one is global to the process."""
     handlers = kopf.OperatorRegistry()
     kopf.on.login(registry=handlers)(login)
     kopf.on.event(GROUP, VERSION, ARTIFACT_INDEX_PLURAL, registry=handlers)(artifact_index_seen)
@@ -150,8 +150,8 @@ def registry() -> kopf.OperatorRegistry:
 def settings(watch_patience: float, page: int) -> kopf.OperatorSettings:
     """kopf's settings for an operator that only watches.
 
-    `watch_patience`: seconds for which a watch that is refused, or finds nobody, is tried again.
-    `page`: objects in each page of the listing with which a watch begins.
+    `watch_patience`: seconds for which a watch that is refused, or reaches no API server, is
+    retried. `page`: objects in each page of the listing with which a watch begins.
     """
     chosen = kopf.OperatorSettings()
     chosen.peering.standalone = True
@@ -167,18 +167,18 @@ def settings(watch_patience: float, page: int) -> kopf.OperatorSettings:
     chosen.networking.request_timeout = 30
     chosen.networking.connect_timeout = 10
     chosen.networking.error_backoffs = Backoffs(watch_patience)
-    # An idle worker keeps the last body of its object, and a listing makes one worker for each:
-    # with the default of 5 s that is the high-water mark of a start.
+    # kopf starts a worker for each listed object, and an idle worker keeps the last body of it:
+    # with the default of 5 s, these bodies are the memory peak of a start.
     chosen.queueing.idle_timeout = 0.02
     chosen.process.ultimate_exiting_timeout = 25
     return chosen
 
 
 class Backoffs:
-    """Waits between the tries of one request of kopf: growing, with jitter, `patience` s in all.
+    """Delays between the attempts of one kopf request: growing, jittered, `patience` s in total.
 
-    What failed then goes on to end the process, and it is started again: an API server that is
-    away looks no different from permissions that were taken back.
+    A request that fails for longer ends the process, and the kubelet restarts it: from here, an
+    API server that is away cannot be told from permissions that were revoked.
     """
 
     def __init__(self, patience: float) -> None:

@@ -1,58 +1,58 @@
-"""What kopf would keep of each object, in it or beside it, and none of our handlers needs."""
+"""Replaces what kopf keeps for each object, in it or in memory; our handlers need none of it."""
 
 from typing import Any
 
 import kopf
 
-# kopf takes a container of this class in `spawn_tasks` and does not export it.
+# `kopf.spawn_tasks` takes a container of this class, but kopf does not export the class.
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 
 class NoMemories(ResourceMemories):
-    """Nothing is remembered between two events of an object.
+    """Remembers nothing between two events of an object.
 
-    kopf's own remember timers, daemons and failures, which `on.event` has none of, and the memo,
-    which is one for all: 1.4 KiB for each object.
+    kopf's own container remembers timers, daemons and failures, which `on.event` does not have,
+    and the memo, which is the same for all objects: 1.4 KiB for each.
     """
 
     async def recall(self, raw_body: Any, **options: Any) -> ResourceMemory:
-        """One for this event only."""
+        """A memory for this event only."""
         return await super().recall(raw_body, **{**options, "ephemeral": True})
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
-    """No last state is kept in the objects, since no handler asks for differences.
+    """Stores no last state in the objects, since no handler asks for differences.
 
-    kopf's own would copy each object once more, and would give up on an object whose annotation of
-    that purpose, which anybody may write, is no JSON.
+    kopf's own storage would copy each object once more. It would also fail on an object whose
+    annotation for that purpose, which anybody may write, is not JSON.
     """
 
     def build(self, **_: Any) -> Any:
-        """Nothing of the object is compared."""
+        """An empty essence: nothing is compared."""
         return {}
 
     def fetch(self, **_: Any) -> None:
-        """Nothing was kept."""
+        """Nothing was stored."""
 
     def store(self, **_: Any) -> None:
-        """Keep nothing."""
+        """Store nothing."""
 
 
 class NoProgress(kopf.ProgressStorage):
-    """No progress of handlers is kept in the objects: ours have none."""
+    """Stores no progress of handlers in the objects: ours have none."""
 
     def fetch(self, **_: Any) -> None:
-        """Nothing was kept."""
+        """Nothing was stored."""
 
     def store(self, **_: Any) -> None:
-        """Keep nothing."""
+        """Store nothing."""
 
     def purge(self, **_: Any) -> None:
-        """There is nothing to take away."""
+        """There is nothing to remove."""
 
     def touch(self, **_: Any) -> None:
         """Never touch an object."""
 
     def clear(self, *, essence: Any) -> Any:
-        """There is nothing of it in the compared state."""
+        """The essence as it is: it holds no progress."""
         return essence

@@ -109,7 +109,7 @@ def _main() -> None:
     clouds = Providers(CodeArtifact(attempts=1), GoogleTokens(**settings))
     request = token_request(OPERATOR) if cloud == "aws" else google_request(OPERATOR)
     try:
-        grant = clouds.grant(request, NO_KEY_MATERIAL)
+        grant = clouds.issue(request, NO_KEY_MATERIAL)
     except LoginError as error:
         json.dump({"reason": error.reason, "message": error.message}, sys.stdout)
     else:

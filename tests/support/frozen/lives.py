@@ -98,7 +98,7 @@ class Cluster:
             asyncio.Runner(loop_factory=VirtualLoop) as runner,
         ):
             patch.setattr(app, "time", SimpleNamespace(time=lambda: float(at)))
-            patch.setattr(app, "CloudThreads", lambda *_, **__: SimpleNamespace(grant=grant))
+            patch.setattr(app, "CloudThreads", lambda *_, **__: SimpleNamespace(issue=grant))
             runner.run(run())
 
     def outputs(self) -> list[dict[str, Any]]:

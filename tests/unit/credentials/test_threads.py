@@ -79,7 +79,7 @@ async def test_a_call_answers_from_a_daemon_thread_with_its_request_and_material
         return GRANT
 
     material = {"key_json": SecretStr("k")}
-    assert await CloudThreads(call).grant(GOOGLE, material) is GRANT
+    assert await CloudThreads(call).issue(GOOGLE, material) is GRANT
     assert seen == [(GOOGLE, material, True)]
 
 
@@ -98,14 +98,14 @@ async def test_what_a_call_raises_is_raised_to_the_caller_as_an_exception(
         raise raised
 
     with pytest.raises(seen):
-        await CloudThreads(call).grant(GOOGLE, NO_KEY_MATERIAL)
+        await CloudThreads(call).issue(GOOGLE, NO_KEY_MATERIAL)
 
 
 async def test_one_service_gets_at_most_its_share_and_others_go_on(cloud: Cloud) -> None:
-    pool = CloudThreads(cloud.call, threads=16, per_lane=4)
-    calls = [asyncio.create_task(pool.grant(GOOGLE, NO_KEY_MATERIAL)) for _ in range(30)]
+    pool = CloudThreads(cloud.call, threads=16, per_service=4)
+    calls = [asyncio.create_task(pool.issue(GOOGLE, NO_KEY_MATERIAL)) for _ in range(30)]
     await becomes(lambda: cloud.running == 4)
-    other = asyncio.create_task(pool.grant(aws("eu-west-1"), NO_KEY_MATERIAL))
+    other = asyncio.create_task(pool.issue(aws("eu-west-1"), NO_KEY_MATERIAL))
     await becomes(lambda: cloud.running == 5)
     assert cloud.started.count(GOOGLE) == 4
     cloud.go.set()
@@ -113,8 +113,8 @@ async def test_one_service_gets_at_most_its_share_and_others_go_on(cloud: Cloud)
 
 
 async def test_all_services_together_get_at_most_all_threads(cloud: Cloud) -> None:
-    pool = CloudThreads(cloud.call, threads=3, per_lane=2)
-    calls = [asyncio.create_task(pool.grant(aws(f"r{n}"), NO_KEY_MATERIAL)) for n in range(8)]
+    pool = CloudThreads(cloud.call, threads=3, per_service=2)
+    calls = [asyncio.create_task(pool.issue(aws(f"r{n}"), NO_KEY_MATERIAL)) for n in range(8)]
     await becomes(lambda: cloud.running == 3)
     for _ in range(10):
         await asyncio.sleep(0)
@@ -126,23 +126,23 @@ async def test_all_services_together_get_at_most_all_threads(cloud: Cloud) -> No
 async def test_a_call_past_its_deadline_is_unavailable_and_hands_its_place_on(
     cloud: Cloud,
 ) -> None:
-    pool = CloudThreads(cloud.call, threads=1, per_lane=1, deadline=0.05)
+    pool = CloudThreads(cloud.call, threads=1, per_service=1, deadline=0.05)
     with pytest.raises(LoginError, match="google did not end within") as caught:
-        await pool.grant(GOOGLE, NO_KEY_MATERIAL)
+        await pool.issue(GOOGLE, NO_KEY_MATERIAL)
     assert (caught.value.reason, caught.value.permanent) == ("CloudUnavailable", False)
-    second = asyncio.create_task(pool.grant(aws("eu-west-1"), NO_KEY_MATERIAL))
+    second = asyncio.create_task(pool.issue(aws("eu-west-1"), NO_KEY_MATERIAL))
     await becomes(lambda: cloud.running == 2)
     cloud.go.set()
     await asyncio.gather(second, return_exceptions=True)
 
 
 async def test_hung_threads_are_bounded_and_places_come_back_when_they_end(cloud: Cloud) -> None:
-    pool = CloudThreads(cloud.call, threads=2, per_lane=2, deadline=0.02)
+    pool = CloudThreads(cloud.call, threads=2, per_service=2, deadline=0.02)
     for _ in range(4):
         with pytest.raises(LoginError):
-            await pool.grant(GOOGLE, NO_KEY_MATERIAL)
+            await pool.issue(GOOGLE, NO_KEY_MATERIAL)
     await becomes(lambda: cloud.running == 4)
-    waiting = asyncio.create_task(pool.grant(GOOGLE, NO_KEY_MATERIAL))
+    waiting = asyncio.create_task(pool.issue(GOOGLE, NO_KEY_MATERIAL))
     for _ in range(10):
         await asyncio.sleep(0)
     assert threads() == 4
@@ -151,16 +151,16 @@ async def test_hung_threads_are_bounded_and_places_come_back_when_they_end(cloud
     cloud.go.set()
     assert await waiting is GRANT
     await becomes(lambda: cloud.running == 0 and pool._given_up == 0)
-    assert await asyncio.gather(*(pool.grant(GOOGLE, NO_KEY_MATERIAL) for _ in range(9)))
+    assert await asyncio.gather(*(pool.issue(GOOGLE, NO_KEY_MATERIAL) for _ in range(9)))
 
 
 async def test_a_cancelled_call_keeps_its_place_until_its_thread_ends(cloud: Cloud) -> None:
-    pool = CloudThreads(cloud.call, threads=1, per_lane=1)
-    first = asyncio.create_task(pool.grant(GOOGLE, NO_KEY_MATERIAL))
+    pool = CloudThreads(cloud.call, threads=1, per_service=1)
+    first = asyncio.create_task(pool.issue(GOOGLE, NO_KEY_MATERIAL))
     await becomes(lambda: cloud.running == 1)
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
-    second = asyncio.create_task(pool.grant(GOOGLE, NO_KEY_MATERIAL))
+    second = asyncio.create_task(pool.issue(GOOGLE, NO_KEY_MATERIAL))
     for _ in range(10):
         await asyncio.sleep(0)
     assert threads() == len(cloud.started) == 1
@@ -172,7 +172,7 @@ async def test_a_closed_pool_starts_no_call(cloud: Cloud) -> None:
     pool = CloudThreads(cloud.call)
     pool.close()
     with pytest.raises(LoginError, match="shutting down"):
-        await pool.grant(GOOGLE, NO_KEY_MATERIAL)
+        await pool.issue(GOOGLE, NO_KEY_MATERIAL)
     assert cloud.started == []
 
 
@@ -180,8 +180,8 @@ async def test_services_that_nobody_asks_are_forgotten(cloud: Cloud) -> None:
     cloud.go.set()
     pool = CloudThreads(cloud.call)
     for n in range(50):
-        await pool.grant(aws(f"r{n}"), NO_KEY_MATERIAL)
-    assert len(pool._lanes) <= 1
+        await pool.issue(aws(f"r{n}"), NO_KEY_MATERIAL)
+    assert len(pool._services) <= 1
 
 
 EXIT_WITH_A_HUNG_CALL = """
@@ -197,7 +197,7 @@ def hang(request, material):
 
 async def main():
     pool = CloudThreads(hang)
-    call = asyncio.create_task(pool.grant(GoogleTokenRequest(OperatorIdentity()), {}))
+    call = asyncio.create_task(pool.issue(GoogleTokenRequest(OperatorIdentity()), {}))
     while not started.is_set():
         await asyncio.sleep(0.01)
     pool.close()

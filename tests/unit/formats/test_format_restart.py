@@ -1,29 +1,21 @@
 """A restart over outputs of every format: what is there is taken up, and nothing is written."""
 
 import base64
-from collections.abc import Hashable
-from random import Random
 from typing import Any
 
 import pytest
 
 from artifact_index.api.constants import CHECKPOINT_ANNOTATION
-from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
-from artifact_index.credentials.tokens.manager import TokenManager
-from artifact_index.credentials.tokens.token_state import TokenState
-from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef, parse_output
+from artifact_index.reconcile.cache.objects import IndexObject, parse_output
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
-from artifact_index.reconcile.state.state import State, take_up
+from artifact_index.reconcile.state.state import State
 from artifact_index.sources.resolved import login_of
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
     HOUR,
-    MARGINS,
-    NAMESPACE,
     NOW,
-    endpoint_grant,
     facts_of,
     grant,
     index,
@@ -33,12 +25,13 @@ from support.reconcile_builders import (
     served_after,
     source,
     stored,
+    url_state,
     view,
 )
+from support.restarts import OWNER, Logins, bodies_of, restored
 
 pytestmark = pytest.mark.unit
 
-OWNER = ObjectRef(NAMESPACE, "uv-config")
 FILES = ["UvToml", "Netrc", "PipConf", "Pypirc", "PdmToml"]
 
 
@@ -79,50 +72,24 @@ SPECS: dict[str, dict[str, Any]] = {
 SPECS["basic"]["basicAuth"]["url"] = "https://basic.example/team/simple/"
 
 
-async def no_cloud(request: TokenRequest, material: KeyMaterial) -> Token:
-    raise AssertionError("nothing is minted here")
-
-
-def new_manager() -> TokenManager:
-    told: list[frozenset[Hashable]] = []
-    return TokenManager(
-        grant=no_cloud, digest=DIGESTER.request, margins=MARGINS, now=lambda: NOW,
-        on_change=told.append, rng=Random(1),
-    )  # fmt: skip
-
-
-def restarted(made: list[DesiredOutput]) -> tuple[State, TokenManager]:
-    state, tokens = State(), new_manager()
-    for one in made:
-        body = stored(one)
-        record = parse_output(one.ref.kind, body, DIGESTER)
-        take_up(record, body["data"], owner=OWNER, state=state, tokens=tokens)
-    return state, tokens
-
-
 def placed_after(
-    state: State, tokens: TokenManager, records: list[IndexObject], formats: list[dict[str, Any]]
+    state: State, logins: Logins, records: list[IndexObject], formats: list[dict[str, Any]]
 ) -> list[IndexPlan]:
     """The places of a first pass after the start: only seeded logins have an answer."""
     views = []
     for one in records:
         login = login_of(facts_of(one), DIGESTER)
-
-        def lease(request: TokenRequest | None) -> TokenState:
-            found = tokens.lease(DIGESTER.request(request)) if request else None
-            return found if found is not None else lease_of(pending_since=NOW)
-
         views.append(
             view(
                 one,
-                token=lease(login.token),
-                endpoint=lease(login.endpoint),
+                token=logins.token(login.token) or lease_of(pending_since=NOW),
+                endpoint=logins.endpoint(login.endpoint) or url_state(pending_since=NOW),
                 with_credentials=_with_credentials(formats),
             )
         )
     names = {one.uid: one.ref.name for one in records}
     return placed_of(
-        *views, served=state.served[OWNER], assigned=names,
+        *views, served=state.published[OWNER], assigned=names,
         with_credentials=_with_credentials(formats),
     )  # fmt: skip
 
@@ -139,7 +106,7 @@ def first_pass(
         view(
             one,
             token=lease_of(grant(token)),
-            endpoint=lease_of(endpoint_grant()),
+            endpoint=url_state(),
             with_credentials=_with_credentials(formats),
         )
         for one in records
@@ -161,8 +128,8 @@ def test_a_restart_writes_and_mints_nothing(outputs: str, only: str | None) -> N
         specs.pop("pinned", None)
     made, records = first_pass(OUTPUTS[outputs], specs)
 
-    state, tokens = restarted(made)
-    placed = placed_after(state, tokens, records, OUTPUTS[outputs])
+    state, logins = restored(*bodies_of(made))
+    placed = placed_after(state, logins, records, OUTPUTS[outputs])
     again, problem = desired_outputs(options(spec={"outputs": OUTPUTS[outputs]}), placed, DIGESTER)
 
     assert problem is None
@@ -194,8 +161,8 @@ def test_of_two_outputs_the_newer_token_is_taken_up() -> None:
     assert problem is None
 
     for made in ([new[0], old[1]], [old[0], new[1]]):
-        state, _ = restarted(made)
-        (served,) = state.served[OWNER].values()
+        state, _ = restored(*bodies_of(made))
+        (served,) = state.published[OWNER].values()
         assert served.entry.credential is not None
         assert served.entry.credential.password.get_secret_value() == "token-2"
 
@@ -205,10 +172,12 @@ def test_of_two_outputs_the_newer_token_is_taken_up() -> None:
 def test_a_suspended_index_keeps_its_login_through_a_restart(format_: str, kind: str) -> None:
     formats = [_secret(format_)]
     made, records = first_pass(formats, {kind: SPECS[kind]})
-    state, _ = restarted(made)
+    state, _ = restored(*bodies_of(made))
 
     suspended = index(kind, {**SPECS[kind], "suspend": True})
-    placed = placed_of(view(suspended), served=state.served[OWNER], assigned={records[0].uid: kind})
+    placed = placed_of(
+        view(suspended), served=state.published[OWNER], assigned={records[0].uid: kind}
+    )
     again, _ = desired_outputs(options(spec={"outputs": formats}), placed, DIGESTER)
 
     assert again[0].data == made[0].data

@@ -8,13 +8,12 @@ from artifact_index.reconcile.resolve.checks import SPEC_CHECKS, first_violation
 from artifact_index.sources.resolved import scope_of
 from support.reconcile_builders import (
     DIGESTER,
-    endpoint_grant,
     facts_of,
     index,
-    lease_of,
     placed_of,
     served_after,
     source,
+    url_state,
     view,
 )
 
@@ -25,7 +24,7 @@ BASIC = source("basicAuth", publishURL=UPLOAD)
 
 
 def publish_url(spec: dict[str, Any]) -> str | None:
-    endpoint = lease_of(endpoint_grant("https://acme.example/pypi/python/"))
+    endpoint = url_state("https://acme.example/pypi/python/")
     (one,) = placed_of(view(index("acme", spec), endpoint=endpoint))
     assert one.entry is not None
     return one.entry.publish_url

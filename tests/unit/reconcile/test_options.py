@@ -5,6 +5,7 @@ import base64
 import random
 import tomllib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import REFRESH_REQUESTED_ANNOTATION
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.timestamps import format_time
+from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     CodeArtifactEndpointRequest,
@@ -24,6 +26,7 @@ from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.apply.writer import OutputWriter
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key, status_key
+from artifact_index.reconcile.cache.feed import Feed
 from artifact_index.reconcile.cache.objects import (
     ObjectRef,
     OutputRef,
@@ -38,6 +41,7 @@ from artifact_index.reconcile.queue.write_limiter import WriteLimiter
 from artifact_index.reconcile.resolve.checks import Policy
 from artifact_index.reconcile.resolve.gather import Gatherer
 from artifact_index.reconcile.state.priority import priority_of
+from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.writer import StatusWriter
 from support.memory_port import MemoryPort
@@ -89,14 +93,9 @@ class Engine:
         rng = random.Random(1)
         priority, budget = priority_of(self.state, MARGINS), WriteLimiter()
         self.queue = WorkQueue(priority=priority, rng=rng)
-        self.tokens = TokenManager(
-            grant=self._grant,
-            digest=DIGESTER.request,
-            margins=MARGINS,
-            now=self.now,
-            on_change=self._credentials_changed,
-            rng=rng,
-        )
+        self.tokens = TokenManager(self._issue, margins=MARGINS, now=self.now, rng=rng)
+        self.endpoints = Endpoints(self._issue, now=self.now, rng=rng)
+        self.tokens.on_change = self.endpoints.on_change = self._credentials_changed
         sources = SourceCache(
             api=self.port, cache=self.cache, reread=300, on_change=lambda _: None, rng=rng
         )
@@ -104,6 +103,7 @@ class Engine:
             cache=self.cache,
             sources=sources,
             tokens=self.tokens,
+            endpoints=self.endpoints,
             state=self.state,
             digester=DIGESTER,
             policy=lambda _: self.policy,
@@ -111,16 +111,22 @@ class Engine:
             patience=5,
             now=self.now,
         )
+        feed = Feed(
+            cache=self.cache,
+            forget_polled=sources.forget,
+            digester=DIGESTER,
+            enqueue=lambda keys: None,
+        )
         self.relister = Relister(
             api=self.port,
-            cache=self.cache,
-            state=self.state,
-            tokens=self.tokens,
-            digester=DIGESTER,
+            feed=feed,
             namespaces=(),
             interval=600,
-            enqueue=lambda keys, delay: None,
+            enqueue=lambda keys: None,
             rng=rng,
+        )
+        self.restore = partial(
+            restore, state=self.state, tokens=self.tokens, endpoints=self.endpoints
         )
         self.reconciler = Reconciler(
             cache=self.cache,
@@ -131,6 +137,7 @@ class Engine:
             ),
             status_writer=StatusWriter(api=self.port, cache=self.cache, budget=budget),
             tokens=self.tokens,
+            endpoints=self.endpoints,
             state=self.state,
             digester=DIGESTER,
             margins=MARGINS,
@@ -145,7 +152,7 @@ class Engine:
         for ref in consumers:
             self.queue.add(options_key(ref), 0)
 
-    async def _grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+    async def _issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
         if self.error is not None:
             raise self.error
         self.mints += 1
@@ -196,7 +203,7 @@ class Engine:
         """Passes over these objects and over all that becomes due by that at once."""
         for key in keys or (OPTIONS,):
             self.queue.add(key, 0)
-        while not self.queue.idle or await self.tokens.settled():
+        while not self.queue.idle or await self.tokens.settled() or await self.endpoints.settled():
             if self.queue.idle:
                 continue
             key = await self.queue.get()
@@ -245,6 +252,7 @@ async def engine() -> AsyncIterator[Engine]:
     engine = Engine()
     yield engine
     await engine.tokens.close()
+    await engine.endpoints.close()
 
 
 GAR = {**source("googleArtifactRegistry"), "name": "gar"}
@@ -288,10 +296,11 @@ async def test_a_restart_writes_and_mints_nothing(engine: Engine) -> None:
     engine.port.writes.clear()
 
     later = Engine(engine.port)
-    await later.relister.prime()
+    await later.relister.prime(later.restore)
     await later.settle(*later.cache.all_keys())
     assert not engine.port.writes and later.mints == 0
     await later.tokens.close()
+    await later.endpoints.close()
 
 
 @pytest.mark.parametrize("asking", ["gar", "other"])
@@ -592,7 +601,7 @@ async def test_a_restart_goes_on_counting_the_grace(engine: Engine) -> None:
 
     later = Engine(engine.port)
     later.time = engine.time + 299
-    await later.relister.prime()
+    await later.relister.prime(later.restore)
     await later.settle()
     assert later.due_in() == pytest.approx(1, abs=2)
     later.time += 1
@@ -710,5 +719,5 @@ async def test_each_pass_is_measured_with_its_result(engine: Engine) -> None:
     assert await result_of_a_pass() == "ok"
     assert await result_of_a_pass(STATUS) == "api_error"
     engine.refuse(BROKEN, lambda *_: False)
-    engine.state.served = None  # type: ignore[assignment]
+    engine.state.published = None  # type: ignore[assignment]
     assert await result_of_a_pass() == "internal_error"

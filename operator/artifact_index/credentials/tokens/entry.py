@@ -1,20 +1,20 @@
 """The state of one login, changed by outcomes and read as immutable leases. No I/O, no clock."""
 
+import itertools
 import math
 import random
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from artifact_index.credentials import backoff
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     NO_KEY_MATERIAL,
-    CodeArtifactEndpointRequest,
     KeyMaterial,
     Token,
     TokenRequest,
 )
-from artifact_index.credentials.tokens import backoff
 from artifact_index.credentials.tokens.freshness import Margins, Schedule, schedule
 from artifact_index.credentials.tokens.refresh_request import Asking
 from artifact_index.credentials.tokens.token_state import TokenState
@@ -67,6 +67,8 @@ class TokenEntry:
     minting: bool = False
     renewing: Token | None = None
     """The grant that was held when the mint began."""
+    serials: Iterator[int] = field(default_factory=itertools.count)
+    last_state: TokenState | None = None
 
     @property
     def wanted(self) -> bool:
@@ -78,11 +80,6 @@ class TokenEntry:
         if self.formerly_wanted_by is None:
             self.formerly_wanted_by = set()
         self.formerly_wanted_by.add(consumer)
-
-    @property
-    def _has_turns(self) -> bool:
-        """Whether we bound the rate: a URL waits for others of a region that may not answer."""
-        return not isinstance(self.request, CodeArtifactEndpointRequest)
 
     def reschedule(self) -> None:
         """Recompute the times after the grant or the consumers' builds have changed."""
@@ -107,7 +104,7 @@ class TokenEntry:
     def begin_attempt(self, now: float) -> None:
         """The cloud is being asked from now on."""
         self.asking.begin(now, forced=self._scheduled_at(now) > now)
-        if self.pending_since is not None and self._has_turns:
+        if self.pending_since is not None:
             self.pending_since = now
         self.minting = True
         self.renewing = self.grant
@@ -234,16 +231,25 @@ class TokenEntry:
         self.pending_since = _earlier(self.pending_since, step)
         self.asking.shift(step)
 
-    def lease(self, now: float) -> TokenState:
-        """The present state."""
+    def state(self, now: float) -> TokenState:
+        """The present state, with a new serial where it is not the same as before."""
+        state = self._state_at(now)
+        if (
+            self.last_state is None
+            or replace(state, serial=self.last_state.serial) != self.last_state
+        ):
+            self.last_state = replace(state, serial=next(self.serials))
+        return self.last_state
+
+    def _state_at(self, now: float) -> TokenState:
         attempt_at = self.attempt_at(now)
         asks = self.wanted and not self.minting and math.isfinite(attempt_at)
         pending_since = self.pending_since
-        if pending_since is not None and self.queued and self._has_turns:
+        if pending_since is not None and self.queued:
             # Nobody's patience runs out before the cloud has been asked.
             pending_since = now
         return TokenState(
-            grant=self.grant,
+            token=self.grant,
             error=self.error,
             failing_since=self.failing_since,
             pending_since=pending_since,
@@ -256,6 +262,7 @@ class TokenEntry:
             max_build=self.max_build,
             repeats=self.repeats,
             fresh_as_of=self.fresh_as_of(),
+            serial=0,
         )
 
     def _renews(self, grant: Token, now: float) -> bool:

@@ -5,6 +5,7 @@ consumers share it, and says which consumers are affected when something about a
 """
 
 import asyncio
+import itertools
 import logging
 import math
 import random
@@ -12,17 +13,17 @@ from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from typing import Final
 
+from artifact_index.credentials.calls import Issue
+from artifact_index.credentials.clock import WallClock
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import NO_KEY_MATERIAL, Token, TokenRequest
-from artifact_index.credentials.tokens.attempt import Mint
+from artifact_index.credentials.requests import NO_KEY_MATERIAL, Requirement, Token
 from artifact_index.credentials.tokens.builds import let_go, let_in
-from artifact_index.credentials.tokens.clock import WallClock
 from artifact_index.credentials.tokens.entry import TokenEntry
 from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.credentials.tokens.issuing import MINTS_PER_SECOND, Minting
+from artifact_index.credentials.tokens.issuing import Limits, Minting
 from artifact_index.credentials.tokens.released import Released
 from artifact_index.credentials.tokens.timers import Timers
-from artifact_index.credentials.tokens.token_state import HeldToken, Requirement, TokenState
+from artifact_index.credentials.tokens.token_state import HeldToken, TokenState
 from artifact_index.instrumentation import UNMEASURED, Meter
 
 LONGEST_SLEEP: Final = 15.0
@@ -34,38 +35,28 @@ logger = logging.getLogger(__name__)
 class TokenManager:
     """Holds the grants of all logins; everything happens on one event loop.
 
-    `grant` asks the cloud and raises LoginError; it bounds its own concurrency, since the
-    token manager awaits every mint in a task of its own. `digest` is the keyed digest of a
-    request. `now` is wall-clock time in POSIX seconds. `on_change` gets the consumers that a
-    change concerns; it must not block, may be called from within `require`, and may name a
-    consumer that has gone.
-    `deadline` is the number of seconds after which a mint, with its wait for a place in the
-    queue, is given up. `per_second` mints begin in one second at most, the most urgent first.
-    `meter` is told of every answer of a cloud.
+    `issue` asks the cloud and raises LoginError; it bounds its own concurrency, since every call
+    is awaited in a task of its own. `now` is wall-clock time in POSIX seconds. `on_change` gets the
+    consumers that a change concerns; it must not block, may be called from within `require`, and
+    may name a consumer that has gone.
     """
 
     def __init__(
         self,
+        issue: Issue,
         *,
-        grant: Mint,
-        digest: Callable[[TokenRequest], str],
         margins: Margins,
         now: Callable[[], float],
-        on_change: Callable[[frozenset[Hashable]], None],
         rng: random.Random,
-        deadline: float = 600,
-        per_second: int = MINTS_PER_SECOND,
         meter: Meter = UNMEASURED,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
-        self._digest = digest
+        self.on_change: Callable[[frozenset[Hashable]], None] = lambda consumers: None
         self._margins = margins
         self._clock = WallClock(now)
-        self._on_change = on_change
         self._rng = rng
-        self._minting = Minting(
-            grant=grant, deadline=deadline, per_second=per_second,
-            on_outcome=self._settle, meter=meter,
-        )  # fmt: skip
+        self._minting = Minting(issue, limits=limits, on_outcome=self._settle, meter=meter)
+        self._serials = itertools.count(1)
         self._logins: dict[str, TokenEntry] = {}
         self._wants: dict[Hashable, frozenset[str]] = {}
         self._released = Released()
@@ -73,7 +64,7 @@ class TokenManager:
         self._earlier_wake = asyncio.Event()
         self._sleeping_until = -math.inf
 
-    def seed(
+    def restore(
         self,
         digest: str,
         grant: Token,
@@ -105,7 +96,7 @@ class TokenManager:
         now = self._read_clock()
         by_digest: dict[str, Requirement] = {}
         for want in requirements:
-            digest = self._digest(want.request)
+            digest = want.digest
             known = by_digest.get(digest)
             if known is None or known.max_build < want.max_build:
                 by_digest[digest] = want
@@ -128,10 +119,10 @@ class TokenManager:
             self._remove(self._logins[digest], consumer, now, serves_on=False)
         self._forget_surplus()
 
-    def lease(self, digest: str) -> TokenState | None:
+    def state_of(self, digest: str) -> TokenState | None:
         """The present state of a login that is wanted, was wanted lately, or was seeded."""
         login = self._logins.get(digest)
-        return None if login is None else login.lease(self._clock.now())
+        return None if login is None else login.state(self._clock.now())
 
     def held_tokens(self) -> list[HeldToken]:
         """Every login that is wanted now and has a grant."""
@@ -176,7 +167,9 @@ class TokenManager:
     def _login(self, digest: str, now: float) -> TokenEntry:
         login = self._logins.get(digest)
         if login is None:
-            login = TokenEntry(digest=digest, margins=self._margins, unwanted_since=now)
+            login = TokenEntry(
+                digest=digest, margins=self._margins, unwanted_since=now, serials=self._serials
+            )
             self._logins[digest] = login
         return login
 
@@ -185,7 +178,7 @@ class TokenManager:
         if login.formerly_wanted_by is not None:
             login.formerly_wanted_by.discard(consumer)
             login.formerly_wanted_by = login.formerly_wanted_by or None
-        login.request, login.material = want.request, want.material
+        login.request, login.material = want.request, want.key_material
         login.needed_by = want.needed_by
         if not login.wanted:
             login.unwanted_since = None
@@ -288,6 +281,6 @@ class TokenManager:
         if not concerned:
             return
         try:
-            self._on_change(concerned)
+            self.on_change(concerned)
         except Exception as error:  # the scheduler outlives its listeners
             logger.error("A change of a login was not delivered: %s", type(error).__name__)

@@ -1,34 +1,17 @@
 """A login as its consumers see it: what they want, and what they get."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import NO_KEY_MATERIAL, KeyMaterial, Token, TokenRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """A login that a consumer needs, for builds of up to `max_build` seconds.
-
-    `fresh_after` asks for a grant that was minted then or later, in whole POSIX seconds, and has a
-    failing login tried at once; a grant that never expires, as a repository's URL, stays.
-    `needed_by` is when the consumer loses what it serves now, as far as it knows, in POSIX
-    seconds; None: it serves nothing.
-    """
-
-    request: TokenRequest
-    material: KeyMaterial = field(default_factory=lambda: NO_KEY_MATERIAL)
-    max_build: float = 0
-    fresh_after: int | None = None
-    needed_by: float | None = None
+from artifact_index.credentials.requests import Token, TokenRequest
 
 
 @dataclass(frozen=True, slots=True)
 class TokenState:
     """A login at one moment. Times are POSIX seconds, durations seconds."""
 
-    grant: Token | None
+    token: Token | None
     """The last good value, whether or not it may still be served."""
     error: LoginError | None
     """Why the last attempt failed; None after a success."""
@@ -55,16 +38,19 @@ class TokenState:
     fresh_as_of: float
     """When the cloud was asked that last answered, be it with the same grant; -infinity: never."""
 
+    serial: int
+    """Grows with every change: two states with the same serial are equal."""
+
     def servable(self, now: float) -> bool:
         """Whether outputs may hold the grant's value."""
-        return self.grant is not None and (self.withdraw_at is None or now < self.withdraw_at)
+        return self.token is not None and (self.withdraw_at is None or now < self.withdraw_at)
 
     def expired(self, now: float) -> bool:
         """Whether there is a grant and it has died."""
         return (
-            self.grant is not None
-            and self.grant.expires_at is not None
-            and now >= self.grant.expires_at
+            self.token is not None
+            and self.token.expires_at is not None
+            and now >= self.token.expires_at
         )
 
 

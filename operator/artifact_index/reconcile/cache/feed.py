@@ -1,101 +1,213 @@
-"""From objects as the API server shows them to the store, and on to the queue."""
+"""From the objects that the API server shows to the cache, and on to the queue."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Literal, TypeAlias
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT, ROLE_SOURCE
+from artifact_index.api.constants import (
+    ARTIFACT_INDEX_PLURAL,
+    INDEX_OPTIONS_PLURAL,
+    ROLE_LABEL,
+    ROLE_OUTPUT,
+    ROLE_SOURCE,
+)
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.reconcile.cache.cache import Cache, Key
+from artifact_index.kube.port import Object
+from artifact_index.kube.resources import CONFIG_MAPS, SECRETS
+from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.kind_cache import CachedObject, KindCache, Ref
 from artifact_index.reconcile.cache.objects import (
+    IndexObject,
+    ObjectRef,
+    OptionsObject,
+    OutputObject,
     OutputRef,
+    SourceSecret,
     parse_custom_object,
     parse_output,
     parse_source_secret,
     ref_uid_version,
 )
-from artifact_index.reconcile.cache.source_cache import SourceCache
-from artifact_index.reconcile.queue.workqueue import DEBOUNCE
 
-Body = Mapping[str, Any]
+SECRET_SELECTOR: Final = f"{ROLE_LABEL} in ({ROLE_OUTPUT},{ROLE_SOURCE})"
+CONFIG_MAP_SELECTOR: Final = f"{ROLE_LABEL}={ROLE_OUTPUT}"
+
+FedObject: TypeAlias = IndexObject | OptionsObject | OutputObject | SourceSecret
+OnListed: TypeAlias = Callable[[str, FedObject, Object], None]
+"""Gets the plural of a listed object's kind, and the object as cached and as listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entrance(Generic[Ref, CachedObject]):
+    """How the bodies of one kind enter the cache and leave it.
+
+    `put` and `drop` return the keys of the objects that the change concerns. With `role`, only
+    bodies with that role label belong here: a Secret is an output or a source. `holds` is False
+    for what another kind has put into the same `objects`.
+    """
+
+    objects: KindCache[Ref, CachedObject]
+    ref: Callable[[ObjectRef], Ref]
+    parse: Callable[[Object, CachedObject | None], CachedObject]
+    put: Callable[[ObjectRef, CachedObject, bool], set[Key]]
+    drop: Callable[[Ref, str | None, int | None], set[Key]]
+    role: Literal["source", "output"] | None = None
+    holds: Callable[[Ref], bool] = lambda _: True
 
 
 class Feed:
-    """Takes in every observed object; `enqueue` gets the keys that a change concerns.
+    """Takes every observed object into the cache; `enqueue` gets the keys that an event concerns.
 
-    An object with a deletionTimestamp is as good as gone: nothing is written for it any more.
+    Watch events and list items go through the same steps. An object with a deletionTimestamp
+    counts as deleted: nothing is written for it any more. `forget_polled` invalidates the polled
+    copy of a source Secret: it moves into or out of the watch. Kinds are named by their plural.
     """
 
     def __init__(
         self,
         *,
         cache: Cache,
-        sources: SourceCache,
+        forget_polled: Callable[[ObjectRef], None],
         digester: Digester,
-        enqueue: Callable[[Iterable[Key], float], None],
+        enqueue: Callable[[set[Key]], None],
     ) -> None:
-        self._cache = cache
-        self._sources = sources
-        self._digester = digester
         self._enqueue = enqueue
+        self._entrances: Mapping[str, tuple[_Entrance[Any, Any], ...]] = {
+            ARTIFACT_INDEX_PLURAL: (_index_entrance(cache),),
+            INDEX_OPTIONS_PLURAL: (_options_entrance(cache),),
+            SECRETS.plural: (
+                _source_entrance(cache, forget_polled),
+                _output_entrance("Secret", cache, digester, role=ROLE_OUTPUT),
+            ),
+            CONFIG_MAPS.plural: (_output_entrance("ConfigMap", cache, digester),),
+        }
 
-    def artifact_index(self, event: str | None, body: Body) -> None:
-        """An ArtifactIndex was seen; `event` is the watch's, None for a listed one."""
-        ref, uid, version = ref_uid_version(body)
-        if _is_gone(event, body):
-            self._enqueue(self._cache.drop_index(ref, uid, version), DEBOUNCE)
-        elif self._cache.indexes.is_newer(ref, version):
-            known = self._cache.indexes.get(ref)
-            keys = self._cache.put_index(parse_custom_object(ArtifactIndexSpec, body, known))
-            self._enqueue(keys, DEBOUNCE)
+    def watched(self, plural: str, event: str | None, body: Object) -> None:
+        """Take a watch event; `event` is its type, None for the listing that begins a watch.
 
-    def index_options(self, event: str | None, body: Body) -> None:
-        """An IndexOptions was seen."""
-        ref, uid, version = ref_uid_version(body)
-        if _is_gone(event, body):
-            keys = self._cache.drop_options(ref, uid, version) | {Key("IndexOptions", ref)}
-            self._enqueue(keys, DEBOUNCE)
-        elif self._cache.options.is_newer(ref, version):
-            known = self._cache.options.get(ref)
-            keys = self._cache.put_options(parse_custom_object(IndexOptionsSpec, body, known))
-            self._enqueue(keys, DEBOUNCE)
-
-    def secret(self, event: str | None, body: Body) -> None:
-        """A labelled Secret was seen: a source or an output, and it may change from one to other.
-
-        One that leaves the label arrives as deleted: whoever uses it then reads it by name.
+        A Secret that loses our label arrives as deleted: its users then read it by name.
         """
-        ref, uid, version = ref_uid_version(body)
-        role = None if _is_gone(event, body) else _role(body)
-        output = OutputRef("Secret", *ref)
-        keys: set[Key] = set()
-        self._sources.forget(ref)
-        if role != ROLE_SOURCE:
-            keys |= self._cache.drop_source(ref, uid, version)
-        elif self._cache.sources.is_newer(ref, version):
-            keys |= self._cache.put_source(ref, parse_source_secret(body))
-        if role != ROLE_OUTPUT:
-            keys |= self._cache.drop_output(output, uid, version)
-        elif self._cache.outputs.is_newer(output, version):
-            keys |= self._cache.put_output(parse_output("Secret", body, self._digester))
-        self._enqueue(keys, DEBOUNCE)
+        address = ref_uid_version(body)
+        for entrance in self._entrances[plural]:
+            entrance.objects.mark_seen(entrance.ref(address[0]))
+        self._enqueue(self._take(plural, body, address, deleted=event == "DELETED"))
 
-    def config_map(self, event: str | None, body: Body) -> None:
-        """A labelled ConfigMap was seen: an output."""
-        ref, uid, version = ref_uid_version(body)
-        output = OutputRef("ConfigMap", *ref)
-        if _is_gone(event, body):
-            self._enqueue(self._cache.drop_output(output, uid, version), DEBOUNCE)
-        elif self._cache.outputs.is_newer(output, version):
-            keys = self._cache.put_output(parse_output("ConfigMap", body, self._digester))
-            self._enqueue(keys, DEBOUNCE)
+    def listed(
+        self, plural: str, body: Object, on_listed: OnListed | None = None
+    ) -> tuple[ObjectRef, set[Key]]:
+        """Take an item of a listing; returns its reference, and the keys that it concerns.
+
+        `on_listed` gets the object if this version of it was not cached.
+        """
+        address = ref_uid_version(body)
+        ref, _, version = address
+        for entrance in self._entrances[plural]:
+            if entrance.objects.has_newer(entrance.ref(ref), version):
+                # A watch event was faster than this page.
+                return ref, set()
+        return ref, self._take(plural, body, address, listed=True, on_listed=on_listed)
+
+    def begin_sweep(self, plural: str) -> None:
+        """Begin to note what watch events show; call it before the kind is listed."""
+        for entrance in self._entrances[plural]:
+            entrance.objects.begin_sweep()
+
+    def end_sweep(self, plural: str, listed: Set[ObjectRef]) -> set[Key]:
+        """Drop what the finished listing did not hold, and return the keys that this concerns."""
+        concerned: set[Key] = set()
+        for entrance in self._entrances[plural]:
+            for ref in entrance.objects.end_sweep({entrance.ref(ref) for ref in listed}):
+                if entrance.holds(ref):
+                    concerned |= entrance.drop(ref, None, None)
+        return concerned
+
+    def _take(
+        self,
+        plural: str,
+        body: Object,
+        address: tuple[ObjectRef, str, int],
+        *,
+        deleted: bool = False,
+        listed: bool = False,
+        on_listed: OnListed | None = None,
+    ) -> set[Key]:
+        object_ref, uid, version = address
+        deleted = deleted or bool(body["metadata"].get("deletionTimestamp"))
+        concerned: set[Key] = set()
+        for entrance in self._entrances[plural]:
+            ref = entrance.ref(object_ref)
+            if deleted or entrance.role not in (None, _role(body)):
+                concerned |= entrance.drop(ref, uid, version)
+            elif entrance.objects.is_newer(ref, version):
+                new = entrance.parse(body, entrance.objects.get(ref))
+                concerned |= entrance.put(object_ref, new, listed)
+                if on_listed is not None:
+                    on_listed(plural, new, body)
+        return concerned
 
 
-def _is_gone(event: str | None, body: Body) -> bool:
-    return event == "DELETED" or bool(body["metadata"].get("deletionTimestamp"))
+def _index_entrance(cache: Cache) -> _Entrance[ObjectRef, IndexObject]:
+    return _Entrance(
+        objects=cache.indexes,
+        ref=_same,
+        parse=lambda body, cached: parse_custom_object(ArtifactIndexSpec, body, cached),
+        put=lambda _, index, listed: cache.put_index(index, listed=listed),
+        drop=cache.drop_index,
+    )
 
 
-def _role(body: Body) -> str | None:
+def _options_entrance(cache: Cache) -> _Entrance[ObjectRef, OptionsObject]:
+    return _Entrance(
+        objects=cache.options,
+        ref=_same,
+        parse=lambda body, cached: parse_custom_object(IndexOptionsSpec, body, cached),
+        put=lambda _, options, listed: cache.put_options(options, listed=listed),
+        # Its own key, too: the reconciler forgets what it knows about a deleted IndexOptions.
+        drop=lambda ref, uid, version: cache.drop_options(ref, uid, version) | {options_key(ref)},
+    )
+
+
+def _source_entrance(
+    cache: Cache, forget_polled: Callable[[ObjectRef], None]
+) -> _Entrance[ObjectRef, SourceSecret]:
+    def put(ref: ObjectRef, secret: SourceSecret, listed: bool) -> set[Key]:
+        forget_polled(ref)
+        return cache.put_source(ref, secret, listed=listed)
+
+    def drop(ref: ObjectRef, uid: str | None, version: int | None) -> set[Key]:
+        forget_polled(ref)
+        return cache.drop_source(ref, uid, version)
+
+    return _Entrance(
+        objects=cache.sources,
+        ref=_same,
+        parse=lambda body, _: parse_source_secret(body),
+        put=put,
+        drop=drop,
+        role=ROLE_SOURCE,
+    )
+
+
+def _output_entrance(
+    kind: str, cache: Cache, digester: Digester, role: Literal["output"] | None = None
+) -> _Entrance[OutputRef, OutputObject]:
+    return _Entrance(
+        objects=cache.outputs,
+        ref=lambda ref: OutputRef(kind, *ref),
+        parse=lambda body, _: parse_output(kind, body, digester),
+        put=lambda _, output, listed: cache.put_output(output, listed=listed),
+        drop=cache.drop_output,
+        role=role,
+        holds=lambda ref: ref.kind == kind,
+    )
+
+
+def _same(ref: ObjectRef) -> ObjectRef:
+    return ref
+
+
+def _role(body: Object) -> str | None:
     role: str | None = (body["metadata"].get("labels") or {}).get(ROLE_LABEL)
     return role

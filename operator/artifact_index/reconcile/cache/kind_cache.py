@@ -1,13 +1,13 @@
-"""One kind of observed object: newest version wins, and a sweep finds what vanished unseen."""
+"""The cached objects of one kind: the newest version wins, and a sweep finds what vanished."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Set
 from typing import Generic, Protocol, TypeVar
 
 Ref = TypeVar("Ref", bound=Hashable)
 
 
 class Versioned(Protocol):
-    """What a table needs to know of a record."""
+    """What the cache must know about an object."""
 
     @property
     def uid(self) -> str:
@@ -15,102 +15,105 @@ class Versioned(Protocol):
 
     @property
     def resource_version(self) -> int:
-        """The version of the object; comparable within one object."""
+        """The object's resourceVersion; comparable within one kind."""
 
 
-Record = TypeVar("Record", bound=Versioned)
+CachedObject = TypeVar("CachedObject", bound=Versioned)
 
 
-class KindCache(Generic[Ref, Record]):
-    """Records by reference.
+class KindCache(Generic[Ref, CachedObject]):
+    """Objects of one kind by reference.
 
-    Watch events, list pages and answers to our own writes arrive in any order; a lower
-    resourceVersion is old news, also across a deletion and a new object of the same name.
+    Watch events, list pages and the answers to our own writes arrive in any order. An object with
+    a lower resourceVersion is outdated, also after its namesake was deleted and created again.
     """
 
     def __init__(self) -> None:
-        self._records: dict[Ref, Record] = {}
-        self._touched: set[Ref] | None = None
-        # Versions of deletions since the last sweep and since the one before: the answer to a
-        # write of ours may still be under way when the deletion is reported.
-        self._gone: dict[Ref, int] = {}
-        self._gone_before: dict[Ref, int] = {}
+        self._objects: dict[Ref, CachedObject] = {}
+        # What watch events and our own writes have shown since a sweep began; None outside one.
+        self._seen: set[Ref] | None = None
+        # The resourceVersions of deletions since the last sweep began, and since the one before:
+        # the answer to a write of ours may arrive after the event of the deletion.
+        self._deleted: dict[Ref, int] = {}
+        self._deleted_before: dict[Ref, int] = {}
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._objects)
 
     def __iter__(self) -> Iterator[Ref]:
-        return iter(self._records)
+        return iter(self._objects)
 
-    def records(self) -> list[Record]:
-        """The newest record of every object."""
-        return list(self._records.values())
+    def objects(self) -> list[CachedObject]:
+        """The newest version of every object."""
+        return list(self._objects.values())
 
-    def get(self, ref: Ref) -> Record | None:
-        """The newest record known of the object."""
-        return self._records.get(ref)
+    def get(self, ref: Ref) -> CachedObject | None:
+        """The newest known version of the object."""
+        return self._objects.get(ref)
 
-    def is_newer(self, ref: Ref, version: int, *, listed: bool = False) -> bool:
-        """Whether a record of this version may be taken: otherwise it need not be made.
+    def is_newer(self, ref: Ref, version: int) -> bool:
+        """True if this resourceVersion is newer than the cached one, so that parsing it pays."""
+        cached = self._objects.get(ref)
+        return cached is None or cached.resource_version < version
 
-        An event touches the object, as `put` does, and an entry of a list does not.
+    def has_newer(self, ref: Ref, version: int) -> bool:
+        """True if the cached version of the object is newer than this resourceVersion."""
+        cached = self._objects.get(ref)
+        return cached is not None and cached.resource_version > version
+
+    def mark_seen(self, ref: Ref) -> None:
+        """Note that a watch event named the object: the sweep under way will not remove it."""
+        if self._seen is not None:
+            self._seen.add(ref)
+
+    def put(self, ref: Ref, new: CachedObject, *, listed: bool = False) -> bool:
+        """Cache a version of the object; False if the cached one is as new.
+
+        A `listed` object comes from a list page, which may still hold what a watch event has
+        removed since. Anything else, such as the answer to our own write, marks it as seen.
         """
-        if self._touched is not None and not listed:
-            self._touched.add(ref)
-        known = self._records.get(ref)
-        return known is None or known.resource_version < version
-
-    def put(self, ref: Ref, record: Record) -> bool:
-        """Take a record; False where one at least as new was there already."""
-        if self._touched is not None:
-            self._touched.add(ref)
-        return self._take(ref, record)
-
-    def put_listed(self, ref: Ref, record: Record) -> bool:
-        """Take a record from a list, which may hold what an event has removed meanwhile."""
-        removed_meanwhile = self._touched is not None and ref in self._touched
-        if removed_meanwhile and ref not in self._records:
+        if not listed:
+            self.mark_seen(ref)
+        elif self._seen is not None and ref in self._seen and ref not in self._objects:
             return False
-        return self._take(ref, record)
-
-    def _take(self, ref: Ref, record: Record) -> bool:
-        known = self._records.get(ref)
-        if known is not None and known.resource_version >= record.resource_version:
+        if not self.is_newer(ref, new.resource_version):
             return False
-        if record.resource_version < self._gone.get(ref, self._gone_before.get(ref, 0)):
+        if new.resource_version < self._deleted.get(ref, self._deleted_before.get(ref, 0)):
             return False
-        self._records[ref] = record
+        self._objects[ref] = new
         return True
 
-    def remove(self, ref: Ref, uid: str | None = None, version: int | None = None) -> Record | None:
-        """Forget the object; with `uid` only if it is still that one.
+    def remove(
+        self, ref: Ref, uid: str | None = None, version: int | None = None
+    ) -> CachedObject | None:
+        """Remove the object and return it; None if it is not cached.
 
-        `version` is that of the deletion: what is older is not believed any more.
+        With `uid` only that very object is removed, and not a later one of the same name.
+        `version` is the resourceVersion of the deletion: older versions are refused from then on.
         """
-        if self._touched is not None:
-            self._touched.add(ref)
-        known = self._records.get(ref)
-        if known is None or (uid is not None and known.uid != uid):
+        self.mark_seen(ref)
+        cached = self._objects.get(ref)
+        if cached is None or (uid is not None and cached.uid != uid):
             return None
         if version is not None:
-            self._gone[ref] = version
-        return self._records.pop(ref)
+            self._deleted[ref] = version
+        return self._objects.pop(ref)
 
     def was_removed(self, ref: Ref) -> bool:
-        """Whether the object was deleted lately and has not come back."""
-        gone = ref in self._gone or ref in self._gone_before
-        return gone and ref not in self._records
+        """True if the object was deleted lately and has not come back."""
+        deleted = ref in self._deleted or ref in self._deleted_before
+        return deleted and ref not in self._objects
 
     def begin_sweep(self) -> None:
-        """Start to remember what is touched, before a list is begun."""
-        self._touched = set()
-        self._gone_before, self._gone = self._gone, {}
+        """Begin to note which objects are seen; call it before the list request is sent."""
+        self._seen = set()
+        self._deleted_before, self._deleted = self._deleted, {}
 
-    def end_sweep(self, listed: set[Ref]) -> list[Ref]:
-        """What the finished list did not hold, and no event touched since it was begun.
+    def end_sweep(self, listed: Set[Ref]) -> list[Ref]:
+        """The cached objects that the finished list did not hold and no watch event named.
 
-        An object that an event brought while the list was under way may be missing in the list
-        and alive all the same.
+        An object that a watch event brought while the list was under way may be missing in the
+        list although it exists.
         """
-        touched, self._touched = self._touched or set(), None
-        return [ref for ref in self._records if ref not in listed and ref not in touched]
+        seen, self._seen = self._seen or set(), None
+        return [ref for ref in self._objects if ref not in listed and ref not in seen]

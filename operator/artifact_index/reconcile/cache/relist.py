@@ -1,21 +1,17 @@
-"""Our own listing of everything: before the first write, and regularly as mark and sweep.
+"""Listing everything: before the first write, and periodically as mark and sweep.
 
-Watches lose deletions: across a gap that ended in 410 nobody reports what vanished meanwhile.
+Watches lose deletions: nothing reports what was deleted during a gap that ended in 410.
 """
 
 import asyncio
 import logging
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import Final
 
-from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT, ROLE_SOURCE
-from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.kube.errors import ApiError
-from artifact_index.kube.port import KubePort, ListPage, Object
+from artifact_index.kube.port import KubePort, ListPage
 from artifact_index.kube.resources import (
     ARTIFACT_INDEXES,
     CONFIG_MAPS,
@@ -23,58 +19,55 @@ from artifact_index.kube.resources import (
     SECRETS,
     Resource,
 )
-from artifact_index.reconcile.cache.cache import Cache, Key, owner_name
-from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.cache.kind_cache import KindCache, Record
-from artifact_index.reconcile.cache.objects import (
-    ObjectRef,
-    OutputObject,
-    OutputRef,
-    parse_custom_object,
-    parse_output,
-    parse_source_secret,
-    ref_uid_version,
+from artifact_index.reconcile.cache.cache import Key
+from artifact_index.reconcile.cache.feed import (
+    CONFIG_MAP_SELECTOR,
+    SECRET_SELECTOR,
+    Feed,
+    OnListed,
 )
-from artifact_index.reconcile.state.state import State, take_up
+from artifact_index.reconcile.cache.objects import ObjectRef
 
-SECRET_SELECTOR: Final = f"{ROLE_LABEL} in ({ROLE_OUTPUT},{ROLE_SOURCE})"
-CONFIG_MAP_SELECTOR: Final = f"{ROLE_LABEL}={ROLE_OUTPUT}"
+_LISTED: Final[tuple[tuple[Resource, str | None], ...]] = (
+    (ARTIFACT_INDEXES, None),
+    (INDEX_OPTIONS, None),
+    (SECRETS, SECRET_SELECTOR),
+    (CONFIG_MAPS, CONFIG_MAP_SELECTOR),
+)
+"""Each kind with its label selector, in the order of the listings."""
 
 _JITTER: Final = 0.1
 _RETRY: Final = 15.0
-"""Seconds until a listing that failed is begun again."""
+"""Seconds until a failed relist starts again."""
 
 _AFTER_GAP: Final = 1.0
-"""Seconds of quiet after a watch began anew until everything is listed."""
+"""Seconds from the last watch that began anew to the relist that it causes."""
 
-_TURN: Final = 0.02
-"""Seconds after which others have their turn: a page of large outputs takes many times that."""
+_LONGEST_SLICE: Final = 0.02
+"""Seconds for which a page may hold the event loop: one of large outputs takes many times that."""
 
-Ref = TypeVar("Ref", ObjectRef, OutputRef)
 logger = logging.getLogger(__name__)
 
 
 class Relister:
-    """Lists both kinds and the labelled Secrets and ConfigMaps, in pages."""
+    """Lists both custom resources and the labelled Secrets and ConfigMaps, page by page.
+
+    `interval` is in seconds; no `namespaces` means all of them. `enqueue` gets the keys that a
+    complete relist concerns.
+    """
 
     def __init__(
         self,
         *,
         api: KubePort,
-        cache: Cache,
-        state: State,
-        tokens: TokenManager,
-        digester: Digester,
+        feed: Feed,
         namespaces: tuple[str, ...],
         interval: float,
-        enqueue: Callable[[Iterable[Key], float], None],
+        enqueue: Callable[[set[Key]], None],
         rng: random.Random,
     ) -> None:
         self._api = api
-        self._cache = cache
-        self._state = state
-        self._tokens = tokens
-        self._digester = digester
+        self._feed = feed
         self._namespaces: tuple[str | None, ...] = namespaces or (None,)
         self._interval = interval
         self._enqueue = enqueue
@@ -89,23 +82,23 @@ class Relister:
         return asyncio.get_running_loop().time() - self._last_success
 
     def watch_began(self) -> None:
-        """A watch has listed its objects: what vanished before it is found by a listing soon."""
+        """A watch began anew: relist soon, to find what was deleted before it."""
         self._last_gap = asyncio.get_running_loop().time()
 
-    async def prime(self) -> None:
-        """The first listing: fill the store and take up the tokens of our own outputs.
+    async def prime(self, on_listed: OnListed | None = None) -> None:
+        """List everything for the first time, and hand each object to `on_listed`.
 
-        Nothing is enqueued: what has been listed in part must not be written. Raises ApiError.
+        Enqueues nothing: nothing may be written before the listing is complete. Raises ApiError.
         """
-        await self._list_all(taking_up=True)
+        await self._list_all(on_listed)
 
     async def run(self, first_delay: float) -> None:
-        """List again after `first_delay` seconds and then at every interval, for ever."""
+        """Relist after `first_delay` seconds and then at every interval, forever."""
         delay = first_delay
         while True:
             await self._until_due(delay)
             try:
-                self._enqueue(await self._list_all(taking_up=False), 0)
+                self._enqueue(await self._list_all())
                 delay = self._interval * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
             except ApiError as error:
                 logger.warning("cannot list everything again: %s", error)
@@ -122,119 +115,36 @@ class Relister:
             await asyncio.sleep(min(left, _AFTER_GAP))
         self._last_gap = None
 
-    async def _list_all(self, *, taking_up: bool) -> set[Key]:
-        concerned = await self._list_custom_resources()
-        concerned |= await self._list_secrets(taking_up=taking_up)
-        concerned |= await self._list_config_maps(taking_up=taking_up)
+    async def _list_all(self, on_listed: OnListed | None = None) -> set[Key]:
+        concerned: set[Key] = set()
+        for resource, selector in _LISTED:
+            concerned |= await self._list(resource, selector, on_listed)
         self._last_success = asyncio.get_running_loop().time()
         return concerned
 
-    async def _list_custom_resources(self) -> set[Key]:
-        cache, concerned = self._cache, set[Key]()
-
-        def index(body: Object) -> ObjectRef:
-            ref, _, version = ref_uid_version(body)
-            known = cache.indexes.get(ref)
-            if cache.indexes.is_newer(ref, version, listed=True):
-                record = parse_custom_object(ArtifactIndexSpec, body, known)
-                concerned.update(cache.put_index(record, listed=True))
-            return known.ref if known else ref
-
-        def options(body: Object) -> ObjectRef:
-            ref, _, version = ref_uid_version(body)
-            if cache.options.is_newer(ref, version, listed=True):
-                record = parse_custom_object(IndexOptionsSpec, body, cache.options.get(ref))
-                concerned.update(cache.put_options(record, listed=True))
-            return ref
-
-        for ref in await self._sweep(cache.indexes, ARTIFACT_INDEXES, None, index):
-            concerned |= cache.drop_index(ref)
-        for ref in await self._sweep(cache.options, INDEX_OPTIONS, None, options):
-            concerned |= cache.drop_options(ref) | {Key("IndexOptions", ref)}
-        return concerned
-
-    async def _list_secrets(self, *, taking_up: bool) -> set[Key]:
-        cache, concerned = self._cache, set[Key]()
-        listed_sources: set[ObjectRef] = set()
-
-        def secret(body: Object) -> OutputRef | None:
-            if body["metadata"]["labels"][ROLE_LABEL] == ROLE_OUTPUT:
-                return self._output("Secret", body, concerned, taking_up=taking_up)
-            ref, _, version = ref_uid_version(body)
-            if cache.sources.is_newer(ref, version, listed=True):
-                concerned.update(cache.put_source(ref, parse_source_secret(body), listed=True))
-            listed_sources.add(ref)
-            return None
-
-        cache.sources.begin_sweep()
-        gone = await self._sweep(cache.outputs, SECRETS, SECRET_SELECTOR, secret)
-        for source in cache.sources.end_sweep(listed_sources):
-            concerned |= cache.drop_source(source)
-        for ref in gone:
-            if ref.kind == "Secret":
-                concerned |= cache.drop_output(ref)
-        return concerned
-
-    async def _list_config_maps(self, *, taking_up: bool) -> set[Key]:
-        concerned: set[Key] = set()
-
-        def config_map(body: Object) -> OutputRef:
-            return self._output("ConfigMap", body, concerned, taking_up=taking_up)
-
-        gone = await self._sweep(self._cache.outputs, CONFIG_MAPS, CONFIG_MAP_SELECTOR, config_map)
-        for ref in gone:
-            if ref.kind == "ConfigMap":
-                concerned |= self._cache.drop_output(ref)
-        return concerned
-
-    def _output(
-        self, kind: str, body: Object, concerned: set[Key], *, taking_up: bool
-    ) -> OutputRef:
-        place, _, version = ref_uid_version(body)
-        ref = OutputRef(kind, *place)
-        if self._cache.outputs.is_newer(ref, version, listed=True):
-            record = parse_output(kind, body, self._digester)
-            concerned.update(self._cache.put_output(record, listed=True))
-            if taking_up:
-                self._take_up(record, body)
-        return ref
-
-    def _take_up(self, record: OutputObject, body: dict[str, Any]) -> None:
-        owner = owner_name(record)
-        if owner is not None:
-            take_up(
-                record,
-                body.get("data") or {},
-                owner=ObjectRef(record.ref.namespace, owner),
-                state=self._state,
-                tokens=self._tokens,
-            )
-
-    async def _sweep(
-        self,
-        table: KindCache[Ref, Record],
-        resource: Resource,
-        selector: str | None,
-        observe: Callable[[Object], Ref | None],
-    ) -> list[Ref]:
-        """List a kind; what the list no longer holds, and no event touched, is returned."""
-        table.begin_sweep()
+    async def _list(
+        self, resource: Resource, selector: str | None, on_listed: OnListed | None
+    ) -> set[Key]:
+        """Feed the cache all objects of a kind, then sweep those that are gone."""
         clock = asyncio.get_running_loop().time
-        listed: set[Ref] = set()
+        concerned: set[Key] = set()
+        listed: set[ObjectRef] = set()
+        self._feed.begin_sweep(resource.plural)
         for namespace in self._namespaces:
-            begun: set[Ref] = set()
+            in_namespace: set[ObjectRef] = set()
             async for page in self._pages(resource, namespace, selector):
                 if page.first:
-                    begun.clear()
-                held_since = clock()
+                    in_namespace.clear()
+                slice_began = clock()
                 for body in page.items:
-                    if not body["metadata"].get("deletionTimestamp") and (ref := observe(body)):
-                        begun.add(ref)
-                    if clock() - held_since > _TURN:
+                    ref, keys = self._feed.listed(resource.plural, body, on_listed)
+                    in_namespace.add(ref)
+                    concerned |= keys
+                    if clock() - slice_began > _LONGEST_SLICE:
                         await asyncio.sleep(0)
-                        held_since = clock()
-            listed |= begun
-        return table.end_sweep(listed)
+                        slice_began = clock()
+            listed |= in_namespace
+        return concerned | self._feed.end_sweep(resource.plural, listed)
 
     async def _pages(
         self, resource: Resource, namespace: str | None, selector: str | None

@@ -2,106 +2,106 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef, OptionsObject
 
 Group = TypeVar("Group")
-Record = TypeVar("Record")
-_Label = tuple[str, str, str]
+CustomResource = TypeVar("CustomResource", IndexObject, OptionsObject)
+_Label: TypeAlias = tuple[str, str, str]
 """Namespace, key and value."""
 
 
 class SelectorIndex:
-    """Both kinds by label: a selector's first `matchLabels` entry leaves few to compare.
+    """Both custom resources by label: a selector's first `matchLabels` entry leaves few to compare.
 
-    With a thousand indexes in a hundred selections of one namespace, each with each is a hundred
-    thousand comparisons for every look.
+    With a thousand indexes and a hundred selectors in one namespace, comparing each with each is a
+    hundred thousand comparisons.
     """
 
     def __init__(self) -> None:
         self._indexes: defaultdict[str, dict[ObjectRef, IndexObject]] = defaultdict(dict)
         self._labelled: defaultdict[_Label, dict[ObjectRef, IndexObject]] = defaultdict(dict)
-        self._asking: defaultdict[_Label, dict[ObjectRef, OptionsObject]] = defaultdict(dict)
-        self._asking_all: defaultdict[str, dict[ObjectRef, OptionsObject]] = defaultdict(dict)
+        self._selecting: defaultdict[_Label, dict[ObjectRef, OptionsObject]] = defaultdict(dict)
+        self._selecting_any: defaultdict[str, dict[ObjectRef, OptionsObject]] = defaultdict(dict)
 
-    def put_index(self, record: IndexObject, old: IndexObject | None) -> None:
-        """Take an ArtifactIndex in place of what was known of it."""
-        if old is not None and old.labels != record.labels:
+    def put_index(self, index: IndexObject, old: IndexObject | None) -> None:
+        """Add an ArtifactIndex in place of its `old` version."""
+        if old is not None and old.labels != index.labels:
             self.drop_index(old)
-        self._indexes[record.ref.namespace][record.ref] = record
-        for label in _labels_of(record):
-            self._labelled[label][record.ref] = record
+        self._indexes[index.ref.namespace][index.ref] = index
+        for label in _labels_of(index):
+            self._labelled[label][index.ref] = index
 
-    def drop_index(self, record: IndexObject) -> None:
-        """Forget an ArtifactIndex."""
-        _forget(self._indexes, record.ref.namespace, record.ref)
-        for label in _labels_of(record):
-            _forget(self._labelled, label, record.ref)
+    def drop_index(self, index: IndexObject) -> None:
+        """Remove an ArtifactIndex."""
+        _drop(self._indexes, index.ref.namespace, index.ref)
+        for label in _labels_of(index):
+            _drop(self._labelled, label, index.ref)
 
-    def put_options(self, record: OptionsObject, old: OptionsObject | None) -> None:
-        """Take an IndexOptions in place of what was known of it."""
+    def put_options(self, options: OptionsObject, old: OptionsObject | None) -> None:
+        """Add an IndexOptions in place of its `old` version."""
         if old is not None:
             self.drop_options(old)
-        if record.spec is None:
+        if options.spec is None:
             return
-        label = _asked_label(record)
+        label = _required_label(options)
         if label is None:
-            self._asking_all[record.ref.namespace][record.ref] = record
+            self._selecting_any[options.ref.namespace][options.ref] = options
         else:
-            self._asking[label][record.ref] = record
+            self._selecting[label][options.ref] = options
 
-    def drop_options(self, record: OptionsObject) -> None:
-        """Forget an IndexOptions."""
-        label = _asked_label(record)
+    def drop_options(self, options: OptionsObject) -> None:
+        """Remove an IndexOptions."""
+        label = _required_label(options)
         if label is None:
-            _forget(self._asking_all, record.ref.namespace, record.ref)
+            _drop(self._selecting_any, options.ref.namespace, options.ref)
         else:
-            _forget(self._asking, label, record.ref)
+            _drop(self._selecting, label, options.ref)
 
     def selected(self, options: OptionsObject) -> list[IndexObject]:
         """The indexes that an IndexOptions selects, in no particular order."""
-        spec, label = options.spec, _asked_label(options)
+        spec, label = options.spec, _required_label(options)
         if spec is None:
             return []
         if label is None:
             candidates = self._indexes.get(options.ref.namespace, {})
         else:
             candidates = self._labelled.get(label, {})
-        return [record for record in candidates.values() if spec.selects(record.labels)]
+        return [index for index in candidates.values() if spec.selects(index.labels)]
 
     def selecting(self, index: IndexObject) -> set[ObjectRef]:
         """The IndexOptions that select an index."""
-        found = set[ObjectRef]()
-        for candidates in self._may_select(index):
+        selecting = set[ObjectRef]()
+        for candidates in self._candidates(index):
             for ref, options in candidates.items():
                 if options.spec is not None and options.spec.selects(index.labels):
-                    found.add(ref)
-        return found
+                    selecting.add(ref)
+        return selecting
 
-    def _may_select(self, index: IndexObject) -> Iterator[dict[ObjectRef, OptionsObject]]:
-        yield self._asking_all.get(index.ref.namespace, {})
+    def _candidates(self, index: IndexObject) -> Iterator[dict[ObjectRef, OptionsObject]]:
+        yield self._selecting_any.get(index.ref.namespace, {})
         for label in _labels_of(index):
-            yield self._asking.get(label, {})
+            yield self._selecting.get(label, {})
 
 
-def _labels_of(record: IndexObject) -> Iterator[_Label]:
-    return ((record.ref.namespace, key, value) for key, value in record.labels.items())
+def _labels_of(index: IndexObject) -> Iterator[_Label]:
+    return ((index.ref.namespace, key, value) for key, value in index.labels.items())
 
 
-def _asked_label(record: OptionsObject) -> _Label | None:
-    """One label that everything selected must have; None where the selector names none."""
-    selector = record.spec.index_selector if record.spec else None
+def _required_label(options: OptionsObject) -> _Label | None:
+    """A label that every selected index has; None if the selector has no `matchLabels`."""
+    selector = options.spec.index_selector if options.spec else None
     if selector is None or not selector.match_labels:
         return None
     key, value = next(iter(selector.match_labels.items()))
-    return record.ref.namespace, key, value
+    return options.ref.namespace, key, value
 
 
-def _forget(
-    table: defaultdict[Group, dict[ObjectRef, Record]], group: Group, ref: ObjectRef
+def _drop(
+    groups: defaultdict[Group, dict[ObjectRef, CustomResource]], group: Group, ref: ObjectRef
 ) -> None:
-    members = table.get(group, {})
+    members = groups.get(group, {})
     members.pop(ref, None)
     if not members:
-        table.pop(group, None)
+        groups.pop(group, None)

@@ -1,4 +1,4 @@
-"""Source Secrets: labelled ones come from the watch, others are read by name and read again."""
+"""Source Secrets: the watch brings labelled ones, others are read by name and re-read."""
 
 import asyncio
 import logging
@@ -22,37 +22,40 @@ from artifact_index.reconcile.cache.objects import (
 from artifact_index.reconcile.cache.polled import PolledCache
 
 _STEP: Final = 1.0
-"""Seconds between looks at what is due; so much later than planned a re-read may be."""
+"""Seconds between checks for due re-reads, and so the most by which one may be late."""
 
 logger = logging.getLogger(__name__)
 
 
 class SourceReader:
-    """Reads source Secrets and ServiceAccounts of one namespace, and of no other."""
+    """Reads source Secrets and ServiceAccounts of a single namespace."""
 
     def __init__(self, sources: "SourceCache", namespace: str) -> None:
         self._sources = sources
         self._namespace = namespace
 
     async def read(self, name: str, *, again: bool = False) -> SourceSecret | None:
-        """The Secret, or None where it does not exist. Raises ApiError."""
+        """The Secret, or None if it does not exist. Raises ApiError."""
         return await self._sources.read(ObjectRef(self._namespace, name), again=again)
 
     def last_seen(self, name: str) -> SourceSecret | None:
-        """The Secret where it is known to be there; nothing is read."""
+        """The Secret as last read, or None; sends no request."""
         return self._sources.last_seen(ObjectRef(self._namespace, name))
 
     def last_seen_account(self, name: str) -> ServiceAccountResult:
-        """The ServiceAccount where it is known to be there; nothing is read."""
+        """The ServiceAccount as last read, or None; sends no request."""
         return self._sources.last_seen_account(ObjectRef(self._namespace, name))
 
     async def read_account(self, name: str, *, again: bool = False) -> ServiceAccountResult:
-        """The ServiceAccount, or None where it does not exist. Raises ApiError."""
+        """The ServiceAccount, or None if it does not exist. Raises ApiError."""
         return await self._sources.read_account(ObjectRef(self._namespace, name), again=again)
 
 
 class SourceCache:
-    """Source Secrets and ServiceAccounts that are in use; `PolledCache` says what they cost."""
+    """The source Secrets and ServiceAccounts in use. `PolledCache` describes their requests.
+
+    `reread` is in seconds; `on_change` gets the keys of the users of a changed object.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class SourceCache:
         self._cache = cache
         self._on_change = on_change
         self._secrets: PolledCache[SourceSecret | None] = PolledCache(
-            fetch=self._get_secret, is_miss=lambda record: record is None, reread=reread, rng=rng
+            fetch=self._get_secret, is_miss=lambda secret: secret is None, reread=reread, rng=rng
         )
         self._accounts: PolledCache[ServiceAccountResult] = PolledCache(
             fetch=self._get_account,
@@ -81,26 +84,26 @@ class SourceCache:
         return SourceReader(self, namespace)
 
     def forget(self, ref: ObjectRef) -> None:
-        """Believe nothing about the Secret: it came into the watch or went out of it."""
+        """Invalidate the polled copy: the label changed, so the watch gained or lost the Secret."""
         self._secrets.forget(ref)
 
     def names_by_uid(self) -> dict[str, str]:
         """The name of each source Secret that is in use, by its UID."""
         used = ((ref, self.last_seen(ref)) for ref in self._cache.used_secrets())
-        return {record.uid: ref.name for ref, record in used if record is not None}
+        return {secret.uid: ref.name for ref, secret in used if secret is not None}
 
     def last_seen(self, ref: ObjectRef) -> SourceSecret | None:
-        """The Secret where it is known to be there; nothing is read."""
-        return self._cache.sources.get(ref) or self._secrets.known(ref)
+        """The Secret as last read, or None; sends no request."""
+        return self._cache.sources.get(ref) or self._secrets.last_answer(ref)
 
     def last_seen_account(self, ref: ObjectRef) -> ServiceAccountResult:
-        """The ServiceAccount where it is known to be there; nothing is read."""
-        return self._accounts.known(ref)
+        """The ServiceAccount as last read, or None; sends no request."""
+        return self._accounts.last_answer(ref)
 
     async def read(self, ref: ObjectRef, *, again: bool = False) -> SourceSecret | None:
         """The Secret as last seen; the first reader of an unlabelled one waits for the GET.
 
-        With `again` an unlabelled one is read now, as if it were due.
+        With `again`, an unlabelled one is re-read now.
         """
         if (labelled := self._cache.sources.get(ref)) is not None:
             return labelled
@@ -109,13 +112,13 @@ class SourceCache:
         return await self._secrets.read(ref)
 
     async def read_account(self, ref: ObjectRef, *, again: bool = False) -> ServiceAccountResult:
-        """The ServiceAccount as last seen, with `again` as of now; the first reader waits."""
+        """The ServiceAccount as last seen, or with `again` as of now; the first reader waits."""
         if again and ref in self._accounts:
             await self._read_account_again(ref, await self._accounts.read(ref))
         return await self._accounts.read(ref)
 
     async def run(self) -> None:
-        """Read again what is due, for ever; tell those whose source has changed."""
+        """Re-read what is due, forever, and report the users of what has changed."""
         while True:
             await asyncio.sleep(_STEP)
             self._secrets.keep_only(self._cache.used_secrets())
@@ -130,13 +133,13 @@ class SourceCache:
             self._secrets.forget(ref)
             return
         try:
-            record = await self._secrets.read_again(ref)
+            secret = await self._secrets.read_again(ref)
         except ApiError as error:
-            # The last good value stays; a Secret that cannot be read is not a deleted one.
+            # The last answer stays: a Secret that cannot be read has not been deleted.
             logger.warning("cannot read Secret %s/%s again: %s", *ref, error)
             self._secrets.put_off(ref)
             return
-        if not _same_values(before, record):
+        if not _same_values(before, secret):
             self._on_change(self._cache.users_of(ref))
 
     async def _read_account_again(self, ref: ObjectRef, before: ServiceAccountResult) -> None:
@@ -170,7 +173,7 @@ class SourceCache:
             return None
 
 
-def _same_values(one: SourceSecret | None, other: SourceSecret | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return one.uid == other.uid and one.values == other.values and one.binary == other.binary
+def _same_values(before: SourceSecret | None, now: SourceSecret | None) -> bool:
+    if before is None or now is None:
+        return before is now
+    return (before.uid, before.values, before.binary) == (now.uid, now.values, now.binary)

@@ -1,46 +1,212 @@
-"""The record of served logins in an output's annotation, as a start reads it back."""
+"""The checkpoint of an output: what a restart must know to go on publishing its entries. Pure.
 
-from typing import Annotated, Final, Self
+It stands in an annotation and holds no secret: digests, times, names, and where the output itself
+does not hold them, URLs and settings. The logins come from the data of the output.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from artifact_index.api.artifact_index import Authenticate
+from artifact_index.formats.document import IndexEntry
+from artifact_index.formats.registry import read_logins
+from artifact_index.formats.uv_toml import UV_TOML_KEY, read_entries
+from artifact_index.reconcile.plan.fallback import Published
 
 _LAST_SECOND: Final = 253_402_300_799
-"""The end of the year 9999: no time beyond it can be written as RFC 3339."""
+"""The end of the year 9999: no later time can be written as RFC 3339."""
 
 Seconds = Annotated[int, Field(ge=0, le=_LAST_SECOND)]
 Times = tuple[Seconds, Seconds, int]
-"""When a token was minted, when it expires (POSIX seconds), and whether its source repeats it."""
+"""When a token was issued and when it expires (POSIX seconds); 1 if its source repeats tokens."""
+
+_MODEL: Final = ConfigDict(frozen=True, populate_by_name=True)
 
 
-class CheckpointItem(BaseModel):
-    """What the record says of one index; `outputs.served_annotation` writes it."""
+class CheckpointIndex(BaseModel):
+    """What the checkpoint says about one index.
 
-    model_config = ConfigDict(frozen=True)
+    `destination` is the digest of where the login may be sent, None for an unreadable spec.
+    `token` and `endpoint` are digests of requests. A `bare` index has a login that is not in this
+    output. A `verbatim` URL stands in the output as the user wrote it. `times` are those of the
+    token where they differ from the checkpoint's own.
+    """
+
+    model_config = _MODEL
 
     uid: str
-    scope: str | None
+    destination: str | None = Field(alias="scope")
     verbatim: bool = False
     bare: bool = False
     endpoint: str | None = None
     token: str | None = None
-    grant: Times | None = None
+    times: Times | None = Field(default=None, alias="grant")
+
+
+class CheckpointEntry(BaseModel):
+    """An entry without its credential, for an output that has no uv.toml to read it from."""
+
+    model_config = _MODEL
+
+    url: str
+    login: bool = False
+    explicit: bool = False
+    authenticate: Authenticate | None = None
+    ignore_error_codes: tuple[int, ...] = Field(default=(), alias="codes")
+    publish_url: str | None = Field(default=None, alias="publish")
 
 
 class Checkpoint(BaseModel):
-    """The whole record; `model_validate_json` raises ValidationError for what is none."""
+    """Everything about one output: indexes by name, and times by the digest of the token.
 
-    model_config = ConfigDict(frozen=True)
+    `entries` is None for an output with a uv.toml. A preauthenticated URL may be a secret as a
+    whole, so it is in none of them: a restart reads it from its Secret again. The aliases are the
+    names in the annotation, which outlives the operator that wrote it.
+    """
 
-    indexes: dict[str, CheckpointItem]
-    grants: dict[str, Times]
-    public: str | None = None
+    model_config = _MODEL
 
-    def times_of(self, item: CheckpointItem) -> Times | None:
-        """The times of an index's token; None where it has none."""
-        return item.grant or (self.grants[item.token] if item.token else None)
+    indexes: dict[str, CheckpointIndex]
+    times: dict[str, Times] = Field(alias="grants")
+    entries: dict[str, CheckpointEntry] | None = None
+    public_name: str | None = Field(default=None, alias="public")
 
     @model_validator(mode="after")
     def _every_token_has_its_times(self) -> Self:
-        if any(item.token and item.token not in self.grants for item in self.indexes.values()):
+        if any(index.token and index.token not in self.times for index in self.indexes.values()):
             raise ValueError("a token without its times")
         return self
+
+    @staticmethod
+    def encode(
+        published: Sequence[tuple[str, Published]],
+        *,
+        held: frozenset[str],
+        public_name: str | None,
+        with_entries: bool,
+    ) -> str:
+        """The annotation of an output that publishes these entries, each with the index's UID.
+
+        `held` names the entries whose logins the output holds; `with_entries` is for an output
+        without a uv.toml. Equal content gives equal bytes.
+        """
+        times: dict[str, Times] = {}
+        fields: dict[str, Any] = {
+            "indexes": {
+                entry.entry.name: _index_fields(uid, entry, entry.entry.name in held, times)
+                for uid, entry in published
+            },
+            "grants": times,
+        }
+        if with_entries:
+            fields["entries"] = _entries_fields((entry.entry for _, entry in published), held)
+        if public_name is not None:
+            fields["public"] = public_name
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def decode(cls, annotation: str) -> Self:
+        """The checkpoint in an annotation. Raises ValueError for a text that is none."""
+        return cls.model_validate_json(annotation)
+
+    def published(self, files: Mapping[str, SecretStr]) -> dict[str, Published]:
+        """The entries that an output with these files publishes, by UID of the index.
+
+        Trusts the files: their digest must have been verified. Leaves out an entry that cannot be
+        read back, such as one whose login is missing.
+        """
+        if UV_TOML_KEY in files:
+            verbatim = {name for name, index in self.indexes.items() if index.verbatim}
+            entries = read_entries(
+                files[UV_TOML_KEY], verbatim=verbatim, public_name=self.public_name
+            )
+        else:
+            entries = self._recovered_entries(files)
+        return {
+            index.uid: self._as_published(index, entries[name])
+            for name, index in self.indexes.items()
+            if name in entries
+        }
+
+    def _recovered_entries(self, files: Mapping[str, SecretStr]) -> dict[str, IndexEntry]:
+        recorded = self.entries or {}
+        logins = read_logins(
+            files, {name: entry.url for name, entry in recorded.items() if entry.login}
+        )
+        return {
+            name: IndexEntry(
+                name=name,
+                url=entry.url,
+                credential=logins.get(name),
+                credentialed=entry.login,
+                explicit=entry.explicit,
+                authenticate=entry.authenticate,
+                ignore_error_codes=entry.ignore_error_codes,
+                publish_url=entry.publish_url,
+            )
+            for name, entry in recorded.items()
+            if name in logins or not entry.login
+        }
+
+    def _as_published(self, index: CheckpointIndex, entry: IndexEntry) -> Published:
+        times = index.times or (self.times[index.token] if index.token else None)
+        issued_at, expires_at, repeats = times or (0, None, 0)
+        # The text of a bare entry tells whether its login has a password.
+        credentialed = (
+            entry.authenticate == "always" if index.bare else entry.credential is not None
+        )
+        return Published(
+            entry=replace(entry, credentialed=credentialed),
+            scope=index.destination,
+            token=index.token,
+            endpoint=index.endpoint,
+            issued_at=issued_at,
+            expires_at=expires_at,
+            repeats=bool(repeats),
+            bare=index.bare,
+        )
+
+
+# Plain dicts, and no models: validating every index of every output would be most of the encoding.
+
+
+def _index_fields(
+    uid: str, published: Published, holds_login: bool, times: dict[str, Times]
+) -> dict[str, Any]:
+    """The fields of a `CheckpointIndex`; adds the times of its token to `times`."""
+    fields: dict[str, Any] = {"uid": uid, "scope": published.scope}
+    entry = published.entry
+    has_login = published.bare or entry.credentialed or entry.verbatim_url is not None
+    if has_login and not holds_login:
+        fields["bare"] = True
+    if holds_login and entry.verbatim_url is not None:
+        fields["verbatim"] = True
+    if published.endpoint is not None:
+        fields["endpoint"] = published.endpoint
+    if holds_login and published.token and published.expires_at is not None:
+        fields["token"] = published.token
+        own = (published.issued_at, published.expires_at, int(published.repeats))
+        # The same request may stand here with two tokens: a suspended index keeps its older one.
+        if times.setdefault(published.token, own) != own:
+            fields["grant"] = own
+    return fields
+
+
+def _entries_fields(entries: Iterable[IndexEntry], held: frozenset[str]) -> dict[str, Any]:
+    """The fields of each `CheckpointEntry`, by name."""
+    return {
+        entry.name: CheckpointEntry(
+            url=entry.url,
+            login=entry.name in held,
+            explicit=entry.explicit,
+            authenticate=entry.authenticate,
+            ignore_error_codes=entry.ignore_error_codes,
+            publish_url=entry.publish_url,
+        ).model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        for entry in entries
+        if entry.verbatim_url is None
+    }

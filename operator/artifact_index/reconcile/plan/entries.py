@@ -187,7 +187,7 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
         ignore_error_codes=tuple(spec.ignore_error_codes),
         publish_url=publish_url_of(spec, index.url),
     )
-    token = index.token.grant if index.token else None
+    token = index.token.token if index.token else None
     published = Published(
         entry=entry,
         scope=index.scope,

@@ -1,6 +1,5 @@
 """The outputs that an IndexOptions asks for, and how one differs from what exists. Pure."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,8 +33,8 @@ from artifact_index.reconcile.cache.objects import (
     OutputObject,
     OutputRef,
 )
+from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
-from artifact_index.reconcile.plan.recovery import recorded_entries
 from artifact_index.reconcile.resolve.checks import Problem
 
 LARGEST_OUTPUT: Final = 900 * 1024
@@ -181,7 +180,7 @@ def _desired(
     plans: Sequence[IndexPlan],
     digester: Digester,
 ) -> DesiredOutput:
-    checkpoint = served_annotation(options, plans, content)
+    checkpoint = _checkpoint(options, plans, content)
     digest = digester.output(ref, content.data, checkpoint)
     annotations = {
         OWNER_ANNOTATION: options.ref.name,
@@ -213,41 +212,14 @@ def _owner_reference(options: OptionsObject) -> dict[str, Any] | None:
     }
 
 
-def served_annotation(record: OptionsObject, placed: Sequence[IndexPlan], content: Content) -> str:
-    """What a restart needs to take up the tokens of an output again: digests and times only.
-
-    Where there is no uv.toml to read the rest of an entry from, what of it is no secret as well.
-    """
-    public = record.spec.public_index if record.spec else None
-    indexes: dict[str, dict[str, Any]] = {}
-    grants: dict[str, list[int]] = {}
-    for one in placed:
-        if one.served is None:
-            continue
-        item: dict[str, Any] = {"uid": one.record.uid, "scope": one.served.scope}
-        entry = one.served.entry
-        has_login = one.served.bare or entry.credentialed or entry.verbatim_url is not None
-        holds_login = entry.name in content.held
-        if not holds_login and has_login:
-            item["bare"] = True
-        if holds_login and entry.verbatim_url is not None:
-            item["verbatim"] = True
-        if one.served.endpoint is not None:
-            item["endpoint"] = one.served.endpoint
-        if holds_login and one.served.token and one.served.expires_at is not None:
-            item["token"] = one.served.token
-            times = [one.served.issued_at, one.served.expires_at, int(one.served.repeats)]
-            # One login may stand here with two tokens: a suspended index keeps its older one.
-            if grants.setdefault(one.served.token, times) != times:
-                item["grant"] = times
-        indexes[entry.name] = item
-    said: dict[str, Any] = {"indexes": indexes, "grants": grants}
-    if UV_TOML_KEY not in content.data:
-        entries = [one.served.entry for one in placed if one.served is not None]
-        said["entries"] = recorded_entries(entries, content.held)
-    if public is not None and public.enabled:
-        said["public"] = public.name
-    return json.dumps(said, sort_keys=True, separators=(",", ":"))
+def _checkpoint(options: OptionsObject, plans: Sequence[IndexPlan], content: Content) -> str:
+    public = options.spec.public_index if options.spec else None
+    return Checkpoint.encode(
+        [(plan.record.uid, plan.served) for plan in plans if plan.served is not None],
+        held=content.held,
+        public_name=public.name if public is not None and public.enabled else None,
+        with_entries=UV_TOML_KEY not in content.data,
+    )
 
 
 def _not_credential_free(ref: OutputRef, index_name: str) -> Problem:

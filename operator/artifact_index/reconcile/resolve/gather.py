@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from artifact_index.api.conditions import REFRESH_FAILING
 from artifact_index.api.index_options import OutputFormat
+from artifact_index.credentials.aws.endpoints import Endpoints
+from artifact_index.credentials.requests import Requirement
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.manager import TokenManager
-from artifact_index.credentials.tokens.token_state import Requirement, TokenState
 from artifact_index.formats.registry import login_formats, needs_login
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
@@ -25,7 +25,6 @@ from artifact_index.reconcile.resolve.token_view import (
     view_without_login,
 )
 from artifact_index.reconcile.state.state import State
-from artifact_index.reconcile.status.conditions import condition_of
 from artifact_index.sources.references import declared_outputs
 
 _FORBIDDEN_RECHECK: Final = 30.0
@@ -68,6 +67,7 @@ class Gatherer:
         cache: Cache,
         sources: SourceCache,
         tokens: TokenManager,
+        endpoints: Endpoints,
         state: State,
         digester: Digester,
         policy: Callable[[str], Policy],
@@ -78,6 +78,7 @@ class Gatherer:
         self._cache = cache
         self._sources = sources
         self._tokens = tokens
+        self._endpoints = endpoints
         self._state = state
         self._policy = policy
         self._margins = margins
@@ -128,6 +129,7 @@ class Gatherer:
     def _demand(self, file: _File, attempts: list[Resolution]) -> None:
         """Ask for each login once, however many indexes of the file share it."""
         requirements: dict[str, Requirement] = {}
+        lookups: dict[str, Requirement] = {}
         for attempt in attempts:
             record, login = attempt.record, attempt.login
             if login is None:
@@ -138,14 +140,20 @@ class Gatherer:
                 if known is None:
                     needed_by = reported_expiry(record.status)
                     known = Requirement(
-                        login.token, login.material, file.max_build, needed_by=needed_by
+                        login.token_digest,
+                        login.token,
+                        login.material,
+                        file.max_build,
+                        needed_by=needed_by,
                     )
                 requirements[login.token_digest] = _as_fresh(known, fresh_after)
             if login.endpoint is not None:
-                known = requirements.get(login.endpoint_digest)
+                known = lookups.get(login.endpoint_digest)
                 if known is None:
-                    known = Requirement(login.endpoint, login.material)
-                requirements[login.endpoint_digest] = _as_fresh(known, fresh_after)
+                    known = Requirement(login.endpoint_digest, login.endpoint, login.material)
+                lookups[login.endpoint_digest] = _as_fresh(known, fresh_after)
+        # First the URLs: the token manager may report a change within `require`.
+        self._endpoints.require(file.ref, lookups.values())
         self._tokens.require(file.ref, requirements.values())
 
     def _asked(self, record: IndexObject | OptionsObject) -> int | None:
@@ -180,9 +188,9 @@ class Gatherer:
             attempt.record,
             attempt.scope,
             login,
-            token=self._lease(token),
+            token=self._tokens.state_of(token) if token is not None else None,
             token_digest=token,
-            endpoint=self._lease(endpoint),
+            endpoint=self._endpoints.state_of(endpoint) if endpoint is not None else None,
             endpoint_digest=endpoint,
             max_build=file.max_build,
             allow_http=file.policy.allow_http,
@@ -200,9 +208,6 @@ class Gatherer:
             return None
         return since + self._policy(attempt.record.ref.namespace).missing_secret_grace
 
-    def _lease(self, digest: str | None) -> TokenState | None:
-        return self._tokens.lease(digest) if digest is not None else None
-
     def _waiting_until(self, views: list[IndexState]) -> float | None:
         """Until when a first answer is worth waiting for; None where none is awaited any more."""
         now = self._now()
@@ -211,22 +216,23 @@ class Gatherer:
             for view in views
             if view.pending_since is not None and view.problem is not None
         ]
-        if self._began + self._patience > now and any(_was_failing(view, now) for view in views):
+        if self._began + self._patience > now and any(
+            self._was_failing(view, now) for view in views
+        ):
             ends.append(self._began + self._patience)
         return max((end for end in ends if end > now), default=None)
 
+    def _was_failing(self, view: IndexState, now: float) -> bool:
+        """Whether a refresh that failed before this process began is just being tried again.
 
-def _was_failing(view: IndexState, now: float) -> bool:
-    """Whether a refresh that failed before this process began is just being tried again.
-
-    What came of it is told then: until it fails anew it would look mended.
-    """
-    token = view.token
-    if token is None or token.grant is None or token.error is not None:
-        return False
-    if token.next_attempt_at is not None and token.next_attempt_at > now:
-        return False
-    return condition_of(view.record.decoded_status(), REFRESH_FAILING) is not None
+        What came of it is told then: until it fails anew it would look mended.
+        """
+        token = view.token
+        if token is None or token.token is None or token.error is not None:
+            return False
+        if token.next_attempt_at is not None and token.next_attempt_at > now:
+            return False
+        return view.record.uid in self._state.failing_before
 
 
 def _needs_login(file: _File, index: IndexObject) -> bool:

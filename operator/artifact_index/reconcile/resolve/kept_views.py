@@ -2,12 +2,14 @@
 
 from typing import Final
 
+from artifact_index.credentials.aws.endpoints import EndpointState
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.resolve.token_view import IndexState, view_of
 from artifact_index.sources.resolved import ResolvedSource
 
+_Place = tuple[ObjectRef, float, bool]
 _KEPT: Final = 256
 """Views that are kept: what a file of more than that would find is gone before the next one."""
 
@@ -22,7 +24,7 @@ class KeptViews:
 
     def __init__(self, margins: Margins) -> None:
         self._margins = margins
-        self._kept: dict[tuple[ObjectRef, float, bool], tuple[IndexState, TokenState | None]] = {}
+        self._kept: dict[_Place, tuple[IndexState, EndpointState | None]] = {}
 
     def view_of(
         self,
@@ -32,14 +34,14 @@ class KeptViews:
         *,
         token: TokenState | None,
         token_digest: str | None,
-        endpoint: TokenState | None,
+        endpoint: EndpointState | None,
         endpoint_digest: str | None,
         max_build: float,
         allow_http: bool,
         now: float,
     ) -> IndexState:
         """The view of an index that passed its checks, as `views.view_of` makes it."""
-        withdrawn = token is not None and token.grant is not None and not token.servable(now)
+        withdrawn = token is not None and token.token is not None and not token.servable(now)
         place = record.ref, max_build, token_digest is None
         view, last_endpoint = self._kept.get(place, (None, None))
         if (

@@ -2,11 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
 
-from artifact_index.api.conditions import READY
-from artifact_index.api.reasons import Reason
-from artifact_index.api.timestamps import parse_time
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
@@ -23,11 +19,8 @@ from artifact_index.reconcile.resolve.checks import (
 )
 from artifact_index.reconcile.resolve.kept_login import KeptLogin
 from artifact_index.reconcile.state.state import State
-from artifact_index.reconcile.status.conditions import condition_of
 from artifact_index.sources.references import secret_use, source_account, source_secret
 from artifact_index.sources.resolved import ResolvedSource, login_of, scope_of
-
-_MISSING: Final = frozenset(reason for reason in Reason if reason.missing_source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +157,8 @@ class Resolver:
         return problem
 
     def _missing_for(self, record: IndexObject) -> float:
-        """Seconds since the Secret or key was first missed; a restart reads it from the status."""
-        since = self._state.missing_since.get(record.uid)
-        if since is None:
-            ready = condition_of(record.decoded_status(), READY)
-            missed = ready is not None and ready["reason"] in _MISSING
-            since = parse_time(ready["lastTransitionTime"]) if ready and missed else self._now()
+        """Seconds since the Secret or key was first missed."""
+        since = self._state.missing_since.get(record.uid, self._now())
         return max(0.0, self._now() - since)
 
     def _note_missing(self, record: IndexObject, problem: Problem | None) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
+from artifact_index.credentials.aws.endpoints import EndpointState
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.tokens.freshness import Margins, Schedule, schedule, shortfall_note
 from artifact_index.credentials.tokens.token_state import TokenState
@@ -83,7 +84,7 @@ def view_of(
     *,
     token: TokenState | None,
     token_digest: str | None,
-    endpoint: TokenState | None,
+    endpoint: EndpointState | None,
     endpoint_digest: str | None,
     max_build: float,
     allow_http: bool,
@@ -124,12 +125,12 @@ def view_of(
 def _times(
     token: TokenState | None, digest: str | None, max_build: float, margins: Margins
 ) -> Schedule | None:
-    if token is None or token.grant is None or digest is None:
+    if token is None or token.token is None or digest is None:
         return None
     return schedule(
         login_digest=digest,
-        issued_at=token.grant.issued_at,
-        expires_at=token.grant.expires_at,
+        issued_at=token.token.issued_at,
+        expires_at=token.token.expires_at,
         max_build=max_build,
         margins=margins,
     )
@@ -138,12 +139,12 @@ def _times(
 def _shortfall(
     token: TokenState | None, times: Schedule | None, max_build: float, margins: Margins
 ) -> str | None:
-    if token is None or token.grant is None or token.grant.expires_at is None or times is None:
+    if token is None or token.token is None or token.token.expires_at is None or times is None:
         return None
     if times.guaranteed and not token.repeats:
         return None
     return shortfall_note(
-        life=token.grant.expires_at - token.grant.issued_at,
+        life=token.token.expires_at - token.token.issued_at,
         max_build=max_build,
         longest_build=0 if token.repeats else times.longest_build,
         margins=margins,
@@ -151,13 +152,13 @@ def _shortfall(
 
 
 def _url(
-    record: IndexObject, login: ResolvedSource, endpoint: TokenState | None, *, allow_http: bool
+    record: IndexObject, login: ResolvedSource, endpoint: EndpointState | None, *, allow_http: bool
 ) -> tuple[str | None, Problem | None, float | None]:
     if login.endpoint is None:
         return login.url, None, None
-    if endpoint is None or endpoint.grant is None:
+    if endpoint is None or endpoint.url is None:
         return None, *_unanswered(record, endpoint)
-    url = index_url(endpoint.grant.value.get_secret_value())
+    url = index_url(endpoint.url)
     if (problem := validate_index_url(url)) is not None:
         message = f"GetRepositoryEndpoint gave an answer that cannot be used: {problem}"
         return None, Problem(Reason.CLOUD_UNAVAILABLE, message), None
@@ -171,21 +172,23 @@ def _url(
 def _credential(
     record: IndexObject, login: ResolvedSource, token: TokenState, now: float
 ) -> tuple[Credential | None, Problem | None, float | None]:
-    if token.grant is not None and token.servable(now):
-        return Credential(login.username, token.grant.value), None, None
-    if token.grant is None or token.grant.expires_at is None:
+    if token.token is not None and token.servable(now):
+        return Credential(login.username, token.token.value), None, None
+    if token.token is None or token.token.expires_at is None:
         return None, *_unanswered(record, token)
     cause = "; a new one is being asked for"
     if token.error is not None:
         cause = f": {_login_problem(record, token.error).message}"
-    expiry = format_time(token.grant.expires_at)
+    expiry = format_time(token.token.expires_at)
     verb = "expired" if token.expired(now) else "was withdrawn before it expires"
     message = f"the last token {verb} at {expiry} and could not be replaced in time{cause}"
     stalled = token.error is not None and token.error.permanent
     return None, Problem(Reason.CREDENTIAL_EXPIRED, message, must_act=stalled), None
 
 
-def _unanswered(record: IndexObject, lease: TokenState | None) -> tuple[Problem, float | None]:
+def _unanswered(
+    record: IndexObject, lease: TokenState | EndpointState | None
+) -> tuple[Problem, float | None]:
     if lease is not None and lease.error is not None:
         return _login_problem(record, lease.error), None
     since = lease.pending_since if lease is not None else None

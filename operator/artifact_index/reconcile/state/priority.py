@@ -1,4 +1,4 @@
-"""What goes first among the IndexOptions that wait."""
+"""Which of the queued IndexOptions is reconciled first."""
 
 from collections.abc import Callable
 
@@ -9,12 +9,15 @@ from artifact_index.reconcile.state.state import State
 
 
 def priority_of(state: State, margins: Margins) -> Callable[[Key], float]:
-    """The queue's order among IndexOptions: whose served token is withdrawn first."""
+    """The queue's order: the IndexOptions whose published token must be withdrawn first.
+
+    The returned function gives POSIX seconds, infinite if nothing has to be withdrawn.
+    """
 
     def priority(key: Key) -> float:
         if key.kind != "IndexOptions":
             return 0.0
-        withdraw_at = first_withdrawal(state.served.get(key.ref, {}), margins)
+        withdraw_at = first_withdrawal(state.published.get(key.ref, {}), margins)
         return float("inf") if withdraw_at is None else withdraw_at
 
     return priority

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from artifact_index.api.conditions import READY, RECONCILING, STALLED
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
+from artifact_index.reconcile.cache.status_parsing import condition_of
 from artifact_index.reconcile.resolve.checks import Problem
 
 Status = dict[str, Any]
@@ -59,15 +60,6 @@ def conditions(
             }
         )
     return result
-
-
-def condition_of(status: Mapping[str, Any], condition_type: str) -> dict[str, Any] | None:
-    """One condition of a status in API form, if it is there."""
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == condition_type:
-            found: dict[str, Any] = condition
-            return found
-    return None
 
 
 def suspended_findings(before: Status, message: str) -> list[Finding]:

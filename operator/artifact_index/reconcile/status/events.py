@@ -11,7 +11,7 @@ from artifact_index.api.conditions import (
     REFRESH_FAILING,
 )
 from artifact_index.api.reasons import Reason
-from artifact_index.reconcile.status.conditions import condition_of
+from artifact_index.reconcile.cache.status_parsing import condition_of
 
 _QUIET_REASONS = frozenset(reason for reason in Reason if reason.quiet)
 _ABNORMAL = (REFRESH_FAILING, FRESHNESS_NOT_GUARANTEED, DEPENDENCY_CONFUSION_RISK)

@@ -17,6 +17,7 @@ from artifact_index.reconcile.cache.refresh_requests import (
     unheeded_note,
     with_handled_refresh,
 )
+from artifact_index.reconcile.cache.status_parsing import decoded_status
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.reconcile.resolve.checks import Problem
@@ -50,7 +51,7 @@ def options_status(
     record: OptionsObject, outcome: OptionsOutcome, *, margins: Margins, now: float
 ) -> Status:
     """The status of an IndexOptions after a pass."""
-    before = record.decoded_status()
+    before = decoded_status(record.status)
     if outcome.placed is None:
         return _unplanned_status(record, before, outcome.problem, now)
     problem = outcome.problem or _indexes_problem(outcome.placed)
@@ -125,7 +126,7 @@ def index_status(
         if placed.refresh_at is not None:
             status["credential"]["refreshAt"] = format_time(placed.refresh_at)
     request = refresh_request(record, now=now, skew=skew)
-    return with_handled_refresh(status, record.decoded_status(), request, placed.fresh_as_of)
+    return with_handled_refresh(status, decoded_status(record.status), request, placed.fresh_as_of)
 
 
 def unselected_status(record: IndexObject, problem: Problem | None, now: float) -> Status:
@@ -142,7 +143,7 @@ def unselected_status(record: IndexObject, problem: Problem | None, now: float) 
 
 
 def _index_status(record: IndexObject, findings: Sequence[Finding], now: float) -> Status:
-    before = record.decoded_status()
+    before = decoded_status(record.status)
     status: Status = {
         "observedGeneration": record.generation,
         "conditions": conditions(findings, before=before, generation=record.generation, now=now),
@@ -151,7 +152,7 @@ def _index_status(record: IndexObject, findings: Sequence[Finding], now: float) 
 
 
 def _suspended(record: IndexObject | OptionsObject, message: str, now: float) -> Status:
-    before = record.decoded_status()
+    before = decoded_status(record.status)
     findings = suspended_findings(before, message)
     return {
         **before,

@@ -1,5 +1,6 @@
 """Statuses and events on their way to the API server: written only where they differ."""
 
+import json
 import logging
 import secrets
 from collections.abc import Mapping
@@ -53,7 +54,7 @@ class StatusWriter:
     ) -> dict[str, Any] | None:
         if status_bytes(status) == record.status:
             return None
-        stored = record.stored_status()
+        stored = json.loads(record.status)
         # A custom resource's /status takes a patch with a wrong uid; only the resourceVersion
         # keeps a status from the successor of a deleted object, and from a newer spec.
         metadata = {"uid": record.uid, "resourceVersion": str(record.resource_version)}

@@ -8,14 +8,12 @@ from collections.abc import Mapping
 import pytest
 
 from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT
-from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
-from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.feed import Feed
 from artifact_index.reconcile.cache.relist import Relister
-from artifact_index.reconcile.state.state import State
 from support.memory_port import MemoryPort
-from support.reconcile_builders import DIGESTER, MARGINS, NOW, secret_body
+from support.reconcile_builders import secret_body
 
 pytestmark = pytest.mark.unit
 
@@ -23,15 +21,11 @@ pytestmark = pytest.mark.unit
 class LaboriousDigester(Digester):
     """Takes as long for an output as reading up a large one does."""
 
-    def output(self, place: tuple[str, str, str], data: Mapping[str, str], served: str) -> str:
+    def output(self, ref: tuple[str, str, str], data: Mapping[str, str], checkpoint: str) -> str:
         until = time.monotonic() + 0.005
         while time.monotonic() < until:
             pass
-        return super().output(place, data, served)
-
-
-async def no_grant(request: TokenRequest, material: KeyMaterial) -> Token:
-    raise AssertionError("nothing is asked of a cloud")
+        return super().output(ref, data, checkpoint)
 
 
 async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
@@ -39,24 +33,12 @@ async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
     for number in range(40):
         labels = {ROLE_LABEL: ROLE_OUTPUT}
         port.put("secrets", secret_body(f"uv-{number}", {"uv.toml": ""}, labels=labels))
-    rng = random.Random(1)
+    rng, digester = random.Random(1), LaboriousDigester(b"key")
+    feed = Feed(
+        cache=cache, forget_polled=lambda ref: None, digester=digester, enqueue=lambda keys: None
+    )
     relister = Relister(
-        api=port,
-        cache=cache,
-        state=State(),
-        tokens=TokenManager(
-            grant=no_grant,
-            digest=DIGESTER.request,
-            margins=MARGINS,
-            now=lambda: NOW,
-            on_change=lambda _: None,
-            rng=rng,
-        ),
-        digester=LaboriousDigester(b"key"),
-        namespaces=(),
-        interval=600,
-        enqueue=lambda keys, delay: None,
-        rng=rng,
+        api=port, feed=feed, namespaces=(), interval=600, enqueue=lambda keys: None, rng=rng
     )
     seen = set[int]()
 

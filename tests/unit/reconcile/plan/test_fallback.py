@@ -24,6 +24,7 @@ from support.reconcile_builders import (
     login_error,
     placed_of,
     source,
+    url_state,
     view,
 )
 
@@ -63,7 +64,7 @@ def failing(kind: str) -> dict[str, dict[str, Any]]:
         ways["no answer yet"] = {"token": lease_of(pending_since=NOW)}
         ways["Secret gone for long"] = {"missing": True, "missing_for": 10**6}
     if kind == "codeArtifact":
-        ways["endpoint unknown"] = {"endpoint": lease_of(error=login_error())}
+        ways["endpoint unknown"] = {"endpoint": url_state(error=login_error())}
     return ways
 
 
@@ -145,7 +146,7 @@ def test_nothing_is_served_against_the_administrator(way: str, suspended: bool) 
 
 def test_an_endpoint_that_answers_with_http_is_withdrawn_at_once() -> None:
     record = index(spec=source("codeArtifact"))
-    plain = lease_of(grant("http://acme.codeartifact.example/", life=10**9))
+    plain = url_state("http://acme.codeartifact.example/")
     assert is_blocked(again(record, published_by(record), endpoint=plain))
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from artifact_index.credentials.aws.endpoints import EndpointState
 from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.resolve.kept_views import KeptViews
@@ -15,18 +16,19 @@ from support.reconcile_builders import (
     HOUR,
     MARGINS,
     NOW,
-    endpoint_grant,
     facts_of,
     grant,
     index,
     lease_of,
     placed_of,
     source,
+    url_state,
 )
 
 pytestmark = pytest.mark.unit
 
-ENDPOINT = lease_of(endpoint_grant())
+ENDPOINT = url_state()
+TOKEN = lease_of(grant())
 
 
 class Scene:
@@ -46,7 +48,7 @@ class Scene:
         *,
         record: IndexObject | None = None,
         login: ResolvedSource | None = None,
-        endpoint: TokenState = ENDPOINT,
+        endpoint: EndpointState = ENDPOINT,
         max_build: int = 1800,
         now: float = NOW,
     ) -> IndexState:
@@ -55,7 +57,7 @@ class Scene:
             record or self.record,
             "scope",
             login,
-            token=token or lease_of(grant()),
+            token=token or TOKEN,
             token_digest=login.token_digest,
             endpoint=endpoint,
             endpoint_digest=login.endpoint_digest,
@@ -80,7 +82,7 @@ def test_another_token_record_login_url_or_build_is_another_view(scene: Scene) -
         scene.view(lease_of(grant("token-2"))),
         scene.view(record=replace(scene.record, resource_version=10**6)),
         scene.view(login=scene.log_in()),
-        scene.view(endpoint=lease_of(endpoint_grant("https://other.example/pypi/python/"))),
+        scene.view(endpoint=url_state("https://other.example/pypi/python/")),
         scene.view(max_build=HOUR),
     ]
     assert len({id(one) for one in (first, *others)}) == 6
@@ -117,10 +119,10 @@ def test_files_share_a_place_also_after_the_status_of_the_index_was_written(scen
     files = [ObjectRef("team", name) for name in ("one", "other")]
     state = State()
     for file in files:
-        state.keep_placements(file, placed_of(scene.view()))
+        state.set_plans(file, placed_of(scene.view()))
     written = replace(scene.record, status=b'{"observedGeneration":1}', resource_version=10**6)
 
     state.keep_record(written, files)
 
-    one, other = (state.placements[file][scene.record.ref] for file in files)
+    one, other = (state.plans[file][scene.record.ref] for file in files)
     assert one is other and one.record is written

@@ -16,12 +16,12 @@ from support.reconcile_builders import (
     NOW,
     POLICY,
     SOURCES,
-    endpoint_grant,
     grant,
     index,
     lease_of,
     login_error,
     source,
+    url_state,
     view,
 )
 
@@ -65,7 +65,7 @@ def test_the_earlier_of_two_first_answers_counts() -> None:
     seen = view(
         CODE_ARTIFACT,
         token=lease_of(pending_since=NOW - 3),
-        endpoint=lease_of(pending_since=NOW - 5),
+        endpoint=url_state(pending_since=NOW - 5),
     )
     assert seen.pending_since == NOW - 5
 
@@ -77,8 +77,8 @@ def test_the_earlier_of_two_first_answers_counts() -> None:
 def test_a_refusal_names_the_secret_that_logged_in(
     what: str, reason: Reason, stalled: bool
 ) -> None:
-    lease = lease_of(error=login_error(reason))
-    how: dict[str, Any] = {what: lease}
+    make = lease_of if what == "token" else url_state
+    how: dict[str, Any] = {what: make(error=login_error(reason))}
     problem = problem_of(view(CODE_ARTIFACT, **how))
     assert (problem.reason, problem.stalled) == (reason, stalled)
     for part in ("the cloud said", "'aws-key'", "spec.codeArtifact.auth.secretRef"):
@@ -98,7 +98,7 @@ def test_an_error_behind_a_live_token_is_a_failing_refresh() -> None:
 
 
 def test_a_token_alone_is_no_login_without_the_url() -> None:
-    seen = view(CODE_ARTIFACT, endpoint=lease_of(error=login_error()))
+    seen = view(CODE_ARTIFACT, endpoint=url_state(error=login_error()))
     assert problem_of(seen).reason == "CloudUnavailable" and seen.url is None
     assert seen.failing is None and seen.shortfall is None
 
@@ -113,7 +113,7 @@ ANSWERS = {
 @pytest.mark.parametrize("case", ANSWERS)
 def test_an_endpoint_that_cannot_be_used_is_not_used(case: str) -> None:
     answer, stalled, reason = ANSWERS[case]
-    seen = view(CODE_ARTIFACT, endpoint=lease_of(endpoint_grant(answer)))
+    seen = view(CODE_ARTIFACT, endpoint=url_state(answer))
     problem = problem_of(seen)
     assert (problem.reason, problem.stalled, seen.url) == (reason, stalled, None)
     assert "GetRepositoryEndpoint" in problem.message and answer not in problem.message
@@ -121,8 +121,10 @@ def test_an_endpoint_that_cannot_be_used_is_not_used(case: str) -> None:
 
 def test_an_http_endpoint_is_used_where_the_administrator_allows_it() -> None:
     allowed = replace(POLICY, allow_http=True)
-    lease = lease_of(endpoint_grant("http://acme.example/"))
-    assert view(CODE_ARTIFACT, endpoint=lease, policy=allowed).url == "http://acme.example/simple/"
+    endpoint = url_state("http://acme.example/")
+    assert (
+        view(CODE_ARTIFACT, endpoint=endpoint, policy=allowed).url == "http://acme.example/simple/"
+    )
 
 
 @pytest.mark.parametrize("max_build", [0, 1800, 6 * HOUR])

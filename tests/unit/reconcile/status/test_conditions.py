@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_index.api.reasons import Reason
+from artifact_index.reconcile.cache.status_parsing import condition_of
 from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import (
     LONGEST_MESSAGE,
     Finding,
-    condition_of,
     conditions,
     readiness,
     status_patch,

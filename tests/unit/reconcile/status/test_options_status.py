@@ -14,10 +14,10 @@ from artifact_index.api.conditions import CONDITION_MEANINGS
 from artifact_index.api.index_options import MAX_STATUS_INDEXES, IndexOptionsStatus
 from artifact_index.api.reasons import Reason
 from artifact_index.crdgen.reason_docs.table import REASONS
+from artifact_index.reconcile.cache.status_parsing import condition_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import desired_outputs
 from artifact_index.reconcile.resolve.checks import Problem
-from artifact_index.reconcile.status.conditions import condition_of
 from artifact_index.reconcile.status.options_status import (
     OptionsOutcome,
     index_status,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifact_index.credentials.tokens.backoff import (
+from artifact_index.credentials.backoff import (
     LEAST_DELAY,
     MOST_RETRY_AFTER,
     after_failure,

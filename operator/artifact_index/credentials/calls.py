@@ -1,0 +1,99 @@
+"""Calls to clouds in flight: each in a task of its own, bounded in time, measured.
+
+The outcome of a call is a value: a failure is passed on, not raised.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from artifact_index.api.reasons import Reason
+from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
+from artifact_index.instrumentation import Meter
+
+CALL_DEADLINE: Final = 600.0
+"""Seconds after which a call is given up, with its wait for a thread."""
+
+Issue = Callable[[TokenRequest, KeyMaterial], Awaitable[Token]]
+"""Asks a cloud. Raises LoginError."""
+
+OnOutcome = Callable[[Token | LoginError, float], None]
+"""Takes the outcome of a call and the seconds that it took."""
+
+logger = logging.getLogger(__name__)
+
+
+class Calls:
+    """Starts calls of `issue`; `deadline` is in seconds."""
+
+    def __init__(self, issue: Issue, *, meter: Meter, deadline: float = CALL_DEADLINE) -> None:
+        self._issue = issue
+        self._meter = meter
+        self._deadline = deadline
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.closed = False
+
+    def start(
+        self, request: TokenRequest, key_material: KeyMaterial, on_outcome: OnOutcome
+    ) -> None:
+        """Make the call in a task. `on_outcome` is always called, after a cancellation, too."""
+        task = asyncio.create_task(self._call(request, key_material, on_outcome))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def settled(self) -> bool:
+        """Wait until the calls in flight have ended; False where there were none."""
+        tasks = list(self._tasks)
+        if tasks:
+            await asyncio.wait(tasks)
+        return bool(tasks)
+
+    async def close(self) -> None:
+        """Cancel all calls. Start none afterwards."""
+        self.closed = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _call(
+        self, request: TokenRequest, key_material: KeyMaterial, on_outcome: OnOutcome
+    ) -> None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        outcome: Token | LoginError = _unexpected()
+        try:
+            outcome = await self._outcome(request, key_material)
+        finally:  # after a cancellation, too, or the caller would wait for ever
+            took = clock() - began
+            on_outcome(outcome, took)
+        result = outcome.reason if isinstance(outcome, LoginError) else "ok"
+        self._meter.cloud_answered(provider=request.provider, result=result, seconds=took)
+
+    async def _outcome(
+        self, request: TokenRequest, key_material: KeyMaterial
+    ) -> Token | LoginError:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._issue(request, key_material)
+        except LoginError as error:
+            # Without its traceback, which would keep the variables of the call alive.
+            return LoginError(error.reason, error.message, retry_after=error.retry_after)
+        except TimeoutError:
+            return LoginError(
+                Reason.CLOUD_UNAVAILABLE,
+                f"The cloud did not answer within {self._deadline:g} s; the login is tried again.",
+            )
+        except Exception as error:
+            # Its text may hold a secret value: only the type is logged.
+            logger.error("A login failed unexpectedly: %s", type(error).__name__)
+            return _unexpected()
+
+
+def _unexpected() -> LoginError:
+    return LoginError(
+        Reason.INTERNAL_ERROR,
+        "The login failed unexpectedly; it is tried again. The operator's log names the error.",
+    )

@@ -1,0 +1,127 @@
+"""Everything that a restart knows: controller state, read back from the objects it stands in."""
+
+import base64
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import SecretStr
+
+from artifact_index.api.conditions import READY, REFRESH_FAILING
+from artifact_index.api.constants import (
+    ARTIFACT_INDEX_PLURAL,
+    CHECKPOINT_ANNOTATION,
+    CONTENT_DIGEST_ANNOTATION,
+    INDEX_OPTIONS_PLURAL,
+)
+from artifact_index.api.reasons import Reason
+from artifact_index.api.timestamps import parse_time
+from artifact_index.credentials.aws.endpoints import Endpoints
+from artifact_index.credentials.requests import Token
+from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.kube.port import Object
+from artifact_index.reconcile.cache.cache import owner_name
+from artifact_index.reconcile.cache.feed import FedObject
+from artifact_index.reconcile.cache.objects import (
+    CustomObject,
+    IndexObject,
+    ObjectRef,
+    OptionsObject,
+    OutputObject,
+)
+from artifact_index.reconcile.cache.status_parsing import condition_of, decoded_status
+from artifact_index.reconcile.plan.checkpoint import Checkpoint
+from artifact_index.reconcile.plan.fallback import Published
+from artifact_index.reconcile.state.state import State
+
+_MISSING: Final = frozenset(reason for reason in Reason if reason.missing_source)
+_WORTH_DECODING: Final = tuple(f'"{word}"'.encode() for word in (REFRESH_FAILING, *_MISSING))
+"""A status without any of these restores nothing: hardly one in ten thousand has to be decoded."""
+
+
+def restore(
+    plural: str,
+    listed: FedObject,
+    body: Object,
+    *,
+    state: State,
+    tokens: TokenManager,
+    endpoints: Endpoints,
+) -> None:
+    """Restore what an object of the first listing tells; call it once for each of them.
+
+    - The status of an IndexOptions: the names of its indexes.
+    - The checkpoint of an output: the entries it publishes, their names, and their tokens and
+      URLs, which are then held without a call to a cloud. Outputs are written before
+      statuses, so their names replace those of the status; they are listed later, too.
+    - The status of an ArtifactIndex: since when its Secret or key has been missing, and whether its
+      last refresh failed.
+
+    Which refresh requests are handled is not restored but read from the status whenever a request
+    is looked at (`refresh_requests.refresh_request`): the status is where it is stored.
+    """
+    if plural == INDEX_OPTIONS_PLURAL and isinstance(listed, CustomObject):
+        state.names[listed.ref] = _names_in(listed)
+    elif plural == ARTIFACT_INDEX_PLURAL and isinstance(listed, CustomObject):
+        _restore_conditions(listed, state)
+    elif isinstance(listed, OutputObject) and (name := owner_name(listed)) is not None:
+        owner = ObjectRef(listed.ref.namespace, name)
+        for uid, published in _published_by(listed, body.get("data") or {}).items():
+            _restore_token(published, owner, tokens, endpoints)
+            before = state.published[owner].get(uid)
+            if before is None or _is_better(published, before):
+                state.published[owner][uid] = published
+                state.names.setdefault(owner, {})[uid] = published.entry.name
+
+
+def _names_in(options: OptionsObject | IndexObject) -> dict[str, str]:
+    items = decoded_status(options.status).get("indexes") or ()
+    return {item["uid"]: item["name"] for item in items if item.get("name")}
+
+
+def _restore_conditions(index: OptionsObject | IndexObject, state: State) -> None:
+    if not any(word in index.status for word in _WORTH_DECODING):
+        return
+    status = decoded_status(index.status)
+    if condition_of(status, REFRESH_FAILING) is not None:
+        state.failing_before.add(index.uid)
+    ready = condition_of(status, READY)
+    if ready is not None and ready["reason"] in _MISSING:
+        state.missing_since[index.uid] = parse_time(ready["lastTransitionTime"])
+
+
+def _published_by(output: OutputObject, data: Mapping[str, str | None]) -> dict[str, Published]:
+    """What an output publishes, by UID of the index; nothing if anybody but us has written it.
+
+    Only content whose keyed digest verifies is trusted. The tokens of an edited output are issued
+    anew unless another output holds them.
+    """
+    if output.annotations.get(CONTENT_DIGEST_ANNOTATION) != output.digest:
+        return {}
+    try:
+        checkpoint = Checkpoint.decode(output.annotations.get(CHECKPOINT_ANNOTATION, ""))
+        files = {key: _text_of(value or "", output.ref.kind) for key, value in data.items()}
+    except ValueError:
+        # Another version of the operator has written it: the tokens are issued anew.
+        return {}
+    return checkpoint.published(files)
+
+
+def _text_of(value: str, kind: str) -> SecretStr:
+    return SecretStr(base64.b64decode(value).decode() if kind == "Secret" else value)
+
+
+def _is_better(published: Published, before: Published) -> bool:
+    """An entry with its login beats one without, then the newer token wins."""
+    return (published.bare, -published.issued_at) <= (before.bare, -before.issued_at)
+
+
+def _restore_token(
+    published: Published, owner: ObjectRef, tokens: TokenManager, endpoints: Endpoints
+) -> None:
+    if published.token is not None and published.entry.credential is not None:
+        token = Token(
+            published.entry.credential.password, published.issued_at, published.expires_at
+        )
+        tokens.restore(published.token, token, repeats=published.repeats, consumer=owner)
+    if published.endpoint is not None:
+        endpoints.restore(published.endpoint, published.entry.url.removesuffix("simple/"))

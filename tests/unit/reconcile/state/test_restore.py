@@ -1,0 +1,216 @@
+"""What a restart restores from the objects that it lists first, and what it does not believe."""
+
+import base64
+import json
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from artifact_index.api.constants import (
+    CHECKPOINT_ANNOTATION,
+    CONTENT_DIGEST_ANNOTATION,
+    EXPIRES_AT_ANNOTATION,
+    OWNER_ANNOTATION,
+)
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.objects import parse_output
+from artifact_index.reconcile.state.state import State
+from artifact_index.sources.resolved import login_of
+from support.reconcile_builders import (
+    DIGESTER,
+    HOUR,
+    NOW,
+    endpoint_grant,
+    facts_of,
+    grant,
+    index,
+    lease_of,
+    options,
+    placed_of,
+    served_after,
+    source,
+    stored,
+    view,
+)
+from support.restarts import (
+    OWNER,
+    Logins,
+    bodies_of,
+    desired,
+    new_endpoints,
+    new_manager,
+    restore_all,
+    restored,
+)
+
+pytestmark = pytest.mark.unit
+
+SECRET: dict[str, Any] = {"outputs": [{"kind": "Secret", "name": "s"}]}
+CONFIG_MAP: dict[str, Any] = {"outputs": [{"kind": "ConfigMap", "name": "c"}]}
+BOTH: dict[str, Any] = {"outputs": SECRET["outputs"] + CONFIG_MAP["outputs"]}
+
+
+def written(*kinds: str, spec: dict[str, Any] = SECRET) -> list[tuple[str, dict[str, Any]]]:
+    placed = placed_of(*(view(index(kind.lower(), source(kind))) for kind in kinds))
+    return bodies_of(desired(options(spec=spec), placed))
+
+
+def test_tokens_and_endpoints_are_seeded() -> None:
+    ((_, body),) = written("codeArtifact")
+    _, logins = restored(("Secret", body))
+    login = login_of(facts_of(index("codeartifact", source("codeArtifact"))), DIGESTER)
+    assert login.token is not None and login.endpoint is not None
+
+    token = logins.token(login.token)
+    assert token is not None and token.token == grant()
+    endpoint = logins.endpoint(login.endpoint)
+    assert endpoint is not None and endpoint.url == endpoint_grant().value.get_secret_value()
+
+
+def edit_file(body: dict[str, Any]) -> None:
+    text = base64.b64decode(body["data"]["uv.toml"]).decode().replace("whole", "evil")
+    body["data"]["uv.toml"] = base64.b64encode(text.encode()).decode()
+
+
+def edit_times(body: dict[str, Any]) -> None:
+    annotations = body["metadata"]["annotations"]
+    content = json.loads(annotations[CHECKPOINT_ANNOTATION])
+    for times in content["grants"].values():
+        times[1] += 10**6
+    annotations[CHECKPOINT_ANNOTATION] = json.dumps(content)
+
+
+FORGERIES: dict[str, Any] = {
+    "the file": edit_file,
+    "the times": edit_times,
+    "a key more": lambda body: body["data"].update(more="eA=="),
+    "the digest": lambda body: body["metadata"]["annotations"].update(
+        {CONTENT_DIGEST_ANNOTATION: "x" * 22}
+    ),
+    "no digest": lambda body: body["metadata"]["annotations"].pop(CONTENT_DIGEST_ANNOTATION),
+    "no trace": lambda body: body["metadata"]["annotations"].pop(CHECKPOINT_ANNOTATION),
+    "another name": lambda body: body["metadata"].update(name="copy"),
+    "another namespace": lambda body: body["metadata"].update(namespace="elsewhere"),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_nothing_is_taken_up_from_what_is_not_wholly_ours(forgery: str) -> None:
+    ((_, body),) = written("googleArtifactRegistry", "preauthenticated")
+    state, _ = restored(("Secret", body))
+    assert state.published[OWNER]
+
+    FORGERIES[forgery](body)
+    state, logins = restored(("Secret", body))
+    assert not any(state.published.values())
+    assert not any(state.names.values())
+    assert not logins.tokens._logins and not logins.endpoints._restored
+
+
+def test_another_kind_has_another_digest() -> None:
+    ((_, body),) = written("anonymous", spec=CONFIG_MAP)
+    state, _ = restored(("Secret", body))
+    assert not state.published[OWNER]
+
+
+def test_another_key_of_the_digests_means_a_fresh_start() -> None:
+    ((_, body),) = written("basicAuth")
+    state, _ = restored(("Secret", body), digester=Digester(b"x" * 32))
+    assert not state.published[OWNER]
+
+
+@pytest.mark.parametrize("trace", ["[]", "{}", '{"indexes": []}', '{"indexes": {"a": {}}}', "x"])
+def test_a_trace_of_another_version_is_ignored(trace: str) -> None:
+    ((_, body),) = written("anonymous")
+    metadata = body["metadata"]
+    metadata["annotations"][CHECKPOINT_ANNOTATION] = trace
+    digest = parse_output("Secret", body, DIGESTER).digest
+    metadata["annotations"][CONTENT_DIGEST_ANNOTATION] = digest
+    state, _ = restored(("Secret", body))
+    assert not state.published[OWNER]
+
+
+def test_annotations_for_people_are_not_believed() -> None:
+    ((_, body),) = written("googleArtifactRegistry")
+    body["metadata"]["annotations"][EXPIRES_AT_ANNOTATION] = "2099-01-01T00:00:00Z"
+    state, _ = restored(("Secret", body))
+    (served,) = state.published[OWNER].values()
+    assert served.expires_at == NOW + 12 * HOUR
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_secrets_entry_comes_before_a_config_maps(order: tuple[int, int]) -> None:
+    bodies = written("basicAuth", spec=BOTH)
+    state, _ = restored(*(bodies[n] for n in order))
+    (served,) = state.published[OWNER].values()
+    assert not served.bare and served.entry.credential is not None
+
+
+def test_a_config_map_gives_a_bare_entry_without_any_token() -> None:
+    state, _ = restored(*written("googleArtifactRegistry", spec=CONFIG_MAP))
+    (served,) = state.published[OWNER].values()
+    assert served.bare and served.token is None and served.expires_at is None
+
+
+@pytest.mark.parametrize("order", ["a-b", "b-a"])
+def test_an_old_token_is_not_given_the_times_of_its_successor(order: str) -> None:
+    # Two indexes share a login; the suspended one still holds the token of yesterday.
+    old = lease_of(grant("token-1", life=HOUR))
+    new = lease_of(grant("token-2", issued_at=NOW + 1800))
+    names = order.split("-")
+    kept, fresh = (
+        source("googleArtifactRegistry"),
+        source("googleArtifactRegistry", repository="other"),
+    )
+    first = placed_of(view(index(names[0], kept), token=old))
+    second = placed_of(
+        view(index(names[0], {**kept, "suspend": True})),
+        view(index(names[1], fresh), token=new),
+        served=served_after(first),
+    )
+    state, logins = restored(*bodies_of(desired(options(spec=SECRET), second)))
+
+    held = state.published[OWNER]
+    assert held[f"uid-of-{names[0]}"].expires_at == NOW + HOUR
+    assert held[f"uid-of-{names[1]}"].expires_at == NOW + 1800 + 12 * HOUR
+    login = login_of(facts_of(index(spec=kept)), DIGESTER)
+    lease = logins.token(login.token)
+    assert lease is not None and lease.token == grant("token-2", issued_at=NOW + 1800)
+
+
+def test_the_owner_is_told_of_the_withdrawal_of_a_restored_token() -> None:
+    told: list[frozenset[Hashable]] = []
+    clock = [float(NOW)]
+    tokens = new_manager(lambda: clock[0], told)
+    logins = Logins(tokens, new_endpoints())
+    restore_all(written("googleArtifactRegistry"), state=State(), logins=logins)
+    told.clear()
+    clock[0] += 12 * HOUR - 155
+    tokens._process_due(clock[0])
+    assert told == [frozenset({OWNER})]
+
+
+def test_names_after_a_start_are_those_of_the_status_and_the_outputs() -> None:
+    status = {
+        "indexes": [
+            # The output was written after this status, so it knows better.
+            {"uid": "uid-of-basicauth", "name": "stale"},
+            {"uid": "uid-of-blocked", "name": "blocked"},
+            {"uid": "uid-of-unnamed"},
+        ]
+    }
+    state, _ = restored(*written("basicAuth", "anonymous"), options=options(status=status))
+    assert state.names_of(OWNER) == {
+        "uid-of-basicauth": "basic",
+        "uid-of-anonymous": "open",
+        "uid-of-blocked": "blocked",
+    }
+
+
+def test_the_owner_of_an_output_is_its_mark_where_there_is_no_reference() -> None:
+    made = desired(options(spec={**SECRET, "deletionPolicy": "Retain"}), placed_of(view(index())))
+    body = stored(made[0])
+    assert body["metadata"]["annotations"][OWNER_ANNOTATION] == "uv-config"
+    assert replace(made[0]).owner is None
