@@ -40,4 +40,4 @@ def text_of(*plans: IndexPlan) -> str:
 
 def is_blocked(plan: IndexPlan) -> bool:
     """Whether builds stop at the index."""
-    return plan.entry is not None and plan.entry.blocked and plan.served is None
+    return plan.entry is not None and plan.entry.blocked and plan.published is None

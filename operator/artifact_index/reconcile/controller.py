@@ -177,7 +177,7 @@ class Reconciler:
         public = record.spec.public_index if record.spec else None
         return plan_indexes(
             gathered.views,
-            served=self._state.published[record.ref],
+            published=self._state.published[record.ref],
             assigned=self._state.names_of(record.ref),
             public_name=public.name if public and public.enabled else None,
             with_credentials=gathered.with_credentials,

@@ -161,7 +161,7 @@ class Checkpoint(BaseModel):
         )
         return Published(
             entry=replace(entry, credentialed=credentialed),
-            scope=index.destination,
+            destination=index.destination,
             token=index.token,
             endpoint=index.endpoint,
             issued_at=issued_at,
@@ -178,7 +178,7 @@ def _index_fields(
     uid: str, published: Published, holds_login: bool, times: dict[str, Times]
 ) -> dict[str, Any]:
     """The fields of a `CheckpointIndex`; adds the times of its token to `times`."""
-    fields: dict[str, Any] = {"uid": uid, "scope": published.scope}
+    fields: dict[str, Any] = {"uid": uid, "scope": published.destination}
     entry = published.entry
     has_login = published.bare or entry.credentialed or entry.verbatim_url is not None
     if has_login and not holds_login:

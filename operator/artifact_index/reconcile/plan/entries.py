@@ -27,16 +27,16 @@ class IndexPlan:
     """What one selected index gets in the files of one IndexOptions.
 
     `name` is the assigned name; None while there is none. `entry` is None if the index is left out.
-    `served` is set if the entry holds a usable login. `failing` is why a published login cannot be
-    refreshed; `shortfall` is why the tokens are too short for the promise to builds. `refresh_at`
-    is when the token is due for a refresh, and `recheck_at` when time alone changes the plan; both
-    in POSIX seconds.
+    `published` is set if the entry holds a usable login. `failing` is why a published login cannot
+    be refreshed; `shortfall` is why the tokens are too short for the promise to builds.
+    `refresh_at` is when the token is due for a refresh, and `recheck_at` when time alone changes
+    the plan; both in POSIX seconds.
     """
 
     record: IndexObject
     name: str | None
     entry: IndexEntry | None
-    served: Published | None
+    published: Published | None
     problem: Problem | None
     failing: Problem | None = None
     shortfall: str | None = None
@@ -54,13 +54,13 @@ class IndexPlan:
     @property
     def expires_at(self) -> int | None:
         """When the published credential expires, if that is known; POSIX seconds."""
-        return self.served.expires_at if self.served else None
+        return self.published.expires_at if self.published else None
 
 
 def plan_indexes(
     indexes: Sequence[IndexState],
     *,
-    served: Mapping[str, Published],
+    published: Mapping[str, Published],
     assigned: Mapping[str, str],
     public_name: str | None,
     with_credentials: bool,
@@ -69,14 +69,12 @@ def plan_indexes(
 ) -> list[IndexPlan]:
     """Plan every selected index, in search order: higher priority first, then by object name.
 
-    `served` are the entries that the outputs hold and `assigned` the names given earlier, by UID.
-    `with_credentials` means that some output holds logins, so that a published entry without its
-    own is no fallback. `now` is in POSIX seconds.
+    `published` are the entries that the outputs hold, and `assigned` the names given earlier, both
+    by UID. `with_credentials` means that some output holds logins, so that a published entry
+    without its own is no fallback. `now` is in POSIX seconds.
     """
     usable = {
-        uid: published
-        for uid, published in served.items()
-        if not (published.bare and with_credentials)
+        uid: before for uid, before in published.items() if not (before.bare and with_credentials)
     }
     names = assign_names(
         (_name_request(index, usable, assigned) for index in indexes), public_name=public_name
@@ -96,7 +94,7 @@ def plan_indexes(
 
 
 def plan_vanished(
-    namespace: str, served: Mapping[str, Published], margins: Margins, now: float
+    namespace: str, published: Mapping[str, Published], margins: Margins, now: float
 ) -> list[IndexPlan]:
     """Plan the entries that outputs still hold although nothing is selected any more.
 
@@ -104,13 +102,13 @@ def plan_vanished(
     now. A static login stays.
     """
     indexes = [
-        view_without_login(_unknown_index(namespace, uid, published.entry.name), None, None)
-        for uid, published in served.items()
+        view_without_login(_unknown_index(namespace, uid, before.entry.name), None, None)
+        for uid, before in published.items()
     ]
     return plan_indexes(
         indexes,
-        served={uid: published for uid, published in served.items() if published.token is None},
-        assigned={uid: published.entry.name for uid, published in served.items()},
+        published={uid: before for uid, before in published.items() if before.token is None},
+        assigned={uid: before.entry.name for uid, before in published.items()},
         public_name=None,
         with_credentials=True,
         margins=margins,
@@ -135,13 +133,13 @@ def _unknown_index(namespace: str, uid: str, name: str) -> IndexObject:
 
 
 def _name_request(
-    index: IndexState, served: Mapping[str, Published], assigned: Mapping[str, str]
+    index: IndexState, published: Mapping[str, Published], assigned: Mapping[str, str]
 ) -> NameRequest:
     record = index.record
     host = host_of(index.url) if index.url is not None else None
-    published = served.get(record.uid)
-    if host is None and published is not None and published.scope == index.scope:
-        host = host_of(published.entry.url)
+    before = published.get(record.uid)
+    if host is None and before is not None and before.destination == index.scope:
+        host = host_of(before.entry.url)
     return NameRequest(
         uid=record.uid,
         object_name=record.ref.name,
@@ -190,7 +188,7 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
     token = index.token.token if index.token else None
     published = Published(
         entry=entry,
-        scope=index.scope,
+        destination=index.scope,
         token=index.token_digest if token else None,
         endpoint=index.endpoint_digest,
         issued_at=token.issued_at if token else 0,

@@ -13,13 +13,14 @@ from artifact_index.reconcile.resolve.token_view import IndexState
 class Published:
     """An entry that an output holds with its login, and the login's times in POSIX seconds.
 
-    `scope` is the digest of where the login may be sent. `token` and `endpoint` are digests of the
-    requests that a cloud granted; both are None for a static login. `repeats` is True if the source
-    of the token may return the same one again. The login of a `bare` entry is not in the output.
+    `destination` is the digest of where the login may be sent. `token` and `endpoint` are digests
+    of the requests that a cloud granted; both are None for a static login. `repeats` is True if the
+    source of the token may return the same one again. The login of a `bare` entry is not in the
+    output.
     """
 
     entry: IndexEntry
-    scope: str | None
+    destination: str | None
     token: str | None = None
     endpoint: str | None = None
     issued_at: int = 0
@@ -69,7 +70,7 @@ def fallback_for(
         return None
     if index.stands_still:
         return published
-    if problem is None or published.scope != index.scope:
+    if problem is None or published.destination != index.scope:
         return None
     is_static = published.token is None
     revoked = is_static and problem.stalled and problem.reason.missing_source

@@ -215,7 +215,7 @@ def _owner_reference(options: OptionsObject) -> dict[str, Any] | None:
 def _checkpoint(options: OptionsObject, plans: Sequence[IndexPlan], content: Content) -> str:
     public = options.spec.public_index if options.spec else None
     return Checkpoint.encode(
-        [(plan.record.uid, plan.served) for plan in plans if plan.served is not None],
+        [(plan.record.uid, plan.published) for plan in plans if plan.published is not None],
         held=content.held,
         public_name=public.name if public is not None and public.enabled else None,
         with_entries=UV_TOML_KEY not in content.data,

@@ -30,14 +30,14 @@ class _Root(NamedTuple):
 
 
 def shadowing_problems(
-    indexes: Sequence[IndexState], served: Mapping[str, Published]
+    indexes: Sequence[IndexState], published: Mapping[str, Published]
 ) -> dict[str, IndexState]:
     """The indexes that must not be published beside these siblings, by UID, each with its problem.
 
     An index with a login is refused if its root is above a sibling's. Two with the same root are
-    not: uv tells their logins apart by URL or name. `served` are published entries by UID.
+    not: uv tells their logins apart by URL or name. `published` are entries by UID.
     """
-    roots = [(index, root) for index in indexes if (root := _root(index, served)) is not None]
+    roots = [(index, root) for index in indexes if (root := _root(index, published)) is not None]
     hosts: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for index, root in roots:
         hosts[root.host].append((root.path, index.record.ref.name))
@@ -46,7 +46,7 @@ def shadowing_problems(
     refused: dict[str, IndexState] = {}
     for index, root in roots:
         below = _below(root.path, hosts[root.host])
-        if below and _has_login(index, served):
+        if below and _has_login(index, published):
             # Without a login there is no fallback either: not even the published entry stays.
             problem = _problem(sorted(below))
             refused[index.record.uid] = replace(index, login=None, credential=None, problem=problem)
@@ -61,11 +61,11 @@ def _below(path: str, named_paths: Sequence[tuple[str, str]]) -> list[str]:
     return [name for _, name in named_paths[first:end]]
 
 
-def _root(index: IndexState, served: Mapping[str, Published]) -> _Root | None:
-    published = served.get(index.record.uid)
+def _root(index: IndexState, published: Mapping[str, Published]) -> _Root | None:
+    before = published.get(index.record.uid)
     url = index.url
-    if url is None and published is not None:
-        url = _written_url(published.entry)
+    if url is None and before is not None:
+        url = _written_url(before.entry)
     if not url:
         return None
     return _root_of(without_userinfo(url))
@@ -88,14 +88,14 @@ def _written_url(entry: IndexEntry) -> str:
     return verbatim.get_secret_value() if verbatim is not None else entry.url
 
 
-def _has_login(index: IndexState, served: Mapping[str, Published]) -> bool:
+def _has_login(index: IndexState, published: Mapping[str, Published]) -> bool:
     if index.login is not None:
         return index.login.credentialed or _has_userinfo(index.login.verbatim_url)
-    published = served.get(index.record.uid)
-    if published is None:
+    before = published.get(index.record.uid)
+    if before is None:
         return False
-    entry = published.entry
-    return published.bare or entry.credential is not None or _has_userinfo(entry.verbatim_url)
+    entry = before.entry
+    return before.bare or entry.credential is not None or _has_userinfo(entry.verbatim_url)
 
 
 def _has_userinfo(verbatim: SecretStr | None) -> bool:

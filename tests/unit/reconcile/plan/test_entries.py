@@ -44,8 +44,8 @@ def test_places_are_in_search_order() -> None:
 def test_without_a_secret_output_nothing_is_minted_and_the_entry_is_bare() -> None:
     seen = view(index(spec=source("codeArtifact")), with_credentials=False)
     plan = only(placed_of(seen, with_credentials=False))
-    assert plan.ready and plan.served is not None
-    assert (plan.served.bare, plan.served.token, plan.expires_at) == (True, None, None)
+    assert plan.ready and plan.published is not None
+    assert (plan.published.bare, plan.published.token, plan.expires_at) == (True, None, None)
 
 
 @pytest.mark.parametrize(("mode", "entries"), [("Block", 1), ("Omit", 0)])
@@ -106,7 +106,7 @@ def test_a_name_conflict_leaves_the_younger_out_and_serves_the_others() -> None:
 
     assert by_name["old"].ready and by_name["third"].ready
     loser = by_name["young"]
-    assert (loser.entry, loser.served, loser.name) == (None, None, None)
+    assert (loser.entry, loser.published, loser.name) == (None, None, None)
     assert loser.problem is not None
     assert (loser.problem.reason, loser.problem.stalled) == ("NameConflict", True)
     assert "spec.name 'a-b'" in loser.problem.message and "'old'" in loser.problem.message

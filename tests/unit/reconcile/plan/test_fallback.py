@@ -77,7 +77,7 @@ def test_a_minted_token_is_served_until_its_withdrawal_whatever_fails(kind: str,
     before = published_by(record)
 
     plan = again(record, before, now=WITHDRAWAL - 1, **failing(kind)[way])
-    assert plan.served is not None and "token-1" in text_of(plan)
+    assert plan.published is not None and "token-1" in text_of(plan)
     assert plan.recheck_at == WITHDRAWAL
 
     after = again(record, before, now=WITHDRAWAL, **failing(kind)[way])
@@ -230,7 +230,7 @@ def test_an_old_credential_stands_in_for_a_new_login_of_the_same_place(case: str
     old, new = SAME_PLACE[case]
     before = published_by(index(spec=old))
     plan = again(index(spec=new, generation=2), before, missing=True)
-    assert plan.served is not None and plan.served.token == next(iter(before.values())).token
+    assert plan.published is not None and plan.published.token == next(iter(before.values())).token
 
 
 def test_what_stands_in_follows_the_spec_in_all_but_the_login() -> None:

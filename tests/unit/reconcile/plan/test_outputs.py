@@ -344,7 +344,7 @@ def test_tokens_of_one_login_with_different_times_are_told_apart() -> None:
     # A suspended index keeps the token that it had; its neighbour has been refreshed since.
     old, new = lease_of(grant("token-1")), lease_of(grant("token-2", issued_at=NOW + HOUR))
     before = placed_of(view(index("a", source("googleArtifactRegistry")), token=old))
-    served = {one.record.uid: one.served for one in before if one.served}
+    served = {one.record.uid: one.published for one in before if one.published}
     later = [
         view(index("a", {**source("googleArtifactRegistry"), "suspend": True})),
         view(index("b", source("googleArtifactRegistry", repository="other")), token=new),

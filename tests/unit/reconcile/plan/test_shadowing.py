@@ -90,7 +90,7 @@ def test_a_login_that_was_served_leaves_the_file_when_a_sibling_comes() -> None:
     after = placed_of(alone, beside, served=served_after(before))
 
     (root,) = [plan for plan in after if plan.record.ref.name == "root"]
-    assert root.served is None and root.entry is not None and root.entry.blocked
+    assert root.published is None and root.entry is not None and root.entry.blocked
 
 
 def test_alone_on_its_host_it_is_served() -> None:
