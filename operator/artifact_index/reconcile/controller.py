@@ -23,13 +23,12 @@ from artifact_index.reconcile.resolve.checks import Problem, invalid_spec
 from artifact_index.reconcile.resolve.gather import Gathered, Gatherer
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.conditions import Status
+from artifact_index.reconcile.status.index_status import index_status, unselected_status
 from artifact_index.reconcile.status.options_status import (
     OptionsOutcome,
-    index_status,
     no_indexes,
     options_status,
     suspended_options_status,
-    unselected_status,
 )
 from artifact_index.reconcile.status.writer import StatusWriter
 

@@ -51,8 +51,8 @@ def unheeded_note(requester: IndexObject | OptionsObject, *, now: float, skew: f
     at = _time_of(text)
     if at is not None and at <= now + skew:
         return ""
-    why = "is no time such as 2026-01-02T03:04:05Z" if at is None else "is in the future"
-    return f". The annotation {REFRESH_REQUESTED_ANNOTATION} {why}: it is not heeded"
+    why = "is not an RFC 3339 time (2026-01-02T03:04:05Z)" if at is None else "is in the future"
+    return f". The annotation {REFRESH_REQUESTED_ANNOTATION} {why} and is ignored"
 
 
 def with_handled_refresh(

@@ -12,7 +12,7 @@ from artifact_index.formats.urls import host_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.reconcile.resolve.checks import Problem
-from artifact_index.reconcile.status.conditions import Finding
+from artifact_index.reconcile.status.conditions import DesiredCondition
 
 
 def format_problem(outputs: Sequence[DesiredOutput]) -> Problem | None:
@@ -23,16 +23,16 @@ def format_problem(outputs: Sequence[DesiredOutput]) -> Problem | None:
     return Problem(limits[0].reason, "; ".join(limit.message for limit in limits))
 
 
-def format_note(outputs: Sequence[DesiredOutput]) -> Finding | None:
+def format_note(outputs: Sequence[DesiredOutput]) -> DesiredCondition | None:
     """Whatever else a format cannot say."""
     limits = [limit for limit in _limits(outputs) if not limit.severe]
     if not limits:
         return None
     message = "; ".join(limit.message for limit in limits)
-    return Finding(FORMAT_LIMITED, "True", limits[0].reason, message)
+    return DesiredCondition(FORMAT_LIMITED, "True", limits[0].reason, message)
 
 
-def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> Finding | None:
+def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> DesiredCondition | None:
     """Name indexes without a login on the host of an index with a login.
 
     uv tries a login that it has for a host and port with every index there.
@@ -56,7 +56,7 @@ def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> Find
         f"{named(credentialed[host])}, and uv may send it that login"
         for host in shared
     )
-    return Finding(HOST_SHARED, "True", Reason.ANONYMOUS_BESIDE_CREDENTIALED, message)
+    return DesiredCondition(HOST_SHARED, "True", Reason.ANONYMOUS_BESIDE_CREDENTIALED, message)
 
 
 def _limits(outputs: Sequence[DesiredOutput]) -> list[FormatLimit]:

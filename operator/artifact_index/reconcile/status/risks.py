@@ -13,7 +13,7 @@ from artifact_index.api.index_options import IndexOptionsSpec, OutputFormat
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.registry import without_order
 from artifact_index.reconcile.plan.entries import IndexPlan
-from artifact_index.reconcile.status.conditions import Finding
+from artifact_index.reconcile.status.conditions import DesiredCondition
 
 # GitLab's API for PyPI packages, of a project or a group.
 _GITLAB: Final = re.compile(
@@ -26,14 +26,14 @@ Risk = tuple[str, str]
 
 def confusion_risk(
     spec: IndexOptionsSpec, plans: Sequence[IndexPlan], formats: Set[OutputFormat]
-) -> Finding | None:
+) -> DesiredCondition | None:
     """The condition if there is any risk: its message names all, its reason is the worst."""
     risks = [*_uv_risks(spec, plans, formats), *_forwarding(spec, plans)]
     risks += _unordered(spec, plans, formats)
     if not risks:
         return None
     message = "; ".join(text for _, text in risks)
-    return Finding(DEPENDENCY_CONFUSION_RISK, "True", risks[0][0], message)
+    return DesiredCondition(DEPENDENCY_CONFUSION_RISK, "True", risks[0][0], message)
 
 
 def _uv_risks(

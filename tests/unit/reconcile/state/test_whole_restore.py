@@ -9,11 +9,8 @@ from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.state.state import State
-from artifact_index.reconcile.status.options_status import (
-    OptionsOutcome,
-    index_status,
-    options_status,
-)
+from artifact_index.reconcile.status.index_status import index_status
+from artifact_index.reconcile.status.options_status import OptionsOutcome, options_status
 from support.reconcile_builders import (
     MARGINS,
     NOW,
