@@ -24,7 +24,7 @@ def anonymous(url: str, **more: Any) -> dict[str, Any]:
     return {**source("anonymous", url=url), **more}
 
 
-def placed(**specs: dict[str, Any]) -> list[IndexPlan]:
+def plans_of(**specs: dict[str, Any]) -> list[IndexPlan]:
     return placed_of(*(view(index(name, {"name": name, **spec})) for name, spec in specs.items()))
 
 
@@ -44,7 +44,7 @@ def placed(**specs: dict[str, Any]) -> list[IndexPlan]:
 def test_a_login_above_a_sibling_is_refused(root: str, sibling: str, refused: bool) -> None:
     specs = {"root": basic(root), "sibling": anonymous(sibling)}
 
-    plans = {plan.record.ref.name: plan for plan in placed(**specs)}
+    plans = {plan.record.ref.name: plan for plan in plans_of(**specs)}
 
     assert plans["sibling"].ready
     problem = plans["root"].problem
@@ -60,7 +60,7 @@ def test_each_login_names_all_that_is_below_it_and_nothing_beside_it() -> None:
     specs = {name: basic(f"https://h.example/{path}simple/") for name, path in paths.items()}
     specs["elsewhere"] = basic("https://other.example/a/simple/")
 
-    problems = {plan.record.ref.name: plan.problem for plan in placed(**specs)}
+    problems = {plan.record.ref.name: plan.problem for plan in plans_of(**specs)}
 
     refused = {name for name, problem in problems.items() if problem is not None}
     assert refused == {"top", "a", "a-b"}
@@ -79,7 +79,7 @@ def test_an_index_without_a_login_may_stand_above_others() -> None:
         "sibling": basic("https://h.example/b/simple/"),
     }
 
-    assert all(plan.ready for plan in placed(**specs))
+    assert all(plan.ready for plan in plans_of(**specs))
 
 
 def test_a_login_that_was_served_leaves_the_file_when_a_sibling_comes() -> None:
@@ -94,4 +94,4 @@ def test_a_login_that_was_served_leaves_the_file_when_a_sibling_comes() -> None:
 
 
 def test_alone_on_its_host_it_is_served() -> None:
-    assert all(plan.ready for plan in placed(root=basic("https://h.example/simple/")))
+    assert all(plan.ready for plan in plans_of(root=basic("https://h.example/simple/")))

@@ -38,21 +38,21 @@ def anonymous(url: str, **more: Any) -> dict[str, Any]:
     return {**source("anonymous", url=url), **more}
 
 
-def placed(**specs: dict[str, Any]) -> list[IndexPlan]:
+def plans_of(**specs: dict[str, Any]) -> list[IndexPlan]:
     return placed_of(*(view(index(name, {"name": name, **spec})) for name, spec in specs.items()))
 
 
-def made_of(places: list[IndexPlan], *formats: str, **spec: Any) -> tuple[list[DesiredOutput], str]:
+def made_of(plans: list[IndexPlan], *formats: str, **spec: Any) -> tuple[list[DesiredOutput], str]:
     outputs = [{"kind": "Secret", "name": "s", "formats": list(formats)}]
-    made, problem = desired_outputs(options(spec={"outputs": outputs, **spec}), places, DIGESTER)
+    made, problem = desired_outputs(options(spec={"outputs": outputs, **spec}), plans, DIGESTER)
     return made, problem.message if problem else ""
 
 
-def conditions(places: list[IndexPlan], *formats: str, **spec: Any) -> dict[str, dict[str, Any]]:
+def conditions(plans: list[IndexPlan], *formats: str, **spec: Any) -> dict[str, dict[str, Any]]:
     outputs = [{"kind": "Secret", "name": "s", "formats": list(formats)}]
     record = options(spec={"outputs": outputs, **spec})
-    made, problem = desired_outputs(record, places, DIGESTER)
-    outcome = OptionsOutcome(places, made, problem)
+    made, problem = desired_outputs(record, plans, DIGESTER)
+    outcome = OptionsOutcome(plans, made, problem)
     status = options_status(record, outcome, margins=Margins(), now=NOW)
     return {one["type"]: one for one in status["conditions"]}
 
@@ -64,7 +64,7 @@ SHARED = {
 
 
 def test_a_login_that_a_format_cannot_hold_is_the_users_to_mend_and_named() -> None:
-    found = conditions(placed(**SHARED), "UvToml", "Netrc")
+    found = conditions(plans_of(**SHARED), "UvToml", "Netrc")
 
     for kind, status in (("Ready", "False"), ("Stalled", "True")):
         assert (found[kind]["status"], found[kind]["reason"]) == (status, "NotExpressible")
@@ -73,7 +73,7 @@ def test_a_login_that_a_format_cannot_hold_is_the_users_to_mend_and_named() -> N
 
 
 def test_all_other_formats_are_written_all_the_same() -> None:
-    made, problem = made_of(placed(**SHARED), "UvToml", "Netrc")
+    made, problem = made_of(plans_of(**SHARED), "UvToml", "Netrc")
 
     assert problem == ""
     assert set(made[0].data) == {"uv.toml", "netrc"}
@@ -83,11 +83,11 @@ def test_all_other_formats_are_written_all_the_same() -> None:
 
 
 def test_what_pip_and_pdm_cannot_say_is_a_note_that_names_the_indexes() -> None:
-    places = placed(
+    plans = plans_of(
         a=basic("https://a.example/simple/", explicit=True), b=basic("https://b.example/simple/")
     )
 
-    found = conditions(places, "PipConf", "PdmToml")
+    found = conditions(plans, "PipConf", "PdmToml")
 
     assert found["Ready"]["status"] == "True"
     note = found["FormatLimited"]
@@ -95,12 +95,12 @@ def test_what_pip_and_pdm_cannot_say_is_a_note_that_names_the_indexes() -> None:
     for file in ("pip.conf", "config.toml"):
         assert f"{file} leaves out the explicit indexes 'a'" in note["message"]
         assert f"{file} lists 'b', 'pypi'" in note["message"]
-    assert format_note(made_of(places, "UvToml")[0]) is None
+    assert format_note(made_of(plans, "UvToml")[0]) is None
 
 
 def test_a_note_that_two_outputs_share_stands_once() -> None:
-    places = placed(b=basic("https://b.example/simple/"))
-    (made,), _ = made_of(places, "PipConf")
+    plans = plans_of(b=basic("https://b.example/simple/"))
+    (made,), _ = made_of(plans, "PipConf")
 
     note = format_note([made, made])
 
@@ -109,9 +109,9 @@ def test_a_note_that_two_outputs_share_stands_once() -> None:
 
 def test_variables_that_two_indexes_claim_are_a_note() -> None:
     more = source("codeArtifact", domain="other")
-    places = placed(b=SHARED["b"], c={**more, "publish": True})
+    plans = plans_of(b=SHARED["b"], c={**more, "publish": True})
 
-    found = conditions(places, "Environment")
+    found = conditions(plans, "Environment")
 
     message = found["FormatLimited"]["message"]
     assert "TWINE_*" in message and "CODEARTIFACT_AUTH_TOKEN" in message
@@ -120,9 +120,9 @@ def test_variables_that_two_indexes_claim_are_a_note() -> None:
 
 def test_an_index_that_is_not_ready_still_claims_its_variables() -> None:
     ready, gone = index("b", SHARED["b"]), index("c", {**source("codeArtifact"), "publish": True})
-    places = placed_of(view(ready), view(gone, missing=True))
+    plans = placed_of(view(ready), view(gone, missing=True))
 
-    claims = claims_of(places)
+    claims = claims_of(plans)
 
     assert len(claims.publishers) == 2
     assert claims.domains and [len(names) for names in claims.domains.values()] == [2]
@@ -146,7 +146,7 @@ def test_an_index_without_a_login_beside_one_with_a_login_is_noted(
 ) -> None:
     spec = parse_spec(IndexOptionsSpec, {"publicIndex": {"url": public} if public else {}})
 
-    note = shared_host_note(spec, placed(**specs))
+    note = shared_host_note(spec, plans_of(**specs))
 
     assert (note is None) == (named is None)
     assert note is None or ((named or "") in note.message and "shared.example" in note.message)
@@ -163,11 +163,11 @@ def test_the_status_lists_no_more_keys_than_its_schema_takes() -> None:
     record = options(
         spec={"outputs": [{"kind": "Secret", "name": "s", "formats": ["Environment"]}]}
     )
-    places = placed_of(*views)
-    made, problem = desired_outputs(record, places, DIGESTER)
+    plans = placed_of(*views)
+    made, problem = desired_outputs(record, plans, DIGESTER)
     assert problem is None and len(made[0].data) == 2800
 
-    outcome = OptionsOutcome(places, made, None)
+    outcome = OptionsOutcome(plans, made, None)
     status = options_status(record, outcome, margins=Margins(), now=NOW)
 
     assert len(status["outputs"][0]["keys"]) == 2048
