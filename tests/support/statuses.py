@@ -7,7 +7,12 @@ from artifact_index.reconcile.cache.status_parsing import condition_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import desired_outputs
 from artifact_index.reconcile.resolve.checks import Problem
-from artifact_index.reconcile.status.options_status import OptionsOutcome, options_status
+from artifact_index.reconcile.status.notes import format_problem
+from artifact_index.reconcile.status.options_status import (
+    OptionsOutcome,
+    indexes_problem,
+    options_status,
+)
 from support.reconcile_builders import (
     DIGESTER,
     MARGINS,
@@ -53,7 +58,8 @@ def status_of(
     """The status of an IndexOptions with these plans."""
     record = options(spec=spec, generation=7, status=before or {})
     written, not_written = desired_outputs(record, plans, DIGESTER)
-    outcome = OptionsOutcome(plans, written, problem or not_written)
+    problem = problem or not_written or indexes_problem(plans) or format_problem(written)
+    outcome = OptionsOutcome(plans, written, problem)
     return options_status(record, outcome, margins=MARGINS, now=NOW)
 
 

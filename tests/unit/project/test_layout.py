@@ -46,7 +46,19 @@ VIOLATIONS = {
         "credentials/threads.py",
         "import artifact_index.kube.port",
     ),
-    "the reconciler knows kopf": ("reconcile/cache/cache.py", "import kopf"),
+    "a reconciler knows the controller": (
+        "reconcile/options.py",
+        "import artifact_index.reconcile.controller",
+    ),
+    "a reconciler knows the queue": (
+        "reconcile/index.py",
+        "import artifact_index.reconcile.queue.workqueue",
+    ),
+    "a plan knows a status": (
+        "reconcile/plan/entries.py",
+        "import artifact_index.reconcile.status.conditions",
+    ),
+    "the cache knows kopf": ("reconcile/cache/cache.py", "import kopf"),
     "the token manager knows the metrics library": (
         "credentials/tokens/manager.py",
         "import prometheus_client",

@@ -28,7 +28,7 @@ from artifact_index.reconcile.status.conditions import (
     readiness,
     suspended_status,
 )
-from artifact_index.reconcile.status.notes import format_note, format_problem, shared_host_note
+from artifact_index.reconcile.status.notes import format_note, shared_host_note
 from artifact_index.reconcile.status.risks import confusion_risk, is_omitted
 
 _NAMES_IN_MESSAGE: Final = 3
@@ -56,10 +56,9 @@ def options_status(
         desired = readiness(outcome.problem, reason=Reason.AVAILABLE, message="")
         return {**previous, **observed(options, desired, previous=previous, now=now)}
     plans, outputs = outcome.plans, outcome.outputs
-    problem = outcome.problem or indexes_problem(plans) or format_problem(outputs)
     skew = margins.clock_skew
     message = _summary(plans, outputs) + unheeded_note(options, now=now, skew=skew)
-    desired = readiness(problem, reason=Reason.AVAILABLE, message=message)
+    desired = readiness(outcome.problem, reason=Reason.AVAILABLE, message=message)
     desired += _notes(options, plans, outputs)
     status: Status = {
         **observed(options, desired, previous=previous, now=now),

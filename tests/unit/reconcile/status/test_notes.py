@@ -52,7 +52,7 @@ def conditions(plans: list[IndexPlan], *formats: str, **spec: Any) -> dict[str, 
     outputs = [{"kind": "Secret", "name": "s", "formats": list(formats)}]
     record = options(spec={"outputs": outputs, **spec})
     made, problem = desired_outputs(record, plans, DIGESTER)
-    outcome = OptionsOutcome(plans, made, problem)
+    outcome = OptionsOutcome(plans, made, problem or format_problem(made))
     status = options_status(record, outcome, margins=Margins(), now=NOW)
     return {one["type"]: one for one in status["conditions"]}
 
