@@ -302,7 +302,7 @@ def placed_of(
     """The places of these views."""
     return plan_indexes(
         views,
-        served=served or {},
+        published=served or {},
         assigned=assigned or {},
         public_name=public_name,
         with_credentials=with_credentials,
@@ -313,7 +313,7 @@ def placed_of(
 
 def served_after(placed: Sequence[IndexPlan]) -> dict[str, Published]:
     """What the outputs hold after these places have been written, by UID."""
-    return {one.record.uid: one.served for one in placed if one.served is not None}
+    return {one.record.uid: one.published for one in placed if one.published is not None}
 
 
 def stored(output: DesiredOutput, *, version: int | None = None) -> dict[str, Any]:

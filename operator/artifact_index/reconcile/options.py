@@ -125,7 +125,7 @@ class OptionsReconciler:
         public = options.spec.public_index if options.spec else None
         return plan_indexes(
             gathered.views,
-            served=self._state.published[options.ref],
+            published=self._state.published[options.ref],
             assigned=self._state.names_of(options.ref),
             public_name=public.name if public and public.enabled else None,
             with_credentials=gathered.with_credentials,
