@@ -16,8 +16,8 @@ from artifact_index.credentials.requests import (
     TokenRequest,
 )
 from artifact_index.kube.errors import ApiError
+from artifact_index.kube.permissions import ACCOUNT_PERMISSIONS
 from artifact_index.kube.port import KubePort
-from artifact_index.reconcile.resolve.identity_checks import ACCOUNT_PERMISSIONS
 
 TOKEN_SECONDS: Final = 3600
 """Life of a ServiceAccount's token. A Google token without impersonation expires with it; an AWS

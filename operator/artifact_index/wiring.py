@@ -28,13 +28,13 @@ from artifact_index.reconcile.options import OptionsReconciler
 from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.queue.write_limiter import WriteLimiter
 from artifact_index.reconcile.resolve.gather import Gatherer
-from artifact_index.reconcile.resolve.policy import Policy
 from artifact_index.reconcile.state.priority import priority_of
 from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.writer import StatusWriter
 from artifact_index.service_account_tokens import ServiceAccountTokens
 from artifact_index.settings import Settings
+from artifact_index.sources.policy import Policy
 
 
 class CloudCalls(Protocol):

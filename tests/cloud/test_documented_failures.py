@@ -22,9 +22,8 @@ from artifact_index.credentials.requests import (
     ServiceAccountIdentity,
 )
 from artifact_index.kube.errors import ApiError
-from artifact_index.reconcile.cache.objects import RefusedServiceAccount, SourceServiceAccount
-from artifact_index.reconcile.resolve.checks import SOURCE_CHECKS, SPEC_CHECKS, first_violation
 from artifact_index.service_account_tokens import ServiceAccountTokens
+from artifact_index.sources.base import RefusedServiceAccount, SourceServiceAccount
 from support.clouds import AwsStandIn, Fault, GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,
@@ -39,6 +38,7 @@ from support.reconcile_builders import (
     NOW,
     POLICY,
     facts_of,
+    first_problem,
     grant,
     index,
     lease_of,
@@ -236,9 +236,9 @@ def test_what_the_operator_itself_refuses_is_quoted(page: str) -> None:
     own = source(kind, auth={"operatorIdentity": {}})
 
     def problem(spec: dict[str, Any], gathered: Any = None, **policy: Any) -> str:
-        facts = facts_of(index(spec=spec), policy=replace(POLICY, **policy))
-        facts = replace(facts, account=gathered)
-        found = first_violation(SPEC_CHECKS, facts) or first_violation(SOURCE_CHECKS, facts)
+        record = index(spec=spec)
+        inputs = facts_of(record, policy=replace(POLICY, **policy))
+        found = first_problem(record, replace(inputs, account=gathered))
         assert found is not None
         return found.message
 

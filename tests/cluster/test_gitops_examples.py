@@ -14,8 +14,8 @@ from artifact_index.api.reasons import Polarity
 from artifact_index.crdgen.crd import root_schema
 from artifact_index.crdgen.kinds import KINDS
 from artifact_index.crdgen.reason_docs.table import REASONS
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import DesiredCondition, conditions, readiness
+from artifact_index.sources.policy import Problem
 from support.argo_health import healths
 from support.chart import render
 from support.control_plane import ControlPlane

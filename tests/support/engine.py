@@ -23,8 +23,8 @@ from artifact_index.reconcile.cache.objects import (
     parse_source_secret,
 )
 from artifact_index.reconcile.controller import status_key
-from artifact_index.reconcile.resolve.policy import Policy
 from artifact_index.settings import Settings
+from artifact_index.sources.policy import Policy
 from artifact_index.wiring import build
 from support.memory_port import MemoryPort
 from support.reconcile_builders import (

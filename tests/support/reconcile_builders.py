@@ -7,6 +7,7 @@ import base64
 import itertools
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -27,7 +28,6 @@ from artifact_index.reconcile.cache.objects import (
     IndexObject,
     OptionsObject,
     OutputObject,
-    SourceSecret,
     parse_custom_object,
     parse_output,
     parse_source_secret,
@@ -38,12 +38,13 @@ from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
-    Inputs,
-    Policy,
     first_violation,
+    invalid_spec,
 )
 from artifact_index.reconcile.resolve.token_view import IndexState, view_of, view_without_login
-from artifact_index.sources.resolved import login_of, scope_of
+from artifact_index.sources.base import Inputs, ResolvedSource, SourceSecret
+from artifact_index.sources.policy import Policy, Problem
+from artifact_index.sources.registry import of
 
 NOW = 1_800_000_000
 HOUR = 3600
@@ -165,14 +166,36 @@ def facts_of(
     policy: Policy = POLICY,
     secret_is_output: bool = False,
 ) -> Inputs:
-    """What would be gathered for an index whose Secret is there, unless `missing`."""
-    facts = Inputs(
-        record, policy, None, secret_is_output, missing_for if missing or values else 0.0
+    """The inputs of an index whose Secret is there, unless `missing`; its spec can be read."""
+    assert record.spec is not None
+    inputs = Inputs(
+        record.ref.namespace,
+        of(record.spec),
+        policy,
+        secret_is_output=secret_is_output,
+        missing_for=missing_for,
     )
-    if record.spec is None or facts.use is None or missing:
-        return facts
-    secret = source_secret(facts.use.name, values)
-    return Inputs(record, policy, secret, secret_is_output, missing_for)
+    if inputs.use is None or missing:
+        return inputs
+    return replace(inputs, secret=source_secret(inputs.use.name, values))
+
+
+def resolved(inputs: Inputs, digester: Digester = DIGESTER) -> ResolvedSource:
+    """How an index that passed its checks is reached."""
+    return inputs.source.resolve(inputs, digester)
+
+
+def destination(spec: ArtifactIndexSpec) -> str:
+    """The digest of where a credential of an index may be sent."""
+    return DIGESTER.scope(*of(spec).destination())
+
+
+def first_problem(record: IndexObject, inputs: Inputs | None = None) -> Problem | None:
+    """The first problem of the whole chain of checks, all of them applied."""
+    if record.problem is not None:
+        return invalid_spec(record.problem)
+    inputs = inputs or facts_of(record)
+    return first_violation((*SPEC_CHECKS, *SOURCE_CHECKS), inputs)
 
 
 def grant(value: str = "token-1", *, issued_at: int = NOW, life: int = 12 * HOUR) -> Token:
@@ -242,14 +265,16 @@ def view(
     **gathered: Any,
 ) -> IndexState:
     """The view of an index; its logins are granted unless leases say otherwise."""
-    scope = scope_of(record.spec, DIGESTER) if record.spec else None
-    facts = facts_of(record, policy=policy, **gathered)
-    problem = first_violation(SPEC_CHECKS, facts)
-    if problem is None and facts.use is not None and not facts.spec.suspend:
-        problem = first_violation(SOURCE_CHECKS, facts)
-    if problem is not None or scope is None or facts.spec.suspend:
+    if record.spec is None:
+        return view_without_login(record, None, first_problem(record), recheck_at)
+    scope = destination(record.spec)
+    inputs = facts_of(record, policy=policy, **gathered)
+    problem = first_violation(SPEC_CHECKS, inputs)
+    if problem is None and inputs.use is not None and not record.spec.suspend:
+        problem = first_violation(SOURCE_CHECKS, inputs)
+    if problem is not None or record.spec.suspend:
         return view_without_login(record, scope, problem, recheck_at)
-    login = login_of(facts, DIGESTER)
+    login = resolved(inputs)
     needs_token = login.token is not None and with_credentials
     return view_of(
         record,
@@ -277,7 +302,7 @@ def placed_of(
     """The places of these views."""
     return plan_indexes(
         views,
-        served=served or {},
+        published=served or {},
         assigned=assigned or {},
         public_name=public_name,
         with_credentials=with_credentials,
@@ -288,7 +313,7 @@ def placed_of(
 
 def served_after(placed: Sequence[IndexPlan]) -> dict[str, Published]:
     """What the outputs hold after these places have been written, by UID."""
-    return {one.record.uid: one.served for one in placed if one.served is not None}
+    return {one.record.uid: one.published for one in placed if one.published is not None}
 
 
 def stored(output: DesiredOutput, *, version: int | None = None) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.cache.status_parsing import condition_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import desired_outputs
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.notes import format_problem
 from artifact_index.reconcile.status.options_status import (
     OptionsOutcome,
     indexes_problem,
     options_status,
 )
+from artifact_index.sources.policy import Problem
 from support.reconcile_builders import (
     DIGESTER,
     MARGINS,

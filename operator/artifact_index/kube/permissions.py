@@ -11,6 +11,11 @@ TOKENS_GRANTED_BY_CHART: Final = (
     "the operator's ServiceAccount needs this permission, which the Helm chart grants with "
     "serviceAccountTokens"
 )
+ACCOUNT_PERMISSIONS: Final = (
+    "get on serviceaccounts and create on serviceaccounts/token; ask the administrator to grant "
+    "them with serviceAccountTokens of the Helm chart"
+)
+"""What a login as a ServiceAccount needs, in the words of a problem's message."""
 
 # RBAC's message in every Kubernetes (`NewForbidden` of k8s.io/apiserver/pkg/endpoints/handlers/
 # responsewriters). The 403 of quotas, webhooks and terminating namespaces reads differently.

@@ -8,7 +8,12 @@ value is a URL, a user name, a secret or a digest of one.
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from artifact_index.sources.registry import CLOUDS
+
 PREFIX: Final = "artifact_index_"
+
+PROVIDERS: Final = tuple(cloud.provider for cloud in CLOUDS)
+"""Values of the label `provider`."""
 
 LABELS: Final = {
     "code": "HTTP status of the answer; `0` if there was none",
@@ -20,19 +25,27 @@ LABELS: Final = {
     "namespace": "namespace of the object; for a login, the namespace of its Secret or "
     "ServiceAccount, and empty for the operator's own identity",
     "output": "name of the Secret or ConfigMap",
-    "provider": "`codeartifact` or `google`",
+    "provider": " or ".join(f"`{provider}`" for provider in PROVIDERS),
     "python": "version of Python",
     "ready": "status of the condition Ready: `True`, `False`, or `Unknown` before the first status",
     "reason": "reason of the condition, as in the [API reference](api-reference.md#reasons)",
     "resource": "plural name of the resource, such as `secrets`",
     "result": "outcome; see below",
     "subresource": "`status`, `token`, or empty",
-    "target": "of CodeArtifact `REGION/DOMAIN-OWNER/DOMAIN`; of Google the impersonated service "
-    "account, or empty",
+    "target": "; ".join(cloud.metrics_target for cloud in CLOUDS),
     "verb": "`get`, `list`, `create`, `patch` or `delete`",
     "version": "version of the operator",
 }
 """The meaning of each label."""
+
+
+def provider_and_answer(request: str) -> tuple[str, str]:
+    """The label `provider` of a request, and what it requests: `token` or `endpoint`.
+
+    `request` is a token request's own `provider`, such as `codeartifact-token`.
+    """
+    provider, _, answer = request.partition("-")
+    return provider, answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, Out
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_indexes, plan_vanished
 from artifact_index.reconcile.plan.fallback import first_withdrawal
 from artifact_index.reconcile.plan.outputs import desired_outputs
-from artifact_index.reconcile.resolve.checks import Problem, invalid_spec
+from artifact_index.reconcile.resolve.checks import invalid_spec
 from artifact_index.reconcile.resolve.gather import Gathered, Gatherer
 from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.state.state import State
@@ -23,6 +23,7 @@ from artifact_index.reconcile.status.options_status import (
     options_status,
     suspended_options_status,
 )
+from artifact_index.sources.policy import Problem
 
 _SHORTEST_REQUEUE: Final = 0.1
 """Seconds: what is due already must not make the reconcile spin."""
@@ -124,7 +125,7 @@ class OptionsReconciler:
         public = options.spec.public_index if options.spec else None
         return plan_indexes(
             gathered.views,
-            served=self._state.published[options.ref],
+            published=self._state.published[options.ref],
             assigned=self._state.names_of(options.ref),
             public_name=public.name if public and public.enabled else None,
             with_credentials=gathered.with_credentials,

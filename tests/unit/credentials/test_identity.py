@@ -27,10 +27,9 @@ from artifact_index.credentials.requests import (
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.cache.objects import SourceServiceAccount, parse_service_account
-from artifact_index.reconcile.resolve.policy import Inputs
-from artifact_index.sources.resolved import login_of
-from support.reconcile_builders import POLICY, facts_of, index, source, source_secret
+from artifact_index.reconcile.cache.objects import parse_service_account
+from artifact_index.sources.base import Inputs, SourceServiceAccount
+from support.reconcile_builders import POLICY, facts_of, index, resolved, source, source_secret
 
 pytestmark = pytest.mark.unit
 
@@ -195,8 +194,8 @@ CHANGES: list[tuple[str, str, Inputs]] = [
 ]
 
 
-def token_of(facts: Inputs) -> TokenRequest:
-    request = login_of(facts, DIGESTER).token
+def token_of(inputs: Inputs) -> TokenRequest:
+    request = resolved(inputs, DIGESTER).token
     assert request is not None
     return request
 

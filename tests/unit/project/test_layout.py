@@ -46,6 +46,14 @@ VIOLATIONS = {
         "credentials/threads.py",
         "import artifact_index.kube.port",
     ),
+    "a source knows another one": (
+        "sources/anonymous.py",
+        "import artifact_index.sources.basic_auth",
+    ),
+    "a source reads the cache": (
+        "sources/policy.py",
+        "import artifact_index.reconcile.cache.cache",
+    ),
     "a reconciler knows the controller": (
         "reconcile/options.py",
         "import artifact_index.reconcile.controller",

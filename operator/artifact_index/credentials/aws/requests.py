@@ -4,11 +4,9 @@ The fields are inputs of a digest that outputs keep: a renamed field is another 
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
 
+from artifact_index.api.sources.code_artifact import EndpointType
 from artifact_index.credentials.requests import Identity
-
-EndpointType = Literal["IPv4", "DualStack"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,12 @@ from artifact_index.reconcile.cache.objects import (
     OptionsObject,
     OutputObject,
     OutputRef,
-    SourceSecret,
     parse_custom_object,
     parse_output,
     parse_source_secret,
     ref_uid_version,
 )
+from artifact_index.sources.base import SourceSecret
 
 SECRET_SELECTOR: Final = f"{ROLE_LABEL} in ({ROLE_OUTPUT},{ROLE_SOURCE})"
 CONFIG_MAP_SELECTOR: Final = f"{ROLE_LABEL}={ROLE_OUTPUT}"

@@ -6,8 +6,8 @@ Raw bodies and managedFields are dropped, since up to ten thousand objects are c
 import base64
 import binascii
 import json
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
@@ -32,6 +32,7 @@ from artifact_index.api.constants import (
 )
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.interning import intern_equal
+from artifact_index.sources.base import SourceSecret, SourceServiceAccount
 
 Spec = TypeVar("Spec", ArtifactIndexSpec, IndexOptionsSpec)
 
@@ -133,37 +134,11 @@ class OutputObject:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class SourceSecret:
-    """A source Secret. Its values stay SecretStr until they are rendered.
-
-    The key of a value that is not UTF-8 is in `binary` instead: none of our sources can use it.
-    `logins` caches what the values were resolved to, by the reference to them, which thousands of
-    indexes may share.
-    """
-
-    uid: str
-    resource_version: int
-    values: Mapping[str, SecretStr]
-    binary: frozenset[str]
-    logins: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceServiceAccount:
-    """A ServiceAccount with the IAM role that EKS's own annotations name."""
-
-    uid: str
-    role_arn: str | None
-    audience: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedServiceAccount:
-    """A ServiceAccount that RBAC does not let the operator read."""
-
-
-ServiceAccountResult = SourceServiceAccount | RefusedServiceAccount | None
+def declared_outputs(options: OptionsObject) -> Iterator[OutputRef]:
+    """The outputs that an IndexOptions names; if none, one Secret with its own name."""
+    if options.spec is not None:
+        for output in options.spec.outputs_of(options.ref.name):
+            yield OutputRef(output.kind, options.ref.namespace, output.name)
 
 
 def status_bytes(status: Any) -> bytes:

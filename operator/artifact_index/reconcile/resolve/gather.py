@@ -13,11 +13,16 @@ from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.formats.registry import login_formats, needs_login
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef, OptionsObject
+from artifact_index.reconcile.cache.objects import (
+    IndexObject,
+    ObjectRef,
+    OptionsObject,
+    declared_outputs,
+)
 from artifact_index.reconcile.cache.refresh_requests import refresh_request
 from artifact_index.reconcile.cache.source_cache import SourceCache, SourceReader
 from artifact_index.reconcile.cache.status_parsing import reported_expiry
-from artifact_index.reconcile.resolve.checks import Policy, Problem, public_index_problem
+from artifact_index.reconcile.resolve.checks import public_index_problem
 from artifact_index.reconcile.resolve.kept_views import KeptViews
 from artifact_index.reconcile.resolve.resolver import Resolution, Resolver
 from artifact_index.reconcile.resolve.token_view import (
@@ -25,7 +30,7 @@ from artifact_index.reconcile.resolve.token_view import (
     view_without_login,
 )
 from artifact_index.reconcile.state.state import State
-from artifact_index.sources.references import declared_outputs
+from artifact_index.sources.policy import Policy, Problem
 
 _FORBIDDEN_RECHECK: Final = 30.0
 """Seconds after which a Secret is asked for again that the operator must not read."""

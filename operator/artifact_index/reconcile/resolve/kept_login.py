@@ -3,9 +3,13 @@
 from dataclasses import dataclass, field
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.reconcile.cache.objects import ServiceAccountResult, SourceSecret
-from artifact_index.reconcile.resolve.policy import Inputs, Policy
-from artifact_index.sources.resolved import ResolvedSource
+from artifact_index.sources.base import (
+    Inputs,
+    ResolvedSource,
+    ServiceAccountResult,
+    SourceSecret,
+)
+from artifact_index.sources.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +26,13 @@ class KeptLogin:
     secret_name: str | None = None
     account_name: str | None = None
 
-    def has_inputs_of_spec(self, facts: Inputs) -> bool:
+    def has_inputs_of_spec(self, spec: ArtifactIndexSpec, inputs: Inputs) -> bool:
         """Whether all that is known before the source is read is what it was.
 
         A record of the same generation takes over the very spec, so that identity says it all.
         """
         return (
-            self.spec is facts.record.spec
-            and self.policy == facts.policy
-            and self.secret_is_output == facts.secret_is_output
+            self.spec is spec
+            and self.policy == inputs.policy
+            and self.secret_is_output == inputs.secret_is_output
         )

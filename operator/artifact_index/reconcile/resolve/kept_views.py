@@ -7,7 +7,7 @@ from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.resolve.token_view import IndexState, view_of
-from artifact_index.sources.resolved import ResolvedSource
+from artifact_index.sources.base import ResolvedSource
 
 _Place = tuple[ObjectRef, float, bool]
 _KEPT: Final = 256

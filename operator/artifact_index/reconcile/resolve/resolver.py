@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
@@ -11,16 +12,15 @@ from artifact_index.reconcile.cache.source_cache import SourceReader
 from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
-    Inputs,
-    Policy,
-    Problem,
     first_violation,
+    invalid_spec,
     secret_is_forbidden,
 )
 from artifact_index.reconcile.resolve.kept_login import KeptLogin
 from artifact_index.reconcile.state.state import State
-from artifact_index.sources.references import secret_use, source_account, source_secret
-from artifact_index.sources.resolved import ResolvedSource, login_of, scope_of
+from artifact_index.sources.base import Inputs, ResolvedSource
+from artifact_index.sources.policy import Policy, Problem
+from artifact_index.sources.registry import of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +71,38 @@ class Resolver:
             return Resolution(record, standing.scope, login=standing.login)
         # It comes back only if this attempt is good, too.
         kept = self._state.logins.pop(record.ref, None)
-        facts = self._facts(record)
-        if kept is not None and not kept.has_inputs_of_spec(facts):
+        if record.spec is None:
+            return Resolution(record, None, _unreadable(record))
+        inputs = self._inputs(record, record.spec)
+        if kept is not None and not kept.has_inputs_of_spec(record.spec, inputs):
             kept = None
-        problem = first_violation(SPEC_CHECKS, facts) if kept is None else None
-        if record.spec is not None and record.spec.suspend:
-            # It stands still whatever is wrong with it, but not against the administrator.
+        problem = first_violation(SPEC_CHECKS, inputs) if kept is None else None
+        if record.spec.suspend:
+            # A suspended index keeps its entry whatever is wrong with it, unless policy forbids it.
             forbidden = problem is not None and problem.reason.withdraws_at_once
-            return self._attempt(record, problem if forbidden else None)
-        if problem is None and (use := facts.use) is not None:
+            return self._unresolved(record, inputs, problem if forbidden else None)
+        if problem is None and (use := inputs.use) is not None:
             try:
                 secret = await reader.read(use.name, again=again)
             except ApiError as error:
                 if not error.forbidden:
                     raise
                 # A matter of this one Secret; the other indexes must not wait for it.
-                return self._attempt(record, secret_is_forbidden(use, error.message))
-            facts = replace(facts, secret=secret)
+                problem = secret_is_forbidden(use, error.message)
+                return self._unresolved(record, inputs, problem)
+            inputs = replace(inputs, secret=secret)
             if kept is None or secret is not kept.secret:
                 kept = None
-                problem = self._source_problem(facts)
-        if problem is None and (account_use := facts.account_use) is not None:
+                problem = self._source_problem(record, inputs)
+        if problem is None and (account_use := inputs.account_use) is not None:
             account = await reader.read_account(account_use.name, again=again)
-            facts = replace(facts, account=account)
+            inputs = replace(inputs, account=account)
             if kept is None or account is not kept.account:
                 kept = None
-                problem = self._source_problem(facts)
+                problem = self._source_problem(record, inputs)
         if problem is not None:
-            return self._attempt(record, problem)
-        self._state.logins[record.ref] = kept = kept or self._kept(facts)
+            return self._unresolved(record, inputs, problem)
+        self._state.logins[record.ref] = kept = kept or self._kept(record.spec, inputs)
         return Resolution(record, kept.scope, login=kept.login)
 
     def _standing(self, record: IndexObject, reader: SourceReader) -> KeptLogin | None:
@@ -119,41 +122,45 @@ class Resolver:
 
     def spec_problem(self, record: IndexObject) -> Problem | None:
         """What the spec alone tells of an index."""
-        return first_violation(SPEC_CHECKS, self._facts(record))
+        if record.spec is None:
+            return _unreadable(record)
+        return first_violation(SPEC_CHECKS, self._inputs(record, record.spec))
 
-    def _facts(self, record: IndexObject) -> Inputs:
-        use = secret_use(record.spec) if record.spec else None
-        secret = ObjectRef(record.ref.namespace, use.name) if use else None
-        return Inputs(
-            record,
-            self._policy(record.ref.namespace),
-            secret_is_output=secret is not None and self._cache.is_output(secret),
-        )
+    def _inputs(self, record: IndexObject, spec: ArtifactIndexSpec) -> Inputs:
+        namespace = record.ref.namespace
+        inputs = Inputs(namespace, of(spec), self._policy(namespace))
+        if inputs.use is None or not self._cache.is_output(ObjectRef(namespace, inputs.use.name)):
+            return inputs
+        return replace(inputs, secret_is_output=True)
 
-    def _attempt(self, record: IndexObject, problem: Problem | None) -> Resolution:
-        scope = scope_of(record.spec, self._digester) if record.spec else None
-        return Resolution(record, scope, problem)
+    def _unresolved(
+        self, record: IndexObject, inputs: Inputs, problem: Problem | None
+    ) -> Resolution:
+        return Resolution(record, self._scope(inputs), problem)
 
-    def _kept(self, facts: Inputs) -> KeptLogin:
+    def _scope(self, inputs: Inputs) -> str:
+        return self._digester.scope(*inputs.source.destination())
+
+    def _kept(self, spec: ArtifactIndexSpec, inputs: Inputs) -> KeptLogin:
         return KeptLogin(
-            spec=facts.spec,
-            policy=facts.policy,
-            secret_is_output=facts.secret_is_output,
-            secret=facts.secret,
-            account=facts.account,
-            scope=scope_of(facts.spec, self._digester),
-            login=login_of(facts, self._digester),
-            secret_name=source_secret(facts.spec),
-            account_name=source_account(facts.spec),
+            spec=spec,
+            policy=inputs.policy,
+            secret_is_output=inputs.secret_is_output,
+            secret=inputs.secret,
+            account=inputs.account,
+            scope=self._scope(inputs),
+            login=inputs.source.resolve(inputs, self._digester),
+            secret_name=inputs.use.name if inputs.use else None,
+            account_name=inputs.account_use.name if inputs.account_use else None,
         )
 
-    def _source_problem(self, facts: Inputs) -> Problem | None:
-        """The first problem of the source; where it is missing, since when counts."""
-        problem = first_violation(SOURCE_CHECKS, facts)
+    def _source_problem(self, record: IndexObject, inputs: Inputs) -> Problem | None:
+        """The first problem of the source; if it is missing, since when counts."""
+        problem = first_violation(SOURCE_CHECKS, inputs)
         if problem is not None and problem.reason.missing_source:
-            facts = replace(facts, missing_for=self._missing_for(facts.record))
-            problem = first_violation(SOURCE_CHECKS, facts)
-        self._note_missing(facts.record, problem)
+            inputs = replace(inputs, missing_for=self._missing_for(record))
+            problem = first_violation(SOURCE_CHECKS, inputs)
+        self._note_missing(record, problem)
         return problem
 
     def _missing_for(self, record: IndexObject) -> float:
@@ -166,3 +173,7 @@ class Resolver:
             self._state.missing_since.pop(record.uid, None)
         elif record.uid not in self._state.missing_since:
             self._state.missing_since[record.uid] = self._now() - self._missing_for(record)
+
+
+def _unreadable(record: IndexObject) -> Problem | None:
+    return invalid_spec(record.problem) if record.problem is not None else None

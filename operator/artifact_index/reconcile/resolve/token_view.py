@@ -12,9 +12,10 @@ from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.formats.document import Credential
 from artifact_index.formats.urls import is_insecure, validate_index_url
 from artifact_index.reconcile.cache.objects import IndexObject
-from artifact_index.reconcile.resolve.checks import Problem
-from artifact_index.sources.references import account_use, secret_use
-from artifact_index.sources.resolved import ResolvedSource, index_url, url_in_spec
+from artifact_index.sources.base import ResolvedSource
+from artifact_index.sources.code_artifact import index_url
+from artifact_index.sources.policy import Problem
+from artifact_index.sources.registry import of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +74,7 @@ def view_without_login(
 
     `recheck_at` is when time alone changes the verdict.
     """
-    url = url_in_spec(record.spec) if record.spec else None
+    url = of(record.spec).url() if record.spec else None
     return IndexState(record, scope, url=url, problem=problem, recheck_at=recheck_at)
 
 
@@ -198,8 +199,10 @@ def _unanswered(
 
 def _login_problem(record: IndexObject, error: LoginError) -> Problem:
     """The cloud's refusal, with what logged in: the client does not know the field."""
-    use = secret_use(record.spec) if record.spec else None
-    where = f" (login of Secret {use.name!r} in {use.field})" if use else ""
-    if record.spec and (account := account_use(record.spec)):
+    source = of(record.spec) if record.spec else None
+    where = ""
+    if source and (use := source.secret()):
+        where = f" (login of Secret {use.name!r} in {use.field})"
+    if source and (account := source.service_account()):
         where = f" (login of ServiceAccount {account.name!r} in {account.field})"
     return Problem(error.reason, error.message + where)

@@ -9,7 +9,7 @@ from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject
 from artifact_index.reconcile.cache.status_parsing import condition_of, decoded_status
-from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.sources.policy import Problem
 
 Status = dict[str, Any]
 

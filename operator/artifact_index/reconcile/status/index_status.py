@@ -15,7 +15,6 @@ from artifact_index.reconcile.cache.refresh_requests import (
 )
 from artifact_index.reconcile.cache.status_parsing import decoded_status
 from artifact_index.reconcile.plan.entries import IndexPlan
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import (
     DesiredCondition,
     Status,
@@ -23,6 +22,7 @@ from artifact_index.reconcile.status.conditions import (
     readiness,
     suspended_status,
 )
+from artifact_index.sources.policy import Problem
 
 
 def index_status(

@@ -20,7 +20,6 @@ from artifact_index.reconcile.cache.refresh_requests import (
 from artifact_index.reconcile.cache.status_parsing import decoded_status
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import (
     DesiredCondition,
     Status,
@@ -30,6 +29,7 @@ from artifact_index.reconcile.status.conditions import (
 )
 from artifact_index.reconcile.status.notes import format_note, shared_host_note
 from artifact_index.reconcile.status.risks import confusion_risk, is_omitted
+from artifact_index.sources.policy import Problem
 
 _NAMES_IN_MESSAGE: Final = 3
 
@@ -39,7 +39,7 @@ class OptionsOutcome:
     """The outcome of a reconcile of an IndexOptions.
 
     `plans` is None if planning did not run: the status then keeps its indexes and outputs, and with
-    them the names of the indexes. `outputs` are those that exist now.
+    them the names of the indexes. `outputs` are those that exist now. `problem` decides Ready.
     """
 
     plans: Sequence[IndexPlan] | None

@@ -25,18 +25,12 @@ from artifact_index.reconcile.cache.objects import (
     ObjectRef,
     OutputRef,
     Owner,
+    declared_outputs,
     parse_custom_object,
     parse_output,
     parse_source_secret,
 )
 from artifact_index.reconcile.cache.status_parsing import decoded_status
-from artifact_index.sources.references import (
-    SecretUse,
-    declared_outputs,
-    secret_use,
-    source_secret,
-    uses_operator_identity,
-)
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
@@ -245,51 +239,10 @@ def test_no_kind_of_digest_passes_for_another() -> None:
     assert len(digests) == 4
 
 
-# -- references
-
-AWS = {"secretRef": {"name": "s"}}
-USES: dict[str, tuple[dict[str, Any], SecretUse | None, bool]] = {
-    "codeArtifact": (
-        source("codeArtifact", auth=AWS),
-        SecretUse("spec.codeArtifact.auth.secretRef", "s",
-                  ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")), False),
-    "codeArtifact, keys named": (
-        source("codeArtifact", auth={"secretRef": {"name": "s", "accessKeyIDKey": "i",
-               "secretAccessKeyKey": "k", "sessionTokenKey": "t"}}),
-        SecretUse("spec.codeArtifact.auth.secretRef", "s", ("i", "k", "t")), False),
-    "codeArtifact, no auth": (source("codeArtifact", auth=None), None, True),
-    "codeArtifact, operatorIdentity": (
-        source("codeArtifact", auth={"operatorIdentity": {}}), None, True),
-    "googleArtifactRegistry": (
-        source("googleArtifactRegistry", auth=AWS),
-        SecretUse("spec.googleArtifactRegistry.auth.secretRef", "s", ("key.json",)), False),
-    "googleArtifactRegistry, no auth": (
-        source("googleArtifactRegistry", auth=None), None, True),
-    "preauthenticated": (
-        source("preauthenticated", urlSecretRef={"name": "s", "key": "u"}),
-        SecretUse("spec.preauthenticated.urlSecretRef", "s", ("u",)), False),
-    "basicAuth": (
-        source("basicAuth", secretRef={"name": "s"}),
-        SecretUse("spec.basicAuth.secretRef", "s", ("username", "password")), False),
-    "basicAuth, user name given": (
-        source("basicAuth", username="", secretRef={"name": "s", "passwordKey": "p"}),
-        SecretUse("spec.basicAuth.secretRef", "s", ("p",)), False),
-    "anonymous": (source("anonymous"), None, False),
-}  # fmt: skip
+# -- declared outputs
 
 
-@pytest.mark.parametrize("case", USES)
-def test_the_secret_of_a_source_is_known_with_its_keys(case: str) -> None:
-    spec, use, own_identity = USES[case]
-    record = index(spec=spec)
-    assert record.spec is not None
-    assert secret_use(record.spec) == use
-    assert source_secret(record.spec) == (use.name if use else None)
-    assert uses_operator_identity(record.spec) is own_identity
-
-
-def test_an_unreadable_spec_refers_to_nothing() -> None:
-    assert source_secret(None) is None
+def test_an_unreadable_spec_declares_nothing() -> None:
     assert list(declared_outputs(options(spec={"outputs": "x"}))) == []
 
 

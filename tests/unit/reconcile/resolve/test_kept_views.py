@@ -10,9 +10,8 @@ from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.resolve.kept_views import KeptViews
 from artifact_index.reconcile.resolve.token_view import IndexState
 from artifact_index.reconcile.state.state import State
-from artifact_index.sources.resolved import ResolvedSource, login_of
+from artifact_index.sources.base import ResolvedSource
 from support.reconcile_builders import (
-    DIGESTER,
     HOUR,
     MARGINS,
     NOW,
@@ -21,6 +20,7 @@ from support.reconcile_builders import (
     index,
     lease_of,
     placed_of,
+    resolved,
     source,
     url_state,
 )
@@ -40,7 +40,7 @@ class Scene:
         self.login = self.log_in()
 
     def log_in(self) -> ResolvedSource:
-        return login_of(facts_of(self.record), DIGESTER)
+        return resolved(facts_of(self.record))
 
     def view(
         self,

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.cache.status_parsing import condition_of
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import (
     LONGEST_MESSAGE,
     DesiredCondition,
@@ -17,6 +16,7 @@ from artifact_index.reconcile.status.conditions import (
     status_patch,
     suspended_readiness,
 )
+from artifact_index.sources.policy import Problem
 from support.reconcile_builders import NOW, merge_patched
 
 pytestmark = pytest.mark.unit

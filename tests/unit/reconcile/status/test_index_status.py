@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from artifact_index.api.reasons import Reason
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.index_status import index_status, unselected_status
+from artifact_index.sources.policy import Problem
 from support.reconcile_builders import (
     CANARY,
     HOUR,

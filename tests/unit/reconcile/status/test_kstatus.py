@@ -15,13 +15,14 @@ from artifact_index.api.index_options import IndexOptionsStatus
 from artifact_index.api.reasons import Reason
 from artifact_index.crdgen.reason_docs.table import REASONS
 from artifact_index.reconcile.plan.outputs import desired_outputs
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.index_status import index_status, unselected_status
 from artifact_index.reconcile.status.options_status import (
     OptionsOutcome,
+    indexes_problem,
     options_status,
     suspended_options_status,
 )
+from artifact_index.sources.policy import Problem
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
@@ -162,7 +163,7 @@ def test_every_status_keeps_the_rules_of_kstatus(
         served = served_after(placed)
         record = options(spec=spec, generation=generation, status=before)
         written, _ = desired_outputs(record, placed, DIGESTER)
-        outcome = OptionsOutcome(placed, written, problem)
+        outcome = OptionsOutcome(placed, written, problem or indexes_problem(placed))
         before = options_status(record, outcome, margins=MARGINS, now=NOW)
         assert violations("IndexOptions", before, generation) == []
         IndexOptionsStatus.model_validate(before)

@@ -8,13 +8,13 @@ import pytest
 from artifact_index.api.index_options import MAX_STATUS_INDEXES
 from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.plan.entries import IndexPlan
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.options_status import (
     OptionsOutcome,
     no_indexes,
     options_status,
     suspended_options_status,
 )
+from artifact_index.sources.policy import Problem
 from support.reconcile_builders import HOUR, MARGINS, NOW, grant, index, lease_of, options, source
 from support.statuses import (
     ACT,
