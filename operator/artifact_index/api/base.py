@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from artifact_index.api.rules import Rule, broken
+from artifact_index.api.rules import Rule
 
 
 class ApiModel(BaseModel):
@@ -33,8 +33,7 @@ class ApiModel(BaseModel):
     @model_validator(mode="after")
     def _keep_rules(self) -> Self:
         for rule in self.rules:
-            if not rule.holds(self):
-                raise broken(rule.message)
+            rule.check(self)
         # Equal sets of given fields are one set: that is half of a small model's memory.
         shared = _one_set(frozenset(self.model_fields_set))
         object.__setattr__(self, "__pydantic_fields_set__", shared)

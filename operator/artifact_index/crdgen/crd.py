@@ -14,10 +14,7 @@ GENERATED_NOTE: Final = "Generated from the models by tools/generate.py; do not 
 KUSTOMIZATION_NAME: Final = "Kustomization"
 
 _SIMPLE_ROOT: Final[Schema] = {
-    "apiVersion": {
-        "description": f"Version of the API: {GROUP}/{VERSION}.",
-        "type": "string",
-    },
+    "apiVersion": {"description": f"Version of the API: {GROUP}/{VERSION}.", "type": "string"},
     "kind": {"description": "Kind of the object.", "type": "string"},
     "metadata": {"type": "object"},
 }

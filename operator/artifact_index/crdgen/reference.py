@@ -157,13 +157,7 @@ def _conditions() -> str:
 
 def _reasons() -> str:
     rows = [
-        (
-            f"`{doc.reason}`",
-            ", ".join(doc.kinds),
-            _conditions_of(doc),
-            doc.meaning,
-            doc.remedy,
-        )
+        (f"`{doc.reason}`", ", ".join(doc.kinds), _conditions_of(doc), doc.meaning, doc.remedy)
         for doc in REASONS.values()
     ]
     return markdown_table(("Reason", "Kind", "Conditions", "Meaning", "What to do"), rows)
