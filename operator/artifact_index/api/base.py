@@ -83,12 +83,9 @@ def parse_spec(model: type[SpecT], raw: Mapping[str, Any] | None) -> SpecT:
         return model.model_validate({} if raw is None else raw)
     except ValidationError as error:
         # The context is dropped: a traceback would otherwise carry pydantic's own error along.
-        raise SpecError(tuple(_problems(error))) from None
-
-
-def _problems(error: ValidationError) -> list[SpecProblem]:
-    details = error.errors(include_input=False, include_context=False, include_url=False)
-    return [SpecProblem(_field_path(detail["loc"]), detail["msg"]) for detail in details]
+        details = error.errors(include_input=False, include_context=False, include_url=False)
+        problems = (SpecProblem(_field_path(detail["loc"]), detail["msg"]) for detail in details)
+        raise SpecError(tuple(problems)) from None
 
 
 def _field_path(location: tuple[int | str, ...]) -> str:
