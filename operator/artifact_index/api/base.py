@@ -1,9 +1,8 @@
 """The base of every model, and the parser that turns stored objects into models."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
@@ -45,8 +44,7 @@ def _one_set(names: frozenset[str]) -> set[str]:
     return set(names)
 
 
-@dataclass(frozen=True, slots=True)
-class SpecProblem:
+class SpecProblem(NamedTuple):
     """One thing wrong with a spec: where (`spec.basicAuth.url`) and what, without the value."""
 
     field_path: str
@@ -54,21 +52,15 @@ class SpecProblem:
 
 
 class SpecError(ValueError):
-    """A spec breaks its schema. `problems` is never empty and holds no value of the spec."""
+    """A spec breaks its schema. `problems` is never empty and holds no value of the spec.
+
+    `field_path` and `message` are those of the first problem.
+    """
 
     def __init__(self, problems: tuple[SpecProblem, ...]) -> None:
         super().__init__("; ".join(f"{each.field_path}: {each.message}" for each in problems))
         self.problems = problems
-
-    @property
-    def field_path(self) -> str:
-        """The first problem's field, such as `spec.codeArtifact.region`."""
-        return self.problems[0].field_path
-
-    @property
-    def message(self) -> str:
-        """What is wrong with that field and what to do."""
-        return self.problems[0].message
+        self.field_path, self.message = problems[0]
 
 
 SpecT = TypeVar("SpecT", bound=ApiModel)

@@ -41,13 +41,10 @@ class Reason(StrEnum):
     must_act: bool
     """Whether only the user can end it: the object is Stalled."""
     missing_source: bool
-    """Whether a Secret, a key or a ServiceAccount is missing."""
     withdraws_at_once: bool
-    """Whether no output may go on holding the login."""
     quiet: bool
-    """Whether it posts no event."""
     unwatched: bool
-    """Whether the operator must look again, since no watch reports when its cause ends."""
+    """This and the three above: whether the reason has the trait of that name."""
 
     def __new__(cls, name: str, polarity: Polarity, *traits: Trait) -> "Reason":
         """Make a member of the values on its line."""

@@ -28,8 +28,9 @@ class UnsupportedTypeError(TypeError):
 
 def object_schema(model: type[ApiModel], description: str | None = None) -> Schema:
     """Structural schema of a model; `description` replaces the model's docstring."""
-    fields = {alias_of(name, info): info for name, info in model.model_fields.items()}
-    schema: Schema = {"description": one_line(description or model.__doc__ or ""), "type": "object"}
+    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    text = _one_line(description or model.__doc__ or "")
+    schema: Schema = {"description": text, "type": "object"}
     if fields:
         schema["properties"] = {alias: _field_schema(info) for alias, info in fields.items()}
     if required := [alias for alias, info in fields.items() if info.is_required()]:
@@ -37,18 +38,12 @@ def object_schema(model: type[ApiModel], description: str | None = None) -> Sche
     return schema | _validations(model.rules)
 
 
-def alias_of(name: str, info: FieldInfo) -> str:
-    """The field's name in YAML."""
-    return info.alias or name
-
-
-def one_line(text: str) -> str:
-    """A docstring as one line of text."""
+def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
 def _field_schema(info: FieldInfo) -> Schema:
-    schema = _type_schema(info.annotation, info.metadata, one_line(info.description or ""))
+    schema = _type_schema(info.annotation, info.metadata, _one_line(info.description or ""))
     default = _default(info)
     return schema if default is None else schema | {"default": default}
 

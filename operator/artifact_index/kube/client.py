@@ -199,12 +199,9 @@ class KubeApi:
                     raise
             finally:
                 self._meter.api_request(
-                    verb=verb,
-                    resource=resource.plural,
-                    subresource=subresource or "",
-                    code=code,
-                    seconds=clock() - begun,
-                )
+                    verb=verb, resource=resource.plural, subresource=subresource or "",
+                    code=code, seconds=clock() - begun,
+                )  # fmt: skip
             attempt += 1
             await self._sleep(delay)
 
@@ -221,14 +218,8 @@ class KubeApi:
                     method, url, header_params=headers, body=body, _request_timeout=self._timeout
                 )
                 return answer, await answer.read()
-        except aiohttp.ClientConnectorError as error:
-            raise _unreachable("Unreachable", error, sent=False) from None
-        except aiohttp.ConnectionTimeoutError as error:
-            raise _unreachable("Timeout", error, sent=False) from None
-        except TimeoutError as error:
-            raise _unreachable("Timeout", error, sent=True) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _unreachable("Unreachable", error, sent=True) from None
+            raise _unreachable(error) from None
 
     async def _token(self) -> str | None:
         try:
@@ -263,6 +254,8 @@ def _object_in(answer: aiohttp.ClientResponse, content: bytes, *, sensitive: boo
     return parsed
 
 
-def _unreachable(reason: str, error: Exception, *, sent: bool) -> ApiError:
+def _unreachable(error: Exception) -> ApiError:
+    reason = "Timeout" if isinstance(error, TimeoutError) else "Unreachable"
+    sent = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     text = shorten(str(error)) or type(error).__name__
     return ApiError(UNREACHABLE, reason, f"the API server cannot be reached: {text}", sent=sent)

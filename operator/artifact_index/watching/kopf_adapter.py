@@ -126,11 +126,7 @@ def registry() -> kopf.OperatorRegistry:
 
 
 def settings(watch_patience: float, page: int) -> kopf.OperatorSettings:
-    """kopf's settings for an operator that only watches.
-
-    `watch_patience`: seconds for which a watch that is refused, or reaches no API server, is
-    retried. `page`: objects in each page of the listing with which a watch begins.
-    """
+    """kopf's settings for an operator that only watches; `watch` explains both arguments."""
     chosen = kopf.OperatorSettings()
     chosen.peering.standalone = True
     chosen.posting.enabled = False

@@ -9,6 +9,16 @@ from artifact_index.api.interning import SHARED
 from artifact_index.api.rules import matching
 from artifact_index.api.sources.base import SecretRef, SourceModel
 
+UserName = Annotated[
+    str,
+    Field(max_length=256),
+    matching(
+        r"[^:\x00-\x1f\x7f]*",
+        "must not hold a colon or control characters, which HTTP Basic "
+        "authentication cannot carry (RFC 7617)",
+    ),
+]
+
 
 class BasicAuthSecretRef(SecretRef):
     """A user name and a password in a Secret."""
@@ -29,18 +39,7 @@ class BasicAuthSource(SourceModel):
     publish_url: Annotated[Url | None, Field(alias="publishURL")] = None
     """URL that packages are uploaded to, with the same login. Needed for `publish`."""
 
-    username: (
-        Annotated[
-            str,
-            Field(max_length=256),
-            matching(
-                r"[^:\x00-\x1f\x7f]*",
-                "must not hold a colon or control characters, which HTTP Basic "
-                "authentication cannot carry (RFC 7617)",
-            ),
-        ]
-        | None
-    ) = None
+    username: UserName | None = None
     """The user name, where it is no secret; may be empty. Absent: it is read from the Secret."""
 
     secret_ref: Annotated[BasicAuthSecretRef, SHARED]

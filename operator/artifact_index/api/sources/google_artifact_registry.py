@@ -21,6 +21,26 @@ GoogleServiceAccount = Annotated[
         "`reader@acme-build.iam.gserviceaccount.com`",
     ),
 ]
+WorkloadIdentityProvider = Annotated[
+    str,
+    Field(max_length=143),
+    matching(
+        "projects/[0-9]{1,19}/locations/global/workloadIdentityPools/"
+        "[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}",
+        "must be the resource name of a workload identity provider, "
+        "`projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/"
+        "PROVIDER`",
+    ),
+]
+GkeCluster = Annotated[
+    str,
+    Field(max_length=256),
+    matching(
+        "projects/[a-z0-9:.-]{4,100}/locations/[a-z0-9-]{1,63}/clusters/[a-z0-9-]{1,63}",
+        "must be the resource name of a GKE cluster, "
+        "`projects/PROJECT/locations/LOCATION/clusters/CLUSTER`",
+    ),
+]
 
 
 class GoogleSecretRef(SecretRef):
@@ -44,34 +64,10 @@ class GoogleServiceAccountRef(ApiModel):
     name: ObjectName
     """Name of the ServiceAccount, in this namespace."""
 
-    workload_identity_provider: (
-        Annotated[
-            str,
-            Field(max_length=143),
-            matching(
-                "projects/[0-9]{1,19}/locations/global/workloadIdentityPools/"
-                "[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}",
-                "must be the resource name of a workload identity provider, "
-                "`projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/"
-                "PROVIDER`",
-            ),
-        ]
-        | None
-    ) = None
+    workload_identity_provider: WorkloadIdentityProvider | None = None
     """Resource name of the workload identity provider that trusts this cluster."""
 
-    gke_cluster: (
-        Annotated[
-            str,
-            Field(max_length=256),
-            matching(
-                "projects/[a-z0-9:.-]{4,100}/locations/[a-z0-9-]{1,63}/clusters/[a-z0-9-]{1,63}",
-                "must be the resource name of a GKE cluster, "
-                "`projects/PROJECT/locations/LOCATION/clusters/CLUSTER`",
-            ),
-        ]
-        | None
-    ) = None
+    gke_cluster: GkeCluster | None = None
     """Resource name of the GKE cluster that this is, with Workload Identity turned on. Its own
     pool `PROJECT.svc.id.goog` is used."""
 

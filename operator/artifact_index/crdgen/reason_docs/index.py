@@ -7,9 +7,8 @@ from artifact_index.api import conditions as types
 from artifact_index.api.reasons import Reason
 from artifact_index.crdgen.reason_docs.reason import of_index
 
-MISSING_SECRET_GRACE: Final = 300
-"""Seconds to wait for a missing Secret or key: GitOps applies objects in any order."""
-
+# Seconds to wait for a missing object or key: GitOps applies objects in any order.
+_missing: Final = partial(of_index, stalled_after=300)
 
 _cloud: Final = partial(of_index, condition=types.REFRESH_FAILING)
 """A reason of a failed login; RefreshFailing has it while the last credential is valid."""
@@ -26,23 +25,20 @@ INDEX_REASONS: Final = (
         "The operator has requested the first credential and has no answer yet.",
         "Wait; it takes seconds.",
     ),
-    of_index(
+    _missing(
         Reason.SECRET_NOT_FOUND,
         "The Secret that the spec refers to does not exist in this namespace.",
         "Create the Secret, or correct the name in the field that the message names.",
-        stalled_after=MISSING_SECRET_GRACE,
     ),
-    of_index(
+    _missing(
         Reason.SECRET_KEY_MISSING,
         "The Secret exists but has no such key, or the key is empty.",
         "Add the key to the Secret, or correct the key in the field that the message names.",
-        stalled_after=MISSING_SECRET_GRACE,
     ),
-    of_index(
+    _missing(
         Reason.SERVICE_ACCOUNT_NOT_FOUND,
         "The ServiceAccount that the spec refers to does not exist in this namespace.",
         "Create it, or correct the name in the field that the message names.",
-        stalled_after=MISSING_SECRET_GRACE,
     ),
     _cloud(
         Reason.TOKEN_REQUEST_FAILED,

@@ -10,7 +10,6 @@ from typing import Final
 
 from artifact_index.api import conditions as types
 from artifact_index.api.reasons import Polarity, Reason
-from artifact_index.crdgen.reason_docs.formats import FORMAT_REASONS
 from artifact_index.crdgen.reason_docs.index import INDEX_REASONS
 from artifact_index.crdgen.reason_docs.options import OPTIONS_REASONS
 from artifact_index.crdgen.reason_docs.reason import ReasonDoc, of_both
@@ -75,6 +74,6 @@ _COMMON: Final = (
 )
 
 REASONS: Final[Mapping[Reason, ReasonDoc]] = {
-    doc.reason: doc for doc in (*_COMMON, *INDEX_REASONS, *OPTIONS_REASONS, *FORMAT_REASONS)
+    doc.reason: doc for doc in (*_COMMON, *INDEX_REASONS, *OPTIONS_REASONS)
 }
 """The documentation of every reason; a test keeps it complete."""
