@@ -28,8 +28,7 @@ WorkloadIdentityProvider = Annotated[
         "projects/[0-9]{1,19}/locations/global/workloadIdentityPools/"
         "[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}",
         "must be the resource name of a workload identity provider, "
-        "`projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/"
-        "PROVIDER`",
+        "`projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`",
     ),
 ]
 GkeCluster = Annotated[
