@@ -32,7 +32,7 @@ def index_status(
 
     `now` is in POSIX seconds; `skew` is the clock skew of Margins, in seconds.
     """
-    if index.spec is not None and index.spec.suspend:
+    if index.suspended:
         return suspended_status(
             index,
             "spec.suspend is true: no new token is requested; the current one is removed from the "
@@ -58,7 +58,7 @@ def unselected_status(index: IndexObject, problem: Problem | None, now: float) -
 
     `problem` is what checking its spec found; it has no login.
     """
-    if index.spec is not None and index.spec.suspend:
+    if index.suspended:
         message = "spec.suspend is true, and no IndexOptions selects this index"
         return suspended_status(index, message, now)
     message = (

@@ -148,8 +148,7 @@ def _index_item(plan: IndexPlan) -> dict[str, Any]:
 def _reason(plan: IndexPlan) -> str:
     if plan.problem is not None:
         return plan.problem.reason
-    suspended = plan.record.spec is not None and plan.record.spec.suspend
-    return Reason.SUSPENDED if suspended else Reason.AVAILABLE
+    return Reason.SUSPENDED if plan.record.suspended else Reason.AVAILABLE
 
 
 def _notes(
