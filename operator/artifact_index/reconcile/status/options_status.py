@@ -28,7 +28,7 @@ from artifact_index.reconcile.status.conditions import (
     suspended_status,
 )
 from artifact_index.reconcile.status.notes import format_note, shared_host_note
-from artifact_index.reconcile.status.risks import confusion_risk, is_omitted
+from artifact_index.reconcile.status.risks import confusion_risk, is_omitted, names
 from artifact_index.sources.policy import Problem
 
 _NAMES_IN_MESSAGE: Final = 3
@@ -169,10 +169,9 @@ def _refresh_note(plans: Sequence[IndexPlan]) -> DesiredCondition | None:
     failing = [(plan, plan.failing) for plan in plans if plan.failing and plan.problem is None]
     if not failing:
         return None
-    names = _names([plan for plan, _ in failing])
     message = (
-        f"{names}: the current credential cannot be refreshed; see condition {REFRESH_FAILING} of "
-        "the ArtifactIndex"
+        f"{names([plan for plan, _ in failing])}: the current credential cannot be refreshed; see "
+        f"condition {REFRESH_FAILING} of the ArtifactIndex"
     )
     return DesiredCondition(REFRESH_FAILING, "True", failing[0][1].reason, message)
 
@@ -181,11 +180,5 @@ def _freshness_note(plans: Sequence[IndexPlan]) -> DesiredCondition | None:
     short = [plan for plan in plans if plan.shortfall is not None]
     if not short:
         return None
-    message = f"{_names(short)}: {short[0].shortfall}"
+    message = f"{names(short)}: {short[0].shortfall}"
     return DesiredCondition(FRESHNESS_NOT_GUARANTEED, "True", Reason.TOKEN_TOO_SHORT, message)
-
-
-def _names(plans: Sequence[IndexPlan]) -> str:
-    names = ", ".join(repr(plan.record.ref.name) for plan in plans[:_NAMES_IN_MESSAGE])
-    more = len(plans) - _NAMES_IN_MESSAGE
-    return f"ArtifactIndex {names}" + (f" and {more} more" if more > 0 else "")
