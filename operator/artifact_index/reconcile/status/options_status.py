@@ -54,25 +54,17 @@ def options_status(
     previous = decoded_status(options.status)
     if outcome.plans is None:
         desired = readiness(outcome.problem, reason=Reason.AVAILABLE, message="")
-        return {**previous, **observed(options, desired, previous=previous, now=now)}
-    plans, outputs = outcome.plans, outcome.outputs
-    skew = margins.clock_skew
+        return {**previous, **observed(options.generation, desired, previous=previous, now=now)}
+    plans, outputs, skew = outcome.plans, outcome.outputs, margins.clock_skew
     message = _summary(plans, outputs) + unheeded_note(options, now=now, skew=skew)
     desired = readiness(outcome.problem, reason=Reason.AVAILABLE, message=message)
     desired += _notes(options, plans, outputs)
     status: Status = {
-        **observed(options, desired, previous=previous, now=now),
+        **observed(options.generation, desired, previous=previous, now=now),
         "indexCount": len(plans),
         "readyIndexCount": sum(plan.ready for plan in plans),
         "indexes": [_index_item(plan) for plan in plans[:MAX_STATUS_INDEXES]],
-        "outputs": [
-            {
-                "kind": output.ref.kind,
-                "name": output.ref.name,
-                "keys": sorted(output.data)[:MAX_STATUS_KEYS],
-            }
-            for output in outputs
-        ],
+        "outputs": [_output_item(output) for output in outputs],
     }
     expiries = [plan.expires_at for plan in plans if plan.expires_at is not None]
     if expiries:
@@ -132,11 +124,12 @@ def _summary(plans: Sequence[IndexPlan], outputs: Sequence[DesiredOutput]) -> st
 
 
 def _index_item(plan: IndexPlan) -> dict[str, Any]:
+    reason = Reason.SUSPENDED if plan.record.suspended else Reason.AVAILABLE
     item: dict[str, Any] = {
         "artifactIndex": plan.record.ref.name,
         "uid": plan.record.uid,
         "ready": plan.ready,
-        "reason": _reason(plan),
+        "reason": plan.problem.reason if plan.problem else reason,
     }
     if plan.name is not None:
         item["name"] = plan.name
@@ -145,10 +138,9 @@ def _index_item(plan: IndexPlan) -> dict[str, Any]:
     return item
 
 
-def _reason(plan: IndexPlan) -> str:
-    if plan.problem is not None:
-        return plan.problem.reason
-    return Reason.SUSPENDED if plan.record.suspended else Reason.AVAILABLE
+def _output_item(output: DesiredOutput) -> dict[str, Any]:
+    keys = sorted(output.data)[:MAX_STATUS_KEYS]
+    return {"kind": output.ref.kind, "name": output.ref.name, "keys": keys}
 
 
 def _notes(
@@ -156,12 +148,8 @@ def _notes(
 ) -> list[DesiredCondition]:
     notes = [_refresh_note(plans), _freshness_note(plans)]
     if (spec := options.spec) is not None:
-        formats = formats_of(spec, options.ref.name)
-        notes += [
-            confusion_risk(spec, plans, formats),
-            format_note(outputs),
-            shared_host_note(spec, plans),
-        ]
+        notes.append(confusion_risk(spec, plans, formats_of(spec, options.ref.name)))
+        notes += [format_note(outputs), shared_host_note(spec, plans)]
     return [note for note in notes if note is not None]
 
 
