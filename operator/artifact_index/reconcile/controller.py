@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from artifact_index.api.reasons import Reason
@@ -43,6 +44,7 @@ def status_key(ref: ObjectRef) -> Key:
     return Key("IndexOptionsStatus", ref)
 
 
+@dataclass(slots=True, eq=False)
 class Controller:
     """Runs the reconcilers: the only part that knows both them and the queue.
 
@@ -51,23 +53,13 @@ class Controller:
     measures each reconcile.
     """
 
-    def __init__(
-        self,
-        *,
-        cache: Cache,
-        queue: WorkQueue,
-        options: OptionsReconciler,
-        index: IndexReconciler,
-        status_writer: StatusWriter,
-        env: Env,
-    ) -> None:
-        self.queue = queue
-        self._cache = cache
-        self._options = options
-        self._index = index
-        self._status_writer = status_writer
-        self._env = env
-        self._pending: dict[ObjectRef, PendingStatus] = {}
+    _cache: Cache
+    queue: WorkQueue
+    _options: OptionsReconciler
+    _index: IndexReconciler
+    _status_writer: StatusWriter
+    _env: Env
+    _pending: dict[ObjectRef, PendingStatus] = field(default_factory=dict, init=False)
 
     # What asks for a reconcile
 
