@@ -120,12 +120,7 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
         enqueue=partial(controller.enqueue, delay=DEBOUNCE),
     )
     relister = Relister(
-        api=api,
-        feed=feed,
-        namespaces=settings.namespaces,
-        interval=settings.relist_interval,
-        enqueue=controller.enqueue,
-        rng=env.rng,
+        api, feed, settings.namespaces, settings.relist_interval, controller.enqueue, env.rng
     )
     return Operator(
         settings.namespaces, cache, state, feed, relister, controller, tokens, endpoints, sources

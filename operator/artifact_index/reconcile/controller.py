@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from artifact_index.api.reasons import Reason
 from artifact_index.instrumentation import PassResult
@@ -13,7 +13,7 @@ from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.apply.writer import owner_unknown
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
 from artifact_index.reconcile.cache.env import Env
-from artifact_index.reconcile.cache.objects import ObjectRef, status_bytes
+from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, status_bytes
 from artifact_index.reconcile.index import IndexReconciler
 from artifact_index.reconcile.options import OptionsReconciler
 from artifact_index.reconcile.queue.workqueue import WorkQueue
@@ -29,14 +29,6 @@ _MORE_TOKENS: Final = 0.25
 """Seconds for which the first tokens of one IndexOptions are collected into one reconcile."""
 
 logger = logging.getLogger(__name__)
-
-
-class PendingStatus(NamedTuple):
-    """A status of an IndexOptions that waits to be written, and the object it was made for."""
-
-    uid: str
-    generation: int
-    status: Status
 
 
 def status_key(ref: ObjectRef) -> Key:
@@ -59,7 +51,10 @@ class Controller:
     _index: IndexReconciler
     _status_writer: StatusWriter
     _env: Env
-    _pending: dict[ObjectRef, PendingStatus] = field(default_factory=dict, init=False)
+    _pending: dict[ObjectRef, tuple[OptionsObject, Status]] = field(
+        default_factory=dict, init=False
+    )
+    """The statuses that wait to be written, each with the object that it was made for."""
 
     # What asks for a reconcile
 
@@ -134,7 +129,11 @@ class Controller:
     def _act_on(self, key: Key, result: Result) -> PassResult:
         self.enqueue(result.enqueue)
         if not (result.quiet and self.queue.num_requeues(key) < _QUIET_FAILURES):
-            self._publish(key.ref, result)
+            if result.status is not None:
+                self._set_pending(key.ref, result.status)
+            if result.plan is not None:
+                changed = self._options.commit(key.ref, result.plan)
+                self.enqueue(index_key(index) for index in changed)
         if result.requeue_after is not None:
             self.queue.add_after(key, result.requeue_after)
         if result.retry:
@@ -145,28 +144,21 @@ class Controller:
 
     # Statuses
 
-    def _publish(self, ref: ObjectRef, result: Result) -> None:
-        """Have the statuses written that a reconcile of an IndexOptions changes."""
-        if result.status is not None:
-            self._set_pending(ref, result.status)
-        if result.plan is not None:
-            self.enqueue(index_key(index) for index in self._options.commit(ref, result.plan))
-
     def _set_pending(self, ref: ObjectRef, status: Status) -> None:
         self._pending.pop(ref, None)
         options = self._cache.options.get(ref)
         if options is not None and status_bytes(status) != options.status:
-            self._pending[ref] = PendingStatus(options.uid, options.generation, status)
+            self._pending[ref] = options, status
             self.queue.add_after(status_key(ref), 0)
 
     async def _write_pending(self, ref: ObjectRef) -> Result:
-        pending, options = self._pending.get(ref), self._cache.options.get(ref)
-        if pending is None:
-            return Result()
-        if options is not None and options.is_generation(pending.uid, pending.generation):
-            await self._status_writer.write_options_status(options, pending.status)
-        if self._pending.get(ref) is pending:
-            del self._pending[ref]
+        pending, latest = self._pending.get(ref), self._cache.options.get(ref)
+        if pending is not None:
+            options, status = pending
+            if latest is not None and latest.is_generation(options.uid, options.generation):
+                await self._status_writer.write_options_status(latest, status)
+            if self._pending.get(ref) is pending:
+                del self._pending[ref]
         return Result()
 
     def _report(self, key: Key, problem: Problem) -> None:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from artifact_index.api.constants import ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND, OWNER_ANNOTATION
-from artifact_index.reconcile.cache.groups import Groups
 from artifact_index.reconcile.cache.kind_cache import KindCache
 from artifact_index.reconcile.cache.objects import (
     IndexObject,
@@ -18,6 +17,9 @@ from artifact_index.reconcile.cache.objects import (
 from artifact_index.reconcile.cache.selectors import SelectorIndex
 from artifact_index.sources.base import SourceSecret
 from artifact_index.sources.registry import secret_name, service_account_name
+
+Group = TypeVar("Group")
+Member = TypeVar("Member")
 
 
 class Key(NamedTuple):
@@ -35,6 +37,31 @@ def options_key(ref: ObjectRef) -> Key:
 def index_key(ref: ObjectRef) -> Key:
     """The queue's key of an ArtifactIndex."""
     return Key(ARTIFACT_INDEX_KIND, ref)
+
+
+class Groups(Generic[Group, Member]):
+    """The members of each group; a group without members is dropped."""
+
+    def __init__(self) -> None:
+        self._members: dict[Group, set[Member]] = {}
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self._members)
+
+    def __getitem__(self, group: Group) -> Set[Member]:
+        """The members, empty for an unknown group. Not a copy: use it before the next change."""
+        return self._members.get(group, frozenset())
+
+    def add(self, group: Group, member: Member) -> None:
+        """Add a member to a group."""
+        self._members.setdefault(group, set()).add(member)
+
+    def discard(self, group: Group, member: Member) -> None:
+        """Remove a member from a group if it is there."""
+        if (members := self._members.get(group)) is not None:
+            members.discard(member)
+            if not members:
+                del self._members[group]
 
 
 class Cache:

@@ -121,11 +121,13 @@ class Feed:
         on_listed: OnListed | None = None,
     ) -> set[Key]:
         object_ref, uid, version = address
-        deleted = deleted or bool(body["metadata"].get("deletionTimestamp"))
+        metadata = body["metadata"]
+        deleted = deleted or bool(metadata.get("deletionTimestamp"))
+        role = (metadata.get("labels") or {}).get(ROLE_LABEL)
         concerned: set[Key] = set()
         for entrance in self._entrances[plural]:
             ref = entrance.ref(object_ref)
-            if deleted or entrance.role not in (None, _role(body)):
+            if deleted or entrance.role not in (None, role):
                 concerned |= entrance.drop(ref, uid, version)
             elif entrance.objects.is_newer(ref, version):
                 new = entrance.parse(body, entrance.objects.get(ref))
@@ -183,8 +185,3 @@ def _entrances(
         SECRETS.plural: (sources, outputs("Secret", ROLE_OUTPUT)),
         CONFIG_MAPS.plural: (outputs("ConfigMap", None),),
     }
-
-
-def _role(body: Object) -> str | None:
-    role: str | None = (body["metadata"].get("labels") or {}).get(ROLE_LABEL)
-    return role

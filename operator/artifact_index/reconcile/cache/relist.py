@@ -8,6 +8,7 @@ import logging
 import math
 import random
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from artifact_index.kube import resources
@@ -38,6 +39,7 @@ _LONGEST_SLICE: Final = 0.02
 logger = logging.getLogger(__name__)
 
 
+@dataclass(slots=True, eq=False)
 class Relister:
     """Lists both custom resources and the labelled Secrets and ConfigMaps, page by page.
 
@@ -45,24 +47,14 @@ class Relister:
     complete relist concerns.
     """
 
-    def __init__(
-        self,
-        *,
-        api: KubePort,
-        feed: Feed,
-        namespaces: tuple[str, ...],
-        interval: float,
-        enqueue: Callable[[set[Key]], None],
-        rng: random.Random,
-    ) -> None:
-        self._api = api
-        self._feed = feed
-        self._namespaces: tuple[str | None, ...] = namespaces or (None,)
-        self._interval = interval
-        self._enqueue = enqueue
-        self._rng = rng
-        self._last_success: float | None = None
-        self._last_gap = math.inf
+    _api: KubePort
+    _feed: Feed
+    _namespaces: tuple[str, ...]
+    _interval: float
+    _enqueue: Callable[[set[Key]], None]
+    _rng: random.Random
+    _last_success: float | None = field(default=None, init=False)
+    _last_gap: float = field(default=math.inf, init=False)
 
     def age(self) -> float | None:
         """Seconds since the last complete listing; None before the first."""
@@ -118,7 +110,7 @@ class Relister:
         concerned: set[Key] = set()
         listed: set[ObjectRef] = set()
         self._feed.begin_sweep(resource.plural)
-        for namespace in self._namespaces:
+        for namespace in self._namespaces or (None,):
             in_namespace: set[ObjectRef] = set()
             async for page in self._pages(resource, namespace, selector):
                 if page.first:
