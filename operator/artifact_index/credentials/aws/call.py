@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.aws.requests import (
-    CodeArtifactRequest,
-)
+from artifact_index.credentials.aws.requests import CodeArtifactRequest
 from artifact_index.credentials.requests import (
     OperatorIdentity,
     SecretIdentity,

@@ -5,11 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.aws.call import (
-    ASSUME_ROLE,
-    ASSUME_ROLE_WITH_WEB_IDENTITY,
-    AwsCall,
-)
+from artifact_index.credentials.aws.call import ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY, AwsCall
 from artifact_index.credentials.aws.errors import unusable_answer
 from artifact_index.credentials.aws.requests import CodeArtifactRequest
 from artifact_index.credentials.aws.session import AwsSession

@@ -140,11 +140,7 @@ class GoogleTokens:
             expiry = _posix(login.credentials.expiry)
         except Exception as error:  # google-auth may raise anything if the answer is garbage
             failure = login_error(
-                error,
-                transport.last,
-                login,
-                seen_metadata=self._seen_metadata,
-                now=self._now(),
+                error, transport.last, login, seen_metadata=self._seen_metadata, now=self._now()
             )
             raise failure from None
         finally:

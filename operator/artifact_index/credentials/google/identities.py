@@ -201,9 +201,7 @@ def _user_login(info: Mapping[str, Any], urls: ServiceURLs) -> GoogleCredentials
     if any(not isinstance(info.get(name), str) for name in fields):
         raise _no_identity("the operator's user credentials are incomplete")
     credentials = user.Credentials(
-        token=None,
-        token_uri=urls.token_url,
-        **{name: info[name] for name in fields},
+        token=None, token_uri=urls.token_url, **{name: info[name] for name in fields}
     )
     who = "the operator's user credentials"
     return GoogleCredentials(credentials=credentials, kind="user", who=who, operator=True)

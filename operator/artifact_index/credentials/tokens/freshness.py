@@ -105,12 +105,7 @@ _ENDLESS: Final = Schedule(
 
 
 def schedule(
-    *,
-    login_digest: str,
-    issued_at: int,
-    expires_at: int | None,
-    max_build: float,
-    margins: Margins,
+    *, login_digest: str, issued_at: int, expires_at: int | None, max_build: float, margins: Margins
 ) -> Schedule:
     """The times of one token; the same inputs give the same times, also after a restart.
 

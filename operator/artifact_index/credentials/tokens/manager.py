@@ -71,12 +71,7 @@ class TokenManager:
         self._sleeping_until = -math.inf
 
     def restore(
-        self,
-        digest: str,
-        token: Token,
-        *,
-        repeats: bool = False,
-        consumer: Hashable | None = None,
+        self, digest: str, token: Token, *, repeats: bool = False, consumer: Hashable | None = None
     ) -> None:
         """Take over a token from our own outputs after a restart, unless a newer one is held.
 
