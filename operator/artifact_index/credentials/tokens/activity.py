@@ -1,10 +1,9 @@
-"""What a token entry is doing, and how its last attempts failed."""
+"""What a token entry is doing."""
 
 import math
 from dataclasses import dataclass
 from typing import Final
 
-from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import Token
 
 
@@ -27,15 +26,6 @@ class InFlight:
     """A cloud is being asked for a successor of `replacing`; None: for a first token."""
 
     replacing: Token | None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """The failed attempts since the last success: the latest error, their number, the first."""
-
-    error: LoginError
-    count: int
-    since: float
 
 
 UNPLANNED: Final = Idle(math.inf)

@@ -176,7 +176,11 @@ class TokenManager:
         entry.requirement = requirement
         self._released.pop(entry.digest, None)
         entry.consumers.gone_since = None
-        if entry.token is None and entry.failure is None and entry.attempts.pending_since is None:
+        if (
+            entry.token is None
+            and entry.attempts.error is None
+            and entry.attempts.pending_since is None
+        ):
             entry.attempts.pending_since = now
         if entry.attempts.request(requirement.fresh_after, now) or changed:
             entry.reschedule()

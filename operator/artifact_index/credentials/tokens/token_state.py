@@ -15,8 +15,6 @@ class TokenState:
     """The last one that was issued, whether or not it may still be published."""
     error: LoginError | None
     """Why the last attempt failed; None after a success."""
-    failing_since: float | None
-    """When the first attempt failed since the last success."""
     pending_since: float | None
     """Since when a first outcome has been awaited; None once there was one."""
     next_attempt_at: int | None
