@@ -30,9 +30,7 @@ class Providers:
     """All clouds behind one synchronous call, which blocks for seconds: call it in a thread."""
 
     def __init__(self, *clients: CloudClient) -> None:
-        self._calls = {
-            request: call for client in clients for request, call in client.calls.items()
-        }
+        self._calls = dict(item for client in clients for item in client.calls.items())
 
     def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
         """What the request's cloud issues. Raises LoginError and nothing else.

@@ -64,7 +64,8 @@ class AwsSession:
         `keys` are arguments of `Session.client`. None is the operator's own identity; an empty
         mapping is for calls that are not signed. Raises what boto3 raises.
         """
-        client = self._enter(_ClientKey(service, region, _signing(keys)))
+        signing: _Signing = "own" if keys is None else "keys" if keys else "none"
+        client = self._enter(_ClientKey(service, region, signing))
         self._call.keys = keys
         try:
             yield client.boto3
@@ -170,12 +171,6 @@ class _Call(threading.local):
     """The keys of this thread's call."""
 
     keys: Mapping[str, str] | None = None
-
-
-def _signing(keys: Mapping[str, str] | None) -> _Signing:
-    if keys is None:
-        return "own"
-    return "keys" if keys else "none"
 
 
 def _forget_other_services(session: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.google.identities import NO_IDENTITY_REMEDY, GoogleCredentials
+from artifact_index.credentials.google.identities import GoogleCredentials, no_identity
 from artifact_index.credentials.google.transport import Answer, UnreachableError
 from artifact_index.credentials.http_dates import parse_retry_after
 
@@ -19,28 +19,19 @@ logger = logging.getLogger(__name__)
 
 # RFC 6749 5.2 and 4.1.2.1, RFC 8693 2.2.2, and `google.rpc.Code` names of Google APIs.
 REASON_BY_CODE: Final[Mapping[str, Reason]] = {
-    "access_denied": Reason.ACCESS_DENIED,
-    "unauthorized_client": Reason.INVALID_CREDENTIAL,
-    "deleted_client": Reason.INVALID_CREDENTIAL,
-    "disabled_client": Reason.INVALID_CREDENTIAL,
-    "invalid_client": Reason.INVALID_CREDENTIAL,
-    "invalid_grant": Reason.INVALID_CREDENTIAL,
-    "invalid_request": Reason.INVALID_REQUEST,
-    "invalid_scope": Reason.INVALID_REQUEST,
-    "invalid_target": Reason.INVALID_REQUEST,
-    "unsupported_grant_type": Reason.INVALID_REQUEST,
-    "internal_failure": Reason.CLOUD_UNAVAILABLE,
-    "server_error": Reason.CLOUD_UNAVAILABLE,
-    "temporarily_unavailable": Reason.CLOUD_UNAVAILABLE,
-    "PERMISSION_DENIED": Reason.ACCESS_DENIED,
-    "UNAUTHENTICATED": Reason.INVALID_CREDENTIAL,
-    "NOT_FOUND": Reason.CLOUD_RESOURCE_NOT_FOUND,
-    "INVALID_ARGUMENT": Reason.INVALID_REQUEST,
-    "FAILED_PRECONDITION": Reason.INVALID_REQUEST,
-    "RESOURCE_EXHAUSTED": Reason.CLOUD_THROTTLED,
-    "INTERNAL": Reason.CLOUD_UNAVAILABLE,
-    "UNAVAILABLE": Reason.CLOUD_UNAVAILABLE,
-    "DEADLINE_EXCEEDED": Reason.CLOUD_UNAVAILABLE,
+    code: reason
+    for reason, codes in {
+        Reason.ACCESS_DENIED: "access_denied PERMISSION_DENIED",
+        Reason.INVALID_CREDENTIAL: "unauthorized_client deleted_client disabled_client "
+        "invalid_client invalid_grant UNAUTHENTICATED",
+        Reason.INVALID_REQUEST: "invalid_request invalid_scope invalid_target "
+        "unsupported_grant_type INVALID_ARGUMENT FAILED_PRECONDITION",
+        Reason.CLOUD_UNAVAILABLE: "internal_failure server_error temporarily_unavailable INTERNAL "
+        "UNAVAILABLE DEADLINE_EXCEEDED",
+        Reason.CLOUD_RESOURCE_NOT_FOUND: "NOT_FOUND",
+        Reason.CLOUD_THROTTLED: "RESOURCE_EXHAUSTED",
+    }.items()
+    for code in codes.split()
 }
 _REASON_BY_STATUS: Final[Mapping[int, Reason]] = {
     401: Reason.INVALID_CREDENTIAL,
@@ -79,7 +70,7 @@ def _impersonating(answer: Answer) -> bool:
 def _failed_within(error: Exception, login: GoogleCredentials) -> LoginError:
     """The login failed before any request, at a file or a signature."""
     if login.kind == "federated" and login.operator:
-        return _no_identity("the operator's identity token can't be read from its file")
+        return no_identity("the operator's identity token can't be read from its file")
     return LoginError(
         Reason.INTERNAL_ERROR,
         f"the Google login failed within the operator ({type(error).__name__}); it is tried again",
@@ -88,7 +79,7 @@ def _failed_within(error: Exception, login: GoogleCredentials) -> LoginError:
 
 def _unreachable(login: GoogleCredentials, *, seen_metadata: bool) -> LoginError:
     if login.kind == "metadata" and not seen_metadata:
-        return _no_identity(
+        return no_identity(
             "the operator has no Google identity of its own (no file, no metadata server)"
         )
     which = "Google's metadata server" if login.kind == "metadata" else "Google's token service"
@@ -120,7 +111,7 @@ def unknown_expiry(login: GoogleCredentials) -> LoginError:
 
 def _metadata_refused(answer: Answer, login: GoogleCredentials, *, now: float) -> LoginError:
     if answer.status == 404:
-        return _no_identity("the metadata server knows no service account for the operator's pod")
+        return no_identity("the metadata server knows no service account for the operator's pod")
     # GKE wraps the refusal of IAM in the metadata server's own answer, as text.
     if answer.status == 403 or "IAM returned 403" in answer.text:
         return LoginError(
@@ -211,7 +202,3 @@ def _named(answer: Answer) -> str:
     if re.fullmatch(r"[A-Za-z_]{1,64}", answer.code):
         return answer.code
     return f"HTTP {answer.status}"
-
-
-def _no_identity(message: str) -> LoginError:
-    return LoginError(Reason.NO_OPERATOR_IDENTITY, f"{message}: {NO_IDENTITY_REMEDY}")

@@ -7,9 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from artifact_index.api.reasons import Reason
-from artifact_index.credentials.errors import LoginError
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -130,11 +127,3 @@ def expires_at(answer: Answer | None, expiry: int | None) -> int | None:
         return min(expiry, math.floor(answer.asked_at + float(answer.body["expires_in"])))
     except (KeyError, TypeError, ValueError, OverflowError):
         return expiry
-
-
-def invalid_json(what: str) -> LoginError:
-    """The error for a key or file that is not a JSON object."""
-    return LoginError(
-        Reason.INVALID_CREDENTIAL,
-        f"{what} is not JSON: store the file as Google gave it, not encoded a second time",
-    )

@@ -10,7 +10,6 @@ from artifact_index.credentials import backoff
 from artifact_index.credentials.attempts import Attempts
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import Requirement, Token
-from artifact_index.credentials.tokens.activity import UNPLANNED, Idle, InFlight, Queued
 from artifact_index.credentials.tokens.consumers import Consumers
 from artifact_index.credentials.tokens.freshness import Margins, Phase, Schedule, schedule
 from artifact_index.credentials.tokens.token_state import TokenState
@@ -26,6 +25,30 @@ KEPT_FOR: Final = 600.0
 """Seconds for which a token is kept at least that no consumer requires."""
 
 _serials: Final = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """The next attempt begins at `next_at`, in POSIX seconds; infinity: none is planned."""
+
+    next_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An attempt is due and waits for the rate limit; it has to succeed by `deadline`."""
+
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A cloud is being asked for a successor of `replacing`; None: for a first token."""
+
+    replacing: Token | None
+
+
+UNPLANNED: Final = Idle(math.inf)
 
 
 @dataclass(slots=True)
@@ -200,13 +223,10 @@ class TokenEntry:
 
     def _next_at(self, now: float) -> float:
         """When the next attempt begins; may lie in the past."""
-        return min(self._scheduled_at(now), self._requested_at())
-
-    def _requested_at(self) -> float:
-        """When a refresh request causes an attempt: never for a token that never expires."""
+        scheduled_at = self._scheduled_at(now)
         if self.token is not None and self.token.expires_at is None:
-            return math.inf
-        return self.attempts.requested_for(self.fresh_as_of())
+            return scheduled_at  # no refresh request concerns a token that never expires
+        return min(scheduled_at, self.attempts.requested_for(self.fresh_as_of()))
 
     def _scheduled_at(self, now: float) -> float:
         if self.attempts.retry_at is not None:
