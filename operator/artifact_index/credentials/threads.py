@@ -50,8 +50,7 @@ class CloudThreads:
         self._deadline = deadline
         self._slots = asyncio.Semaphore(threads)
         self._services: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        self._abandoned = 0
-        self._most_abandoned = threads
+        self._abandonable = threading.Semaphore(threads)
         self._closed = False
 
     async def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
@@ -84,10 +83,9 @@ class CloudThreads:
             async with asyncio.timeout(self._deadline):
                 outcome = await answer
         except TimeoutError:
-            if self._abandoned < self._most_abandoned:
-                self._abandoned += 1
+            if self._abandonable.acquire(blocking=False):
                 slots.close()
-                slots.callback(self._on_abandoned_end)
+                slots.callback(self._abandonable.release)
             raise LoginError(
                 Reason.CLOUD_UNAVAILABLE,
                 f"The call to {request.service} did not end within {self._deadline:g} s; "
@@ -127,6 +125,3 @@ class CloudThreads:
         slots.callback(service_slots.release)
         slots.callback(self._slots.release)
         return slots
-
-    def _on_abandoned_end(self) -> None:
-        self._abandoned -= 1

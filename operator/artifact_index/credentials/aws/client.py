@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from pydantic import SecretStr
 
@@ -19,7 +19,6 @@ from artifact_index.credentials.aws.requests import (
 from artifact_index.credentials.aws.session import AwsSession
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import KeyMaterial, Token
-from artifact_index.settings import Settings
 
 # GetRepositoryEndpoint's `endpointType` as the API spells it.
 _ENDPOINT_TYPES: Final = {"IPv4": "ipv4", "DualStack": "dualstack"}
@@ -48,11 +47,6 @@ class CodeArtifact:
         self._session = AwsSession(
             connect_timeout=connect_timeout, read_timeout=read_timeout, attempts=attempts, now=now
         )
-
-    @classmethod
-    def of(cls, _: Settings, connect_timeout: float, read_timeout: float) -> Self:
-        """A client of the operator: boto3's own variables are all that it needs."""
-        return cls(connect_timeout=connect_timeout, read_timeout=read_timeout)
 
     @property
     def calls(self) -> Mapping[type[Any], Callable[[Any, KeyMaterial], Token]]:

@@ -145,9 +145,8 @@ class Endpoints:
 
     def _add(self, requirement: Requirement, consumer: Hashable, now: float) -> None:
         digest = requirement.digest
-        entry = self._entries.get(digest)
-        if entry is None:
-            entry = self._entries[digest] = _Entry(digest, EndpointState())
+        entry = self._entries.get(digest) or _Entry(digest, EndpointState())
+        self._entries[digest] = entry
         entry.consumers.add(consumer)
         self._released.pop(digest, None)
         if entry.state.url is not None:

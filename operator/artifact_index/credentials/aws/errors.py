@@ -22,19 +22,20 @@ logger = logging.getLogger(__name__)
 # of SigV4, and those of STS, for the operator's own identity and for the steps of a login.
 REASON_BY_CODE: Final[Mapping[str, Reason]] = {
     code: reason
-    for reason, codes in {
-        Reason.ACCESS_DENIED: "AccessDenied AccessDeniedException",
-        Reason.CLOUD_RESOURCE_NOT_FOUND: "ResourceNotFoundException",
-        Reason.INVALID_REQUEST: "RegionDisabledException UnknownOperationException "
-        "ValidationError ValidationException",
-        Reason.CLOUD_THROTTLED: "RequestLimitExceeded Throttling ThrottlingException "
-        "TooManyRequestsException",
-        Reason.CLOUD_UNAVAILABLE: "IDPCommunicationError InternalFailure InternalServerException "
-        "RequestTimeout RequestTimeoutException ServiceUnavailable ServiceUnavailableException",
-        Reason.INVALID_CREDENTIAL: "ExpiredToken ExpiredTokenException IDPRejectedClaim "
-        "IncompleteSignature InvalidAccessKeyId InvalidClientTokenId InvalidIdentityToken "
-        "InvalidSignatureException MissingAuthenticationToken MissingAuthenticationTokenException "
-        "RequestExpired SignatureDoesNotMatch UnrecognizedClientException",
+    for codes, reason in {
+        "AccessDenied AccessDeniedException": Reason.ACCESS_DENIED,
+        "ResourceNotFoundException": Reason.CLOUD_RESOURCE_NOT_FOUND,
+        "RegionDisabledException UnknownOperationException "
+        "ValidationError ValidationException": Reason.INVALID_REQUEST,
+        "RequestLimitExceeded Throttling ThrottlingException "
+        "TooManyRequestsException": Reason.CLOUD_THROTTLED,
+        "IDPCommunicationError InternalFailure InternalServerException RequestTimeout "
+        "RequestTimeoutException ServiceUnavailable "
+        "ServiceUnavailableException": Reason.CLOUD_UNAVAILABLE,
+        "ExpiredToken ExpiredTokenException IDPRejectedClaim IncompleteSignature "
+        "InvalidAccessKeyId InvalidClientTokenId InvalidIdentityToken InvalidSignatureException "
+        "MissingAuthenticationToken MissingAuthenticationTokenException RequestExpired "
+        "SignatureDoesNotMatch UnrecognizedClientException": Reason.INVALID_CREDENTIAL,
     }.items()
     for code in codes.split()
 }

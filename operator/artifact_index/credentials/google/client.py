@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from pydantic import SecretStr
 
@@ -28,7 +28,6 @@ from artifact_index.credentials.requests import (
     Token,
 )
 from artifact_index.credentials.sdk_logs import quiet
-from artifact_index.settings import Settings
 
 LOGGERS: Final = ("google", "requests", "urllib3")
 """At DEBUG google-auth logs requests and answers, with the tokens in them."""
@@ -62,16 +61,6 @@ class GoogleTokens:
         self._lock = threading.Lock()
         self._prepared = False
         self._seen_metadata = False
-
-    @classmethod
-    def of(cls, settings: Settings, connect_timeout: float, read_timeout: float) -> Self:
-        """A client of the operator, with the URLs of its settings."""
-        urls = ServiceURLs(
-            token_url=settings.google_token_url,
-            sts_url=settings.google_sts_url,
-            iam_credentials_url=settings.google_iam_credentials_url,
-        )
-        return cls(urls, connect_timeout=connect_timeout, read_timeout=read_timeout)
 
     @property
     def calls(self) -> Mapping[type[Any], Callable[[Any, KeyMaterial], Token]]:
@@ -128,10 +117,8 @@ class GoogleTokens:
                 raise ValueError("no token")
             expiry = login.credentials.expiry  # a naive datetime in UTC
         except Exception as error:  # google-auth may raise anything if the answer is garbage
-            failure = login_error(
-                error, transport.last, login, seen_metadata=self._seen_metadata, now=self._now()
-            )
-            raise failure from None
+            seen, last = self._seen_metadata, transport.last
+            raise login_error(error, last, login, seen_metadata=seen) from None
         finally:
             if metadata and transport.last is not None:
                 self._seen_metadata = True

@@ -160,8 +160,8 @@ def _key_login(info: Mapping[str, Any], urls: ServiceURLs, *, operator: bool) ->
     where = "the operator's key file" if operator else "the referenced Secret"
     kind = info.get("type")
     if kind != "service_account":
-        known = kind in ("external_account", "authorized_user")
-        named = f"type {kind}" if known else "another type"
+        others = ("external_account", "authorized_user")
+        named = f"type {kind}" if kind in others else "another type"
         raise _bad_key(
             f"{where} holds a Google credential of {named}: only a service account key "
             "(type service_account) is accepted; create one, or use another auth"
@@ -196,9 +196,8 @@ def _user_login(info: Mapping[str, Any], urls: ServiceURLs) -> GoogleCredentials
     fields = ("refresh_token", "client_id", "client_secret")
     if any(not isinstance(info.get(name), str) for name in fields):
         raise no_identity("the operator's user credentials are incomplete")
-    credentials = user.Credentials(
-        token=None, token_uri=urls.token_url, **{name: info[name] for name in fields}
-    )
+    used = {name: info[name] for name in fields}
+    credentials = user.Credentials(token=None, token_uri=urls.token_url, **used)
     return GoogleCredentials(credentials, "user", "the operator's user credentials", operator=True)
 
 
@@ -226,9 +225,8 @@ def _federated_login(info: Mapping[str, Any], urls: ServiceURLs) -> GoogleCreden
         )
     except Exception:  # KeyError, TypeError and google-auth's own, by what is wrong
         raise no_identity("the operator's external_account file is incomplete") from None
-    return GoogleCredentials(
-        credentials, "federated", "the operator's federated identity", operator=True
-    )
+    who = "the operator's federated identity"
+    return GoogleCredentials(credentials, "federated", who, operator=True)
 
 
 def _impersonation_url(info: Mapping[str, Any], urls: ServiceURLs) -> str | None:

@@ -124,7 +124,7 @@ class TokenEntry:
             self.repeats = True
         self.activity = UNPLANNED
         attempts.succeeded()
-        if self._is_due_by_schedule(now):
+        if self._scheduled_at(now) <= now:
             self.idle_answers += 1
             attempts.retry_at = self._retry_after_no_progress(now, rng)
         else:
@@ -254,21 +254,13 @@ class TokenEntry:
     def _is_from_the_future(self, token: Token, now: float) -> bool:
         return token.issued_at > now + self.margins.clock_skew + 1
 
-    def _is_due_by_schedule(self, now: float) -> bool:
-        """Whether the schedule alone would have the cloud asked again at once."""
-        if self.token is not None and self._is_from_the_future(self.token, now):
-            return True
-        refresh_at = self.schedule.refresh_at if self.schedule else None
-        return refresh_at is not None and refresh_at <= now
-
     def _retry_after_no_progress(self, now: float, rng: random.Random) -> int:
         expires_at = self.token.expires_at if self.token else None
         if self.repeats and expires_at is not None and now < expires_at - CACHED_TOKEN_LEAD:
             return expires_at - CACHED_TOKEN_LEAD
         remaining = self._remaining(now)
-        return math.ceil(
-            now + backoff.after_no_change(repeats=self.idle_answers, rng=rng, remaining=remaining)
-        )
+        delay = backoff.after_no_change(repeats=self.idle_answers, rng=rng, remaining=remaining)
+        return math.ceil(now + delay)
 
     def _remaining(self, now: float) -> float | None:
         """Seconds until the promise is broken or, after that, the token is withdrawn."""

@@ -40,11 +40,8 @@ class TokenState:
 
     def expired(self, now: float) -> bool:
         """Whether there is a token and it has expired."""
-        return (
-            self.token is not None
-            and self.token.expires_at is not None
-            and now >= self.token.expires_at
-        )
+        expires_at = self.token.expires_at if self.token else None
+        return expires_at is not None and now >= expires_at
 
 
 class HeldToken(NamedTuple):
