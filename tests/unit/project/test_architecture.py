@@ -161,7 +161,7 @@ def _names() -> tuple[frozenset[str], frozenset[str]]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Its heading, the files that know an existing variant, and the names of it for placeholders."""
+    """Its heading, the files that know an existing variant, and that variant's own names."""
 
     title: str
     known: list[str]
