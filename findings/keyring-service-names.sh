@@ -5,7 +5,7 @@
 # host and port. uv asks only if the URL has a user name, and once more for the scheme with both.
 # Poetry asks for two names of its own, one with an invented user, then for the URL without its
 # last slash. twine and hatch ask for the upload URL alone. So only an entry for host and port
-# serves pip, uv and Poetry, and all indexes on that host share it; no entry serves an upload too.
+# serves pip, uv and Poetry, all indexes on that host share it, and twine and hatch pass it over.
 set -euo pipefail
 t=$(mktemp -d)
 trap 'rm -rf "$t"' EXIT
