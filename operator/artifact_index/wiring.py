@@ -70,10 +70,7 @@ class Operator:
 
 
 def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator:
-    """Wire the parts of one operator; call it on the event loop that will run them.
-
-    `issue` asks the clouds.
-    """
+    """Wire the parts of one operator on the event loop that will run them; `issue` asks clouds."""
     cache, state = Cache(), State()
     priority = partial(state.priority_of, margins=env.margins)
     queue = WorkQueue(priority=priority, rng=env.rng)

@@ -20,7 +20,7 @@ from artifact_index.reconcile.cache.objects import (
     status_bytes,
 )
 from artifact_index.reconcile.cache.status_parsing import readable_status
-from artifact_index.reconcile.queue.write_limiter import WriteLimiter
+from artifact_index.reconcile.queue.write_limiter import EVENT, STATUS, WriteLimiter
 from artifact_index.reconcile.status.conditions import Status, status_patch
 from artifact_index.reconcile.status.events import Event, transitions
 
@@ -63,7 +63,7 @@ class StatusWriter:
         metadata = {"uid": owner.uid, "resourceVersion": str(owner.resource_version)}
         patch = {"metadata": metadata, "status": status_patch(stored, status)}
         namespace, name = owner.ref
-        await self._limiter.status()
+        await self._limiter.wait(STATUS)
         try:
             body = await self._api.patch(resource, namespace, name, patch, subresource="status")
         except ApiError as error:
@@ -99,11 +99,10 @@ class StatusWriter:
             "lastTimestamp": time,
             "count": 1,
         }
-        await self._limiter.event()
+        await self._limiter.wait(EVENT)
         try:
             await self._api.create(EVENTS, owner.ref.namespace, body)
         except ApiError as error:
             # Events are best effort: the condition has the same reason and message.
-            logger.warning(
-                "cannot post an event for %s %s/%s: %s", resource.kind, *owner.ref, error
-            )
+            kind, name = resource.kind, owner.ref
+            logger.warning("cannot post an event for %s %s/%s: %s", kind, *name, error)
