@@ -110,12 +110,7 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
     indexes = IndexReconciler(cache, gatherer, state, status_writer, queue.is_busy, env)
     controller = Controller(cache, queue, options, indexes, status_writer, env)
     tokens.on_change = endpoints.on_change = controller.tokens_changed
-    feed = Feed(
-        cache=cache,
-        forget_polled=sources.forget,
-        digester=env.digester,
-        enqueue=partial(controller.enqueue, delay=DEBOUNCE),
-    )
+    feed = Feed(cache, sources.forget, env.digester, partial(controller.enqueue, delay=DEBOUNCE))
     relister = Relister(
         api, feed, settings.namespaces, settings.relist_interval, controller.enqueue, env.rng
     )
