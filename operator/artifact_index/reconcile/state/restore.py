@@ -109,10 +109,9 @@ def _is_better(published: Published, before: Published) -> bool:
 def _restore_token(
     published: Published, owner: ObjectRef, tokens: TokenManager, endpoints: Endpoints
 ) -> None:
-    if published.token is not None and published.entry.credential is not None:
-        token = Token(
-            published.entry.credential.password, published.issued_at, published.expires_at
-        )
+    credential = published.entry.credential
+    if published.token is not None and credential is not None:
+        token = Token(credential.password, published.issued_at, published.expires_at)
         tokens.restore(published.token, token, repeats=published.repeats, consumer=owner)
     if published.endpoint is not None:
         endpoints.restore(published.endpoint, published.entry.url.removesuffix("simple/"))

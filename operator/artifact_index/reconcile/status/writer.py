@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from artifact_index.api.constants import API_VERSION, FIELD_MANAGER
 from artifact_index.api.timestamps import format_time
@@ -23,9 +23,6 @@ from artifact_index.reconcile.cache.status_parsing import readable_status
 from artifact_index.reconcile.queue.write_limiter import EVENT, STATUS, WriteLimiter
 from artifact_index.reconcile.status.conditions import Status, status_patch
 from artifact_index.reconcile.status.events import Event, transitions
-
-_LONGEST_EVENT: Final = 1024
-"""Characters that the API server accepts in the message of an event."""
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +90,7 @@ class StatusWriter:
             },
             "type": event.type,
             "reason": event.reason,
-            "message": event.message[:_LONGEST_EVENT],
+            "message": event.message[:1024],  # characters that the API server accepts
             "source": {"component": FIELD_MANAGER},
             "firstTimestamp": time,
             "lastTimestamp": time,
