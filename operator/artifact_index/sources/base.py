@@ -199,6 +199,10 @@ class Source(ABC, Generic[Model]):
         """Where packages are uploaded if `url` is the index's; None if that is not known."""
         return None
 
+    def token_domain(self) -> str | None:
+        """Whose token CODEARTIFACT_AUTH_TOKEN would be; None for a source without such a token."""
+        return None
+
     def problem(self, inputs: Inputs) -> Problem | None:
         """What only this kind demands of its Secret or ServiceAccount; asked after all else."""
         return None

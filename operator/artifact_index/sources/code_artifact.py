@@ -59,6 +59,10 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
             raise ValueError("a ServiceAccount that passed its checks without a role")
         return reference.audiences or (account.audience or AWS_AUDIENCE,), role
 
+    def token_domain(self) -> str | None:
+        """The domain, which has one token for all of its repositories."""
+        return f"{self.model.domain}/{self.model.domain_owner}/{self.model.region}"
+
     def urls(self) -> list[tuple[str, str]]:
         """The repository's endpoint, if AWS is not asked for it."""
         endpoint = self.model.endpoint
