@@ -56,7 +56,7 @@ async def run(settings: Settings) -> None:
     try:
         digester = Digester(await load_signing_key(api, settings.operator_namespace))
         threads = CloudThreads(providers_of(settings).issue, threads=settings.cloud_threads)
-        operator = build(settings, api, threads, env_of(settings, digester, meter=counters))
+        operator = build(settings, api, threads.issue, env_of(settings, digester, meter=counters))
         await Process(settings, operator, threads, counters, api.page_sizes.for_all).run()
     finally:
         await api.close()
@@ -173,16 +173,14 @@ class Process:
         asyncio.get_running_loop().set_exception_handler(_ignore_watches)
         logger.info("event loop lag over the last minute: %s", self._lag)
         self._threads.close()
-        watches = self._health.tasks.pop("watches", None)
-        others = list(self._health.tasks.values())
-        for task in others:
-            task.cancel()
+        tasks = self._health.tasks
+        for name in tasks.keys() - {"watches"}:
+            tasks[name].cancel()
         await self._operator.close()
-        ending = [*others, *([watches] if watches else [])]
-        if ending:
-            await asyncio.wait(ending, timeout=_EXIT_TIMEOUT)
-        if watches is not None:
-            watches.cancel()
+        if tasks:
+            await asyncio.wait(tasks.values(), timeout=_EXIT_TIMEOUT)
+        if "watches" in tasks:
+            tasks["watches"].cancel()
 
     def _snapshot(self) -> Snapshot:
         parts = self._operator

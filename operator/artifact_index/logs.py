@@ -110,7 +110,5 @@ def configure_logging(*, log_format: str, level: str) -> None:
         handler.setFormatter(text)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # kopf logs each handler call at INFO, which drowns everything else at thousands of objects.
-    for name in ("kopf.objects", "kopf.activities"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for name in _BODY_LOGGERS:
+    for name in ("kopf.objects", "kopf.activities", *_BODY_LOGGERS):
         logging.getLogger(name).setLevel(logging.WARNING)

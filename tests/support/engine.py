@@ -86,7 +86,7 @@ class Engine:
             rng=random.Random(1),
             meter=self.meter,
         )
-        operator = build(_SETTINGS, self.port, self, env)
+        operator = build(_SETTINGS, self.port, self.issue, env)
         self.operator, self.cache, self.controller = operator, operator.cache, operator.controller
         self.queue = self.controller.queue
 

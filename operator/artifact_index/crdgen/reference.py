@@ -63,13 +63,9 @@ def reference_markdown() -> str:
     parts = [_INTRODUCTION.format(contents=contents)]
     for kind in KINDS:
         parts.extend(_kind(kind))
-    parts.append(_URLS + "".join(f"- {message}{_end(message)}\n" for message in _URL_MESSAGES))
+    parts.append(_URLS + "- " + ",\n- ".join(_URL_MESSAGES) + ".\n")
     parts.extend((_conditions(), _REASONS_INTRODUCTION, _reasons()))
     return "\n".join(parts)
-
-
-def _end(message: str) -> str:
-    return "." if message == _URL_MESSAGES[-1] else ","
 
 
 def _kind(kind: Kind) -> Iterator[str]:
@@ -115,9 +111,7 @@ def _type(field: Schema) -> str:
 def _default(field: Schema, required: bool) -> str:
     if required:
         return "required"
-    if "default" not in field:
-        return ""
-    return f"`{_json(field['default'])}`"
+    return f"`{_json(field['default'])}`" if "default" in field else ""
 
 
 def _json(value: Any) -> str:
@@ -157,13 +151,7 @@ def _conditions() -> str:
 
 def _reasons() -> str:
     rows = [
-        (
-            f"`{doc.reason}`",
-            ", ".join(doc.kinds),
-            _conditions_of(doc),
-            doc.meaning,
-            doc.remedy,
-        )
+        (f"`{doc.reason}`", ", ".join(doc.kinds), _conditions_of(doc), doc.meaning, doc.remedy)
         for doc in REASONS.values()
     ]
     return markdown_table(("Reason", "Kind", "Conditions", "Meaning", "What to do"), rows)

@@ -55,10 +55,7 @@ ARTIFACT_INDEXES: Final = Resource(
     constants.ARTIFACT_INDEX_KIND,
 )
 INDEX_OPTIONS: Final = Resource(
-    constants.GROUP,
-    constants.VERSION,
-    constants.INDEX_OPTIONS_PLURAL,
-    constants.INDEX_OPTIONS_KIND,
+    constants.GROUP, constants.VERSION, constants.INDEX_OPTIONS_PLURAL, constants.INDEX_OPTIONS_KIND
 )
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")

@@ -1,6 +1,7 @@
 """The reconcile of an IndexOptions: resolve, require tokens, plan, apply, report."""
 
 from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from artifact_index.reconcile.apply.writer import Applied, OutputWriter
@@ -29,23 +30,15 @@ _SHORTEST_REQUEUE: Final = 0.1
 """Seconds: what is due already must not make the reconcile spin."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class OptionsReconciler:
     """Brings the outputs of an IndexOptions to what its spec asks for."""
 
-    def __init__(
-        self,
-        *,
-        cache: Cache,
-        gatherer: Gatherer,
-        state: State,
-        writer: OutputWriter,
-        env: Env,
-    ) -> None:
-        self._cache = cache
-        self._gatherer = gatherer
-        self._state = state
-        self._writer = writer
-        self._env = env
+    _cache: Cache
+    _gatherer: Gatherer
+    _state: State
+    _writer: OutputWriter
+    _env: Env
 
     async def reconcile(self, ref: ObjectRef) -> Result:
         """Bring the outputs of one IndexOptions to what its spec asks for.

@@ -12,15 +12,10 @@ from typing import Any, Final
 
 import kopf
 
-from artifact_index.api.constants import (
-    ARTIFACT_INDEX_PLURAL,
-    GROUP,
-    INDEX_OPTIONS_PLURAL,
-    VERSION,
-)
+from artifact_index.api.constants import GROUP
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import ApiError, with_remedy
-from artifact_index.kube.resources import CONFIG_MAPS, SECRETS
+from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_OPTIONS, SECRETS
 from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELECTOR, Feed
 from artifact_index.watching.kopf_state import NoDiffBase, NoMemories, NoProgress
 
@@ -52,24 +47,9 @@ class Memo:
         return self
 
 
-async def artifact_index_seen(event: Any, memo: Memo, **_: Any) -> None:
-    """An ArtifactIndex was listed, or it changed."""
-    memo.deliver(ARTIFACT_INDEX_PLURAL, event)
-
-
-async def index_options_seen(event: Any, memo: Memo, **_: Any) -> None:
-    """An IndexOptions was listed, or it changed."""
-    memo.deliver(INDEX_OPTIONS_PLURAL, event)
-
-
-async def secret_seen(event: Any, memo: Memo, **_: Any) -> None:
-    """A Secret with our label was listed, or it changed, or it lost the label."""
-    memo.deliver(SECRETS.plural, event)
-
-
-async def config_map_seen(event: Any, memo: Memo, **_: Any) -> None:
-    """A ConfigMap with our label was listed, or it changed, or it lost the label."""
-    memo.deliver(CONFIG_MAPS.plural, event)
+async def seen(event: Any, memo: Memo, resource: Any, **_: Any) -> None:
+    """An object was listed, or it changed, or it lost the label by which it was selected."""
+    memo.deliver(resource.plural, event)
 
 
 async def watch(
@@ -140,19 +120,13 @@ def registry() -> kopf.OperatorRegistry:
     """Our handlers, in a registry of their own: kopf's default one is global to the process."""
     handlers = kopf.OperatorRegistry()
     kopf.on.login(registry=handlers)(login)
-    kopf.on.event(GROUP, VERSION, ARTIFACT_INDEX_PLURAL, registry=handlers)(artifact_index_seen)
-    kopf.on.event(GROUP, VERSION, INDEX_OPTIONS_PLURAL, registry=handlers)(index_options_seen)
-    kopf.on.event("", "v1", "secrets", registry=handlers)(secret_seen)
-    kopf.on.event("", "v1", "configmaps", registry=handlers)(config_map_seen)
+    for kind in (ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, CONFIG_MAPS):
+        kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers)(seen)
     return handlers
 
 
 def settings(watch_patience: float, page: int) -> kopf.OperatorSettings:
-    """kopf's settings for an operator that only watches.
-
-    `watch_patience`: seconds for which a watch that is refused, or reaches no API server, is
-    retried. `page`: objects in each page of the listing with which a watch begins.
-    """
+    """kopf's settings for an operator that only watches; `watch` explains both arguments."""
     chosen = kopf.OperatorSettings()
     chosen.peering.standalone = True
     chosen.posting.enabled = False

@@ -1,57 +1,44 @@
 """Reasons of an ArtifactIndex: its spec, its Secret or ServiceAccount, and its login."""
 
+from functools import partial
 from typing import Final
 
 from artifact_index.api import conditions as types
-from artifact_index.api.constants import ARTIFACT_INDEX_KIND
 from artifact_index.api.reasons import Reason
-from artifact_index.crdgen.reason_docs.reason import ReasonDoc
+from artifact_index.crdgen.reason_docs.reason import of_index
 
-MISSING_SECRET_GRACE: Final = 300
-"""Seconds to wait for a missing Secret or key: GitOps applies objects in any order."""
+# Seconds to wait for a missing object or key: GitOps applies objects in any order.
+_missing: Final = partial(of_index, stalled_after=300)
 
-_INDEX = (ARTIFACT_INDEX_KIND,)
-
-
-def _cloud(reason: Reason, meaning: str, remedy: str) -> ReasonDoc:
-    """A reason of a failed login; RefreshFailing has it while the last credential is valid."""
-    return ReasonDoc(reason, _INDEX, meaning, remedy, condition=types.REFRESH_FAILING)
-
+_cloud: Final = partial(of_index, condition=types.REFRESH_FAILING)
+"""A reason of a failed login; RefreshFailing has it while the last credential is valid."""
 
 INDEX_REASONS: Final = (
-    ReasonDoc(
+    of_index(
         Reason.NOT_SELECTED,
-        _INDEX,
         "No IndexOptions of the namespace selects this index. Its spec was checked as far as that "
         "goes without a login, and nothing is minted for it.",
         "Give it the labels that an IndexOptions selects, or delete it.",
     ),
-    ReasonDoc(
+    of_index(
         Reason.MINTING_CREDENTIAL,
-        _INDEX,
         "The operator has requested the first credential and has no answer yet.",
         "Wait; it takes seconds.",
     ),
-    ReasonDoc(
+    _missing(
         Reason.SECRET_NOT_FOUND,
-        _INDEX,
         "The Secret that the spec refers to does not exist in this namespace.",
         "Create the Secret, or correct the name in the field that the message names.",
-        stalled_after=MISSING_SECRET_GRACE,
     ),
-    ReasonDoc(
+    _missing(
         Reason.SECRET_KEY_MISSING,
-        _INDEX,
         "The Secret exists but has no such key, or the key is empty.",
         "Add the key to the Secret, or correct the key in the field that the message names.",
-        stalled_after=MISSING_SECRET_GRACE,
     ),
-    ReasonDoc(
+    _missing(
         Reason.SERVICE_ACCOUNT_NOT_FOUND,
-        _INDEX,
         "The ServiceAccount that the spec refers to does not exist in this namespace.",
         "Create it, or correct the name in the field that the message names.",
-        stalled_after=MISSING_SECRET_GRACE,
     ),
     _cloud(
         Reason.TOKEN_REQUEST_FAILED,
@@ -75,17 +62,15 @@ INDEX_REASONS: Final = (
         "Wait; the operator pauses as long as the cloud asks. If it lasts, raise the account's "
         "quota.",
     ),
-    ReasonDoc(
+    of_index(
         Reason.CREDENTIAL_EXPIRED,
-        _INDEX,
         "The last credential has expired, or is about to, and could not be replaced. It has left "
         "the outputs.",
         "The message holds the error of the last attempt; its remedy is the one to follow.",
         stalled_where="the last attempt failed for good, for example by a denied login",
     ),
-    ReasonDoc(
+    of_index(
         Reason.OPERATOR_IDENTITY_NOT_ALLOWED,
-        _INDEX,
         "The spec uses the operator's own cloud identity and the administrator has not allowed "
         "that for this namespace.",
         "Set `auth.secretRef` of the source, or ask the administrator to add the namespace to "
@@ -97,16 +82,14 @@ INDEX_REASONS: Final = (
         "Set `auth.secretRef` of the source, or give the operator's pod an identity (IRSA, Pod "
         "Identity, Workload Identity).",
     ),
-    ReasonDoc(
+    of_index(
         Reason.SOURCE_IS_OUTPUT,
-        _INDEX,
         "The Secret that the spec refers to is written by the operator, or is named as an output "
         "in this namespace.",
         "Refer to another Secret, or rename the output.",
     ),
-    ReasonDoc(
+    of_index(
         Reason.INVALID_SECRET_VALUE,
-        _INDEX,
         "The value of the Secret's key cannot be used: it is not text, holds a line break, or is "
         "not a URL where a URL is required.",
         "Correct the value of the key that the message names; the value itself is never shown.",
@@ -136,9 +119,8 @@ INDEX_REASONS: Final = (
         "The cloud granted a token without saying when it expires; such a token is not served.",
         "Check what answers in the cloud's place: a proxy, an emulator or a custom endpoint.",
     ),
-    ReasonDoc(
+    of_index(
         Reason.NAME_CONFLICT,
-        _INDEX,
         "`spec.name` is taken by an older index, or by the public one, of the same IndexOptions; "
         "names count as equal when their environment variables do. This index is left out.",
         "Choose another `spec.name`, or select the two by different IndexOptions.",

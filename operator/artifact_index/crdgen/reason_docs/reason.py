@@ -1,7 +1,10 @@
 """The documentation of one reason."""
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
+from artifact_index.api.constants import ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND
 from artifact_index.api.reasons import Reason
 
 
@@ -15,10 +18,15 @@ class ReasonDoc:
     `stalled_where` says in words when that is so.
     """
 
-    reason: Reason
     kinds: tuple[str, ...]
+    reason: Reason
     meaning: str
     remedy: str
     condition: str | None = None
     stalled_after: int | None = None
     stalled_where: str | None = None
+
+
+of_both: Final = partial(ReasonDoc, (ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND))
+of_index: Final = partial(ReasonDoc, (ARTIFACT_INDEX_KIND,))
+of_options: Final = partial(ReasonDoc, (INDEX_OPTIONS_KIND,))

@@ -47,23 +47,15 @@ class Applied:
         return (self.error.retry_after if self.error else None) or 0.0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class OutputWriter:
     """Creates, patches or leaves outputs; reads only what the cache cannot know."""
 
-    def __init__(
-        self,
-        *,
-        api: KubePort,
-        cache: Cache,
-        limiter: WriteLimiter,
-        priority: Callable[[Key], float],
-        digester: Digester,
-    ) -> None:
-        self._api = api
-        self._cache = cache
-        self._limiter = limiter
-        self._priority = priority
-        self._digester = digester
+    _api: KubePort
+    _cache: Cache
+    _limiter: WriteLimiter
+    _priority: Callable[[Key], float]
+    _digester: Digester
 
     async def owner_is_gone(self, options: OptionsObject) -> bool:
         """True if an IndexOptions that lost an output no longer exists. Raises ApiError.

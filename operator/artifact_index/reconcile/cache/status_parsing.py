@@ -44,11 +44,8 @@ def readable_status(stored: object) -> dict[str, Any]:
 
 def condition_of(status: Mapping[str, Any], condition_type: str) -> dict[str, Any] | None:
     """The condition of this type in a decoded status; None if it has none."""
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == condition_type:
-            matching: dict[str, Any] = condition
-            return matching
-    return None
+    conditions: list[dict[str, Any]] = status.get("conditions") or []
+    return next((found for found in conditions if found.get("type") == condition_type), None)
 
 
 def reported_conditions(status: bytes) -> dict[str, tuple[str, str]]:

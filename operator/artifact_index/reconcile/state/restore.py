@@ -6,13 +6,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from artifact_index.api import constants
 from artifact_index.api.conditions import READY, REFRESH_FAILING
-from artifact_index.api.constants import (
-    ARTIFACT_INDEX_PLURAL,
-    CHECKPOINT_ANNOTATION,
-    CONTENT_DIGEST_ANNOTATION,
-    INDEX_OPTIONS_PLURAL,
-)
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import parse_time
 from artifact_index.credentials.aws.endpoints import Endpoints
@@ -59,9 +54,9 @@ def restore(
     Which refresh requests are handled is not restored but read from the status whenever a request
     is looked at (`refresh_requests.refresh_request`): the status is where it is stored.
     """
-    if plural == INDEX_OPTIONS_PLURAL and isinstance(listed, CustomObject):
+    if plural == constants.INDEX_OPTIONS_PLURAL and isinstance(listed, CustomObject):
         state.names[listed.ref] = _names_in(listed)
-    elif plural == ARTIFACT_INDEX_PLURAL and isinstance(listed, CustomObject):
+    elif plural == constants.ARTIFACT_INDEX_PLURAL and isinstance(listed, CustomObject):
         _restore_conditions(listed, state)
     elif isinstance(listed, OutputObject) and (name := owner_name(listed)) is not None:
         owner = ObjectRef(listed.ref.namespace, name)
@@ -95,10 +90,10 @@ def _published_by(output: OutputObject, data: Mapping[str, str | None]) -> dict[
     Only content whose keyed digest verifies is trusted. The tokens of an edited output are issued
     anew unless another output holds them.
     """
-    if output.annotations.get(CONTENT_DIGEST_ANNOTATION) != output.digest:
+    if output.annotations.get(constants.CONTENT_DIGEST_ANNOTATION) != output.digest:
         return {}
     try:
-        checkpoint = Checkpoint.decode(output.annotations.get(CHECKPOINT_ANNOTATION, ""))
+        checkpoint = Checkpoint.decode(output.annotations.get(constants.CHECKPOINT_ANNOTATION, ""))
         files = {key: _text_of(value or "", output.ref.kind) for key, value in data.items()}
     except ValueError:
         # Another version of the operator has written it: the tokens are issued anew.

@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.reconcile.cache.cache import Key
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.plan.entries import IndexPlan
-from artifact_index.reconcile.plan.fallback import Published
+from artifact_index.reconcile.plan.fallback import Published, first_withdrawal
 from artifact_index.reconcile.resolve.kept_login import KeptLogin
 
 
@@ -96,6 +98,16 @@ class State:
                 # Files share a plan, and go on doing so.
                 renewed = plan, replace(plan, record=index)
             plans[index.ref] = renewed[1]
+
+    def priority_of(self, key: Key, margins: Margins) -> float:
+        """The queue's order: the IndexOptions whose published token must be withdrawn first.
+
+        In POSIX seconds, infinite if nothing has to be withdrawn.
+        """
+        if key.kind != "IndexOptions":
+            return 0.0
+        withdraw_at = first_withdrawal(self.published.get(key.ref, {}), margins)
+        return float("inf") if withdraw_at is None else withdraw_at
 
     def forget_options(self, options: ObjectRef) -> None:
         """Forget a deleted IndexOptions."""

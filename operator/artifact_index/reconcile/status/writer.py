@@ -4,6 +4,7 @@ import json
 import logging
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from artifact_index.api.constants import API_VERSION, FIELD_MANAGER
@@ -29,16 +30,14 @@ _LONGEST_EVENT: Final = 1024
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class StatusWriter:
     """Writes the statuses of both kinds, and an event for each transition that a user must see."""
 
-    def __init__(
-        self, *, api: KubePort, cache: Cache, limiter: WriteLimiter, clock: Callable[[], float]
-    ) -> None:
-        self._api = api
-        self._cache = cache
-        self._limiter = limiter
-        self._clock = clock
+    _api: KubePort
+    _cache: Cache
+    _limiter: WriteLimiter
+    _clock: Callable[[], float]
 
     async def write_options_status(self, options: OptionsObject, status: Status) -> None:
         """Write the status of an IndexOptions if it differs. Raises ApiError."""
