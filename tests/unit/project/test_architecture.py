@@ -143,13 +143,15 @@ def _snake(name: str) -> str:
 
 @cache
 def _names() -> tuple[frozenset[str], frozenset[str]]:
-    """What the operator defines (classes, functions, fields), and its literals of one word."""
+    """What the operator defines (classes, functions, fields, types), and its literals."""
     names, words = set(), set()
     for node in (node for module in MODULES for node in ast.walk(module.tree)):
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
                 names.add(name)
             case ast.AsyncFunctionDef(name=name) | ast.AnnAssign(target=ast.Name(name)):
+                names.add(name)
+            case ast.Assign(targets=[ast.Name(name)]) if name[:1].isupper():  # an alias of a type
                 names.add(name)
             case ast.Constant(str(text)):
                 words.add(text)
