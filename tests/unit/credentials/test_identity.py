@@ -16,6 +16,7 @@ from artifact_index.credentials.requests import (
     GoogleTokenRequest,
     KeyMaterial,
     OperatorIdentity,
+    Requirement,
     SecretIdentity,
     Token,
     TokenRequest,
@@ -23,7 +24,6 @@ from artifact_index.credentials.requests import (
 )
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.manager import TokenManager
-from artifact_index.credentials.tokens.token_state import Requirement
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import SourceServiceAccount, parse_service_account
 from artifact_index.reconcile.resolve.policy import Inputs
@@ -210,27 +210,20 @@ async def test_logins_that_differ_in_one_input_are_two_mints_and_never_cross(
 ) -> None:
     minted: list[str] = []
 
-    async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
+    async def issue(request: TokenRequest, key_material: KeyMaterial) -> Token:
         minted.append(canonical(request).decode())
         return Token(SecretStr(minted[-1]), 0, 43_200)
 
-    manager = TokenManager(
-        grant=grant,
-        digest=DIGESTER.request,
-        margins=Margins(),
-        now=lambda: 0.0,
-        on_change=lambda consumers: None,
-        rng=random.Random(1),
-    )
+    manager = TokenManager(issue, margins=Margins(), now=lambda: 0.0, rng=random.Random(1))
     requests = [token_of(BASES[base]), token_of(changed)]
     for consumer, request in enumerate(requests):
-        manager.require(consumer, [Requirement(request)])
+        manager.require(consumer, [Requirement(DIGESTER.request(request), request)])
     await asyncio.sleep(5)
     assert len(minted) == 2
     for request in requests:
-        lease = manager.lease(DIGESTER.request(request))
-        assert lease is not None and lease.grant is not None
-        assert lease.grant.value.get_secret_value() == canonical(request).decode()
+        state = manager.state_of(DIGESTER.request(request))
+        assert state is not None and state.token is not None
+        assert state.token.value.get_secret_value() == canonical(request).decode()
     await manager.close()
 
 

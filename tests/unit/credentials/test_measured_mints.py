@@ -12,18 +12,18 @@ from pydantic import SecretStr
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
-    CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     GoogleTokenRequest,
     KeyMaterial,
     OperatorIdentity,
+    Requirement,
     Token,
     TokenRequest,
     canonical,
 )
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.manager import TokenManager
-from artifact_index.credentials.tokens.token_state import HeldToken, Requirement
+from artifact_index.credentials.tokens.token_state import HeldToken
 from support.recording_meter import RecordingMeter
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
@@ -33,9 +33,7 @@ HOUR = 3600
 OUTAGE = 900
 IDENTITY = OperatorIdentity()
 TOKEN = CodeArtifactTokenRequest("eu-west-1", "acme", "111122223333", 43200, IDENTITY)
-ENDPOINT = CodeArtifactEndpointRequest(
-    "eu-west-1", "acme", "111122223333", "python", "IPv4", IDENTITY
-)
+OTHER = CodeArtifactTokenRequest("eu-west-1", "other", "111122223333", 43200, IDENTITY)
 GOOGLE = GoogleTokenRequest(IDENTITY)
 
 
@@ -48,11 +46,9 @@ class Cloud:
         self.repeated: Token | None = None
         self.meter = RecordingMeter()
         self.manager = TokenManager(
-            grant=self._grant,
-            digest=lambda request: canonical(request).decode(),
+            self._issue,
             margins=Margins(),
             now=self.now,
-            on_change=lambda _: None,
             rng=random.Random(2),
             meter=self.meter,
         )
@@ -60,12 +56,10 @@ class Cloud:
     def now(self) -> float:
         return EPOCH + asyncio.get_running_loop().time()
 
-    async def _grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+    async def _issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
         await asyncio.sleep(self.latency)
         if self.error is not None:
             raise self.error
-        if isinstance(request, CodeArtifactEndpointRequest):
-            return Token(SecretStr("https://acme.example/"), 0, None)
         now = int(self.now())
         if self.repeated is not None:
             return replace(self.repeated)
@@ -73,7 +67,11 @@ class Cloud:
 
     async def want(self, *requests: TokenRequest, fresh_after: int | None = None) -> None:
         self.manager.require(
-            "options", [Requirement(one, fresh_after=fresh_after) for one in requests]
+            "options",
+            [
+                Requirement(canonical(request).decode(), request, fresh_after=fresh_after)
+                for request in requests
+            ],
         )
         await asyncio.sleep(self.latency + 1)
 
@@ -98,11 +96,8 @@ async def cloud() -> AsyncIterator[Cloud]:
 
 
 async def test_each_answer_is_told_with_what_was_asked_for_and_its_result(cloud: Cloud) -> None:
-    await cloud.want(TOKEN, ENDPOINT)
-    assert sorted(cloud.meter.answers) == [
-        ("codeartifact-endpoint", "ok"),
-        ("codeartifact-token", "ok"),
-    ]
+    await cloud.want(TOKEN, OTHER)
+    assert cloud.meter.answers == [("codeartifact-token", "ok")] * 2
     assert cloud.meter.took == pytest.approx([0.25, 0.25], abs=0.01)
 
     cloud.meter.answers.clear()

@@ -181,7 +181,7 @@ async def test_services_that_nobody_asks_are_forgotten(cloud: Cloud) -> None:
     pool = CloudThreads(cloud.call)
     for n in range(50):
         await pool.issue(aws(f"r{n}"), NO_KEY_MATERIAL)
-    assert len(pool._lanes) <= 1
+    assert len(pool._services) <= 1
 
 
 EXIT_WITH_A_HUNG_CALL = """

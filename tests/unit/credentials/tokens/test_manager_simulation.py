@@ -14,12 +14,12 @@ from artifact_index.credentials.requests import (
     CodeArtifactTokenRequest,
     KeyMaterial,
     OperatorIdentity,
+    Requirement,
     Token,
     TokenRequest,
 )
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.manager import TokenManager
-from artifact_index.credentials.tokens.token_state import Requirement
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
@@ -60,7 +60,7 @@ async def test_promises_hold_through_outages_and_mints_stay_few(seed: int) -> No
     minted: dict[str, list[tuple[float, int]]] = {}
     attempts: Counter[str] = Counter()
 
-    async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
+    async def issue(request: TokenRequest, key_material: KeyMaterial) -> Token:
         assert isinstance(request, CodeArtifactTokenRequest)
         attempts[request.domain] += 1
         await asyncio.sleep(LATENCY)
@@ -72,26 +72,26 @@ async def test_promises_hold_through_outages_and_mints_stay_few(seed: int) -> No
         return Token(SecretStr(f"{issued_at}"), issued_at, expires_at)
 
     manager = TokenManager(
-        grant=grant,
-        digest=lambda request: getattr(request, "domain", ""),
+        issue,
         margins=MARGINS,
         now=now,
-        on_change=lambda consumers: None,
         rng=rng,
     )
     runner = asyncio.create_task(manager.run())
     for consumer in range(5):
-        manager.require(consumer, [Requirement(r, {}, build) for r, (_, build) in logins.items()])
+        manager.require(
+            consumer, [Requirement(r.domain, r, {}, build) for r, (_, build) in logins.items()]
+        )
     await asyncio.sleep(END - now())
     runner.cancel()
     await asyncio.gather(runner, return_exceptions=True)
     await manager.close()
 
     for request, (life, build) in logins.items():
-        lease = manager.lease(request.domain)
-        assert lease is not None
-        assert lease.guaranteed is (life > 900)
-        _check(minted[request.domain], attempts[request.domain], life, build, lease.guaranteed)
+        state = manager.state_of(request.domain)
+        assert state is not None
+        assert state.guaranteed is (life > 900)
+        _check(minted[request.domain], attempts[request.domain], life, build, state.guaranteed)
 
 
 def _check(

@@ -7,17 +7,17 @@ import pytest
 from pydantic import SecretStr
 
 from artifact_index.credentials.requests import (
-    CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
     KeyMaterial,
     OperatorIdentity,
+    Requirement,
     Token,
     TokenRequest,
 )
 from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.issuing import Limits
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.credentials.tokens.rate_limit import RateLimiter
-from artifact_index.credentials.tokens.token_state import Requirement
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
@@ -57,18 +57,16 @@ async def test_a_thousand_logins_after_a_start_without_memory_keep_to_the_rate()
     def now() -> float:
         return EPOCH + asyncio.get_running_loop().time()
 
-    async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
+    async def issue(request: TokenRequest, key_material: KeyMaterial) -> Token:
         assert isinstance(request, CodeArtifactTokenRequest)
         begun.append((now(), request.domain))
         await asyncio.sleep(0.4)
         return Token(SecretStr(request.domain), int(now()), int(now()) + 43_200)
 
     manager = TokenManager(
-        grant=grant,
-        digest=lambda request: getattr(request, "domain", ""),
+        issue,
         margins=Margins(),
         now=now,
-        on_change=lambda consumers: None,
         rng=random.Random(7),
     )
     rng = random.Random(3)
@@ -78,7 +76,7 @@ async def test_a_thousand_logins_after_a_start_without_memory_keep_to_the_rate()
         # What the status still knows of the token that builds read: its end, or nothing.
         told[domain] = EPOCH + rng.uniform(600, 40_000) if number % 2 else None
         request = CodeArtifactTokenRequest("r", domain, "1", 43_200, OperatorIdentity())
-        manager.require(number, [Requirement(request, needed_by=told[domain])])
+        manager.require(number, [Requirement(domain, request, needed_by=told[domain])])
     await asyncio.sleep(LOGINS / 10 + 1)
     runner.cancel()
     await asyncio.gather(runner, return_exceptions=True)
@@ -93,54 +91,27 @@ async def test_a_thousand_logins_after_a_start_without_memory_keep_to_the_rate()
 
 
 async def test_nobodys_patience_runs_out_before_the_cloud_has_been_asked() -> None:
-    async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
+    async def issue(request: TokenRequest, key_material: KeyMaterial) -> Token:
         await asyncio.sleep(30)
         return Token(SecretStr("x"), EPOCH, EPOCH + 43_200)
 
     manager = TokenManager(
-        grant=grant,
-        digest=lambda request: getattr(request, "domain", ""),
+        issue,
         margins=Margins(),
         now=lambda: EPOCH + asyncio.get_running_loop().time(),
-        on_change=lambda consumers: None,
         rng=random.Random(7),
-        per_second=1,
+        limits=Limits(per_second=1),
     )
     runner = asyncio.create_task(manager.run())
     for number in range(20):
         request = CodeArtifactTokenRequest("r", f"d{number}", "1", 900, OperatorIdentity())
-        manager.require(number, [Requirement(request)])
+        manager.require(number, [Requirement(f"d{number}", request)])
     await asyncio.sleep(10.5)
-    first, waiting = manager.lease("d0"), manager.lease("d19")
+    first, waiting = manager.state_of("d0"), manager.state_of("d19")
     assert first is not None and first.pending_since == EPOCH
     assert waiting is not None and waiting.pending_since == EPOCH + 10.5
     await asyncio.sleep(10)
-    begun = manager.lease("d19")
+    begun = manager.state_of("d19")
     assert begun is not None and begun.pending_since == EPOCH + 19
     runner.cancel()
-    await manager.close()
-
-
-async def test_repository_urls_are_no_tokens_and_wait_for_no_turn() -> None:
-    async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
-        return Token(SecretStr("https://a.example/"), EPOCH, None)
-
-    manager = TokenManager(
-        grant=grant,
-        digest=lambda request: getattr(request, "repository", ""),
-        margins=Margins(),
-        now=lambda: EPOCH + asyncio.get_running_loop().time(),
-        on_change=lambda consumers: None,
-        rng=random.Random(7),
-        per_second=1,
-    )
-    owner = OperatorIdentity()
-    wants = [
-        Requirement(CodeArtifactEndpointRequest("r", "d", "1", f"p{number}", "IPv4", owner))
-        for number in range(200)
-    ]
-    manager.require("a", wants)
-    await asyncio.sleep(0.5)
-    leases = [manager.lease(f"p{number}") for number in range(200)]
-    assert all(lease is not None and lease.grant is not None for lease in leases)
     await manager.close()

@@ -13,16 +13,16 @@ from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
-    CodeArtifactEndpointRequest,
     GoogleTokenRequest,
     KeyMaterial,
     OperatorIdentity,
+    Requirement,
     Token,
     TokenRequest,
 )
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.manager import TokenManager
-from artifact_index.credentials.tokens.token_state import Requirement, TokenState
+from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.reconcile.cache.objects import parse_custom_object
 from artifact_index.reconcile.cache.refresh_requests import (
     refresh_request,
@@ -36,14 +36,6 @@ pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 EPOCH = 1_700_000_000
 HOUR = 3600
 LOGIN = GoogleTokenRequest(OperatorIdentity())
-ENDPOINT = CodeArtifactEndpointRequest(
-    region="eu-west-1",
-    domain="acme",
-    domain_owner="111122223333",
-    repository="python",
-    endpoint_type="IPv4",
-    identity=OperatorIdentity(),
-)
 DOWN = LoginError(Reason.CLOUD_UNAVAILABLE, "no answer")
 DENIED = LoginError(Reason.ACCESS_DENIED, "no permission")
 THROTTLED = LoginError(Reason.CLOUD_THROTTLED, "later", retry_after=200)
@@ -56,19 +48,14 @@ class Scene:
         self.asked: list[float] = []
         self.failure: LoginError | None = None
         self.repeated: Token | None = None
-        self.request: TokenRequest = LOGIN
         self.told = 0
         self.start()
 
     def start(self) -> None:
         self.manager = TokenManager(
-            grant=self.grant,
-            digest=lambda request: "login",
-            margins=Margins(),
-            now=self.now,
-            on_change=lambda consumers: self._tell(),
-            rng=random.Random(2),
+            self.issue, margins=Margins(), now=self.now, rng=random.Random(2)
         )
+        self.manager.on_change = lambda consumers: self._tell()
         self.runner = asyncio.create_task(self.manager.run())
 
     async def begin(self) -> None:
@@ -83,11 +70,11 @@ class Scene:
 
     async def restart(self) -> None:
         """With the token that the outputs hold."""
-        held = self.lease.grant
+        held = self.state.token
         assert held is not None
         await self.stop()
         self.start()
-        self.manager.seed("login", held)
+        self.manager.restore("login", held)
 
     def now(self) -> float:
         return EPOCH + asyncio.get_running_loop().time()
@@ -95,7 +82,7 @@ class Scene:
     def _tell(self) -> None:
         self.told += 1
 
-    async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+    async def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
         self.asked.append(self.now())
         began = int(self.now())
         await asyncio.sleep(0.25)
@@ -104,13 +91,13 @@ class Scene:
         return self.repeated or Token(SecretStr(str(len(self.asked))), began, began + HOUR)
 
     def want(self, fresh_after: int | None = None) -> None:
-        self.manager.require("a", [Requirement(self.request, fresh_after=fresh_after)])
+        self.manager.require("a", [Requirement("login", LOGIN, fresh_after=fresh_after)])
 
     @property
-    def lease(self) -> TokenState:
-        lease = self.manager.lease("login")
-        assert lease is not None
-        return lease
+    def state(self) -> TokenState:
+        state = self.manager.state_of("login")
+        assert state is not None
+        return state
 
 
 @pytest_asyncio.fixture
@@ -126,7 +113,7 @@ async def test_a_request_is_one_mint_however_often_it_is_seen(scene: Scene) -> N
         scene.want(EPOCH + 100)
         await asyncio.sleep(1)
     assert scene.asked == [EPOCH, EPOCH + 100]
-    assert scene.lease.fresh_as_of == EPOCH + 100
+    assert scene.state.fresh_as_of == EPOCH + 100
     assert scene.told == 2
 
 
@@ -135,7 +122,7 @@ async def test_a_request_from_before_the_token_is_fulfilled_already(scene: Scene
     scene.want(EPOCH)
     await asyncio.sleep(60)
     assert len(scene.asked) == 1
-    assert scene.lease.fresh_as_of >= EPOCH
+    assert scene.state.fresh_as_of >= EPOCH
 
 
 async def test_one_login_is_forced_once_a_minute(scene: Scene) -> None:
@@ -155,7 +142,7 @@ async def test_a_request_from_a_clock_ahead_is_fulfilled_when_its_time_has_come(
     scene.want(EPOCH + 130)
     await asyncio.sleep(60)
     assert scene.asked == [EPOCH, EPOCH + 130]
-    assert scene.lease.fresh_as_of == EPOCH + 130
+    assert scene.state.fresh_as_of == EPOCH + 130
 
 
 async def test_a_forced_mint_that_fails_is_tried_like_any_other_over_the_live_token(
@@ -165,13 +152,13 @@ async def test_a_forced_mint_that_fails_is_tried_like_any_other_over_the_live_to
     scene.failure = DOWN
     scene.want(EPOCH + 100)
     await asyncio.sleep(20)
-    assert scene.lease.error is not None
-    assert scene.lease.servable(scene.now())
+    assert scene.state.error is not None
+    assert scene.state.servable(scene.now())
     failed = len(scene.asked)
     assert 2 < failed < 25
     scene.failure = None
     await asyncio.sleep(60)
-    assert scene.lease.fresh_as_of > EPOCH + 100
+    assert scene.state.fresh_as_of > EPOCH + 100
     assert len(scene.asked) == failed + 1
 
 
@@ -197,7 +184,7 @@ async def test_a_request_from_the_second_of_a_failure_has_the_login_tried_at_onc
     scene.failure = DENIED
     scene.want()
     await asyncio.sleep(0.5)
-    assert scene.lease.error is not None
+    assert scene.state.error is not None
     failed = len(scene.asked)
     for _ in range(5):
         scene.want(EPOCH)
@@ -205,32 +192,14 @@ async def test_a_request_from_the_second_of_a_failure_has_the_login_tried_at_onc
     assert scene.asked[failed:] == [EPOCH + 0.5]
 
 
-async def test_a_request_has_the_repository_url_asked_for_again_only_where_that_fails(
-    scene: Scene,
-) -> None:
-    scene.request = ENDPOINT
-    scene.failure = DENIED
-    scene.want()
-    await asyncio.sleep(0.5)
-    scene.failure = None
-    scene.repeated = Token(SecretStr("https://acme.example/"), EPOCH, None)
-    scene.want(EPOCH)
-    await asyncio.sleep(0.3)
-    assert scene.asked == [EPOCH, EPOCH + 0.5]
-    assert scene.lease.error is None
-    scene.want(EPOCH + 1)
-    await asyncio.sleep(HOUR)
-    assert len(scene.asked) == 2
-
-
 async def test_an_answer_with_the_same_token_fulfils_a_request_and_is_told(scene: Scene) -> None:
     await scene.begin()
-    scene.repeated = scene.lease.grant
+    scene.repeated = scene.state.token
     told = scene.told
     scene.want(EPOCH + 100)
     await asyncio.sleep(30)
     assert scene.asked == [EPOCH, EPOCH + 100]
-    assert scene.lease.fresh_as_of == EPOCH + 100
+    assert scene.state.fresh_as_of == EPOCH + 100
     assert scene.told == told + 1
 
 

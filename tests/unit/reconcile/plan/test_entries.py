@@ -108,7 +108,7 @@ def failing(kind: str) -> dict[str, dict[str, Any]]:
         ways["no answer yet"] = {"token": lease_of(pending_since=NOW)}
         ways["Secret gone for long"] = {"missing": True, "missing_for": 10**6}
     if kind == "codeArtifact":
-        ways["endpoint unknown"] = {"endpoint": lease_of(error=login_error())}
+        ways["endpoint unknown"] = {"endpoint": url_state(error=login_error())}
     return ways
 
 

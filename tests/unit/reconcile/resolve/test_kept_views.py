@@ -28,6 +28,7 @@ from support.reconcile_builders import (
 pytestmark = pytest.mark.unit
 
 ENDPOINT = url_state()
+TOKEN = lease_of(grant())
 
 
 class Scene:
@@ -56,7 +57,7 @@ class Scene:
             record or self.record,
             "scope",
             login,
-            token=token or lease_of(grant()),
+            token=token or TOKEN,
             token_digest=login.token_digest,
             endpoint=endpoint,
             endpoint_digest=login.endpoint_digest,
