@@ -1,4 +1,4 @@
-"""The week itself: the operator between clouds and an API server in memory, on a virtual clock."""
+"""The week: an operator between clouds and an API server in memory, on a virtual clock."""
 
 import asyncio
 import base64
@@ -8,12 +8,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
-import pytest
-
-from artifact_index import app
+from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.settings import Settings
+from artifact_index.wiring import Operator, env_of
 from bench.week import shown
 from bench.week.ledger import NO_CAUSE, RESTART, Ledger
 from bench.week.memory import Clouds, Server
@@ -31,7 +29,7 @@ _MIRROR = "https://mirror.example/simple"
 
 @dataclass
 class Lived:
-    """What a week came to; `before_outage` are the logins' last tokens before it.
+    """The outcome of a week; `before_outage` has the last token of each login before it.
 
     `reads` counts requests. `cpu` is in seconds, of operator and surroundings together.
     """
@@ -44,20 +42,15 @@ class Lived:
     cpu: float = 0.0
 
 
-def live_through(
-    plan: Week, tamper: Callable[[app.Operator], None] = lambda operator: None
-) -> Lived:
-    """Live a week; `tamper` may change the operator at each of its starts, to test the counting."""
-    with pytest.MonkeyPatch.context() as patch:
-        return _Life(plan, patch, tamper).live()
+def live_through(plan: Week, tamper: Callable[[Operator], None] = lambda operator: None) -> Lived:
+    """Run a week; `tamper` may change the operator at each of its starts, to test the counting."""
+    return _Life(plan, tamper).live()
 
 
 class _Life:
-    """Makes things happen, as the timeline has them; the witness hears of each."""
+    """Makes the events of the timeline happen, and reports each of them to the witness."""
 
-    def __init__(
-        self, plan: Week, patch: pytest.MonkeyPatch, tamper: Callable[[app.Operator], None]
-    ) -> None:
+    def __init__(self, plan: Week, tamper: Callable[[Operator], None]) -> None:
         self._plan = plan
         self._tamper = tamper
         self._keys: Counter[str] = Counter()
@@ -65,7 +58,7 @@ class _Life:
         self._witness = Witness(plan, self._ledger)
         self._server = Server(self._ledger.written)
         logins = plan.logins().values()
-        lives = {one.name: one.life for one in logins if one.life is not None}
+        lives = {login.name: login.life for login in logins if login.life is not None}
         self._clouds = Clouds(lives, self._witness.told)
         self._lived = Lived(plan, Timeline(plan), self._ledger, self._server.reads)
         self._settings = Settings(
@@ -73,14 +66,9 @@ class _Life:
             operator_identity_namespaces=tuple(sorted({file[0] for file in plan.all_files()})),
             mint_patience=120.0,
         )
-        patch.setattr(app, "time", SimpleNamespace(time=lambda: EPOCH + self._now()))
-        patch.setattr(app, "random", SimpleNamespace(Random=lambda: random.Random(1)))
-        patch.setattr(
-            app, "CloudThreads", lambda *_, **__: SimpleNamespace(issue=self._clouds.grant)
-        )
 
     def live(self) -> Lived:
-        """Live through it."""
+        """Run the whole week."""
         begun = time.process_time()
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             runner.run(self._run())
@@ -103,10 +91,16 @@ class _Life:
 
     @asynccontextmanager
     async def _operating(self) -> AsyncIterator[None]:
-        """The parts that read, too, and the server's watch in the place of kopf's."""
-        async with operating(self._settings, self._server, b"key") as operator:
+        """One life of the operator with all parts that read, and the server's watch for kopf's."""
+        env = env_of(
+            self._settings,
+            Digester(b"key"),
+            clock=lambda: EPOCH + self._now(),
+            rng=random.Random(1),
+        )
+        async with operating(self._settings, self._server, self._clouds, env) as operator:
             self._tamper(operator)
-            self._server.watcher = operator.observer
+            self._server.watcher = operator.feed
             readers = [
                 asyncio.create_task(operator.sources.run()),
                 asyncio.create_task(operator.relister.run(_SECOND_LISTING)),

@@ -59,7 +59,7 @@ class Clouds:
         self._told = told
         self._granted = 0
 
-    async def grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+    async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
         """Answer after a moment."""
         begun = asyncio.get_running_loop().time()
         await asyncio.sleep(_CLOUD_ANSWERS)

@@ -1,14 +1,192 @@
-"""What follows from the settings alone: margins, cloud clients, what a namespace may do."""
+"""Wiring: the parts of the operator, and what follows from its settings alone."""
 
+import random
+import time
 from collections.abc import Callable
-from functools import cache
+from dataclasses import dataclass
+from functools import cache as cached
+from functools import partial
+from typing import Protocol
 
 from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.google.client import GoogleTokens
 from artifact_index.credentials.providers import Providers
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.reconcile.resolve.checks import Policy
+from artifact_index.credentials.tokens.issuing import Limits
+from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.instrumentation import UNMEASURED, Meter
+from artifact_index.kube.port import KubePort
+from artifact_index.reconcile.apply.writer import OutputWriter
+from artifact_index.reconcile.cache.cache import Cache
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.env import Env
+from artifact_index.reconcile.cache.feed import Feed
+from artifact_index.reconcile.cache.relist import Relister
+from artifact_index.reconcile.cache.source_cache import SourceCache
+from artifact_index.reconcile.controller import Controller
+from artifact_index.reconcile.index import IndexReconciler
+from artifact_index.reconcile.options import OptionsReconciler
+from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
+from artifact_index.reconcile.queue.write_limiter import WriteLimiter
+from artifact_index.reconcile.resolve.gather import Gatherer
+from artifact_index.reconcile.resolve.policy import Policy
+from artifact_index.reconcile.state.priority import priority_of
+from artifact_index.reconcile.state.restore import restore
+from artifact_index.reconcile.state.state import State
+from artifact_index.reconcile.status.writer import StatusWriter
+from artifact_index.service_account_tokens import ServiceAccountTokens
 from artifact_index.settings import Settings
+
+
+class CloudCalls(Protocol):
+    """All clouds behind awaitable calls, as CloudThreads makes them of the providers."""
+
+    async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
+        """The token that the request's cloud issues. Raises LoginError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The parts of one operator; nothing runs yet.
+
+    Call `prime`; then run `tokens`, `sources`, `relister` and each worker of `controller` in tasks
+    of their own. No `namespaces` means all of them.
+    """
+
+    namespaces: tuple[str, ...]
+    cache: Cache
+    state: State
+    feed: Feed
+    relister: Relister
+    controller: Controller
+    tokens: TokenManager
+    endpoints: Endpoints
+    sources: SourceCache
+
+    async def prime(self) -> None:
+        """List everything, and restore from it what a restart knows. Raises ApiError."""
+        await self.relister.prime(
+            partial(restore, state=self.state, tokens=self.tokens, endpoints=self.endpoints)
+        )
+
+    async def clouds_settled(self) -> bool:
+        """Wait until no call to a cloud is in flight; False if there was none."""
+        return await self.tokens.settled() or await self.endpoints.settled()
+
+    async def close(self) -> None:
+        """Give up all calls to clouds. None is made afterwards."""
+        await self.tokens.close()
+        await self.endpoints.close()
+
+
+def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) -> Operator:
+    """Wire the parts of one operator; call it on the event loop that will run them."""
+    cache, state = Cache(), State()
+    priority = priority_of(state, env.margins)
+    queue = WorkQueue(priority=priority, rng=env.rng)
+    limiter = WriteLimiter(settings.writes_per_second, settings.write_burst)
+    issue = ServiceAccountTokens(api, providers.issue).issue
+    tokens = TokenManager(
+        issue,
+        margins=env.margins,
+        now=env.clock,
+        rng=env.rng,
+        meter=env.meter,
+        limits=Limits(per_second=settings.mints_per_second),
+    )
+    endpoints = Endpoints(issue, now=env.clock, rng=env.rng, meter=env.meter)
+    sources = SourceCache(
+        api=api,
+        cache=cache,
+        reread=settings.source_reread_interval,
+        on_change=lambda keys: controller.enqueue(keys),  # noqa: PLW0108 - made below
+        rng=env.rng,
+    )
+    gatherer = Gatherer(
+        cache=cache,
+        sources=sources,
+        tokens=tokens,
+        endpoints=endpoints,
+        state=state,
+        digester=env.digester,
+        policy=env.policy,
+        margins=env.margins,
+        patience=settings.mint_patience,
+        now=env.clock,
+    )
+    output_writer = OutputWriter(
+        api=api, cache=cache, limiter=limiter, priority=priority, digester=env.digester
+    )
+    status_writer = StatusWriter(api=api, cache=cache, limiter=limiter, clock=env.clock)
+    controller = Controller(
+        cache=cache,
+        queue=queue,
+        options=OptionsReconciler(
+            cache=cache,
+            gatherer=gatherer,
+            state=state,
+            writer=output_writer,
+            env=env,
+        ),
+        index=IndexReconciler(
+            cache=cache,
+            gatherer=gatherer,
+            state=state,
+            writer=status_writer,
+            is_busy=queue.is_busy,
+            env=env,
+        ),
+        status_writer=status_writer,
+        env=env,
+    )
+    tokens.on_change = endpoints.on_change = controller.tokens_changed
+    feed = Feed(
+        cache=cache,
+        sources=sources,
+        digester=env.digester,
+        enqueue=partial(controller.enqueue, delay=DEBOUNCE),
+    )
+    relister = Relister(
+        api=api,
+        feed=feed,
+        namespaces=settings.namespaces,
+        interval=settings.relist_interval,
+        enqueue=controller.enqueue,
+        rng=env.rng,
+    )
+    return Operator(
+        namespaces=settings.namespaces,
+        cache=cache,
+        state=state,
+        feed=feed,
+        relister=relister,
+        controller=controller,
+        tokens=tokens,
+        endpoints=endpoints,
+        sources=sources,
+    )
+
+
+def env_of(
+    settings: Settings,
+    digester: Digester,
+    *,
+    clock: Callable[[], float] = time.time,
+    rng: random.Random | None = None,
+    meter: Meter = UNMEASURED,
+) -> Env:
+    """The surroundings that the settings give; a test brings a clock or jitter of its own."""
+    return Env(
+        margins=margins_of(settings),
+        policy=policy_of(settings),
+        digester=digester,
+        clock=clock,
+        rng=rng or random.Random(),  # noqa: S311 - jitter, not cryptography
+        meter=meter,
+    )
 
 
 def margins_of(settings: Settings) -> Margins:
@@ -21,6 +199,11 @@ def margins_of(settings: Settings) -> Margins:
         clock_skew=settings.clock_skew,
         min_refresh_interval=settings.min_refresh_interval,
     )
+
+
+def oldest_listing_of(settings: Settings) -> float:
+    """The age in seconds of the last complete listing at which the process is unhealthy."""
+    return max(60.0, 3 * settings.relist_interval)
 
 
 def providers_of(settings: Settings) -> Providers:
@@ -39,9 +222,9 @@ def providers_of(settings: Settings) -> Providers:
 
 
 def policy_of(settings: Settings) -> Callable[[str], Policy]:
-    """What the administrator allows, by namespace; the same object each time."""
+    """The policy of each namespace: the same object at each call."""
 
-    @cache
+    @cached
     def policy(namespace: str) -> Policy:
         return Policy(
             allow_http=settings.allow_http,

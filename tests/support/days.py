@@ -1,13 +1,15 @@
 """Some simulated days in which everything but the time is real.
 
-The operator's wiring, token manager, planner and renderer; its own client of the API server, by
-HTTP to the emulator in this tree; its thread pool; boto3 and google-auth, which log in at the
-stand-ins that verify their signatures. The clock of all of them, the SDKs' included, is the
-simulation's.
+The operator is wired as the product is. It talks HTTP to the emulator of the API server in this
+tree; its threads call boto3 and google-auth, which log in at stand-ins that verify signatures. All
+of them, the SDKs included, follow the clock of the simulation. A real API server follows the
+machine's clock: hence the emulator.
+
+kopf's watches (only the operator writes), health endpoints and signals do not run here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -19,7 +21,6 @@ import google.auth._helpers
 import pytest
 from google.auth.compute_engine import _metadata
 
-from artifact_index import app
 from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.providers import Providers
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
@@ -45,7 +46,7 @@ class Days(Simulation):
     def __init__(
         self, kinds: dict[str, Kind], seconds: float, seed: int, patch: pytest.MonkeyPatch
     ) -> None:
-        super().__init__(kinds, seconds, seed, patch)
+        super().__init__(kinds, seconds, seed)
         self.work = RealWork()
         self.emulator = Emulator()
         self.aws = AwsStandIn(now=self._true_time)
@@ -64,8 +65,6 @@ class Days(Simulation):
             self._patch.setenv(name, value)
         host = self.google.env()["GCE_METADATA_HOST"]
         self._patch.setattr(_metadata, "_GCE_METADATA_HOST", host)
-        self._patch.setattr(app, "providers_of", lambda _: self._clouds())
-        self._patch.setattr(app, "CloudThreads", self._pool)
         for name, kind in self.kinds.items():
             self._add_login(name, kind)
         return self
@@ -74,14 +73,14 @@ class Days(Simulation):
         self._stack.close()
 
     def live(self) -> None:
-        """Run it."""
+        """Run it on the virtual loop."""
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self.run())
 
     def expiry_of(self, token: str) -> float:
-        """By the book of the cloud that issued it."""
+        """As the cloud that issued the token has it."""
         issued = self.aws.tokens.issued(token) or self.google.tokens.issued(token)
-        assert issued is not None, "an output holds what no cloud has issued"
+        assert issued is not None, "an output holds a token that no cloud has issued"
         return issued.expires_at - EPOCH
 
     def truth(self) -> float:
@@ -89,18 +88,33 @@ class Days(Simulation):
         return self._loop.time()
 
     async def port(self) -> SlowPort:
-        """The operator's own client of the emulator."""
+        """The operator's own client, connected to the emulator."""
         configuration = await load_configuration(kubeconfig=self.emulator.kubeconfig())
         waited = _Waited(KubeApi(configuration), self.work)
         return SlowPort(cast(KubePort, waited), self.readers, self.rng)
 
+    def providers(self) -> CloudThreads:
+        """The SDKs in threads of their own, with one attempt each: pauses would take real time."""
+        providers = Providers(
+            CodeArtifact(attempts=1, now=self.now),
+            google_client(self.google, now=self.now),
+        )
+        work = self.work
+
+        class Waited(CloudThreads):
+            async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
+                with work.one_more():
+                    return await super().issue(request, material)
+
+        return Waited(providers.issue, threads=self._settings.cloud_threads)
+
     async def fail(self) -> None:
-        """Let the services answer with errors while there is an outage."""
+        """Let the clouds answer with errors during each outage and throttle."""
         down = Fault(503, "ServiceUnavailable")
         slow = Fault(429, "ThrottlingException", headers={"Retry-After": "40"})
         faults = [(start, end, down) for start, end in self.trouble.outages]
         faults += [(start, end, slow) for start, end in self.trouble.throttles]
-        for start, end, fault in sorted(faults, key=lambda one: one[0]):
+        for start, end, fault in sorted(faults, key=lambda period: period[0]):
             await asyncio.sleep(start - self.truth())
             for cloud in (self.aws, self.google):
                 for operation in (*_TOKENS, "GetRepositoryEndpoint"):
@@ -119,40 +133,25 @@ class Days(Simulation):
         return EPOCH + self.truth()
 
     def _set_clocks(self) -> None:
-        """Signatures and google-auth's own cache go by the operator's clock."""
+        """Let signatures and google-auth's own cache follow the operator's clock."""
 
         def naive(*_: Any, **__: Any) -> datetime:
             return datetime.fromtimestamp(self.now(), UTC).replace(tzinfo=None)
 
         self._patch.setattr(botocore.auth, "get_current_datetime", naive)
         self._patch.setattr(google.auth._helpers, "utcnow", naive)
-        # Its pauses between attempts are shorter than what happens here: they take no time.
+        # Its pauses between attempts are short beside what happens here: let them take no time.
         no_time = SimpleNamespace(sleep=lambda seconds: None)
         self._patch.setattr(google.auth._exponential_backoff, "time", no_time)
 
-    def _clouds(self) -> Providers:
-        """One attempt by boto3: its pauses would take real time."""
-        return Providers(
-            CodeArtifact(attempts=1, now=self.now),
-            google_client(self.google, now=self.now),
-        )
-
-    def _pool(
-        self, call: Callable[[TokenRequest, KeyMaterial], Token], **options: Any
-    ) -> CloudThreads:
-        work = self.work
-
-        class Waited(CloudThreads):
-            async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
-                with work.one_more():
-                    return await super().issue(request, material)
-
-        return Waited(call, **options)
-
     def _add_login(self, name: str, kind: Kind) -> None:
         if kind.repeats:
-            place = {"project": "acme-build", "location": "europe-west1", "repository": "python"}
-            source = {"googleArtifactRegistry": {**place, "auth": {"operatorIdentity": {}}}}
+            repository = {
+                "project": "acme-build",
+                "location": "europe-west1",
+                "repository": "python",
+            }
+            source = {"googleArtifactRegistry": {**repository, "auth": {"operatorIdentity": {}}}}
         else:
             source = {"codeArtifact": self._code_artifact(name, kind)}
         labels = {"i": name}
@@ -181,7 +180,7 @@ class Days(Simulation):
 
 
 class _Waited:
-    """A port whose requests are real work."""
+    """A port whose requests are real work: virtual time stands still meanwhile."""
 
     def __init__(self, port: KubePort, work: RealWork) -> None:
         self._port = port

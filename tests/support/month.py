@@ -2,13 +2,10 @@
 
 import asyncio
 import random
-from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from pydantic import SecretStr
 
-from artifact_index import app
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
@@ -31,20 +28,20 @@ CACHED_UNTIL = 300
 
 
 class Cloud:
-    """Grants tokens by the truth's clock, unless it is down or throttles."""
+    """Issues tokens by the clock of the truth, unless it is down or throttles."""
 
     def __init__(self, kinds: dict[str, Kind], trouble: Trouble, rng: random.Random) -> None:
         self.expiries: dict[str, float] = {}
         self.mints = 0
         self.begun: list[tuple[float, str]] = []
-        """When each attempt began, and whose it was."""
+        """The start of each attempt, and the name of its login."""
         self._kinds = kinds
         self._trouble = trouble
         self._rng = rng
         self._cached: dict[str, tuple[str, float]] = {}
 
     async def grant(self, request: TokenRequest, material: KeyMaterial, now: float) -> Token:
-        """`now` is the operator's clock, by which it notes when it asked."""
+        """Answer after a moment; `now` is the operator's clock, which dates the token."""
         name = login_name(request)
         self.begun.append((asyncio.get_running_loop().time(), name))
         await asyncio.sleep(self._rng.uniform(0.05, 0.6))
@@ -70,7 +67,7 @@ class Cloud:
 
 
 def login_name(request: TokenRequest) -> str:
-    """The name of the ArtifactIndex that a request stands for."""
+    """The name of the ArtifactIndex that a request is for."""
     if isinstance(request, CodeArtifactTokenRequest):
         return request.domain
     assert isinstance(request, GoogleTokenRequest)
@@ -79,17 +76,16 @@ def login_name(request: TokenRequest) -> str:
 
 
 class Month(Simulation):
-    """Real wiring, token manager, planner, rendering, digests and records; `live` runs it."""
+    """Everything of the operator is real, from wiring to rendering; `live` runs it."""
 
     def __init__(
         self,
         kinds: dict[str, Kind],
         seconds: float,
         seed: int,
-        patch: pytest.MonkeyPatch,
         settings: Settings = SETTINGS,
     ) -> None:
-        super().__init__(kinds, seconds, seed, patch, settings)
+        super().__init__(kinds, seconds, seed, settings)
         self.cloud = Cloud(kinds, self.trouble, self.rng)
         self._memory = LeanPort()
         for name, kind in kinds.items():
@@ -102,10 +98,9 @@ class Month(Simulation):
                 "indexoptions",
                 index_options(name, indexSelector=selector, maxBuildDuration=build),
             )
-        patch.setattr(app, "CloudThreads", lambda *_, **__: SimpleNamespace(issue=self._grant))
 
     def expiry_of(self, token: str) -> float:
-        """By the cloud's own book."""
+        """As the cloud has issued it."""
         return self.cloud.expiries[token]
 
     def truth(self) -> float:
@@ -113,18 +108,23 @@ class Month(Simulation):
         return asyncio.get_running_loop().time()
 
     async def port(self) -> SlowPort:
-        """In memory."""
+        """An API server in memory."""
         return SlowPort(self._memory, self.readers, self.rng)
 
+    def providers(self) -> "Month":
+        """The cloud, by the operator's clock."""
+        return self
+
     async def fail(self) -> None:
-        """The cloud knows its own troubles."""
+        """Nothing to do: the cloud knows when it is down."""
 
     @property
     def mints(self) -> tuple[int, int]:
         """As the cloud counts them."""
         return self.cloud.mints, len(self.cloud.begun)
 
-    async def _grant(self, request: TokenRequest, material: KeyMaterial) -> Token:
+    async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
+        """The cloud's answer."""
         return await self.cloud.grant(request, material, self.now())
 
     def _put(self, plural: str, body: dict[str, Any]) -> None:
@@ -141,10 +141,10 @@ def spec_of(name: str, kind: Kind) -> dict[str, Any]:
     """The source of a login of this kind: CodeArtifact, or Google where tokens repeat."""
     if kind.repeats:
         account = f"{name}@acme-build.iam.gserviceaccount.com"
-        place = {"project": "acme-build", "location": "europe-west1", "repository": "python"}
+        repository = {"project": "acme-build", "location": "europe-west1", "repository": "python"}
         auth: dict[str, Any] = {"operatorIdentity": {}}
         step = {"impersonate": {"serviceAccount": account}}
-        return {"googleArtifactRegistry": {**place, "auth": auth, **step}}
+        return {"googleArtifactRegistry": {**repository, "auth": auth, **step}}
     return {
         "codeArtifact": {
             "domain": name,
@@ -159,6 +159,6 @@ def spec_of(name: str, kind: Kind) -> dict[str, Any]:
 
 
 def live(month: Month) -> None:
-    """Run it on a loop of its own."""
+    """Run it on a virtual loop of its own."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(month.run())

@@ -1,34 +1,34 @@
-"""The operator's own wiring, without a process around it: for lives on a virtual clock."""
+"""The operator as the product wires it, run without a process around it, on a virtual clock."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from artifact_index import app
 from artifact_index.kube.port import KubePort
-from artifact_index.metrics.counters import Counters
+from artifact_index.reconcile.cache.env import Env
 from artifact_index.settings import Settings
+from artifact_index.wiring import CloudCalls, Operator, build
 
 
 @asynccontextmanager
-async def operating(settings: Settings, port: KubePort, key: bytes) -> AsyncIterator[app.Operator]:
-    """One life of it: primed, with token manager and workers, without signals, watches and health.
+async def operating(
+    settings: Settings, port: KubePort, providers: CloudCalls, env: Env
+) -> AsyncIterator[Operator]:
+    """One life of the operator: it lists everything, then runs its token manager and workers.
 
-    `key` signs its outputs. Whoever wants more of its parts to run starts them.
+    Signals, watches and health endpoints are not there. The caller starts further parts itself.
     """
-    operator = app.Operator(settings, port, key, Counters("1.0"))  # type: ignore[arg-type]
-    await operator.relister.prime(operator.restore)
-    running = [
+    operator = build(settings, port, providers, env)
+    await operator.prime()
+    tasks = [
         asyncio.create_task(operator.tokens.run()),
-        *(asyncio.create_task(operator.reconciler.work()) for _ in range(settings.workers)),
+        *(asyncio.create_task(operator.controller.run_worker()) for _ in range(settings.workers)),
     ]
-    for each in operator.cache.all_keys():
-        operator.queue.add(each, 0)
+    operator.controller.enqueue(operator.cache.all_keys())
     try:
         yield operator
     finally:
-        for task in running:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await operator.tokens.close()
-        await operator.endpoints.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await operator.close()

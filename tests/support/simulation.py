@@ -1,18 +1,17 @@
-"""A simulated life of the operator: the real parts between clouds, an API server and readers.
+"""A simulated life of the operator: its own parts between clouds, an API server and readers.
 
-Three clocks: the loop's virtual time is the truth, by which the clouds let tokens die; the
-operator's clock is off by up to `e` and is set now and then; readers see an output up to P late.
+There are three clocks. The loop's virtual time is the truth: by it the clouds let tokens expire.
+The operator's clock is off by up to `e` and is corrected now and then. Readers see an output up to
+P seconds late.
 """
 
 import asyncio
 import random
 from abc import ABC, abstractmethod
-from types import SimpleNamespace
 
-import pytest
-
-from artifact_index import app
+from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.settings import Settings
+from artifact_index.wiring import CloudCalls, env_of
 from support.misfortunes import EPOCH, Kind, trouble
 from support.operating import operating
 from support.readers import Readers, SlowPort
@@ -24,15 +23,10 @@ SETTINGS = Settings(
 
 
 class Simulation(ABC):
-    """The operator's own wiring on a fake clock. A subclass gives the clouds and the API server."""
+    """The operator, wired as the product is, on a fake clock; a subclass adds what is around it."""
 
     def __init__(
-        self,
-        kinds: dict[str, Kind],
-        seconds: float,
-        seed: int,
-        patch: pytest.MonkeyPatch,
-        settings: Settings = SETTINGS,
+        self, kinds: dict[str, Kind], seconds: float, seed: int, settings: Settings = SETTINGS
     ) -> None:
         self.kinds = kinds
         self.rng = random.Random(seed)
@@ -41,13 +35,12 @@ class Simulation(ABC):
         self._settings = settings
         self._seconds = seconds
         self._offset = 0.0
-        patch.setattr(app, "time", SimpleNamespace(time=self.now))
 
-    # What a subclass gives
+    # What a subclass provides
 
     @abstractmethod
     def expiry_of(self, token: str) -> float:
-        """When a token dies, in seconds of the truth."""
+        """When a token expires, in seconds of the truth."""
 
     @abstractmethod
     def truth(self) -> float:
@@ -55,16 +48,20 @@ class Simulation(ABC):
 
     @abstractmethod
     async def port(self) -> SlowPort:
-        """The API server; asked for once, on the loop."""
+        """The API server; called once, on the loop."""
+
+    @abstractmethod
+    def providers(self) -> CloudCalls:
+        """The clouds; called on the loop, once for each process."""
 
     @abstractmethod
     async def fail(self) -> None:
-        """Let the clouds fail when their time comes; cancelled at the end."""
+        """Let the clouds fail at their times; cancelled at the end."""
 
     @property
     @abstractmethod
     def mints(self) -> tuple[int, int]:
-        """How many tokens there were, and how many attempts at them."""
+        """The numbers of tokens issued and of attempts."""
 
     # The life
 
@@ -73,23 +70,24 @@ class Simulation(ABC):
         return EPOCH + self.truth() + self._offset
 
     async def run(self) -> None:
-        """Live through it."""
+        """Run the whole life."""
         loop = asyncio.get_running_loop()
         port = await self.port()
-        besides = [asyncio.create_task(self._step_clock()), asyncio.create_task(self.fail())]
+        surroundings = [asyncio.create_task(self._step_clock()), asyncio.create_task(self.fail())]
         for down, up in [*self.trouble.restarts, (self._seconds, self._seconds)]:
             await self.operate(port, until=down)
             await asyncio.sleep(up - down)
-        for task in besides:
+        for task in surroundings:
             task.cancel()
-        await asyncio.gather(*besides, return_exceptions=True)
+        await asyncio.gather(*surroundings, return_exceptions=True)
         self.writes = port.writes.total()
         await port.close()
         self.readers.close(loop.time())
 
     async def operate(self, port: SlowPort, *, until: float, key: bytes = b"key") -> None:
-        """Run one process, with this signing key, until a time of the truth."""
-        async with operating(self._settings, port, key):
+        """Run one process with this signing key until a time of the truth."""
+        env = env_of(self._settings, Digester(key), clock=self.now)
+        async with operating(self._settings, port, self.providers(), env):
             await asyncio.sleep(until - asyncio.get_running_loop().time())
 
     async def _step_clock(self) -> None:
@@ -99,7 +97,7 @@ class Simulation(ABC):
             self._offset = offset
 
     def summary(self) -> str:
-        """Least slack, mints and writes, as one line."""
+        """One line with the least slack, the mints and the writes."""
         minted, attempts = self.mints
         return (
             f"least slack {self.readers.least_slack:.0f} s, {minted} mints in "
@@ -110,7 +108,7 @@ class Simulation(ABC):
 
 
 def assert_kept(life: Simulation, end: float) -> None:
-    """No reader saw a credential die, and the promise stands just where it can be kept."""
+    """No reader saw a credential expire, and builds are promised exactly where that can be kept."""
     assert life.readers.seen.keys() == life.kinds.keys()
     assert life.readers.broken == []
     assert life.readers.least_slack >= 0

@@ -10,14 +10,11 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Final
 
-import pytest
 import yaml
 from pydantic import SecretStr
 
-from artifact_index import app
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
@@ -28,7 +25,9 @@ from artifact_index.credentials.requests import (
     TokenRequest,
     canonical,
 )
+from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.settings import Settings
+from artifact_index.wiring import env_of
 from support.memory_port import MemoryPort
 from support.operating import operating
 from support.virtual_time import VirtualLoop
@@ -81,24 +80,14 @@ class Cluster:
     def live(self, at: int, refuses: Callable[[str], bool]) -> None:
         """One process, whose clock stands; clouds refuse requests by their canonical form."""
 
-        async def grant(request: TokenRequest, material: KeyMaterial) -> Token:
-            form = canonical(request).decode()
-            self.forms.add(form)
-            if refuses(form):
-                raise LoginError(Reason.ACCESS_DENIED, "refused")
-            self.granted += 1
-            return _granted(request, form, at)
+        clouds = _Clouds(self, at, refuses)
 
         async def run() -> None:
-            async with operating(_SETTINGS, self.port, KEY):
+            env = env_of(_SETTINGS, Digester(KEY), clock=lambda: float(at))
+            async with operating(_SETTINGS, self.port, clouds, env):
                 await asyncio.sleep(_LIFE)
 
-        with (
-            pytest.MonkeyPatch.context() as patch,
-            asyncio.Runner(loop_factory=VirtualLoop) as runner,
-        ):
-            patch.setattr(app, "time", SimpleNamespace(time=lambda: float(at)))
-            patch.setattr(app, "CloudThreads", lambda *_, **__: SimpleNamespace(issue=grant))
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             runner.run(run())
 
     def outputs(self) -> list[dict[str, Any]]:
@@ -131,6 +120,23 @@ class Cluster:
         if given := body.pop("stringData", None):
             body["data"] = _encoded(given)
         self.port.put(_PLURALS[kind], body)
+
+
+class _Clouds:
+    """Issues what is requested at this time, but for the refused canonical forms."""
+
+    def __init__(self, cluster: Cluster, at: int, refuses: Callable[[str], bool]) -> None:
+        self._cluster = cluster
+        self._at = at
+        self._refuses = refuses
+
+    async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
+        form = canonical(request).decode()
+        self._cluster.forms.add(form)
+        if self._refuses(form):
+            raise LoginError(Reason.ACCESS_DENIED, "refused")
+        self._cluster.granted += 1
+        return _granted(request, form, self._at)
 
 
 def request_digest(form: str) -> str:

@@ -15,13 +15,11 @@ LOGINS = 1000
 CONVERGED, END = 300, 600
 
 
-def test_a_thousand_logins_are_minted_anew_within_the_rate_and_the_most_urgent_first(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_thousand_logins_are_minted_anew_within_the_rate_and_the_most_urgent_first() -> None:
     rng = random.Random(5)
     lives = {f"login-{number:04}": 60 * rng.randint(60, 700) for number in range(LOGINS)}
     kinds = {name: Kind(life, 600, promised=True) for name, life in lives.items()}
-    month = Month(kinds, END, seed=1, patch=monkeypatch)
+    month = Month(kinds, END, seed=1)
 
     async def scene() -> int:
         port = await month.port()

@@ -24,13 +24,12 @@ MONTH = {
 
 
 def test_a_month_of_two_hundred_logins(
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     kinds = logins(MONTH)
     caplog.set_level(logging.ERROR)
-    month = Month(kinds, 30 * DAY, seed=2, patch=monkeypatch)
+    month = Month(kinds, 30 * DAY, seed=2)
     live(month)
     with capsys.disabled():
         print(f"\n30 days, {len(kinds)} logins: {month.summary()}")
@@ -38,11 +37,11 @@ def test_a_month_of_two_hundred_logins(
 
 
 def test_an_operator_that_reckons_with_no_outage_breaks_its_promise(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.ERROR)
     kinds = logins({Kind(HOUR, 1800, promised=True): 10})
     careless = dataclasses.replace(SETTINGS, outage_budget=0)
-    month = Month(kinds, 2 * DAY, seed=1, patch=monkeypatch, settings=careless)
+    month = Month(kinds, 2 * DAY, seed=1, settings=careless)
     live(month)
     assert month.readers.broken, "the simulation would notice nothing"

@@ -20,10 +20,10 @@ from bench.week.life import Lived, live_through
 from bench.week.plan import Week
 from bench.week.report import growing, rates_table, week_tables
 
-from artifact_index.app import Operator
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import SECRETS
+from artifact_index.wiring import Operator
 
 pytestmark = pytest.mark.unit
 
@@ -135,7 +135,7 @@ def test_the_tables_have_a_row_for_each_cause_also_where_nothing_happened(lived:
 
 def test_an_operator_that_writes_once_too_often_is_reported() -> None:
     def write_again(operator: Operator) -> None:
-        api = operator.reconciler._output_writer._api
+        api = operator.relister._api
         again = api.patch(SECRETS, "dept-0", "team-0", {})
         asyncio.get_running_loop().call_later(1000, asyncio.ensure_future, again)
 
@@ -159,13 +159,13 @@ def test_an_operator_that_mints_too_early_is_reported() -> None:
 
 def test_an_operator_that_misses_a_change_is_reported() -> None:
     def look_away(operator: Operator) -> None:
-        deliver = operator.observer.watched
+        deliver = operator.feed.watched
 
         def without_secrets(plural: str, event: str | None, body: Object) -> None:
             if plural != "secrets":
                 deliver(plural, event, body)
 
-        operator.observer.watched = without_secrets  # type: ignore[method-assign]
+        operator.feed.watched = without_secrets  # type: ignore[method-assign]
 
     found = wrong_week(live_through(FOUR_HOURS, look_away))
 

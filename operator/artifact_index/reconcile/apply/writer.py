@@ -1,7 +1,7 @@
-"""Writing the outputs of one IndexOptions, and taking away those that it no longer names."""
+"""Writes the outputs of one IndexOptions, and prunes those that its spec no longer names."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from artifact_index.api.reasons import Reason
 from artifact_index.kube.errors import ApiError
@@ -24,72 +24,86 @@ from artifact_index.sources.references import declared_outputs
 RESOURCES: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Applied:
-    """What was written (or stood already), and the first problem met. Errors are to be retried."""
+    """The outputs that now stand as desired, and the first problem of the others.
 
-    written: list[DesiredOutput] = field(default_factory=list)
+    `error` is the first error of the API server: it calls for a retry.
+    """
+
+    written: tuple[DesiredOutput, ...] = ()
     problem: Problem | None = None
     error: ApiError | None = None
 
+    @property
+    def needs_retry(self) -> bool:
+        """True if no watch event will report that the output can be written now."""
+        unwatched = self.problem is not None and self.problem.reason.unwatched
+        return self.error is not None or unwatched
+
+    @property
+    def retry_after(self) -> float:
+        """The least delay of a retry, in seconds, as the API server asked for it."""
+        return (self.error.retry_after if self.error else None) or 0.0
+
 
 class OutputWriter:
-    """Makes outputs as they ought to be: no write where nothing differs, and hardly a read."""
+    """Creates, patches or leaves outputs; reads only what the cache cannot know."""
 
     def __init__(
         self,
         *,
         api: KubePort,
         cache: Cache,
-        digester: Digester,
-        budget: WriteLimiter,
+        limiter: WriteLimiter,
         priority: Callable[[Key], float],
+        digester: Digester,
     ) -> None:
         self._api = api
         self._cache = cache
-        self._digester = digester
-        self._budget = budget
+        self._limiter = limiter
         self._priority = priority
+        self._digester = digester
 
-    async def owner_is_there(self, options: OptionsObject) -> bool:
-        """Whether an IndexOptions that lost an output is still there itself. Raises ApiError.
+    async def owner_is_gone(self, options: OptionsObject) -> bool:
+        """True if an IndexOptions that lost an output no longer exists. Raises ApiError.
 
-        The garbage collector may have taken the output of an owner whose own deletion has not been
-        reported yet, and would take it again each time that it is written.
+        The garbage collector deletes an output when its owner is deleted, perhaps before the watch
+        reports the owner's deletion. Whatever was written then would be deleted again.
         """
         if not self._cache.lost_output(options):
-            return True
+            return False
         try:
             body = await self._api.get(INDEX_OPTIONS, *options.ref)
         except ApiError as error:
             if error.not_found:
-                return False
+                return True
             raise
         metadata = body["metadata"]
-        return metadata["uid"] == options.uid and not metadata.get("deletionTimestamp")
+        return metadata["uid"] != options.uid or bool(metadata.get("deletionTimestamp"))
 
     async def apply(self, options: OptionsObject, outputs: Sequence[DesiredOutput]) -> Applied:
-        """Write every output; one that must not or cannot be written does not stop the others."""
-        applied = Applied()
+        """Write each output that differs from the desired one. Failures do not stop the others."""
+        written: list[DesiredOutput] = []
+        first_problem: Problem | None = None
+        first_error: ApiError | None = None
         for output in outputs:
             try:
                 problem = await self._apply(options, output)
             except ApiError as error:
-                applied.error = applied.error or error
+                first_error = first_error or error
                 problem = _write_failed(output.ref, error)
             if problem is None:
-                applied.written.append(output)
-            applied.problem = applied.problem or problem
-        return applied
+                written.append(output)
+            first_problem = first_problem or problem
+        return Applied(tuple(written), first_problem, first_error)
 
-    async def remove_undeclared(self, options: OptionsObject, applied: Applied) -> None:
-        """Delete, or with `Retain` release, the outputs that left the spec.
+    async def prune(self, options: OptionsObject, applied: Applied) -> Applied:
+        """Delete the outputs that left the spec, or release them with `deletionPolicy: Retain`.
 
-        Only once the others are written, so that pods have where to go; `applied` says so, and
-        takes what goes wrong here.
+        Call it only once the others are written, so that pods can move to them. Returns `applied`,
+        with the problem and the error of a deletion that failed.
         """
-        if applied.problem is not None:
-            return
         declared = set(declared_outputs(options))
         for existing in self._cache.outputs_of(options.ref):
             if existing.ref in declared or not belongs_to(existing, options):
@@ -98,9 +112,9 @@ class OutputWriter:
                 await self._remove(options, existing)
             except ApiError as error:
                 if not (error.not_found or error.conflict or error.invalid):
-                    applied.error = error
-                    applied.problem = _write_failed(existing.ref, error)
-                    return
+                    problem = _write_failed(existing.ref, error)
+                    return replace(applied, problem=problem, error=error)
+        return applied
 
     async def _apply(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
         existing = self._cache.outputs.get(output.ref)
@@ -111,7 +125,7 @@ class OutputWriter:
                 if not error.already_exists:
                     raise
         if existing is None or not existing.labelled:
-            # The watch does not show objects without our label, so what is known may be old.
+            # The watch does not deliver objects without our label: the cached copy may be old.
             existing = await self._read(output.ref)
             if existing is None:
                 return await self._create(options, output)
@@ -123,7 +137,7 @@ class OutputWriter:
 
     async def _create(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
         resource = RESOURCES[output.ref.kind]
-        await self._turn(options)
+        await self._wait(options)
         body = await self._api.create(resource, output.ref.namespace, output.creation())
         self._observe(output.ref.kind, body)
         return None
@@ -132,14 +146,14 @@ class OutputWriter:
         self, options: OptionsObject, output: DesiredOutput, existing: OutputObject
     ) -> Problem | None:
         kind, namespace, name = output.ref
-        await self._turn(options)
+        await self._wait(options)
         try:
             body = await self._api.patch(RESOURCES[kind], namespace, name, output.patch(existing))
         except ApiError as error:
             if error.not_found:
                 return await self._create(options, output)
             if error.invalid or error.conflict:
-                # Another object has the name by now: the next attempt reads it.
+                # Another object has the name by now: the next reconcile reads it.
                 self._cache.drop_output(output.ref, existing.uid)
             raise
         self._observe(kind, body)
@@ -157,7 +171,7 @@ class OutputWriter:
 
     async def _remove(self, options: OptionsObject, existing: OutputObject) -> None:
         kind, namespace, name = existing.ref
-        await self._turn(options)
+        await self._wait(options)
         if options.spec is not None and options.spec.deletion_policy == "Retain":
             body = {"metadata": {"uid": existing.uid, **RELEASE_PATCH}}
             await self._api.patch(RESOURCES[kind], namespace, name, body)
@@ -165,22 +179,25 @@ class OutputWriter:
             await self._api.delete(RESOURCES[kind], namespace, name, uid=existing.uid)
         self._cache.drop_output(existing.ref, existing.uid)
 
-    async def _turn(self, options: OptionsObject) -> None:
-        await self._budget.output(self._priority(options_key(options.ref)))
+    async def _wait(self, options: OptionsObject) -> None:
+        await self._limiter.output(self._priority(options_key(options.ref)))
 
     def _observe(self, kind: str, body: dict[str, object]) -> OutputObject:
-        record = parse_output(kind, body, self._digester)
-        # The answer to our own write concerns nobody; its echo on the watch is then no news.
-        self._cache.put_output(record)
-        return record
+        output = parse_output(kind, body, self._digester)
+        # Nothing is enqueued for our own write. The watch event that follows is not newer.
+        self._cache.put_output(output)
+        return output
 
 
 def owner_unknown(answer: str) -> Problem:
-    """Whether a lost output's owner is there cannot be asked; `answer` is the API server's."""
+    """The problem of a lost output whose owner the operator may not read.
+
+    `answer` is the message of the API server.
+    """
     return Problem(
         Reason.PERMISSION_MISSING,
-        "an output is gone, and is not written again before the operator may look whether its "
-        f"IndexOptions is still there: {answer}",
+        "an output is gone and is not written again, because the operator may not read whether its "
+        f"IndexOptions still exists: {answer}",
     )
 
 

@@ -34,11 +34,6 @@ def options_key(ref: ObjectRef) -> Key:
     return Key(INDEX_OPTIONS_KIND, ref)
 
 
-def status_key(ref: ObjectRef) -> Key:
-    """The queue's key of the status of an IndexOptions, which can wait where an output cannot."""
-    return Key("IndexOptionsStatus", ref)
-
-
 def index_key(ref: ObjectRef) -> Key:
     """The queue's key of an ArtifactIndex."""
     return Key(ARTIFACT_INDEX_KIND, ref)

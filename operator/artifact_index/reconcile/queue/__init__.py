@@ -1,1 +1,1 @@
-"""The workqueue and the limiter of writes."""
+"""The workqueue, and the limiter of writes to the API server."""

@@ -1,4 +1,4 @@
-"""The work queue: one entry per object, debounced, with back-off and an order of urgency."""
+"""The workqueue: one entry per object, debounced, rate limited after failures, by priority."""
 
 import asyncio
 import heapq
@@ -10,7 +10,7 @@ from typing import Final
 from artifact_index.reconcile.cache.cache import Key
 
 DEBOUNCE: Final = 0.05
-"""Seconds in which changes of one object are gathered into one pass."""
+"""Seconds for which changes of one object are collected into one reconcile."""
 
 _FIRST_RETRY: Final = 0.5
 _LONGEST_RETRY: Final = 120.0
@@ -19,10 +19,9 @@ _LONGEST_RETRY: Final = 120.0
 class WorkQueue:
     """Keys to be reconciled.
 
-    A key stands in the queue at most once and is never handed to two workers at a time: one that
-    is added while it is being worked on comes again afterwards. Outputs go before statuses and,
-    among outputs, what has little life left goes first: `priority` gives an IndexOptions' order,
-    and every ArtifactIndex comes after them.
+    A key stands in the queue at most once and is never handed to two workers at a time: a key that
+    is added while a worker has it becomes ready again when that worker is done. Keys of
+    IndexOptions come first, since only they write outputs; `priority` orders them, lowest first.
     """
 
     def __init__(
@@ -33,12 +32,12 @@ class WorkQueue:
         self._due: dict[Key, float] = {}
         self._delayed: list[tuple[float, int, Key]] = []
         self._ready: list[tuple[int, float, int, Key]] = []
-        self._queued: dict[Key, float] = {}  # since when it is ready, in that order
+        self._queued: dict[Key, float] = {}  # ready since, on the loop's clock; oldest first
         self._working: set[Key] = set()
         self._again: set[Key] = set()
-        self._failures: dict[Key, int] = {}
+        self._requeues: dict[Key, int] = {}
         self._order = itertools.count()
-        self._beginning = asyncio.Lock()
+        self._starting = asyncio.Lock()
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
 
@@ -47,22 +46,22 @@ class WorkQueue:
 
     @property
     def depth(self) -> int:
-        """How many keys wait for a worker; those that are due later are not among them."""
+        """How many keys wait for a worker. Keys with a delay count once they are due."""
         return len(self._queued)
 
     @property
     def oldest_age(self) -> float:
-        """Seconds for which the key has waited for a worker that has waited longest."""
+        """Seconds for which the oldest ready key has waited for a worker; 0.0 if there is none."""
         oldest = next(iter(self._queued.values()), None)
         return 0.0 if oldest is None else asyncio.get_running_loop().time() - oldest
 
     @property
     def idle(self) -> bool:
-        """Nothing is being worked on, and nothing is due before a set time."""
+        """True if no key is ready and no worker has one. Delayed keys do not count."""
         return not self._queued and not self._working and not self._again
 
-    def add(self, key: Key, delay: float = DEBOUNCE) -> None:
-        """Ask for a pass over the object after `delay` seconds, or sooner if one is due sooner."""
+    def add_after(self, key: Key, delay: float) -> None:
+        """Enqueue the key after `delay` seconds; an earlier deadline wins."""
         if key in self._queued:
             return
         due = asyncio.get_running_loop().time() + delay
@@ -76,33 +75,33 @@ class WorkQueue:
             heapq.heappush(self._delayed, (due, next(self._order), key))
         self._wake.set()
 
-    def retry(self, key: Key, at_least: float = 0.0) -> float:
-        """Ask for another pass after a failure; returns the seconds until then.
+    def add_rate_limited(self, key: Key, at_least: float = 0.0) -> float:
+        """Enqueue the key after its back-off and return that delay in seconds.
 
-        Exponential with jitter, from half a second to two minutes; `at_least` is what the API
-        server asked for.
+        The back-off is exponential with jitter, from half a second to two minutes. `at_least` is
+        the delay that the API server asked for (Retry-After).
         """
-        failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
-        ceiling = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(failures, 16))
+        requeues = self._requeues.get(key, 0)
+        self._requeues[key] = requeues + 1
+        ceiling = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(requeues, 16))
         delay: float = max(at_least, ceiling * self._rng.uniform(0.5, 1.0))
-        self.add(key, delay)
+        self.add_after(key, delay)
         return delay
 
     def is_busy(self, key: Key) -> bool:
-        """Whether a pass over the object is under way, or about to be."""
+        """Whether a worker has the key, or the next free worker could take it."""
         return key in self._working or key in self._queued
 
-    def failures(self, key: Key) -> int:
-        """How many passes over the object have failed in a row."""
-        return self._failures.get(key, 0)
+    def num_requeues(self, key: Key) -> int:
+        """How often the key was added rate limited since it was last forgotten."""
+        return self._requeues.get(key, 0)
 
-    def forget_failures(self, key: Key) -> None:
-        """A pass went well: the next failure starts from the shortest wait."""
-        self._failures.pop(key, None)
+    def forget(self, key: Key) -> None:
+        """Reset the back-off: the next failure starts from the shortest delay."""
+        self._requeues.pop(key, None)
 
     async def get(self) -> Key:
-        """The most urgent key; it is the caller's until `done`."""
+        """Wait for a ready key and take the first by priority; the caller has it until `done`."""
         while True:
             self._promote()
             if self._ready:
@@ -110,28 +109,31 @@ class WorkQueue:
                 del self._queued[key]
                 self._working.add(key)
                 if rank == 0:
-                    await self._turn()
+                    await self._take_turn_to_start()
                 return key
             self._wake.clear()
             await self._sleep_until_next()
 
-    async def _turn(self) -> None:
-        """One pass over a file begins in a round of the loop: sixteen large ones would hold it."""
-        async with self._beginning:
+    async def _take_turn_to_start(self) -> None:
+        """Start at most one reconcile of an IndexOptions per iteration of the event loop.
+
+        Otherwise sixteen workers with large files would block it in one go.
+        """
+        async with self._starting:
             await asyncio.sleep(0)
 
     async def settled(self) -> None:
-        """Wait until everything that was ready has been worked on."""
+        """Wait until the queue is idle."""
         while not self.idle:
             self._drained.clear()
             await self._drained.wait()
 
     def done(self, key: Key) -> None:
-        """The caller has finished with the key."""
+        """Give the key back after `get`, whether or not the reconcile succeeded."""
         self._working.discard(key)
         if key in self._again:
             self._again.discard(key)
-            self.add(key, 0)
+            self.add_after(key, 0)
         if self.idle:
             self._drained.set()
 
@@ -147,7 +149,7 @@ class WorkQueue:
         now = asyncio.get_running_loop().time()
         while self._delayed and self._delayed[0][0] <= now:
             due, _, key = heapq.heappop(self._delayed)
-            # A key that was asked for sooner in the meantime left a stale entry behind.
+            # A key that got an earlier deadline meanwhile left this entry behind.
             if self._due.get(key) == due:
                 del self._due[key]
                 self._make_ready(key)

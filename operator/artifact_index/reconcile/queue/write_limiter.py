@@ -1,4 +1,4 @@
-"""How fast the API server is written to: so much in a second, and the most urgent write first."""
+"""Limits the rate of writes to the API server; while writes wait, the first by priority goes."""
 
 import asyncio
 import heapq
@@ -6,15 +6,15 @@ import itertools
 from typing import Final
 
 _OUTPUT, _STATUS, _EVENT = range(3)
-_WHOLE: Final = 1 - 1e-9  # what rounding may leave of one
+_WHOLE: Final = 1 - 1e-9  # a whole token, less the error of rounding
 
 
 class WriteLimiter:
-    """A token bucket: `burst` writes at once, and `per_second` of them in the long run.
+    """A token bucket: `burst` writes at once, `per_second` on average; 0 means no limit.
 
-    0 for `per_second` sets no bound. While writes wait, outputs go before statuses, and statuses
-    before events; among outputs, the one whose token has to be withdrawn first. The client's own
-    repetitions of a request that the server did not act on are not counted.
+    Outputs go before statuses and statuses before events. Among outputs, the one whose token must
+    be withdrawn first goes first. Requests that the client repeats because the server did not act
+    on them are not counted.
     """
 
     def __init__(self, per_second: float = 0, burst: int = 1) -> None:
@@ -27,39 +27,39 @@ class WriteLimiter:
         self._timer: asyncio.TimerHandle | None = None
 
     async def output(self, priority: float) -> None:
-        """Wait for the turn of an output; less is more urgent, as in the queue."""
-        await self._turn(_OUTPUT, priority)
+        """Wait until an output may be written; the lowest priority goes first, as in the queue."""
+        await self._wait(_OUTPUT, priority)
 
     async def status(self) -> None:
-        """Wait for the turn of a status."""
-        await self._turn(_STATUS, 0)
+        """Wait until a status may be written."""
+        await self._wait(_STATUS, 0)
 
     async def event(self) -> None:
-        """Wait for the turn of an event."""
-        await self._turn(_EVENT, 0)
+        """Wait until an event may be posted."""
+        await self._wait(_EVENT, 0)
 
-    async def _turn(self, rank: int, priority: float) -> None:
+    async def _wait(self, rank: int, priority: float) -> None:
         if not self._per_second:
             return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (rank, priority, next(self._order), turn))
+        admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (rank, priority, next(self._order), admitted))
         if self._timer is None:
-            self._serve()
-        await turn
+            self._admit()
+        await admitted
 
-    def _serve(self) -> None:
-        """Give the turns that there are, and come back for the next one."""
+    def _admit(self) -> None:
+        """Let as many writes go as there are tokens, and set a timer for the next token."""
         loop = asyncio.get_running_loop()
         self._timer = None
         now = loop.time()
         filled = self._tokens + (now - self._filled_at) * self._per_second
         self._tokens, self._filled_at = min(self._burst, filled), now
         while self._waiting and self._tokens >= _WHOLE:
-            *_, turn = heapq.heappop(self._waiting)
-            # Whoever was cancelled while it waited takes no turn from the others.
-            if not turn.done():
-                turn.set_result(None)
+            *_, admitted = heapq.heappop(self._waiting)
+            # A write that was cancelled while it waited uses no token.
+            if not admitted.done():
+                admitted.set_result(None)
                 self._tokens -= 1
         if self._waiting:
             delay = (1 - self._tokens) / self._per_second
-            self._timer = loop.call_later(delay, self._serve)
+            self._timer = loop.call_later(delay, self._admit)

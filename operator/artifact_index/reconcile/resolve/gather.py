@@ -107,6 +107,15 @@ class Gatherer:
         problem = public_index_problem(options.spec, file.policy) if options.spec else None
         return Gathered(views, problem, with_credentials, self._waiting_until(views))
 
+    def release(self, options: ObjectRef) -> None:
+        """Require nothing for an IndexOptions any more; it publishes nothing."""
+        self._tokens.release(options)
+        self._endpoints.release(options)
+
+    def awaits(self, options: ObjectRef) -> bool:
+        """True while a cloud has not answered for something that the IndexOptions requires."""
+        return self._tokens.awaits(options) or self._endpoints.awaits(options)
+
     def spec_problem(self, record: IndexObject) -> Problem | None:
         """What the spec alone tells of an index that nobody selects."""
         return self._attempts.spec_problem(record)

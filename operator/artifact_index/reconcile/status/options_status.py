@@ -27,7 +27,7 @@ from artifact_index.reconcile.status.conditions import (
     readiness,
     suspended_findings,
 )
-from artifact_index.reconcile.status.notes import format_note, format_problem, shared_host_note
+from artifact_index.reconcile.status.notes import format_note, shared_host_note
 from artifact_index.reconcile.status.risks import confusion_risk, is_omitted
 
 _NAMES_IN_MESSAGE = 3
@@ -53,12 +53,10 @@ def options_status(
     before = record.decoded_status()
     if outcome.placed is None:
         return _unplanned_status(record, before, outcome.problem, now)
-    problem = outcome.problem or _indexes_problem(outcome.placed)
-    problem = problem or format_problem(outcome.written)
     skew = margins.clock_skew
     message = _summary(outcome.placed, outcome.written)
     message += unheeded_note(record, now=now, skew=skew)
-    findings = readiness(problem, reason=Reason.AVAILABLE, message=message)
+    findings = readiness(outcome.problem, reason=Reason.AVAILABLE, message=message)
     findings += _notes(record, outcome.placed, outcome.written)
     status: Status = {
         "observedGeneration": record.generation,
@@ -216,8 +214,8 @@ def _summary(placed: Sequence[IndexPlan], written: Sequence[DesiredOutput]) -> s
     return f"{count} {'index' if count == 1 else 'indexes'} written to {outputs}"
 
 
-def _indexes_problem(placed: Sequence[IndexPlan]) -> Problem | None:
-    """Any unready index of `Block` makes the IndexOptions unready, and is named."""
+def indexes_problem(placed: Sequence[IndexPlan]) -> Problem | None:
+    """The problem of an IndexOptions with unready indexes; those that are left out do not count."""
     culprits = [one for one in placed if one.problem is not None and not is_omitted(one)]
     if not culprits:
         return None

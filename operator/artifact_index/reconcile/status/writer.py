@@ -1,8 +1,8 @@
-"""Statuses and events on their way to the API server: written only where they differ."""
+"""Writes statuses that changed, and posts events for their transitions."""
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from artifact_index.api.constants import API_VERSION, FIELD_MANAGER
@@ -23,43 +23,47 @@ from artifact_index.reconcile.status.conditions import Status, status_patch
 from artifact_index.reconcile.status.events import Event, transitions
 
 _LONGEST_EVENT: Final = 1024
-"""Characters of an event's message that the API server takes."""
+"""Characters that the API server accepts in the message of an event."""
 
 logger = logging.getLogger(__name__)
 
 
 class StatusWriter:
-    """Writes statuses, and one event for each transition that a person should hear of."""
+    """Writes the statuses of both kinds, and an event for each transition that a user must see."""
 
-    def __init__(self, *, api: KubePort, cache: Cache, budget: WriteLimiter) -> None:
+    def __init__(
+        self, *, api: KubePort, cache: Cache, limiter: WriteLimiter, clock: Callable[[], float]
+    ) -> None:
         self._api = api
         self._cache = cache
-        self._budget = budget
+        self._limiter = limiter
+        self._clock = clock
 
-    async def record_options(self, record: OptionsObject, status: Status, now: float) -> None:
-        """Write the status of an IndexOptions. Raises ApiError."""
-        body = await self._write(INDEX_OPTIONS, record, status, now)
-        if body is not None and record.spec is not None:
-            self._cache.put_options(parse_custom_object(type(record.spec), body, record))
+    async def write_options_status(self, options: OptionsObject, status: Status) -> None:
+        """Write the status of an IndexOptions if it differs. Raises ApiError."""
+        body = await self._write(INDEX_OPTIONS, options, status)
+        if body is not None and options.spec is not None:
+            self._cache.put_options(parse_custom_object(type(options.spec), body, options))
 
-    async def record_index(self, record: IndexObject, status: Status, now: float) -> None:
-        """Write the status of an ArtifactIndex. Raises ApiError."""
-        body = await self._write(ARTIFACT_INDEXES, record, status, now)
-        if body is not None and record.spec is not None:
-            self._cache.put_index(parse_custom_object(type(record.spec), body, record))
+    async def write_index_status(self, index: IndexObject, status: Status) -> None:
+        """Write the status of an ArtifactIndex if it differs. Raises ApiError."""
+        body = await self._write(ARTIFACT_INDEXES, index, status)
+        if body is not None and index.spec is not None:
+            self._cache.put_index(parse_custom_object(type(index.spec), body, index))
 
     async def _write(
-        self, resource: Resource, record: IndexObject | OptionsObject, status: Status, now: float
+        self, resource: Resource, owner: IndexObject | OptionsObject, status: Status
     ) -> dict[str, Any] | None:
-        if status_bytes(status) == record.status:
+        if status_bytes(status) == owner.status:
             return None
-        stored = record.stored_status()
-        # A custom resource's /status takes a patch with a wrong uid; only the resourceVersion
-        # keeps a status from the successor of a deleted object, and from a newer spec.
-        metadata = {"uid": record.uid, "resourceVersion": str(record.resource_version)}
+        now = self._clock()
+        stored = owner.stored_status()
+        # The /status of a custom resource accepts a patch with a wrong UID. Only resourceVersion
+        # keeps the status from a newer spec, and from a new object of the same name.
+        metadata = {"uid": owner.uid, "resourceVersion": str(owner.resource_version)}
         patch = {"metadata": metadata, "status": status_patch(stored, status)}
-        namespace, name = record.ref
-        await self._budget.status()
+        namespace, name = owner.ref
+        await self._limiter.status()
         try:
             body = await self._api.patch(resource, namespace, name, patch, subresource="status")
         except ApiError as error:
@@ -67,43 +71,39 @@ class StatusWriter:
                 logger.debug("%s %s/%s is gone", resource.kind, namespace, name)
                 return None
             raise
-        for transition in transitions(readable_status(stored), status):
-            await self._post(resource, record, transition, now)
+        for event in transitions(readable_status(stored), status):
+            await self._post(resource, owner, event, now)
         return body
 
     async def _post(
-        self,
-        resource: Resource,
-        record: IndexObject | OptionsObject,
-        transition: Event,
-        now: float,
+        self, resource: Resource, owner: IndexObject | OptionsObject, event: Event, now: float
     ) -> None:
         time = format_time(now)
-        event: Mapping[str, Any] = {
+        body: dict[str, Any] = {
             "metadata": {
-                "name": f"{record.ref.name[:200]}.{secrets.token_hex(8)}",
-                "namespace": record.ref.namespace,
+                "name": f"{owner.ref.name[:200]}.{secrets.token_hex(8)}",
+                "namespace": owner.ref.namespace,
             },
             "involvedObject": {
                 "apiVersion": API_VERSION,
                 "kind": resource.kind,
-                "namespace": record.ref.namespace,
-                "name": record.ref.name,
-                "uid": record.uid,
+                "namespace": owner.ref.namespace,
+                "name": owner.ref.name,
+                "uid": owner.uid,
             },
-            "type": transition.type,
-            "reason": transition.reason,
-            "message": transition.message[:_LONGEST_EVENT],
+            "type": event.type,
+            "reason": event.reason,
+            "message": event.message[:_LONGEST_EVENT],
             "source": {"component": FIELD_MANAGER},
             "firstTimestamp": time,
             "lastTimestamp": time,
             "count": 1,
         }
-        await self._budget.event()
+        await self._limiter.event()
         try:
-            await self._api.create(EVENTS, record.ref.namespace, dict(event))
+            await self._api.create(EVENTS, owner.ref.namespace, body)
         except ApiError as error:
-            # An event is a courtesy; the condition holds the same.
+            # Events are best effort: the condition has the same reason and message.
             logger.warning(
-                "cannot post an event for %s %s/%s: %s", resource.kind, *record.ref, error
+                "cannot post an event for %s %s/%s: %s", resource.kind, *owner.ref, error
             )

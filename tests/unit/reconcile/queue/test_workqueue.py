@@ -1,4 +1,4 @@
-"""The work queue, in virtual time: one entry per object, in the order of urgency."""
+"""The workqueue, in virtual time: one entry per object, back-off, order by priority."""
 
 import asyncio
 import random
@@ -32,7 +32,7 @@ def now() -> float:
 
 
 async def taken(queue: WorkQueue) -> list[Key]:
-    """Everything that is ready now, in order; all of it is done at once."""
+    """Take every key that is ready now, in order, and give each back at once."""
     found: list[Key] = []
     while True:
         try:
@@ -44,57 +44,57 @@ async def taken(queue: WorkQueue) -> list[Key]:
         queue.done(key)
 
 
-async def test_outputs_come_before_statuses_and_the_urgent_ones_first(queue: WorkQueue) -> None:
+async def test_outputs_come_before_statuses_and_go_by_priority(queue: WorkQueue) -> None:
     for key in (STATUS, A, B, C):
-        queue.add(key, 0)
+        queue.add_after(key, 0)
     assert await taken(queue) == [B, C, A, STATUS]
 
 
-async def test_a_key_is_busy_from_being_ready_until_it_is_done(queue: WorkQueue) -> None:
-    queue.add(A, 1)
+async def test_a_key_is_busy_from_ready_until_done(queue: WorkQueue) -> None:
+    queue.add_after(A, 1)
     assert not queue.is_busy(A)
-    queue.add(A, 0)
+    queue.add_after(A, 0)
     assert queue.is_busy(A)
     assert await queue.get() == A and queue.is_busy(A)
     queue.done(A)
     assert not queue.is_busy(A)
 
 
-async def test_of_equal_urgency_the_first_asked_for_comes_first() -> None:
+async def test_keys_of_equal_priority_come_in_the_order_of_addition() -> None:
     queue = WorkQueue(priority=lambda _: 0.0)
     for key in (C, A, B):
-        queue.add(key, 0)
+        queue.add_after(key, 0)
     assert await taken(queue) == [C, A, B]
 
 
-async def test_a_key_stands_in_the_queue_once(queue: WorkQueue) -> None:
+async def test_a_key_added_several_times_is_queued_once(queue: WorkQueue) -> None:
     for delay in (0, 0, DEBOUNCE, 0):
-        queue.add(A, delay)
+        queue.add_after(A, delay)
     assert len(queue) == 1
     assert await taken(queue) == [A]
     await asyncio.sleep(2 * DEBOUNCE)
     assert await taken(queue) == []
 
 
-async def test_changes_close_together_are_one_pass(queue: WorkQueue) -> None:
+async def test_changes_within_the_debounce_are_one_reconcile(queue: WorkQueue) -> None:
     start = now()
     for _ in range(10):
-        queue.add(A)
+        queue.add_after(A, DEBOUNCE)
         await asyncio.sleep(DEBOUNCE / 20)
     assert await queue.get() == A
-    # Counted from the first change: a stream of them must not hold the pass up for ever.
+    # Counted from the first change: a stream of changes must not postpone the reconcile for ever.
     assert now() - start == pytest.approx(DEBOUNCE, abs=1e-6)
     queue.done(A)
     assert await taken(queue) == []
 
 
 @pytest.mark.parametrize(("first", "second"), [(60, 5), (5, 60), (60, 0)])
-async def test_the_sooner_of_two_delays_holds(
+async def test_the_earlier_of_two_deadlines_wins(
     queue: WorkQueue, first: float, second: float
 ) -> None:
     start = now()
-    queue.add(A, first)
-    queue.add(A, second)
+    queue.add_after(A, first)
+    queue.add_after(A, second)
     assert await queue.get() == A
     assert now() - start == pytest.approx(min(first, second), abs=1e-6)
     queue.done(A)
@@ -102,30 +102,30 @@ async def test_the_sooner_of_two_delays_holds(
     assert await taken(queue) == []
 
 
-async def test_a_delay_that_was_overtaken_does_not_hasten_a_later_one(queue: WorkQueue) -> None:
-    queue.add(A, 60)
-    queue.add(A, 5)
+async def test_a_superseded_deadline_does_not_advance_a_later_one(queue: WorkQueue) -> None:
+    queue.add_after(A, 60)
+    queue.add_after(A, 5)
     queue.done(await queue.get())
     start = now()
-    queue.add(A, 100)
+    queue.add_after(A, 100)
     assert await queue.get() == A
     assert now() - start == pytest.approx(100, abs=1e-6)
 
 
-async def test_a_sleeper_wakes_for_what_is_due_sooner(queue: WorkQueue) -> None:
-    queue.add(A, 3600)
+async def test_a_waiting_worker_wakes_for_an_earlier_deadline(queue: WorkQueue) -> None:
+    queue.add_after(A, 3600)
     start, getter = now(), asyncio.create_task(queue.get())
     await asyncio.sleep(1)
-    queue.add(B, 2)
+    queue.add_after(B, 2)
     assert await getter == B
     assert now() - start == pytest.approx(3, abs=1e-6)
 
 
-async def test_a_key_is_never_handed_out_twice_at_a_time(queue: WorkQueue) -> None:
-    queue.add(A, 0)
+async def test_a_key_added_while_a_worker_has_it_comes_again_when_done(queue: WorkQueue) -> None:
+    queue.add_after(A, 0)
     assert await queue.get() == A
-    queue.add(A, 0)
-    queue.add(A, 0)
+    queue.add_after(A, 0)
+    queue.add_after(A, 0)
     assert await taken(queue) == []
     assert not queue.idle
 
@@ -134,17 +134,17 @@ async def test_a_key_is_never_handed_out_twice_at_a_time(queue: WorkQueue) -> No
     assert await taken(queue) == [] and queue.idle
 
 
-async def test_a_delay_that_ends_during_the_work_comes_after_it(queue: WorkQueue) -> None:
-    queue.add(A, 0)
+async def test_a_deadline_during_a_reconcile_takes_effect_after_it(queue: WorkQueue) -> None:
+    queue.add_after(A, 0)
     await queue.get()
-    queue.add(A, 1)
+    queue.add_after(A, 1)
     await asyncio.sleep(2)
     assert await taken(queue) == []
     queue.done(A)
     assert await taken(queue) == [A]
 
 
-async def test_many_workers_never_share_a_key() -> None:
+async def test_two_workers_never_have_the_same_key() -> None:
     queue = WorkQueue(priority=lambda _: 0.0)
     keys = [options_key(ObjectRef("ns", str(n))) for n in range(5)]
     working: set[Key] = set()
@@ -167,28 +167,28 @@ async def test_many_workers_never_share_a_key() -> None:
 
     workers = [asyncio.create_task(worker()) for _ in range(4)]
     for _ in range(200):
-        queue.add(rng.choice(keys), rng.choice([0, 0.125, 0.5]))
+        queue.add_after(rng.choice(keys), rng.choice([0, 0.125, 0.5]))
         await asyncio.sleep(a_while() / 4)
     last = len(done)
     for key in keys:
-        queue.add(key, 0)
+        queue.add_after(key, 0)
     async with asyncio.timeout(60):
         await queue.settled()
-    assert set(done[last:]) == set(keys)  # whatever was asked for last was worked on afterwards
-    for one in workers:
-        assert not one.done()
-        one.cancel()
+    assert set(done[last:]) == set(keys)  # each was reconciled after it was last added
+    for task in workers:
+        assert not task.done()
+        task.cancel()
 
 
-async def test_settled_waits_for_what_is_ready_and_not_for_what_is_due_later(
+async def test_settled_waits_for_ready_keys_but_not_for_delayed_ones(
     queue: WorkQueue,
 ) -> None:
     async def work(key: Key) -> None:
         await asyncio.sleep(5)
         queue.done(key)
 
-    queue.add(A, 0)
-    queue.add(B, 3600)
+    queue.add_after(A, 0)
+    queue.add_after(B, 3600)
     start = now()
     worker = asyncio.create_task(work(await queue.get()))
     await queue.settled()
@@ -196,94 +196,94 @@ async def test_settled_waits_for_what_is_ready_and_not_for_what_is_due_later(
     await worker
 
 
-async def test_retries_back_off_to_two_minutes(queue: WorkQueue) -> None:
+async def test_the_back_off_grows_to_two_minutes(queue: WorkQueue) -> None:
     delays = []
     for _ in range(12):
-        delays.append(queue.retry(A))
+        delays.append(queue.add_rate_limited(A))
         assert await queue.get() == A
         queue.done(A)
     assert delays[:4] == [0.375, 0.75, 1.5, 3.0]
     assert delays == sorted(delays) and delays[-1] == 90.0
-    assert queue.failures(A) == 12 and queue.failures(B) == 0
+    assert queue.num_requeues(A) == 12 and queue.num_requeues(B) == 0
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_the_wait_is_half_of_its_ceiling_at_least(seed: int) -> None:
+async def test_jitter_halves_a_back_off_at_most(seed: int) -> None:
     queue = WorkQueue(priority=lambda _: 0.0, rng=random.Random(seed))
     for failures in range(10):
         ceiling = min(120.0, 0.5 * 2**failures)
-        assert ceiling / 2 <= queue.retry(A) <= ceiling
+        assert ceiling / 2 <= queue.add_rate_limited(A) <= ceiling
 
 
-async def test_a_success_starts_the_waits_anew(queue: WorkQueue) -> None:
+async def test_forget_resets_the_back_off(queue: WorkQueue) -> None:
     for _ in range(5):
-        queue.retry(A)
-    queue.forget_failures(A)
-    assert queue.failures(A) == 0
-    assert queue.retry(A) == 0.375
+        queue.add_rate_limited(A)
+    queue.forget(A)
+    assert queue.num_requeues(A) == 0
+    assert queue.add_rate_limited(A) == 0.375
 
 
-async def test_what_the_server_asks_for_is_the_least_wait(queue: WorkQueue) -> None:
-    assert queue.retry(A, at_least=30) == 30
+async def test_retry_after_is_a_lower_bound_of_the_back_off(queue: WorkQueue) -> None:
+    assert queue.add_rate_limited(A, at_least=30) == 30
     for _ in range(9):
-        queue.retry(A)
-    assert queue.retry(A, at_least=30) == 90
+        queue.add_rate_limited(A)
+    assert queue.add_rate_limited(A, at_least=30) == 90
 
 
-async def test_news_do_not_wait_for_the_end_of_a_back_off(queue: WorkQueue) -> None:
+async def test_a_change_does_not_wait_for_the_end_of_a_back_off(queue: WorkQueue) -> None:
     for _ in range(9):
-        queue.retry(A)
+        queue.add_rate_limited(A)
     start = now()
-    queue.add(A)
+    queue.add_after(A, DEBOUNCE)
     assert await queue.get() == A
     assert now() - start < 1
 
 
-async def test_urgency_is_asked_when_the_key_becomes_ready() -> None:
-    urgencies = {A: 2.0, B: 1.0}
-    queue = WorkQueue(priority=lambda key: urgencies[key])
-    queue.add(A, 10)
-    queue.add(B, 10)
-    urgencies[A] = 0.0
+async def test_the_priority_is_computed_when_the_key_becomes_ready() -> None:
+    priorities = {A: 2.0, B: 1.0}
+    queue = WorkQueue(priority=lambda key: priorities[key])
+    queue.add_after(A, 10)
+    queue.add_after(B, 10)
+    priorities[A] = 0.0
     await asyncio.sleep(11)
     assert await taken(queue) == [A, B]
 
 
-async def test_the_depth_counts_what_could_be_worked_on_and_the_age_is_that_of_the_oldest(
+async def test_depth_counts_ready_keys_and_age_is_that_of_the_oldest(
     queue: WorkQueue,
 ) -> None:
     assert (queue.depth, queue.oldest_age) == (0, 0)
-    queue.add(C, 60)
+    queue.add_after(C, 60)
     assert (queue.depth, queue.oldest_age) == (0, 0)
-    queue.add(A, 0)
+    queue.add_after(A, 0)
     await asyncio.sleep(2)
-    queue.add(B, 0)
+    queue.add_after(B, 0)
     await asyncio.sleep(1)
     assert queue.depth == 2 and queue.oldest_age == pytest.approx(3)
 
-    assert await queue.get() == B  # the more urgent one, though it is younger
+    assert await queue.get() == B  # by priority, though A is older
     assert queue.depth == 1 and queue.oldest_age == pytest.approx(3)
     assert await queue.get() == A
     assert (queue.depth, queue.oldest_age) == (0, 0)
 
 
-async def test_one_pass_over_a_file_begins_in_a_round_of_the_loop(queue: WorkQueue) -> None:
-    """Sixteen workers with large files in one round would hold it for a fifth of a second."""
-    rounds, begun = 0, []
+async def test_one_reconcile_of_options_starts_per_loop_iteration(queue: WorkQueue) -> None:
+    """Sixteen workers with large files would block the loop for a fifth of a second."""
+    iterations, begun = 0, []
 
     async def count() -> None:
-        nonlocal rounds
+        nonlocal iterations
         while True:
-            rounds += 1
+            iterations += 1
             await asyncio.sleep(0)
 
     async def take() -> None:
         await queue.get()
-        begun.append(rounds)
+        begun.append(iterations)
 
     counting = asyncio.create_task(count())
     for key in (A, B, C):
-        queue.add(key, 0)
+        queue.add_after(key, 0)
     async with asyncio.TaskGroup() as group:
         for _ in range(3):
             group.create_task(take())

@@ -1,4 +1,4 @@
-"""The write budget, in virtual time: so many in a second, the most urgent first."""
+"""The write limiter, in virtual time: the rate, the burst, the order by priority."""
 
 import asyncio
 import contextlib
@@ -11,10 +11,10 @@ pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
 
 class Writers:
-    """Tasks that each wait for one turn; `wrote` is who had one, and when."""
+    """Tasks that each make one write; `wrote` has their names and times in order."""
 
-    def __init__(self, budget: WriteLimiter) -> None:
-        self.budget = budget
+    def __init__(self, limiter: WriteLimiter) -> None:
+        self.limiter = limiter
         self.wrote: list[tuple[str, float]] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -32,22 +32,22 @@ class Writers:
         return [name for name, _ in self.wrote]
 
     async def _output(self, name: str, priority: float) -> None:
-        await self.budget.output(priority)
+        await self.limiter.output(priority)
         self._note(name)
 
     async def _status(self, name: str) -> None:
-        await self.budget.status()
+        await self.limiter.status()
         self._note(name)
 
     async def _event(self, name: str) -> None:
-        await self.budget.event()
+        await self.limiter.event()
         self._note(name)
 
     def _note(self, name: str) -> None:
         self.wrote.append((name, asyncio.get_running_loop().time()))
 
 
-async def test_a_burst_goes_at_once_and_the_rest_at_the_rate() -> None:
+async def test_a_burst_is_written_at_once_and_the_rest_at_the_rate() -> None:
     writers = Writers(WriteLimiter(10, 5))
     for number in range(25):
         writers.status(str(number))
@@ -59,7 +59,7 @@ async def test_a_burst_goes_at_once_and_the_rest_at_the_rate() -> None:
     assert times[5:] == pytest.approx([0.1 * number for number in range(1, 21)], abs=0.01)
 
 
-async def test_a_pause_saves_up_no_more_than_the_burst() -> None:
+async def test_a_pause_accumulates_no_more_than_the_burst() -> None:
     writers = Writers(WriteLimiter(10, 3))
     writers.status("first")
     await writers.all()
@@ -72,7 +72,7 @@ async def test_a_pause_saves_up_no_more_than_the_burst() -> None:
     assert [at - begun < 0.05 for _, at in writers.wrote[1:]] == [True] * 3 + [False] * 3
 
 
-async def test_outputs_go_first_by_urgency_then_statuses_then_events() -> None:
+async def test_outputs_go_first_by_priority_then_statuses_then_events() -> None:
     writers = Writers(WriteLimiter(1, 1))
     writers.status("in front")
     await asyncio.sleep(0)
@@ -85,7 +85,7 @@ async def test_outputs_go_first_by_urgency_then_statuses_then_events() -> None:
     assert await writers.all() == ["in front", "soon", "later", "for ever", "status", "event"]
 
 
-async def test_an_urgent_write_waits_for_one_turn_however_many_wait() -> None:
+async def test_an_output_waits_for_one_token_however_many_statuses_wait() -> None:
     writers = Writers(WriteLimiter(10, 1))
     for number in range(50):
         writers.status(str(number))
@@ -97,7 +97,7 @@ async def test_an_urgent_write_waits_for_one_turn_however_many_wait() -> None:
     assert names.index("urgent") == before
 
 
-async def test_one_who_gave_up_takes_no_turn_from_the_others() -> None:
+async def test_a_cancelled_write_uses_no_token() -> None:
     writers = Writers(WriteLimiter(10, 1))
     for name in "abc":
         writers.status(name)

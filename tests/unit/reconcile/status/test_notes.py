@@ -56,7 +56,7 @@ def conditions(places: list[IndexPlan], *formats: str, **spec: Any) -> dict[str,
     outputs = [{"kind": "Secret", "name": "s", "formats": list(formats)}]
     record = options(spec={"outputs": outputs, **spec})
     made, problem = desired_outputs(record, places, DIGESTER)
-    outcome = OptionsOutcome(places, made, problem)
+    outcome = OptionsOutcome(places, made, problem or format_problem(made))
     status = options_status(record, outcome, margins=Margins(), now=NOW)
     return {one["type"]: one for one in status["conditions"]}
 

@@ -18,9 +18,11 @@ from artifact_index.reconcile.cache.status_parsing import condition_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import desired_outputs
 from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.reconcile.status.notes import format_problem
 from artifact_index.reconcile.status.options_status import (
     OptionsOutcome,
     index_status,
+    indexes_problem,
     no_indexes,
     options_status,
     suspended_options_status,
@@ -77,7 +79,8 @@ def status_of(
 ) -> Status:
     record = options(spec=spec, generation=7, status=before or {})
     written, not_written = desired_outputs(record, placed, DIGESTER)
-    outcome = OptionsOutcome(placed, written, problem or not_written)
+    problem = problem or not_written or indexes_problem(placed) or format_problem(written)
+    outcome = OptionsOutcome(placed, written, problem)
     return options_status(record, outcome, margins=MARGINS, now=NOW)
 
 
@@ -532,7 +535,7 @@ def test_every_status_keeps_the_rules_of_kstatus(
         served = served_after(placed)
         record = options(spec=spec, generation=generation, status=before)
         written, _ = desired_outputs(record, placed, DIGESTER)
-        outcome = OptionsOutcome(placed, written, problem)
+        outcome = OptionsOutcome(placed, written, problem or indexes_problem(placed))
         before = options_status(record, outcome, margins=MARGINS, now=NOW)
         assert violations("IndexOptions", before, generation) == []
         IndexOptionsStatus.model_validate(before)

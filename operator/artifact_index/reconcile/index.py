@@ -1,0 +1,60 @@
+"""The reconcile of an ArtifactIndex: its status, from the plans of the IndexOptions around it."""
+
+from collections.abc import Callable
+
+from artifact_index.reconcile.cache.cache import Cache, Key, options_key
+from artifact_index.reconcile.cache.env import Env
+from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.queue.workqueue import DEBOUNCE
+from artifact_index.reconcile.resolve.gather import Gatherer
+from artifact_index.reconcile.result import Result
+from artifact_index.reconcile.state.state import State
+from artifact_index.reconcile.status.options_status import index_status, unselected_status
+from artifact_index.reconcile.status.writer import StatusWriter
+
+
+class IndexReconciler:
+    """Writes the status of an ArtifactIndex; `is_busy` tells of a key that is being reconciled."""
+
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        gatherer: Gatherer,
+        state: State,
+        writer: StatusWriter,
+        is_busy: Callable[[Key], bool],
+        env: Env,
+    ) -> None:
+        self._cache = cache
+        self._gatherer = gatherer
+        self._state = state
+        self._writer = writer
+        self._is_busy = is_busy
+        self._env = env
+
+    async def reconcile(self, ref: ObjectRef) -> Result:
+        """Write the status of one ArtifactIndex if it differs. Raises ApiError."""
+        index = self._cache.indexes.get(ref)
+        if index is None:
+            self._state.forget_index(ref)
+            return Result()
+        consumers = [options.ref for options in self._cache.consumers(index)]
+        if not consumers:
+            self._state.forget_index(ref, index.uid)
+            problem = self._gatherer.spec_problem(index)
+            status = unselected_status(index, problem, self._env.clock())
+        elif any(self._is_busy(options_key(consumer)) for consumer in consumers):
+            # Each of them may change this status: write it once, when all are done.
+            return Result(requeue_after=DEBOUNCE)
+        else:
+            plan = self._state.plan_of(index, consumers)
+            if plan is None:
+                # Some consumer has not planned this spec yet; its reconcile enqueues the index.
+                return Result()
+            skew = self._env.margins.clock_skew
+            status = index_status(index, plan, self._env.clock(), skew=skew)
+        await self._writer.write_index_status(index, status)
+        if (written := self._cache.indexes.get(ref)) is not None:
+            self._state.keep_record(written, consumers)
+        return Result()
