@@ -30,8 +30,10 @@ from artifact_index.reconcile.index import IndexReconciler
 from artifact_index.reconcile.options import OptionsReconciler
 from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.queue.write_limiter import WriteLimiter
-from artifact_index.reconcile.resolve.gather import Gatherer
+from artifact_index.reconcile.resolve.clouds import Clouds
+from artifact_index.reconcile.resolve.history import Histories
 from artifact_index.reconcile.resolve.policy import Policy
+from artifact_index.reconcile.resolve.resolver import Resolver
 from artifact_index.reconcile.state.priority import priority_of
 from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
@@ -59,6 +61,7 @@ class Operator:
     namespaces: tuple[str, ...]
     cache: Cache
     state: State
+    histories: Histories
     feed: Feed
     relister: Relister
     controller: Controller
@@ -69,7 +72,13 @@ class Operator:
     async def prime(self) -> None:
         """List everything, and restore from it what a restart knows. Raises ApiError."""
         await self.relister.prime(
-            partial(restore, state=self.state, tokens=self.tokens, endpoints=self.endpoints)
+            partial(
+                restore,
+                state=self.state,
+                histories=self.histories,
+                tokens=self.tokens,
+                endpoints=self.endpoints,
+            )
         )
 
     async def clouds_settled(self) -> bool:
@@ -84,7 +93,7 @@ class Operator:
 
 def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) -> Operator:
     """Wire the parts of one operator; call it on the event loop that will run them."""
-    cache, state = Cache(), State()
+    cache, state, histories = Cache(), State(), Histories()
     priority = priority_of(state, env.margins)
     queue = WorkQueue(priority=priority, rng=env.rng)
     limiter = WriteLimiter(settings.writes_per_second, settings.write_burst)
@@ -105,17 +114,14 @@ def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) ->
         on_change=lambda keys: controller.enqueue(keys),  # noqa: PLW0108 - made below
         rng=env.rng,
     )
-    gatherer = Gatherer(
+    clouds = Clouds(tokens, endpoints)
+    resolver = Resolver(
         cache=cache,
         sources=sources,
-        tokens=tokens,
-        endpoints=endpoints,
-        state=state,
-        digester=env.digester,
-        policy=env.policy,
-        margins=env.margins,
+        clouds=clouds,
+        histories=histories,
         patience=settings.mint_patience,
-        now=env.clock,
+        env=env,
     )
     output_writer = OutputWriter(
         api=api, cache=cache, limiter=limiter, priority=priority, digester=env.digester
@@ -126,14 +132,15 @@ def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) ->
         queue=queue,
         options=OptionsReconciler(
             cache=cache,
-            gatherer=gatherer,
+            resolver=resolver,
+            clouds=clouds,
             state=state,
             writer=output_writer,
             env=env,
         ),
         index=IndexReconciler(
             cache=cache,
-            gatherer=gatherer,
+            resolver=resolver,
             state=state,
             writer=status_writer,
             is_busy=queue.is_busy,
@@ -161,6 +168,7 @@ def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) ->
         namespaces=settings.namespaces,
         cache=cache,
         state=state,
+        histories=histories,
         feed=feed,
         relister=relister,
         controller=controller,

@@ -22,6 +22,7 @@ from artifact_index.formats.uv_toml import public_uv_toml, sensitive_uv_toml
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import document_of
 from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.reconcile.resolve.resolution import SelectedIndex
 from artifact_index.reconcile.status.risks import confusion_risk
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
@@ -89,7 +90,7 @@ def _placed(scene: Scene, url: str, name: str = "acme") -> IndexPlan:
         "whenUnavailable": when,
         **scene.index,
     }
-    record = index_record(name, spec)
+    record = SelectedIndex.of(index_record(name, spec))
     parsed = parse_spec(ArtifactIndexSpec, spec)
     if scene.omitted or scene.login is None:
         problem = Problem(Reason.SECRET_NOT_FOUND, "gone", must_act=True)

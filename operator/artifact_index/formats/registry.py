@@ -4,7 +4,7 @@ import base64
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.index_options import IndexOptionsSpec, Output, OutputFormat
@@ -16,7 +16,9 @@ from artifact_index.formats.pdm_toml import public_pdm_toml, sensitive_pdm_toml
 from artifact_index.formats.pip_conf import public_pip_conf, sensitive_pip_conf
 from artifact_index.formats.pypirc import public_pypirc, sensitive_pypirc
 from artifact_index.formats.uv_toml import public_uv_toml, sensitive_uv_toml
-from artifact_index.reconcile.plan.entries import IndexPlan
+
+if TYPE_CHECKING:
+    from artifact_index.reconcile.plan.entries import IndexPlan
 
 UV_TOML_KEY: Final = "uv.toml"
 KEYS: Final[Mapping[OutputFormat, str]] = {
@@ -51,7 +53,7 @@ def content_of(output: Output, document: Document, claims: Claims) -> Content:
     return _secret(output.formats, document, claims)
 
 
-def claims_of(placed: Sequence[IndexPlan]) -> Claims:
+def claims_of(placed: "Sequence[IndexPlan]") -> Claims:
     """Which selected indexes claim the variables that exist once, ready or not."""
     publishers = []
     domains: defaultdict[str, list[str]] = defaultdict(list)

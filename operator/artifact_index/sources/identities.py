@@ -1,6 +1,6 @@
 """From a checked index to who logs in: the identity with all that tells it from others. Pure."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 
 from artifact_index.api.auth import GoogleServiceAccountRef
 from artifact_index.api.constants import FIELD_MANAGER
@@ -34,7 +34,7 @@ def aws_identity(
         }
         if reference.session_token_key is not None:
             keys["session_token"] = reference.session_token_key
-        return _secret_login(facts, reference, keys, digester)
+        return _secret_login(facts, keys, digester)
     if source.auth and (chosen := source.auth.service_account_ref):
         account = _account(facts)
         exchange = chosen.role_arn or account.role_arn
@@ -66,7 +66,7 @@ def google_identity(
 ) -> tuple[Identity, KeyMaterial]:
     """Who asks Google, before any service account is impersonated."""
     if source.auth and (reference := source.auth.secret_ref):
-        return _secret_login(facts, reference, {"key_json": reference.key}, digester)
+        return _secret_login(facts, {"key_json": reference.key}, digester)
     if source.auth and (chosen := source.auth.service_account_ref):
         exchange, audience = _provider(chosen)
         audiences = chosen.audiences or (audience,)
@@ -128,18 +128,15 @@ def _account_identity(
 
 
 def _secret_login(
-    facts: Inputs, reference: Hashable, keys: Mapping[str, str], digester: Digester
+    facts: Inputs, keys: Mapping[str, str], digester: Digester
 ) -> tuple[SecretIdentity, KeyMaterial]:
-    """The login that `reference` makes of a Secret's `keys`: one for all indexes that name it."""
+    """The login with these `keys` of a Secret."""
     secret = source_secret_of(facts)
-    login: tuple[SecretIdentity, KeyMaterial] | None = secret.logins.get(reference)
-    if login is None:
-        material = {name: secret.values[key] for name, key in keys.items()}
-        values = {name: value.get_secret_value() for name, value in material.items()}
-        identity = SecretIdentity(
-            namespace=facts.record.ref.namespace,
-            secret_uid=secret.uid,
-            digest=digester.material(values),
-        )
-        login = secret.logins[reference] = identity, material
-    return login
+    material = {name: secret.values[key] for name, key in keys.items()}
+    values = {name: value.get_secret_value() for name, value in material.items()}
+    identity = SecretIdentity(
+        namespace=facts.record.ref.namespace,
+        secret_uid=secret.uid,
+        digest=digester.material(values),
+    )
+    return identity, material

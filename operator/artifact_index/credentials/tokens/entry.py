@@ -233,15 +233,14 @@ class TokenEntry:
 
     def state(self, now: float) -> TokenState:
         """The present state, with a new serial where it is not the same as before."""
-        state = self._state_at(now)
-        if (
-            self.last_state is None
-            or replace(state, serial=self.last_state.serial) != self.last_state
-        ):
-            self.last_state = replace(state, serial=next(self.serials))
-        return self.last_state
+        before = self.last_state
+        state = self._state_at(now, before.serial if before is not None else 0)
+        if before is None or state != before:
+            state = replace(state, serial=next(self.serials))
+            self.last_state = state
+        return state
 
-    def _state_at(self, now: float) -> TokenState:
+    def _state_at(self, now: float, serial: int) -> TokenState:
         attempt_at = self.attempt_at(now)
         asks = self.wanted and not self.minting and math.isfinite(attempt_at)
         pending_since = self.pending_since
@@ -262,7 +261,7 @@ class TokenEntry:
             max_build=self.max_build,
             repeats=self.repeats,
             fresh_as_of=self.fresh_as_of(),
-            serial=0,
+            serial=serial,
         )
 
     def _renews(self, grant: Token, now: float) -> bool:

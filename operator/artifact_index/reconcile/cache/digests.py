@@ -5,13 +5,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Final
 
 from artifact_index.credentials.requests import TokenRequest, canonical
-
-_REQUESTS_KEPT: Final = 20_000
-"""Digests that are kept: each pass asks for those of all its indexes again."""
 
 
 class Digester:
@@ -22,11 +17,10 @@ class Digester:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._request = lru_cache(_REQUESTS_KEPT)(self._fresh_request)
 
     def request(self, request: TokenRequest) -> str:
         """The digest of a login with all of its inputs."""
-        return self._request(request)
+        return self._digest(b"request", canonical(request))
 
     def material(self, values: Mapping[str, str]) -> str:
         """The digest of the referenced keys of a source Secret."""
@@ -39,9 +33,6 @@ class Digester:
     def output(self, place: tuple[str, str, str], data: Mapping[str, str], served: str) -> str:
         """The digest of an output's whole content, bound to its kind, namespace and name."""
         return self._digest(b"output", _json([*place, dict(data), served]))
-
-    def _fresh_request(self, request: TokenRequest) -> str:
-        return self._digest(b"request", canonical(request))
 
     def _digest(self, purpose: bytes, content: bytes) -> str:
         mac = hmac.new(self._key, purpose + b"\0" + content, hashlib.sha256)

@@ -6,8 +6,8 @@ Raw bodies and managedFields are dropped, since up to ten thousand objects are h
 import base64
 import binascii
 import json
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -137,15 +137,13 @@ class OutputObject:
 class SourceSecret:
     """A source Secret: its values stay SecretStr until they are rendered.
 
-    A value that is no UTF-8 is in `binary` instead: none of our sources can use it. `logins` holds
-    what was made of the values, by the reference to them, which thousands of indexes may share.
+    A value that is no UTF-8 is in `binary` instead: none of our sources can use it.
     """
 
     uid: str
     resource_version: int
     values: Mapping[str, SecretStr]
     binary: frozenset[str]
-    logins: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,21 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Final
+from typing import NamedTuple
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.names import NameAssignment, NameRequest, NameTaken, assign_names
 from artifact_index.formats.urls import host_of
-from artifact_index.reconcile.cache.objects import CustomObject, IndexObject, ObjectRef
+from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.reconcile.plan.fallback import Published, still_served
 from artifact_index.reconcile.plan.shadowing import shadowing_problems
 from artifact_index.reconcile.resolve.checks import Problem
-from artifact_index.reconcile.resolve.token_view import IndexState, view_without_login
+from artifact_index.reconcile.resolve.memo import Memo, StateKey
+from artifact_index.reconcile.resolve.resolution import SelectedIndex
+from artifact_index.reconcile.resolve.token_view import IndexState, without_login
 from artifact_index.sources.resolved import publish_url_of, shown_url_of
-
-_KEPT: Final = 256
-"""Places that are kept, as many as views."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class IndexPlan:
     alone changes something.
     """
 
-    record: IndexObject
+    record: SelectedIndex
     name: str | None
     entry: IndexEntry | None
     served: Published | None
@@ -55,6 +53,16 @@ class IndexPlan:
         return self.served.expires_at if self.served else None
 
 
+class PlanKey(NamedTuple):
+    """Everything that the plan of a fresh login depends on."""
+
+    state: StateKey
+    name: NameAssignment
+
+
+PlanMemo = Memo[PlanKey, IndexPlan]
+
+
 def plan_indexes(
     views: Sequence[IndexState],
     *,
@@ -64,12 +72,13 @@ def plan_indexes(
     with_credentials: bool,
     margins: Margins,
     now: float,
+    memo: PlanMemo | None = None,
 ) -> list[IndexPlan]:
     """Every selected index in search order: higher priority first, then by object name.
 
     `served` and `assigned` are what the outputs hold and which names were given out, by UID.
     `with_credentials` says that some output holds them, so that an entry without its own must not
-    stand in.
+    stand in. IndexOptions with the same state of an index share its plan through the `memo`.
     """
     usable = {uid: one for uid, one in served.items() if not (one.bare and with_credentials)}
     names = assign_names(
@@ -84,6 +93,7 @@ def plan_indexes(
             usable.get(view.record.uid),
             margins,
             now,
+            memo=memo,
         )
         for view in ordered
     ]
@@ -98,7 +108,9 @@ def plan_vanished(
     forgotten by the next one. A static login stays.
     """
     views = [
-        view_without_login(_tombstone(namespace, uid, one.entry.name), None, None)
+        without_login(
+            SelectedIndex(ObjectRef(namespace, one.entry.name), uid, 0, "", None), None, None
+        )
         for uid, one in served.items()
     ]
     return plan_indexes(
@@ -109,21 +121,6 @@ def plan_vanished(
         with_credentials=True,
         margins=margins,
         now=now,
-    )
-
-
-def _tombstone(namespace: str, uid: str, name: str) -> IndexObject:
-    # The class itself: called by its alias, Generic writes to the frozen instance.
-    return CustomObject(
-        ref=ObjectRef(namespace, name),
-        uid=uid,
-        generation=0,
-        resource_version=0,
-        created="",
-        labels={},
-        spec=None,
-        problem=None,
-        status=b"{}",
     )
 
 
@@ -151,9 +148,11 @@ def _placed(
     before: Published | None,
     margins: Margins,
     now: float,
+    *,
+    memo: PlanMemo | None,
 ) -> IndexPlan:
     if isinstance(name, NameAssignment) and view.problem is None and not view.stands_still:
-        return _fresh(view, name)
+        return _shared(view, name, memo)
     placed = _place_one(view, name, before, margins, now)
     return replace(placed, fresh_as_of=view.fresh_as_of)
 
@@ -191,9 +190,20 @@ def _place_one(
     )
 
 
-@lru_cache(maxsize=_KEPT)
+def _shared(view: IndexState, name: NameAssignment, memo: PlanMemo | None) -> IndexPlan:
+    """Plan a fresh login once for all IndexOptions that have the same state of the index."""
+    if memo is None or view.key is None:
+        return _fresh(view, name)
+    place, key = view.key.place, PlanKey(view.key, name)
+    plan = memo.get(place, key)
+    if plan is None:
+        plan = _fresh(view, name)
+        memo.put(place, key, plan)
+    return plan
+
+
 def _fresh(view: IndexState, name: NameAssignment) -> IndexPlan:
-    """The place of a fresh login: one for all files that have the same view of the index."""
+    """The plan of a fresh login."""
     spec, login = view.record.spec, view.login
     if spec is None or login is None or view.url is None:
         raise ValueError("a view without a problem has a login and a URL")
@@ -278,7 +288,7 @@ def _nothing_left(view: IndexState) -> Problem:
     )
 
 
-def _omits(record: IndexObject) -> bool:
+def _omits(record: SelectedIndex) -> bool:
     return record.spec is not None and record.spec.when_unavailable == "Omit"
 
 

@@ -49,7 +49,9 @@ def shadowing_problems(
         if below and _has_login(view, served):
             # Nothing of it is served, not even what stood in the file before.
             problem = _problem(sorted(below))
-            refused[view.record.uid] = replace(view, login=None, credential=None, problem=problem)
+            refused[view.record.uid] = replace(
+                view, key=None, login=None, credential=None, problem=problem
+            )
     return refused
 
 

@@ -1,168 +1,258 @@
-"""What can be said of an index before any cloud is asked: its login, or what is wrong with it."""
+"""Resolves an ArtifactIndex to a login, and joins it with its token: both memoised."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.cache import Cache
-from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
-from artifact_index.reconcile.cache.source_cache import SourceReader
+from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
     Inputs,
-    Policy,
     Problem,
     first_violation,
     secret_is_forbidden,
 )
-from artifact_index.reconcile.resolve.kept_login import KeptLogin
-from artifact_index.reconcile.state.state import State
-from artifact_index.sources.references import secret_use, source_account, source_secret
-from artifact_index.sources.resolved import ResolvedSource, login_of, scope_of
+from artifact_index.reconcile.resolve.clouds import Clouds
+from artifact_index.reconcile.resolve.history import Histories
+from artifact_index.reconcile.resolve.memo import Memo, SourceKey, StateKey
+from artifact_index.reconcile.resolve.policy import Policy
+from artifact_index.reconcile.resolve.resolution import (
+    Needs,
+    Resolution,
+    Resolved,
+    SelectedIndex,
+    Unresolved,
+    unhandled_refresh,
+)
+from artifact_index.reconcile.resolve.token_view import (
+    IndexState,
+    state_key,
+    with_token,
+    without_login,
+)
+from artifact_index.sources.references import source_account, source_secret
+from artifact_index.sources.resolved import login_of, scope_of
 
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """The login of an index that passed its checks, or the problem of one that did not.
-
-    Both are None for a suspended index. `scope` is None where the spec cannot be read.
-    """
-
-    record: IndexObject
-    scope: str | None
-    problem: Problem | None = None
-    login: ResolvedSource | None = None
+_FORBIDDEN_RECHECK: Final = 30.0
+"""Seconds after which a Secret that the operator may not read is read again."""
 
 
 class Resolver:
-    """Makes attempts, and keeps good ones while all that they were made from stands.
+    """Resolves an ArtifactIndex to a login; memoised until an input changes (`memo.StateKey`).
 
-    Checks and logins are pure functions of the spec, the policy, whether the Secret is an output,
-    the source Secret or ServiceAccount, and the operator's key. A new spec, Secret or
-    ServiceAccount is a new object here, so that identity tells whether it stands; a problem is
-    never kept, since time alone may change it.
+    Problems are not memoised, since time alone may change them. `patience` is for how many seconds
+    the first tokens are waited for.
     """
 
     def __init__(
         self,
         *,
         cache: Cache,
-        state: State,
-        digester: Digester,
-        policy: Callable[[str], Policy],
-        now: Callable[[], float],
+        sources: SourceCache,
+        clouds: Clouds,
+        histories: Histories,
+        patience: float,
+        env: Env,
     ) -> None:
         self._cache = cache
-        self._state = state
-        self._digester = digester
-        self._policy = policy
-        self._now = now
+        self._sources = sources
+        self._clouds = clouds
+        self._histories = histories
+        self._patience = patience
+        self._env = env
+        self._started_at = env.clock()
+        self._memo: Memo[StateKey, IndexState] = Memo()
 
-    async def attempt(
-        self, record: IndexObject, reader: SourceReader, *, again: bool
-    ) -> Resolution:
-        """The index as its spec and source stand; `again` reads the source anew.
+    async def resolve(self, index: IndexObject, needs: Needs) -> Resolution:
+        """Give the login of an index, or the first problem of its spec or source.
 
-        Raises ApiError where the API server does not answer for the source.
+        A new refresh request has the source read again. Raises ApiError if the API server does not
+        answer for the source.
         """
-        if not again and (standing := self._standing(record, reader)) is not None:
-            return Resolution(record, standing.scope, login=standing.login)
-        # It comes back only if this attempt is good, too.
-        kept = self._state.logins.pop(record.ref, None)
-        facts = self._facts(record)
-        if kept is not None and not kept.has_inputs_of_spec(facts):
-            kept = None
-        problem = first_violation(SPEC_CHECKS, facts) if kept is None else None
-        if record.spec is not None and record.spec.suspend:
-            # It stands still whatever is wrong with it, but not against the administrator.
+        if index.spec is None:
+            return self._unresolved(index, self.spec_problem(index))
+        if index.spec.suspend:
+            # It keeps its entry whatever is wrong with its spec, unless policy forbids it.
+            problem = self.spec_problem(index)
             forbidden = problem is not None and problem.reason.withdraws_at_once
-            return self._attempt(record, problem if forbidden else None)
-        if problem is None and (use := facts.use) is not None:
+            return self._unresolved(index, problem if forbidden else None)
+        place = needs.place_of(index.ref, index.spec)
+        fresh_after = self._fresh_after(index, needs)
+        reread = self._takes_up(index, fresh_after)
+        key = self._last_seen(index, needs.policy)
+        latest = self._memo.latest(place)
+        if latest is not None and latest[0].source == key and not reread:
+            state = latest[1]
+            if state.login is not None and state.scope is not None:
+                return Resolved(index, state.scope, state.login, place, key, fresh_after)
+        inputs = self._inputs(index, needs.policy)
+        problem = first_violation(SPEC_CHECKS, inputs)
+        if problem is None:
+            inputs, problem = await self._read_source(inputs, reread=reread)
+        if problem is not None:
+            return self._unresolved(index, problem)
+        scope = scope_of(index.spec, self._env.digester)
+        login = login_of(inputs, self._env.digester)
+        return Resolved(index, scope, login, place, _source_key(inputs), fresh_after)
+
+    def with_token(self, resolution: Resolution) -> IndexState:
+        """Join what an index resolved to with its token and URL, as they are now."""
+        if isinstance(resolution, Unresolved):
+            return without_login(
+                SelectedIndex.of(resolution.index),
+                resolution.scope,
+                resolution.problem,
+                resolution.recheck_at,
+            )
+        login, place, now = resolution.login, resolution.place, self._env.clock()
+        token = self._clouds.token_of(login) if place.needs_token else None
+        endpoint = self._clouds.endpoint_of(login)
+        key = state_key(resolution, token, endpoint, now)
+        state = self._memo.get(place, key)
+        if state is None:
+            margins = self._env.margins
+            state = with_token(resolution, key, token, endpoint, margins=margins, now=now)
+            self._memo.put(place, key, state)
+        return state
+
+    def first_token_deadline(self, indexes: Sequence[IndexState]) -> float | None:
+        """Until when first tokens are worth waiting for, in POSIX seconds; None if none is."""
+        now = self._env.clock()
+        deadlines = [
+            index.pending_since + self._patience
+            for index in indexes
+            if index.pending_since is not None and index.problem is not None
+        ]
+        after_start = self._started_at + self._patience
+        if after_start > now and any(self._retries_after_start(index, now) for index in indexes):
+            deadlines.append(after_start)
+        return max((deadline for deadline in deadlines if deadline > now), default=None)
+
+    def spec_problem(self, index: IndexObject) -> Problem | None:
+        """The first problem of the spec alone."""
+        return first_violation(
+            SPEC_CHECKS, self._inputs(index, self._env.policy(index.ref.namespace))
+        )
+
+    def forget(self, index: ObjectRef) -> None:
+        """Forget an ArtifactIndex that was deleted, or that no IndexOptions selects."""
+        self._histories.forget(index)
+
+    # Sources
+
+    def _inputs(self, index: IndexObject, policy: Policy) -> Inputs:
+        return Inputs(index, policy, secret_is_output=self._secret_is_output(index))
+
+    def _secret_is_output(self, index: IndexObject) -> bool:
+        secret = source_secret(index.spec)
+        return secret is not None and self._cache.is_output(ObjectRef(index.ref.namespace, secret))
+
+    def _last_seen(self, index: IndexObject, policy: Policy) -> SourceKey:
+        """The key of the login, as far as its source has been read; sends no request."""
+        reader = self._sources.bound_to(index.ref.namespace)
+        secret, account = source_secret(index.spec), source_account(index.spec)
+        return _source_key(
+            Inputs(
+                index,
+                policy,
+                secret=reader.last_seen(secret) if secret is not None else None,
+                secret_is_output=self._secret_is_output(index),
+                account=reader.last_seen_account(account) if account is not None else None,
+            )
+        )
+
+    async def _read_source(self, inputs: Inputs, *, reread: bool) -> tuple[Inputs, Problem | None]:
+        """Add the Secret or ServiceAccount to the inputs, with their first problem."""
+        index, use, account_use = inputs.record, inputs.use, inputs.account_use
+        reader = self._sources.bound_to(index.ref.namespace)
+        if use is not None:
             try:
-                secret = await reader.read(use.name, again=again)
+                secret = await reader.read(use.name, again=reread)
             except ApiError as error:
                 if not error.forbidden:
                     raise
-                # A matter of this one Secret; the other indexes must not wait for it.
-                return self._attempt(record, secret_is_forbidden(use, error.message))
-            facts = replace(facts, secret=secret)
-            if kept is None or secret is not kept.secret:
-                kept = None
-                problem = self._source_problem(facts)
-        if problem is None and (account_use := facts.account_use) is not None:
-            account = await reader.read_account(account_use.name, again=again)
-            facts = replace(facts, account=account)
-            if kept is None or account is not kept.account:
-                kept = None
-                problem = self._source_problem(facts)
-        if problem is not None:
-            return self._attempt(record, problem)
-        self._state.logins[record.ref] = kept = kept or self._kept(facts)
-        return Resolution(record, kept.scope, login=kept.login)
+                # Only this Secret is concerned: the other indexes must not wait for it.
+                return inputs, secret_is_forbidden(use, error.message)
+            inputs = replace(inputs, secret=secret)
+        if account_use is not None:
+            account = await reader.read_account(account_use.name, again=reread)
+            inputs = replace(inputs, account=account)
+        if use is None and account_use is None:
+            return inputs, None
+        return inputs, self._source_problem(inputs)
 
-    def _standing(self, record: IndexObject, reader: SourceReader) -> KeptLogin | None:
-        """What was kept, if all of its inputs stand: thousands of passes find no more than that."""
-        kept, namespace = self._state.logins.get(record.ref), record.ref.namespace
-        if kept is None or kept.spec is not record.spec or kept.policy != self._policy(namespace):
-            return None
-        if (secret := kept.secret_name) is not None and (
-            reader.last_seen(secret) is not kept.secret
-            or self._cache.is_output(ObjectRef(namespace, secret)) != kept.secret_is_output
-        ):
-            return None
-        account = kept.account_name
-        if account is not None and reader.last_seen_account(account) is not kept.account:
-            return None
-        return kept
-
-    def spec_problem(self, record: IndexObject) -> Problem | None:
-        """What the spec alone tells of an index."""
-        return first_violation(SPEC_CHECKS, self._facts(record))
-
-    def _facts(self, record: IndexObject) -> Inputs:
-        use = secret_use(record.spec) if record.spec else None
-        secret = ObjectRef(record.ref.namespace, use.name) if use else None
-        return Inputs(
-            record,
-            self._policy(record.ref.namespace),
-            secret_is_output=secret is not None and self._cache.is_output(secret),
-        )
-
-    def _attempt(self, record: IndexObject, problem: Problem | None) -> Resolution:
-        scope = scope_of(record.spec, self._digester) if record.spec else None
-        return Resolution(record, scope, problem)
-
-    def _kept(self, facts: Inputs) -> KeptLogin:
-        return KeptLogin(
-            spec=facts.spec,
-            policy=facts.policy,
-            secret_is_output=facts.secret_is_output,
-            secret=facts.secret,
-            account=facts.account,
-            scope=scope_of(facts.spec, self._digester),
-            login=login_of(facts, self._digester),
-            secret_name=source_secret(facts.spec),
-            account_name=source_account(facts.spec),
-        )
-
-    def _source_problem(self, facts: Inputs) -> Problem | None:
-        """The first problem of the source; where it is missing, since when counts."""
-        problem = first_violation(SOURCE_CHECKS, facts)
-        if problem is not None and problem.reason.missing_source:
-            facts = replace(facts, missing_for=self._missing_for(facts.record))
-            problem = first_violation(SOURCE_CHECKS, facts)
-        self._note_missing(facts.record, problem)
-        return problem
-
-    def _missing_for(self, record: IndexObject) -> float:
-        """Seconds since the Secret or key was first missed."""
-        since = self._state.missing_since.get(record.uid, self._now())
-        return max(0.0, self._now() - since)
-
-    def _note_missing(self, record: IndexObject, problem: Problem | None) -> None:
+    def _source_problem(self, inputs: Inputs) -> Problem | None:
+        """The first problem of the source; if it is missing, since when counts."""
+        index, now = inputs.record, self._env.clock()
+        problem = first_violation(SOURCE_CHECKS, inputs)
         if problem is None or not problem.reason.missing_source:
-            self._state.missing_since.pop(record.uid, None)
-        elif record.uid not in self._state.missing_since:
-            self._state.missing_since[record.uid] = self._now() - self._missing_for(record)
+            if (history := self._histories.get(index.ref, index.uid)) is not None:
+                history.missing_since = None
+            return problem
+        history = self._histories.get_or_add(index.ref, index.uid)
+        if history.missing_since is None:
+            history.missing_since = now
+        missing_for = max(0.0, now - history.missing_since)
+        return first_violation(SOURCE_CHECKS, replace(inputs, missing_for=missing_for))
+
+    def _unresolved(self, index: IndexObject, problem: Problem | None) -> Unresolved:
+        scope = scope_of(index.spec, self._env.digester) if index.spec else None
+        return Unresolved(index, scope, problem, self._recheck_at(index, problem))
+
+    def _recheck_at(self, index: IndexObject, problem: Problem | None) -> float | None:
+        """When a grace period ends, or a Secret is read again that nothing else re-reads."""
+        if problem is None or problem.stalled:
+            return None
+        if not problem.reason.missing_source:
+            return self._env.clock() + _FORBIDDEN_RECHECK
+        history = self._histories.get(index.ref, index.uid)
+        if history is None or history.missing_since is None:
+            return None
+        return history.missing_since + self._env.policy(index.ref.namespace).missing_secret_grace
+
+    # Refreshes
+
+    def _fresh_after(self, index: IndexObject, needs: Needs) -> int | None:
+        """The latest refresh request of the index and its IndexOptions that is not handled."""
+        requests = (unhandled_refresh(index, self._env), needs.fresh_after)
+        return max((at for at in requests if at is not None), default=None)
+
+    def _takes_up(self, index: IndexObject, fresh_after: int | None) -> bool:
+        """Whether a refresh request is new: its source is then read again, once."""
+        if fresh_after is None:
+            return False
+        history = self._histories.get_or_add(index.ref, index.uid)
+        if history.reread_for is not None and fresh_after <= history.reread_for:
+            return False
+        history.reread_for = fresh_after
+        return True
+
+    def _retries_after_start(self, index: IndexState, now: float) -> bool:
+        """Whether a refresh that failed before this process began is being retried right now.
+
+        Its outcome is worth waiting for: until it fails again, the index would look mended.
+        """
+        token = index.token
+        if token is None or token.token is None or token.error is not None:
+            return False
+        if token.next_attempt_at is not None and token.next_attempt_at > now:
+            return False
+        history = self._histories.get(index.record.ref, index.record.uid)
+        return history is not None and history.was_failing
+
+
+def _source_key(inputs: Inputs) -> SourceKey:
+    index, secret = inputs.record, inputs.secret
+    return SourceKey(
+        uid=index.uid,
+        generation=index.generation,
+        policy=inputs.policy,
+        secret_is_output=inputs.secret_is_output,
+        secret=(secret.uid, secret.resource_version) if secret is not None else None,
+        account=inputs.account,
+    )

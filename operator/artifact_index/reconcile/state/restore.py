@@ -31,6 +31,7 @@ from artifact_index.reconcile.cache.objects import (
 from artifact_index.reconcile.cache.status_parsing import condition_of
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.fallback import Published
+from artifact_index.reconcile.resolve.history import Histories
 from artifact_index.reconcile.state.state import State
 
 _MISSING: Final = frozenset(reason for reason in Reason if reason.missing_source)
@@ -44,6 +45,7 @@ def restore(
     body: Object,
     *,
     state: State,
+    histories: Histories,
     tokens: TokenManager,
     endpoints: Endpoints,
 ) -> None:
@@ -62,7 +64,7 @@ def restore(
     if plural == INDEX_OPTIONS_PLURAL and isinstance(listed, CustomObject):
         state.names[listed.ref] = _names_in(listed)
     elif plural == ARTIFACT_INDEX_PLURAL and isinstance(listed, CustomObject):
-        _restore_conditions(listed, state)
+        _restore_conditions(listed, histories)
     elif isinstance(listed, OutputObject) and (name := owner_name(listed)) is not None:
         owner = ObjectRef(listed.ref.namespace, name)
         for uid, published in _published_by(listed, body.get("data") or {}).items():
@@ -78,15 +80,16 @@ def _names_in(options: OptionsObject | IndexObject) -> dict[str, str]:
     return {item["uid"]: item["name"] for item in items if item.get("name")}
 
 
-def _restore_conditions(index: OptionsObject | IndexObject, state: State) -> None:
+def _restore_conditions(index: OptionsObject | IndexObject, histories: Histories) -> None:
     if not any(word in index.status for word in _WORTH_DECODING):
         return
     status = index.decoded_status()
     if condition_of(status, REFRESH_FAILING) is not None:
-        state.failing_before.add(index.uid)
+        histories.get_or_add(index.ref, index.uid).was_failing = True
     ready = condition_of(status, READY)
     if ready is not None and ready["reason"] in _MISSING:
-        state.missing_since[index.uid] = parse_time(ready["lastTransitionTime"])
+        missing_since = parse_time(ready["lastTransitionTime"])
+        histories.get_or_add(index.ref, index.uid).missing_since = missing_since
 
 
 def _published_by(output: OutputObject, data: Mapping[str, str | None]) -> dict[str, Published]:

@@ -1,34 +1,53 @@
-"""A login that was found for an index is kept while what it was made from stands, and no longer."""
+"""A resolved index with its token is memoised while its key stands, and no longer."""
 
 import asyncio
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.api.constants import EKS_ROLE_ANNOTATION
-from artifact_index.reconcile.cache.cache import Cache, index_key
+from artifact_index.api.constants import EKS_ROLE_ANNOTATION, REFRESH_REQUESTED_ANNOTATION
+from artifact_index.api.timestamps import format_time
+from artifact_index.credentials.aws.endpoints import EndpointState
+from artifact_index.credentials.tokens.token_state import TokenState
+from artifact_index.instrumentation import UNMEASURED
+from artifact_index.reconcile.cache.cache import Cache
+from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef, parse_custom_object
 from artifact_index.reconcile.cache.source_cache import SourceCache
-from artifact_index.reconcile.resolve.resolver import Resolution, Resolver
-from artifact_index.reconcile.state.state import State
+from artifact_index.reconcile.plan.entries import IndexPlan, PlanMemo, plan_indexes
+from artifact_index.reconcile.resolve import resolver
+from artifact_index.reconcile.resolve.clouds import Clouds
+from artifact_index.reconcile.resolve.history import Histories
+from artifact_index.reconcile.resolve.memo import Place, SourceKey, StateKey, TokenKey
+from artifact_index.reconcile.resolve.resolution import needs_of
+from artifact_index.reconcile.resolve.resolver import Resolver
+from artifact_index.reconcile.resolve.token_view import IndexState
+from artifact_index.sources.resolved import ResolvedSource
 from support.memory_port import MemoryPort
 from support.reconcile_builders import (
     DIGESTER,
+    HOUR,
+    MARGINS,
     NAMESPACE,
     NOW,
     POLICY,
     SECRETS,
     body_of,
+    grant,
+    lease_of,
+    login_error,
     options,
     secret_body,
     source,
     source_secret,
+    url_state,
 )
 
 pytestmark = pytest.mark.unit
@@ -47,15 +66,38 @@ SPECS: dict[str, dict[str, Any]] = {
     "anonymous": source("anonymous"),
     "unreadable": {**source("anonymous"), "priority": "high"},
 }
+LONG_BUILDS = {"maxBuildDuration": "2h"}
+CONFIG_MAP = {"outputs": [{"kind": "ConfigMap", "name": "public"}]}
+
+
+class FakeClouds(Clouds):
+    """One token and one URL, whatever the login."""
+
+    def __init__(self) -> None:
+        self.token: TokenState = lease_of(grant())
+        self.endpoint: EndpointState = url_state()
+
+    def token_of(self, login: ResolvedSource) -> TokenState | None:
+        return self.token if login.token is not None else None
+
+    def endpoint_of(self, login: ResolvedSource) -> EndpointState | None:
+        return self.endpoint if login.endpoint is not None else None
+
+
+class Seen(NamedTuple):
+    """What one IndexOptions makes of the index."""
+
+    state: IndexState
+    plan: IndexPlan
 
 
 class Scene:
-    """One index with its sources; `state` is what the kept logins live in."""
+    """One index with its sources, its token and its URL; `options` are those that select it."""
 
     def __init__(self) -> None:
-        self.port, self.cache, self.state = MemoryPort(), Cache(), State()
-        self.policy, self.time = POLICY, float(NOW)
-        self.generation, self.uid, self.values = 0, 1, 0
+        self.port, self.cache, self.clouds = MemoryPort(), Cache(), FakeClouds()
+        self.policy, self.time, self.options = POLICY, float(NOW), options()
+        self.generation, self.uid, self.values, self.tokens = 0, 1, 0, 0
         self.sources = SourceCache(
             api=self.port,
             cache=self.cache,
@@ -63,30 +105,60 @@ class Scene:
             on_change=lambda _: None,
             rng=random.Random(1),
         )
+        self.env = Env(
+            margins=MARGINS,
+            policy=lambda _: self.policy,
+            digester=DIGESTER,
+            clock=lambda: self.time,
+            rng=random.Random(1),
+            meter=UNMEASURED,
+        )
+        self.histories, self.plans = Histories(), PlanMemo()
+        self.resolver = self.new_resolver(self.histories)
+        self.refresh_requested: str | None = None
         self.spec = SPECS["by access key"]
         self.put_secrets()
         self.put_account(ROLE)
         self.put_index()
 
-    @property
-    def record(self) -> IndexObject:
-        record = self.cache.indexes.get(INDEX)
-        assert record is not None
-        return record
-
-    async def attempt(self, *, fresh: bool = False, again: bool = False) -> Resolution:
-        state = self.state
-        if fresh:
-            state = State(missing_since=dict(self.state.missing_since))
-        attempts = Resolver(
+    def new_resolver(self, histories: Histories) -> Resolver:
+        return Resolver(
             cache=self.cache,
-            state=state,
-            digester=DIGESTER,
-            policy=lambda _: self.policy,
-            now=lambda: self.time,
+            sources=self.sources,
+            clouds=self.clouds,
+            histories=histories,
+            patience=5,
+            env=self.env,
         )
-        reader = self.sources.bound_to(NAMESPACE)
-        return await attempts.attempt(self.record, reader, again=again)
+
+    @property
+    def index(self) -> IndexObject:
+        index = self.cache.indexes.get(INDEX)
+        assert index is not None
+        return index
+
+    async def look(self) -> Seen:
+        """Look at the index through the memos."""
+        return await self._look(self.resolver, self.plans)
+
+    async def look_afresh(self) -> Seen:
+        """Look at the index without a memo, and without a trace."""
+        return await self._look(self.new_resolver(deepcopy(self.histories)), None)
+
+    async def _look(self, resolver: Resolver, memo: PlanMemo | None) -> Seen:
+        resolved = await resolver.resolve(self.index, needs_of(self.options, self.env))
+        state = resolver.with_token(resolved)
+        (plan,) = plan_indexes(
+            [state],
+            served={},
+            assigned={},
+            public_name=None,
+            with_credentials=True,
+            margins=MARGINS,
+            now=self.time,
+            memo=memo,
+        )
+        return Seen(state, plan)
 
     # Changes
 
@@ -95,6 +167,9 @@ class Scene:
         self.generation += 1
         how = {"uid": f"uid-{self.uid}", "generation": self.generation, **how}
         body = body_of("a", self.spec, **how)
+        if self.refresh_requested is not None:
+            annotations = {REFRESH_REQUESTED_ANNOTATION: self.refresh_requested}
+            body["metadata"]["annotations"] = annotations
         self.cache.put_index(
             parse_custom_object(ArtifactIndexSpec, body, self.cache.indexes.get(INDEX))
         )
@@ -147,6 +222,17 @@ class Scene:
         for number in range(len(SECRETS)):
             self.cache.drop_options(ObjectRef(NAMESPACE, f"o{number}"))
 
+    def request_refresh(self) -> None:
+        self.refresh_requested = format_time(int(self.time))
+        self.generation -= 1
+        self.put_index()
+
+    def issue_token(self) -> None:
+        self.tokens += 1
+        self.clouds.token = lease_of(
+            grant(f"token-{self.tokens}", issued_at=int(self.time)), now=self.time
+        )
+
 
 CHANGES: dict[str, Callable[[Scene], object]] = {
     **{
@@ -170,6 +256,23 @@ CHANGES: dict[str, Callable[[Scene], object]] = {
     "other hosts": lambda scene: setattr(scene, "policy", replace(POLICY, allowed_hosts=("x",))),
     "the usual policy": lambda scene: setattr(scene, "policy", POLICY),
     "time": lambda scene: setattr(scene, "time", scene.time + 400),
+    "half a day": lambda scene: setattr(scene, "time", scene.time + 12 * HOUR),
+    "a refresh request": Scene.request_refresh,
+    "another token": Scene.issue_token,
+    "a failing token": lambda scene: setattr(
+        scene.clouds, "token", lease_of(grant(), error=login_error(), now=scene.time)
+    ),
+    "no token": lambda scene: setattr(scene.clouds, "token", lease_of(error=login_error())),
+    "an awaited token": lambda scene: setattr(
+        scene.clouds, "token", lease_of(pending_since=scene.time)
+    ),
+    "another URL": lambda scene: setattr(
+        scene.clouds, "endpoint", url_state("https://other.example/pypi/python/")
+    ),
+    "no URL": lambda scene: setattr(scene.clouds, "endpoint", url_state(error=login_error())),
+    "long builds": lambda scene: setattr(scene, "options", options(spec=LONG_BUILDS)),
+    "no login in any output": lambda scene: setattr(scene, "options", options(spec=CONFIG_MAP)),
+    "the usual builds": lambda scene: setattr(scene, "options", options()),
 }
 
 
@@ -177,12 +280,13 @@ async def same_as_fresh(scene: Scene) -> None:
     # As the re-read of a ServiceAccount does it; Secrets come from the watch.
     if (ref := ObjectRef(NAMESPACE, "builder")) in set(scene.cache.used_accounts()):
         await scene.sources.read_account(ref, again=True)
-    assert await scene.attempt() == await scene.attempt(fresh=True)
+    fresh = await scene.look_afresh()
+    assert await scene.look() == fresh
 
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("spec", SPECS)
-async def test_an_attempt_after_a_change_is_what_a_fresh_one_is(spec: str, change: str) -> None:
+async def test_a_look_after_a_change_is_what_a_fresh_one_is(spec: str, change: str) -> None:
     scene = Scene()
     scene.put_index(SPECS[spec])
     await same_as_fresh(scene)
@@ -191,7 +295,7 @@ async def test_an_attempt_after_a_change_is_what_a_fresh_one_is(spec: str, chang
 
 
 @given(st.lists(st.sampled_from(sorted(CHANGES)), max_size=12))
-def test_an_attempt_after_any_history_is_what_a_fresh_one_is(history: list[str]) -> None:
+def test_a_look_after_any_history_is_what_a_fresh_one_is(history: list[str]) -> None:
     async def run() -> None:
         scene = Scene()
         for change in history:
@@ -202,35 +306,117 @@ def test_an_attempt_after_any_history_is_what_a_fresh_one_is(history: list[str])
 
 
 @pytest.mark.parametrize("spec", ["by access key", "by ServiceAccount", "by password", "anonymous"])
-async def test_a_login_is_found_once_while_its_inputs_stand(spec: str) -> None:
+async def test_a_state_and_its_plan_are_computed_once_while_the_key_stands(spec: str) -> None:
     scene = Scene()
     scene.put_index(SPECS[spec])
-    first = await scene.attempt()
+    first = await scene.look()
     scene.echo_status()
-    second = await scene.attempt()
+    scene.time += 60
+    second = await scene.look()
 
-    assert first.login is not None
-    assert second.login is first.login
-    assert second.record is scene.record
+    assert first.state.login is not None
+    assert second.state is first.state and second.plan is first.plan
 
 
-@pytest.mark.parametrize(
-    "change", ["a spec by password", "other values", "Secrets named as outputs", "no Secret"]
-)
-async def test_a_login_is_not_kept_beyond_its_inputs(change: str) -> None:
+OTHERS: dict[str, tuple[str, Callable[[Scene], object]]] = {
+    "max_build": ("by access key", CHANGES["long builds"]),
+    "needs_token": ("by access key", CHANGES["no login in any output"]),
+    "uid": ("by access key", Scene.recreate),
+    "generation": ("by access key", CHANGES["a spec by ServiceAccount"]),
+    "policy": ("by access key", CHANGES["http allowed"]),
+    "secret": ("by access key", Scene.rotate),
+    "account": ("by ServiceAccount", CHANGES["another role"]),
+    "serial": ("by access key", Scene.issue_token),
+    "servable": (
+        "by access key",
+        lambda scene: setattr(scene, "time", scene.time + 12 * HOUR - 60),
+    ),
+    "expired": ("by access key", CHANGES["half a day"]),
+    "url": ("by access key", CHANGES["another URL"]),
+}
+"""For each part of the key, an index and what changes that part."""
+
+
+def parts(key: StateKey | None) -> dict[str, Any]:
+    assert key is not None and key.token is not None
+    found: dict[str, Any] = {"url": key.url}
+    return found | key.place._asdict() | key.source._asdict() | key.token._asdict()
+
+
+@pytest.mark.parametrize("part", OTHERS)
+async def test_each_part_of_the_key_ends_a_state(part: str) -> None:
     scene = Scene()
-    first = await scene.attempt()
-    CHANGES[change](scene)
-    second = await scene.attempt()
+    spec, change = OTHERS[part]
+    scene.put_index(SPECS[spec])
+    before = await scene.look()
+    change(scene)
+    await scene.sources.read_account(ObjectRef(NAMESPACE, "builder"), again=True)
+    after = await scene.look()
 
-    assert second.login is not first.login
-    assert (INDEX in scene.state.logins) == (second.problem is None)
+    assert after.state is not before.state and after.plan is not before.plan
+    assert before.state.key != after.state.key
+    if part != "needs_token":
+        assert parts(before.state.key)[part] != parts(after.state.key)[part]
 
 
-async def test_a_login_goes_with_its_index() -> None:
+async def test_a_source_that_becomes_an_output_ends_a_state() -> None:
     scene = Scene()
-    await scene.attempt()
-    assert index_key(INDEX) in scene.cache.drop_index(INDEX)
-    scene.state.forget_index(INDEX)
+    before = await scene.look()
+    scene.declare_outputs()
+    after = await scene.look()
 
-    assert scene.state.logins == {}
+    assert after.state.problem is not None and after.state.problem.reason == "SourceIsOutput"
+    assert before.state.key is not None and not before.state.key.source.secret_is_output
+    assert after.state.key is None and after.plan.served is None
+
+
+def test_every_part_of_the_key_is_tested() -> None:
+    fields = {*Place._fields, *SourceKey._fields, *TokenKey._fields, *StateKey._fields}
+    assert fields - {"ref", "place", "source", "token", "secret_is_output"} == OTHERS.keys()
+
+
+async def test_an_index_of_many_options_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def counted(name: str) -> Callable[..., Any]:
+        original: Callable[..., Any] = getattr(resolver, name)
+
+        def call(*args: Any, **how: Any) -> Any:
+            calls.append(name)
+            return original(*args, **how)
+
+        return call
+
+    for name in ("first_violation", "login_of", "with_token"):
+        monkeypatch.setattr(resolver, name, counted(name))
+    scene = Scene()
+    plans = set()
+    for number in range(50):
+        scene.options = options(f"o{number}", uid=f"uid-of-o{number}")
+        plans.add(id((await scene.look()).plan))
+
+    # The checks of the spec and of the source, then the login, then its token.
+    assert calls == ["first_violation", "first_violation", "login_of", "with_token"]
+    assert len(plans) == 1
+
+
+async def test_a_missing_secret_is_forgotten_with_its_index() -> None:
+    scene = Scene()
+    scene.drop_secrets()
+    await scene.look()
+    assert len(scene.histories) == 1
+    scene.resolver.forget(INDEX)
+    assert len(scene.histories) == 0
+
+
+async def test_the_grace_of_a_missing_secret_begins_anew_for_another_object() -> None:
+    scene = Scene()
+    scene.drop_secrets()
+    assert (await scene.look()).state.recheck_at == NOW + 300
+    scene.time += 400
+    stalled = (await scene.look()).state.problem
+    scene.recreate()
+    waiting = (await scene.look()).state.problem
+
+    assert stalled is not None and stalled.stalled
+    assert waiting is not None and not waiting.stalled

@@ -18,6 +18,7 @@ from artifact_index.reconcile.cache.status_parsing import condition_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import desired_outputs
 from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.reconcile.resolve.resolution import SelectedIndex
 from artifact_index.reconcile.status.notes import format_problem
 from artifact_index.reconcile.status.options_status import (
     OptionsOutcome,
@@ -38,6 +39,7 @@ from support.reconcile_builders import (
     SOURCES,
     grant,
     index,
+    index_of,
     lease_of,
     login_error,
     options,
@@ -193,11 +195,17 @@ def test_the_indexes_are_listed_with_name_reason_and_expiry() -> None:
 def test_a_suspended_index_is_listed_as_such() -> None:
     one = kept("idle", GAR)
     record = index("idle", {**GAR, "name": "idle", "suspend": True})
-    assert status_of(replace(one, record=record))["indexes"][0]["reason"] == "Suspended"
+    assert (
+        status_of(replace(one, record=SelectedIndex.of(record)))["indexes"][0]["reason"]
+        == "Suspended"
+    )
 
 
 def test_the_list_is_bounded_and_the_counts_are_not() -> None:
-    placed = [replace(GOOD, record=index(f"i{n}", GAR)) for n in range(MAX_STATUS_INDEXES + 1)]
+    placed = [
+        replace(GOOD, record=SelectedIndex.of(index(f"i{n}", GAR)))
+        for n in range(MAX_STATUS_INDEXES + 1)
+    ]
     entries = [replace(one, entry=None) for one in placed]
     status = status_of(*entries)
     assert len(status["indexes"]) == MAX_STATUS_INDEXES
@@ -293,7 +301,7 @@ def test_a_risk_names_the_field_or_the_index() -> None:
 def test_a_token_that_is_too_short_is_said_with_the_numbers_on_both_kinds() -> None:
     short = place_of("short", GAR, token=lease_of(grant(life=HOUR)), max_build=3600)
     assert short.ready
-    for status in (status_of(short), index_status(short.record, short, NOW)):
+    for status in (status_of(short), index_status(index_of(short), short, NOW)):
         assert told(status) == {
             "Ready": "True Available",
             "FreshnessNotGuaranteed": "TokenTooShort",
@@ -303,7 +311,7 @@ def test_a_token_that_is_too_short_is_said_with_the_numbers_on_both_kinds() -> N
 
 def test_a_token_that_is_handed_out_again_is_no_promise() -> None:
     repeated = place_of("metadata", GAR, token=lease_of(grant(), repeats=True))
-    assert "FreshnessNotGuaranteed" in told(index_status(repeated.record, repeated, NOW))
+    assert "FreshnessNotGuaranteed" in told(index_status(index_of(repeated), repeated, NOW))
 
 
 def test_a_promise_that_can_be_kept_is_not_spoken_of() -> None:
@@ -314,7 +322,7 @@ def test_a_promise_that_can_be_kept_is_not_spoken_of() -> None:
 
 
 def test_a_served_index_tells_its_url_and_times() -> None:
-    status = index_status(GOOD.record, GOOD, NOW)
+    status = index_status(index_of(GOOD), GOOD, NOW)
     assert told(status) == {"Ready": "True Available"}
     assert status["url"] == "https://europe-west1-python.pkg.dev/my-project/python/simple/"
     assert status["credential"]["expiresAt"] == "2027-01-15T20:00:00Z"
@@ -324,13 +332,13 @@ def test_a_served_index_tells_its_url_and_times() -> None:
 @pytest.mark.parametrize("kind", SOURCES)
 def test_a_status_never_holds_a_credential(kind: str) -> None:
     one = place_of("acme", source(kind))
-    text = json.dumps([index_status(one.record, one, NOW), status_of(one)])
+    text = json.dumps([index_status(index_of(one), one, NOW), status_of(one)])
     assert CANARY not in text and "token-1" not in text
 
 
 def test_of_a_preauthenticated_url_only_scheme_and_host_are_shown() -> None:
     one = place_of("acme", source("preauthenticated"))
-    assert index_status(one.record, one, NOW)["url"] == "https://whole.example"
+    assert index_status(index_of(one), one, NOW)["url"] == "https://whole.example"
 
 
 @pytest.mark.parametrize("kind", ["googleArtifactRegistry", "basicAuth", "anonymous"])
@@ -338,18 +346,21 @@ def test_the_url_is_shown_also_where_the_login_fails(kind: str) -> None:
     spec, strict = source(kind), replace(POLICY, missing_secret_grace=0)
     one = place_of("acme", spec, missing=True, policy=strict)
     good = place_of("acme", spec)
-    assert index_status(one.record, one, NOW)["url"] == index_status(good.record, good, NOW)["url"]
+    assert (
+        index_status(index_of(one), one, NOW)["url"]
+        == index_status(index_of(good), good, NOW)["url"]
+    )
 
 
 def test_a_login_without_known_expiry_has_no_times() -> None:
     one = place_of("acme", BASIC)
-    assert "credential" not in index_status(one.record, one, NOW)
+    assert "credential" not in index_status(index_of(one), one, NOW)
 
 
 @pytest.mark.parametrize(("how", "reason"), [(DENIED, "AccessDenied"), (DOWN, "CloudUnavailable")])
 def test_a_failing_refresh_stands_beside_ready(how: dict[str, Any], reason: str) -> None:
     one = kept("acme", GAR, **how)
-    status = index_status(one.record, one, NOW)
+    status = index_status(index_of(one), one, NOW)
     assert told(status) == {"Ready": "True Available", "RefreshFailing": reason}
     assert "until 2027-01-15T20:00:00Z" in message_of(status, "RefreshFailing")
     assert status["credential"]["expiresAt"] == "2027-01-15T20:00:00Z"
@@ -357,7 +368,7 @@ def test_a_failing_refresh_stands_beside_ready(how: dict[str, Any], reason: str)
 
 def test_a_lease_that_fails_behind_its_own_token_is_a_failing_refresh() -> None:
     one = place_of("acme", GAR, token=lease_of(grant(), error=login_error()))
-    assert told(index_status(one.record, one, NOW)) == {
+    assert told(index_status(index_of(one), one, NOW)) == {
         "Ready": "True Available",
         "RefreshFailing": "CloudUnavailable",
     }
@@ -375,7 +386,7 @@ def test_a_token_that_died_says_when_and_why(
 ) -> None:
     lease = lease_of(grant(), error=login_error(reason), now=at)
     one = place_of("acme", GAR, token=lease, now=at)
-    status = index_status(one.record, one, at)
+    status = index_status(index_of(one), one, at)
     assert told(status) == {"Ready": "False CredentialExpired", beside: "CredentialExpired"}
     for part in (word, "2027-01-15T20:00:00Z", f"the cloud said {reason}", "'gcp-key'"):
         assert part in message_of(status)
@@ -383,9 +394,9 @@ def test_a_token_that_died_says_when_and_why(
 
 def test_a_derived_name_comes_with_how_to_pin_it() -> None:
     (derived,) = placed_of(view(index("acme", source("anonymous"))))
-    assert "'open'" in message_of(index_status(derived.record, derived, NOW))
-    assert "spec.name" in message_of(index_status(derived.record, derived, NOW))
-    assert "spec.name" not in message_of(index_status(GOOD.record, GOOD, NOW))
+    assert "'open'" in message_of(index_status(index_of(derived), derived, NOW))
+    assert "spec.name" in message_of(index_status(index_of(derived), derived, NOW))
+    assert "spec.name" not in message_of(index_status(index_of(GOOD), GOOD, NOW))
 
 
 def test_an_index_that_nobody_selects_is_ready_and_says_so() -> None:
@@ -407,9 +418,9 @@ def test_an_index_that_nobody_selects_is_checked_as_far_as_its_spec_goes() -> No
 @pytest.mark.parametrize("ready", ["True", "False"])
 def test_a_suspended_index_keeps_its_last_ready(ready: str, selected: bool) -> None:
     one = GOOD if ready == "True" else ACT
-    before = index_status(one.record, one, NOW)
+    before = index_status(index_of(one), one, NOW)
     record = index("acme", {**GAR, "suspend": True}, status=before)
-    later = replace(one, record=record)
+    later = replace(one, record=SelectedIndex.of(record))
     after = index_status(record, later, NOW) if selected else unselected_status(record, None, NOW)
     assert told(after) == {"Ready": f"{ready} Suspended"}
     assert after.get("credential") == before.get("credential")
@@ -540,12 +551,12 @@ def test_every_status_keeps_the_rules_of_kstatus(
         assert violations("IndexOptions", before, generation) == []
         IndexOptionsStatus.model_validate(before)
         for one in placed:
-            status = index_status(one.record, one, NOW)
+            status = index_status(index_of(one), one, NOW)
             of_index[one.record.ref.name] = status
             assert violations("ArtifactIndex", status, generation) == []
             ArtifactIndexStatus.model_validate(status)
             assert CANARY not in json.dumps(status) and "token-1" not in json.dumps(status)
-            unselected = unselected_status(one.record, views[0].problem, NOW)
+            unselected = unselected_status(index_of(one), views[0].problem, NOW)
             assert violations("ArtifactIndex", unselected, generation) == []
         suspended = suspended_options_status(options(generation=9, status=before), NOW)
         assert violations("IndexOptions", suspended, 9) == []
