@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Final, Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal
 
 from pydantic import SecretStr
 
@@ -135,8 +135,15 @@ def canonical(request: TokenRequest) -> bytes:
     A step that the login does not have leaves no trace, so that a digest in an output outlives a
     release that knows more steps.
     """
-    inputs = {name: value for name, value in asdict(request).items() if value is not None}
-    return json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()
+    inputs = {name: value for name, value in _fields_of(request).items() if value is not None}
+    return _ENCODER.encode(inputs).encode()
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    return {each.name: getattr(value, each.name) for each in fields(value)}
+
+
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_fields_of)
 
 
 KeyMaterial = Mapping[str, SecretStr]

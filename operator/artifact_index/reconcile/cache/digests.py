@@ -1,10 +1,10 @@
 """Keyed digests: they may stand in annotations, since they cannot be tried out without the key."""
 
 import base64
-import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from typing import Final
 
 from artifact_index.credentials.requests import TokenRequest, canonical
 
@@ -35,9 +35,12 @@ class Digester:
         return self._digest(b"output", _json([*place, dict(data), served]))
 
     def _digest(self, purpose: bytes, content: bytes) -> str:
-        mac = hmac.new(self._key, purpose + b"\0" + content, hashlib.sha256)
-        return base64.urlsafe_b64encode(mac.digest())[:22].decode()
+        mac = hmac.digest(self._key, purpose + b"\0" + content, "sha256")
+        return base64.urlsafe_b64encode(mac)[:22].decode()
+
+
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()

@@ -84,13 +84,13 @@ class Resolver:
         place = needs.place_of(index.ref, index.spec)
         fresh_after = self._fresh_after(index, needs)
         reread = self._takes_up(index, fresh_after)
-        key = self._last_seen(index, needs.policy)
+        inputs = self._last_seen(index, needs.policy)
+        key = _source_key(inputs)
         latest = self._memo.latest(place)
         if latest is not None and latest[0].source == key and not reread:
             state = latest[1]
             if state.login is not None and state.scope is not None:
                 return Resolved(index, state.scope, state.login, place, key, fresh_after)
-        inputs = self._inputs(index, needs.policy)
         problem = first_violation(SPEC_CHECKS, inputs)
         if problem is None:
             inputs, problem = await self._read_source(inputs, reread=reread)
@@ -135,9 +135,8 @@ class Resolver:
 
     def spec_problem(self, index: IndexObject) -> Problem | None:
         """The first problem of the spec alone."""
-        return first_violation(
-            SPEC_CHECKS, self._inputs(index, self._env.policy(index.ref.namespace))
-        )
+        policy = self._env.policy(index.ref.namespace)
+        return first_violation(SPEC_CHECKS, self._last_seen(index, policy))
 
     def forget(self, index: ObjectRef) -> None:
         """Forget an ArtifactIndex that was deleted, or that no IndexOptions selects."""
@@ -145,25 +144,19 @@ class Resolver:
 
     # Sources
 
-    def _inputs(self, index: IndexObject, policy: Policy) -> Inputs:
-        return Inputs(index, policy, secret_is_output=self._secret_is_output(index))
-
-    def _secret_is_output(self, index: IndexObject) -> bool:
-        secret = source_secret(index.spec)
-        return secret is not None and self._cache.is_output(ObjectRef(index.ref.namespace, secret))
-
-    def _last_seen(self, index: IndexObject, policy: Policy) -> SourceKey:
-        """The key of the login, as far as its source has been read; sends no request."""
-        reader = self._sources.bound_to(index.ref.namespace)
+    def _last_seen(self, index: IndexObject, policy: Policy) -> Inputs:
+        """The inputs as far as the source has been read; sends no request."""
+        namespace = index.ref.namespace
+        reader = self._sources.bound_to(namespace)
         secret, account = source_secret(index.spec), source_account(index.spec)
-        return _source_key(
-            Inputs(
-                index,
-                policy,
-                secret=reader.last_seen(secret) if secret is not None else None,
-                secret_is_output=self._secret_is_output(index),
-                account=reader.last_seen_account(account) if account is not None else None,
-            )
+        return Inputs(
+            index,
+            policy,
+            secret=reader.last_seen(secret) if secret is not None else None,
+            secret_is_output=(
+                secret is not None and self._cache.is_output(ObjectRef(namespace, secret))
+            ),
+            account=reader.last_seen_account(account) if account is not None else None,
         )
 
     async def _read_source(self, inputs: Inputs, *, reread: bool) -> tuple[Inputs, Problem | None]:
