@@ -50,7 +50,7 @@ generate: $(STAMP) ## Generate the CRDs, the references and the chart's values f
 golden: generate ## Update the chart's golden files (tests compare them)
 	@$(WITH_SOURCES) $(BIN)/python -m support.chart_goldens
 
-bench: $(STAMP) ## Measure the operator against a bare loop on the real API server
+bench: $(STAMP) ## Measure the operator against a bare loop, or with ARGS="--against REV" against that commit
 	@$(WITH_SOURCES) $(BIN)/python -m bench $(ARGS)
 
 lock: $(STAMP) ## Pin the newest allowed versions of all dependencies, with hashes

@@ -9,22 +9,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.against import ratio_table
 from bench.budget import Budget, wrong_costs, wrong_counts
-from bench.bytecode import compile_into
+from bench.bytecode import Build, compile_ours
 from bench.client_models import compare_clients
 from bench.growth import growth, growth_table
+from bench.pairs import run_against
 from bench.phase import Phase
 from bench.plot import plot
 from bench.profile import profile, profile_table
 from bench.report import as_data, machine, medians, table
 from bench.rounds import run_round
 from bench.scene import Scene
-from bench.scenes import FULL, GROWTH, SMALL, WEEK, Plan, chosen, names_of
+from bench.scenes import FULL, GATE, GROWTH, SMALL, WEEK, Plan, chosen, names_of, paired
 from bench.week.expected import wrong_week
 from bench.week.life import Lived, live_through
 from bench.week.plan import Week
 from bench.week.report import growing, rates_table, week_data, week_tables
 from support.control_plane.binaries import find_binaries
+from support.other_operator import RevisionUnavailable, environment_of
 
 
 def main() -> int:
@@ -44,16 +47,19 @@ def main() -> int:
     parser.add_argument(
         "--client", action="store_true", help="what the client's own models would cost, instead"
     )
+    parser.add_argument(
+        "--against", metavar="REV",
+        help="run each scene with the operator of this commit as well, and exit with 1 where ours "
+        f"costs more; without --scene: {', '.join(GATE)}",
+    )  # fmt: skip
     asked = parser.parse_args()
-    plan = SMALL if asked.small else FULL
-    if asked.rounds:
-        plan = replace(plan, rounds=asked.rounds, most_rounds=asked.rounds)
     try:
-        plan = replace(plan, scenes=chosen(plan, asked.scene))
-        if asked.scene and WEEK not in asked.scene:
-            plan = replace(plan, weeks=())
-    except ValueError as error:
+        plan = _planned(asked)
+        their_python = environment_of(asked.against) if asked.against else None
+    except (ValueError, RevisionUnavailable) as error:
         parser.error(str(error))
+    if their_python:
+        return _against(asked.against, their_python, plan, asked.json)
     if asked.client:
         return _client(plan.rounds)
     if asked.profile:
@@ -61,18 +67,37 @@ def main() -> int:
     return _run(plan, asked.json, asked.plot)
 
 
+def _planned(asked: argparse.Namespace) -> Plan:
+    plan = SMALL if asked.small else FULL
+    if asked.rounds:
+        plan = replace(plan, rounds=asked.rounds, most_rounds=asked.rounds)
+    if asked.against:
+        return replace(plan, scenes=paired(asked.scene, small=asked.small))
+    plan = replace(plan, scenes=chosen(plan, asked.scene))
+    if asked.scene and WEEK not in asked.scene:
+        plan = replace(plan, weeks=())
+    return plan
+
+
 def _client(rounds: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
-        print(compare_clients(compile_into(Path(folder)), rounds))
+        print(compare_clients(compile_ours(Path(folder)).env, rounds))
     return 0
 
 
 def _profile(plan: Plan) -> int:
     with tempfile.TemporaryDirectory() as folder:
-        env = compile_into(Path(folder))
+        env = compile_ours(Path(folder)).env
         for scene, _ in plan.scenes:
             print(f"\n{scene.title}\n{profile_table(profile(scene, env))}", flush=True)
     return 0
+
+
+def _against(revision: str, python: Path, plan: Plan, json_path: Path | None) -> int:
+    comparisons, data = run_against(python, plan)
+    print(f"\nours over {revision}\n{ratio_table(comparisons)}")
+    problems = [problem for phase in comparisons for problem in phase.problems]
+    return _finish(problems, {"against": revision, **data}, json_path)
 
 
 def _run(plan: Plan, json_path: Path | None, plot_path: Path | None) -> int:
@@ -82,6 +107,10 @@ def _run(plan: Plan, json_path: Path | None, plot_path: Path | None) -> int:
         problems += _run_scenes(plan, plot_path, data)
     if plan.weeks:
         problems += _live_weeks(plan.weeks, data)
+    return _finish(problems, data, json_path)
+
+
+def _finish(problems: list[str], data: dict[str, Any], json_path: Path | None) -> int:
     if json_path:
         json_path.write_text(json.dumps(data, indent=2))
     for problem in problems:
@@ -97,9 +126,9 @@ def _run_scenes(plan: Plan, plot_path: Path | None, data: dict[str, Any]) -> lis
     sizes: list[tuple[int, Phase]] = []
     problems: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        env = compile_into(Path(folder))
+        ours = compile_ours(Path(folder))
         for scene, budget in plan.scenes:
-            rounds = _rounds(scene, budget, plan, env)
+            rounds = _rounds(scene, budget, plan, ours)
             middle = medians(rounds)
             everything += rounds
             summary += middle
@@ -125,12 +154,12 @@ def _live_weeks(plans: Sequence[Week], data: dict[str, Any]) -> list[str]:
     return [problem for week in weeks for problem in wrong_week(week)] + growing(weeks)
 
 
-def _rounds(scene: Scene, budget: Budget, plan: Plan, env: dict[str, str]) -> list[list[Phase]]:
+def _rounds(scene: Scene, budget: Budget, plan: Plan, ours: Build) -> list[list[Phase]]:
     rounds: list[list[Phase]] = []
     while len(rounds) < plan.rounds or (
         len(rounds) < plan.most_rounds and wrong_costs(medians(rounds), budget)
     ):
-        rounds.append(run_round(scene, plan.durations, env))
+        rounds.append(run_round(scene, plan.durations, ours))
         print(f"\nround {len(rounds)}\n{table(rounds[-1])}", flush=True)
     return rounds
 

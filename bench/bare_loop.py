@@ -1,9 +1,10 @@
 """The least that the operator's writes cost: the same bodies through the same client, no operator.
 
-`python -m bench.bare_loop KUBECONFIG` reads waves as JSON lines from standard input: `writes`, and
-how many `mints` and `urls` are asked of the cloud beside them. After each it prints in how many
-seconds the cloud had answered. UIDs and resourceVersions are looked up before a wave begins and are
-no part of its time, which the audit log tells.
+`python -m bench.bare_loop KUBECONFIG` prints an empty line once it could write. Then it reads waves
+as JSON lines from standard input: `writes`, and how many `mints` and `urls` are asked of the cloud
+beside them. After each it prints in how many seconds the cloud had answered. UIDs and
+resourceVersions are looked up before a wave begins and are no part of its time, which the audit log
+tells; they are a part of its CPU, as listings are of the operator's.
 """
 
 import asyncio
@@ -64,6 +65,7 @@ def _output_write(namespace: str, name: str, secret: dict[str, Any], *, create: 
 async def _main(kubeconfig: Path) -> None:
     api = KubeApi(await load_configuration(kubeconfig=kubeconfig))
     gc.freeze()
+    print(flush=True)
     try:
         for line in sys.stdin:
             wanted = json.loads(line)

@@ -16,6 +16,9 @@ from support.control_plane import ControlPlane
 from support.control_plane.audit import AuditEvent
 from support.world import OPERATOR_USER, WRITES
 
+DISCOVERY = "get "
+"""The label of requests for what the API server offers: they name no resource."""
+
 _POLL = 0.1
 _TICKS = os.sysconf("SC_CLK_TCK")
 _USER = OPERATOR_USER.encode()

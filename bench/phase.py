@@ -27,12 +27,13 @@ class Phase:
 
     Seconds: `total` from its first request (or from what made it act) to its last write,
     `writing` from the first to the last write, `bare` the bare loop's from first to last write.
-    `start_up` is from the start of the process to its first request, `ready` to /readyz.
+    `start_up` is from the start of the process to its first request, `bare_start_up` that of the
+    bare loop until it could write, `ready` to /readyz.
     `memory` is the peak in MiB; of the idle phase it is the growth. `ratio` is `total` over
-    `bare`; `work_ratio` that of the CPU times with the API server's, which a machine that is busy
-    with other things distorts less. `stored` are the MiB of JSON that both kinds and the outputs
-    are on the API server afterwards. `answer_p50` and `answer_p99` are milliseconds from one change
-    to the answer to the write that it led to.
+    `bare`, `cpu_ratio` is `cpu` over `bare_cpu`; `work_ratio` that of the CPU times with the API
+    server's, which a machine that is busy with other things distorts less. `stored` are the MiB of
+    JSON that both kinds and the outputs are on the API server afterwards. `answer_p50` and
+    `answer_p99` are milliseconds from one change to the answer to the write that it led to.
     """
 
     scene: str
@@ -47,9 +48,11 @@ class Phase:
     bare: float | None = None
     ratio: float | None = None
     start_up: float | None = None
+    bare_start_up: float | None = None
     ready: float | None = None
     cpu: float | None = None
     bare_cpu: float | None = None
+    cpu_ratio: float | None = None
     server_cpu: float | None = None
     bare_server_cpu: float | None = None
     work_ratio: float | None = None
@@ -64,6 +67,8 @@ class Phase:
         """Set the operator against the bare loop."""
         if self.total and self.bare:
             self.ratio = self.total / self.bare
+        if self.cpu and self.bare_cpu:
+            self.cpu_ratio = self.cpu / self.bare_cpu
         if self.cpu and self.server_cpu and self.bare_cpu and self.bare_server_cpu:
             bare = self.bare_cpu + self.bare_server_cpu
             self.work_ratio = (self.cpu + self.server_cpu) / bare

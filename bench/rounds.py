@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import IO
 
 from bench.bare_loop import Write, wave
 from bench.budget import Expected, expected, least_writes
+from bench.bytecode import Build
 from bench.changes import Change, answer_times, create, edits, make, other_logins
 from bench.observe import (
     Requests,
@@ -41,6 +43,7 @@ from support.control_plane import ControlPlane
 from support.operator_process import REPOSITORY, OperatorProcess
 from support.world import World, open_world
 
+# Another commit's operator is read and started by these, too: what changes has to keep both.
 _LAG = re.compile(r"event loop lag over the last minute: p99 (\d+) ms, worst (\d+) ms")
 
 PATIENT = "--mint-patience=2m"
@@ -62,14 +65,14 @@ def fresh_server() -> Iterator[ControlPlane]:
         yield plane
 
 
-def run_round(scene: Scene, durations: Durations, env: dict[str, str]) -> list[Phase]:
-    """The operator's phases, those that write with the bare loop's time beside them.
+def operate(scene: Scene, durations: Durations, build: Build) -> list[Phase]:
+    """The phases of one operator, without the bare loop."""
+    return _operate(scene, durations, build).phases
 
-    `env` is set for both processes.
-    """
-    with fresh_server() as plane, open_world(plane) as world:
-        operated = _OperatorRound(scene, durations, world, env)
-        operated.run()
+
+def run_round(scene: Scene, durations: Durations, ours: Build) -> list[Phase]:
+    """The operator's phases, those that write with the bare loop's time and CPU beside them."""
+    operated = _operate(scene, durations, ours)
     if not scene.compared:
         return operated.phases
     waves = [
@@ -79,8 +82,15 @@ def run_round(scene: Scene, durations: Durations, env: dict[str, str]) -> list[P
     with fresh_server() as plane, open_world(plane) as world:
         _prepare(scene, world)
         written = [phase for phase in operated.phases if phase.name in WITH_BARE_LOOP]
-        _run_bare_loop(scene, world, waves, written, env)
+        _run_bare_loop(scene, world, waves, written, ours.env)
     return operated.phases
+
+
+def _operate(scene: Scene, durations: Durations, build: Build) -> "_OperatorRound":
+    with fresh_server() as plane, open_world(plane) as world:
+        operated = _OperatorRound(scene, durations, world, build)
+        operated.run()
+    return operated
 
 
 def _prepare(scene: Scene, world: World) -> None:
@@ -96,13 +106,11 @@ def deadline_of(scene: Scene) -> float:
 class _OperatorRound:
     """`states` is what each writing phase left behind."""
 
-    def __init__(
-        self, scene: Scene, durations: Durations, world: World, env: dict[str, str]
-    ) -> None:
+    def __init__(self, scene: Scene, durations: Durations, world: World, build: Build) -> None:
         self._scene = scene
         self._durations = durations
         self._world = world
-        self._env = env
+        self._build = build
         self._plane = world.plane
         self._admin = world.plane.kubeconfig_admin
         self._deadline = deadline_of(scene)
@@ -132,7 +140,8 @@ class _OperatorRound:
     @contextmanager
     def _stopped_at_the_end(self) -> Iterator[OperatorProcess]:
         module = "bench.both_clouds" if self._scene.both_clouds else "artifact_index"
-        operator = self._world.operator(PATIENT, *self._scene.flags, module=module, **self._env)
+        flags, (env, python) = (PATIENT, *self._scene.flags), self._build
+        operator = self._world.operator(*flags, module=module, python=python, **env)
         try:
             yield operator
         finally:
@@ -257,6 +266,7 @@ def _run_bare_loop(
 ) -> None:
     key = world.aws.add_access_key(principal=PRINCIPAL)
     command = [sys.executable, "-m", "bench.bare_loop", str(world.kubeconfig)]
+    begun = time.monotonic()
     with subprocess.Popen(
         command,
         cwd=REPOSITORY,
@@ -266,20 +276,28 @@ def _run_bare_loop(
         text=True,
     ) as process:
         assert process.stdin is not None and process.stdout is not None
+        _answer(process.stdout)
+        phases[0].bare_start_up = time.monotonic() - begun
+        # The first wave has the start in its CPU, as a cold start has.
+        before = 0.0
         for writes, phase in zip(waves, phases, strict=True):
-            mark, before = world.plane.audit_mark(), cpu_seconds(process.pid)
-            server = world.plane.pids["kube-apiserver"]
+            mark, server = world.plane.audit_mark(), world.plane.pids["kube-apiserver"]
             server_before = cpu_seconds(server)
             calls = expected(scene, phase.name) if scene.many_calls else Expected()
             wanted = {"writes": writes, "mints": calls.mints, "urls": calls.endpoint_calls}
             process.stdin.write(json.dumps(wanted) + "\n")
             process.stdin.flush()
-            if not (line := process.stdout.readline()):
-                raise RuntimeError("the bare loop has failed; its own output says why")
+            asked = float(_answer(process.stdout))
             await_writes(world.plane, mark, len(writes), seconds=deadline_of(scene))
             requests = requests_since(world.plane, mark)
-            phase.bare = max(requests.last_write - requests.first_write, float(line))
-            phase.bare_cpu = cpu_seconds(process.pid) - before
+            phase.bare = max(requests.last_write - requests.first_write, asked)
+            phase.bare_cpu, before = (now := cpu_seconds(process.pid)) - before, now
             phase.bare_server_cpu = cpu_seconds(server) - server_before
             phase.compare()
         process.stdin.close()
+
+
+def _answer(output: IO[str]) -> str:
+    if not (line := output.readline()):
+        raise RuntimeError("the bare loop has failed; its own output says why")
+    return line

@@ -25,7 +25,7 @@ from tools.syntax.tree import Function, Module, classes, read_tree  # noqa: E402
 PACKAGE = "artifact_index"
 RECONCILE = f"{PACKAGE}.reconcile"
 CLOUD = "google"
-"""The cloud that was added last: a file that names it will have to name the next one as well."""
+"""The newest cloud: a file that names it must also name the next cloud."""
 
 FLAT_FOLDER = "modules in the largest folder"
 DEPTH = "import depth of reconcile, by folder"
@@ -75,12 +75,12 @@ class Figure:
 
     @property
     def broken(self) -> bool:
-        """Whether it is above its bound."""
+        """Whether the value is above the bound."""
         return self.bound is not None and self.now > self.bound
 
 
 def figures(root: Path) -> list[Figure]:
-    """Every figure of the operator below a source root."""
+    """Measure every figure of the operator below a source root."""
     modules = read_tree(root)
     return [
         largest_folder(modules),
@@ -123,7 +123,7 @@ def widest_constructor(modules: Sequence[Module]) -> Figure:
 
 
 def table(found: Sequence[Figure]) -> str:
-    """Lay the figures out as text: mark each one above its bound, and name the causes below."""
+    """Format the figures as text: mark those above their bound, and name the causes below."""
     width = max(len(each.name) for each in found)
     lines = [f"{'figure':{width}} |    now |  bound", f"{'-' * width}-|--------|-------"]
     for each in found:
@@ -164,7 +164,7 @@ def _branches(modules: Sequence[Module]) -> list[Figure]:
 
 
 def _variants(modules: Sequence[Module]) -> list[Figure]:
-    """The first format does not count: it is the default of an output, which no new one will be."""
+    """Leave out the first format: as the default of an output, it is named where no other is."""
     cloud = variants.files_that_know_a_cloud(modules, CLOUD)
     _, *others = variants.files_that_know_a_format(modules).items()
     return [
@@ -197,7 +197,7 @@ def _paths(modules: Sequence[Module]) -> tuple[str, ...]:
 
 
 def main() -> int:
-    """Print the table; returns the exit code."""
+    """Print the table and return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=TOP / "operator")
     found = figures(parser.parse_args().folder)

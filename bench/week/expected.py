@@ -115,7 +115,7 @@ def _add_start(sums: _Sums, login: Login, indexes: list[Index]) -> None:
 
 
 def _add_rotation(sums: _Sums, login: Login, indexes: list[Index]) -> None:
-    """A token is told in statuses, a password is not."""
+    """Statuses show the expiry of a token, and nothing of a password."""
     sums.add(KEY_ROTATED, OUTPUTS, _files(indexes))
     if login.life is not None:
         sums.add(KEY_ROTATED, MINTS, 1)
@@ -173,7 +173,7 @@ def wrong_week(lived: Lived) -> list[str]:
                 count = ledger.total(cause, column)
                 found.append(f"{cause}: {count:,} {column}, expected {span}")
     found += [*ledger.unexplained, *ledger.late, *ledger.unpaid(lived.plan.seconds)]
-    return [f"{lived.plan.title}: {one}" for one in found]
+    return [f"{lived.plan.title}: {line}" for line in found]
 
 
 def _within(ledger: Ledger, cause: str, column: str, span: Span) -> bool:

@@ -1,7 +1,7 @@
-"""Why something was written: what happened is owed a write that shows it, and no other is allowed.
+"""Matches writes with causes: each event of the week calls for writes, and no others are allowed.
 
-Nothing here asks the operator. Whoever lives through the week says what happened, the API server
-and the clouds in memory say what was written and minted.
+Nothing here asks the operator. The life of the week reports what happened; the API server and the
+clouds in memory report what was written and minted.
 """
 
 from collections import Counter, defaultdict
@@ -33,16 +33,16 @@ HOUR: Final = 3600
 Target = tuple[str, str, str]
 """A column of writes, a namespace and a name."""
 Shows = Callable[[Any], bool]
-"""Whether what was written shows what happened: the text of an output, a status, or an event."""
+"""True if a write shows what happened; it gets the text of an output, a status, or an event."""
 
 
 def refresh_of(sort: str) -> str:
-    """The cause of a refresh of such a login."""
+    """The cause of a refresh of a login of this sort."""
     return f"refresh: {sort}"
 
 
 PROMPT: Final = 60.0
-"""Seconds within which a change is to be written: the first tokens of all logins take 12."""
+"""Seconds within which a change must be written: the first tokens of all logins take 12."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Ledger:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.counts: Counter[tuple[str, str, int]] = Counter()
         self.merged: Counter[tuple[str, str]] = Counter()
-        """What was shown by a write that counts for another cause, or for the same one twice."""
+        """Expected writes that another write has shown too, by cause and column."""
         self.unexplained: list[str] = []
         self.late: list[str] = []
         self._debts: defaultdict[Target, list[_Debt]] = defaultdict(list)
@@ -67,15 +67,15 @@ class Ledger:
         self._without_cause = NO_CAUSE
 
     def blame(self, cause: str) -> None:
-        """What has no other cause from now on counts for this one."""
+        """Count every write without a cause of its own for this cause from now on."""
         self._without_cause = cause
 
     def owe(self, target: Target, cause: str, shown_by: Shows, *, within: float = PROMPT) -> None:
-        """Something happened that one write of the target has to show within some seconds."""
+        """Expect one write of the target `within` seconds that shows what happened."""
         self._debts[target].append(_Debt(cause, self._clock(), within, shown_by))
 
     def written(self, target: Target, content: Any) -> None:
-        """A write came in."""
+        """Count a write for the first cause that it shows."""
         debts = self._debts.get(target, [])
         paid = [debt for debt in debts if debt.shown_by(content)]
         if not paid:
@@ -89,19 +89,19 @@ class Ledger:
             self.expect(debt.cause, debt.since, debt.within, " ".join(target))
 
     def expect(self, cause: str, since: float, within: float, what: str) -> None:
-        """Something was to come `within` seconds `since` its cause, and came now."""
+        """Note as late what comes now, if it was due `within` seconds `since` its cause."""
         if (waited := self._clock() - since) > within:
             self.late.append(f"{since:.0f} s, {cause}: {what} came {waited:.0f} s later")
 
     def count(self, cause: str | None, column: str, what: str = "") -> None:
-        """Something that is no write, or one without a cause (`what` names it)."""
+        """Count something that is not a write, or a write without a cause (`what` names it)."""
         cause = cause or self._without_cause
         if cause in (NO_CAUSE, RESTART):
             self.unexplained.append(f"{self._clock():.0f} s, {cause}: {column}, {what}")
         self.counts[cause, column, int(self._clock() // HOUR)] += 1
 
     def unpaid(self, at: float) -> list[str]:
-        """What no write had shown by then, though its time was over."""
+        """What no write has shown by then although it was due."""
         return [
             f"{debt.since:.0f} s, {debt.cause}: no write of {' '.join(target)} shows it"
             for target, debts in self._debts.items()
@@ -110,16 +110,16 @@ class Ledger:
         ]
 
     def total(self, cause: str, column: str) -> int:
-        """Of the whole week."""
+        """The count of the whole week."""
         return sum(n for (why, what, _), n in self.counts.items() if (why, what) == (cause, column))
 
     def worst_hour(self, cause: str, column: str) -> int:
-        """The most in any hour."""
+        """The highest count of an hour."""
         return max(
             (n for (why, what, _), n in self.counts.items() if (why, what) == (cause, column)),
             default=0,
         )
 
     def causes(self) -> set[str]:
-        """Whatever something was counted for."""
+        """Every cause with a count."""
         return {why for why, _, _ in self.counts}

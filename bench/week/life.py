@@ -59,7 +59,7 @@ class _Life:
         self._server = Server(self._ledger.written)
         logins = plan.logins().values()
         lives = {login.name: login.life for login in logins if login.life is not None}
-        self._clouds = Clouds(lives, self._witness.told)
+        self._clouds = Clouds(lives, self._witness.answered)
         self._lived = Lived(plan, Timeline(plan), self._ledger, self._server.reads)
         self._settings = Settings(
             operator_namespace="operator",

@@ -1,4 +1,4 @@
-"""The API server and the clouds of a simulated week, in memory; both say what was asked of them."""
+"""The API server and the clouds of a simulated week, in memory; both report their requests."""
 
 import asyncio
 import base64
@@ -11,14 +11,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import (
+from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
-    KeyMaterial,
-    Token,
-    TokenRequest,
 )
+from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.kube.port import ListPage, Object
 from artifact_index.kube.resources import Resource
 from artifact_index.reconcile.cache.feed import Feed
@@ -51,12 +50,12 @@ class Asked:
 
 
 class Clouds:
-    """Grants tokens by the loop's clock, except in an outage; `told` hears of each answer."""
+    """Issues tokens by the loop's clock, except in an outage; `report` gets each answer."""
 
-    def __init__(self, lives: dict[str, int], told: Callable[[Asked], None]) -> None:
+    def __init__(self, lives: dict[str, int], report: Callable[[Asked], None]) -> None:
         self.outages: list[tuple[float, float]] = []
         self._lives = lives
-        self._told = told
+        self._report = report
         self._granted = 0
 
     async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
@@ -66,10 +65,10 @@ class Clouds:
         now = asyncio.get_running_loop().time()
         login, key = _asker(request, material)
         if during(self.outages, now):
-            self._told(Asked(login, key, _repository(request)))
+            self._report(Asked(login, key, _repository(request)))
             raise LoginError(Reason.CLOUD_UNAVAILABLE, "the cloud does not answer")
         if isinstance(request, CodeArtifactEndpointRequest):
-            self._told(Asked(login, key, request.repository))
+            self._report(Asked(login, key, request.repository))
             url = f"https://{login}.example/pypi/{request.repository}/"
             return Token(SecretStr(url), int(EPOCH + begun), None)
         self._granted += 1
@@ -77,7 +76,7 @@ class Clouds:
             f"tok-{self._granted}-of-{login}.",
             int(EPOCH + now + self._lives[login]),
         )
-        self._told(Asked(login, key, None, token, expires_at))
+        self._report(Asked(login, key, None, token, expires_at))
         return Token(SecretStr(token), int(EPOCH + begun), expires_at)
 
 
@@ -86,6 +85,7 @@ def _asker(request: TokenRequest, material: KeyMaterial) -> tuple[str, str]:
     if isinstance(request, CodeArtifactTokenRequest | CodeArtifactEndpointRequest):
         shown = material.get("access_key_id")
         return request.domain, shown.get_secret_value() if shown else ""
+    assert isinstance(request, GoogleTokenRequest)
     if request.impersonate is not None:
         return request.impersonate.service_account.partition("@")[0], ""
     account = json.loads(material["key_json"].get_secret_value())
@@ -97,16 +97,16 @@ def _repository(request: TokenRequest) -> str | None:
 
 
 class Server(LeanPort):
-    """Shows changes to whoever watches, and tells `told` of each write with what it wrote.
+    """Delivers changes to the watcher, and gives `report` each write with its content.
 
     `reads` counts listings of one kind, the objects in them, and objects that are read by name.
     """
 
-    def __init__(self, told: Callable[[Target, Any], None]) -> None:
+    def __init__(self, report: Callable[[Target, Any], None]) -> None:
         super().__init__()
         self.reads: Counter[str] = Counter()
         self.watcher: Feed | None = None
-        self._told = told
+        self._report = report
 
     async def list(
         self,
@@ -116,7 +116,7 @@ class Server(LeanPort):
         label_selector: str | None = None,
         page: int | None = None,
     ) -> AsyncIterator[ListPage]:
-        """In one piece, and counted."""
+        """List everything in one page, and count it."""
         self.reads[LISTINGS] += 1
         everything = super().list(resource, namespace=namespace, label_selector=label_selector)
         async for piece in everything:
@@ -124,15 +124,15 @@ class Server(LeanPort):
             yield piece
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object:
-        """Read one object."""
+        """Read an object, and count it."""
         self.reads[BY_NAME] += 1
         return await super().get(resource, namespace, name)
 
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
-        """Create, and tell of it."""
+        """Create an object, and report it."""
         await asyncio.sleep(_SERVER_ANSWERS)
         created = await super().create(resource, namespace, body)
-        self._tell(resource.plural, namespace, created)
+        self._report_write(resource.plural, namespace, created)
         return created
 
     async def patch(
@@ -144,16 +144,16 @@ class Server(LeanPort):
         *,
         subresource: str | None = None,
     ) -> Object:
-        """Patch, and tell of it, whether or not it had an effect."""
+        """Patch an object, and report it whether or not it had an effect."""
         await asyncio.sleep(_SERVER_ANSWERS)
         patched = await super().patch(resource, namespace, name, body, subresource=subresource)
-        self._tell(resource.plural, namespace, patched)
+        self._report_write(resource.plural, namespace, patched)
         return patched
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
-        """Delete, which nobody expects of the operator in this week."""
+        """Delete an object, which the operator has no cause for in this week, and report it."""
         await super().delete(resource, namespace, name, uid=uid)
-        self._told((_COLUMNS[resource.plural], namespace, f"{name} (deleted)"), None)
+        self._report((_COLUMNS[resource.plural], namespace, f"{name} (deleted)"), None)
 
     def change(self, plural: str, namespace: str, body: Object) -> int:
         """Somebody else's write of a new or a known object; returns its generation."""
@@ -167,8 +167,8 @@ class Server(LeanPort):
             "generation": generation,
             "creationTimestamp": "2023-01-01T00:00:00Z",
         }
-        kept = {"status": known["status"]} if known and "status" in known else {}
-        self.put(plural, {**body, **kept, "metadata": metadata})
+        status = {"status": known["status"]} if known and "status" in known else {}
+        self.put(plural, {**body, **status, "metadata": metadata})
         return generation
 
     def remove(self, plural: str, namespace: str, name: str) -> None:
@@ -176,16 +176,16 @@ class Server(LeanPort):
         gone = self.objects.pop((plural, namespace, name))
         self._version += 1
         metadata = {**gone["metadata"], "resourceVersion": str(self._version)}
-        self._show("DELETED", plural, {**gone, "metadata": metadata})
+        self._watch("DELETED", plural, {**gone, "metadata": metadata})
 
     def _store(self, key: Target, body: Object) -> Object:
         event = "MODIFIED" if key in self.objects else "ADDED"
         stored = super()._store(key, body)
-        self._show(event, key[0], stored)
+        self._watch(event, key[0], stored)
         return stored
 
-    def _show(self, event: str, plural: str, body: Object) -> None:
-        """As a watch does: a moment later, and only what carries our label."""
+    def _watch(self, event: str, plural: str, body: Object) -> None:
+        """Deliver a change as a watch does: a moment later, and Secrets only with our label."""
         if self.watcher is None or plural == "events":
             return
         if plural == "secrets" and "artifactindex.dev/role" not in body["metadata"].get(
@@ -199,12 +199,12 @@ class Server(LeanPort):
             return
         self.watcher.watched(plural, event, body)
 
-    def _tell(self, plural: str, namespace: str, body: Object) -> None:
+    def _report_write(self, plural: str, namespace: str, body: Object) -> None:
         if plural == "events":
             about = body["involvedObject"]
-            self._told((EVENTS, namespace, f"{about['kind']}/{about['name']}"), body)
+            self._report((EVENTS, namespace, f"{about['kind']}/{about['name']}"), body)
         elif plural == "secrets":
             text = base64.b64decode(body["data"]["uv.toml"]).decode()
-            self._told((OUTPUTS, namespace, body["metadata"]["name"]), text)
+            self._report((OUTPUTS, namespace, body["metadata"]["name"]), text)
         else:
-            self._told((_COLUMNS[plural], namespace, body["metadata"]["name"]), body["status"])
+            self._report((_COLUMNS[plural], namespace, body["metadata"]["name"]), body["status"])

@@ -1,4 +1,4 @@
-"""Who lives through the week: namespaces, files, indexes and their logins."""
+"""The objects of the week: namespaces, files, indexes and their logins."""
 
 import json
 from collections.abc import Iterator
@@ -100,7 +100,9 @@ class Week:
 
     def logins(self) -> dict[str, Login]:
         """Every login that is used, by name."""
-        return {one.login.name: one.login for one in self.indexes() if one.login is not None}
+        return {
+            index.login.name: index.login for index in self.indexes() if index.login is not None
+        }
 
 
 def login_of(namespace: int, file: int, slot: int) -> Login | None:

@@ -34,7 +34,7 @@ refreshed depends on the second at which the one before it was minted."""
 def causes_of(lived: Lived) -> list[str]:
     """Every row of the tables, in their order: also those for which nothing was counted."""
     lives = {login.sort: login.life for login in lived.plan.logins().values() if login.life}
-    refreshes = [refresh_of(sort) for sort in sorted(lives, key=lambda one: -lives[one])]
+    refreshes = [refresh_of(sort) for sort in sorted(lives, key=lambda sort: -lives[sort])]
     changes = [KEY_ROTATED, SPEC_EDITED, INDEX_ADDED, INDEX_DELETED]
     return [START, *refreshes, *changes, OUTAGE, RESTART, NO_CAUSE]
 
@@ -89,7 +89,7 @@ class Rate:
 
 
 def rates(weeks: Sequence[Lived]) -> list[Rate]:
-    """What one and the same week costs in an hour, at each size; once the start is over."""
+    """The cost of the same week in an hour at each size, without the start."""
 
     def counted(title: str, columns: Sequence[str], causes: Sequence[str]) -> Rate:
         values = tuple(
@@ -114,7 +114,7 @@ def rates_table(weeks: Sequence[Lived]) -> str:
     """The rates, a column for each size."""
     rows = [["in an hour", *(f"{week.plan.size:,} indexes" for week in weeks)]]
     rows.append(["---"] * len(rows[0]))
-    rows += [[one.title, *(_rate(value) for value in one.values)] for one in rates(weeks)]
+    rows += [[rate.title, *(_rate(value) for value in rate.values)] for rate in rates(weeks)]
     return _markdown(rows)
 
 

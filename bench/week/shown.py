@@ -13,7 +13,7 @@ def anything(content: Any) -> bool:
 
 
 def text(needle: str) -> Shows:
-    """An output that holds this."""
+    """An output that contains this."""
     return lambda output: needle in output
 
 
@@ -38,8 +38,8 @@ def condition(kind: str) -> Shows:
 
 
 def message(needle: str) -> Shows:
-    """A status that says so."""
-    return lambda status: any(needle in one["message"] for one in status["conditions"])
+    """A status with a condition whose message contains this."""
+    return lambda status: any(needle in entry["message"] for entry in status["conditions"])
 
 
 def generation(number: int) -> Shows:
@@ -49,18 +49,18 @@ def generation(number: int) -> Shows:
 
 def listed(index: Index, *, there: bool = True) -> Shows:
     """A status of an IndexOptions that lists the index, or does not."""
-    return lambda status: any(_is(one, index) for one in status["indexes"]) is there
+    return lambda status: any(_is(item, index) for item in status["indexes"]) is there
 
 
 def listed_expiry(index: Index, expiry: str) -> Shows:
-    """A status of an IndexOptions that tells when the index' token expires."""
+    """A status of an IndexOptions with the expiry of the index' token."""
     return lambda status: any(
-        _is(one, index) and one.get("expiresAt") == expiry for one in status["indexes"]
+        _is(item, index) and item.get("expiresAt") == expiry for item in status["indexes"]
     )
 
 
 def expiry(at: str) -> Shows:
-    """A status of an ArtifactIndex that tells when its token expires."""
+    """A status of an ArtifactIndex with the expiry of its token."""
     return lambda status: bool(status.get("credential", {}).get("expiresAt") == at)
 
 
@@ -70,7 +70,9 @@ def reason(name: str) -> Shows:
 
 
 def _holds(kind: str, status: Any) -> bool:
-    return any(one["type"] == kind and one["status"] == "True" for one in status["conditions"])
+    return any(
+        entry["type"] == kind and entry["status"] == "True" for entry in status["conditions"]
+    )
 
 
 def _entry(index: Index) -> str:

@@ -1,4 +1,4 @@
-"""What happens in the week besides the passing of time."""
+"""The events of the week."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -10,7 +10,7 @@ DOWN_SECONDS = 60
 
 
 class Changes(Protocol):
-    """Whoever makes them happen."""
+    """What makes the events happen."""
 
     def edit_index(self, index: Index) -> None: ...
     def edit_file(self, file: Place) -> None: ...
@@ -44,7 +44,7 @@ class Timeline:
         self.restart = (down, down + DOWN_SECONDS)
 
     def changes(self, who: Changes) -> list[tuple[float, Callable[[], None]]]:
-        """Everything but the restart, in order."""
+        """Every event but the restart, in order."""
 
         def each(at: float, index: Index) -> tuple[float, Callable[[], None]]:
             return at, lambda: who.edit_index(index)
@@ -60,7 +60,7 @@ class Timeline:
             (self._at(0.65), lambda: who.add_index(self.added)),
             (self._at(0.7), lambda: who.delete_index(self.deleted)),
         ]
-        return sorted(found, key=lambda one: one[0])
+        return sorted(found, key=lambda change: change[0])
 
     def _at(self, share: float) -> float:
         return float(int(share * self._plan.seconds))

@@ -1,4 +1,4 @@
-"""Who sees what happens from outside the operator, and notes what each of it has to be written."""
+"""Watches the week from outside the operator, and notes which writes each event calls for."""
 
 import asyncio
 from collections import defaultdict
@@ -41,7 +41,7 @@ class Minted(NamedTuple):
 
 
 class Witness:
-    """Knows the plan and what is changed of it; hears what the clouds grant and refuse."""
+    """Knows the plan and its changes; the clouds report to it what they issue and refuse."""
 
     def __init__(self, plan: Week, ledger: Ledger) -> None:
         self.minted: dict[str, Minted] = {}
@@ -57,10 +57,10 @@ class Witness:
         """The files that hold a login."""
         return {index.file for index in self._indexes[login.name]}
 
-    # What is changed
+    # Changes
 
     def started(self, plan: Week) -> None:
-        """Everything is there before the operator."""
+        """Everything exists before the operator starts."""
         for file in plan.all_files():
             self._ledger.owe((OUTPUTS, *file), causes.START, shown.anything)
             self._ledger.owe((OPTIONS, *file), causes.START, shown.condition("Ready"))
@@ -107,9 +107,9 @@ class Witness:
         self._ledger.owe((OUTPUTS, *index.file), causes.INDEX_DELETED, output)
         self._ledger.owe((OPTIONS, *index.file), causes.INDEX_DELETED, status)
 
-    # What the clouds tell
+    # Answers of the clouds
 
-    def told(self, asked: Asked) -> None:
+    def answered(self, asked: Asked) -> None:
         """A cloud has answered."""
         login = self._logins[asked.login]
         if asked.repository is not None:
@@ -146,8 +146,10 @@ class Witness:
         if self._now() < STARTING:
             return causes.START
         earlier = any(
-            one.login == asked.login and one.repository == asked.repository and one is not asked
-            for one in self._urls
+            known.login == asked.login
+            and known.repository == asked.repository
+            and known is not asked
+            for known in self._urls
         )
         if earlier:
             return causes.KEY_ROTATED if asked.login in self._rotated else None
@@ -156,7 +158,7 @@ class Witness:
     def _owe_token(self, login: Login, cause: str, token: str, expires_at: int) -> None:
         expiry = format_time(expires_at)
         for file in self.files_of(login):
-            index = next(one for one in self._indexes[login.name] if one.file == file)
+            index = next(index for index in self._indexes[login.name] if index.file == file)
             self._ledger.owe((OUTPUTS, *file), cause, shown.text(token))
             self._ledger.owe((OPTIONS, *file), cause, shown.listed_expiry(index, expiry))
         for index in self._indexes[login.name]:
@@ -165,7 +167,7 @@ class Witness:
     # A cloud that refuses
 
     def _refused(self, login: Login) -> None:
-        """The first refusal is told, those after it are not."""
+        """Statuses and events report the first refusal, and none of the next."""
         if login.name in self._failing:
             return
         self._failing.add(login.name)
@@ -177,30 +179,30 @@ class Witness:
         loop.call_at(expires_at, self._expired, login, held)
 
     def _withdrawn(self, login: Login, held: Minted) -> None:
-        """Its token is not to be served any more, unless it has been replaced."""
+        """Its token must leave the outputs, unless it has been replaced."""
         if self.minted[login.name] is not held:
             return
         self._blocked.add(login.name)
         for file in self.files_of(login):
-            index = next(one for one in self._indexes[login.name] if one.file == file)
+            index = next(index for index in self._indexes[login.name] if index.file == file)
             output = shown.text(f"//{index.name}.unavailable.invalid/")
             self._ledger.owe((OUTPUTS, *file), causes.OUTAGE, output)
         self._owe_statuses(login, shown.message("was withdrawn"))
         self._owe_events(login, causes.OUTAGE, "CredentialExpired", of_file="IndexesNotReady")
 
     def _expired(self, login: Login, held: Minted) -> None:
-        """Messages tell that the withdrawn token has died."""
+        """Messages report that the withdrawn token has expired."""
         if self.minted[login.name] is held:
             self._owe_statuses(login, shown.message("token expired"))
 
     def _recovered(self, login: Login) -> None:
-        """The statuses of the new token tell it; events are for the outage."""
+        """The statuses show the new token; the events are for the outage."""
         if login.name not in self._failing:
             return
         self._failing.discard(login.name)
         self._owe_events(login, causes.OUTAGE, "Available")
         if login.name in self._blocked and not is_promised(login.life or 0):
-            # Nothing was promised of a blocked entry: that builds may be too long is news again.
+            # A blocked entry promised nothing: builds that are too long are reported again.
             self._owe_events(login, causes.OUTAGE, "TokenTooShort")
         self._blocked.discard(login.name)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from artifact_index import __version__
+from artifact_index.credentials.providers import providers_of
 from artifact_index.credentials.threads import CloudThreads
 from artifact_index.health import Health, LoopLag, serve_health
 from artifact_index.kube.client import KubeApi
@@ -22,7 +23,7 @@ from artifact_index.runtime import freeze_startup_objects, limit_malloc_arenas
 from artifact_index.settings import Settings
 from artifact_index.signing_key import load_signing_key
 from artifact_index.watching import kopf_adapter
-from artifact_index.wiring import Operator, build, env_of, oldest_listing_of, providers_of
+from artifact_index.wiring import Operator, build, env_of, oldest_listing_of
 
 _FIRST_ANSWERS: Final = 10.0
 """Seconds for which the first wave waits for answers of the clouds."""

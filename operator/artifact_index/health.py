@@ -1,4 +1,4 @@
-"""/healthz and /readyz: they say what is true, and a liveness probe may act on it; /metrics."""
+"""The HTTP endpoints /healthz, /readyz and /metrics."""
 
 import asyncio
 import contextlib
@@ -12,22 +12,22 @@ from aiohttp import web
 from artifact_index.instrumentation import UNMEASURED, Meter
 
 _LAG_PERIOD: Final = 0.05
-"""Seconds between two looks: what blocks the loop for longer cannot be missed."""
+"""Seconds between samples: anything that blocks the loop for longer is noticed."""
 _LAG_SAMPLES: Final = 1200
 _RECENT_SAMPLES: Final = 100
 _LONGEST_LAG: Final = 5.0
-"""Seconds by which the event loop may be late before the process calls itself unwell."""
+"""Seconds by which the event loop may be late before /healthz fails."""
 
 
 @dataclass(slots=True)
 class LoopLag:
-    """How late the event loop runs what is due, over the last minute. Seconds."""
+    """Samples how late the event loop runs timers, over the last minute; in seconds."""
 
     meter: Meter = UNMEASURED
     samples: deque[float] = field(default_factory=lambda: deque(maxlen=_LAG_SAMPLES))
 
     async def run(self) -> None:
-        """Measure, for ever."""
+        """Sample until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + _LAG_PERIOD
@@ -38,11 +38,11 @@ class LoopLag:
 
     @property
     def recent(self) -> float:
-        """The worst of the last few seconds."""
+        """The largest lag of the last 5 seconds."""
         return max(list(self.samples)[-_RECENT_SAMPLES:], default=0.0)
 
     def __str__(self) -> str:
-        """The last minute in numbers, for the log."""
+        """Summarize the last minute for the log."""
         ordered = sorted(self.samples) or [0.0]
         p99 = ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
         return f"p99 {p99 * 1000:.0f} ms, worst {ordered[-1] * 1000:.0f} ms"
@@ -50,10 +50,10 @@ class LoopLag:
 
 @dataclass(slots=True)
 class Health:
-    """What the endpoints look at.
+    """The state behind /healthz and /readyz.
 
-    `tasks` are the parts that must be alive; `listing_age` is None before everything was listed
-    once.
+    `tasks` must keep running. `listing_age` returns the seconds since the last complete relist,
+    None before the first; it must not exceed `oldest_listing`.
     """
 
     lag: LoopLag
@@ -62,31 +62,31 @@ class Health:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def trouble(self) -> str | None:
-        """Why the process ought to be restarted, if so."""
+        """Return why the process should be restarted, or None."""
         for name, task in self.tasks.items():
             if task.done():
-                return f"{name} has ended"
+                return f"{name} has stopped"
         if self.lag.recent > _LONGEST_LAG:
-            return f"the event loop was late by {self.lag.recent:.1f} s"
+            return f"the event loop is blocked: a timer ran {self.lag.recent:.1f} s late"
         age = self.listing_age()
         if age is not None and age > self.oldest_listing:
-            return f"the last complete listing is {age:.0f} s old"
+            return f"the last complete relist was {age:.0f} s ago"
         return None
 
     def unready(self) -> str | None:
-        """Why the operator does not do its work yet, if so."""
+        """Return why the operator does not work yet, or None."""
         if self.listing_age() is None:
-            return "not everything has been listed once"
+            return "the first listing of all objects is not complete"
         return self.trouble()
 
 
 Scrape = Callable[[str], Awaitable[tuple[bytes, str]]]
-"""Body and content type of /metrics for an Accept header."""
+"""Returns body and content type of /metrics for an Accept header."""
 
 
 @contextlib.asynccontextmanager
 async def serve_health(health: Health, scrape: Scrape, host: str, port: int) -> AsyncIterator[int]:
-    """Serve the endpoints; yields the port. Health is 200 with `ok`, or 503 with the reason."""
+    """Serve the endpoints and yield the port. Health is 200 with `ok`, or 503 with the reason."""
 
     def answer(reason: str | None) -> web.Response:
         return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)

@@ -1,6 +1,6 @@
-"""Logging: text or JSON lines, with a filter that redacts what looks like a credential.
+"""Logging as text or JSON lines, with a filter that redacts whatever looks like a credential.
 
-The filter is the last line of defence; no part of the operator logs a secret on purpose.
+The filter is the last line of defence: no part of the operator logs a secret on purpose.
 """
 
 import json
@@ -18,16 +18,16 @@ _KEYS: Final = (
     r"(?:auth|access|session|security|subject|refresh|id|client)?[_-]?token|client[_-]?secret|"
     r"signature|assertion|private[_-]?key|data|stringData)"
 )
-# In JSON, a repr, a header or a form; in a tuple of a repr a comma stands between.
+# Between key and value in JSON, a repr, a header or a form; in the repr of a tuple, a comma.
 _IS: Final = r"(?:\\*['\"])?[ \t]*[:=][ \t]*|\\*['\"][ \t]*,[ \t]*"
 _VALUE: Final = (
-    r"\{.*\}|\{.*|"  # an object, cut off or not: up to the last brace
+    r"\{.*\}|\{.*|"  # an object, up to its last brace; it may be truncated
     r"b?\\+\".*?\\+\"|b?\"(?:\\.|[^\"\\])*\"?|"
     r"b?\\+'.*?\\+'|b?'(?:\\.|[^'\\])*'?|"
     r"(?:(?:basic|bearer|digest|negotiate)[ \t]+)?[^\s&]+"
 )
 
-# What a pattern takes too much costs a word of a log line; too little costs a secret.
+# A pattern that matches too much hides a word of a log line; too little reveals a secret.
 _PATTERNS: Final = (
     # userinfo of a URL, up to the last @ of the authority
     (re.compile(r"://[^/\s]*@"), f"://{REDACTED}@"),
@@ -37,7 +37,7 @@ _PATTERNS: Final = (
         rf"\1 {REDACTED}\n",
     ),
     (re.compile(rf"(?is)({_KEYS}(?:{_IS}))(?:{_VALUE})"), rf"\1{REDACTED}"),
-    # a scheme with what is no word after it
+    # an authentication scheme, followed by a value that is not a plain word
     (
         re.compile(r"\b((?i:basic|bearer))[ \t]+(?=\S*(?:[0-9+/=]|[a-z][A-Z]))[\w+/=.~-]{6,}"),
         rf"\1 {REDACTED}",
@@ -48,27 +48,27 @@ _PATTERNS: Final = (
     (re.compile(r"-----BEGIN [^-]*PRIVATE KEY-----.*?(?:-----END [^-]*-----|$)", re.S), REDACTED),
 )
 
-# The client logs response bodies at DEBUG, and those of Secrets are among them.
+# These libraries log response bodies at DEBUG, including those of Secrets.
 _BODY_LOGGERS: Final = ("kubernetes", "aiohttp")
 
 
 def redact(text: str) -> str:
-    """The text without userinfo, authorization values, tokens and keys."""
+    """Replace userinfo, authorization values, tokens and keys in the text."""
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
 
 
 class RedactingFilter(logging.Filter):
-    """Rewrites each record to its redacted message before any handler formats it."""
+    """Redacts each record before a handler formats it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Redact the message and, where there are any, the exception's text and the stack."""
+        """Redact the message and, if present, the exception and the stack."""
         try:
             text = record.getMessage()
         except (TypeError, ValueError, LookupError):
-            # logging reports this where a handler formats; here it would hit whoever logs.
-            text = f"{record.msg} (its arguments do not fit)"
+            # A handler would only report this error; raised here, it would reach the caller.
+            text = f"{record.msg} (its arguments do not match)"
         record.msg, record.args = redact(text), None
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
@@ -80,10 +80,10 @@ class RedactingFilter(logging.Filter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message and, if any, exception."""
+    """Formats a record as one JSON line: time, level, logger, message and any exception."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as a JSON line."""
+        """Return the record as a JSON line."""
         moment = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None)
         line = {
             "time": moment.isoformat(timespec="milliseconds") + "Z",
@@ -109,7 +109,7 @@ def configure_logging(*, log_format: str, level: str) -> None:
         text.converter = time.gmtime
         handler.setFormatter(text)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # kopf reports each handler call at INFO; at thousands of objects that is the log.
+    # kopf logs each handler call at INFO, which drowns everything else at thousands of objects.
     for name in ("kopf.objects", "kopf.activities"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _BODY_LOGGERS:

@@ -1,4 +1,4 @@
-"""The first step of a login as a ServiceAccount: its token, from the API server."""
+"""Requests ServiceAccount tokens, the first step of a login as a ServiceAccount."""
 
 import logging
 from typing import Final
@@ -16,21 +16,21 @@ from artifact_index.credentials.requests import (
     TokenRequest,
 )
 from artifact_index.kube.errors import ApiError
+from artifact_index.kube.permissions import ACCOUNT_PERMISSIONS
 from artifact_index.kube.port import KubePort
-from artifact_index.reconcile.resolve.identity_checks import ACCOUNT_PERMISSIONS
 
 TOKEN_SECONDS: Final = 3600
-"""Life of a ServiceAccount's token. A Google token that nobody is impersonated with dies with it;
-of an AWS session it decides nothing. Not 3607, which the API server takes for a sign of old
-clients and stretches to a year."""
+"""Life of a ServiceAccount's token. A Google token without impersonation expires with it; an AWS
+session does not depend on it. The API server extends 3607 seconds, as old clients ask for, to a
+year: this is another number."""
 
 logger = logging.getLogger(__name__)
 
 
 class ServiceAccountTokens:
-    """Stands before `issue`: each attempt at a login as a ServiceAccount gets a fresh token.
+    """Wraps `issue`: each attempt at a login as a ServiceAccount gets a fresh token of it.
 
-    It is asked for on the event loop, before the cloud's call takes up a thread.
+    The token is requested on the event loop, before the cloud call takes a thread.
     """
 
     def __init__(self, api: KubePort, issue: Issue) -> None:
@@ -38,7 +38,7 @@ class ServiceAccountTokens:
         self._issue = issue
 
     async def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
-        """What `issue` answers. Raises LoginError."""
+        """Issue a token, with the ServiceAccount's own one as key material. Raises LoginError."""
         if isinstance(request.identity, ServiceAccountIdentity):
             token = await self._token(request.identity)
             key_material = {**key_material, SUBJECT_TOKEN: SecretStr(token)}

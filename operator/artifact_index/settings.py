@@ -1,4 +1,4 @@
-"""Every setting of the operator: one field, one flag, one environment variable each."""
+"""Every setting of the operator: one field gives a flag and an environment variable."""
 
 import os
 import re
@@ -15,11 +15,11 @@ _UNIT_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class SettingError(ValueError):
-    """A setting has an unusable value; the message names the flag and what it takes."""
+    """A setting has an invalid value; the message names the flag and what it accepts."""
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a Go duration such as `30m` or `1h30m`; raises ValueError."""
+    """Convert a Go duration such as `30m` or `1h30m` to seconds. Raises ValueError."""
     if not text or _DURATION.sub("", text):
         raise ValueError("must be a duration such as 30s, 10m or 1h30m")
     return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION.findall(text))
@@ -48,7 +48,7 @@ def _parse_count(text: str) -> int:
 
 def _parse_rate(text: str) -> int:
     if not _NUMBER.fullmatch(text):
-        raise ValueError("must be a whole number, 0 for no bound")
+        raise ValueError("must be a whole number; 0 means no limit")
     return int(text)
 
 
@@ -68,7 +68,7 @@ def _parse_consent(text: str) -> str:
     namespace, equals, glob = text.partition("=")
     if not re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", namespace) or (equals and not glob):
         raise ValueError(
-            "must be NAMESPACE or NAMESPACE=GLOB, where the glob limits ARNs of domains and roles, "
+            "must be NAMESPACE or NAMESPACE=GLOB, where the glob matches ARNs of domains or roles, "
             "Google projects and service accounts"
         )
     return text
@@ -81,13 +81,13 @@ def _parse_host(text: str) -> str:
 
 
 class OneOf:
-    """Parses one of some words; `choices` lists them."""
+    """Parser of a setting with a fixed set of words, `choices`."""
 
     def __init__(self, *choices: str) -> None:
         self.choices = choices
 
     def __call__(self, text: str) -> str:
-        """Give the word; raises ValueError, which lists them all."""
+        """Return the word. Raises ValueError, which lists the choices."""
         if text not in self.choices:
             raise ValueError(f"must be one of {', '.join(self.choices)}")
         return text
@@ -102,7 +102,7 @@ def _setting(
     flag: str | None = None,
     former_name: str | None = None,
 ) -> Any:
-    """A setting. `former_name` is what an older release called it; it stays an alias."""
+    """Declare a setting; `former_name` is its name in older releases, which stays an alias."""
     metadata = {
         "parse": parse,
         "help": help_text,
@@ -115,126 +115,133 @@ def _setting(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Settings of `artifact-index run`. Durations are seconds here, Go durations in flags."""
+    """Settings of `artifact-index run`. Durations are in seconds; flags take Go durations."""
 
     namespaces: tuple[str, ...] = _setting(
-        (),
-        str,
+        (), str,
         "serve only these namespaces; repeatable; default: the whole cluster",
         repeatable=True,
         flag="--namespace",
-    )
+    )  # fmt: skip
     operator_namespace: str = _setting(
-        "",
-        str,
-        "namespace of the operator's own key; default: the pod's own, else the only served one, "
-        "else artifact-index-system",
-    )
+        "", str,
+        "keep the Secret with the operator's own key in this namespace; default: the pod's "
+        "namespace, else the only served one, else artifact-index-system",
+    )  # fmt: skip
     kubeconfig: str = _setting(
-        "", str, "kubeconfig file; default: KUBECONFIG, the pod's ServiceAccount, ~/.kube/config"
-    )
+        "", str,
+        "connect with this kubeconfig file; default: KUBECONFIG, else the pod's ServiceAccount, "
+        "else ~/.kube/config",
+    )  # fmt: skip
     allow_http: bool = _setting(
-        False, _parse_bool, "accept index and endpoint URLs without TLS (http://)"
-    )
+        False, _parse_bool,
+        "accept index and endpoint URLs without TLS (http://), which send logins in clear text",
+    )  # fmt: skip
     operator_identity_namespaces: tuple[str, ...] = _setting(
-        (),
-        _parse_consent,
-        "namespaces that may log in with the operator's own cloud identity, as NAMESPACE or, for "
-        "some domains, projects, roles and service accounts only, NAMESPACE=GLOB; repeatable; "
-        "default: none, or the one namespace of a single-namespace installation",
+        (), _parse_consent,
+        "let these namespaces log in with the operator's own cloud identity, each as NAMESPACE or "
+        "NAMESPACE=GLOB, where the glob limits the domains, projects, roles and service accounts; "
+        "repeatable; default: none, or the served namespace if there is only one",
         repeatable=True,
-    )
+    )  # fmt: skip
     allowed_hosts: tuple[str, ...] = _setting(
-        (),
-        _parse_host,
-        "hosts that URLs of specs may name, such as *.example.com; repeatable; default: any",
+        (), _parse_host,
+        "reject index URLs with a host other than these, such as *.example.com; repeatable; "
+        "default: accept any host",
         repeatable=True,
-    )
+    )  # fmt: skip
     google_token_url: str = _setting(
         "https://oauth2.googleapis.com/token", _parse_url,
-        "Google OAuth token endpoint for service account keys",
+        "exchange Google service account keys for tokens at this OAuth endpoint",
     )  # fmt: skip
     google_sts_url: str = _setting(
         "https://sts.googleapis.com/v1/token", _parse_url,
-        "Google STS endpoint for the operator's external account credentials",
+        "exchange tokens of ServiceAccounts and the operator's external account credentials at "
+        "this Google STS endpoint",
     )  # fmt: skip
     google_iam_credentials_url: str = _setting(
         "https://iamcredentials.googleapis.com", _parse_url,
-        "Google IAM Credentials endpoint for impersonation",
+        "impersonate Google service accounts at this IAM Credentials endpoint",
     )  # fmt: skip
     relist_interval: float = _setting(
-        600.0, _parse_period,
-        "how often everything is listed again, to find what watches missed",
+        600.0,
+        _parse_period,
+        "list all objects again this often, to find changes that watches missed",
         former_name="resync_interval",
-    )  # fmt: skip
-    watch_patience: float = _setting(
-        300.0, parse_duration,
-        "how long a watch that is refused or unanswered is tried again before the process ends",
-    )  # fmt: skip
-    source_reread_interval: float = _setting(
-        300.0, _parse_period, "how often a source Secret without our label is read again"
     )
+    watch_patience: float = _setting(
+        300.0, parse_duration, "retry a refused or unanswered watch for this long, then exit"
+    )
+    source_reread_interval: float = _setting(
+        300.0, _parse_period,
+        "reread source Secrets without the label artifactindex.dev/role=source this often",
+    )  # fmt: skip
     missing_secret_grace: float = _setting(
         300.0, parse_duration,
-        "how long a missing Secret or key is waited for, and its last value served",
+        "wait this long for a missing Secret or key, and serve its last password or URL meanwhile; "
+        "after that, the index is Stalled",
     )  # fmt: skip
     mint_patience: float = _setting(
-        5.0, parse_duration, "how long an output waits for a first login before going on without"
+        5.0, parse_duration, "wait this long for a first token before publishing a file without it"
     )
     outage_budget: float = _setting(
-        600.0, parse_duration, "R: the longest cloud outage that a credential must survive"
+        600.0, parse_duration, "R: refresh early enough to survive a cloud outage of this length"
     )
-    write_time: float = _setting(5.0, parse_duration, "W: how long writing an output may take")
+    write_time: float = _setting(5.0, parse_duration, "W: allow this long for writing an output")
     propagation_time: float = _setting(
-        95.0, parse_duration, "P: how long the kubelet takes to show a changed Secret in a pod"
+        95.0, parse_duration, "P: allow this long for the kubelet to update a Secret in a pod"
     )
     pod_start_time: float = _setting(
-        120.0, parse_duration, "S: from reading the Secret to the start of the build"
+        120.0, parse_duration, "S: allow this long from reading the file to the first request"
     )
-    clock_skew: float = _setting(60.0, parse_duration, "e: how far clocks may differ")
+    clock_skew: float = _setting(
+        60.0, parse_duration, "e: allow for clocks that differ by this much"
+    )
     min_refresh_interval: float = _setting(
-        300.0, parse_duration, "shortest time between refreshes where no promise can be kept"
-    )
+        300.0, parse_duration,
+        "wait at least this long between refreshes of tokens too short for maxBuildDuration, but "
+        "never longer than half of their life",
+    )  # fmt: skip
     mints_per_second: int = _setting(
-        10, _parse_count, "tokens asked for in one second at most, in all; the most urgent go first"
+        10, _parse_count, "request at most this many tokens per second; the most urgent go first"
     )
     writes_per_second: int = _setting(
-        1000,
-        _parse_rate,
-        "writes to the API server in one second at most, in the long run, 0 = no bound; outputs go "
-        "before statuses, and what has little life left before what has much",
-    )
-    write_burst: int = _setting(1000, _parse_count, "writes to the API server at once at most")
-    workers: int = _setting(16, _parse_count, "objects reconciled at the same time")
-    cloud_threads: int = _setting(16, _parse_count, "cloud calls made at the same time")
+        1000, _parse_rate,
+        "write to the API server at most this often per second on average, 0 = no limit; outputs "
+        "go before statuses, and tokens that expire soonest go first",
+    )  # fmt: skip
+    write_burst: int = _setting(1000, _parse_count, "allow at most this many API writes at once")
+    workers: int = _setting(16, _parse_count, "reconcile at most this many objects at a time")
+    cloud_threads: int = _setting(16, _parse_count, "make at most this many cloud calls at a time")
     cloud_connect_timeout: float = _setting(
-        5.0, _parse_period, "timeout of connecting to a cloud endpoint"
+        5.0, _parse_period, "give up connecting to a cloud endpoint after this long"
     )
     cloud_read_timeout: float = _setting(
-        10.0, _parse_period, "timeout of waiting for a cloud endpoint's answer"
+        10.0, _parse_period, "give up waiting for data from a cloud endpoint after this long"
     )
     health_host: str = _setting(
         "0.0.0.0",  # noqa: S104 - a pod's probes come from outside
         str,
-        "address of /healthz, /readyz and /metrics",
+        "serve /healthz, /readyz and /metrics on this address",
     )
     health_port: int = _setting(
-        8080, _parse_port, "port of /healthz, /readyz and /metrics; 0 = any"
+        8080, _parse_port, "serve /healthz, /readyz and /metrics on this port; 0 = any free port"
     )
     object_metrics: bool = _setting(
-        True, _parse_bool, "on /metrics, series for each output and each login"
+        True, _parse_bool, "expose a series for each output and each login on /metrics"
     )
-    log_format: str = _setting("text", OneOf("text", "json"), "log format: text or json")
+    log_format: str = _setting("text", OneOf("text", "json"), "write logs as text or json")
     log_level: str = _setting(
-        "info", OneOf("debug", "info", "warning", "error"), "log level: debug … error"
-    )
+        "info", OneOf("debug", "info", "warning", "error"),
+        "log messages of at least this level: debug, info, warning or error",
+    )  # fmt: skip
 
     def may_use_operator_identity(self, namespace: str) -> bool:
-        """Whether the administrator lets this namespace use the operator's cloud identity."""
+        """Whether the administrator consents to the operator's cloud identity in this namespace."""
         return bool(self.operator_identity_limits(namespace))
 
     def operator_identity_limits(self, namespace: str) -> tuple[str, ...]:
-        """Globs of what it may be used for by a namespace; none without consent."""
+        """Globs of what the namespace may use the identity for; empty without consent."""
         if not self.operator_identity_namespaces:
             return ("*",) if self.namespaces == (namespace,) else ()
         entries = (entry.partition("=") for entry in self.operator_identity_namespaces)
@@ -242,29 +249,29 @@ class Settings:
 
 
 def setting_fields() -> tuple[Field[Any], ...]:
-    """The fields of `Settings`, in the order in which help and docs list them."""
+    """Return the fields of `Settings` in the order of `--help` and the docs."""
     return fields(Settings)
 
 
 def flag_of(setting: Field[Any]) -> str:
-    """`--relist-interval` for the field relist_interval."""
+    """Return the flag of a field, such as `--relist-interval` for relist_interval."""
     flag: str | None = setting.metadata["flag"]
     return flag or "--" + setting.name.replace("_", "-")
 
 
 def flags_of(setting: Field[Any]) -> tuple[str, ...]:
-    """The flag of a field, then the one of its former name."""
+    """Return the flag of a field, then the flag of its former name, if it has one."""
     former: str | None = setting.metadata["former_name"]
     return (flag_of(setting), "--" + former.replace("_", "-")) if former else (flag_of(setting),)
 
 
 def environment_of(setting: Field[Any]) -> str:
-    """The environment variable of a field; a repeatable one takes a comma-separated list."""
+    """Return the environment variable of a field; lists in it are comma-separated."""
     return environment_names_of(setting)[0]
 
 
 def environment_names_of(setting: Field[Any]) -> tuple[str, ...]:
-    """The environment variable of a field, then the one of its former name."""
+    """Return the environment variable of a field, then that of its former name, if any."""
     names = (setting.name, setting.metadata["former_name"])
     return tuple(ENV_PREFIX + name.upper() for name in names if name)
 
@@ -272,9 +279,9 @@ def environment_names_of(setting: Field[Any]) -> tuple[str, ...]:
 def load_settings(
     flags: Mapping[str, str | list[str] | None], environ: Mapping[str, str] = os.environ
 ) -> Settings:
-    """Settings from flags (by field name), then environment, then defaults.
+    """Read the settings from flags (by field name), then the environment, then the defaults.
 
-    Raises SettingError, which names the flag or variable and what it takes.
+    Raises SettingError, which names the flag or variable and what it accepts.
     """
     values: dict[str, Any] = {}
     for setting in setting_fields():
@@ -297,7 +304,7 @@ def _parse(setting: Field[Any], given: str | list[str], origin: str) -> Any:
         if isinstance(given, list):
             items = [item.strip() for text in given for item in text.split(",")]
             if not any(items):
-                # An unset variable in a script: to take it for the default would serve them all.
+                # Probably an unset variable in a script: the default would serve the whole cluster.
                 raise ValueError("must not be empty")
             return tuple(parse(item) for item in items if item)
         return parse(given)

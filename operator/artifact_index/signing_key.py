@@ -1,4 +1,4 @@
-"""The key of the keyed digests: one Secret of the operator's own."""
+"""The key of the keyed digests, in a Secret of the operator."""
 
 import base64
 import secrets
@@ -15,13 +15,13 @@ _BYTES: Final = 32
 
 
 class SigningKeyError(Exception):
-    """The key Secret is there and unusable; the message says what to do."""
+    """The Secret exists and holds no usable key; the message says what to do."""
 
 
 async def load_signing_key(api: KubePort, namespace: str) -> bytes:
-    """Read the key, or make one; two operators that start at once agree on the first one's.
+    """Read the key, or create it. Two operators that start at once use the key created first.
 
-    Without the old key every token is minted anew, and nothing else is lost. Raises ApiError and
+    If the key is lost, every token is issued anew; nothing else depends on it. Raises ApiError and
     SigningKeyError.
     """
     try:

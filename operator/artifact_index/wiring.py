@@ -8,10 +8,7 @@ from functools import cache as cached
 from functools import partial
 from typing import Protocol
 
-from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.aws.endpoints import Endpoints
-from artifact_index.credentials.google.client import GoogleTokens
-from artifact_index.credentials.providers import Providers
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.issuing import Limits
@@ -32,7 +29,6 @@ from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.queue.write_limiter import WriteLimiter
 from artifact_index.reconcile.resolve.clouds import Clouds
 from artifact_index.reconcile.resolve.history import Histories
-from artifact_index.reconcile.resolve.policy import Policy
 from artifact_index.reconcile.resolve.resolver import Resolver
 from artifact_index.reconcile.state.priority import priority_of
 from artifact_index.reconcile.state.restore import restore
@@ -40,6 +36,7 @@ from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.writer import StatusWriter
 from artifact_index.service_account_tokens import ServiceAccountTokens
 from artifact_index.settings import Settings
+from artifact_index.sources.policy import Policy
 
 
 class CloudCalls(Protocol):
@@ -152,7 +149,7 @@ def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) ->
     tokens.on_change = endpoints.on_change = controller.tokens_changed
     feed = Feed(
         cache=cache,
-        sources=sources,
+        forget_polled=sources.forget,
         digester=env.digester,
         enqueue=partial(controller.enqueue, delay=DEBOUNCE),
     )
@@ -212,21 +209,6 @@ def margins_of(settings: Settings) -> Margins:
 def oldest_listing_of(settings: Settings) -> float:
     """The age in seconds of the last complete listing at which the process is unhealthy."""
     return max(60.0, 3 * settings.relist_interval)
-
-
-def providers_of(settings: Settings) -> Providers:
-    """The clients of both clouds, with their time limits and endpoints."""
-    connect, read = settings.cloud_connect_timeout, settings.cloud_read_timeout
-    return Providers(
-        CodeArtifact(connect_timeout=connect, read_timeout=read),
-        GoogleTokens(
-            token_url=settings.google_token_url,
-            sts_url=settings.google_sts_url,
-            iam_credentials_url=settings.google_iam_credentials_url,
-            connect_timeout=connect,
-            read_timeout=read,
-        ),
-    )
 
 
 def policy_of(settings: Settings) -> Callable[[str], Policy]:

@@ -11,13 +11,12 @@ import pytest
 import yaml
 
 from artifact_index.formats.document import Document
-from artifact_index.formats.environment import Claims, environment_variables
-from artifact_index.formats.pip_conf import sensitive_pip_conf
-from artifact_index.formats.uv_toml import public_uv_toml, sensitive_uv_toml
+from artifact_index.formats.environment import Environment
 from support.client_runs import ENVIRONMENT, Clients
 from support.examples import BUILDERS, EXAMPLES, objects, pod_specs, shell_scripts
 from support.index_server import IndexServer, Repository
 from support.python_clients import PINS, PIP_NEWEST, POETRY, client_python
+from support.rendered import public_text, secret_text
 from support.uv_clients import NEWEST, uv_binary
 from support.uv_scenes import LOGIN, document, entry_for, logins
 
@@ -82,14 +81,14 @@ def asked(private: Repository) -> Document:
 
 @pytest.fixture
 def variables(asked: Document) -> dict[str, str]:
-    made = environment_variables(asked, Claims(publishers=()))
-    return {name: value.get_secret_value() for name, value in made.variables.items()}
+    made = Environment().render_secret(asked)
+    return {name: value.get_secret_value() for name, value in made.files.items()}
 
 
 def test_the_uv_job_installs_with_the_mounted_file(
     pod: Pod, asked: Document, server: IndexServer
 ) -> None:
-    pod.write(UV_FILE, sensitive_uv_toml(asked).get_secret_value())
+    pod.write(UV_FILE, secret_text("UvToml", asked))
 
     pod.start("uv-job.yaml")
 
@@ -100,7 +99,7 @@ def test_the_uv_job_installs_with_the_mounted_file(
 def test_the_uv_job_with_variables_installs_with_them(
     pod: Pod, asked: Document, variables: dict[str, str], server: IndexServer
 ) -> None:
-    pod.write(UV_FILE, public_uv_toml(asked))
+    pod.write(UV_FILE, public_text("UvToml", asked))
 
     pod.start("uv-env-job.yaml", variables)
 
@@ -111,7 +110,7 @@ def test_the_uv_job_with_variables_installs_with_them(
 def test_the_pip_job_installs_with_the_mounted_file(
     pod: Pod, asked: Document, server: IndexServer
 ) -> None:
-    pod.write("etc/pip-config/pip.conf", sensitive_pip_conf(asked).text.get_secret_value())
+    pod.write("etc/pip-config/pip.conf", secret_text("PipConf", asked))
 
     pod.start("pip-job.yaml")
 
@@ -133,7 +132,7 @@ def test_the_poetry_job_locks_and_installs_with_the_variables(
     pod.write(
         "project/pyproject.toml", project.replace(url, private.url).replace("acme-lib", "mine")
     )
-    pod.write(UV_FILE, public_uv_toml(asked))
+    pod.write(UV_FILE, public_text("UvToml", asked))
 
     pod.start("poetry-job.yaml", {**variables, "POETRY_VIRTUALENVS_CREATE": "1"})
 
@@ -153,7 +152,7 @@ def test_the_poetry_job_names_the_version_that_is_tested() -> None:
 def test_the_tekton_step_installs_with_the_workspace(
     pod: Pod, asked: Document, server: IndexServer
 ) -> None:
-    pod.write(UV_FILE, sensitive_uv_toml(asked).get_secret_value())
+    pod.write(UV_FILE, secret_text("UvToml", asked))
     found = objects(BUILDERS / "tekton.yaml")
     (spec,), (script,) = pod_specs(found), shell_scripts(found)
     (container,) = spec["containers"]
@@ -172,7 +171,7 @@ def test_the_tekton_step_installs_with_the_workspace(
 def test_the_dockerfile_installs_with_the_file_where_the_builder_puts_it(
     pod: Pod, asked: Document, server: IndexServer, file: str, mounted: str
 ) -> None:
-    pod.write(mounted, sensitive_uv_toml(asked).get_secret_value())
+    pod.write(mounted, secret_text("UvToml", asked))
     (dockerfile,) = (
         each["data"]["Dockerfile"]
         for each in objects(BUILDERS / file)

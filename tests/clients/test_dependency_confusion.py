@@ -15,19 +15,17 @@ from artifact_index.api.base import parse_spec
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.document import Credential, Document, IndexEntry
-from artifact_index.formats.pdm_toml import sensitive_pdm_toml
-from artifact_index.formats.pip_conf import sensitive_pip_conf
 from artifact_index.formats.registry import formats_of
-from artifact_index.formats.uv_toml import public_uv_toml, sensitive_uv_toml
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import document_of
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.resolve.resolution import SelectedIndex
 from artifact_index.reconcile.status.risks import confusion_risk
+from artifact_index.sources.policy import Problem
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import PDM, PIPS
 from support.reconcile_builders import index as index_record
+from support.rendered import public_text, secret_text
 from support.uv_clients import FOUR_VERSIONS
 from support.uv_scenes import good
 from support.wheels import make_wheel
@@ -120,7 +118,7 @@ def _risk(spec: IndexOptionsSpec, *placed: IndexPlan) -> str | None:
 
 
 def _uv(clients: Clients, version: str, asked: Document) -> Run:
-    config = clients.write("uv.toml", sensitive_uv_toml(asked).get_secret_value())
+    config = clients.write("uv.toml", secret_text("UvToml", asked))
     return clients.uv(version, "pip", *INSTALL, env={"UV_CONFIG_FILE": str(config)})
 
 
@@ -142,7 +140,7 @@ def test_what_is_flagged_installs_the_look_alike_and_the_remedy_ends_it(
 
 
 def _pip(clients: Clients, client: str, asked: Document) -> Run:
-    text = sensitive_pip_conf(asked).text.get_secret_value()
+    text = secret_text("PipConf", asked)
     env = {"PIP_CONFIG_FILE": str(clients.write("pip.conf", text))}
     return clients.python(client, *INSTALL, env=env)
 
@@ -173,7 +171,7 @@ def test_pdm_takes_the_look_alike_of_a_public_index(
     for scene, reason in ((risky, "FormatWithoutOrder"), (safe, None)):
         spec, placed = _options(scene, public, "PdmToml"), _placed(scene, private.url)
         assert _risk(spec, placed) == reason
-        text = sensitive_pdm_toml(document_of(spec, [placed])).text.get_secret_value()
+        text = secret_text("PdmToml", document_of(spec, [placed]))
         config = clients.write("config.toml", text)
         clients.write(
             "pyproject.toml",
@@ -247,7 +245,7 @@ def test_gitlab_forwards_a_request_without_a_login(
     gitlab.add(make_wheel("mine", "1.0"))
     scene = Scene(index={"authenticate": authenticate})
     spec, placed = _options(scene, public), _placed(scene, gitlab.url, "gitlab")
-    config = clients.write("uv.toml", public_uv_toml(document_of(spec, [placed])))
+    config = clients.write("uv.toml", public_text("UvToml", document_of(spec, [placed])))
 
     assert _risk(spec, placed) == reason
     run = clients.uv(version, "pip", *INSTALL, env={"UV_CONFIG_FILE": str(config)})

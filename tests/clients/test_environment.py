@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from artifact_index.formats.document import Document, IndexEntry
-from artifact_index.formats.environment import Claims, environment_variables
-from artifact_index.formats.uv_toml import public_uv_toml
+from artifact_index.formats.document import Claims, Document, IndexEntry
+from artifact_index.formats.environment import Environment
 from support.client_runs import Clients
 from support.index_server import IndexServer, Repository
 from support.python_clients import POETRY, TWINE
+from support.rendered import public_text
 from support.uv_clients import FOUR_VERSIONS
 from support.uv_scenes import LOGIN, document, entry_for, logins
 from support.wheels import make_wheel
@@ -53,9 +53,9 @@ priority = "primary"
 
 def variables(asked: Document, *publishers: str) -> dict[str, str]:
     """What `envFrom` makes of the Secret."""
-    made = environment_variables(asked, Claims(publishers=publishers))
+    made = Environment().render_secret(replace(asked, claims=Claims(publishers)))
     assert made.limits == ()
-    return {name: value.get_secret_value() for name, value in made.variables.items()}
+    return {name: value.get_secret_value() for name, value in made.files.items()}
 
 
 def publishing(private: Repository, login: tuple[str, str] = LOGIN) -> IndexEntry:
@@ -70,7 +70,7 @@ def test_uv_logs_in_with_the_public_file_and_the_variables(
 ) -> None:  # fmt: skip
     private.accepts = lambda *given: given == login
     asked = document(entry_for(private, "acme-2", login=login), public=public)
-    config = clients.write("uv.toml", public_uv_toml(asked))
+    config = clients.write("uv.toml", public_text("UvToml", asked))
 
     env = {"UV_CONFIG_FILE": str(config), **variables(asked)}
     run = clients.uv(version, *INSTALL, "mine", env=env)
@@ -87,7 +87,7 @@ def test_without_the_variables_or_with_stale_ones_uv_stops(
     clients: Clients, server: IndexServer, private: Repository, public: Repository,
     version: str, login: tuple[str, str] | None,
 ) -> None:  # fmt: skip
-    config = public_uv_toml(document(entry_for(private, "acme"), public=public))
+    config = public_text("UvToml", document(entry_for(private, "acme"), public=public))
     env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", config))}
     if login is not None:
         env |= variables(document(entry_for(private, "acme", login=login), public=public))
@@ -104,7 +104,7 @@ def test_a_project_that_declares_the_index_by_its_name_gets_the_login(
 ) -> None:
     """The project pins the package with `tool.uv.sources`; both files name the index `acme`."""
     asked = document(entry_for(private, "acme", explicit=True), public=public)
-    config = clients.write("system/uv/uv.toml", public_uv_toml(asked))
+    config = clients.write("system/uv/uv.toml", public_text("UvToml", asked))
     clients.write("pyproject.toml", PINNED.format(url=private.url))
 
     env = {"XDG_CONFIG_DIRS": str(config.parents[1]), **variables(asked)}
@@ -124,7 +124,7 @@ def test_uv_publishes_with_the_variables_alone(
     asked = document(publishing(private), public=None)
     wheel = make_wheel("fresh", "1.2")
     (clients.directory / wheel.filename).write_bytes(wheel.content)
-    config = clients.write("uv.toml", public_uv_toml(asked))
+    config = clients.write("uv.toml", public_text("UvToml", asked))
     env = {"UV_CONFIG_FILE": str(config), **variables(asked, "acme")}
 
     published = clients.uv(version, "publish", wheel.filename, env=env)

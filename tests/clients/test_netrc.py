@@ -2,12 +2,11 @@
 
 import pytest
 
-from artifact_index.formats.netrc import netrc_file
-from artifact_index.formats.pip_conf import public_pip_conf
-from artifact_index.formats.uv_toml import public_uv_toml
+from artifact_index.formats.netrc import Netrc
 from support.client_runs import Clients
 from support.index_server import IndexServer, Repository
 from support.python_clients import PIPS
+from support.rendered import public_text
 from support.uv_clients import FOUR_VERSIONS
 from support.uv_scenes import LOGIN, document, entry_for, logins
 
@@ -18,9 +17,9 @@ INSTALL = ("install", "--target", "target", "mine")
 
 def _netrc(clients: Clients, private: Repository, password: str = LOGIN[1]) -> dict[str, str]:
     asked = document(entry_for(private, "acme", login=(LOGIN[0], password)), public=None)
-    rendered = netrc_file(asked)
+    rendered = Netrc().render_secret(asked)
     assert rendered.limits == ()
-    return {"NETRC": str(clients.write("netrc", rendered.text.get_secret_value()))}
+    return {"NETRC": str(clients.write("netrc", rendered.files["netrc"].get_secret_value()))}
 
 
 @pytest.mark.parametrize("version", FOUR_VERSIONS)
@@ -28,7 +27,7 @@ def test_uv_takes_the_login_of_the_host(
     clients: Clients, server: IndexServer, private: Repository, public: Repository, version: str
 ) -> None:
     """With the credential-free uv.toml, whose `authenticate` makes uv look it up at once."""
-    config = public_uv_toml(document(entry_for(private, "acme"), public=public))
+    config = public_text("UvToml", document(entry_for(private, "acme"), public=public))
     env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", config)), **_netrc(clients, private)}
 
     run = clients.uv(version, "pip", *INSTALL, env=env)
@@ -43,7 +42,7 @@ def test_uv_takes_the_login_of_the_host(
 def test_without_the_netrc_uv_stops(
     clients: Clients, server: IndexServer, private: Repository, public: Repository, version: str
 ) -> None:
-    config = public_uv_toml(document(entry_for(private, "acme"), public=public))
+    config = public_text("UvToml", document(entry_for(private, "acme"), public=public))
     env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", config))}
 
     run = clients.uv(version, "pip", *INSTALL, env=env)
@@ -56,7 +55,7 @@ def test_without_the_netrc_uv_stops(
 def test_pip_takes_the_login_of_the_host(
     clients: Clients, server: IndexServer, private: Repository, pip: str
 ) -> None:
-    config = public_pip_conf(document(entry_for(private, "acme"), public=None)).text
+    config = public_text("PipConf", document(entry_for(private, "acme"), public=None))
     conf = clients.write("pip.conf", config)
     env = {"PIP_CONFIG_FILE": str(conf), **_netrc(clients, private)}
 

@@ -3,10 +3,10 @@
 import pytest
 
 from artifact_index.formats.document import Document
-from artifact_index.formats.pdm_toml import sensitive_pdm_toml
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import PDM
+from support.rendered import secret_text
 from support.uv_scenes import LOGIN, document, entry_for, logins
 
 pytestmark = pytest.mark.clients
@@ -32,7 +32,7 @@ STALE = ("aws", "expired-token")
 def pdm(
     clients: Clients, command: str, asked: Document, *, source: str = "", dependency: str = "mine"
 ) -> Run:
-    text = sensitive_pdm_toml(asked).text.get_secret_value()
+    text = secret_text("PdmToml", asked)
     config = clients.write("config.toml", text)
     clients.write("pyproject.toml", PROJECT.format(dependency=dependency) + source)
     env = {"PDM_CONFIG_FILE": str(config), "PDM_CACHE_DIR": str(clients.directory / "cache")}

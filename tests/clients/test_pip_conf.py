@@ -3,10 +3,10 @@
 import pytest
 
 from artifact_index.formats.document import Document
-from artifact_index.formats.pip_conf import sensitive_pip_conf
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import PIP_FLOOR, PIPS
+from support.rendered import secret_text
 from support.uv_scenes import LOGIN, document, entry_for, logins
 from support.wheels import make_wheel
 
@@ -16,7 +16,7 @@ STALE = ("aws", "expired-token")
 
 
 def install(clients: Clients, pip: str, asked: Document, *packages: str) -> Run:
-    text = sensitive_pip_conf(asked).text.get_secret_value()
+    text = secret_text("PipConf", asked)
     env = {"PIP_CONFIG_FILE": str(clients.write("pip.conf", text))}
     return clients.python(pip, "install", "--target", "target", *packages, env=env)
 

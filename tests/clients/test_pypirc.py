@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from artifact_index.formats.document import IndexEntry
-from artifact_index.formats.pypirc import sensitive_pypirc
-from artifact_index.formats.uv_toml import sensitive_uv_toml
+from artifact_index.formats.pypirc import Pypirc
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import TWINE
+from support.rendered import secret_text
 from support.uv_clients import NEWEST
 from support.uv_scenes import LOGIN, document, entry_for, logins
 from support.wheels import make_wheel
@@ -22,9 +22,9 @@ def _entry(private: Repository, login: tuple[str, str] = LOGIN) -> IndexEntry:
 
 
 def _upload(clients: Clients, entry: IndexEntry) -> Run:
-    rendered = sensitive_pypirc(document(entry, public=None))
+    rendered = Pypirc().render_secret(document(entry, public=None))
     assert rendered.limits == ()
-    pypirc = clients.write(".pypirc", rendered.text.get_secret_value())
+    pypirc = clients.write(".pypirc", rendered.files[".pypirc"].get_secret_value())
     wheel = make_wheel("fresh", "1.2")
     (clients.directory / wheel.filename).write_bytes(wheel.content)
     arguments = ("--config-file", pypirc, "--repository", "acme", wheel.filename)
@@ -39,7 +39,7 @@ def test_twine_uploads_a_wheel_that_installs_again(
     assert run.returncode == 0, run.output
     assert logins(server.requests()) == {LOGIN}
     assert {one.path for one in server.requests()} == {"/pypi/acme/"}
-    text = sensitive_uv_toml(document(_entry(private), public=None)).get_secret_value()
+    text = secret_text("UvToml", document(_entry(private), public=None))
     env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", text))}
     clients.uv(NEWEST, "pip", "install", "--target", "target", "fresh", env=env)
     assert clients.installed("target") == {"fresh==1.2"}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.client_runs import Clients
 from support.index_server import IndexServer
+from support.rendered import secret_text
 from support.uv_clients import FLOOR, FOUR_VERSIONS
 from support.uv_scenes import LOGIN, document, entry_for, logins, private_repository
 from support.wheels import make_wheel
@@ -26,7 +26,7 @@ def test_uv_sends_the_login_of_a_root_to_what_is_below_it(
         "team/below", make_wheel("mine", "1.0"), accepts=lambda *given: given == OTHER
     )
     entries = (entry_for(root, "root"), entry_for(below, "below", login=OTHER))
-    text = sensitive_uv_toml(document(*entries, public=None)).get_secret_value()
+    text = secret_text("UvToml", document(*entries, public=None))
     env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", text))}
 
     run = clients.uv(version, *INSTALL, "mine", env=env)
@@ -43,7 +43,7 @@ def test_uv_sends_a_login_to_an_open_index_that_refuses(
     closed = private_repository(server, "closed", "of-closed")
     refusing = server.add_repository("open", accepts=lambda *given: False)
     entries = (entry_for(closed, "closed"), entry_for(refusing, "open", login=None))
-    text = sensitive_uv_toml(document(*entries, public=None)).get_secret_value()
+    text = secret_text("UvToml", document(*entries, public=None))
     env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", text))}
 
     clients.uv(version, *INSTALL, "mine", env=env)

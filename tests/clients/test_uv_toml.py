@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from artifact_index.formats.document import Document
-from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
+from support.rendered import secret_text
 from support.uv_clients import FOUR_VERSIONS
 from support.uv_scenes import LOGIN, document, entry_for, logins
 from support.wheels import make_wheel
@@ -32,7 +32,7 @@ COMMANDS = {
 
 
 def _run(clients: Clients, version: str, command: str, asked: Document) -> Run:
-    config = clients.write("uv.toml", sensitive_uv_toml(asked).get_secret_value())
+    config = clients.write("uv.toml", secret_text("UvToml", asked))
     dependency = '"mine"' if command in ("lock", "sync") else ""
     clients.write("pyproject.toml", PROJECT.format(dependency=dependency))
     env = {
@@ -81,9 +81,7 @@ def test_uv_publishes_a_wheel_and_installs_it_again(
     clients: Clients, server: IndexServer, private: Repository, version: str
 ) -> None:
     entry = replace(entry_for(private, "acme"), publish_url=private.publish_url)
-    config = clients.write(
-        "uv.toml", sensitive_uv_toml(document(entry, public=None)).get_secret_value()
-    )
+    config = clients.write("uv.toml", secret_text("UvToml", document(entry, public=None)))
     wheel = make_wheel("fresh", "1.2")
     (clients.directory / wheel.filename).write_bytes(wheel.content)
     env = {"UV_CONFIG_FILE": str(config)}
@@ -105,9 +103,7 @@ def test_uv_publishes_nothing_with_a_stale_token(
     clients: Clients, private: Repository, version: str
 ) -> None:
     stale = replace(entry_for(private, "acme", login=STALE), publish_url=private.publish_url)
-    config = clients.write(
-        "uv.toml", sensitive_uv_toml(document(stale, public=None)).get_secret_value()
-    )
+    config = clients.write("uv.toml", secret_text("UvToml", document(stale, public=None)))
     wheel = make_wheel("fresh", "1.2")
     (clients.directory / wheel.filename).write_bytes(wheel.content)
 
@@ -130,7 +126,7 @@ def test_a_file_of_500_indexes_works(
         )
         entries.append(entry_for(empty, f"index-{number}", login=login))
     asked = document(*entries, entry_for(private, "acme"), public=public)
-    config = clients.write("uv.toml", sensitive_uv_toml(asked).get_secret_value())
+    config = clients.write("uv.toml", secret_text("UvToml", asked))
 
     env = {"UV_CONFIG_FILE": str(config)}
     arguments = ("pip", "install", "--target", "target", "mine")

@@ -12,6 +12,7 @@ from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.google.client import GoogleTokens
 from support.clouds import AwsStandIn, GoogleStandIn
 from support.clouds.logins import google_client
+from support.clouds.steps import LAST, PROVIDER, ROLE, SUBJECT
 
 _FOREIGN = ("AWS_", "GOOGLE_", "GCE_", "CLOUDSDK_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
@@ -63,3 +64,17 @@ def code_artifact(aws: AwsStandIn) -> CodeArtifact:
 def google_tokens(google: GoogleStandIn) -> GoogleTokens:
     """Sent to the stand-in by the operator's own settings."""
     return google_client(google)
+
+
+@pytest.fixture
+def trusting(aws: AwsStandIn) -> AwsStandIn:
+    """Both roles trust who is to have them."""
+    aws.trust_web_identity(ROLE, lambda token: "sa" if token == SUBJECT else None)
+    aws.trust_role(LAST, external_id="id-7")
+    return aws
+
+
+@pytest.fixture
+def federated(google: GoogleStandIn) -> GoogleStandIn:
+    google.trust_provider(PROVIDER, lambda token: "principal:sa" if token == SUBJECT else None)
+    return google

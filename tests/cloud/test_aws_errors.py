@@ -22,7 +22,7 @@ def refused(client: CodeArtifact, aws: AwsStandIn, operation: str = TOKEN) -> Lo
     material = sealed(aws.add_access_key().material())
     with pytest.raises(LoginError) as caught:
         if operation == TOKEN:
-            client.mint(token_request(), material)
+            client.issue(token_request(), material)
         else:
             client.endpoint(endpoint_request(), material)
     return caught.value
@@ -170,7 +170,7 @@ def test_a_wrong_secret_key_is_refused_by_the_signature(
 ) -> None:
     material = aws.add_access_key(session=True).material() | {"secret_access_key": "wrong" * 8}
     with pytest.raises(LoginError) as caught:
-        code_artifact.mint(token_request(), sealed(material))
+        code_artifact.issue(token_request(), sealed(material))
     assert (caught.value.reason, caught.value.permanent) == ("InvalidCredential", True)
     assert "InvalidSignatureException" in caught.value.message
 
@@ -181,7 +181,7 @@ def test_expired_session_keys_are_an_invalid_credential(
     key = aws.add_access_key(session=True)
     aws.expire_access_key(key.access_key_id)
     with pytest.raises(LoginError) as caught:
-        code_artifact.mint(token_request(), sealed(key.material()))
+        code_artifact.issue(token_request(), sealed(key.material()))
     assert caught.value.reason == "InvalidCredential"
     assert "ExpiredTokenException" in caught.value.message
 
@@ -201,7 +201,7 @@ def test_nobody_listening_is_retried(aws: AwsStandIn, code_artifact: CodeArtifac
     material = sealed(aws.add_access_key().material())
     aws.stop()
     with pytest.raises(LoginError) as caught:
-        code_artifact.mint(token_request(), material)
+        code_artifact.issue(token_request(), material)
     assert (caught.value.reason, caught.value.permanent) == ("CloudUnavailable", False)
     assert "eu-west-1" in caught.value.message
 
@@ -211,7 +211,7 @@ def test_a_malformed_region_is_the_users_to_correct(
     aws: AwsStandIn, code_artifact: CodeArtifact, region: str
 ) -> None:
     with pytest.raises(LoginError) as caught:
-        code_artifact.mint(token_request(region=region), sealed(aws.add_access_key().material()))
+        code_artifact.issue(token_request(region=region), sealed(aws.add_access_key().material()))
     assert (caught.value.reason, caught.value.permanent) == ("InvalidRequest", True)
     assert aws.calls() == 0
 

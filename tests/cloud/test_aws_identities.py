@@ -62,7 +62,7 @@ def test_one_session_serves_many_tokens_with_one_assumed_role(
         monkeypatch.setenv(name, value)
     client = CodeArtifact()
     for number in range(3):
-        client.mint(token_request(OPERATOR, domain=f"domain-{number}"), NO_KEY_MATERIAL)
+        client.issue(token_request(OPERATOR, domain=f"domain-{number}"), NO_KEY_MATERIAL)
     assert (aws.mints("AssumeRoleWithWebIdentity"), aws.mints("GetAuthorizationToken")) == (1, 3)
 
 
@@ -93,11 +93,11 @@ def test_a_role_that_cannot_be_assumed_is_classified(
         monkeypatch.setenv(name, value)
     aws.inject("AssumeRoleWithWebIdentity", fault)
     with pytest.raises(LoginError) as caught:
-        code_artifact.mint(token_request(OPERATOR), NO_KEY_MATERIAL)
+        code_artifact.issue(token_request(OPERATOR), NO_KEY_MATERIAL)
     assert (caught.value.reason, caught.value.permanent) == (reason, permanent)
     assert "projected-token" not in str(caught.value)
     aws.clear()
-    code_artifact.mint(token_request(OPERATOR), NO_KEY_MATERIAL)
+    code_artifact.issue(token_request(OPERATOR), NO_KEY_MATERIAL)
 
 
 def test_a_hanging_sts_ends_within_the_time_limits(
@@ -109,7 +109,7 @@ def test_a_hanging_sts_ends_within_the_time_limits(
     client = CodeArtifact(connect_timeout=0.3, read_timeout=0.3, attempts=1)
     started = time.monotonic()
     with pytest.raises(LoginError) as caught:
-        client.mint(token_request(OPERATOR), NO_KEY_MATERIAL)
+        client.issue(token_request(OPERATOR), NO_KEY_MATERIAL)
     assert caught.value.reason == "CloudUnavailable"
     assert time.monotonic() - started < 30
 
@@ -119,7 +119,7 @@ def test_half_of_the_variables_is_no_identity(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     with pytest.raises(LoginError) as caught:
-        code_artifact.mint(token_request(OPERATOR), NO_KEY_MATERIAL)
+        code_artifact.issue(token_request(OPERATOR), NO_KEY_MATERIAL)
     assert (caught.value.reason, caught.value.permanent) == ("NoOperatorIdentity", True)
 
 
@@ -133,7 +133,7 @@ def test_a_broken_pod_identity_agent_is_retried(
         monkeypatch.setenv(name, value)
     aws.inject("ContainerCredentials", Fault(status=500, code="Internal"))
     with pytest.raises(LoginError) as caught:
-        code_artifact.mint(token_request(OPERATOR), NO_KEY_MATERIAL)
+        code_artifact.issue(token_request(OPERATOR), NO_KEY_MATERIAL)
     assert (caught.value.reason, caught.value.permanent) == ("CloudUnavailable", False)
     aws.clear()
-    code_artifact.mint(token_request(OPERATOR), NO_KEY_MATERIAL)
+    code_artifact.issue(token_request(OPERATOR), NO_KEY_MATERIAL)

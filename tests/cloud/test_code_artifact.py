@@ -26,7 +26,7 @@ def test_keys_of_a_secret_get_a_token_that_the_index_accepts(
 ) -> None:
     key = aws.add_access_key(session=session)
     since = time.time()
-    grant = code_artifact.mint(token_request(), sealed(key.material()))
+    grant = code_artifact.issue(token_request(), sealed(key.material()))
     assert_lasts(grant, 43200, since=since)
     assert aws.is_valid("aws", grant.value.get_secret_value())
     assert aws.mints("GetAuthorizationToken", key.principal) == 1
@@ -36,7 +36,7 @@ def test_an_accepted_token_is_one_that_was_issued_for_this_domain_to_user_aws(
     aws: AwsStandIn, code_artifact: CodeArtifact
 ) -> None:
     key = aws.add_access_key()
-    token = code_artifact.mint(token_request(), sealed(key.material())).value.get_secret_value()
+    token = code_artifact.issue(token_request(), sealed(key.material())).value.get_secret_value()
     assert aws.is_valid("aws", token, domain="acme")
     assert not aws.is_valid("aws", token, domain="other")
     assert not aws.is_valid("somebody", token)
@@ -51,7 +51,7 @@ def test_the_duration_is_sent_as_it_stands(
 ) -> None:
     since = time.time()
     key = aws.add_access_key(expires_in=1800)
-    grant = code_artifact.mint(token_request(duration=duration), sealed(key.material()))
+    grant = code_artifact.issue(token_request(duration=duration), sealed(key.material()))
     assert aws.requests[-1]["duration"] == str(duration)
     assert_lasts(grant, 1800 if duration == 0 else duration, since=since)
 
@@ -96,7 +96,7 @@ def test_the_expiry_does_not_depend_on_the_local_time_zone(
     time.tzset()
     try:
         material = sealed(aws.add_access_key().material())
-        grant = CodeArtifact().mint(token_request(duration=900), material)
+        grant = CodeArtifact().issue(token_request(duration=900), material)
     finally:
         monkeypatch.delenv("TZ")
         time.tzset()
@@ -112,7 +112,7 @@ def test_a_capped_token_tells_its_true_expiry_and_dies_then(
         for name, value in aws.env().items():
             monkeypatch.setenv(name, value)
         since = time.time()
-        grant = CodeArtifact().mint(token_request(), sealed(aws.add_access_key().material()))
+        grant = CodeArtifact().issue(token_request(), sealed(aws.add_access_key().material()))
         assert_lasts(grant, 60, since=since)
         token = grant.value.get_secret_value()
         assert aws.is_valid("aws", token)
@@ -139,7 +139,7 @@ def test_unusable_keys_never_fall_back_to_the_operators_identity(
     for name, value in aws.env(aws.add_access_key()).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(LoginError) as caught:
-        CodeArtifact().mint(token_request(), sealed(material))
+        CodeArtifact().issue(token_request(), sealed(material))
     assert (caught.value.reason, caught.value.permanent) == ("InvalidCredential", True)
     assert aws.calls() == 0
 
@@ -149,7 +149,7 @@ def test_a_line_break_at_the_end_of_a_key_is_forgiven(
 ) -> None:
     key = aws.add_access_key(session=True)
     material = {name: f"{value}\n" for name, value in key.material().items()}
-    code_artifact.mint(token_request(), sealed(material))
+    code_artifact.issue(token_request(), sealed(material))
     assert aws.mints("GetAuthorizationToken", key.principal) == 1
 
 
@@ -160,23 +160,23 @@ def test_keys_of_two_secrets_are_never_mixed_up(
     for _ in range(2):
         for number, key in enumerate(keys):
             identity = SecretIdentity("builders", f"uid-{number}", "digest")
-            code_artifact.mint(token_request(identity), sealed(key.material()))
+            code_artifact.issue(token_request(identity), sealed(key.material()))
     assert [aws.mints("GetAuthorizationToken", key.principal) for key in keys] == [2, 2, 2]
 
 
 def test_changed_keys_are_used_at_once(aws: AwsStandIn, code_artifact: CodeArtifact) -> None:
     old, new = aws.add_access_key("arn:old"), aws.add_access_key("arn:new")
-    code_artifact.mint(token_request(), sealed(old.material()))
+    code_artifact.issue(token_request(), sealed(old.material()))
     aws.remove_access_key(old.access_key_id)
     changed = SecretIdentity(SECRET.namespace, SECRET.secret_uid, "digest-2")
-    code_artifact.mint(token_request(changed), sealed(new.material()))
+    code_artifact.issue(token_request(changed), sealed(new.material()))
     assert aws.mints("GetAuthorizationToken", "arn:new") == 1
 
 
 def test_a_passing_fault_is_overcome_within_one_call(aws: AwsStandIn) -> None:
     fault = Fault(status=500, code="InternalServerException")
     aws.inject("GetAuthorizationToken", fault, times=2)
-    CodeArtifact(attempts=3).mint(token_request(), sealed(aws.add_access_key().material()))
+    CodeArtifact(attempts=3).issue(token_request(), sealed(aws.add_access_key().material()))
     assert (aws.calls("GetAuthorizationToken"), aws.mints("GetAuthorizationToken")) == (3, 1)
 
 
@@ -184,10 +184,10 @@ def test_the_operator_without_an_identity_is_told_so_and_recovers(
     aws: AwsStandIn, code_artifact: CodeArtifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(LoginError) as caught:
-        code_artifact.mint(token_request(OPERATOR), NO_KEY_MATERIAL)
+        code_artifact.issue(token_request(OPERATOR), NO_KEY_MATERIAL)
     assert (caught.value.reason, caught.value.permanent) == ("NoOperatorIdentity", True)
     assert "secretRef" in caught.value.message
     for name, value in aws.env(aws.add_access_key()).items():
         monkeypatch.setenv(name, value)
-    code_artifact.mint(token_request(OPERATOR), NO_KEY_MATERIAL)
+    code_artifact.issue(token_request(OPERATOR), NO_KEY_MATERIAL)
     assert aws.mints("GetAuthorizationToken") == 1

@@ -11,20 +11,19 @@ import pytest
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.aws.requests import AssumedRole
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.google.requests import Impersonation
 from artifact_index.credentials.requests import (
     NO_KEY_MATERIAL,
     SUBJECT_TOKEN,
-    AssumedRole,
-    Impersonation,
     KeyMaterial,
     ServiceAccountIdentity,
 )
 from artifact_index.kube.errors import ApiError
-from artifact_index.reconcile.cache.objects import RefusedServiceAccount, SourceServiceAccount
-from artifact_index.reconcile.resolve.checks import SOURCE_CHECKS, SPEC_CHECKS, first_violation
 from artifact_index.service_account_tokens import ServiceAccountTokens
+from artifact_index.sources.base import RefusedServiceAccount, SourceServiceAccount
 from support.clouds import AwsStandIn, Fault, GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,
@@ -39,6 +38,7 @@ from support.reconcile_builders import (
     NOW,
     POLICY,
     facts_of,
+    first_problem,
     grant,
     index,
     lease_of,
@@ -154,7 +154,7 @@ def test_what_aws_refuses_is_quoted(
     if operation:
         aws.inject(operation, fault)
     client = CodeArtifact(attempts=1, read_timeout=0.3) if fault.hang_seconds else code_artifact
-    assert_quoted("aws.md", refusal(lambda: client.mint(request_, material)))
+    assert_quoted("aws.md", refusal(lambda: client.issue(request_, material)))
 
 
 def test_a_url_that_may_not_be_asked_for_is_quoted(
@@ -212,12 +212,12 @@ def test_what_google_refuses_is_quoted(
         google.inject(operation, fault)
     else:
         google.stop()
-    assert_quoted("google.md", refusal(lambda: google_tokens.mint(request_, material)))
+    assert_quoted("google.md", refusal(lambda: google_tokens.issue(request_, material)))
 
 
 def test_an_external_account_in_a_secret_is_quoted(google_tokens: GoogleTokens) -> None:
     material = sealed({"key_json": '{"type": "external_account"}'})
-    assert_quoted("google.md", refusal(lambda: google_tokens.mint(google_request(), material)))
+    assert_quoted("google.md", refusal(lambda: google_tokens.issue(google_request(), material)))
 
 
 PLACES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -236,9 +236,9 @@ def test_what_the_operator_itself_refuses_is_quoted(page: str) -> None:
     own = source(kind, auth={"operatorIdentity": {}})
 
     def problem(spec: dict[str, Any], gathered: Any = None, **policy: Any) -> str:
-        facts = facts_of(index(spec=spec), policy=replace(POLICY, **policy))
-        facts = replace(facts, account=gathered)
-        found = first_violation(SPEC_CHECKS, facts) or first_violation(SOURCE_CHECKS, facts)
+        record = index(spec=spec)
+        inputs = facts_of(record, policy=replace(POLICY, **policy))
+        found = first_problem(record, replace(inputs, account=gathered))
         assert found is not None
         return found.message
 

@@ -21,13 +21,13 @@ HTML = {"Content-Type": "text/html"}
 
 def refused(client: GoogleTokens, key_json: str) -> LoginError:
     with pytest.raises(LoginError) as caught:
-        client.mint(google_request(), sealed({"key_json": key_json}))
+        client.issue(google_request(), sealed({"key_json": key_json}))
     return caught.value
 
 
 def refused_operator(client: GoogleTokens) -> LoginError:
     with pytest.raises(LoginError) as caught:
-        client.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
+        client.issue(google_request(OPERATOR), NO_KEY_MATERIAL)
     return caught.value
 
 
@@ -119,13 +119,13 @@ def test_a_number_of_seconds_written_as_text_is_understood(
     google.inject("Token", Fault(200, body='{"access_token": "t", "expires_in": "600"}'))
     key = sealed({"key_json": google.make_key_json(EMAIL)})
     since = time.time()
-    assert_lasts(google_tokens.mint(google_request(), key), 600, since=since)
+    assert_lasts(google_tokens.issue(google_request(), key), 600, since=since)
 
 
 def test_a_passing_fault_is_overcome_within_one_call(google: GoogleStandIn) -> None:
     google.inject("Token", Fault(503, "unavailable"), times=1)
     key = sealed({"key_json": google.make_key_json(EMAIL)})
-    google_client(google).mint(google_request(), key)
+    google_client(google).issue(google_request(), key)
     assert (google.calls("Token"), google.mints("Token")) == (2, 1)
 
 

@@ -85,7 +85,7 @@ def test_a_key_in_a_secret_gets_a_token_that_the_index_accepts(
     google: GoogleStandIn, google_tokens: GoogleTokens
 ) -> None:
     material = sealed({"key_json": google.make_key_json(EMAIL)})
-    assert_good(google, lambda: google_tokens.mint(google_request(), material))
+    assert_good(google, lambda: google_tokens.issue(google_request(), material))
     assert google.mints("Token", EMAIL) == google.calls() == 1
     assert google.tokens.all()[-1].scope == SCOPE
 
@@ -101,7 +101,7 @@ def test_the_expiry_does_not_depend_on_the_local_time_zone(
     time.tzset()
     try:
         material = sealed({"key_json": google.make_key_json(EMAIL)})
-        assert_good(google, lambda: google_tokens.mint(google_request(), material))
+        assert_good(google, lambda: google_tokens.issue(google_request(), material))
     finally:
         monkeypatch.delenv("TZ")
         time.tzset()
@@ -112,7 +112,7 @@ def test_a_capped_token_tells_its_true_life(
 ) -> None:
     google.cap_seconds = 20
     material = sealed({"key_json": google.make_key_json(EMAIL)})
-    assert_good(google, lambda: google_tokens.mint(google_request(), material), life=20)
+    assert_good(google, lambda: google_tokens.issue(google_request(), material), life=20)
 
 
 def test_a_keys_token_uri_is_never_asked(
@@ -120,7 +120,9 @@ def test_a_keys_token_uri_is_never_asked(
 ) -> None:
     with GoogleStandIn() as attacker:
         key = google.make_key_json(EMAIL, token_uri=f"{attacker.url}/token")
-        assert_good(google, lambda: google_tokens.mint(google_request(), sealed({"key_json": key})))
+        assert_good(
+            google, lambda: google_tokens.issue(google_request(), sealed({"key_json": key}))
+        )
         assert attacker.calls() == 0
 
 
@@ -150,7 +152,7 @@ def test_anything_but_a_whole_service_account_key_is_refused_before_any_request(
     if isinstance(changes, dict):
         key = json.dumps(json.loads(google.make_key_json(EMAIL)) | changes)
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(), sealed({"key_json": str(key)}))
+        google_tokens.issue(google_request(), sealed({"key_json": str(key)}))
     assert (caught.value.reason, caught.value.permanent) == ("InvalidCredential", True)
     assert word in caught.value.message
     assert google.calls() == 0
@@ -161,7 +163,7 @@ def test_a_missing_key_never_falls_back_to_the_operators_identity(
 ) -> None:
     google.metadata_email = "operator@my-project.iam.gserviceaccount.com"
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(), NO_KEY_MATERIAL)
+        google_tokens.issue(google_request(), NO_KEY_MATERIAL)
     assert caught.value.reason == "InvalidCredential"
     assert google.calls() == 0
 
@@ -181,12 +183,12 @@ def test_the_metadata_server_gives_its_cached_token_until_shortly_before_its_end
 ) -> None:
     google.metadata_email = EMAIL
     first = assert_good(
-        google, lambda: google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
+        google, lambda: google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL)
     )
-    again = google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
+    again = google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert first.value == again.value
     google.metadata_renews_before = 3601
-    later = google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
+    later = google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert later.value != first.value
     assert google.mints("Metadata") == 2
 
@@ -196,7 +198,7 @@ def test_without_file_and_metadata_server_there_is_quickly_no_identity(
 ) -> None:
     google.stop()
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
+        google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert (caught.value.reason, caught.value.permanent) == ("NoOperatorIdentity", True)
     assert "secretRef" in caught.value.message
     assert sum(google_pauses) < 5
@@ -206,10 +208,10 @@ def test_a_metadata_server_that_was_there_before_is_retried(
     google: GoogleStandIn, google_tokens: GoogleTokens
 ) -> None:
     google.metadata_email = EMAIL
-    google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
+    google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL)
     google.stop()
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
+        google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert (caught.value.reason, caught.value.permanent) == ("CloudUnavailable", False)
 
 
@@ -218,7 +220,7 @@ def test_no_gce_check_keeps_the_metadata_server_unasked(
 ) -> None:
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
+        google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert caught.value.reason == "NoOperatorIdentity"
     assert google.calls() == 0
 
@@ -227,7 +229,7 @@ def test_a_file_with_a_service_account_key_is_the_operators_identity(
     google: GoogleStandIn, google_tokens: GoogleTokens, adc_file: AdcFile
 ) -> None:
     adc_file(json.loads(google.make_key_json(EMAIL, token_uri=f"{ELSEWHERE}/token")))
-    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL))
+    assert_good(google, lambda: google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL))
     assert google.mints("Token", EMAIL) == google.calls() == 1
 
 
@@ -242,7 +244,7 @@ def test_a_users_file_is_the_operators_identity(
             "refresh_token": google.add_refresh_token("me@example.com"),
         }
     )
-    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL))
+    assert_good(google, lambda: google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL))
     assert google.mints("Token", "me@example.com") == google.calls() == 1
 
 
@@ -255,7 +257,7 @@ def test_gclouds_own_file_is_found(
     path = tmp_path / "application_default_credentials.json"
     path.write_text(google.make_key_json(EMAIL))
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL))
+    assert_good(google, lambda: google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL))
 
 
 def test_a_federated_file_asks_sts_and_nothing_else(
@@ -263,7 +265,7 @@ def test_a_federated_file_asks_sts_and_nothing_else(
 ) -> None:
     trust_subject(google)
     adc_file(external_account(tmp_path))
-    assert_good(google, lambda: google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL))
+    assert_good(google, lambda: google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL))
     assert google.mints("Exchange", "principal://sa") == google.calls() == 1
 
 
@@ -278,7 +280,7 @@ def test_a_federated_file_without_our_settings_uses_its_own_urls(
             tmp_path, token_url=f"{google.url}/v1/token", service_account_impersonation_url=url
         )
     )
-    assert_good(google, lambda: GoogleTokens().mint(google_request(OPERATOR), NO_KEY_MATERIAL))
+    assert_good(google, lambda: GoogleTokens().issue(google_request(OPERATOR), NO_KEY_MATERIAL))
 
 
 def test_a_federated_file_that_impersonates_gets_that_accounts_token(
@@ -294,7 +296,7 @@ def test_a_federated_file_that_impersonates_gets_that_accounts_token(
             service_account_impersonation={"token_lifetime_seconds": 1800},
         )
     )
-    mint = lambda: google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)  # noqa: E731
+    mint = lambda: google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL)  # noqa: E731
     assert_good(google, mint, life=1800)
     assert google.mints("GenerateAccessToken", EMAIL) == 1
     assert google.calls() == 2
@@ -317,7 +319,7 @@ def test_a_file_that_does_not_serve_says_so_instead_of_another_identity(
     google.metadata_email = EMAIL
     adc_file(content)
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
+        google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert (caught.value.reason, caught.value.permanent) == ("NoOperatorIdentity", True)
     assert google.calls() == 0
 
@@ -327,7 +329,7 @@ def test_a_missing_file_names_its_path(
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/adc.json")
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
+        google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert caught.value.reason == "NoOperatorIdentity"
     assert "/nowhere/adc.json" in caught.value.message
 
@@ -337,7 +339,7 @@ def test_a_missing_subject_token_is_no_identity(
 ) -> None:
     adc_file(external_account(tmp_path, credential_source={"file": str(tmp_path / "absent")}))
     with pytest.raises(LoginError) as caught:
-        google_tokens.mint(google_request(OPERATOR), NO_KEY_MATERIAL)
+        google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert caught.value.reason == "NoOperatorIdentity"
 
 
@@ -346,5 +348,5 @@ def test_a_token_bound_to_this_pods_certificate_is_never_asked_for(
 ) -> None:
     monkeypatch.setenv("GOOGLE_API_ENABLE_RUNTIME_BOUND_TOKEN", "true")
     google.metadata_email = EMAIL
-    google_client(google).mint(google_request(OPERATOR), NO_KEY_MATERIAL)
+    google_client(google).issue(google_request(OPERATOR), NO_KEY_MATERIAL)
     assert os.environ["GOOGLE_API_ENABLE_RUNTIME_BOUND_TOKEN"] == "false"

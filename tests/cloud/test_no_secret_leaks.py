@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.aws.session import LOGGERS as AWS_LOGGERS
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google.client import LOGGERS as GOOGLE_LOGGERS
 from artifact_index.credentials.providers import Providers
 from artifact_index.credentials.requests import NO_KEY_MATERIAL, KeyMaterial, TokenRequest
-from artifact_index.credentials.sdk_logs import SDK_LOGGERS, quiet_sdks
+from artifact_index.credentials.sdk_logs import quiet
 from support.clouds import AwsStandIn, Fault, GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,
@@ -25,6 +27,8 @@ from support.clouds.logins import (
 )
 
 pytestmark = pytest.mark.cloud
+
+SDK_LOGGERS = {*AWS_LOGGERS, *GOOGLE_LOGGERS}
 
 EMAIL = "ci@my-project.iam.gserviceaccount.com"
 AUDIENCE = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k"
@@ -190,5 +194,5 @@ def test_the_sdks_would_leak_at_debug_if_they_were_not_held_back(
 
 def test_a_logger_that_was_set_to_warnings_only_stays_so() -> None:
     with sdk_level(logging.WARNING):
-        quiet_sdks()
+        quiet(SDK_LOGGERS)
         assert {logging.getLogger(name).level for name in SDK_LOGGERS} == {logging.WARNING}

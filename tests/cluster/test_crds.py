@@ -12,7 +12,8 @@ import pytest
 from artifact_index.crdgen.crd import root_schema
 from artifact_index.crdgen.kinds import KINDS, Kind
 from artifact_index.crdgen.schema import Schema
-from support.api_cases import ACCEPTED, BASES, REFUSED, Case
+from support.api_case import BASES, Case
+from support.api_cases import ACCEPTED, REFUSED
 from support.control_plane import ControlPlane, wait_until
 
 pytestmark = pytest.mark.cluster

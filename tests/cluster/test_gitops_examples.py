@@ -14,8 +14,8 @@ from artifact_index.api.reasons import Polarity
 from artifact_index.crdgen.crd import root_schema
 from artifact_index.crdgen.kinds import KINDS
 from artifact_index.crdgen.reason_docs.table import REASONS
-from artifact_index.reconcile.resolve.checks import Problem
-from artifact_index.reconcile.status.conditions import Finding, conditions, readiness
+from artifact_index.reconcile.status.conditions import DesiredCondition, conditions, readiness
+from artifact_index.sources.policy import Problem
 from support.argo_health import healths
 from support.chart import render
 from support.control_plane import ControlPlane
@@ -170,9 +170,9 @@ def script(kind: str) -> str:
     return text
 
 
-def seen(*findings: Finding, generation: int = 3, **spec: Any) -> dict[str, Any]:
+def seen(*findings: DesiredCondition, generation: int = 3, **spec: Any) -> dict[str, Any]:
     """An object whose status the operator's own code has made of these findings."""
-    stood = conditions(findings, before={}, generation=3, now=1e9)
+    stood = conditions(findings, previous={}, generation=3, now=1e9)
     return {
         "metadata": {"generation": generation},
         "spec": spec,
@@ -191,7 +191,7 @@ def test_argo_cd_reads_every_reason_as_it_is_meant() -> None:
                 expected.append(("Degraded" if stalled else "Progressing", reason))
         elif doc.condition is not None:
             ready = readiness(None, reason="Available", message="served")
-            note = Finding(doc.condition, "True", reason, "a note")
+            note = DesiredCondition(doc.condition, "True", reason, "a note")
             asked.append(seen(*ready, note))
             expected.append(("Healthy", "Available"))
     assert {status for status, _ in expected} == {"Degraded", "Progressing", "Healthy"}
@@ -204,7 +204,9 @@ def test_argo_cd_reads_every_reason_as_it_is_meant() -> None:
 def test_argo_cd_waits_for_the_operator_and_knows_what_is_suspended() -> None:
     never = {"metadata": {"generation": 1}, "spec": {}, "status": {"observedGeneration": -1}}
     changed = seen(*readiness(None, reason="Available", message="served"), generation=4)
-    paused = seen(Finding("Ready", "True", "Suspended", "spec.suspend is true"), suspend=True)
+    paused = seen(
+        DesiredCondition("Ready", "True", "Suspended", "spec.suspend is true"), suspend=True
+    )
     without_status = {"metadata": {"generation": 1}, "spec": {}}
 
     answers = healths(script("IndexOptions"), [never, without_status, changed, paused])
@@ -215,7 +217,7 @@ def test_argo_cd_waits_for_the_operator_and_knows_what_is_suspended() -> None:
 
 def test_argo_cd_shows_a_failing_refresh_without_alarm() -> None:
     ready = readiness(None, reason="Available", message="Served.")
-    failing = Finding("RefreshFailing", "True", "Unreachable", "No answer.")
+    failing = DesiredCondition("RefreshFailing", "True", "Unreachable", "No answer.")
 
     (answer,) = healths(script("ArtifactIndex"), [seen(*ready, failing)])
 

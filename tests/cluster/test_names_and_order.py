@@ -1,8 +1,4 @@
-"""Names, order and URLs as users of hosted builders know them, asked by real uv.
-
-Hosts of other names than 127.0.0.1 are reached through the index server as uv's HTTP proxy: it
-serves by path alone.
-"""
+"""Names and order of indexes as users of hosted builders know them, asked by real uv."""
 
 import contextlib
 import tomllib
@@ -10,13 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from support.clouds import GoogleStandIn
 from support.control_plane import wait_until
-from support.index_server import Repository
+from support.installs import asked, install, private, public, ready
 from support.operator_process import OperatorProcess
-from support.request_log import IndexRequest
-from support.uv_clients import NEWEST, Uv, UvRun
-from support.uv_scenes import asked_pages, logins
+from support.uv_scenes import logins
 from support.wheels import make_wheel
 from support.world import (
     PATIENCE,
@@ -32,40 +25,6 @@ from support.world import (
 )
 
 pytestmark = pytest.mark.cluster
-
-
-def private(world: World, prefix: str, password: str, *packages: str) -> Repository:
-    """A repository that lets `ci` in with this password; `name` or `name==version`."""
-    wheels = [make_wheel(*(package.split("==") if "==" in package else (package, "1.0")))
-              for package in packages]  # fmt: skip
-    return world.index.add_repository(
-        prefix, *wheels, accepts=lambda user, given: (user, given) == ("ci", password)
-    )
-
-
-def public(world: World, prefix: str, *packages: str) -> Repository:
-    """The stand-in for PyPI, with version 9.9 of everything."""
-    return world.index.add_repository(prefix, *(make_wheel(one, "9.9") for one in packages))
-
-
-def install(world: World, namespace: str, name: str, tmp_path: Path, *packages: str) -> UvRun:
-    """Install with the file of an output Secret; only this run's requests stay in the log."""
-    text = world.uv_toml(namespace, name)
-    assert text is not None
-    world.index.clear()
-    proxy = world.index.netloc
-    uv = Uv(NEWEST, tmp_path / str(len(list(tmp_path.iterdir()))), https_proxy=proxy)
-    return uv.install(text, *packages, HTTP_PROXY=f"http://{proxy}")
-
-
-def asked(world: World, package: str) -> list[str]:
-    """The prefixes that were asked for a package's page, in order."""
-    return asked_pages(world.index.requests(), package)
-
-
-def ready(world: World, namespace: str, name: str = "uv-config") -> None:
-    """Wait for the outputs, with every index of the namespace."""
-    world.wait_all_served(namespace, name)
 
 
 @pytest.mark.parametrize(
@@ -231,109 +190,6 @@ def test_indexes_whose_hosts_derive_one_name_keep_the_names_they_were_given(
     assert run.installed == {"lib-n-second==1.0"}, run.output
 
 
-@pytest.mark.parametrize(
-    ("slug", "userinfo", "login"),
-    [
-        ("with", "ci%40acme:p%2Fss%3Aw%20rd@", ("ci@acme", "p/ss:w rd")),
-        ("user-only", "glpat-token@", ("glpat-token", "")),
-        ("without", "", (None, None)),
-    ],
-)
-def test_a_preauthenticated_url_is_used_verbatim(
-    world: World, operator: OperatorProcess, tmp_path: Path,
-    slug: str, userinfo: str, login: tuple[str | None, str | None],
-) -> None:  # fmt: skip
-    namespace = world.namespace(f"verbatim-{slug}")
-    accepts = None if login == (None, None) else (lambda *given: given == login)
-    repository = world.index.add_repository(
-        f"verbatim/{slug}", make_wheel("lib", "1.0"), accepts=accepts
-    )
-    url = repository.url.replace("http://", f"http://{userinfo}")
-    pypi = public(world, f"verbatim/{slug}-pypi", "lib")
-    world.apply(
-        secret("url", {"url": url}),
-        artifact_index("acme", name="acme", preauthenticated={"urlSecretRef": {"name": "url"}}),
-        index_options("uv-config", publicIndex={"url": pypi.url}),
-        namespace=namespace,
-    )
-    ready(world, namespace)
-
-    assert world.indexes(namespace, "uv-config")["acme"]["url"] == url
-    run = install(world, namespace, "uv-config", tmp_path, "lib")
-    assert run.installed == {"lib==1.0"}, run.output
-    assert asked(world, "lib") == [f"verbatim/{slug}"]
-    served = [one for one in world.index.requests(f"verbatim/{slug}") if one.status == 200]
-    assert logins(served) == {login}
-    world.wait_condition("artifactindex", namespace, "acme", reason="Available")
-    status = (world.get("artifactindex", namespace, "acme") or {})["status"]
-    assert status["url"] == f"http://{world.index.netloc.split(':')[0]}"
-
-
-def test_artifact_registry_urls_come_from_project_location_and_repository(
-    world: World, operator: OperatorProcess, tmp_path: Path
-) -> None:
-    namespace = world.namespace("registry-url")
-    email = "ci@registry-url.iam.gserviceaccount.com"
-    pypi = public(world, "registry/pypi", "nothing")
-    world.apply(
-        google_key_secret(world, "key", email),
-        artifact_index("python", googleArtifactRegistry=artifact_registry("key")),
-        index_options("uv-config", publicIndex={"url": pypi.url}),
-        namespace=namespace,
-    )
-    ready(world, namespace)
-
-    table = world.indexes(namespace, "uv-config")["europe-west1-python"]
-    (token,) = [one.value for one in world.google.tokens.all() if one.principal == email]
-    host = "europe-west1-python.pkg.dev"
-    assert table["url"] == f"https://oauth2accesstoken:{token}@{host}/acme-prod/python/simple/"
-    assert table["authenticate"] == "always"
-    world.wait_condition("artifactindex", namespace, "python", reason="Available")
-    status = (world.get("artifactindex", namespace, "python") or {})["status"]
-    assert status["url"] == f"https://{host}/acme-prod/python/simple/"
-    # TLS to that host ends at the proxy, which turns it away: uv asks nobody else then.
-    run = install(world, namespace, "uv-config", tmp_path, "lib")
-    assert run.returncode != 0
-    assert set(world.index.tunnels()) == {f"{host}:443"}
-    assert world.index.requests("registry/pypi") == []
-
-
-def test_two_repositories_of_one_region_share_a_login_and_are_told_apart_by_suffix(
-    world: World, operator: OperatorProcess, tmp_path: Path
-) -> None:
-    namespace = world.namespace("registry-host")
-    email = "ci@registry-host.iam.gserviceaccount.com"
-    pypi = public(world, "registry-host/pypi", "nothing")
-    for repository in ("alpha", "beta"):
-        world.index.add_repository(
-            f"acme-prod/{repository}",
-            make_wheel(f"lib-{repository}", "1.0"),
-            accepts=world.google.is_valid,
-        )
-    host = "http://europe-west1-python.pkg.dev"
-    world.apply(
-        google_key_secret(world, "key", email),
-        *(
-            artifact_index(
-                f"repo-{one}",
-                googleArtifactRegistry=artifact_registry("key", repository=one, host=host),
-            )
-            for one in ("alpha", "beta")
-        ),
-        index_options("uv-config", publicIndex={"url": pypi.url}),
-        namespace=namespace,
-    )
-    ready(world, namespace)
-
-    tables = world.indexes(namespace, "uv-config")
-    assert list(tables) == ["pypi", "europe-west1-python", "europe-west1-python-2"]
-    assert world.google.mints("Token", principal=email) == 1
-    run = install(world, namespace, "uv-config", tmp_path, "lib-alpha", "lib-beta")
-    assert run.installed == {"lib-alpha==1.0", "lib-beta==1.0"}, run.output
-    for one in ("alpha", "beta"):
-        assert_logged_in(world.index.requests(f"acme-prod/{one}"), world.google)
-
-
 def test_three_kinds_of_index_serve_one_install_in_the_order_of_their_priority(
     world: World, operator: OperatorProcess, tmp_path: Path
 ) -> None:
@@ -375,13 +231,6 @@ def test_three_kinds_of_index_serve_one_install_in_the_order_of_their_priority(
     served = [one for one in world.index.requests("pypi/mixed-aws") if one.status == 200]
     assert served
     assert all(world.aws.is_valid(one.username or "", one.password or "") for one in served)
-
-
-def assert_logged_in(requests: list[IndexRequest], google: GoogleStandIn) -> None:
-    """Something was served, and each time to a live Google token."""
-    served = [one for one in requests if one.status == 200]
-    assert served
-    assert all(google.is_valid(one.username or "", one.password or "") for one in served)
 
 
 def test_the_file_parses_and_names_its_strategy(world: World, operator: OperatorProcess) -> None:

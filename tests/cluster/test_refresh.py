@@ -56,12 +56,15 @@ def test_a_request_reads_a_secret_that_is_not_watched_at_once(
     )
 
 
-def test_what_is_no_time_of_the_past_is_told_and_not_heeded(
+def test_an_invalid_or_future_request_is_reported_and_ignored(
     world: World, operator: OperatorProcess
 ) -> None:
     principal, namespace = "arn:refresh-odd", world.namespace("refresh-odd")
     serve(world, namespace, principal)
-    for odd, why in (("tomorrow", "is no time"), ("2062-01-01T00:00:00Z", "is in the future")):
+    for odd, why in (
+        ("tomorrow", "is not an RFC 3339 time"),
+        ("2062-01-01T00:00:00Z", "is in the future"),
+    ):
         ask(world, "artifactindex", namespace, "acme", odd)
         wait_until(
             lambda why=why: (  # type: ignore[misc]

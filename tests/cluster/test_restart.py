@@ -310,7 +310,10 @@ def test_it_is_alive_but_not_ready_before_everything_has_been_listed() -> None:
             wait_until(lambda: "health endpoints" in operator.log, "the health endpoints", PATIENCE)
             port = operator.health_port
             wait_until(lambda: health(port, "healthz")[0] == 200, "liveness", PATIENCE)
-            assert health(port, "readyz") == (503, "not everything has been listed once\n")
+            assert health(port, "readyz") == (
+                503,
+                "the first listing of all objects is not complete\n",
+            )
             emulator.clear_faults()
             operator.wait_ready()
             # The signing key is made first, and nothing else without an object to serve.

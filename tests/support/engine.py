@@ -11,13 +11,9 @@ from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import REFRESH_REQUESTED_ANNOTATION
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.timestamps import format_time
+from artifact_index.credentials.aws.requests import CodeArtifactEndpointRequest
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import (
-    CodeArtifactEndpointRequest,
-    KeyMaterial,
-    Token,
-    TokenRequest,
-)
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.cache import Key, options_key
 from artifact_index.reconcile.cache.env import Env
@@ -27,8 +23,8 @@ from artifact_index.reconcile.cache.objects import (
     parse_source_secret,
 )
 from artifact_index.reconcile.controller import status_key
-from artifact_index.reconcile.resolve.policy import Policy
 from artifact_index.settings import Settings
+from artifact_index.sources.policy import Policy
 from artifact_index.wiring import build
 from support.memory_port import MemoryPort
 from support.reconcile_builders import (

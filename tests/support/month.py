@@ -7,14 +7,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import (
-    CodeArtifactTokenRequest,
-    GoogleTokenRequest,
-    KeyMaterial,
-    Token,
-    TokenRequest,
-)
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.settings import Settings
 from support.memory_port import LeanPort
 from support.misfortunes import EPOCH, Kind, Trouble, during

@@ -7,6 +7,7 @@ import base64
 import itertools
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -17,7 +18,8 @@ from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.endpoints import EndpointState
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import Token
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import OperatorIdentity, Requirement, Token
 from artifact_index.credentials.tokens.entry import TokenEntry
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.token_state import TokenState
@@ -27,7 +29,6 @@ from artifact_index.reconcile.cache.objects import (
     IndexObject,
     OptionsObject,
     OutputObject,
-    SourceSecret,
     parse_custom_object,
     parse_output,
     parse_source_secret,
@@ -38,9 +39,8 @@ from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
-    Inputs,
-    Policy,
     first_violation,
+    invalid_spec,
 )
 from artifact_index.reconcile.resolve.memo import Place, SourceKey
 from artifact_index.reconcile.resolve.resolution import Resolved, SelectedIndex
@@ -50,7 +50,9 @@ from artifact_index.reconcile.resolve.token_view import (
     with_token,
     without_login,
 )
-from artifact_index.sources.resolved import login_of, scope_of
+from artifact_index.sources.base import Inputs, ResolvedSource, SourceSecret
+from artifact_index.sources.policy import Policy, Problem
+from artifact_index.sources.registry import of
 
 NOW = 1_800_000_000
 HOUR = 3600
@@ -172,14 +174,36 @@ def facts_of(
     policy: Policy = POLICY,
     secret_is_output: bool = False,
 ) -> Inputs:
-    """What would be gathered for an index whose Secret is there, unless `missing`."""
-    facts = Inputs(
-        record, policy, None, secret_is_output, missing_for if missing or values else 0.0
+    """The inputs of an index whose Secret is there, unless `missing`; its spec can be read."""
+    assert record.spec is not None
+    inputs = Inputs(
+        record.ref.namespace,
+        of(record.spec),
+        policy,
+        secret_is_output=secret_is_output,
+        missing_for=missing_for,
     )
-    if record.spec is None or facts.use is None or missing:
-        return facts
-    secret = source_secret(facts.use.name, values)
-    return Inputs(record, policy, secret, secret_is_output, missing_for)
+    if inputs.use is None or missing:
+        return inputs
+    return replace(inputs, secret=source_secret(inputs.use.name, values))
+
+
+def resolved(inputs: Inputs, digester: Digester = DIGESTER) -> ResolvedSource:
+    """How an index that passed its checks is reached."""
+    return inputs.source.resolve(inputs, digester)
+
+
+def destination(spec: ArtifactIndexSpec) -> str:
+    """The digest of where a credential of an index may be sent."""
+    return DIGESTER.scope(*of(spec).destination())
+
+
+def first_problem(record: IndexObject, inputs: Inputs | None = None) -> Problem | None:
+    """The first problem of the whole chain of checks, all of them applied."""
+    if record.problem is not None:
+        return invalid_spec(record.problem)
+    inputs = inputs or facts_of(record)
+    return first_violation((*SPEC_CHECKS, *SOURCE_CHECKS), inputs)
 
 
 def grant(value: str = "token-1", *, issued_at: int = NOW, life: int = 12 * HOUR) -> Token:
@@ -203,15 +227,20 @@ def lease_of(
     now: float = NOW,
 ) -> TokenState:
     """A lease in this state, by the token manager's own rules."""
-    login = TokenEntry(
-        digest="login", margins=MARGINS, unwanted_since=None, repeats=repeats, serials=_serials
+    entry = TokenEntry(
+        digest="login",
+        margins=MARGINS,
+        requirement=Requirement("login", GoogleTokenRequest(OperatorIdentity())),
+        repeats=repeats,
     )
     if held is not None:
-        login.hold(held, now)
+        entry.hold(held, now)
     if error is not None:
-        login.failed(error, now, random.Random(1))
-    login.pending_since = pending_since
-    return login.state(now)
+        entry.failed(error, now, random.Random(1))
+    entry.attempts.pending_since = pending_since
+    entry.plan(now)
+    entry.changed()
+    return entry.state(now)
 
 
 def url_state(
@@ -244,27 +273,29 @@ def view(
     **gathered: Any,
 ) -> IndexState:
     """The view of an index; its logins are granted unless leases say otherwise."""
-    scope = scope_of(record.spec, DIGESTER) if record.spec else None
-    facts = facts_of(record, policy=policy, **gathered)
-    problem = first_violation(SPEC_CHECKS, facts)
-    if problem is None and facts.use is not None and not facts.spec.suspend:
-        problem = first_violation(SOURCE_CHECKS, facts)
-    if problem is not None or scope is None or facts.spec.suspend:
+    if record.spec is None:
+        return without_login(SelectedIndex.of(record), None, first_problem(record), recheck_at)
+    scope = destination(record.spec)
+    inputs = facts_of(record, policy=policy, **gathered)
+    problem = first_violation(SPEC_CHECKS, inputs)
+    if problem is None and inputs.use is not None and not record.spec.suspend:
+        problem = first_violation(SOURCE_CHECKS, inputs)
+    if problem is not None or record.spec.suspend:
         return without_login(SelectedIndex.of(record), scope, problem, recheck_at)
-    login = login_of(facts, DIGESTER)
+    login = resolved(inputs)
     needs_token = login.token is not None and with_credentials
-    resolved = Resolved(
+    found = Resolved(
         record,
         scope,
         login,
         place=Place(record.ref, max_build, with_credentials),
-        key=SourceKey(record.uid, record.generation, policy, False, None, facts.account),
+        key=SourceKey(record.uid, record.generation, policy, False, None, inputs.account),
         fresh_after=None,
     )
     held = (token or lease_of(grant(), now=now)) if needs_token else None
     url = (endpoint or url_state()) if login.endpoint else None
-    key = state_key(resolved, held, url, now)
-    return with_token(resolved, key, held, url, margins=MARGINS, now=now)
+    key = state_key(found, held, url, now)
+    return with_token(found, key, held, url, margins=MARGINS, now=now)
 
 
 def index_of(plan: IndexPlan) -> IndexObject:
@@ -295,7 +326,7 @@ def placed_of(
     """The places of these views."""
     return plan_indexes(
         views,
-        served=served or {},
+        published=served or {},
         assigned=assigned or {},
         public_name=public_name,
         with_credentials=with_credentials,
@@ -306,7 +337,7 @@ def placed_of(
 
 def served_after(placed: Sequence[IndexPlan]) -> dict[str, Published]:
     """What the outputs hold after these places have been written, by UID."""
-    return {one.record.uid: one.served for one in placed if one.served is not None}
+    return {one.record.uid: one.published for one in placed if one.published is not None}
 
 
 def stored(output: DesiredOutput, *, version: int | None = None) -> dict[str, Any]:

@@ -9,11 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import EXPIRES_AT_ANNOTATION, OWNER_ANNOTATION
 from artifact_index.api.index_options import IndexOptionsSpec
-from artifact_index.credentials.requests import (
-    CodeArtifactTokenRequest,
-    Identity,
-    SecretIdentity,
-)
+from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
+from artifact_index.credentials.requests import Identity, SecretIdentity
 from artifact_index.metrics.counters import Counters
 from artifact_index.metrics.exposition import Exposition
 from artifact_index.metrics.live import Snapshot

@@ -7,10 +7,10 @@ from collections.abc import Hashable
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google.requests import GoogleTokenRequest
 from artifact_index.credentials.requests import (
-    CodeArtifactTokenRequest,
-    GoogleTokenRequest,
     KeyMaterial,
     OperatorIdentity,
     Requirement,
@@ -108,6 +108,11 @@ class TokenWorld:
         token = self.state(request).token
         assert token is not None
         return token
+
+    def margin(self, request: TokenRequest = GOOGLE) -> float:
+        """How long before its expiry the token has to be refreshed."""
+        consumers = self.manager._entries[digest_of(request)].consumers
+        return self.margins.before_expiry(consumers.longest_build)
 
     def servable(self, request: TokenRequest = GOOGLE) -> bool:
         return self.state(request).servable(self.now())

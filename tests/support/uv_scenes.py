@@ -4,15 +4,15 @@ from collections.abc import Iterable
 
 from pydantic import SecretStr
 
+from artifact_index.api.index_options import IndexStrategy
 from artifact_index.formats.document import (
     Credential,
     Document,
     IndexEntry,
-    IndexStrategy,
     PublicEntry,
 )
-from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.index_server import IndexServer, Repository
+from support.rendered import secret_text
 from support.request_log import IndexRequest
 from support.wheels import make_wheel
 
@@ -82,7 +82,7 @@ def rendered(
     asked = document(
         *entries, public=public, prefer_private=prefer_private, index_strategy=index_strategy
     )
-    return sensitive_uv_toml(asked).get_secret_value()
+    return secret_text("UvToml", asked)
 
 
 def asked_pages(requests: Iterable[IndexRequest], package: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Everything around the operator, for real: API server, clouds, package index, and kubectl."""
+"""Everything around the operator is real here: API server, stand-in clouds, index, kubectl."""
 
 import base64
 import contextlib
@@ -106,7 +106,7 @@ class World:
     def events(self, namespace: str) -> Counter[tuple[str, str]]:
         """How many events there are of each object's name and reason."""
         events = self.items("events", namespace)
-        return Counter((one["involvedObject"]["name"], one["reason"]) for one in events)
+        return Counter((event["involvedObject"]["name"], event["reason"]) for event in events)
 
     def patch(self, kind: str, namespace: str, name: str, body: dict[str, Any]) -> None:
         """A merge patch."""
@@ -139,12 +139,12 @@ class World:
         created = self.plane.read(f"/api/v1/namespaces/{namespace}")
         present = self.get(kind, namespace, name)
         assert created is not None and present is not None, f"{namespace}/{name}"
-        since, last = (one["metadata"]["resourceVersion"] for one in (created, present))
+        since, last = (body["metadata"]["resourceVersion"] for body in (created, present))
         found: list[dict[str, Any]] = []
 
         def complete() -> bool:
             found[:] = self.plane.changes(_collection(kind, namespace), name, since=since)
-            return any(one["metadata"]["resourceVersion"] == last for one in found)
+            return any(body["metadata"]["resourceVersion"] == last for body in found)
 
         wait_until(complete, f"the versions of {kind} {name}", PATIENCE)
         return found
@@ -164,13 +164,13 @@ class World:
         """Wait until an object is as it is wanted; returns it as it was then."""
         found: dict[str, Any] = {}
 
-        def look() -> bool:
+        def is_reached() -> bool:
             nonlocal found
             found = self.get(kind, namespace, name) or {}
             return bool(found) and reached(found)
 
         try:
-            wait_until(look, f"{kind} {namespace}/{name} to be {what}", seconds)
+            wait_until(is_reached, f"{kind} {namespace}/{name} to be {what}", seconds)
         except TimeoutError as error:
             error.add_note(f"it is generation {found.get('metadata', {}).get('generation')} with")
             error.add_note(json.dumps(found.get("status"), indent=1))
@@ -196,11 +196,11 @@ class World:
 
         One watch may be ahead of another, and what has been seen by then is served already.
         """
-        there = {one["metadata"]["name"] for one in self.items("artifactindexes", namespace)}
+        there = {index["metadata"]["name"] for index in self.items("artifactindexes", namespace)}
 
         def listed(found: dict[str, Any]) -> bool:
             indexes = found["status"].get("indexes", [])
-            return {one["artifactIndex"] for one in indexes} == there
+            return {item["artifactIndex"] for item in indexes} == there
 
         self.wait_object("indexoptions", namespace, name, listed, f"of {sorted(there)}")
         self.wait_condition("indexoptions", namespace, name, reason="Available")
@@ -236,16 +236,16 @@ class World:
         return text
 
     def wait_events(self, namespace: str, *expected: tuple[str, str]) -> Counter[tuple[str, str]]:
-        """Wait for events of these names and reasons, each posted after the status it tells of.
+        """Wait for events of these names and reasons, each posted after its status.
 
-        Returns how many there are of all.
+        Returns the counts of all events.
         """
         found: Counter[tuple[str, str]] = Counter()
 
         def posted() -> bool:
             nonlocal found
             found = self.events(namespace)
-            return all(one in found for one in expected)
+            return all(event in found for event in expected)
 
         wait_until(posted, f"{expected} among the events of {namespace}", PATIENCE)
         return found
@@ -264,7 +264,7 @@ def _collection(kind: str, namespace: str) -> str:
 def condition_in(found: dict[str, Any], what: str = "Ready") -> dict[str, Any]:
     """A condition of an object as it was read; empty where it is not set."""
     conditions = found.get("status", {}).get("conditions", [])
-    return next((one for one in conditions if one["type"] == what), {})
+    return next((entry for entry in conditions if entry["type"] == what), {})
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ async def test_before_everything_is_listed_it_is_healthy_and_not_ready(process: 
     process.age = None
     answers = await process.answers()
     assert answers["/healthz"] == (200, "ok")
-    assert answers["/readyz"] == (503, "not everything has been listed once")
+    assert answers["/readyz"] == (503, "the first listing of all objects is not complete")
 
 
 @pytest.mark.parametrize(("age", "status"), [(180, 200), (181, 503)])
@@ -59,7 +59,7 @@ async def test_an_old_listing_is_trouble(process: Process, age: float, status: i
     answers = await process.answers()
     assert [answers[path][0] for path in ("/healthz", "/readyz")] == [status, status]
     if status == 503:
-        assert answers["/healthz"][1] == "the last complete listing is 181 s old"
+        assert answers["/healthz"][1] == "the last complete relist was 181 s ago"
 
 
 async def ended() -> None:
@@ -77,8 +77,8 @@ async def test_a_part_that_has_ended_is_trouble_and_named(process: Process, end:
     process.health.tasks |= {"worker 0": forever, "source reader": short}
     await asyncio.wait({short})
     assert await process.answers() == {
-        "/healthz": (503, "source reader has ended"),
-        "/readyz": (503, "source reader has ended"),
+        "/healthz": (503, "source reader has stopped"),
+        "/readyz": (503, "source reader has stopped"),
     }
     forever.cancel()
     short.exception()
@@ -90,7 +90,7 @@ async def test_a_loop_that_was_late_is_trouble(process: Process, late: float, st
     answers = await process.answers()
     assert answers["/healthz"][0] == status
     if status == 503:
-        assert answers["/healthz"][1] == "the event loop was late by 5.1 s"
+        assert answers["/healthz"][1] == "the event loop is blocked: a timer ran 5.1 s late"
 
 
 async def test_lateness_is_forgotten_after_some_seconds(process: Process) -> None:

@@ -168,7 +168,7 @@ def test_a_log_call_with_wrong_arguments_does_not_hit_its_caller(
     logger, stream, _ = lines
     wrong: Any = ("x",)
     logger.info("%d things at %s", *wrong)
-    assert "%d things at %s" in stream.getvalue() and "do not fit" in stream.getvalue()
+    assert "%d things at %s" in stream.getvalue() and "do not match" in stream.getvalue()
 
 
 def test_a_json_line_is_one_object_with_a_time_in_utc() -> None:

@@ -89,7 +89,7 @@ UNUSABLE = {
     "--clock-skew": ("-1s", "must be a duration such as"),
     "--workers": ("²", "must be a whole number of at least 1"),
     "--cloud-threads": ("1.5", "must be a whole number of at least 1"),
-    "--writes-per-second": ("-1", "must be a whole number, 0 for no bound"),
+    "--writes-per-second": ("-1", "must be a whole number; 0 means no limit"),
     "--write-burst": ("0", "must be a whole number of at least 1"),
     "--health-port": ("-1", "must be a port number from 0 to 65535"),
     "--allow-http": ("perhaps", "must be true or false"),

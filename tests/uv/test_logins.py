@@ -7,8 +7,8 @@ from pydantic import SecretStr
 
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.names import NameAssignment, NameRequest, assign_names, environment_form
-from artifact_index.formats.uv_toml import public_uv_toml
 from support.index_server import IndexServer, Repository
+from support.rendered import public_text
 from support.uv_clients import MIDDLE, NEWEST, Uv
 from support.uv_scenes import (
     LOGIN,
@@ -141,7 +141,9 @@ def test_two_derived_names_take_their_logins_from_the_environment_without_mixing
         env[f"{variable}_USERNAME"], env[f"{variable}_PASSWORD"] = wanted[prefix]
     public = public_repository(pypi, "lib-a", "lib-b")
 
-    run = uv.install(public_uv_toml(document(*entries, public=public)), "lib-a", "lib-b", **env)
+    run = uv.install(
+        public_text("UvToml", document(*entries, public=public)), "lib-a", "lib-b", **env
+    )
 
     assert run.installed == {"lib-a==1.0", "lib-b==1.0"}, run.output
     assert logins(server.requests("a")) == {wanted["a"]}
@@ -155,7 +157,7 @@ def test_the_credential_free_file_without_a_login_in_the_environment_stops_uv(
     private = private_repository(server, "private", "mine")
     public = public_repository(pypi, "mine")
     entry = _verbatim(private, "aws:good-token@") if preauthenticated else entry_for(private, "pre")
-    config = public_uv_toml(document(entry, public=public))
+    config = public_text("UvToml", document(entry, public=public))
     assert LOGIN[1] not in config
 
     stopped = uv.install(config, "mine")

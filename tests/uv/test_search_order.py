@@ -2,7 +2,7 @@
 
 import pytest
 
-from artifact_index.formats.document import IndexStrategy
+from artifact_index.api.index_options import IndexStrategy
 from support.index_server import IndexServer
 from support.uv_clients import Uv
 from support.uv_scenes import (

@@ -6,7 +6,7 @@ is the accident that all of this is about.
 
 import pytest
 
-from artifact_index.formats.document import IndexStrategy
+from artifact_index.api.index_options import IndexStrategy
 from support.index_server import IndexServer
 from support.uv_clients import FLOOR, Uv
 from support.uv_scenes import (

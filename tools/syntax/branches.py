@@ -1,13 +1,13 @@
 """Which functions branch on a source kind or on the kind of a token request.
 
-What the kinds are is read from the models: the classes `...Source` below `api/` and `...Request`
-below `credentials/`, the unions of them, the fields of a spec that hold a source, with their
-names in the API, and the literals that tell requests apart (`provider`).
+The kinds come from the models: the classes `...Source` below `api/` and `...Request` below
+`credentials/`, the unions of them, the fields of a spec that hold a source, with their names in
+the API, and the literals that tell requests apart (`provider`).
 
-A function branches where it asks for the class (`isinstance`, a class pattern of `match`), where a
-condition reads a spec's source field or a variable that holds one, where it compares with the name
-of a kind, or where it uses a table whose keys are kinds. An `assert` chooses nothing: it narrows a
-type. Nor is it a branch to take one kind as an argument, as the code of that kind does.
+A function branches if it checks the class (`isinstance`, a class pattern of `match`), if a
+condition reads a spec's source field or a variable that holds one, if it compares with the name of
+a kind, or if it uses a table whose keys are kinds. An `assert` does not count: it only narrows a
+type. A function that takes one kind as an argument does not count either: it belongs to that kind.
 """
 
 import ast

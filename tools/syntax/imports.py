@@ -13,11 +13,11 @@ Depth = Callable[[Sequence[Module], str], int]
 
 
 class ImportCycleError(Exception):
-    """Units import one another in a circle, so that there is no depth; the message names them."""
+    """Units import one another in a cycle, which has no depth; the message names them."""
 
 
 def depth_by_child(modules: Sequence[Module], package: str) -> int:
-    """Depth of a package where each sub-package counts as one unit, and each module beside them."""
+    """Depth of a package in which each sub-package, and each module beside them, is one unit."""
     level = package.count(".") + 2
 
     def child(name: str) -> str:
@@ -27,7 +27,7 @@ def depth_by_child(modules: Sequence[Module], package: str) -> int:
 
 
 def depth_by_file(modules: Sequence[Module], package: str) -> int:
-    """Depth of a package where each file counts as one unit."""
+    """Depth of a package in which each file is one unit."""
     return depth(import_graph(modules, package, lambda name: name))
 
 
@@ -45,7 +45,7 @@ def depth(graph: Graph) -> int:
 def import_graph(modules: Sequence[Module], package: str, unit_of: Callable[[str], str]) -> Graph:
     """Imports between the units of a package, also those that only types need.
 
-    The package's own `__init__.py` is none of its units.
+    The `__init__.py` of the package is not a unit.
     """
     names = {module.name for module in modules}
     inside = [module for module in modules if module.name.startswith(f"{package}.")]

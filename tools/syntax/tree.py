@@ -18,7 +18,7 @@ class Module:
 
     @property
     def name(self) -> str:
-        """`a.b` for a/b.py and for a/b/__init__.py."""
+        """The dotted name: `a.b` for a/b.py and for a/b/__init__.py."""
         return ".".join(self.package if self.is_package else self.path.with_suffix("").parts)
 
     @property
@@ -65,7 +65,7 @@ def _functions(parent: ast.AST, prefix: str) -> Iterator[tuple[str, Function]]:
 
 
 def without_docstrings(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node but the strings that are statements: docstrings, also of fields."""
+    """Every node except the strings that are statements: docstrings, also of fields."""
     pending = [tree]
     while pending:
         node = pending.pop()

@@ -1,7 +1,7 @@
 """Which files know a variant: a cloud, an output format, a setting or a condition reason.
 
-How many files a new variant needs cannot be read from a tree. What can: in how many files the
-existing ones are named. A name is an identifier, a part of an import, or a literal of one word,
+A tree does not show how many files a new variant needs, but in how many files the existing ones
+are named. A name is an identifier, a part of an import, or a literal of one word,
 such as "PdmToml" or "spec.googleArtifactRegistry.host". Docstrings, comments and sentences do not
 count: a new variant works without them.
 """
@@ -19,7 +19,7 @@ Files = dict[str, list[str]]
 def files_that_know_a_cloud(modules: Sequence[Module], cloud: str) -> list[str]:
     """Files with a cloud's word, such as `google`, in a name.
 
-    Those with the word in their path are the cloud's own and do not count.
+    Files with the word in their path belong to the cloud and do not count.
     """
     return [
         str(module.path)
@@ -32,7 +32,7 @@ def files_that_know_a_cloud(modules: Sequence[Module], cloud: str) -> list[str]:
 def files_that_know_a_format(modules: Sequence[Module]) -> Files:
     """For each member of the literal `OutputFormat` the files that name it or import its module.
 
-    The module of PdmToml is pdm_toml, wherever it stands; it is not counted itself.
+    The module of PdmToml is pdm_toml, in any folder; it does not count itself.
     """
     names = {str(module.path): set(_names(module.tree)) for module in modules}
     imports = {str(module.path): set(_imported(module.tree)) for module in modules}
@@ -54,7 +54,7 @@ def files_that_know_a_format(modules: Sequence[Module]) -> Files:
 def files_that_know_a_setting(modules: Sequence[Module]) -> Files:
     """For each field of `Settings` its own file and those that read it as `settings.FIELD`.
 
-    Whatever has a name that ends in `settings` is taken for them.
+    Any variable whose name ends in `settings` counts as `Settings`.
     """
     read = {str(module.path): set(_settings_read(module)) for module in modules}
     return {
@@ -68,8 +68,8 @@ def files_that_classify_a_reason(modules: Sequence[Module]) -> Files:
 
     The first two are those in `api/` and `crdgen/` that name it outside a function. A group is two
     or more reasons beside each other in a set, a tuple, a list, the keys of a mapping, or a
-    pattern: someone who adds a reason has to think of it. What raises a reason, or compares with a
-    single one, is not counted: that may be any number of places.
+    pattern: whoever adds a reason must consider it. Code that raises a reason or compares with a
+    single one does not count: there may be any number of such places.
     """
     known = reasons(modules)
     words = {*known, *known.values()}

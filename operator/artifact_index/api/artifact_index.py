@@ -1,6 +1,8 @@
 """ArtifactIndex: one index and the way to log in to it."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterable
+from types import NoneType
+from typing import Annotated, ClassVar, Final, Literal, cast, get_args
 
 from pydantic import Field
 
@@ -9,53 +11,20 @@ from artifact_index.api.conditions import Condition
 from artifact_index.api.fields import IndexName
 from artifact_index.api.interning import SHARED
 from artifact_index.api.rules import SET, ListType, Rule, exactly_one
-from artifact_index.api.sources import (
-    AnonymousSource,
-    BasicAuthSource,
-    CodeArtifactSource,
-    GoogleArtifactRegistrySource,
-    PreauthenticatedSource,
-)
+from artifact_index.api.sources.anonymous import AnonymousSource
+from artifact_index.api.sources.base import SourceModel
+from artifact_index.api.sources.basic_auth import BasicAuthSource
+from artifact_index.api.sources.code_artifact import CodeArtifactSource
+from artifact_index.api.sources.google_artifact_registry import GoogleArtifactRegistrySource
+from artifact_index.api.sources.preauthenticated import PreauthenticatedSource
 from artifact_index.api.timestamps import Timestamp
 
 Authenticate = Literal["auto", "always", "never"]
 WhenUnavailable = Literal["Block", "Omit"]
-Source = (
-    CodeArtifactSource
-    | GoogleArtifactRegistrySource
-    | PreauthenticatedSource
-    | BasicAuthSource
-    | AnonymousSource
-)
-
-_SOURCES = ("codeArtifact", "googleArtifactRegistry", "preauthenticated", "basicAuth", "anonymous")
 
 
-class ArtifactIndexSpec(ApiModel):
-    """Where the index is, how to log in to it, and how it stands in uv.toml."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        exactly_one(
-            _SOURCES,
-            "must set exactly one source: `codeArtifact`, `googleArtifactRegistry`, "
-            "`preauthenticated`, `basicAuth` or `anonymous`; a second index is a second "
-            "ArtifactIndex",
-        ),
-        Rule(
-            cel="!has(self.authenticate) || self.authenticate != 'never' || has(self.anonymous)",
-            message="must not set `authenticate: never` with a source that has a credential, since "
-            "uv would not send it; remove `authenticate`, or use `anonymous`",
-            holds=lambda spec: spec.authenticate != "never" or spec.anonymous is not None,
-        ),
-        Rule(
-            cel="!has(self.publish) || !self.publish || has(self.codeArtifact) || "
-            "has(self.googleArtifactRegistry) || "
-            "(has(self.basicAuth) && has(self.basicAuth.publishURL))",
-            message="must not set `publish` where the URL for uploads is not known: set "
-            "`basicAuth.publishURL`, or use `codeArtifact` or `googleArtifactRegistry`",
-            holds=lambda spec: not spec.publish or _knows_where_to_publish(spec),
-        ),
-    )
+class Sources(ApiModel):
+    """The sources that an index can have, a field for each kind; the rules follow from these."""
 
     code_artifact: Annotated[CodeArtifactSource | None, SHARED] = None
     """An AWS CodeArtifact repository. Exactly one source must be set."""
@@ -72,6 +41,65 @@ class ArtifactIndexSpec(ApiModel):
 
     anonymous: Annotated[AnonymousSource | None, SHARED] = None
     """A URL without any login. Exactly one source must be set."""
+
+    @property
+    def source(self) -> SourceModel:
+        """The one source that is set; ValueError if there is none."""
+        for name in _SOURCE_FIELDS:
+            given = getattr(self, name)
+            if given is not None:
+                return cast(SourceModel, given)
+        raise ValueError("an ArtifactIndex without a source")
+
+
+_SOURCE_FIELDS: Final = tuple(Sources.model_fields)
+_KINDS: Final[dict[str, type[SourceModel]]] = {
+    info.alias or name: kind
+    for name, info in Sources.model_fields.items()
+    for kind in get_args(info.annotation)
+    if kind is not NoneType
+}
+_UPLOADS_TO_INDEX: Final = [name for name, kind in _KINDS.items() if kind.uploads_to_index]
+_HAS_PUBLISH_URL: Final = [
+    name for name, kind in _KINDS.items() if "publish_url" in kind.model_fields
+]
+
+
+def _any_of(names: Iterable[str]) -> str:
+    *most, last = (f"`{name}`" for name in names)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _upload_url_is_known() -> str:
+    """CEL for `knows_where_to_publish` of the source that is set."""
+    always = (f"has(self.{name})" for name in _UPLOADS_TO_INDEX)
+    by_field = (f"(has(self.{name}) && has(self.{name}.publishURL))" for name in _HAS_PUBLISH_URL)
+    return " || ".join((*always, *by_field))
+
+
+class ArtifactIndexSpec(Sources):
+    """Where the index is, how to log in to it, and how it stands in uv.toml."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one(
+            _KINDS,
+            f"must set exactly one source: {_any_of(_KINDS)}; a second index is a second "
+            "ArtifactIndex",
+        ),
+        Rule(
+            cel="!has(self.authenticate) || self.authenticate != 'never' || has(self.anonymous)",
+            message="must not set `authenticate: never` with a source that has a credential, since "
+            "uv would not send it; remove `authenticate`, or use `anonymous`",
+            holds=lambda spec: spec.authenticate != "never" or spec.anonymous is not None,
+        ),
+        Rule(
+            cel=f"!has(self.publish) || !self.publish || {_upload_url_is_known()}",
+            message="must not set `publish` where the URL for uploads is not known: set "
+            f"{_any_of(f'{name}.publishURL' for name in _HAS_PUBLISH_URL)}, or use "
+            f"{_any_of(_UPLOADS_TO_INDEX)}",
+            holds=lambda spec: not spec.publish or spec.source.knows_where_to_publish,
+        ),
+    )
 
     name: IndexName | None = None
     """Name of the index in uv.toml, which `tool.uv.sources` of projects and environment variables
@@ -105,28 +133,6 @@ class ArtifactIndexSpec(ApiModel):
 
     suspend: bool = False
     """Stop minting for this index. Its entry and token stay until the token is withdrawn."""
-
-    @property
-    def source(self) -> Source:
-        """The one source that is set."""
-        given = (
-            self.code_artifact
-            or self.google_artifact_registry
-            or self.preauthenticated
-            or self.basic_auth
-            or self.anonymous
-        )
-        assert given is not None  # noqa: S101 - the rule above
-        return given
-
-
-def _knows_where_to_publish(spec: ArtifactIndexSpec) -> bool:
-    basic = spec.basic_auth
-    return bool(
-        spec.code_artifact
-        or spec.google_artifact_registry
-        or (basic is not None and basic.publish_url is not None)
-    )
 
 
 class CredentialStatus(ApiModel):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ OutputKind = Literal["Secret", "ConfigMap"]
 OutputFormat = Literal["UvToml", "Netrc", "PipConf", "Pypirc", "PdmToml", "Environment"]
 DeletionPolicy = Literal["Delete", "Retain"]
 
+MAX_FORMATS: Final = len(get_args(OutputFormat)) - 1
+"""Formats in one output: all but `Environment`, which stands alone."""
 MAX_OUTPUTS: Final = 8
 MAX_STATUS_INDEXES: Final = 512
 MAX_STATUS_KEYS: Final = 2048
@@ -65,9 +67,9 @@ class Output(ApiModel):
     """Name of the object, in this namespace. One that exists and is not this IndexOptions' own
     is left alone."""
 
-    formats: Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=5), SET] = (
-        "UvToml",
-    )
+    formats: Annotated[
+        tuple[OutputFormat, ...], Field(min_length=1, max_length=MAX_FORMATS), SET
+    ] = ("UvToml",)
     """Files to write. UvToml: key `uv.toml`, for uv. Netrc: key `netrc`. PipConf: key `pip.conf`.
     Pypirc: key `.pypirc`, for twine, with the indexes of `publish`. PdmToml: key `config.toml`,
     for PDM. Environment: each key is a variable, for uv, Poetry and twine; it stands alone in its

@@ -1,4 +1,4 @@
-"""The command line: one module for each command."""
+"""The command line, with one module per command."""
 
 from artifact_index.cli.main import main
 

@@ -8,17 +8,17 @@ from artifact_index.crdgen.crd import KUSTOMIZATION_NAME, render_crds
 
 
 def register(commands: Any) -> None:
-    """Add the command."""
+    """Add the command to the parser."""
     parser = commands.add_parser(
         "crds",
-        help="print the CustomResourceDefinitions",
+        help="print the CustomResourceDefinitions as YAML",
         description="Print the CustomResourceDefinitions of both kinds, for kubectl apply -f -.",
     )
     parser.set_defaults(execute=execute)
 
 
 def execute(_chosen: argparse.Namespace) -> int:
-    """Write all of them to standard output as one YAML stream."""
+    """Write the definitions to standard output as one YAML stream."""
     for name, text in render_crds().items():
         if name != KUSTOMIZATION_NAME:
             sys.stdout.write(f"---\n{text}")

@@ -1,4 +1,4 @@
-"""`artifact-index`: parse the command line and hand over to the command."""
+"""`artifact-index`: parse the command line and execute one command."""
 
 import argparse
 import sys
@@ -11,10 +11,11 @@ _COMMANDS = (run, crds)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0 well, 1 failed, 2 wrong usage."""
+    """Run one command and return the exit status: 0 success, 1 failure, 2 wrong usage."""
     parser = argparse.ArgumentParser(
         prog="artifact-index",
-        description="Keep uv.toml and its short-lived index credentials complete and fresh.",
+        description="Write a uv.toml for private package indexes and replace its short-lived "
+        "tokens before they expire.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

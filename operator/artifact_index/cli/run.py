@@ -1,4 +1,4 @@
-"""`artifact-index run`: the operator."""
+"""`artifact-index run`: run the operator."""
 
 import argparse
 import gc
@@ -18,11 +18,12 @@ from artifact_index.settings import (
 
 
 def register(commands: Any) -> None:
-    """Add the command with one flag for each setting."""
+    """Add the command to the parser, with one flag per setting."""
     parser = commands.add_parser(
         "run",
         help="run the operator",
-        description="Run the operator until SIGTERM. Every flag is also an environment variable.",
+        description="Run the operator until SIGTERM. A flag overrides its environment variable, "
+        "which is shown in brackets.",
     )
     for setting in setting_fields():
         is_switch = isinstance(setting.default, bool)
@@ -39,18 +40,18 @@ def register(commands: Any) -> None:
 
 
 def execute(chosen: argparse.Namespace) -> int:
-    """Run until the end; 2 for an unusable setting, 1 for an operator that could not go on."""
+    """Run until SIGTERM; return 2 for an invalid setting, 1 if the operator cannot continue."""
     try:
         settings = load_settings(vars(chosen))
     except SettingError as error:
         print(f"artifact-index run: {error}", file=sys.stderr)  # noqa: T201
         return 2
     configure_logging(log_format=settings.log_format, level=settings.log_level)
-    # A container's first process ignores a signal that it does not handle; the loop takes over.
+    # PID 1 of a container ignores signals without a handler. The event loop replaces this one.
     signal.signal(signal.SIGTERM, _stop_early)
-    # What the imports leave behind lives for ever; collecting meanwhile only costs start-up time.
+    # Imported modules live until the end: collecting during the imports only delays the start.
     gc.disable()
-    # Half a second that other commands need not wait.
+    # Importing these takes half a second, which the other commands do not need.
     from artifact_index import app, runtime  # noqa: PLC0415
     from artifact_index.kube.connect import ConnectError  # noqa: PLC0415
     from artifact_index.kube.errors import ApiError  # noqa: PLC0415
@@ -64,14 +65,14 @@ def execute(chosen: argparse.Namespace) -> int:
         logger.error("%s", error)
         return 1
     except ApiError as error:
-        logger.error("the API server refused what the operator cannot do without: %s", error)
+        logger.error("a required request to the API server failed: %s", error)
         return 1
     except Exception:
-        logger.exception("the operator cannot go on")
+        logger.exception("the operator exits because of an unexpected error")
         return 1
     return 0
 
 
 def _stop_early(*_: object) -> None:
-    """SIGTERM before the operator listens for it: there is nothing to end yet."""
+    """Exit on a SIGTERM that arrives before the event loop handles it: nothing has started yet."""
     sys.exit(0)

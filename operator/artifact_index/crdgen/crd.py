@@ -10,7 +10,7 @@ from artifact_index.crdgen.schema import Schema, object_schema
 
 GENERATED_NOTE: Final = "Generated from the models by tools/generate.py; do not edit."
 
-# Without an extension `kubectl apply -f crds/` passes it by, and `kubectl apply -k crds/` finds it.
+# Without an extension `kubectl apply -f crds/` ignores it, and `kubectl apply -k crds/` finds it.
 KUSTOMIZATION_NAME: Final = "Kustomization"
 
 _SIMPLE_ROOT: Final[Schema] = {
@@ -24,7 +24,7 @@ _SIMPLE_ROOT: Final[Schema] = {
 
 
 def crd_documents() -> dict[str, dict[str, Any]]:
-    """Every file of `crds/` by its name, as the document that it holds."""
+    """Every file of `crds/` by its name, as a document."""
     crds = {f"{GROUP}_{kind.plural}.yaml": _crd(kind) for kind in KINDS}
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",

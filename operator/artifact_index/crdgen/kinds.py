@@ -13,7 +13,7 @@ CATEGORY: Final = "artifact-index"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of `kubectl get`; wide ones are shown with `-o wide` only."""
+    """A column of `kubectl get`; a wide column is shown with `-o wide` only."""
 
     name: str
     json_path: str

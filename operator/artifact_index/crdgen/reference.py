@@ -81,7 +81,7 @@ def _kind(kind: Kind) -> Iterator[str]:
 
 
 def _object(kind: str, path: str, schema: Schema) -> Iterator[str]:
-    """A section with one row for each field, then the sections of the objects in it."""
+    """A section with a row for each field, then the sections of its nested objects."""
     yield f"### {kind}: `{path}`\n"
     yield f"{schema['description']}\n"
     if rules := schema.get("x-kubernetes-validations"):
@@ -129,7 +129,7 @@ def _json(value: Any) -> str:
 
 
 def _bounds(field: Schema) -> str:
-    """Bounds and rules of a field, and of what its list or map holds."""
+    """Bounds and rules of a field, and of the items of a list or map."""
     rules = [rule["message"] for rule in field.get("x-kubernetes-validations", ())]
     if rules == _URL_MESSAGES:
         return "a [URL](#urls)"

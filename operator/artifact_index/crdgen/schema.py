@@ -1,8 +1,7 @@
-"""From models to structural schemas, as the API server admits them.
+"""Structural schemas of the models, in the form that the API server admits.
 
-Pydantic's own JSON schema is not admissible to the API server (`$ref`, null types, `const`, …), so
-the models' fields are walked here. The walk knows exactly the types that the models use and
-refuses every other one.
+The API server refuses Pydantic's own JSON schema (`$ref`, null types, `const`, …), so this module
+walks the models' fields. It knows exactly the types that the models use and refuses all others.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +23,7 @@ _INT32_MAX = 2**31 - 1
 
 
 class UnsupportedTypeError(TypeError):
-    """A model uses a type that has no structural schema here."""
+    """A model uses a type for which this module has no structural schema."""
 
 
 def object_schema(model: type[ApiModel], description: str | None = None) -> Schema:

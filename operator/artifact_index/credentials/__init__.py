@@ -1,1 +1,1 @@
-"""Credentials: how tokens are minted, how long they last, and who shares one."""
+"""Credentials: how tokens are issued, how long they last, and who shares one."""

@@ -1,4 +1,4 @@
-"""How long to wait before a login is tried again."""
+"""How long to wait before the next attempt at a login."""
 
 import math
 import random
@@ -7,7 +7,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class Growth:
     """Exponential growth from `base` to `limit`, in seconds."""
 
     base: float
@@ -19,15 +19,15 @@ class Policy:
         return min(self.limit, self.base * 2.0**doublings)
 
 
-RETRYABLE: Final = Policy(base=1, limit=60)
-PERMANENT: Final = Policy(base=30, limit=600)
-UNCHANGED: Final = Policy(base=30, limit=120)
+RETRYABLE: Final = Growth(base=1, limit=60)
+PERMANENT: Final = Growth(base=30, limit=600)
+UNCHANGED: Final = Growth(base=30, limit=120)
 
 LEAST_DELAY: Final = 1.0
-"""Seconds. Nothing is ever tried again sooner."""
+"""Seconds that always lie between two attempts."""
 
 MOST_RETRY_AFTER: Final = 3600.0
-"""Seconds of a `Retry-After` that are honoured: a senseless one must not stop a login for ever."""
+"""Seconds of a `Retry-After` that are honoured: no answer may stop a login for ever."""
 
 
 def after_failure(
@@ -40,9 +40,9 @@ def after_failure(
 ) -> float:
     """Seconds until the attempt after `failures` (1, 2, …) failures in a row, with full jitter.
 
-    `remaining` is the time until something is lost (the promised freshness, then the grant): at
-    most a quarter of it is slept, so that an outage which ends in time is noticed in time.
-    `retry_after`, what the cloud asked for, is the least.
+    `remaining` is the time until something is lost (the promised freshness, then the token). At
+    most a quarter of it is waited, so that an outage that ends in time is noticed in time. The
+    delay is never shorter than `retry_after`, which the cloud asked for.
     """
     delay = rng.uniform(0, (PERMANENT if permanent else RETRYABLE).ceiling(failures))
     delay = _within_life(delay, remaining)
@@ -52,7 +52,7 @@ def after_failure(
 
 
 def after_no_change(*, repeats: int, rng: random.Random, remaining: float | None = None) -> float:
-    """Seconds until a source is asked again that answered `repeats` times with nothing newer."""
+    """Seconds until the next attempt after `repeats` answers in a row without a newer token."""
     ceiling = UNCHANGED.ceiling(repeats)
     return max(LEAST_DELAY, _within_life(rng.uniform(ceiling / 2, ceiling), remaining))
 

@@ -13,7 +13,7 @@ from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.instrumentation import Meter
 
-CALL_DEADLINE: Final = 600.0
+ATTEMPT_DEADLINE: Final = 600.0
 """Seconds after which a call is given up, with its wait for a thread."""
 
 Issue = Callable[[TokenRequest, KeyMaterial], Awaitable[Token]]
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 class Calls:
     """Starts calls of `issue`; `deadline` is in seconds."""
 
-    def __init__(self, issue: Issue, *, meter: Meter, deadline: float = CALL_DEADLINE) -> None:
+    def __init__(self, issue: Issue, *, meter: Meter, deadline: float = ATTEMPT_DEADLINE) -> None:
         self._issue = issue
         self._meter = meter
         self._deadline = deadline

@@ -1,11 +1,11 @@
-"""The wall clock, and whether it was set back since it was last read."""
+"""Reads the wall clock, and notices when it was set back."""
 
 import math
 from collections.abc import Callable
 from typing import Final
 
 BACKWARD_STEP: Final = 1.0
-"""Seconds by which the wall clock must go back for waits to be moved along with it."""
+"""Seconds by which the clock must be set back before waits are moved along with it."""
 
 
 class WallClock:

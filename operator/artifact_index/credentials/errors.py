@@ -1,4 +1,4 @@
-"""Why a login failed, sorted by who must act."""
+"""Why a login failed, and who must act."""
 
 from artifact_index.api.reasons import Reason
 
@@ -18,5 +18,5 @@ class LoginError(Exception):
 
     @property
     def permanent(self) -> bool:
-        """Whether the user must act first: another attempt alone does not help."""
+        """Whether the user must act first: the same attempt would fail again."""
         return self.reason.must_act

@@ -1,63 +1,56 @@
-"""Sends a request for a token to the cloud that answers it."""
+"""The clouds that issue tokens: a new one is one line in `_CLIENTS`."""
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
 
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import (
-    CodeArtifactEndpointRequest,
-    CodeArtifactTokenRequest,
-    GoogleTokenRequest,
-    KeyMaterial,
-    Token,
-    TokenRequest,
+from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
+from artifact_index.settings import Settings
+
+
+class CloudClient(Protocol):
+    """A synchronous client of one cloud."""
+
+    @property
+    def calls(self) -> "Mapping[type[Any], Callable[[Any, KeyMaterial], Token]]":
+        """The method that answers each type of request; it raises LoginError."""
+
+
+_CLIENTS: Final[tuple[Callable[[Settings, float, float], CloudClient], ...]] = (
+    CodeArtifact.of,
+    GoogleTokens.of,
 )
-
-
-class CodeArtifactClient(Protocol):
-    """What the token manager needs of CodeArtifact."""
-
-    def mint(self, request: CodeArtifactTokenRequest, material: KeyMaterial) -> Token:
-        """A token; raises LoginError."""
-
-    def endpoint(self, request: CodeArtifactEndpointRequest, material: KeyMaterial) -> Token:
-        """A repository's URL; raises LoginError."""
-
-
-class GoogleClient(Protocol):
-    """What the token manager needs of Google."""
-
-    def mint(self, request: GoogleTokenRequest, material: KeyMaterial) -> Token:
-        """An access token; raises LoginError."""
+"""Each makes a client of the settings and two time limits: to connect, and to read an answer."""
 
 
 class Providers:
     """All clouds behind one synchronous call, which blocks for seconds: call it in a thread."""
 
-    def __init__(self, code_artifact: CodeArtifactClient, google: GoogleClient) -> None:
-        self._code_artifact = code_artifact
-        self._google = google
+    def __init__(self, *clients: CloudClient) -> None:
+        self._calls = {
+            request: call for client in clients for request, call in client.calls.items()
+        }
 
-    def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
+    def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
         """What the request's cloud issues. Raises LoginError and nothing else.
 
-        `material` holds the values of the request's Secret, or a ServiceAccount's token; it is
+        `key_material` holds the values of the request's Secret, or a ServiceAccount's token; it is
         empty for the operator's own identity.
         """
         try:
-            return self._ask(request, material)
+            return self._calls[type(request)](request, key_material)
         except LoginError:
             raise
         except Exception as error:
-            # Its text may quote a secret: only the class is told.
+            # Its text may quote a secret: only its class is shown.
             message = f"the login failed within the operator: {type(error).__name__}; it is retried"
         raise LoginError(Reason.INTERNAL_ERROR, message)
 
-    def _ask(self, request: TokenRequest, material: KeyMaterial) -> Token:
-        match request:
-            case CodeArtifactTokenRequest():
-                return self._code_artifact.mint(request, material)
-            case CodeArtifactEndpointRequest():
-                return self._code_artifact.endpoint(request, material)
-            case GoogleTokenRequest():
-                return self._google.mint(request, material)
+
+def providers_of(settings: Settings) -> Providers:
+    """The clients of all clouds, with the time limits and endpoints of the settings."""
+    connect, read = settings.cloud_connect_timeout, settings.cloud_read_timeout
+    return Providers(*(client_of(settings, connect, read) for client_of in _CLIENTS))

@@ -1,13 +1,14 @@
-"""What is asked of a cloud, with every input of the answer, and what the cloud issues."""
+"""What a cloud is asked for, with every input of the answer, and the token that it issues.
+
+The requests of a cloud are defined with the cloud: frozen dataclasses of the form TokenRequest.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal
+from typing import Any, Final, Protocol
 
 from pydantic import SecretStr
-
-EndpointType = Literal["IPv4", "DualStack"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class SecretIdentity:
 class ServiceAccountIdentity:
     """The token of one Kubernetes ServiceAccount.
 
-    `audiences` are the token's own; `exchange` is what it is shown to: the ARN of the IAM role, or
+    `audiences` are the token's own. `exchange` names who exchanges it: the ARN of the IAM role, or
     the audience of Google's STS (a workload identity provider).
     """
 
@@ -46,94 +47,32 @@ class ServiceAccountIdentity:
 Identity = OperatorIdentity | SecretIdentity | ServiceAccountIdentity
 
 
-@dataclass(frozen=True, slots=True)
-class AssumedRole:
-    """An IAM role as the last step of an AWS login. `tags` are sorted by key."""
+class TokenRequest(Hashable, Protocol):
+    """What every request says. Its fields are all inputs of the answer (see `canonical`)."""
 
-    role_arn: str
-    session_name: str
-    external_id: str | None = None
-    tags: tuple[tuple[str, str], ...] = ()
+    @property
+    def identity(self) -> Identity:
+        """Who logs in first."""
 
-
-@dataclass(frozen=True, slots=True)
-class Impersonation:
-    """A Google service account as the last step of a login; `lifetime` is in seconds.
-
-    `delegates` are e-mail addresses, from the one that the login may impersonate onwards.
-    """
-
-    service_account: str
-    delegates: tuple[str, ...]
-    lifetime: int
-
-
-@dataclass(frozen=True, slots=True)
-class CodeArtifactTokenRequest:
-    """A token for every repository of one CodeArtifact domain.
-
-    `duration` is in seconds: 900 to 43200, or 0 for "until the caller's session ends".
-    """
-
-    region: str
-    domain: str
-    domain_owner: str
-    duration: int
-    identity: Identity
-    role: AssumedRole | None = None
-    provider: str = field(default="codeartifact-token", init=False)
+    @property
+    def provider(self) -> str:
+        """The kind of request: the cloud and what it is asked for, such as `google-token`."""
 
     @property
     def service(self) -> str:
-        """The remote service that answers: its calls are bounded together."""
-        return f"codeartifact/{self.region}"
-
-
-@dataclass(frozen=True, slots=True)
-class CodeArtifactEndpointRequest:
-    """The URL of one CodeArtifact repository, as GetRepositoryEndpoint answers it.
-
-    The answer is no secret and does not depend on who asks, but whether one gets it does.
-    """
-
-    region: str
-    domain: str
-    domain_owner: str
-    repository: str
-    endpoint_type: EndpointType
-    identity: Identity
-    role: AssumedRole | None = None
-    provider: str = field(default="codeartifact-endpoint", init=False)
+        """The remote service that answers: calls to one service are bounded together."""
 
     @property
-    def service(self) -> str:
-        """The remote service that answers: its calls are bounded together."""
-        return f"codeartifact/{self.region}"
-
-
-@dataclass(frozen=True, slots=True)
-class GoogleTokenRequest:
-    """A Google access token, scope cloud-platform: it is the principal's, not a repository's."""
-
-    identity: Identity
-    impersonate: Impersonation | None = None
-    provider: str = field(default="google-token", init=False)
-
-    @property
-    def service(self) -> str:
-        """The remote service that answers: its calls are bounded together."""
-        return "google"
-
-
-CodeArtifactRequest = CodeArtifactTokenRequest | CodeArtifactEndpointRequest
-TokenRequest = CodeArtifactRequest | GoogleTokenRequest
+    def target(self) -> str:
+        """What the token is for, as metrics show it."""
 
 
 def canonical(request: TokenRequest) -> bytes:
     """All inputs of the request as one unambiguous byte string, for a keyed digest.
 
-    A step that the login does not have leaves no trace, so that a digest in an output outlives a
-    release that knows more steps.
+    These bytes must never change: a request with other bytes is another token. A step that the
+    login does not have leaves no trace, so that a digest in an output outlives a release that knows
+    more steps.
     """
     inputs = {name: value for name, value in _fields_of(request).items() if value is not None}
     return _ENCODER.encode(inputs).encode()
@@ -147,11 +86,11 @@ _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), defaul
 
 
 KeyMaterial = Mapping[str, SecretStr]
-"""Values that a login needs and a key must not hold.
+"""The secret inputs of a login, which its digest must not reveal.
 
 For AWS: `access_key_id`, `secret_access_key` and perhaps `session_token`; for Google: `key_json`;
-for a ServiceAccount: `subject_token`, made anew for each attempt. Empty for the operator's own
-identity.
+for a ServiceAccount: `subject_token`, which is made anew for each attempt. Empty for the operator's
+own identity.
 """
 SUBJECT_TOKEN: Final = "subject_token"  # noqa: S105 - the name of a value
 NO_KEY_MATERIAL: Final[KeyMaterial] = {}
@@ -159,7 +98,7 @@ NO_KEY_MATERIAL: Final[KeyMaterial] = {}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a cloud granted. Times are whole POSIX seconds; `expires_at` None means never."""
+    """What a cloud issued. Times are whole POSIX seconds; `expires_at` None means never."""
 
     value: SecretStr
     issued_at: int

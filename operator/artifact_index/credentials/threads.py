@@ -1,4 +1,4 @@
-"""Runs blocking cloud calls in threads: a bounded number in all, and for each remote service."""
+"""Runs blocking cloud calls in threads, a bounded number in all and for each remote service."""
 
 import asyncio
 import threading
@@ -17,20 +17,20 @@ CALLS_PER_SERVICE: Final = 4
 """Calls in flight at once to one remote service."""
 
 CALL_DEADLINE: Final = 150.0
-"""Seconds for one login of up to three steps, from its start: above what the SDKs' own timeouts
-and retries add up to."""
+"""Seconds that one login of up to three steps may take: more than the SDKs' own timeouts and
+retries add up to."""
 
 
 class CloudThreads:
     """Makes a blocking `call(request, key_material) -> Token` awaitable.
 
-    Every call gets a daemon thread of its own, which ends with it. A thread costs a ten-thousandth
-    of a cloud call, and unlike the workers of a ThreadPoolExecutor the interpreter does not
-    join it at exit: a hung call never delays the end of the process.
+    Each call runs in a new daemon thread. Starting one costs a ten-thousandth of a cloud call, and
+    the interpreter does not join it at exit, as it does the workers of a ThreadPoolExecutor: a call
+    that hangs never delays the end of the process.
 
-    A call that outlives its deadline is given up and its place is handed on, so that hung calls
-    cannot block a service for ever. At most `threads` calls can be in that state; further ones
-    keep their place until they end.
+    A call that outlives its deadline is abandoned and its slots are freed, so that hanging calls
+    cannot block a service for ever. At most `threads` calls can be abandoned at a time; further
+    ones keep their slots until they end.
     """
 
     def __init__(
@@ -44,32 +44,32 @@ class CloudThreads:
         self._call = call
         self._per_service = per_service
         self._deadline = deadline
-        self._places = asyncio.Semaphore(threads)
+        self._slots = asyncio.Semaphore(threads)
         self._services: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        self._given_up = 0
-        self._most_given_up = threads
+        self._abandoned = 0
+        self._most_abandoned = threads
         self._closed = False
 
-    async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
-        """The call's answer. Raises what the call raises, and LoginError at the deadline.
+    async def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
+        """Call in a thread. Raises what the call raises, and LoginError at the deadline.
 
-        The wait for a place has no limit here. Once cancelled, the call goes on in its thread,
-        keeps its place until it ends, and its answer is dropped.
+        The wait for a slot has no limit here. After a cancellation the call goes on in its thread
+        and keeps its slots until it ends; its answer is dropped.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[_Outcome] = loop.create_future()
-        places = await self._enter(request.service)
+        slots = await self._enter(request.service)
         if self._closed:
-            places.leave()
+            slots.free()
             raise LoginError(Reason.CLOUD_UNAVAILABLE, "The operator is shutting down.")
 
         def finish(outcome: "_Outcome") -> None:
-            places.leave()
+            slots.free()
             if not answer.done():
                 answer.set_result(outcome)
 
         def work() -> None:
-            outcome = self._outcome(request, material)
+            outcome = self._outcome(request, key_material)
             try:
                 loop.call_soon_threadsafe(finish, outcome)
             except RuntimeError:  # the loop has been closed: nobody waits any more
@@ -80,64 +80,64 @@ class CloudThreads:
             async with asyncio.timeout(self._deadline):
                 outcome = await answer
         except TimeoutError:
-            self._give_up(places)
+            self._abandon(slots)
             raise LoginError(
                 Reason.CLOUD_UNAVAILABLE,
                 f"The call to {request.service} did not end within {self._deadline:g} s; "
-                "it is made again.",
+                "it is retried.",
             ) from None
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
 
     def close(self) -> None:
-        """Start no further call. Calls in flight are not waited for."""
+        """Start no further call. Does not wait for those in flight."""
         self._closed = True
 
-    def _outcome(self, request: TokenRequest, material: KeyMaterial) -> "_Outcome":
+    def _outcome(self, request: TokenRequest, key_material: KeyMaterial) -> "_Outcome":
         try:
-            return self._call(request, material)
+            return self._call(request, key_material)
         except Exception as error:
             return error
         except BaseException as error:  # SystemExit would end the thread and leave us waiting
             return RuntimeError(type(error).__name__)
 
-    async def _enter(self, name: str) -> "_Places":
-        """A place of the service, then one of all: who waits for a service takes no thread."""
-        in_service = self._services.get(name)
-        if in_service is None:
-            in_service = self._services[name] = asyncio.Semaphore(self._per_service)
-        await in_service.acquire()
+    async def _enter(self, name: str) -> "_Slots":
+        """Take a slot of the service, then one of all: who waits for a service holds no thread."""
+        service_slots = self._services.get(name)
+        if service_slots is None:
+            service_slots = self._services[name] = asyncio.Semaphore(self._per_service)
+        await service_slots.acquire()
         try:
-            await self._places.acquire()
+            await self._slots.acquire()
         except BaseException:
-            in_service.release()
+            service_slots.release()
             raise
-        return _Places(in_service, self._places)
+        return _Slots(service_slots, self._slots)
 
-    def _give_up(self, places: "_Places") -> None:
-        if self._given_up >= self._most_given_up:
+    def _abandon(self, slots: "_Slots") -> None:
+        if self._abandoned >= self._most_abandoned:
             return
-        self._given_up += 1
-        places.leave()
-        places.on_end = self._end_of_given_up
+        self._abandoned += 1
+        slots.free()
+        slots.on_end = self._on_abandoned_end
 
-    def _end_of_given_up(self) -> None:
-        self._given_up -= 1
+    def _on_abandoned_end(self) -> None:
+        self._abandoned -= 1
 
 
 _Outcome = Token | Exception
 
 
-class _Places:
-    """A call's place in its service and among all calls, left once."""
+class _Slots:
+    """The slots of one call, of its service and of all calls; they are freed once."""
 
     def __init__(self, *semaphores: asyncio.Semaphore) -> None:
         self._semaphores = semaphores
         self.on_end: Callable[[], None] | None = None
 
-    def leave(self) -> None:
-        """Give the places back; a second time, the thread of a given-up call has ended."""
+    def free(self) -> None:
+        """Free the slots. A second call means that the thread of an abandoned call has ended."""
         semaphores, self._semaphores = self._semaphores, ()
         for semaphore in semaphores:
             semaphore.release()

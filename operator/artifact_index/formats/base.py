@@ -1,18 +1,41 @@
-"""What a format cannot say, and what a file came to. Shared by all formats."""
+"""What an output format offers, and what the formats share.
 
+The module of a format owns everything about it; `registry` lists them.
+"""
+
+import configparser
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Final, Protocol
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
+from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.index_options import OutputFormat
 from artifact_index.api.reasons import Reason
+from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.urls import (
+    UnusableURLError,
+    has_query_or_fragment,
+    split_userinfo,
+    with_credential,
+)
+
+HEADER: Final = "# Written by artifact-index-operator; edits are overwritten.\n"
+
+_ASCII: Final = "".join(chr(code) for code in range(0x21, 0x7F))
+
+URLs = Mapping[str, str]
+"""Index URLs without userinfo, by index name."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormatLimit:
-    """Something that a format cannot say of the indexes that the message names.
+    """Something that a format cannot say about the indexes that the message names.
 
-    `severe` says that a login is missing where the user asked for it; otherwise the file is whole
-    as far as the format goes. `reason` is one of the API's table.
+    A `severe` limit means that a login is missing where the user asked for it; otherwise the file
+    is complete as far as the format goes.
     """
 
     reason: Reason
@@ -21,20 +44,133 @@ class FormatLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class SensitiveFile:
-    """A file that may hold credentials: `held` are the indexes whose login is in it."""
+class SensitiveContent:
+    """Files that may hold credentials, by key of the output. Only a Secret may carry them.
 
-    text: SecretStr
+    `held` are the names of the indexes whose login is in them.
+    """
+
+    files: Mapping[str, SecretStr]
     limits: tuple[FormatLimit, ...] = ()
     held: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class PublicFile:
-    """A file that holds no credential by construction."""
+class PublicContent:
+    """Files that hold no credential by construction, by key of the output."""
 
-    text: str
+    files: Mapping[str, str]
     limits: tuple[FormatLimit, ...] = ()
+
+
+class Format(Protocol):
+    """One kind of file, or of variables, that an output can hold.
+
+    Rendering for a Secret and for a ConfigMap are two methods with two types of result, so that a
+    type checker refuses credentials in a ConfigMap.
+    """
+
+    name: OutputFormat
+    key: str | None
+    """Key of the file in the output; None if each key of the output is a variable."""
+    ordered: bool = True
+    """False if its readers ask all indexes and take the best version of all."""
+
+    def carries(self, index: ArtifactIndexSpec) -> bool:
+        """Whether the format holds the login of such an index; if not, it needs no token."""
+        return True
+
+    def render_secret(self, document: Document) -> SensitiveContent:
+        """Render with logins. Raises `RenderingError`."""
+        ...
+
+    def render_public(self, document: Document) -> PublicContent:
+        """Render without any credential.
+
+        Raises `NotCredentialFreeError` and `RenderingError`; ValueError if the format is nothing
+        but credentials, which the API refuses in a ConfigMap.
+        """
+        raise ValueError(f"{self.name} is nothing but credentials")
+
+    def read_back(self, files: Mapping[str, SecretStr], urls: URLs) -> dict[str, Credential]:
+        """Read the logins of these indexes from an output that has the format's key.
+
+        Only for content whose digest was verified. Whatever is missing, or does not look as we
+        write it, is left out.
+        """
+        ...
+
+
+class RenderingError(Exception):
+    """A document cannot be rendered. The message names indexes and never holds a URL."""
+
+    def __init__(self, message: str, *, index_name: str) -> None:
+        super().__init__(message)
+        self.index_name = index_name
+
+
+class NotCredentialFreeError(RenderingError):
+    """The URL may be a secret as a whole, so it has no place in credential-free content."""
+
+    def __init__(self, index_name: str) -> None:
+        super().__init__(
+            f"index {index_name}: a preauthenticated URL without user name and password, or with "
+            "a query or fragment, may be a secret as a whole and has no credential-free form",
+            index_name=index_name,
+        )
+
+
+def blocked_url(name: str) -> str:
+    """The URL of an index that is not available: a host that can't exist (RFC 2606 `.invalid`).
+
+    With `authenticate = "always"` uv stops there before it looks the host up, under every index
+    strategy. The real URL without its credential would not do: on a shared host uv sends another
+    index's credential to it.
+    """
+    return f"https://{name}.unavailable.invalid/simple/"
+
+
+def url_of(entry: IndexEntry, *, sensitive: bool) -> str:
+    """The entry's URL, with its login if the content is `sensitive`.
+
+    Raises `NotCredentialFreeError` and `UnusableURLError`.
+    """
+    if entry.blocked:
+        return blocked_url(entry.name)
+    if entry.verbatim_url is not None:
+        verbatim = entry.verbatim_url.get_secret_value()
+        return verbatim if sensitive else _credential_free(entry.name, verbatim)
+    bare, userinfo = split_userinfo(entry.url)
+    if userinfo is not None:
+        raise UnusableURLError(
+            "the URL of an index holds a user name or password beside its source"
+        )
+    return with_credential(bare, entry.credential) if sensitive and entry.credential else bare
+
+
+def _credential_free(name: str, verbatim: str) -> str:
+    bare, userinfo = split_userinfo(verbatim)
+    if userinfo is None or has_query_or_fragment(verbatim):
+        raise NotCredentialFreeError(name)
+    return bare
+
+
+def login_of(entry: IndexEntry) -> Credential | None:
+    """The entry's user name and password; None if both are empty or unknown."""
+    if entry.verbatim_url is not None:
+        try:
+            return split_userinfo(entry.verbatim_url.get_secret_value())[1]
+        except UnusableURLError:
+            return None
+    credential = entry.credential
+    if credential and (credential.username or credential.password.get_secret_value()):
+        return credential
+    return None
+
+
+def ascii_url(url: str) -> str:
+    """The URL with non-ASCII characters percent-encoded: it is the same in any locale."""
+    return quote(url, safe=_ASCII)
 
 
 def named(names: list[str] | tuple[str, ...], *, at_most: int = 5) -> str:
@@ -42,3 +178,46 @@ def named(names: list[str] | tuple[str, ...], *, at_most: int = 5) -> str:
     shown = ", ".join(repr(name) for name in names[:at_most])
     more = len(names) - at_most
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def limits_without_order(file: str, document: Document) -> tuple[FormatLimit, ...]:
+    """The limits of a file whose reader asks every index for every package."""
+    limits = []
+    explicit = [entry.name for entry in document.entries if entry.explicit]
+    if explicit:
+        message = (
+            f"{file} leaves out the explicit indexes {named(explicit)}: its reader cannot keep a "
+            "package to one index"
+        )
+        limits.append(FormatLimit(Reason.EXPLICIT_INDEX_LEFT_OUT, message))
+    listed = [entry.name for entry in document.entries if not entry.explicit]
+    if document.public is not None:
+        listed.append(document.public.name)
+    if len(listed) > 1:
+        message = (
+            f"{file} lists {named(listed)}, but its reader knows no order of indexes and takes the "
+            "best version of all"
+        )
+        limits.append(FormatLimit(Reason.INDEX_ORDER_NOT_KEPT, message))
+    return tuple(limits)
+
+
+def parsed_ini(text: SecretStr) -> dict[str, dict[str, str]]:
+    """The sections of a file that was written by us; none if it cannot be parsed."""
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text.get_secret_value())
+    except configparser.Error:
+        return {}
+    return {section: dict(parser[section]) for section in parser.sections()}
+
+
+def logins_of_tables(
+    tables: Mapping[str, Mapping[str, str]], names: Collection[str]
+) -> dict[str, Credential]:
+    """The `username` and `password` of each table that is named like an index and has both."""
+    return {
+        name: Credential(tables[name]["username"], SecretStr(tables[name]["password"]))
+        for name in names
+        if {"username", "password"} <= tables.get(name, {}).keys()
+    }

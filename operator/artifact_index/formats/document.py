@@ -1,12 +1,12 @@
 """What a file is rendered from: typed index entries and the options around them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from pydantic import SecretStr
 
-IndexStrategy = Literal["first-index", "unsafe-first-match", "unsafe-best-match"]
-Authenticate = Literal["auto", "always", "never"]
+from artifact_index.api.artifact_index import Authenticate
+from artifact_index.api.index_options import IndexStrategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class IndexEntry:
     """One index as it goes into a file.
 
     `url` never holds userinfo. At most one of `credential` and `verbatim_url` is set; the latter
-    is a complete URL that stands in sensitive content exactly as the user wrote it.
-    `credentialed` says that the source has a login, also in content that does not hold it.
-    `publish_url` is where packages are uploaded with the same login; None where nothing is.
+    is a complete URL that sensitive content holds exactly as the user wrote it. `credentialed` says
+    that the source has a login, even in content without it. `publish_url` is where packages are
+    uploaded with the same login; None if nothing is.
     """
 
     name: str
@@ -48,24 +48,25 @@ class PublicEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Claims:
+    """Which selected indexes, ready or not, claim a variable that exists once.
+
+    `publishers` are names of indexes. `domains` are names of indexes by CodeArtifact domain.
+    """
+
+    publishers: tuple[str, ...] = ()
+    domains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """Everything that one uv.toml says; `entries` are in search order."""
+    """Everything that the files of one IndexOptions say; `entries` are in search order.
+
+    Only variables need `claims`.
+    """
 
     entries: tuple[IndexEntry, ...]
     public: PublicEntry | None
     prefer_private: bool = True
     index_strategy: IndexStrategy = "first-index"
-
-
-@dataclass(frozen=True, slots=True)
-class SensitiveContent:
-    """Files that may hold credentials: key of the output -> text. Only a Secret may carry them."""
-
-    files: dict[str, SecretStr] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class PublicContent:
-    """Files that hold no credential by construction: key of the output -> text."""
-
-    files: dict[str, str] = field(default_factory=dict)
+    claims: Claims = Claims()

@@ -1,66 +1,69 @@
 """Environment variables for `envFrom`: the same logins for uv, Poetry and twine.
 
 Each key of the output is a variable. uv and Poetry find a login by the index's name; the variables
-of uploads and CODEARTIFACT_AUTH_TOKEN exist once, so they are written where exactly one index is
+of uploads and CODEARTIFACT_AUTH_TOKEN exist once, so they are written only if exactly one index is
 meant.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
-from artifact_index.formats.base import FormatLimit, named
-from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.base import (
+    Format,
+    FormatLimit,
+    SensitiveContent,
+    URLs,
+    login_of,
+    named,
+)
+from artifact_index.formats.document import Claims, Credential, Document, IndexEntry
 from artifact_index.formats.names import environment_form
-from artifact_index.formats.uv_toml import login_of
 
 LARGEST_VALUE: Final = 128 * 1024 - 512
 """Bytes of one value: Linux takes 128 KiB for `NAME=value` and its end (MAX_ARG_STRLEN)."""
 
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """Which selected indexes claim a variable that exists once, whether or not they are ready.
-
-    `publishers` are names of indexes. `domains` are the names of indexes by CodeArtifact domain.
-    """
-
-    publishers: tuple[str, ...] = ()
-    domains: Mapping[str, tuple[str, ...]] | None = None
+_Logins = Mapping[str, tuple[IndexEntry, Credential]]
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedVariables:
-    """Variables by name, with the limits and the names of the indexes whose login is in them."""
-
-    variables: Mapping[str, SecretStr]
-    limits: tuple[FormatLimit, ...] = ()
-    held: frozenset[str] = frozenset()
-
-
-def environment_variables(document: Document, claims: Claims) -> RenderedVariables:
+class Environment(Format):
     """The variables of all indexes that have a login."""
-    variables: dict[str, SecretStr] = {}
-    limits: list[FormatLimit] = []
-    logins: dict[str, tuple[IndexEntry, Credential]] = {}
-    for entry in document.entries:
-        login = None if entry.blocked else login_of(entry)
-        if login is None:
-            continue
-        if (problem := _problem(login)) is not None:
-            message = f"there are no variables for index {entry.name!r}: {problem}"
-            limits.append(FormatLimit(Reason.NOT_EXPRESSIBLE, message, severe=True))
-            continue
-        logins[entry.name] = entry, login
-        name = environment_form(entry.name)
-        for prefix in (f"UV_INDEX_{name}", f"POETRY_HTTP_BASIC_{name}"):
-            variables |= _pair(prefix, login)
-    variables |= _publishing(claims, logins, limits)
-    variables |= _code_artifact_token(claims, logins, limits)
-    return RenderedVariables(variables, tuple(limits), frozenset(logins))
+
+    name = "Environment"
+    key = None
+
+    def render_secret(self, document: Document) -> SensitiveContent:
+        """Render each variable as a key."""
+        variables: dict[str, SecretStr] = {}
+        limits: list[FormatLimit] = []
+        logins: dict[str, tuple[IndexEntry, Credential]] = {}
+        for entry in document.entries:
+            login = None if entry.blocked else login_of(entry)
+            if login is None:
+                continue
+            if (problem := _problem(login)) is not None:
+                message = f"there are no variables for index {entry.name!r}: {problem}"
+                limits.append(FormatLimit(Reason.NOT_EXPRESSIBLE, message, severe=True))
+                continue
+            logins[entry.name] = entry, login
+            name = environment_form(entry.name)
+            for prefix in (f"UV_INDEX_{name}", f"POETRY_HTTP_BASIC_{name}"):
+                variables |= _pair(prefix, login)
+        variables |= _publishing(document.claims, logins, limits)
+        variables |= _code_artifact_token(document.claims, logins, limits)
+        return SensitiveContent(variables, tuple(limits), frozenset(logins))
+
+    def read_back(self, files: Mapping[str, SecretStr], urls: URLs) -> dict[str, Credential]:
+        """Read the login in uv's two variables for each index."""
+        logins = {}
+        for name in urls:
+            prefix = f"UV_INDEX_{environment_form(name)}"
+            username, password = files.get(f"{prefix}_USERNAME"), files.get(f"{prefix}_PASSWORD")
+            if username is not None and password is not None:
+                logins[name] = Credential(username.get_secret_value(), password)
+        return logins
 
 
 def _pair(prefix: str, login: Credential) -> dict[str, SecretStr]:
@@ -76,9 +79,7 @@ def _problem(login: Credential) -> str | None:
     return None
 
 
-def _publishing(
-    claims: Claims, logins: Mapping[str, tuple[IndexEntry, Credential]], limits: list[FormatLimit]
-) -> dict[str, SecretStr]:
+def _publishing(claims: Claims, logins: _Logins, limits: list[FormatLimit]) -> dict[str, SecretStr]:
     if len(claims.publishers) > 1:
         message = (
             "TWINE_* and UV_PUBLISH_* are not written: they exist once, and indexes "
@@ -103,9 +104,9 @@ def _publishing(
 
 
 def _code_artifact_token(
-    claims: Claims, logins: Mapping[str, tuple[IndexEntry, Credential]], limits: list[FormatLimit]
+    claims: Claims, logins: _Logins, limits: list[FormatLimit]
 ) -> dict[str, SecretStr]:
-    domains = claims.domains or {}
+    domains = claims.domains
     if not domains:
         return {}
     why = None

@@ -6,45 +6,71 @@ go to any host that asks (PyPI included).
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Final
 
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
-from artifact_index.formats.base import FormatLimit, SensitiveFile, named
+from artifact_index.formats.base import (
+    Format,
+    FormatLimit,
+    RenderingError,
+    SensitiveContent,
+    URLs,
+    login_of,
+    named,
+    url_of,
+)
 from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.urls import host_of
-from artifact_index.formats.uv_toml import RenderingError, login_of, url_of
 
+_KEY: Final = "netrc"
 # Python and uv read a backslash as an escape, curl reads it so only in quotes; quotes themselves
 # are not known to all. What needs neither means the same to everybody.
 _AMBIGUOUS: Final = frozenset('"\\')
 
 
-def netrc_file(document: Document) -> SensitiveFile:
-    """The netrc with the login of each host that has exactly one. Raises `RenderingError`."""
-    limits: list[FormatLimit] = []
-    hosts: defaultdict[str, list[tuple[str, Credential]]] = defaultdict(list)
-    for entry in document.entries:
-        login = None if entry.blocked else login_of(entry)
-        if login is None:
-            continue
-        if (problem := _problem(entry, login)) is not None:
-            message = f"netrc has no login for index {entry.name!r}: {problem}"
-            limits.append(FormatLimit(Reason.NOT_EXPRESSIBLE, message, severe=True))
-            continue
-        hosts[_host(entry)].append((entry.name, login))
+class Netrc(Format):
+    """A netrc with the login of each host that has exactly one."""
 
-    lines: list[tuple[str, Credential]] = []
-    held: set[str] = set()
-    for host, logins in hosts.items():
-        names = [name for name, _ in logins]
-        if len({(login.username, login.password.get_secret_value()) for _, login in logins}) > 1:
-            limits.append(_two_logins(host, names))
-            continue
-        lines.append((host, logins[0][1]))
-        held.update(names)
-    return SensitiveFile(_text(lines), tuple(limits), frozenset(held))
+    name = "Netrc"
+    key = _KEY
+
+    def render_secret(self, document: Document) -> SensitiveContent:
+        """Render the logins. Raises `RenderingError`."""
+        limits: list[FormatLimit] = []
+        hosts: defaultdict[str, list[tuple[str, Credential]]] = defaultdict(list)
+        for entry in document.entries:
+            login = None if entry.blocked else login_of(entry)
+            if login is None:
+                continue
+            if (problem := _problem(entry, login)) is not None:
+                message = f"netrc has no login for index {entry.name!r}: {problem}"
+                limits.append(FormatLimit(Reason.NOT_EXPRESSIBLE, message, severe=True))
+                continue
+            hosts[_host(entry)].append((entry.name, login))
+
+        lines: list[tuple[str, Credential]] = []
+        held: set[str] = set()
+        for host, logins in hosts.items():
+            names = [name for name, _ in logins]
+            if len({(login.username, _raw(login)) for _, login in logins}) > 1:
+                limits.append(_two_logins(host, names))
+                continue
+            lines.append((host, logins[0][1]))
+            held.update(names)
+        return SensitiveContent({_KEY: _text(lines)}, tuple(limits), frozenset(held))
+
+    def read_back(self, files: Mapping[str, SecretStr], urls: URLs) -> dict[str, Credential]:
+        """Read the login of each index's host."""
+        words = files[_KEY].get_secret_value().split()
+        hosts = {
+            host: Credential(username, SecretStr(password))
+            for host, username, password in zip(words[1::6], words[3::6], words[5::6], strict=False)
+        }
+        by_name = {name: host_of(url) for name, url in urls.items()}
+        return {name: hosts[host] for name, host in by_name.items() if host in hosts}
 
 
 def _host(entry: IndexEntry) -> str:

@@ -1,72 +1,105 @@
-"""PDM's config.toml: stored sources with their logins, and what stands in PyPI's place.
+"""PDM's config.toml: stored sources with their logins, and the source in PyPI's place.
 
 PDM merges a stored source into a project's source of the same name, or adds it; it asks all of them
-and takes the best version. User name and password stand beside the URL, as they are.
+and takes the best version. User name and password are keys beside the URL, unencoded.
 """
 
 import tomllib
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import tomlkit
 from pydantic import SecretStr
 
+from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.reasons import Reason
-from artifact_index.formats.base import FormatLimit, PublicFile, SensitiveFile
-from artifact_index.formats.document import Document, IndexEntry
-from artifact_index.formats.pip_conf import ascii_url, limits_without_order
+from artifact_index.formats.base import (
+    HEADER,
+    Format,
+    FormatLimit,
+    PublicContent,
+    RenderingError,
+    SensitiveContent,
+    URLs,
+    ascii_url,
+    limits_without_order,
+    login_of,
+    logins_of_tables,
+    url_of,
+)
+from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.urls import UnusableURLError, split_userinfo
-from artifact_index.formats.uv_toml import HEADER, RenderingError, login_of, url_of
 
-# Settings of PDM that stand where the table of a source of the same name would (`pypi.url`), and
-# the source in PyPI's place, which a table of its name would displace.
-RESERVED_NAMES: Final = frozenset({"url", "username", "password", "pypi"})
+_KEY: Final = "config.toml"
+# Settings of PDM in the place of a table for a source of the same name (`pypi.url`), and the source
+# in PyPI's place, which a table of its name would displace.
+_RESERVED_NAMES: Final = frozenset({"url", "username", "password", "pypi"})
 
 Table = dict[str, Any]
 
 
-def sensitive_pdm_toml(document: Document) -> SensitiveFile:
-    """The file with its logins: for a Secret only. Raises `RenderingError`.
+class PdmToml(Format):
+    """The sources that PDM asks, without the explicit indexes.
 
     The source in PyPI's place is the public index, or without one the first private index. While a
     private index is blocked it is the blocked one: PDM passes over a source that fails, and must
     not find a look-alike on the public index then.
     """
-    text, limits, held = _render(document, sensitive=True)
-    return SensitiveFile(SecretStr(text), limits, held)
+
+    name = "PdmToml"
+    key = _KEY
+    ordered = False
+
+    def carries(self, index: ArtifactIndexSpec) -> bool:
+        """Whether the index is listed: PDM cannot keep a package to an explicit one."""
+        return not index.explicit
+
+    def render_secret(self, document: Document) -> SensitiveContent:
+        """Render with logins. Raises `RenderingError`."""
+        held = frozenset(
+            entry.name for entry in _listed(document) if not entry.blocked and login_of(entry)
+        )
+        text = SecretStr(_render(document, sensitive=True))
+        return SensitiveContent({_KEY: text}, _limits(document), held)
+
+    def render_public(self, document: Document) -> PublicContent:
+        """Render without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
+        return PublicContent({_KEY: _render(document, sensitive=False)}, _limits(document))
+
+    def read_back(self, files: Mapping[str, SecretStr], urls: URLs) -> dict[str, Credential]:
+        """Read the login of the source that is named like each index."""
+        try:
+            tables = tomllib.loads(files[_KEY].get_secret_value()).get("pypi", {})
+        except tomllib.TOMLDecodeError:
+            return {}
+        sources = {name: table for name, table in tables.items() if isinstance(table, dict)}
+        return logins_of_tables(sources, urls)
 
 
-def public_pdm_toml(document: Document) -> PublicFile:
-    """The file without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
-    text, limits, _ = _render(document, sensitive=False)
-    return PublicFile(text, limits)
+def _searched(document: Document) -> list[IndexEntry]:
+    return [entry for entry in document.entries if not entry.explicit]
 
 
-def _render(
-    document: Document, *, sensitive: bool
-) -> tuple[str, tuple[FormatLimit, ...], frozenset[str]]:
-
-    limits = list(limits_without_order("config.toml", document))
-    tables: dict[str, Table] = {}
-    default: Table | None = None
-    searched = [entry for entry in document.entries if not entry.explicit]
-    for entry in searched:
-        table = _table(entry, sensitive=sensitive)
-        if entry.blocked and default is None:
-            default = table
-        if entry.name in RESERVED_NAMES:
-            limits.append(_reserved(entry.name))
-        else:
-            tables[entry.name] = table
-    if default is None:
-        default = _default(document, list(tables.values()))
-    held = frozenset(
-        one.name for one in searched if one.name in tables and not one.blocked and login_of(one)
-    )
-    text = _text({**default, **tables})
-    return text, tuple(limits), held if sensitive else frozenset()
+def _listed(document: Document) -> list[IndexEntry]:
+    """The entries that have a table of their own."""
+    return [entry for entry in _searched(document) if entry.name not in _RESERVED_NAMES]
 
 
-def _default(document: Document, private: list[Table]) -> Table:
+def _limits(document: Document) -> tuple[FormatLimit, ...]:
+    reserved = (entry.name for entry in _searched(document) if entry.name in _RESERVED_NAMES)
+    return (*limits_without_order(_KEY, document), *map(_reserved, reserved))
+
+
+def _render(document: Document, *, sensitive: bool) -> str:
+    searched = _searched(document)
+    tables = {entry.name: _table(entry, sensitive=sensitive) for entry in searched}
+    blocked = (tables[entry.name] for entry in searched if entry.blocked)
+    listed = {name: table for name, table in tables.items() if name not in _RESERVED_NAMES}
+    default = next(blocked, None) or _default(document, list(listed.values()))
+    return _text({**default, **listed})
+
+
+def _default(document: Document, private: Sequence[Table]) -> Table:
     if document.public is not None:
         return {"url": ascii_url(document.public.url)}
     if private:

@@ -1,42 +1,88 @@
 """pip.conf: index URLs with their logins, as pip reads them (RawConfigParser, UTF-8 or ASCII).
 
-pip asks every index and takes the best version of all, whatever the order. So the public index
-stands beside the private ones only where none of those is blocked: pip passes over an index that
+pip asks every index and takes the best version of all, whatever the order. So the public index is
+listed beside the private ones only while none of those is blocked: pip passes over an index that
 fails.
 """
 
 import configparser
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Final
-from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from artifact_index.api.reasons import Reason
-from artifact_index.formats.base import FormatLimit, PublicFile, SensitiveFile, named
-from artifact_index.formats.document import Document, IndexEntry
-from artifact_index.formats.urls import UnusableURLError
-from artifact_index.formats.uv_toml import HEADER, RenderingError, login_of, url_of
+from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.formats.base import (
+    HEADER,
+    Format,
+    PublicContent,
+    RenderingError,
+    SensitiveContent,
+    URLs,
+    ascii_url,
+    limits_without_order,
+    login_of,
+    parsed_ini,
+    url_of,
+)
+from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.urls import UnusableURLError, split_userinfo
 
-_ASCII: Final = "".join(chr(code) for code in range(0x21, 0x7F))
+_KEY: Final = "pip.conf"
 
 
-def sensitive_pip_conf(document: Document) -> SensitiveFile:
-    """The file with its logins: for a Secret only. Raises `RenderingError`."""
-    text, limits, held = _render(document, sensitive=True)
-    return SensitiveFile(SecretStr(text), limits, held)
+class PipConf(Format):
+    """The indexes that pip asks, without the explicit ones."""
+
+    name = "PipConf"
+    key = _KEY
+    ordered = False
+
+    def carries(self, index: ArtifactIndexSpec) -> bool:
+        """Whether the index is listed: pip cannot keep a package to an explicit one."""
+        return not index.explicit
+
+    def render_secret(self, document: Document) -> SensitiveContent:
+        """Render with logins. Raises `RenderingError`."""
+        held = frozenset(
+            entry.name for entry in _searched(document) if not entry.blocked and login_of(entry)
+        )
+        text = SecretStr(_render(document, sensitive=True))
+        return SensitiveContent({_KEY: text}, limits_without_order(_KEY, document), held)
+
+    def render_public(self, document: Document) -> PublicContent:
+        """Render without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
+        text = _render(document, sensitive=False)
+        return PublicContent({_KEY: text}, limits_without_order(_KEY, document))
+
+    def read_back(self, files: Mapping[str, SecretStr], urls: URLs) -> dict[str, Credential]:
+        """Read the login in each index's URL, if only one login is listed with that URL."""
+        section = parsed_ini(files[_KEY]).get("global", {})
+        listed = f"{section.get('index-url', '')} {section.get('extra-index-url', '')}".split()
+        logins: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+        for url in listed:
+            try:
+                bare, login = split_userinfo(url)
+            except UnusableURLError:
+                continue
+            if login is not None:
+                logins[bare].add((login.username, login.password.get_secret_value()))
+        found = {}
+        for name, url in urls.items():
+            candidates = logins.get(ascii_url(url), set())
+            if len(candidates) == 1:  # two logins at one URL cannot be told apart here
+                username, password = next(iter(candidates))
+                found[name] = Credential(username, SecretStr(password))
+        return found
 
 
-def public_pip_conf(document: Document) -> PublicFile:
-    """The file without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
-    text, limits, _ = _render(document, sensitive=False)
-    return PublicFile(text, limits)
+def _searched(document: Document) -> list[IndexEntry]:
+    return [entry for entry in document.entries if not entry.explicit]
 
 
-def _render(
-    document: Document, *, sensitive: bool
-) -> tuple[str, tuple[FormatLimit, ...], frozenset[str]]:
-
-    searched = [entry for entry in document.entries if not entry.explicit]
+def _render(document: Document, *, sensitive: bool) -> str:
+    searched = _searched(document)
     urls = [_url(entry, sensitive=sensitive) for entry in searched]
     blocked = any(entry.blocked for entry in searched)
     if document.public is not None and not blocked:
@@ -51,36 +97,7 @@ def _render(
         values["no-index"] = "true"
     if urls[1:]:
         values["extra-index-url"] = "\n" + "\n".join(urls[1:])
-    held = frozenset(one.name for one in searched if not one.blocked and login_of(one))
-    limits = limits_without_order("pip.conf", document)
-    return _text(values), limits, held if sensitive else frozenset()
-
-
-def limits_without_order(file: str, document: Document) -> tuple[FormatLimit, ...]:
-    """The notes of a format whose reader asks every index for every package."""
-    limits = []
-    explicit = [entry.name for entry in document.entries if entry.explicit]
-    if explicit:
-        message = (
-            f"{file} leaves out the explicit indexes {named(explicit)}: its reader cannot keep a "
-            "package to one index"
-        )
-        limits.append(FormatLimit(Reason.EXPLICIT_INDEX_LEFT_OUT, message))
-    listed = [entry.name for entry in document.entries if not entry.explicit]
-    if document.public is not None:
-        listed.append(document.public.name)
-    if len(listed) > 1:
-        message = (
-            f"{file} lists {named(listed)}, but its reader knows no order of indexes and takes the "
-            "best version of all"
-        )
-        limits.append(FormatLimit(Reason.INDEX_ORDER_NOT_KEPT, message))
-    return tuple(limits)
-
-
-def ascii_url(url: str) -> str:
-    """The URL with what is not ASCII percent-encoded: the same URL in any locale's encoding."""
-    return quote(url, safe=_ASCII)
+    return _text(values)
 
 
 def _url(entry: IndexEntry, *, sensitive: bool) -> str:

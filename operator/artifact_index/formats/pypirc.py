@@ -1,36 +1,62 @@
 """The .pypirc of twine: one server for each index that is published to (RawConfigParser)."""
 
 import configparser
+from collections.abc import Mapping
 from typing import Final
 
 from pydantic import SecretStr
 
+from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.reasons import Reason
-from artifact_index.formats.base import FormatLimit, PublicFile, SensitiveFile
+from artifact_index.formats.base import (
+    HEADER,
+    Format,
+    FormatLimit,
+    PublicContent,
+    RenderingError,
+    SensitiveContent,
+    URLs,
+    ascii_url,
+    login_of,
+    logins_of_tables,
+    parsed_ini,
+)
 from artifact_index.formats.document import Credential, Document
-from artifact_index.formats.pip_conf import ascii_url
-from artifact_index.formats.uv_toml import HEADER, RenderingError, login_of
 
+_KEY: Final = ".pypirc"
 # Sections that mean something else to twine and distutils.
-RESERVED_NAMES: Final = frozenset({"distutils", "server-login"})
+_RESERVED_NAMES: Final = frozenset({"distutils", "server-login"})
 
 
-def sensitive_pypirc(document: Document) -> SensitiveFile:
-    """The file with its logins: for a Secret only. Raises `RenderingError`."""
-    text, limits, held = _render(document, sensitive=True)
-    return SensitiveFile(SecretStr(text), limits, held)
+class Pypirc(Format):
+    """The servers that twine uploads to."""
+
+    name = "Pypirc"
+    key = _KEY
+
+    def carries(self, index: ArtifactIndexSpec) -> bool:
+        """Whether packages are uploaded to the index."""
+        return index.publish
+
+    def render_secret(self, document: Document) -> SensitiveContent:
+        """Render with logins. Raises `RenderingError`."""
+        sections, limits = _sections(document, sensitive=True)
+        text = SecretStr(_text(sections))
+        return SensitiveContent({_KEY: text}, limits, frozenset(sections))
+
+    def render_public(self, document: Document) -> PublicContent:
+        """Render without any credential. Raises `RenderingError`."""
+        sections, limits = _sections(document, sensitive=False)
+        return PublicContent({_KEY: _text(sections)}, limits)
+
+    def read_back(self, files: Mapping[str, SecretStr], urls: URLs) -> dict[str, Credential]:
+        """Read the login of the server that is named like each index."""
+        return logins_of_tables(parsed_ini(files[_KEY]), urls)
 
 
-def public_pypirc(document: Document) -> PublicFile:
-    """The file without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
-    text, limits, _ = _render(document, sensitive=False)
-    return PublicFile(text, limits)
-
-
-def _render(
+def _sections(
     document: Document, *, sensitive: bool
-) -> tuple[str, tuple[FormatLimit, ...], frozenset[str]]:
-
+) -> tuple[dict[str, dict[str, str]], tuple[FormatLimit, ...]]:
     limits: list[FormatLimit] = []
     sections: dict[str, dict[str, str]] = {}
     for entry in document.entries:
@@ -43,14 +69,12 @@ def _render(
             continue
         sections[entry.name] = {"repository": ascii_url(entry.publish_url)}
         if login is not None:
-            password = login.password.get_secret_value()
-            sections[entry.name] |= {"username": login.username, "password": password}
-    held = frozenset(sections) if sensitive else frozenset[str]()
-    return _text(sections), tuple(limits), held
+            sections[entry.name] |= {"username": login.username, "password": _raw(login)}
+    return sections, tuple(limits)
 
 
 def _problem(name: str, login: Credential | None) -> str | None:
-    if name in RESERVED_NAMES:
+    if name in _RESERVED_NAMES:
         return f"a section {name!r} means something else there; choose another spec.name"
     if login is None:
         return None

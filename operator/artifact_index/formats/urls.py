@@ -1,8 +1,8 @@
-"""Index URLs: taken apart, judged and stripped, without ever quoting one in an error.
+"""Splits, validates and strips index URLs, without ever quoting one in an error.
 
-The grammar here is narrower than uv's, which follows the WHATWG URL standard. Where the two could
+The grammar here is narrower than uv's, which follows the WHATWG URL standard. If the two could
 disagree on which host a URL names (a backslash, a missing slash, a percent sign in the host) the
-URL is a problem, so that an allow-list for hosts sees the host that uv will ask.
+URL is unusable, so that an allow-list of hosts checks the host that uv will ask.
 """
 
 import re
@@ -27,9 +27,8 @@ _PORT: Final = re.compile(r"[0-9]{0,5}")
 # White space, C0 controls, DEL, C1 controls, and zero-width or direction marks.
 _INVISIBLE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\ufeff]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-_KEPT: Final = 256
-"""URLs that stay taken apart: a pass looks at each of a file several times, and a thousand files
-may have the same."""
+_CACHED: Final = 256
+"""URLs that stay split: a reconcile asks several times about each, and many files share them."""
 
 _NUMERIC_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
@@ -40,7 +39,7 @@ class UnusableURLError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """A URL cut at its delimiters; nothing is decoded. `userinfo` is None where there is no `@`."""
+    """A URL cut at its delimiters; nothing is decoded. `userinfo` is None without an `@`."""
 
     scheme: str
     userinfo: str | None = field(repr=False)
@@ -52,7 +51,7 @@ class _Parts:
 
 
 def _cut(url: str) -> _Parts | None:
-    """Cut a URL at its delimiters, or None where it has no scheme and authority."""
+    """Cut a URL at its delimiters; None if it has no scheme and authority."""
     match = _SHAPE.fullmatch(url)
     if match is None:
         return None
@@ -79,8 +78,8 @@ def _cut(url: str) -> _Parts | None:
 def validate_index_url(url: str) -> str | None:
     """Say what makes a URL unusable as an index URL, in words without the URL; None if nothing.
 
-    uv takes a string that is no URL for a local path and then reports "package not found", so a
-    scheme in lower case, `//` and a host are demanded here (reference: uv's `VerbatimUrl`).
+    uv takes any other string for a local path and then reports "package not found", so a scheme
+    in lower case, `//` and a host are required here (reference: uv's `VerbatimUrl`).
     """
     problem = _text_problem(url)
     if problem is not None:
@@ -96,7 +95,7 @@ def validate_index_url(url: str) -> str | None:
 
 
 def _text_problem(url: str) -> str | None:
-    """Say which character has no place in a URL."""
+    """Say which character a URL must not contain."""
     if not url:
         return "the URL is empty"
     if _INVISIBLE.search(url.strip()):
@@ -154,12 +153,12 @@ def _userinfo_problem(userinfo: str | None) -> str | None:
 
 
 def _usable(url: str) -> _Parts:
-    """Cut a URL that `validate_index_url` has nothing against, else raise `UnusableURLError`."""
-    # One with a login in it is as long as its token, and is looked at once.
-    return _usable_anew(url) if "@" in url else _usable_kept(url)
+    """Cut a valid URL. Raises `UnusableURLError` if `validate_index_url` objects."""
+    # A URL with a login is as long as its token and is used once: it is not cached.
+    return _usable_uncached(url) if "@" in url else _usable_cached(url)
 
 
-def _usable_anew(url: str) -> _Parts:
+def _usable_uncached(url: str) -> _Parts:
     problem = validate_index_url(url)
     parts = _cut(url)
     if problem is not None or parts is None:
@@ -167,13 +166,13 @@ def _usable_anew(url: str) -> _Parts:
     return parts
 
 
-_usable_kept = lru_cache(maxsize=_KEPT)(_usable_anew)
+_usable_cached = lru_cache(maxsize=_CACHED)(_usable_uncached)
 
 
 def split_userinfo(url: str) -> tuple[str, Credential | None]:
-    """Part a URL into the URL without userinfo and the decoded credential (None: it had none).
+    """Split a URL into the URL without userinfo and the decoded credential, None without one.
 
-    The rest keeps the user's spelling. Raises `UnusableURLError`.
+    Everything else keeps the user's spelling. Raises `UnusableURLError`.
     """
     parts = _usable(url)
     bare = f"{parts.scheme}://{parts.host}{_port_text(parts)}{parts.rest}"
@@ -193,15 +192,15 @@ def _port_text(parts: _Parts) -> str:
 
 
 def without_userinfo(url: str) -> str:
-    """Cut user name and password off, and nothing else. Raises `UnusableURLError`."""
+    """Remove user name and password, and nothing else. Raises `UnusableURLError`."""
     return split_userinfo(url)[0]
 
 
 def with_credential(url: str, credential: Credential) -> str:
-    """Put a raw credential into a URL without userinfo, percent-encoded with nothing left safe.
+    """Put a raw credential into a URL without userinfo, with every reserved character encoded.
 
     A credential without user name and password leaves the URL as it is, and one without a
-    password has no colon. Raises `UnusableURLError`.
+    password adds no colon. Raises `UnusableURLError`.
     """
     bare, present = split_userinfo(url)
     if present is not None:
@@ -217,7 +216,7 @@ def with_credential(url: str, credential: Credential) -> str:
 
 
 def has_userinfo(url: str) -> bool:
-    """Whether the URL holds a user name or a password; False for what is no usable URL."""
+    """Whether the URL holds a user name or a password; False for an unusable URL."""
     try:
         return split_userinfo(url)[1] is not None
     except UnusableURLError:
@@ -231,7 +230,7 @@ def has_query_or_fragment(url: str) -> bool:
 
 
 def host_of(url: str) -> str | None:
-    """The host in lower case, IPv6 in brackets, without port; None for what is no usable URL."""
+    """The host in lower case, IPv6 in brackets, without port; None for an unusable URL."""
     try:
         return _usable(url).host.lower()
     except UnusableURLError:
@@ -241,7 +240,7 @@ def host_of(url: str) -> str | None:
 def safe_url(url: str) -> str | None:
     """Scheme and host only: what a status may say of a URL that may be a secret as a whole.
 
-    None for what is no usable URL, since then it is not clear what part of it is the host.
+    None for an unusable URL, in which it is unclear which part is the host.
     """
     try:
         parts = _usable(url)
@@ -256,7 +255,7 @@ def is_insecure(url: str) -> bool:
 
 
 def is_ip_address(host: str) -> bool:
-    """Whether a host is an IP address in any spelling that a URL parser takes for one.
+    """Whether a host is an IP address in any spelling that URL parsers accept.
 
     The WHATWG URL standard treats a host whose last label is a number as IPv4 (`127.1`, `0x7f.1`).
     """

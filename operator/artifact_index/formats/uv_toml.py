@@ -1,86 +1,78 @@
-"""uv.toml: from a typed document to text that was parsed back and compared.
+"""uv.toml: renders a document, checks the text with a parser, and reads entries back.
 
 The rules come from uv's own behaviour, which tests/uv runs: keys after the first `[[index]]` belong
-to that index, an index marked `default` is asked last wherever it stands, and PyPI is added by
+to that index; uv asks an index marked `default` last, whatever its position; and uv adds PyPI by
 itself unless some index is marked so.
 
-Every piece (the keys at the top, each entry) is a TOML document of its own, starts on a line of its
-own and is parsed back on its own, so the pieces can be put together without parsing the whole
-again. The text of an entry is kept while its inputs stand: a file of hundreds of indexes costs what
-changed in it.
+Every piece (the keys at the top, each entry) is a TOML document on lines of its own and is checked
+by itself, so joining the pieces needs no second check. The text of an entry is cached by its
+inputs: rendering a file of hundreds of indexes costs only what changed in it.
 """
 
 import tomllib
+from collections.abc import Collection, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import tomlkit
 from pydantic import SecretStr
 
+from artifact_index.api.artifact_index import Authenticate
 from artifact_index.api.constants import PYPI_URL
-from artifact_index.formats.document import (
-    Credential,
-    Document,
-    IndexEntry,
-    IndexStrategy,
-    PublicEntry,
+from artifact_index.api.index_options import IndexStrategy
+from artifact_index.formats.base import (
+    HEADER,
+    Format,
+    PublicContent,
+    RenderingError,
+    SensitiveContent,
+    URLs,
+    blocked_url,
+    login_of,
+    url_of,
 )
+from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
 from artifact_index.formats.urls import (
     UnusableURLError,
-    has_query_or_fragment,
+    safe_url,
     split_userinfo,
     with_credential,
+    without_userinfo,
 )
 
-HEADER: Final = "# Written by artifact-index-operator; edits are overwritten.\n"
+UV_TOML_KEY: Final = "uv.toml"
 
 # A bound for memory, not for correctness: an entry with a CodeArtifact token is 2 to 3 kB of text.
-_KEPT_ENTRIES: Final = 2048
-# From this length on a string stands in single quotes, which Python's TOML parser skips over at
-# once instead of character by character: a check of a long token costs a tenth.
+_CACHED_ENTRIES: Final = 2048
+# Strings of this length or more are put in single quotes, which Python's TOML parser skips at once
+# instead of character by character: the check of a long token costs a tenth.
 _LONG_STRING: Final = 128
 _PUBLIC: Final = -1
 
 TOMLTable = dict[str, Any]
 
 
-class RenderingError(Exception):
-    """A document cannot be rendered. The message names indexes and never holds a URL."""
+class UvToml(Format):
+    """uv's own file: it says everything of each entry."""
 
-    def __init__(self, message: str, *, index_name: str) -> None:
-        super().__init__(message)
-        self.index_name = index_name
+    name = "UvToml"
+    key = UV_TOML_KEY
 
+    def render_secret(self, document: Document) -> SensitiveContent:
+        """Render with logins. Raises `RenderingError`."""
+        text = SecretStr(_render(document, sensitive=True))
+        held = frozenset(entry.name for entry in document.entries if not entry.blocked)
+        return SensitiveContent({UV_TOML_KEY: text}, held=held)
 
-class NotCredentialFreeError(RenderingError):
-    """The URL may be a secret as a whole, so it has no place in credential-free content."""
+    def render_public(self, document: Document) -> PublicContent:
+        """Render without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
+        return PublicContent({UV_TOML_KEY: _render(document, sensitive=False)})
 
-    def __init__(self, index_name: str) -> None:
-        super().__init__(
-            f"index {index_name}: a preauthenticated URL without user name and password, or with "
-            "a query or fragment, may be a secret as a whole and has no credential-free form",
-            index_name=index_name,
-        )
-
-
-def blocked_url(name: str) -> str:
-    """The URL of an index that is not available: a host that can't exist (RFC 2606 `.invalid`).
-
-    With `authenticate = "always"` uv stops there before it looks the host up, under every index
-    strategy. The real URL without its credential would not do: on a shared host uv sends another
-    index's credential to it.
-    """
-    return f"https://{name}.unavailable.invalid/simple/"
-
-
-def sensitive_uv_toml(document: Document) -> SecretStr:
-    """The uv.toml with its credentials: for a Secret only. Raises `RenderingError`."""
-    return SecretStr(_render(document, sensitive=True))
-
-
-def public_uv_toml(document: Document) -> str:
-    """The uv.toml without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
-    return _render(document, sensitive=False)
+    def read_back(self, files: Mapping[str, SecretStr], urls: URLs) -> dict[str, Credential]:
+        """Read the login in each index's URL."""
+        entries = read_entries(files[UV_TOML_KEY])
+        logins = {name: entries[name].credential for name in urls if name in entries}
+        return {name: login for name, login in logins.items() if login is not None}
 
 
 def _render(document: Document, *, sensitive: bool) -> str:
@@ -96,7 +88,7 @@ def _render(document: Document, *, sensitive: bool) -> str:
 
 
 def _check_names(document: Document) -> None:
-    """Refuse a name that stands twice: uv would silently ignore the second index of the name."""
+    """Refuse a duplicate name: uv would silently ignore the second index of that name."""
     seen = {document.public.name} if document.public is not None else set[str]()
     for entry in document.entries:
         if entry.name in seen:
@@ -105,13 +97,12 @@ def _check_names(document: Document) -> None:
 
 
 def _default_position(document: Document) -> int | None:
-    """Which index is marked as default: a position in `entries`, `_PUBLIC`, or None for none.
+    """Which index is marked as default: a position in `entries`, `_PUBLIC`, or None.
 
-    Where no index is marked, uv adds PyPI by itself, last, unless PyPI's own URL is listed. So
-    without a public index, and with a mirror that is to be asked first, the last private index is
-    marked, which uv asks last anyway. Explicit ones are passed over: a default that is explicit
-    switches PyPI off as well, but answers only to packages that are pinned to it, so it is taken
-    only where there is no other.
+    If no index is marked, uv adds PyPI by itself, last, unless PyPI's own URL is listed. So without
+    a public index, and with a mirror that must be asked first, the last private index is marked,
+    which uv asks last anyway. An explicit index is marked only if there is no other: as the default
+    it switches PyPI off as well, but answers only for packages that are pinned to it.
     """
     searched = [i for i, entry in enumerate(document.entries) if not entry.explicit]
     if document.public is not None:
@@ -152,36 +143,11 @@ def _entry_table(entry: IndexEntry, default: bool, sensitive: bool) -> TOMLTable
     return table
 
 
-def url_of(entry: IndexEntry, *, sensitive: bool) -> str:
-    """The entry's URL, with its login where the content is `sensitive`.
-
-    Raises `NotCredentialFreeError` and `UnusableURLError`.
-    """
-    if entry.blocked:
-        return blocked_url(entry.name)
-    if entry.verbatim_url is not None:
-        verbatim = entry.verbatim_url.get_secret_value()
-        return verbatim if sensitive else _credential_free(entry.name, verbatim)
-    bare, userinfo = split_userinfo(entry.url)
-    if userinfo is not None:
-        raise UnusableURLError(
-            "the URL of an index holds a user name or password beside its source"
-        )
-    return with_credential(bare, entry.credential) if sensitive and entry.credential else bare
-
-
-def _credential_free(name: str, verbatim: str) -> str:
-    bare, userinfo = split_userinfo(verbatim)
-    if userinfo is None or has_query_or_fragment(verbatim):
-        raise NotCredentialFreeError(name)
-    return bare
-
-
 def _must_authenticate(entry: IndexEntry) -> bool:
     """Whether to tell uv never to ask this index anonymously.
 
-    Not for a token that stands as user name without a password, as Gemfury has it: uv sends that
-    as it is, but with `authenticate = "always"` refuses it as incomplete.
+    Not if a token is the user name and there is no password, as Gemfury has it: uv sends such a
+    login, but with `authenticate = "always"` refuses it as incomplete.
     """
     login = login_of(entry)
     if login is None:
@@ -189,20 +155,7 @@ def _must_authenticate(entry: IndexEntry) -> bool:
     return bool(login.password.get_secret_value())
 
 
-def login_of(entry: IndexEntry) -> Credential | None:
-    """The user name and password that the entry has, None where both are empty or unknown."""
-    if entry.verbatim_url is not None:
-        try:
-            return split_userinfo(entry.verbatim_url.get_secret_value())[1]
-        except UnusableURLError:
-            return None
-    credential = entry.credential
-    if credential and (credential.username or credential.password.get_secret_value()):
-        return credential
-    return None
-
-
-@lru_cache(maxsize=_KEPT_ENTRIES)
+@lru_cache(maxsize=_CACHED_ENTRIES)
 def _entry_text(entry: IndexEntry, default: bool, sensitive: bool) -> SecretStr:
     problem = None
     try:
@@ -227,7 +180,7 @@ def _index_text(table: TOMLTable) -> str:
 
 @lru_cache(maxsize=8)
 def _head_text(index_strategy: IndexStrategy, no_index: bool) -> str:
-    """The keys at the top: only those that every supported uv knows, as an unknown one stops it."""
+    """The keys at the top: only keys that every supported uv knows, since uv stops at others."""
     table: TOMLTable = {"index-strategy": index_strategy}
     if no_index:
         table["no-index"] = True
@@ -262,3 +215,61 @@ def _compare(text: str, meant: TOMLTable, *, index_name: str) -> None:
         raise RenderingError(
             f"{where}: the rendered TOML does not say what was meant", index_name=index_name
         )
+
+
+def read_entries(
+    text: SecretStr, *, verbatim: Collection[str] = (), public_name: str | None = None
+) -> dict[str, IndexEntry]:
+    """Read the private indexes of a rendered uv.toml, by name in file order.
+
+    Only for text whose digest was verified. `verbatim` names the indexes whose URL is as the user
+    wrote it, which the text cannot tell; the index called `public_name` is left out. So is whatever
+    does not look as we write it; text that is not TOML holds no entry. `authenticate` comes back as
+    written, so it may be `always` in an entry that had none. Rendering the entries again gives the
+    same text.
+    """
+    try:
+        tables = tomllib.loads(text.get_secret_value()).get("index")
+    except ValueError:
+        return {}
+    if not isinstance(tables, list):
+        return {}
+    entries = (_read_entry(table, verbatim) for table in tables if isinstance(table, dict))
+    return {
+        entry.name: entry for entry in entries if entry is not None and entry.name != public_name
+    }
+
+
+def _read_entry(table: TOMLTable, verbatim: Collection[str]) -> IndexEntry | None:
+    name, written, codes = table.get("name"), table.get("url"), table.get("ignore-error-codes", [])
+    explicit, authenticate = table.get("explicit", False), table.get("authenticate")
+    publish = table.get("publish-url")
+    if not isinstance(name, str) or not isinstance(written, str) or not isinstance(explicit, bool):
+        return None
+    if publish is not None and not isinstance(publish, str):
+        return None
+    if authenticate is not None and authenticate not in get_args(Authenticate):
+        return None
+    if not isinstance(codes, list) or not all(type(code) is int for code in codes):
+        return None
+    blocked = written == blocked_url(name)
+    is_verbatim = name in verbatim and not blocked
+    try:
+        url, credential = split_userinfo(written)
+        publish = publish and without_userinfo(publish)
+    except UnusableURLError:
+        if not is_verbatim:
+            return None
+        url, credential = "", None
+    return IndexEntry(
+        name=name,
+        # A verbatim URL may be a secret as a whole: only its host goes where statuses look.
+        url=(safe_url(written) or "") if is_verbatim else url,
+        credential=None if is_verbatim else credential,
+        verbatim_url=SecretStr(written) if is_verbatim else None,
+        explicit=explicit,
+        authenticate=authenticate,
+        ignore_error_codes=tuple(codes),
+        blocked=blocked,
+        publish_url=publish,
+    )

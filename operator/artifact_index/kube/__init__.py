@@ -1,1 +1,1 @@
-"""The one small port to the API server."""
+"""The port to the API server, and its implementation over HTTP."""

@@ -1,7 +1,7 @@
-"""The port to the API server over the official client, with plain JSON dicts.
+"""The API server's client, over the official one, with plain JSON dicts.
 
-`ApiClient.call_api` is used without the generated API classes and models: they cost start-up time,
-memory and twice the CPU per request. What remains of the client is its TLS, login and session.
+Only `ApiClient.call_api` is used. The generated API classes and models cost start-up time, memory
+and twice the CPU per request. What remains of the official client is its TLS, login and session.
 """
 
 import asyncio
@@ -32,22 +32,23 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
 
 _MANAGED: Final = {"fieldManager": FIELD_MANAGER}
-# A listing that expired this often is read in one piece: slow pages would expire again.
+# A listing that has expired this often is read in one page: slow pages would expire again.
 _EXPIRIES_BEFORE_ONE_PIECE: Final = 2
 
 _LARGE: Final = 64 * 1024
-"""Characters of data from which a body takes turns: with its copies, its encryption and the answer
-it is ten times as much, and sixteen files of a hundred indexes were the peak of the memory."""
+"""Characters of data from which a body counts as large. With its copies, its encryption and the
+answer it takes ten times as much: sixteen files of a hundred indexes at once were the memory peak.
+"""
 _LARGE_AT_A_TIME: Final = 2
 
 
 class KubeApi:
     """The API server, implementing `KubePort`.
 
-    `configuration` comes from `kube.connect.load_configuration`. Seconds: `connect_timeout` for
-    the TCP and TLS handshake, `timeout` for one request from its start to the last byte of the
-    answer (waiting for a free connection is not counted). `meter` is told of every HTTP request,
-    repeated ones too. To be created and used inside one event loop.
+    `configuration` comes from `kube.connect.load_configuration`. In seconds: `connect_timeout` for
+    the TCP and TLS handshake, `timeout` for a request from its start to the last byte of the
+    answer (waiting for a free connection does not count). `meter` records every HTTP request,
+    retries too. Create and use it inside one event loop.
     """
 
     def __init__(
@@ -136,15 +137,15 @@ class KubeApi:
             "patch", "PATCH", resource, path, subresource=subresource,
             query=_MANAGED, body=body, content_type=MERGE_PATCH,
         )  # fmt: skip
-        wanted = body.get("metadata", {}).get("uid")
-        if wanted and answer["metadata"]["uid"] != wanted:
-            # The server drops the metadata of a status before it compares: measured on 1.34.
+        uid = body.get("metadata", {}).get("uid")
+        if uid and answer["metadata"]["uid"] != uid:
+            # The server drops the metadata of a status before it compares (measured on 1.34).
             message = f"another {resource.kind} has the name {name} now, its status was written"
             raise ApiError(409, "Conflict", message)
         return answer
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
-        """Delete one very object, its dependants in the background (see `KubePort.delete`)."""
+        """Delete the object with this UID (see `KubePort.delete`)."""
         path = resource.object_path(namespace, name)
         options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         await self._call("delete", "DELETE", resource, path, body=options)
@@ -152,7 +153,7 @@ class KubeApi:
     async def request_token(
         self, namespace: str, service_account: str, *, audiences: Sequence[str], seconds: int
     ) -> str:
-        """Ask for a token of a ServiceAccount (see `KubePort.request_token`)."""
+        """Request a token of a ServiceAccount (see `KubePort.request_token`)."""
         path = SERVICE_ACCOUNTS.object_path(namespace, service_account, "token")
         body = {
             "apiVersion": "authentication.k8s.io/v1",
@@ -189,10 +190,10 @@ class KubeApi:
             try:
                 answer, content = await self._exchange(method, url, body, content_type)
                 code = answer.status
-                found = _object_in(answer, content, sensitive=resource == SECRETS)
-                objects = len(found.get("items") or ()) if verb == "list" else 1
+                parsed = _object_in(answer, content, sensitive=resource == SECRETS)
+                objects = len(parsed.get("items") or ()) if verb == "list" else 1
                 self.page_sizes.learn(resource.plural, objects=objects, size=len(content))
-                return found
+                return parsed
             except ApiError as error:
                 delay = delay_before_retry(
                     error, verb=verb, resource=resource, attempt=attempt, random=self._rand()
@@ -253,14 +254,14 @@ def _object_in(answer: aiohttp.ClientResponse, content: bytes, *, sensitive: boo
             answer.status, answer.reason or "", answer.headers, content, sensitive=sensitive
         )
     parsed: Any = None
-    # Equal short strings of all answers become one string; a Secret's values are not kept so. What
-    # it finds too odd, as half of a surrogate pair, must not hide the rest of a listing.
+    # Equal short strings of all answers become one string, except for the values of Secrets. The
+    # fast parser refuses half of a surrogate pair, which must not hide the rest of a listing.
     for decode in (partial(from_json, cache_strings="keys" if sensitive else "all"), json.loads):
         with contextlib.suppress(ValueError):
             parsed = decode(content)
             break
     if not isinstance(parsed, dict):
-        # A proxy in between, or a cut-off body; its text may be anything and is not repeated.
+        # From a proxy, or cut off; the text may be anything, so the error does not quote it.
         raise ApiError(502, "BadAnswer", "the answer of the API server is not a JSON object")
     return parsed
 

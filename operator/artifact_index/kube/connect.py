@@ -1,4 +1,4 @@
-"""How the API server is found and logged in to: inside a cluster, or by a kubeconfig."""
+"""Finds the API server and the login: inside a cluster, or from a kubeconfig."""
 
 import logging
 import os
@@ -16,11 +16,11 @@ from artifact_index.kube.proxies import proxy_for
 _logger = logging.getLogger(__name__)
 
 TOKEN_REFRESH_SECONDS: Final = 60.0
-"""How long a token from a file or a login plugin is used before it is asked for again."""
+"""How long a token from a file or a login plugin is used before it is read again."""
 
 
 class ConnectError(Exception):
-    """No usable way to an API server was configured; the message says what was looked for."""
+    """No usable API server is configured; the message says where the configuration was sought."""
 
 
 async def load_configuration(
@@ -31,10 +31,10 @@ async def load_configuration(
 ) -> Configuration:
     """Find the API server and the login, and return the client's configuration.
 
-    In this order, as other controllers do: the given kubeconfig, `KUBECONFIG` (several files,
-    separated by a colon, are merged), the pod's own service account, `~/.kube/config`. A
-    `context` asks for a kubeconfig. Tokens from files (the service account's, `tokenFile`) and
-    from login plugins are read again every minute. Raises ConnectError.
+    In this order, as in other controllers: the given kubeconfig, `KUBECONFIG` (files separated by
+    a colon are merged), the pod's own ServiceAccount, `~/.kube/config`. With a `context`, the
+    ServiceAccount is skipped. Tokens from files (the ServiceAccount's, `tokenFile`) and from login
+    plugins are read again every minute. Raises ConnectError.
     """
     environ = os.environ if environ is None else environ
     configuration = Configuration()
@@ -53,11 +53,11 @@ async def load_configuration(
     except (ConfigException, OSError) as error:
         raise ConnectError(f"cannot connect to a cluster: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
-        # The client walks the file without checks; its text may quote a login, so it is left out.
+        # The client does not validate the file. Its error may quote a login, so it is left out.
         raise ConnectError(
             f"{paths or 'the login'} is malformed ({type(error).__name__})"
         ) from None
-    # By default the session looks for a netrc file and for proxies on each request, in threads.
+    # By default the session looks for a netrc file and for proxies at each request, in threads.
     configuration.client_session_kwargs = {"trust_env": False}
     configuration.proxy = configuration.proxy or proxy_for(configuration.host, environ)
     return configuration
@@ -73,7 +73,7 @@ async def _load_kubeconfig(configuration: Configuration, paths: str, context: st
     loader = kube_config.KubeConfigLoader(merged.config, active_context=context)
     await loader.load_and_set(configuration)
     if not getattr(loader, "host", None):
-        # The client would silently go to http://localhost.
+        # The client would silently connect to http://localhost.
         raise ConfigException(f"the cluster of the context in {paths} has no server")
     if renew := _renewal(loader):
         configuration.refresh_api_key_hook = _at_most_every(TOKEN_REFRESH_SECONDS, renew, loader)
@@ -102,7 +102,7 @@ def _at_most_every(
         now = time.monotonic()
         if now < due:
             return
-        due = now + seconds  # first, so that concurrent requests do not all ask
+        due = now + seconds  # before the await: only one of several concurrent requests renews it
         try:
             await renew()
         except (ConfigException, OSError) as error:

@@ -1,4 +1,4 @@
-"""What the API server, or the way to it, answered instead of what was asked for."""
+"""Failed requests to the API server."""
 
 import json
 from collections.abc import Mapping
@@ -7,20 +7,20 @@ from typing import Any, Final
 from artifact_index.kube.permissions import remedy_of
 
 MESSAGE_LIMIT: Final = 500
-"""Characters of the server's message that are kept: it may end up in a condition or a log line."""
+"""Characters to which a message of the server is cut: a condition or a log line may repeat it."""
 
 UNREACHABLE: Final = 0
-"""The status of an error without an answer: refused, reset, timed out."""
+"""The status of a request without an answer: refused, reset or timed out."""
 
 
 class ApiError(Exception):
     """A request to the API server failed.
 
-    `status` is the HTTP status, or 0 where no answer came. `reason` is the server's
-    machine-readable word (`NotFound`, `Conflict`, `AlreadyExists`, `Invalid`, …), or `Unreachable`
-    or `Timeout`. `message` is the server's own text, shortened, and never holds a request body or
-    the content of a Secret. `retry_after` is in seconds, where the server named it. `sent` is
-    False where the request surely never left, so that repeating a write is safe.
+    `status` is the HTTP status, or 0 without an answer. `reason` is the server's machine-readable
+    word (`NotFound`, `Conflict`, `AlreadyExists`, `Invalid`, …), or `Unreachable` or `Timeout`.
+    `message` is the server's own text, shortened; it never holds a request body or the content of a
+    Secret. `retry_after` is the server's `Retry-After` in seconds. `sent` is False if the request
+    certainly never left, so that repeating a write is safe.
     """
 
     def __init__(
@@ -49,22 +49,22 @@ class ApiError(Exception):
 
     @property
     def conflict(self) -> bool:
-        """Stale resourceVersion, failed uid precondition of a deletion, or the name is taken."""
+        """A resourceVersion is stale, a deletion's UID precondition failed, or a name is taken."""
         return self.status == 409
 
     @property
     def already_exists(self) -> bool:
-        """A creation found the name taken."""
+        """A creation failed because the name is taken."""
         return self.status == 409 and self.reason == "AlreadyExists"
 
     @property
     def forbidden(self) -> bool:
-        """RBAC or an admission plugin refused; repeating does not help."""
+        """RBAC or an admission plugin refused; retrying does not help."""
         return self.status == 403
 
     @property
     def invalid(self) -> bool:
-        """Validation refused the object; a merge patch with the uid of another object is here."""
+        """Validation refused the object; also a merge patch with the UID of another object."""
         return self.status == 422
 
     @property
@@ -79,20 +79,20 @@ class ApiError(Exception):
 
     @property
     def transient(self) -> bool:
-        """Whether the same request may well succeed later: no answer, 429 or the server's fault."""
+        """True if a retry may succeed: no answer, 408, 429 or a server error."""
         return self.status in (UNREACHABLE, 408, 429) or self.status >= 500
 
 
 def error_from_response(
     status: int, phrase: str, headers: Mapping[str, str], body: bytes, *, sensitive: bool
 ) -> ApiError:
-    """Turn an answer of 400 or more into an error.
+    """The error for an answer with status 400 or more.
 
     The body is usually a `Status` object; proxies and unknown paths answer plain text. For a
-    `sensitive` kind (Secrets) the message of a validation or decoding error is replaced by the
-    names of the fields: the API server quotes the whole patched object in some of them
-    (`patch: Invalid value: "{…}"`, `jsonPatcher` of k8s.io/apiserver). A permission that is missing
-    is followed by who grants it.
+    `sensitive` kind (Secrets) the names of the fields replace the message of a validation or
+    decoding error: the API server quotes the whole patched object in some of them
+    (`patch: Invalid value: "{…}"`, `jsonPatcher` of k8s.io/apiserver). The message about a missing
+    permission also tells how to grant it.
     """
     answer = _parse_status(body)
     reason = str(answer.get("reason") or phrase.replace(" ", "") or "Unknown")
@@ -109,21 +109,21 @@ def shorten(message: str, limit: int = MESSAGE_LIMIT) -> str:
 
 
 def with_remedy(status: int, message: str) -> str:
-    """A message of the server, shortened; of a missing permission with how to grant it."""
+    """A message of the server, shortened; for a missing permission, with how to grant it."""
     remedy = remedy_of(message) if status == 403 else None
     if remedy is None:
         return shorten(message)
     return f"{shorten(message, MESSAGE_LIMIT - len(remedy) - 2)}; {remedy}"
 
 
-# Their messages name objects, users and versions, never content.
+# The messages of these name objects, users and versions, and never quote content.
 _SAFE_FOR_SECRETS: Final = frozenset({401, 403, 404, 409, 410, 429})
 
 
 def _without_values(status: int, reason: str, answer: Mapping[str, Any]) -> str:
     details = answer.get("details")
     details = details if isinstance(details, dict) else {}
-    # One field may be named several times.
+    # A field may be named several times.
     fields = dict.fromkeys(
         f"{cause.get('field', '')} ({cause.get('reason', 'unknown')})"
         for cause in details.get("causes") or ()

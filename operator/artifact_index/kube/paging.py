@@ -1,42 +1,44 @@
-"""How many objects one page of a listing asks for: some that weigh a megabyte together.
+"""The `limit` of a list request: as many objects as make a page of about a megabyte.
 
-An ArtifactIndex is 5 KB, a Secret with a hundred tokens 100 KB, and ten times that while it is
-decoded: one number for both would be slow for the one and the peak of the memory for the other.
+An ArtifactIndex has 5 KB, a Secret with a hundred tokens 100 KB, and ten times that while it is
+decoded. One limit for both would make the first slow, or the second the memory peak.
 """
 
 from typing import Final
 
 _WEIGHT: Final = 2**20
-"""Bytes of JSON that a page is meant to have."""
+"""Bytes of JSON that a page should have."""
 
 _LEAST: Final = 10
 _MOST: Final = 100
 """Larger pages are hardly faster."""
 
 _UNKNOWN: Final = _WEIGHT / 10
-"""Bytes that an object of a kind is taken for before one was seen."""
+"""Bytes assumed for an object of a kind that has not been listed yet."""
 
 _SHARE: Final = 1 / 8
-"""What the last answer counts beside those before it."""
+"""Weight of the latest answer in the moving average."""
 
 
 class PageSizes:
-    """What the answers so far tell of the size of each kind, by its plural."""
+    """Learns the average size of each kind's objects, by plural."""
 
     def __init__(self) -> None:
         self._bytes: dict[str, float] = {}
 
     def learn(self, plural: str, *, objects: int, size: int) -> None:
-        """Take in an answer: so many objects in so many bytes."""
+        """Learn from an answer with so many objects in so many bytes."""
         if objects:
-            known, seen = self._bytes.get(plural), size / objects
-            self._bytes[plural] = seen if known is None else known + _SHARE * (seen - known)
+            average, latest = self._bytes.get(plural), size / objects
+            if average is None:
+                average = latest
+            self._bytes[plural] = average + _SHARE * (latest - average)
 
     def of(self, plural: str) -> int:
-        """Objects to ask for in a page of this kind."""
+        """The page size for this kind, in objects."""
         weight = self._bytes.get(plural, _UNKNOWN)
         return max(_LEAST, min(_MOST, int(_WEIGHT / weight)))
 
     def for_all(self) -> int:
-        """One number for every kind, for who takes no other."""
+        """A page size that suits every kind, for a client that takes only one."""
         return min((self.of(plural) for plural in self._bytes), default=_MOST)

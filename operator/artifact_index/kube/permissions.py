@@ -1,4 +1,4 @@
-"""What to do where the API server's RBAC refuses the operator itself."""
+"""What to do if the API server's RBAC refuses the operator itself."""
 
 import re
 from typing import Final
@@ -11,14 +11,19 @@ TOKENS_GRANTED_BY_CHART: Final = (
     "the operator's ServiceAccount needs this permission, which the Helm chart grants with "
     "serviceAccountTokens"
 )
+ACCOUNT_PERMISSIONS: Final = (
+    "get on serviceaccounts and create on serviceaccounts/token; ask the administrator to grant "
+    "them with serviceAccountTokens of the Helm chart"
+)
+"""What a login as a ServiceAccount needs, in the words of a problem's message."""
 
-# The words of RBAC in every Kubernetes (`NewForbidden` of k8s.io/apiserver/pkg/endpoints/handlers/
-# responsewriters). Quotas, webhooks and terminating namespaces answer 403 in other words.
+# RBAC's message in every Kubernetes (`NewForbidden` of k8s.io/apiserver/pkg/endpoints/handlers/
+# responsewriters). The 403 of quotas, webhooks and terminating namespaces reads differently.
 _DENIAL: Final = re.compile(r'User "[^"]*" cannot \S+ resource "([^"]+)" in API group')
 
 
 def remedy_of(message: str) -> str | None:
-    """Which value of the chart grants what a 403 says is missing; None for any other refusal."""
+    """Which chart value grants the permission that a 403 misses; None for any other 403."""
     denied = _DENIAL.search(message)
     if denied is None:
         return None

@@ -1,4 +1,4 @@
-"""The port to the API server that reconciling depends on."""
+"""The interface to the API server that reconciling uses."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ Object: TypeAlias = dict[str, Any]
 class ListPage:
     """One page of a listing.
 
-    `first` is True on the page that begins a listing. It comes a second time where the listing
-    expired on the way (410) and was begun again: what earlier pages held is then to be forgotten,
-    for some of it may be gone. `resource_version` is that of the collection.
+    `first` is True on the first page. A listing that expires (410) is started over, with another
+    first page: discard the pages before it, since some of their objects may be gone.
+    `resource_version` is that of the collection.
     """
 
     items: tuple[Object, ...]
@@ -26,10 +26,10 @@ class ListPage:
 
 
 class KubePort(Protocol):
-    """Reads and writes of single objects and listings; every method raises `ApiError`."""
+    """Reads, writes and lists objects; every method raises `ApiError`."""
 
     page_sizes: PageSizes
-    """What the listings have told of the objects' size."""
+    """The page sizes that listings use and learn."""
 
     def list(
         self,
@@ -39,10 +39,10 @@ class KubePort(Protocol):
         label_selector: str | None = None,
         page: int | None = None,
     ) -> AsyncIterator[ListPage]:
-        """Yield the objects of a kind, `page` of them at a time; at least one page comes.
+        """Yield the objects of a kind, `page` of them at a time, in at least one page.
 
-        A `page` of None is `page_sizes`' to choose. Items carry no `kind` and `apiVersion` where
-        they are of a built-in kind. A `namespace` of None means all of them.
+        Without `page`, `page_sizes` decides; without `namespace`, all namespaces are listed. Items
+        of built-in kinds have no `kind` and `apiVersion`.
         """
         ...
 
@@ -51,7 +51,7 @@ class KubePort(Protocol):
         ...
 
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
-        """Create an object (POST) and return it; `already_exists` where the name is taken.
+        """Create an object (POST) and return it; `already_exists` if the name is taken.
 
         `apiVersion` and `kind` are filled in.
         """
@@ -68,26 +68,26 @@ class KubePort(Protocol):
     ) -> Object:
         """Apply a JSON merge patch (RFC 7396) and return the object.
 
-        With `metadata.uid` in the body it changes only that very object: another one of the same
-        name answers 422 (`invalid`), a missing one 404, a stale `metadata.resourceVersion` 409. A
-        patch without effect keeps the resourceVersion.
+        With `metadata.uid` in the body, the server patches that very object only: it answers 422
+        (`invalid`) if another one has the name, 404 if none has, and 409 to a stale
+        `metadata.resourceVersion`. A patch without effect keeps the resourceVersion.
 
-        The `status` of a custom object is the exception: there the server ignores the uid and
-        writes the status of whatever has the name. That is reported afterwards as a conflict
-        (409); only a resourceVersion in the body prevents it.
+        In a patch of a custom resource's `status` the server ignores the UID and writes the status
+        of the object with that name. This method then raises a conflict (409), too late; only a
+        resourceVersion in the body prevents the write.
         """
         ...
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
-        """Delete the object with this uid; 409 where another one has the name now, 404 if none."""
+        """Delete the object with this UID; 409 if another one has the name now, 404 if none has."""
         ...
 
     async def request_token(
         self, namespace: str, service_account: str, *, audiences: Sequence[str], seconds: int
     ) -> str:
-        """Ask for a token of a ServiceAccount (TokenRequest), valid for about `seconds`.
+        """Request a token of a ServiceAccount (TokenRequest), valid for about `seconds`.
 
-        At least 600. The server may grant another life; who takes the token tells its own.
+        `seconds` is at least 600. The server may decide on another life; the token itself tells.
         """
         ...
 

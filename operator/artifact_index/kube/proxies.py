@@ -1,4 +1,4 @@
-"""Which proxy, if any, leads to the API server: the rules that Go programs follow."""
+"""Which proxy leads to the API server, by the rules of Go programs."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
-    """Give the proxy's URL for a server's URL from `HTTP(S)_PROXY` and `NO_PROXY`, or None.
+    """The proxy for a server's URL by `HTTP(S)_PROXY` and `NO_PROXY`, or None.
 
-    As in Go's `httpproxy`, and unlike Python's `urllib`, an entry of `NO_PROXY` may be a CIDR
-    block: in a cluster the API server is often known by its address alone. Lower-case names of
-    the variables count too. Loopback never goes through a proxy.
+    As in Go's `httpproxy`, and unlike in Python's `urllib`, an entry of `NO_PROXY` may be a CIDR
+    block: in a cluster, the API server's URL often has only an address. Lower-case names of the
+    variables count, too. Loopback addresses never use a proxy.
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
@@ -44,7 +44,7 @@ def _matches(entry: str, host: str, port: int | None) -> bool:
 
 def _split_port(entry: str) -> tuple[str, int | None]:
     name, colon, port = entry.rpartition(":")
-    # An IPv6 address without brackets is all colons, and has no port.
+    # An IPv6 address without brackets has colons, and no port.
     if colon and port.isdigit() and (":" not in name or name.endswith("]")):
         return name.strip("[]"), int(port)
     return entry.strip("[]"), None

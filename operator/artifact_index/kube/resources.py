@@ -1,4 +1,4 @@
-"""The kinds that the operator reads and writes, and their addresses on the API server."""
+"""The kinds that the operator reads and writes, and their paths on the API server."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +9,7 @@ from artifact_index.api import constants
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind of object as the API server names it (group is "" for the core group)."""
+    """A kind of object as the API server names it (`group` is "" for the core group)."""
 
     group: str
     version: str
@@ -24,11 +24,11 @@ class Resource:
 
     @property
     def custom(self) -> bool:
-        """Whether the kind comes from a CRD, and the server may be about to learn it."""
+        """True if the kind comes from a CRD, so that the server may not serve it yet."""
         return "." in self.group and not self.group.endswith(".k8s.io")
 
     def collection_path(self, namespace: str | None = None) -> str:
-        """The path of the kind's objects in one namespace, or everywhere where it is None."""
+        """The path of the kind's objects in a namespace; None means all namespaces."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         if namespace is None or not self.namespaced:
             return f"{root}/{self.plural}"
@@ -37,8 +37,8 @@ class Resource:
     def object_path(self, namespace: str | None, name: str, subresource: str | None = None) -> str:
         """The path of one object, or of its subresource.
 
-        Raises ValueError for a namespaced kind without a namespace, and for an empty name: both
-        would otherwise address a whole collection.
+        Raises ValueError for a namespaced kind without a namespace, and for an empty name: either
+        would address a whole collection.
         """
         if self.namespaced and not namespace:
             raise ValueError(f"a {self.kind} needs a namespace")

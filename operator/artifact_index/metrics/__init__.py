@@ -1,1 +1,1 @@
-"""Metrics for Prometheus: what there is, how it is counted and collected, and its reference."""
+"""Metrics for Prometheus: the catalogue, counters, gauges read at each scrape, the reference."""

@@ -1,43 +1,56 @@
-"""Every metric of the operator: its name, type, labels and unit, and the question it answers.
+"""Every metric of the operator: its name, type, unit and labels, and the question it answers.
 
 Names follow https://prometheus.io/docs/practices/naming/: base units, `_total` for counters. The
-label values are bounded by the number of objects, or by the words that the operator itself uses;
-none is a URL, a user name, a secret or a digest of one.
+number of label values is bounded by the number of objects or by the operator's own words. No label
+value is a URL, a user name, a secret or a digest of one.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from artifact_index.sources.registry import CLOUDS
+
 PREFIX: Final = "artifact_index_"
 
+PROVIDERS: Final = tuple(cloud.provider for cloud in CLOUDS)
+"""Values of the label `provider`."""
+
 LABELS: Final = {
-    "code": "HTTP status of the answer; `0` where none came",
+    "code": "HTTP status of the answer; `0` if there was none",
     "condition": "type of the condition",
-    "identity": "what logs in: `secret/NAME`, `serviceaccount/NAME`, or `operator`",
+    "identity": "who logs in: `secret/NAME`, `serviceaccount/NAME`, or `operator`",
     "index_options": "name of the IndexOptions",
-    "kind": "kind of the object: `ArtifactIndex` or `IndexOptions`; of an output: `Secret` or "
-    "`ConfigMap`; of a pass also `IndexOptionsStatus`, which writes what the pass before it found",
-    "namespace": "namespace of the object; of a login, that of its Secret or ServiceAccount, and "
-    "empty for the operator's own identity",
+    "kind": "kind of the object: `ArtifactIndex` or `IndexOptions`; for an output, `Secret` or "
+    "`ConfigMap`; for a reconcile also `IndexOptionsStatus`, which writes a pending status",
+    "namespace": "namespace of the object; for a login, the namespace of its Secret or "
+    "ServiceAccount, and empty for the operator's own identity",
     "output": "name of the Secret or ConfigMap",
-    "provider": "`codeartifact` or `google`",
+    "provider": " or ".join(f"`{provider}`" for provider in PROVIDERS),
     "python": "version of Python",
     "ready": "status of the condition Ready: `True`, `False`, or `Unknown` before the first status",
     "reason": "reason of the condition, as in the [API reference](api-reference.md#reasons)",
-    "resource": "plural of the kind, such as `secrets`",
-    "result": "how it ended; see below",
+    "resource": "plural name of the resource, such as `secrets`",
+    "result": "outcome; see below",
     "subresource": "`status`, `token`, or empty",
-    "target": "of CodeArtifact `REGION/DOMAIN-OWNER/DOMAIN`; of Google the impersonated service "
-    "account, or empty",
+    "target": "; ".join(cloud.metrics_target for cloud in CLOUDS),
     "verb": "`get`, `list`, `create`, `patch` or `delete`",
     "version": "version of the operator",
 }
-"""What each label says."""
+"""The meaning of each label."""
+
+
+def provider_and_answer(request: str) -> tuple[str, str]:
+    """The label `provider` of a request, and what it requests: `token` or `endpoint`.
+
+    `request` is a token request's own `provider`, such as `codeartifact-token`.
+    """
+    provider, _, answer = request.partition("-")
+    return provider, answer
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One metric. `name` is the name in PromQL, without the suffixes of a histogram's series."""
+    """One metric. `name` is its name in PromQL, without the suffixes of a histogram's series."""
 
     name: str
     type: Literal["counter", "gauge", "histogram"]
@@ -45,7 +58,7 @@ class Definition:
     summary: str
     """The text of its `# HELP` line."""
     question: str
-    """What somebody on call learns from it."""
+    """The question that it answers for somebody on call."""
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     """Upper bounds of a histogram's buckets, in its unit."""
@@ -58,31 +71,31 @@ OUTPUT_EXPIRY: Final = Definition(
     "gauge",
     "Unix time, s",
     "When the first token in an output expires.",
-    "How long is the file that builds read still good? Seconds left: the value `- time()`.",
+    "How long can builds still use the file? Seconds left: the value `- time()`.",
     ("namespace", "index_options", "kind", "output"),
 )
 LOGIN_EXPIRY: Final = Definition(
     f"{PREFIX}login_expiry_timestamp_seconds",
     "gauge",
     "Unix time, s",
-    "When the token that is held for a login expires, or has expired.",
-    "Which login is about to lose its token, or has lost it? Seconds left: the value `- time()`.",
+    "When the current token of a login expires, or expired.",
+    "Which login's token is about to expire, or has expired? Seconds left: the value `- time()`.",
     _LOGIN,
 )
 LOGIN_REFRESH: Final = Definition(
     f"{PREFIX}login_refresh_timestamp_seconds",
     "gauge",
     "Unix time, s",
-    "When the successor of the held token is to be asked for, by plan.",
-    "Which refresh is overdue right now, and since when? It lies in the past while one fails.",
+    "When the refresh of a login's current token is due.",
+    "Which refresh is overdue, and since when? The time is in the past while a refresh fails.",
     _LOGIN,
 )
 REFRESH_LATENESS: Final = Definition(
     f"{PREFIX}refresh_lateness_seconds",
     "histogram",
     "s",
-    "From the planned time of a refresh to the new token.",
-    "How much of the outage budget (`--outage-budget`) do refreshes use up?",
+    "Time from the due time of a refresh to the new token.",
+    "How much of `--outage-budget` do refreshes use up?",
     ("provider",),
     (1, 5, 15, 30, 60, 120, 300, 600, 1200, 3600),
 )
@@ -90,15 +103,15 @@ MINTS: Final = Definition(
     f"{PREFIX}mints_total",
     "counter",
     "1",
-    "Tokens asked for, by result.",
-    "Do the clouds give us tokens, and why not? How near are we to their quotas?",
+    "Token requests to the clouds, by result.",
+    "Do the clouds issue tokens, and if not, why? How close is the operator to their quotas?",
     ("provider", "result"),
 )
 MINT_DURATION: Final = Definition(
     f"{PREFIX}mint_duration_seconds",
     "histogram",
     "s",
-    "From a token's turn to the cloud's last answer, all steps of the login included.",
+    "Time from the first request for a token to the last answer, over all steps of the login.",
     "Is a cloud slow?",
     ("provider",),
     (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 150),
@@ -107,40 +120,41 @@ ENDPOINT_LOOKUPS: Final = Definition(
     f"{PREFIX}endpoint_lookups_total",
     "counter",
     "1",
-    "URLs of CodeArtifact repositories asked for, by result.",
-    "Do repositories exist, and may we ask for their URL?",
+    "Lookups of CodeArtifact repository URLs, by result.",
+    "Do the repositories exist, and may the login look up their URL?",
     ("result",),
 )
 OBJECTS: Final = Definition(
     f"{PREFIX}objects",
     "gauge",
     "objects",
-    "Objects by readiness, as their statuses tell it.",
-    "How many objects do not work, in which namespace, and why?",
+    "Objects by the Ready condition in their status.",
+    "How many objects are not Ready, in which namespace, and why?",
     ("kind", "namespace", "ready", "reason"),
 )
 CONDITIONS: Final = Definition(
     f"{PREFIX}object_conditions",
     "gauge",
     "objects",
-    "Objects with a condition other than Ready that is True.",
-    "Where does a refresh fail behind a live token, is a promise not kept, a dependency at risk?",
+    "Objects with a True condition other than Ready.",
+    "Where does a refresh fail while the token is still valid? Where is freshness not guaranteed, "
+    "or dependency confusion possible?",
     ("kind", "namespace", "condition", "reason"),
 )
 RECONCILES: Final = Definition(
     f"{PREFIX}reconciles_total",
     "counter",
     "1",
-    "Passes over objects, by result.",
-    "Does the operator get its work done, or does it try again and again?",
+    "Reconciles, by result.",
+    "Does the operator finish its work, or does it keep retrying?",
     ("kind", "result"),
 )
 RECONCILE_DURATION: Final = Definition(
     f"{PREFIX}reconcile_duration_seconds",
     "histogram",
     "s",
-    "How long a pass over an object took, with its writes.",
-    "Are passes slow?",
+    "Duration of a reconcile, including its writes.",
+    "Are reconciles slow?",
     ("kind",),
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
 )
@@ -149,28 +163,28 @@ QUEUE_DEPTH: Final = Definition(
     "gauge",
     "objects",
     "Objects that wait for a worker.",
-    "Is there more work than gets done?",
+    "Does work arrive faster than it is done?",
 )
 QUEUE_AGE: Final = Definition(
     f"{PREFIX}queue_oldest_age_seconds",
     "gauge",
     "s",
-    "How long the object has waited for a worker that has waited longest; 0 where none waits.",
-    "Is the queue stuck, or an object starved?",
+    "Longest time that an object in the queue has waited for a worker; 0 if the queue is empty.",
+    "Is the queue stuck, or does an object starve?",
 )
 API_REQUESTS: Final = Definition(
     f"{PREFIX}api_requests_total",
     "counter",
     "1",
-    "Requests to the API server, repeated ones too; the watches are not among them.",
-    "What do we cost the API server, and does it refuse us?",
+    "Requests to the API server, including retries but not watches.",
+    "How much load does the operator put on the API server, and does the server reject requests?",
     ("verb", "resource", "subresource", "code"),
 )
 API_REQUEST_DURATION: Final = Definition(
     f"{PREFIX}api_request_duration_seconds",
     "histogram",
     "s",
-    "From a request to the last byte of its answer, with the wait for a connection.",
+    "Time from a request to the last byte of its answer, including the wait for a connection.",
     "Is the API server slow?",
     ("verb",),
     (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30),
@@ -179,8 +193,8 @@ LOOP_LAG: Final = Definition(
     f"{PREFIX}event_loop_lag_seconds",
     "histogram",
     "s",
-    "How late the event loop ran a timer; looked at 20 times a second.",
-    "Does something block the process, or does it want for CPU?",
+    "How late the event loop ran a timer, sampled 20 times a second.",
+    "Does something block the process, or does it lack CPU?",
     (),
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
@@ -188,7 +202,7 @@ BUILD_INFO: Final = Definition(
     f"{PREFIX}build_info",
     "gauge",
     "1",
-    "Always 1; the labels tell what runs.",
+    "Always 1; the labels have the versions.",
     "Which version runs where?",
     ("version", "python"),
 )
@@ -212,4 +226,4 @@ CATALOGUE: Final = (
     LOOP_LAG,
     BUILD_INFO,
 )
-"""All of them, in the order of the reference."""
+"""All metrics, in the order of the reference."""

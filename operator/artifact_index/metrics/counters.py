@@ -1,7 +1,6 @@
-"""What is counted where it happens: a `Meter` over prometheus_client."""
+"""Counts events as they happen: a `Meter` over prometheus_client."""
 
 import platform
-from typing import Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,17 +13,15 @@ from prometheus_client import (
 
 from artifact_index.instrumentation import PassResult
 from artifact_index.metrics import catalogue
-from artifact_index.metrics.catalogue import Definition
-
-_PROVIDERS: Final = {"codeartifact-token": "codeartifact", "google-token": "google"}
-"""The requests that are mints; any other is that for a repository's URL."""
+from artifact_index.metrics.catalogue import PROVIDERS, Definition, provider_and_answer
 
 
 class Counters:
     """Counters and histograms of one process, in a registry of their own."""
 
     def __init__(self, version: str) -> None:
-        # A second series for each counter, whose only reader is OpenMetrics' own reset detection.
+        # Otherwise every counter gets a second series, which only OpenMetrics' own detection of
+        # resets reads.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._mints = self._counter(catalogue.MINTS)
@@ -44,8 +41,8 @@ class Counters:
         )
         info.labels(version=version, python=platform.python_version()).set(1)
         ProcessCollector(registry=self.registry)
-        # A series that begins with its first event shows no increase for it.
-        for provider in _PROVIDERS.values():
+        # Without a zero before its first event a series shows no increase for that event.
+        for provider in PROVIDERS:
             self._mints.labels(provider, "ok")
             self._lateness.labels(provider)
 
@@ -58,8 +55,8 @@ class Counters:
 
     def cloud_answered(self, *, provider: str, result: str, seconds: float) -> None:
         """See `Meter`."""
-        cloud = _PROVIDERS.get(provider)
-        if cloud is None:
+        cloud, answer = provider_and_answer(provider)
+        if answer == "endpoint":
             self._endpoint_lookups.labels(result).inc()
             return
         self._mints.labels(cloud, result).inc()
@@ -67,7 +64,8 @@ class Counters:
 
     def refreshed(self, *, provider: str, late: float) -> None:
         """See `Meter`."""
-        self._lateness.labels(_PROVIDERS[provider]).observe(late)
+        cloud, _ = provider_and_answer(provider)
+        self._lateness.labels(cloud).observe(late)
 
     def reconciled(self, *, kind: str, result: PassResult, seconds: float) -> None:
         """See `Meter`."""

@@ -1,4 +1,4 @@
-"""One answer to one scrape."""
+"""Answers scrapes."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from artifact_index.metrics.live import LiveState, Snapshot
 
 
 class Exposition:
-    """Everything there is to scrape: what was counted, and the state as it is now."""
+    """Everything that can be scraped: the counters, and gauges of the current state."""
 
     def __init__(self, counters: Counters, snapshot: Callable[[], Snapshot]) -> None:
         self._counters = counters
@@ -21,8 +21,8 @@ class Exposition:
     async def scrape(self, accept: str) -> tuple[bytes, str]:
         """Body and content type, as the Accept header asks for: OpenMetrics, or plain text.
 
-        The text of thousands of series takes a while to write; the event loop does not wait for
-        it. Scrapes wait for each other, so that many of them cost one thread.
+        Writing thousands of series takes a while, so a thread does it. One scrape runs at a time,
+        so that any number of them occupies one thread.
         """
         encode, content_type = choose_encoder(accept)
         async with self._one_at_a_time:
@@ -31,7 +31,7 @@ class Exposition:
 
 
 class _Scrape:
-    """The families of both, as a collector."""
+    """A collector of both."""
 
     def __init__(self, counters: Counters, live: LiveState) -> None:
         self._counters = counters

@@ -1,6 +1,6 @@
-"""What is read off the live state at each scrape, so that it costs nothing in between.
+"""Metrics that each scrape reads from the current state, so that they cost nothing in between.
 
-A series is there exactly as long as what it tells of: nothing has to be removed.
+A series exists exactly as long as the object it describes, so none has to be removed.
 """
 
 from collections import Counter
@@ -18,7 +18,6 @@ from artifact_index.api.constants import (
 )
 from artifact_index.api.timestamps import parse_time
 from artifact_index.credentials.requests import (
-    GoogleTokenRequest,
     Identity,
     OperatorIdentity,
     SecretIdentity,
@@ -26,7 +25,7 @@ from artifact_index.credentials.requests import (
 )
 from artifact_index.credentials.tokens.token_state import HeldToken
 from artifact_index.metrics import catalogue
-from artifact_index.metrics.catalogue import Definition
+from artifact_index.metrics.catalogue import Definition, provider_and_answer
 from artifact_index.reconcile.cache.cache import owner_name
 from artifact_index.reconcile.cache.objects import (
     IndexObject,
@@ -36,7 +35,7 @@ from artifact_index.reconcile.cache.objects import (
 )
 from artifact_index.reconcile.cache.status_parsing import reported_conditions
 
-_UNTOLD: Final = ("Unknown", "")
+_NO_STATUS: Final = ("Unknown", "")
 """Status and reason of Ready before the first status."""
 
 Labels = tuple[str, ...]
@@ -44,9 +43,9 @@ Labels = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The live state at one moment, taken on the event loop and read in a thread.
+    """The state at one moment, taken on the event loop and read in a thread.
 
-    The records are immutable. `secret_names` gives the name of a source Secret by its UID.
+    The objects are immutable. `secret_names` gives the name of a source Secret by its UID.
     """
 
     indexes: list[IndexObject]
@@ -57,7 +56,7 @@ class Snapshot:
     queue_depth: int
     queue_age: float
     by_object: bool
-    """Whether there are series for each output and login."""
+    """Whether each output and login has series of its own."""
 
 
 class LiveState:
@@ -67,7 +66,7 @@ class LiveState:
         self._snapshot = snapshot
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The families of the catalogue that are not counted."""
+        """The gauges of the catalogue."""
         if self._snapshot.by_object:
             yield from self._expiries()
         yield from self._objects()
@@ -86,28 +85,23 @@ class LiveState:
         yield _family(catalogue.LOGIN_REFRESH, refreshes)
 
     def _output_expiries(self) -> dict[Labels, float]:
-        alive = {record.ref for record in self._snapshot.options}
-        found: dict[Labels, float] = {}
+        alive = {options.ref for options in self._snapshot.options}
+        expiries: dict[Labels, float] = {}
         for output in self._snapshot.outputs:
             expiry = output.annotations.get(EXPIRES_AT_ANNOTATION)
             owner = owner_name(output)
             kind, namespace, name = output.ref
-            # What outlived its owner (Retain) is nobody's any more: no refresh is to be expected.
+            # An output that outlived its owner (Retain) belongs to nobody and is not refreshed.
             if expiry and owner and ObjectRef(namespace, owner) in alive:
-                _keep_earliest(found, (namespace, owner, kind, name), _seconds(expiry))
-        return found
+                _keep_earliest(expiries, (namespace, owner, kind, name), _seconds(expiry))
+        return expiries
 
     def _labels_of(self, request: TokenRequest) -> Labels:
-        if isinstance(request, GoogleTokenRequest):
-            provider = "google"
-            target = request.impersonate.service_account if request.impersonate else ""
-        else:
-            provider = "codeartifact"
-            target = f"{request.region}/{request.domain_owner}/{request.domain}"
-        return (provider, *self._identity(request.identity), target)
+        provider, _ = provider_and_answer(request.provider)
+        return (provider, *self._identity(request.identity), request.target)
 
     def _identity(self, identity: Identity) -> tuple[str, str]:
-        """Namespace and what logs in. Two logins with the same words become one series."""
+        """The labels `namespace` and `identity`. Logins with equal labels share one series."""
         match identity:
             case OperatorIdentity():
                 return "", "operator"
@@ -119,18 +113,18 @@ class LiveState:
     def _objects(self) -> Iterator[GaugeMetricFamily]:
         readiness: Counter[Labels] = Counter()
         others: Counter[Labels] = Counter()
-        everything: tuple[tuple[str, list[IndexObject] | list[OptionsObject]], ...] = (
+        objects_by_kind: tuple[tuple[str, list[IndexObject] | list[OptionsObject]], ...] = (
             (ARTIFACT_INDEX_KIND, self._snapshot.indexes),
             (INDEX_OPTIONS_KIND, self._snapshot.options),
         )
-        for kind, records in everything:
-            for record in records:
-                conditions = reported_conditions(record.status)
-                ready = conditions.pop(READY, _UNTOLD)
-                readiness[(kind, record.ref.namespace, *ready)] += 1
+        for kind, objects in objects_by_kind:
+            for each in objects:
+                conditions = reported_conditions(each.status)
+                ready = conditions.pop(READY, _NO_STATUS)
+                readiness[(kind, each.ref.namespace, *ready)] += 1
                 for condition, (status, reason) in conditions.items():
                     if status == "True":
-                        others[(kind, record.ref.namespace, condition, reason)] += 1
+                        others[(kind, each.ref.namespace, condition, reason)] += 1
         yield _family(catalogue.OBJECTS, readiness)
         yield _family(catalogue.CONDITIONS, others)
 
@@ -142,13 +136,13 @@ def _family(what: Definition, values: Mapping[Labels, float]) -> GaugeMetricFami
     return family
 
 
-def _keep_earliest(found: dict[Labels, float], labels: Labels, moment: float | None) -> None:
-    if moment is not None and moment < found.get(labels, float("inf")):
-        found[labels] = moment
+def _keep_earliest(times: dict[Labels, float], labels: Labels, time: float | None) -> None:
+    if time is not None and time < times.get(labels, float("inf")):
+        times[labels] = time
 
 
 def _seconds(text: str) -> int | None:
-    """The time of an annotation, which anybody may have edited."""
+    """The time in an annotation; None if somebody has edited it into something else."""
     try:
         return parse_time(text)
     except (ValueError, OverflowError):

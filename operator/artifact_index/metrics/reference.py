@@ -1,4 +1,4 @@
-"""The metrics reference as Markdown, generated from the catalogue."""
+"""The metrics reference, docs/metrics.md, generated from the catalogue."""
 
 from typing import Final
 
@@ -15,23 +15,23 @@ _INTRODUCTION: Final = """\
 <!-- Generated from the catalogue of metrics by tools/generate.py; do not edit. -->
 # Metrics
 
-The operator answers `GET /metrics` on the port of its health endpoints (`--health-port`, 8080 by
-default), in Prometheus' text format or, where the scraper asks for it, in OpenMetrics. Nobody has
-to log in to read it. It holds names of namespaces, objects, Secrets, ServiceAccounts and
-CodeArtifact domains, and never a credential, a digest of one, or a URL. `--object-metrics=false`
-leaves out the series that stand for a single output or login.
+The operator serves `GET /metrics` on the port of its health endpoints (`--health-port`, 8080 by
+default), in Prometheus's text format, or in OpenMetrics if the scraper requests it. The endpoint
+requires no login. It shows names of namespaces, objects, Secrets, ServiceAccounts and CodeArtifact
+domains, but never a credential, a digest of one, or a URL. `--object-metrics=false` leaves out the
+series of single outputs and logins.
 
-A series is there as long as its object: what is deleted is gone at the next scrape. Gauges are read
-off the operator's memory when they are asked for, so they cost nothing in between.
+A series exists as long as its object: after a deletion, it is gone at the next scrape. Gauges are
+computed at scrape time, so they cost nothing in between.
 
-The label `namespace` is the object's. Prometheus puts the pod's own namespace there unless it is
-told otherwise: by `honorLabels: true` in a PodMonitor or ServiceMonitor, `honor_labels` in a scrape
-configuration; without it look for `exported_namespace`.
+The label `namespace` is the namespace of the object. Prometheus overwrites it with the namespace of
+the pod unless you set `honorLabels: true` in the PodMonitor or ServiceMonitor, or `honor_labels` in
+the scrape configuration. Without that, use `exported_namespace`.
 """
 
 _NOTES: Final = """\
-The usual `process_*` metrics of the Prometheus client are there as well: memory, CPU, open files,
-start time.
+The operator also exposes the `process_*` metrics of the Prometheus client: memory, CPU, open files
+and start time.
 
 ## Labels
 """
@@ -39,48 +39,49 @@ start time.
 _RESULTS: Final = """\
 Values of `result`:
 
-- Of a mint and of an endpoint look-up: `ok`, or the reason that the condition of the ArtifactIndex
-  shows, such as `AccessDenied` or `CloudThrottled`.
-- Of a pass: `ok`; `retry`, where a part of the work is tried again; `api_error`, where the API
-  server refused or did not answer; `internal_error`, which the log explains.
+- For token requests and endpoint lookups: `ok`, or the reason in the condition of the
+  ArtifactIndex, such as `AccessDenied` or `CloudThrottled`.
+- For reconciles: `ok`; `retry` if part of the work is retried; `api_error` if the API server
+  rejected a request or did not answer; `internal_error`, which the log explains.
 
 ## Seconds to expiry
 
-Expiries are times, not remaining seconds: a time is true however old the scrape is, changes only
-with the token, and goes on counting while nobody updates it. The seconds that are left are one
-subtraction away:
+Expiries are times, not remaining seconds: a time stays correct however old the scrape is, and
+changes only with the token. Subtract the current time to get the seconds left:
 
 ```promql
 artifact_index_output_expiry_timestamp_seconds - time()
 artifact_index_login_expiry_timestamp_seconds - time()
 ```
 
-A login's series stays when its token has died, and turns negative. An output's ends when its last
-token has been withdrawn; then `artifact_index_objects` says `CredentialExpired`. Logins whose words
-are the same, for instance two roles assumed with one access key, share a series, which tells of the
-one that ends first. Static credentials (a password, a whole URL) have no expiry and no series.
+The series of a login stays after its token has expired, and the difference turns negative. It ends
+when the login itself changes, for example because its Secret got another key. The series of an
+output ends when its last token has been withdrawn; `artifact_index_objects` then reports
+`CredentialExpired`. Logins with the same labels, such as two roles assumed with one access key,
+share a series, which shows the earliest time. Static credentials (a password, a whole URL) have no
+expiry and no series.
 
-`artifact_index_refresh_lateness_seconds` counts refreshes that came; one that still fails shows in
-`time() - artifact_index_login_refresh_timestamp_seconds`. A refresh that somebody asked for
-ahead of its time is not counted.
+`artifact_index_refresh_lateness_seconds` counts completed refreshes; a refresh that still fails
+shows in `time() - artifact_index_login_refresh_timestamp_seconds`. Refreshes that a user requested
+before they were due are not counted.
 
 ## Alerts
 
 [`examples/monitoring/prometheus-rules.yaml`](../examples/monitoring/prometheus-rules.yaml) is a
-PrometheusRule with recording rules for the seconds that are left, and with these alerts:
+PrometheusRule with recording rules for the seconds left, and with these alerts:
 """
 
 
 ALERTS: Final = (
     (
         "ArtifactIndexTokenExpiresSoon",
-        "a file's token has less than 5 minutes left, and is about to be withdrawn",
-        "`kubectl describe` the IndexOptions: it names the index and the cause",
+        "a token in a file has less than 5 minutes left and is about to be withdrawn",
+        "run `kubectl describe` on the IndexOptions: it names the index and the cause",
     ),
     (
         "ArtifactIndexRefreshLate",
         "a refresh is more than 5 minutes overdue: half of the default outage budget",
-        f"`{MINTS.name}` by `result` says what the cloud answers",
+        f"see `{MINTS.name}` by `result` for the cloud's answers",
     ),
     (
         "ArtifactIndexMintFailures",
@@ -90,29 +91,29 @@ ALERTS: Final = (
     (
         "ArtifactIndexNotReady",
         "objects have not been Ready for 15 minutes",
-        "`kubectl describe` them: the condition's message says what to do",
+        "run `kubectl describe` on them: the message of the condition says what to do",
     ),
     (
         "ArtifactIndexQueueStuck",
         "an object has waited for a worker for more than a minute",
-        f"look at `{API_REQUEST_DURATION.name}` and at the log",
+        f"see `{API_REQUEST_DURATION.name}` and the log",
     ),
     (
         "ArtifactIndexLoopLag",
-        "the process is late with everything",
+        "the process runs its timers late, so everything is delayed",
         "raise the CPU limit, or [split the installation](performance.md)",
     ),
     (
         "ArtifactIndexDown",
-        "nobody refreshes tokens, and nobody withdraws those that die",
-        "see the pod's log and events",
+        "nothing refreshes tokens or withdraws expired ones",
+        "see the log and the events of the pod",
     ),
 )
-"""Each alert of the example, what it means, and what to do."""
+"""Each alert of the example, with its meaning and what to do."""
 
 
 def metrics_markdown() -> str:
-    """The whole document; the same text each time."""
+    """Return the whole document; the same text each time."""
     head = ("Metric", "Type", "Unit", "Labels", "Question")
     metrics = markdown_table(head, map(_row, CATALOGUE))
     labels = markdown_table(

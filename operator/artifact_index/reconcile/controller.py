@@ -16,10 +16,10 @@ from artifact_index.reconcile.cache.objects import ObjectRef, status_bytes
 from artifact_index.reconcile.index import IndexReconciler
 from artifact_index.reconcile.options import OptionsReconciler
 from artifact_index.reconcile.queue.workqueue import WorkQueue
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.status.conditions import Status
 from artifact_index.reconcile.status.writer import StatusWriter
+from artifact_index.sources.policy import Problem
 
 _QUIET_FAILURES: Final = 2
 """Failures in a row that are retried before the status reports them."""

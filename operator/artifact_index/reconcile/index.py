@@ -1,16 +1,19 @@
 """The reconcile of an ArtifactIndex: its status, from the plans of the IndexOptions around it."""
 
 from collections.abc import Callable
+from typing import Final
 
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import ObjectRef
-from artifact_index.reconcile.queue.workqueue import DEBOUNCE
 from artifact_index.reconcile.resolve.resolver import Resolver
 from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.state.state import State
-from artifact_index.reconcile.status.options_status import index_status, unselected_status
+from artifact_index.reconcile.status.index_status import index_status, unselected_status
 from artifact_index.reconcile.status.writer import StatusWriter
+
+_CONSUMERS_BUSY: Final = 0.05
+"""Seconds until the next look at the IndexOptions that are being reconciled."""
 
 
 class IndexReconciler:
@@ -46,7 +49,7 @@ class IndexReconciler:
             status = unselected_status(index, problem, self._env.clock())
         elif any(self._is_busy(options_key(consumer)) for consumer in consumers):
             # Each of them may change this status: write it once, when all are done.
-            return Result(requeue_after=DEBOUNCE)
+            return Result(requeue_after=_CONSUMERS_BUSY)
         else:
             plan = self._state.plan_of(index, consumers)
             if plan is None:

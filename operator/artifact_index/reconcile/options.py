@@ -6,16 +6,16 @@ from typing import Final
 from artifact_index.reconcile.apply.writer import Applied, OutputWriter
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.env import Env
-from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, OutputRef
-from artifact_index.reconcile.plan.entries import (
-    IndexPlan,
-    PlanMemo,
-    plan_indexes,
-    plan_vanished,
+from artifact_index.reconcile.cache.objects import (
+    ObjectRef,
+    OptionsObject,
+    OutputRef,
+    declared_outputs,
 )
+from artifact_index.reconcile.plan.entries import IndexPlan, PlanMemo, plan_indexes, plan_vanished
 from artifact_index.reconcile.plan.fallback import first_withdrawal
 from artifact_index.reconcile.plan.outputs import desired_outputs
-from artifact_index.reconcile.resolve.checks import Problem, invalid_spec, public_index_problem
+from artifact_index.reconcile.resolve.checks import invalid_spec, public_index_problem
 from artifact_index.reconcile.resolve.clouds import Clouds
 from artifact_index.reconcile.resolve.requirements import requirements
 from artifact_index.reconcile.resolve.resolution import needs_of
@@ -32,7 +32,7 @@ from artifact_index.reconcile.status.options_status import (
     options_status,
     suspended_options_status,
 )
-from artifact_index.sources.references import declared_outputs
+from artifact_index.sources.policy import Problem
 
 _SHORTEST_REQUEUE: Final = 0.1
 """Seconds: what is due already must not make the reconcile spin."""
@@ -142,7 +142,7 @@ class OptionsReconciler:
         public = options.spec.public_index if options.spec else None
         return plan_indexes(
             indexes,
-            served=self._state.published[options.ref],
+            published=self._state.published[options.ref],
             assigned=self._state.names_of(options.ref),
             public_name=public.name if public and public.enabled else None,
             with_credentials=any(output.kind == "Secret" for output in declared_outputs(options)),

@@ -1,1 +1,1 @@
-"""Source kinds: how each `spec` source of an ArtifactIndex is checked and resolved."""
+"""Kinds of sources: one module each, which knows how its indexes are checked and reached."""

@@ -9,10 +9,10 @@ from pydantic import SecretStr
 
 from artifact_index.api.constants import PYPI_URL
 from artifact_index.formats.document import Document, PublicEntry
-from artifact_index.formats.uv_toml import sensitive_uv_toml
 from support.chaos.fleet import PLURALS, Fleet, Options
 from support.chaos.reader import Reader
 from support.kube_proxy import KubeProxy
+from support.rendered import secret_text
 
 Names = dict[str, dict[str, str]]
 """By output and object: the name of an index in the file."""
@@ -67,7 +67,7 @@ def _output_trouble(fleet: Fleet, options: Options, reader: Reader, names: Names
                 return f"the token of {index.name} in {options.name} is not live"
         entries.append(fleet.expected_entry(index, found[index.name], SecretStr(password)))
     document = Document(tuple(entries), PublicEntry("pypi", PYPI_URL))
-    if sensitive_uv_toml(document).get_secret_value() != text:
+    if secret_text("UvToml", document) != text:
         return f"{options.name} differs from what its objects say"
     return None
 

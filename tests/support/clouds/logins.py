@@ -10,16 +10,18 @@ from typing import Any
 from pydantic import SecretStr
 
 from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.aws.requests import (
+    CodeArtifactEndpointRequest,
+    CodeArtifactTokenRequest,
+)
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.google.identities import ServiceURLs
+from artifact_index.credentials.google.requests import GoogleTokenRequest, Impersonation
 from artifact_index.credentials.providers import Providers
 from artifact_index.credentials.requests import (
     NO_KEY_MATERIAL,
-    CodeArtifactEndpointRequest,
-    CodeArtifactTokenRequest,
-    GoogleTokenRequest,
     Identity,
-    Impersonation,
     KeyMaterial,
     OperatorIdentity,
     SecretIdentity,
@@ -68,8 +70,7 @@ def sealed(values: Mapping[str, str]) -> KeyMaterial:
 def google_client(google: GoogleStandIn, **options: Any) -> GoogleTokens:
     """A client with the stand-in's settings, and time limits of the test."""
     settings = {name.removeprefix("google_"): url for name, url in google.settings().items()}
-    arguments: dict[str, Any] = {**settings, **options}
-    return GoogleTokens(**arguments)
+    return GoogleTokens(ServiceURLs(**settings), **options)
 
 
 def assert_lasts(grant: Token, seconds: int, *, since: float) -> None:
@@ -89,7 +90,7 @@ def grant_in_new_process(
     """What the operator's own identity gets in a process with exactly these variables.
 
     For what SDKs read from the environment at their import. `cloud` is `aws` or `google`;
-    `settings` are arguments of GoogleTokens. The value, times, or reason and message.
+    `settings` are fields of ServiceURLs. The value, times, or reason and message.
     """
     done = subprocess.run(
         [sys.executable, "-m", "support.clouds.logins", cloud, json.dumps(settings or {})],
@@ -106,7 +107,7 @@ def grant_in_new_process(
 
 def _main() -> None:
     cloud, settings = sys.argv[1], json.loads(sys.argv[2])
-    clouds = Providers(CodeArtifact(attempts=1), GoogleTokens(**settings))
+    clouds = Providers(CodeArtifact(attempts=1), GoogleTokens(ServiceURLs(**settings)))
     request = token_request(OPERATOR) if cloud == "aws" else google_request(OPERATOR)
     try:
         grant = clouds.issue(request, NO_KEY_MATERIAL)

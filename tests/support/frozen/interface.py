@@ -10,13 +10,14 @@ from typing import Any, Final
 import yaml
 
 from artifact_index.crdgen.reason_docs.table import REASONS
-from artifact_index.credentials.requests import (
+from artifact_index.credentials.aws.requests import (
     AssumedRole,
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
-    GoogleTokenRequest,
+)
+from artifact_index.credentials.google.requests import GoogleTokenRequest, Impersonation
+from artifact_index.credentials.requests import (
     Identity,
-    Impersonation,
     OperatorIdentity,
     SecretIdentity,
     ServiceAccountIdentity,

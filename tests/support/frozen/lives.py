@@ -16,15 +16,10 @@ import yaml
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.requests import CodeArtifactEndpointRequest
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import (
-    CodeArtifactEndpointRequest,
-    GoogleTokenRequest,
-    KeyMaterial,
-    Token,
-    TokenRequest,
-    canonical,
-)
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest, canonical
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.settings import Settings
 from artifact_index.wiring import env_of

@@ -11,23 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from artifact_index.api import conditions as types
 from artifact_index.api.artifact_index import ArtifactIndexSpec, ArtifactIndexStatus
 from artifact_index.api.base import ApiModel, SpecError, parse_spec
 from artifact_index.api.duration import GoDuration
 from artifact_index.api.index_options import IndexOptionsSpec, IndexOptionsStatus
 from artifact_index.api.labels import LabelSelector
-from artifact_index.api.reasons import Polarity, Reason
-from artifact_index.api.sources import (
-    AnonymousSource,
-    BasicAuthSource,
-    CodeArtifactSource,
-    GoogleArtifactRegistrySource,
-    PreauthenticatedSource,
-)
+from artifact_index.api.sources.anonymous import AnonymousSource
+from artifact_index.api.sources.basic_auth import BasicAuthSource
+from artifact_index.api.sources.code_artifact import CodeArtifactSource
+from artifact_index.api.sources.google_artifact_registry import GoogleArtifactRegistrySource
+from artifact_index.api.sources.preauthenticated import PreauthenticatedSource
 from artifact_index.api.timestamps import format_time, parse_time
-from artifact_index.crdgen.reason_docs.table import CONDITIONS_OF, REASONS
-from support.api_cases import ACCEPTED, BASES, INDEX, REFUSED, Case
+from support.api_case import BASES, INDEX, Case
+from support.api_cases import ACCEPTED, REFUSED
 
 pytestmark = pytest.mark.unit
 
@@ -211,17 +207,6 @@ def test_times_with_an_offset_are_read_and_others_refused() -> None:
     for text in ("2026-01-02T03:04:05", "soon", ""):
         with pytest.raises(ValueError):
             parse_time(text)
-
-
-def test_every_reason_has_a_name_a_meaning_and_a_remedy() -> None:
-    assert set(Reason) == set(REASONS)
-    for reason, doc in REASONS.items():
-        assert reason is doc.reason and reason.isidentifier() and reason[0].isupper()
-        assert doc.kinds and reason.polarity in CONDITIONS_OF
-        assert doc.meaning.endswith(".") and doc.remedy.endswith(".")
-        noted = doc.condition in types.CONDITION_MEANINGS
-        assert (reason.polarity is Polarity.NOTE) <= noted
-        assert doc.stalled_after is None or reason.polarity is Polarity.RETRY
 
 
 def test_a_spec_takes_less_than_two_kibibytes() -> None:

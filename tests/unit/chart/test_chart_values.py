@@ -1,4 +1,4 @@
-"""What the chart refuses, what it accepts, and what it says after an install."""
+"""Which values the chart rejects, and which it accepts."""
 
 import json
 import shutil
@@ -160,39 +160,3 @@ def test_kept_definitions_say_so_to_helm() -> None:
         "keep",
     ]
     assert not [one for one in render({"crds": {"enabled": False}}) if one in crds]
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({}, "watchNamespaces is empty: the operator may read and write every Secret"),
-        ({}, "serviceAccountTokens.mode is None: auth.serviceAccountRef is refused"),
-        ({}, "settings.operatorIdentityNamespaces is empty: auth.operatorIdentity is refused"),
-        ({}, "settings.allowedHosts is empty"),
-        ({}, "networkPolicy.enabled is false"),
-        ({}, "nothing scrapes /metrics"),
-        ({"watchNamespaces": ["a"]}, "namespace a has consent to the operator's identity"),
-        ({"watchNamespaces": ["a"]}, "kubectl apply --namespace a -f -"),
-        ({"serviceAccountTokens": {"mode": "All"}}, "can act as every ServiceAccount"),
-        ({"settings": {"allowHttp": True}}, "WARNING: settings.allowHttp is true"),
-        ({"crds": {"enabled": False}}, "WARNING: crds.enabled is false"),
-        ({"rbac": {"create": False}}, "WARNING: rbac.create is false"),
-    ],
-)
-def test_the_notes_tell_what_was_left_off(values: dict[str, Any], said: str) -> None:
-    assert said in notes(values)
-
-
-def test_the_notes_of_a_narrow_installation_warn_of_nothing() -> None:
-    text = notes(yaml.safe_load(golden_values()["locked-down"].read_text()))
-    assert "WARNING" not in text
-    assert text.rstrip().endswith("nothing scrapes /metrics.")
-
-
-def notes(values: dict[str, Any]) -> str:
-    """What `helm install` prints, without a cluster."""
-    answer = run_helm(
-        "install", RELEASE, CHART, "--namespace", OPERATOR_NAMESPACE, "--dry-run=client",
-        "--hide-notes=false", values=values,
-    )  # fmt: skip
-    return answer.stdout.partition("NOTES:\n")[2]

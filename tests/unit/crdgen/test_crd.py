@@ -17,7 +17,8 @@ from artifact_index.crdgen.kinds import KINDS
 from artifact_index.crdgen.reason_docs.table import REASONS
 from artifact_index.crdgen.reference import reference_markdown
 from artifact_index.crdgen.schema import Schema, UnsupportedTypeError, object_schema
-from support.api_cases import ACCEPTED, LONGEST, REFUSED, REQUIRED, SIZES
+from support.api_bounds import LONGEST, REQUIRED, SIZES
+from support.api_cases import ACCEPTED, REFUSED
 
 pytestmark = pytest.mark.unit
 

@@ -4,16 +4,18 @@ import asyncio
 import json
 import random
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
 
 from artifact_index.credentials.aws.login import session_name
-from artifact_index.credentials.requests import (
+from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
-    GoogleTokenRequest,
+)
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import (
     KeyMaterial,
     OperatorIdentity,
     Requirement,
@@ -25,10 +27,9 @@ from artifact_index.credentials.requests import (
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.cache.objects import SourceServiceAccount, parse_service_account
-from artifact_index.reconcile.resolve.policy import Inputs
-from artifact_index.sources.resolved import login_of
-from support.reconcile_builders import POLICY, facts_of, index, source, source_secret
+from artifact_index.reconcile.cache.objects import parse_service_account
+from artifact_index.sources.base import Inputs, SourceServiceAccount
+from support.reconcile_builders import POLICY, facts_of, index, resolved, source, source_secret
 
 pytestmark = pytest.mark.unit
 
@@ -193,8 +194,8 @@ CHANGES: list[tuple[str, str, Inputs]] = [
 ]
 
 
-def token_of(facts: Inputs) -> TokenRequest:
-    request = login_of(facts, DIGESTER).token
+def token_of(inputs: Inputs) -> TokenRequest:
+    request = resolved(inputs, DIGESTER).token
     assert request is not None
     return request
 
@@ -234,7 +235,7 @@ def test_every_field_of_every_request_is_an_input_that_a_case_changes() -> None:
         return {path.lstrip(".")}
 
     def facts(request: TokenRequest) -> dict[str, Any]:
-        return asdict(request)
+        return asdict(cast(Any, request))
 
     named = set[str]()
     changed = set[str]()

@@ -10,10 +10,10 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google.requests import GoogleTokenRequest
 from artifact_index.credentials.requests import (
-    CodeArtifactTokenRequest,
-    GoogleTokenRequest,
     KeyMaterial,
     OperatorIdentity,
     Requirement,

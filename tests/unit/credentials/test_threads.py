@@ -10,11 +10,11 @@ import pytest
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google.requests import GoogleTokenRequest
 from artifact_index.credentials.requests import (
     NO_KEY_MATERIAL,
-    CodeArtifactTokenRequest,
-    GoogleTokenRequest,
     KeyMaterial,
     OperatorIdentity,
     Token,
@@ -150,7 +150,7 @@ async def test_hung_threads_are_bounded_and_places_come_back_when_they_end(cloud
     pool._deadline = 30
     cloud.go.set()
     assert await waiting is GRANT
-    await becomes(lambda: cloud.running == 0 and pool._given_up == 0)
+    await becomes(lambda: cloud.running == 0 and pool._abandoned == 0)
     assert await asyncio.gather(*(pool.issue(GOOGLE, NO_KEY_MATERIAL) for _ in range(9)))
 
 
@@ -186,7 +186,8 @@ async def test_services_that_nobody_asks_are_forgotten(cloud: Cloud) -> None:
 
 EXIT_WITH_A_HUNG_CALL = """
 import asyncio, threading
-from artifact_index.credentials.requests import GoogleTokenRequest, OperatorIdentity
+from artifact_index.credentials.google.requests import (GoogleTokenRequest)
+from artifact_index.credentials.requests import (OperatorIdentity)
 from artifact_index.credentials.threads import CloudThreads
 
 started = threading.Event()

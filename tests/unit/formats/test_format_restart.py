@@ -10,7 +10,6 @@ from artifact_index.reconcile.cache.objects import IndexObject, parse_output
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
 from artifact_index.reconcile.state.state import State
-from artifact_index.sources.resolved import login_of
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
@@ -22,6 +21,7 @@ from support.reconcile_builders import (
     lease_of,
     options,
     placed_of,
+    resolved,
     served_after,
     source,
     stored,
@@ -78,7 +78,7 @@ def placed_after(
     """The places of a first pass after the start: only seeded logins have an answer."""
     views = []
     for one in records:
-        login = login_of(facts_of(one), DIGESTER)
+        login = resolved(facts_of(one))
         views.append(
             view(
                 one,

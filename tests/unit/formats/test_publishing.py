@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from artifact_index.reconcile.resolve.checks import SPEC_CHECKS, first_violation
-from artifact_index.sources.resolved import scope_of
 from support.reconcile_builders import (
-    DIGESTER,
+    destination,
     facts_of,
     index,
     placed_of,
@@ -65,7 +64,7 @@ def test_a_publish_url_must_be_https_like_every_url() -> None:
 def test_a_login_is_not_carried_over_to_another_place_of_uploads() -> None:
     """The scope says where a login may be sent, and uploads are such a place."""
     one, other, none = (
-        scope_of(record.spec, DIGESTER)
+        destination(record.spec)
         for record in (
             index("a", BASIC),
             index("a", source("basicAuth", publishURL="https://other.example/")),

@@ -1,362 +1,222 @@
-"""Any credential, URL and name survives into each format and back through that format's own parser.
-
-Or it is refused in words that name the index: never an injected line, key or variable.
-"""
+"""What holds for every format, and for one that is added."""
 
 import base64
-import configparser
-import json
-import netrc
-import os
-import subprocess
-import sys
-import tempfile
-import tomllib
-from collections.abc import Iterable
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast, get_args
+from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 from pydantic import SecretStr
 
-from artifact_index.formats.base import FormatLimit
-from artifact_index.formats.document import (
-    Credential,
-    Document,
-    IndexEntry,
-    PublicEntry,
+from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.base import parse_spec
+from artifact_index.api.index_options import IndexOptionsSpec, Output, OutputFormat
+from artifact_index.api.reasons import Reason
+from artifact_index.formats.base import (
+    Format,
+    FormatLimit,
+    NotCredentialFreeError,
     SensitiveContent,
+    URLs,
 )
-from artifact_index.formats.environment import Claims, environment_variables
-from artifact_index.formats.netrc import netrc_file
-from artifact_index.formats.pdm_toml import public_pdm_toml, sensitive_pdm_toml
-from artifact_index.formats.pip_conf import ascii_url, public_pip_conf, sensitive_pip_conf
-from artifact_index.formats.pypirc import public_pypirc, sensitive_pypirc
-from artifact_index.formats.uv_toml import NotCredentialFreeError, sensitive_uv_toml
-from support.rendering_strategies import NAMES, UNICODE, URLS
+from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.registry import (
+    FORMATS,
+    content_of,
+    holds_variables,
+    login_formats,
+    needs_login,
+    read_logins,
+    without_order,
+)
+from artifact_index.reconcile.plan.outputs import desired_outputs
+from artifact_index.reconcile.status.notes import format_problem
+from artifact_index.reconcile.status.risks import confusion_risk
+from support.format_cases import HOSTILE_DOCUMENTS, live, raw
+from support.reconcile_builders import CANARY, DIGESTER, index, options, placed_of, source, view
+from support.rendered import public_text
 
 pytestmark = pytest.mark.unit
 
-HOSTILE = st.text(st.sampled_from("aZ9@:/#?%\"'\\\n\r\t ;=[]$!&<>`\0ü密"), max_size=40)
-VALUES = UNICODE | HOSTILE | st.text("ab%@", min_size=1, max_size=2).map(lambda t: t * 8192)
-LOGINS = st.builds(Credential, VALUES, VALUES.map(SecretStr))
-ENTRIES = st.builds(
-    IndexEntry,
-    name=NAMES,
-    url=URLS,
-    credential=st.none() | LOGINS,
-    publish_url=st.none() | URLS,
-    explicit=st.booleans(),
-    blocked=st.booleans(),
-)
-DOCUMENTS = st.builds(
-    Document,
-    entries=st.lists(ENTRIES, max_size=4, unique_by=lambda entry: entry.name).map(tuple),
-    public=st.none() | st.builds(PublicEntry, st.just("the-public-one"), URLS),
-    prefer_private=st.booleans(),
-)
+ALL = list(FORMATS)
+SECRET_ONLY = ["Netrc", "Environment"]
+PUBLIC = [name for name in ALL if name not in SECRET_ONLY]
 
 
-def one(username: str, password: str, name: str = "acme") -> Document:
-    login = Credential(username, SecretStr(password))
-    entry = IndexEntry(
-        name, "https://host.example/simple/", login, publish_url="https://host.example/up/"
-    )
-    return Document((entry,), public=None)
+def test_the_registry_has_every_format_of_the_api() -> None:
+    assert list(get_args(OutputFormat)) == ALL
+    assert {name: each.name for name, each in FORMATS.items()} == {name: name for name in ALL}
 
 
-def raw(entry: IndexEntry) -> tuple[str, str]:
-    assert entry.credential is not None
-    return entry.credential.username, entry.credential.password.get_secret_value()
+def test_no_two_formats_share_a_key() -> None:
+    keys = [each.key for each in FORMATS.values()]
+    assert len(set(keys)) == len(keys)
 
 
-def refused(limits: Iterable[FormatLimit]) -> str:
-    return " ".join(limit.message for limit in limits if limit.severe)
+@pytest.mark.parametrize("name", ALL)
+@given(document=HOSTILE_DOCUMENTS)
+def test_what_a_format_holds_is_read_back_as_it_was(name: OutputFormat, document: Document) -> None:
+    content = FORMATS[name].render_secret(document)
+    urls = {entry.name: entry.url for entry in live(document)}
+
+    logins = read_logins(content.files, urls)
+
+    held = {entry.name: entry.credential for entry in live(document) if entry.name in content.held}
+    assert logins.items() <= held.items()
+    # Of two logins at one URL pip.conf cannot tell whose they are.
+    alone = {entry for entry, url in urls.items() if list(urls.values()).count(url) == 1}
+    assert logins.keys() >= held.keys() & alone
 
 
-def live(document: Document) -> list[IndexEntry]:
-    return [e for e in document.entries if not e.blocked and e.credential and raw(e) != ("", "")]
+@pytest.mark.parametrize("name", ALL)
+def test_what_is_not_ours_holds_no_login(name: OutputFormat) -> None:
+    key = FORMATS[name].key or "UV_INDEX_ACME_PASSWORD"
+    for text in ("", "[", "=", "[global]\nindex-url = x", "[pypi]\nacme = 1", "machine"):
+        assert read_logins({key: SecretStr(text)}, {"acme": "https://h.example/"}) == {}
 
 
-def parsed_ini(text: str) -> configparser.RawConfigParser:
-    parser = configparser.RawConfigParser()
-    parser.read_string(text)
-    return parser
-
-
-@given(DOCUMENTS)
-@example(one("user", "x\nmachine evil.example login a password b"))
-@example(one("user", "x default login a password b"))
-@example(one('"quoted"', "back\\slash"))
-def test_netrc_holds_a_login_as_it_is_or_says_why_not(document: Document) -> None:
-    rendered = netrc_file(document)
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "netrc"
-        path.write_text(rendered.text.get_secret_value())
-        hosts = netrc.netrc(path).hosts
-
-    assert "default" not in hosts
-    hosts_of = {e.name: urlsplit(e.url).hostname for e in live(document)}
-    assert set(hosts) == {hosts_of[name] for name in rendered.held}
-    for entry in live(document):
-        if entry.name in rendered.held:
-            login, _, password = hosts[hosts_of[entry.name] or ""]
-            assert (login, password) == raw(entry)
-        else:
-            assert repr(entry.name) in refused(rendered.limits)
-
-
-@given(DOCUMENTS)
-@example(one("user", "x\n[global]\nno-index = true"))
-@example(one("%(x)s", "%%"))
-def test_pip_conf_holds_every_login_in_its_url(document: Document) -> None:
-    rendered = sensitive_pip_conf(document)
-    section = parsed_ini(rendered.text.get_secret_value())
-    assert section.sections() == ["global"]
-    keys = {"no-input", "index-url", "extra-index-url", "no-index", "retries"}
-    assert set(section["global"]) <= keys
-    urls = section["global"].get("index-url", "").split()
-    urls += section["global"].get("extra-index-url", "").split()
-
-    searched = [e for e in document.entries if not e.explicit]
-    blocked = any(e.blocked for e in searched)
-    assert len(urls) == len(searched) + (document.public is not None and not blocked)
-    assert ("no-index" in section["global"]) == (not urls)
-    found = {(unquote(u.username or ""), unquote(u.password or "")) for u in map(urlsplit, urls)}
-    assert found >= {raw(e) for e in searched if e in live(document)}
-    assert rendered.text.get_secret_value().isascii()
-
-
-@given(DOCUMENTS)
-@example(one("user", "x\n[evil]\nrepository = https://evil.example"))
-@example(one("user", "# no comment"))
-@example(one(" user", "password "))
-def test_pypirc_holds_a_login_as_it_is_or_says_why_not(document: Document) -> None:
-    rendered = sensitive_pypirc(document)
-    parser = parsed_ini(rendered.text.get_secret_value())
-
-    published = [e for e in document.entries if e.publish_url and not e.blocked]
-    assert parser["distutils"]["index-servers"].split() == parser.sections()[1:]
-    for entry in published:
-        if entry.name not in parser.sections():
-            assert repr(entry.name) in refused(rendered.limits)
-            continue
-        section = dict(parser[entry.name])
-        assert section.pop("repository") == ascii_url(entry.publish_url or "")
-        if entry in live(document):
-            assert (section.pop("username"), section.pop("password")) == raw(entry)
-        assert section == {}
-    assert set(parser.sections()[1:]) <= {e.name for e in published}
-
-
-@given(DOCUMENTS)
-@example(one("user", '"\n[pypi.evil]\nurl = "https://evil.example"'))
-def test_pdm_toml_holds_every_login_as_it_is(document: Document) -> None:
-    rendered = sensitive_pdm_toml(document)
-    tables = tomllib.loads(rendered.text.get_secret_value())["pypi"]
-
-    searched = [e for e in document.entries if not e.explicit]
-    named = {name: table for name, table in tables.items() if isinstance(table, dict)}
-    assert list(named) == [e.name for e in searched if repr(e.name) not in refused(rendered.limits)]
-    for entry in searched:
-        table = named.get(entry.name)
-        if table is not None and entry in live(document):
-            assert (table["username"], table["password"]) == raw(entry)
-    if any(e.blocked for e in searched):
-        assert tables["url"].endswith(".unavailable.invalid/simple/")
-    assert set(tables) - set(named) <= {"url", "username", "password"}
-
-
-@given(DOCUMENTS)
-@example(one("", "password-only"))
-@example(one("user", "x\0y"))
-def test_variables_hold_every_login_as_it_is_or_say_why_not(document: Document) -> None:
-    made = environment_variables(document, Claims())
-    found = {name: value.get_secret_value() for name, value in made.variables.items()}
-
-    for entry in live(document):
-        form = entry.name.upper().replace("-", "_")
-        if entry.name not in made.held:
-            assert repr(entry.name) in refused(made.limits)
-            assert f"UV_INDEX_{form}_PASSWORD" not in found
-            continue
-        for prefix in (f"UV_INDEX_{form}", f"POETRY_HTTP_BASIC_{form}"):
-            assert (found.pop(f"{prefix}_USERNAME"), found.pop(f"{prefix}_PASSWORD")) == raw(entry)
-    assert found == {}
-
-
-@settings(max_examples=10)
-@given(st.lists(LOGINS, min_size=1, max_size=3))
-def test_a_process_started_from_the_secret_sees_the_same_values(logins: list[Credential]) -> None:
-    """The way of `envFrom`: base64 in the Secret's data, then the environment of a process."""
-    entries = [
-        IndexEntry(f"index-{n}", "https://host.example/simple/", login)
-        for n, login in enumerate(logins)
-    ]
-    made = environment_variables(Document(tuple(entries), public=None), Claims())
-    content = SensitiveContent(dict(made.variables))
-    data = {
-        key: base64.b64encode(value.get_secret_value().encode()).decode()
-        for key, value in content.files.items()
-    }
-
-    env = {key: base64.b64decode(value) for key, value in data.items()}
-    said = "json.dumps({k.decode(): v.hex() for k, v in os.environb.items()})"
-    code = f"import json, os; print({said})"
-    raw_env = {os.fsencode(key): value for key, value in env.items()}
-    shown = subprocess.run(
-        [sys.executable, "-I", "-c", code], env=raw_env, capture_output=True, check=True
-    )
-    seen = json.loads(shown.stdout)
-    for key, value in env.items():
-        assert bytes.fromhex(seen[key]) == value
-
-
-# -- single rules
-
-
-def test_netrc_refuses_a_host_with_two_logins_and_names_both() -> None:
-    entries = tuple(
-        IndexEntry(name, f"https://{host}/{name}/simple/", Credential("u", SecretStr(password)))
-        for name, host, password in (
-            ("a", "shared.example:8080", "one"),
-            ("b", "shared.example", "two"),
-            ("c", "other.example", "three"),
-            ("d", "other.example", "three"),
-        )
-    )
-
-    rendered = netrc_file(Document(entries, public=None))
-
-    text = rendered.text.get_secret_value()
-    assert "shared.example" not in text and text.count("machine other.example") == 1
-    assert rendered.held == {"c", "d"}
-    (limit,) = rendered.limits
-    assert limit.severe and "'a', 'b'" in limit.message and "shared.example" in limit.message
-    assert "one" not in limit.message.replace("one login", "")
-
-
-@pytest.mark.parametrize("value", ["", " a", "a b", "#a", 'a"b', "a\\b", "ä", "a\nb", "a\x7fb"])
-@pytest.mark.parametrize("which", ["user name", "password"])
-def test_netrc_refuses_what_programs_read_differently(value: str, which: str) -> None:
-    document = one(value, "fine") if which == "user name" else one("fine", value)
-
-    rendered = netrc_file(document)
-
-    assert rendered.text.get_secret_value() == ""
-    assert "'acme'" in refused(rendered.limits) and which in refused(rendered.limits)
-
-
-@pytest.mark.parametrize("name", ["url", "username", "password", "pypi"])
-def test_pdm_refuses_a_name_that_means_something_else_to_it(name: str) -> None:
-    rendered = sensitive_pdm_toml(one("u", "p", name))
-
-    assert name in refused(rendered.limits)
-    tables = tomllib.loads(rendered.text.get_secret_value())["pypi"]
-    assert not isinstance(tables.get(name), dict)
-
-
-@pytest.mark.parametrize("name", ["distutils", "server-login"])
-def test_pypirc_refuses_a_name_that_means_something_else_to_twine(name: str) -> None:
-    rendered = sensitive_pypirc(one("u", "p", name))
-
-    assert name in refused(rendered.limits)
-    assert parsed_ini(rendered.text.get_secret_value()).sections() == ["distutils"]
-
-
-@given(DOCUMENTS)
-def test_public_files_hold_no_login(document: Document) -> None:
+@pytest.mark.parametrize("name", PUBLIC)
+@given(document=HOSTILE_DOCUMENTS)
+def test_public_files_hold_no_login(name: OutputFormat, document: Document) -> None:
     secrets = [
         part
         for entry in live(document)
         for part in raw(entry)
         if len(part) > 8 and not part.isascii()
     ]
-    for render in (public_pip_conf, public_pypirc, public_pdm_toml):
-        text = render(document).text
-        assert "@" not in "".join(urlsplit(word).netloc for word in text.split())
-        assert "password" not in text.replace("[pypi.password]", "")
-        assert not [part for part in secrets if part in text]
+    text = public_text(name, document)
+    assert "@" not in "".join(urlsplit(word.strip('"')).netloc for word in text.split())
+    assert "password" not in text.replace("[pypi.password]", "").replace('name = "password"', "")
+    assert not [part for part in secrets if part in text]
 
 
-@pytest.mark.parametrize("render", [public_pip_conf, public_pdm_toml])
-def test_a_url_that_is_a_secret_as_a_whole_has_no_public_form(render: object) -> None:
+@pytest.mark.parametrize("name", ["UvToml", "PipConf", "PdmToml"])
+def test_a_url_that_is_a_secret_as_a_whole_has_no_public_form(name: OutputFormat) -> None:
     url = SecretStr("https://host.example/c4n4ry/simple/")
     document = Document((IndexEntry("pre", "", verbatim_url=url),), public=None)
 
     with pytest.raises(NotCredentialFreeError, match="pre") as caught:
-        render(document)  # type: ignore[operator]
+        FORMATS[name].render_public(document)
     assert "c4n4ry" not in str(caught.value)
 
 
-def test_without_a_public_index_neither_pip_nor_pdm_goes_to_pypi() -> None:
-    nothing = Document((), public=None)
-
-    assert parsed_ini(public_pip_conf(nothing).text)["global"]["no-index"] == "true"
-    assert tomllib.loads(public_pdm_toml(nothing).text)["pypi"]["url"].endswith(".invalid/simple/")
-
-
-def test_publish_urls_stand_in_uv_toml_with_the_login() -> None:
-    table = tomllib.loads(sensitive_uv_toml(one("u@x", "p/w")).get_secret_value())["index"][0]
-
-    assert table["publish-url"] == "https://u%40x:p%2Fw@host.example/up/"
-
-
-# -- variables that exist once
-
-PUBLISHING = Document(
-    tuple(
-        IndexEntry(
-            name,
-            f"https://{name}.example/simple/",
-            Credential("aws", SecretStr(f"token-{name}")),
-            publish_url=f"https://{name}.example/",
-        )
-        for name in ("a", "b")
-    ),
-    public=None,
-)
+@pytest.mark.parametrize("name", ALL)
+def test_a_config_map_takes_each_format_but_those_that_are_credentials(
+    name: OutputFormat,
+) -> None:
+    output = {"kind": "ConfigMap", "name": "c", "formats": [name]}
+    document = Document((), public=None)
+    if name in SECRET_ONLY:
+        with pytest.raises(ValueError, match="nothing but"):
+            parse_spec(IndexOptionsSpec, {"outputs": [output]})
+        with pytest.raises(ValueError, match="nothing but credentials"):
+            FORMATS[name].render_public(document)
+    else:
+        parse_spec(IndexOptionsSpec, {"outputs": [output]})
+        FORMATS[name].render_public(document)
 
 
-def _variables(claims: Claims, document: Document = PUBLISHING) -> tuple[dict[str, str], str]:
-    made = environment_variables(document, claims)
-    values = {name: value.get_secret_value() for name, value in made.variables.items()}
-    return values, " ".join(limit.message for limit in made.limits)
+def test_the_formats_of_one_output_are_bounded_by_the_list() -> None:
+    files = [name for name in ALL if FORMATS[name].key is not None]
+    output = {"kind": "Secret", "name": "s", "formats": files}
 
-
-def test_one_publisher_gets_the_variables_of_twine_and_uv() -> None:
-    values, said = _variables(Claims(publishers=("b",)))
-
-    assert said == ""
-    assert values["TWINE_REPOSITORY_URL"] == values["UV_PUBLISH_URL"] == "https://b.example/"
-    assert values["TWINE_USERNAME"] == values["UV_PUBLISH_USERNAME"] == "aws"
-    assert values["TWINE_PASSWORD"] == values["UV_PUBLISH_PASSWORD"] == "token-b"
-
-
-def test_with_two_publishers_none_gets_them_and_the_note_names_both() -> None:
-    """Also where one of them is not ready: uploads must not go to the other meanwhile."""
-    for document in (PUBLISHING, Document(PUBLISHING.entries[:1], public=None)):
-        values, said = _variables(Claims(publishers=("a", "b")), document)
-        assert not [name for name in values if name.startswith(("TWINE_", "UV_PUBLISH_"))]
-        assert "'a', 'b'" in said and "TWINE_*" in said
+    assert parse_spec(IndexOptionsSpec, {"outputs": [output]}).outputs_of("x")[0].formats
 
 
 @pytest.mark.parametrize(
-    ("domains", "token", "said"),
+    ("kind", "formats", "index_spec", "needed"),
     [
-        ({}, None, ""),
-        ({"acme/1/eu": ("a",)}, "token-a", ""),
-        ({"acme/1/eu": ("a",), "acme/1/us": ("b",)}, None, "different CodeArtifact domains"),
-        ({"acme/1/eu": ("a", "b")}, None, "log in to their CodeArtifact domain differently"),
-        ({"acme/1/eu": ("gone",)}, None, ""),
+        ("Secret", ["UvToml"], {}, True),
+        ("Secret", ["Environment"], {"explicit": True}, True),
+        ("Secret", ["PipConf", "PdmToml"], {}, True),
+        ("Secret", ["PipConf", "PdmToml"], {"explicit": True}, False),
+        ("Secret", ["Pypirc"], {}, False),
+        ("Secret", ["Pypirc"], {"publish": True}, True),
+        ("ConfigMap", ["UvToml", "PipConf"], {}, False),
     ],
 )
-def test_the_code_artifact_token_is_written_for_exactly_one_domain(
-    domains: dict[str, tuple[str, ...]], token: str | None, said: str
+def test_a_token_is_minted_only_for_an_output_that_holds_it(
+    kind: str, formats: list[str], index_spec: dict[str, Any], needed: bool
 ) -> None:
-    values, message = _variables(Claims(domains=domains))
+    output = {"kind": kind, "name": "o", "formats": formats}
+    spec = parse_spec(IndexOptionsSpec, {"outputs": [output]})
+    minted = parse_spec(ArtifactIndexSpec, {**source("codeArtifact"), **index_spec})
 
-    assert values.get("CODEARTIFACT_AUTH_TOKEN") == token
-    assert said in message and bool(message) == bool(said)
+    assert needs_login(login_formats(spec, "uv-config"), minted) == needed
+
+
+# -- a format that is added
+
+
+class _Table(Format):
+    """A line for each login of an index that is published to."""
+
+    name = cast(OutputFormat, "Table")
+    key = "table"
+    ordered = False
+
+    def carries(self, index: ArtifactIndexSpec) -> bool:
+        return index.publish
+
+    def render_secret(self, document: Document) -> SensitiveContent:
+        logins = {entry.name: entry.credential for entry in document.entries if entry.credential}
+        lines = [f"{name} {login.password.get_secret_value()}\n" for name, login in logins.items()]
+        limit = FormatLimit(Reason.NOT_EXPRESSIBLE, "table has no user names", severe=True)
+        return SensitiveContent({"table": SecretStr("".join(lines))}, (limit,), frozenset(logins))
+
+    def read_back(self, files: Mapping[str, SecretStr], urls: URLs) -> dict[str, Credential]:
+        lines = [line.split(" ") for line in files["table"].get_secret_value().splitlines()]
+        return {
+            name: Credential("", SecretStr(password)) for name, password in lines if name in urls
+        }
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> OutputFormat:
+    added = _Table()
+    monkeypatch.setitem(cast(dict[OutputFormat, Format], FORMATS), added.name, added)
+    return added.name
+
+
+def test_an_added_format_is_rendered_read_back_and_reported_by_its_line_in_the_registry(
+    table: OutputFormat,
+) -> None:
+    record = options()
+    assert record.spec is not None
+    output = Output.model_construct(kind="Secret", name="s", formats=(table, "UvToml"))
+    spec = record.spec.model_copy(update={"outputs": (output,)})
+    plans = placed_of(view(index("acme", {**source("basicAuth"), "name": "acme"})))
+
+    ((made,), problem) = desired_outputs(replace(record, spec=spec), plans, DIGESTER)
+
+    assert problem is None
+    assert list(made.data) == ["table", "uv.toml"]
+    files = {key: SecretStr(base64.b64decode(text).decode()) for key, text in made.data.items()}
+    assert CANARY in files["table"].get_secret_value()
+    only_table = {"table": files["table"]}
+    assert read_logins(only_table, {"acme": "https://basic.example/"}).keys() == {"acme"}
+    unwritten = format_problem([made])
+    assert unwritten is not None and unwritten.message == "table has no user names"
+    risk = confusion_risk(spec, plans, {table})
+    assert risk is not None and risk.message.startswith("Table name the public index")
+
+
+def test_an_added_format_decides_who_needs_a_token(table: OutputFormat) -> None:
+    read_only = parse_spec(ArtifactIndexSpec, source("codeArtifact"))
+    published = parse_spec(ArtifactIndexSpec, {**source("codeArtifact"), "publish": True})
+
+    assert not needs_login({table}, read_only)
+    assert needs_login({table}, published)
+    assert without_order({table, "UvToml"}) == [table]
+    assert not holds_variables([table])
+
+
+def test_an_added_format_without_a_public_form_is_refused_in_a_config_map(
+    table: OutputFormat,
+) -> None:
+    output = Output.model_construct(kind="ConfigMap", name="c", formats=(table,))
+
+    with pytest.raises(ValueError, match="Table is nothing but credentials"):
+        content_of(output, Document((), public=None))

@@ -8,23 +8,14 @@ import pytest
 from hypothesis import given
 from pydantic import SecretStr
 
+from artifact_index.api.artifact_index import Authenticate
 from artifact_index.api.constants import PYPI_URL
 from artifact_index.formats import uv_toml
-from artifact_index.formats.document import (
-    Authenticate,
-    Credential,
-    Document,
-    IndexEntry,
-    PublicEntry,
-)
+from artifact_index.formats.base import NotCredentialFreeError, RenderingError, blocked_url
+from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
 from artifact_index.formats.urls import split_userinfo
-from artifact_index.formats.uv_toml import (
-    NotCredentialFreeError,
-    RenderingError,
-    blocked_url,
-    public_uv_toml,
-    sensitive_uv_toml,
-)
+from artifact_index.formats.uv_toml import UvToml
+from support.rendered import public_text, secret_text
 from support.rendering_strategies import COMPOSED, DOCUMENTS, UNICODE
 
 pytestmark = pytest.mark.unit
@@ -47,7 +38,7 @@ def document(*entries: IndexEntry, public: PublicEntry | None = PYPI, **rest: An
 
 def tables(asked: Document) -> list[dict[str, Any]]:
     """The indexes of the rendered file."""
-    parsed = tomllib.loads(sensitive_uv_toml(asked).get_secret_value())
+    parsed = tomllib.loads(secret_text("UvToml", asked))
     indexes = parsed.get("index", [])
     assert isinstance(indexes, list)
     return indexes
@@ -64,7 +55,7 @@ def test_a_whole_file_reads_as_the_documentation_shows_it() -> None:
         entry("lost", credential=login(), blocked=True, ignore_error_codes=(401,)),
     )
 
-    assert sensitive_uv_toml(asked).get_secret_value() == (
+    assert secret_text("UvToml", asked) == (
         """\
 # Written by artifact-index-operator; edits are overwritten.
 index-strategy = "first-index"
@@ -126,7 +117,7 @@ def test_the_public_index_stands_first_and_the_others_in_search_order() -> None:
 
 
 def test_with_nothing_left_uv_is_told_to_ask_nobody() -> None:
-    text = public_uv_toml(document(public=None))
+    text = public_text("UvToml", document(public=None))
 
     assert tomllib.loads(text) == {"index-strategy": "first-index", "no-index": True}
 
@@ -202,9 +193,9 @@ def test_credential_free_content_holds_no_login() -> None:
         entry("three", credential=login(), blocked=True),
     )
 
-    text = public_uv_toml(asked)
+    text = public_text("UvToml", asked)
 
-    assert CANARY in sensitive_uv_toml(asked).get_secret_value()
+    assert CANARY in secret_text("UvToml", asked)
     assert CANARY not in text
     assert [table["url"] for table in tomllib.loads(text)["index"]] == [
         PYPI_URL,
@@ -228,7 +219,7 @@ def test_a_url_that_may_be_a_secret_as_a_whole_has_no_credential_free_form(url: 
     asked = document(entry("other"), entry("pre", verbatim_url=SecretStr(url)))
 
     with pytest.raises(NotCredentialFreeError, match="pre") as caught:
-        public_uv_toml(asked)
+        public_text("UvToml", asked)
 
     assert caught.value.index_name == "pre"
     assert CANARY not in str(caught.value)
@@ -238,7 +229,7 @@ def test_a_url_that_may_be_a_secret_as_a_whole_has_no_credential_free_form(url: 
 def test_a_blocked_preauthenticated_url_is_not_in_the_way_of_credential_free_content() -> None:
     blocked = entry("pre", verbatim_url=SecretStr(f"https://h/{CANARY}/"), blocked=True)
 
-    assert CANARY not in public_uv_toml(document(blocked))
+    assert CANARY not in public_text("UvToml", document(blocked))
 
 
 @pytest.mark.parametrize(
@@ -252,7 +243,7 @@ def test_a_blocked_preauthenticated_url_is_not_in_the_way_of_credential_free_con
 )
 def test_what_cannot_be_rendered_raises_without_quoting_it(broken: dict[str, Any]) -> None:
     with pytest.raises(RenderingError, match="acme") as caught:
-        sensitive_uv_toml(document(entry(**broken)))
+        UvToml().render_secret(document(entry(**broken)))
 
     error: BaseException | None = caught.value
     while error is not None:
@@ -265,22 +256,22 @@ def test_what_cannot_be_rendered_raises_without_quoting_it(broken: dict[str, Any
 def test_a_name_that_stands_twice_is_refused(second: str) -> None:
     """uv ignores the second index of a name in silence."""
     with pytest.raises(RenderingError, match=second):
-        sensitive_uv_toml(document(entry("acme"), entry(second)))
+        UvToml().render_secret(document(entry("acme"), entry(second)))
 
 
 def test_the_url_stands_on_a_line_of_its_own() -> None:
-    text = sensitive_uv_toml(document(entry(credential=login()))).get_secret_value()
+    text = secret_text("UvToml", document(entry(credential=login())))
 
     assert [line.split(" = ")[0] for line in text.splitlines() if CANARY in line] == ["url"]
 
 
 def test_an_unchanged_entry_is_not_built_again() -> None:
     entries = [entry(f"n{i}", credential=login(password=f"{i}-{CANARY}")) for i in range(20)]
-    sensitive_uv_toml(document(*entries))
+    UvToml().render_secret(document(*entries))
     before = uv_toml._entry_text.cache_info().misses
 
     changed = [*entries[:-1], replace(entries[-1], credential=login(password="rotated"))]
-    sensitive_uv_toml(document(*changed))
+    UvToml().render_secret(document(*changed))
 
     assert uv_toml._entry_text.cache_info().misses == before + 1
 
@@ -291,7 +282,9 @@ def test_what_is_kept_of_an_entry_shows_no_secret() -> None:
     kept = uv_toml._entry_text(asked.entries[0], False, True)
 
     assert CANARY in kept.get_secret_value()
-    assert CANARY not in repr(kept) + repr(uv_toml._entry_text) + repr(sensitive_uv_toml(asked))
+    assert CANARY not in repr(kept) + repr(uv_toml._entry_text) + repr(
+        UvToml().render_secret(asked)
+    )
     assert CANARY not in repr(asked)
 
 
@@ -300,7 +293,7 @@ KEYS = {"name", "url", "default", "explicit", "authenticate", "ignore-error-code
 
 @given(DOCUMENTS)
 def test_no_value_can_add_a_key_or_change_another(asked: Document) -> None:
-    parsed = tomllib.loads(sensitive_uv_toml(asked).get_secret_value())
+    parsed = tomllib.loads(secret_text("UvToml", asked))
 
     assert parsed.keys() <= {"index-strategy", "index", "no-index"}
     assert parsed["index-strategy"] == asked.index_strategy
@@ -329,3 +322,11 @@ def test_any_login_is_in_the_file_as_it_is(each: IndexEntry, username: str, pass
     (table,) = tables(document(each, public=None))
 
     assert split_userinfo(table["url"]) == (each.url, wanted if username or password else None)
+
+
+def test_a_publish_url_has_the_login() -> None:
+    to = entry(credential=login("u@x", "p/w"), publish_url="https://host.example/up/")
+
+    assert tables(document(to, public=None))[0]["publish-url"] == (
+        "https://u%40x:p%2Fw@host.example/up/"
+    )

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from artifact_index.credentials.aws.requests import AssumedRole
+from artifact_index.credentials.google.requests import GoogleTokenRequest, Impersonation
 from artifact_index.credentials.requests import (
-    AssumedRole,
-    GoogleTokenRequest,
-    Impersonation,
     OperatorIdentity,
     ServiceAccountIdentity,
     TokenRequest,

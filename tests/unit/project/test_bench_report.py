@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from bench.budget import Budget, expected, least_writes, wrong_costs, wrong_counts
@@ -57,25 +58,46 @@ def test_a_write_that_nobody_expects_is_a_problem() -> None:
 
 def test_costs_above_the_budget_are_named() -> None:
     budget = Budget(ratio=1.5, memory=100, cpu=2, answer_p99=1000, lag_p99=100)
-    good = Phase(
-        "a", COLD_START, total=3.0, bare=2.0, memory=100, cpu=2, answer_p99=1000, lag_p99=100
-    )
+    good = Phase("a", COLD_START, ratio=1.5, memory=100, cpu_ratio=2, answer_p99=1000, lag_p99=100)
 
     assert wrong_costs([good], budget) == []
     for worse in (
-        {"total": 3.1}, {"memory": 101}, {"cpu": 2.1}, {"answer_p99": 1001}, {"lag_p99": 101},
+        {"ratio": 1.6}, {"memory": 101}, {"cpu_ratio": 2.1}, {"answer_p99": 1001}, {"lag_p99": 101},
     ):  # fmt: skip
         assert len(wrong_costs([replace(good, **worse)], budget)) == 1
 
 
-def test_slack_grows_with_what_the_process_takes_to_start() -> None:
-    budget = Budget(ratio=2.0, slack=1.5, start_ups=3.0)
-    phase = Phase("a", COLD_START, total=5.0, bare=1.0)
-    later = Phase("a", KEY_ROTATED, total=5.0, bare=1.0)
+def test_a_machine_of_half_the_speed_breaks_no_ratio() -> None:
+    budget = Budget(ratio=1.5, cpu=2.5, start_ups=1.0)
+    fast: dict[str, Any] = {
+        "total": 3.4,
+        "bare": 2.0,
+        "cpu": 2.5,
+        "bare_cpu": 1.0,
+        "bare_start_up": 0.4,
+    }
+    slow = {measure: 2 * seconds for measure, seconds in fast.items()}
 
-    assert len(wrong_costs([replace(phase, start_up=0.4), later], budget)) == 2
-    assert wrong_costs([replace(phase, start_up=1.0), later], budget) == []
-    assert len(wrong_costs([replace(phase, start_up=0.9), later], budget)) == 2
+    for seconds in (fast, slow):
+        phase = replace(Phase("a", COLD_START), **seconds)
+        phase.compare()
+        assert wrong_costs([phase], budget) == []
+
+        worse = replace(phase, total=1.01 * seconds["total"], cpu=1.01 * seconds["cpu"])
+        worse.compare()
+        assert wrong_costs([worse], budget) == [
+            "a, cold start: 1.72 times the bare loop's time, more than 1.70",
+            "a, cold start: 2.52 times the bare loop's CPU, more than 2.50",
+        ]
+
+
+def test_every_phase_may_add_the_start_of_the_bare_loop() -> None:
+    budget = Budget(ratio=2.0, start_ups=3.0)
+    cold = Phase("a", COLD_START, bare=1.0, ratio=5.0)
+    rotated = Phase("a", KEY_ROTATED, bare=1.0, ratio=5.0)
+
+    assert len(wrong_costs([replace(cold, bare_start_up=0.9), rotated], budget)) == 2
+    assert wrong_costs([replace(cold, bare_start_up=1.0), rotated], budget) == []
 
 
 def test_linear_growth_has_the_exponent_1_whatever_is_fixed() -> None:

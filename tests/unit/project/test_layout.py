@@ -46,7 +46,27 @@ VIOLATIONS = {
         "credentials/threads.py",
         "import artifact_index.kube.port",
     ),
-    "the reconciler knows kopf": ("reconcile/cache/cache.py", "import kopf"),
+    "a source knows another one": (
+        "sources/anonymous.py",
+        "import artifact_index.sources.basic_auth",
+    ),
+    "a source reads the cache": (
+        "sources/policy.py",
+        "import artifact_index.reconcile.cache.cache",
+    ),
+    "a reconciler knows the controller": (
+        "reconcile/options.py",
+        "import artifact_index.reconcile.controller",
+    ),
+    "a reconciler knows the queue": (
+        "reconcile/index.py",
+        "import artifact_index.reconcile.queue.workqueue",
+    ),
+    "a plan knows a status": (
+        "reconcile/plan/entries.py",
+        "import artifact_index.reconcile.status.conditions",
+    ),
+    "the cache knows kopf": ("reconcile/cache/cache.py", "import kopf"),
     "the token manager knows the metrics library": (
         "credentials/tokens/manager.py",
         "import prometheus_client",

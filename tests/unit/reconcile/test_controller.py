@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from artifact_index.credentials.requests import GoogleTokenRequest, TokenRequest
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import TokenRequest
 from artifact_index.reconcile.cache.cache import Key, index_key, options_key
 from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.reconcile.options import OptionsReconciler

@@ -3,7 +3,7 @@
 import pytest
 
 from artifact_index.reconcile.cache.objects import ObjectRef, OutputRef
-from artifact_index.reconcile.resolve.policy import Policy
+from artifact_index.sources.policy import Policy
 from support.engine import BROKEN, FORBIDDEN, Engine, publish_token
 from support.reconcile_builders import CANARY, NAMESPACE, source
 

@@ -83,7 +83,7 @@ def test_one_write_may_show_two_things() -> None:
     assert ledger.unpaid(61) == []
 
 
-def test_a_write_that_comes_late_is_told() -> None:
+def test_a_late_write_is_reported() -> None:
     now = 0.0
     ledger = Ledger(lambda: now)
     ledger.owe(FILE, "rotation", lambda text: True, within=10)
@@ -141,7 +141,7 @@ def test_an_operator_that_writes_once_too_often_is_reported() -> None:
 
     found = wrong_week(live_through(FOUR_HOURS, write_again))
 
-    assert [one.partition(" s, ")[2] for one in found] == [
+    assert [line.partition(" s, ")[2] for line in found] == [
         "no cause: outputs, dept-0 team-0",
         "no cause: outputs, dept-0 team-0",
     ]
@@ -153,8 +153,8 @@ def test_an_operator_that_mints_too_early_is_reported() -> None:
 
     found = wrong_week(live_through(FOUR_HOURS, hurry))
 
-    assert any("no cause: mints, hourly-0" in one for one in found)
-    assert any("refresh: CodeArtifact 1 h" in one for one in found)
+    assert any("no cause: mints, hourly-0" in line for line in found)
+    assert any("refresh: CodeArtifact 1 h" in line for line in found)
 
 
 def test_an_operator_that_misses_a_change_is_reported() -> None:
@@ -169,20 +169,20 @@ def test_an_operator_that_misses_a_change_is_reported() -> None:
 
     found = wrong_week(live_through(FOUR_HOURS, look_away))
 
-    assert any("key rotated: a token of platform-0 came" in one for one in found), (
-        "only the restart has seen it"
+    assert any("key rotated: a token of platform-0 came" in line for line in found), (
+        "only the restart has noticed it"
     )
-    assert any("key rotated: outputs dept-0 team-1 came" in one for one in found)
+    assert any("key rotated: outputs dept-0 team-1 came" in line for line in found)
 
 
 def test_an_operator_that_forgets_at_a_restart_is_reported() -> None:
     def forget(operator: Operator) -> None:
-        operator.tokens._logins.clear()
+        operator.tokens._entries.clear()
 
     found = wrong_week(live_through(FOUR_HOURS, forget))
 
-    assert any("restart: mints, company" in one for one in found)
-    assert any("restart: outputs, dept-0 team-4" in one for one in found)
+    assert any("restart: mints, company" in line for line in found)
+    assert any("restart: outputs, dept-0 team-4" in line for line in found)
 
 
 def test_only_statuses_of_indexes_grow_with_the_indexes(lived: Lived) -> None:
@@ -192,5 +192,5 @@ def test_only_statuses_of_indexes_grow_with_the_indexes(lived: Lived) -> None:
     assert growing([lived, larger]) == []
     for column, title in ((MINTS, MINTS), (OUTPUTS, OUTPUTS), (OPTIONS, OPTIONS)):
         larger.ledger.counts[refresh_of("Google 1 h"), column, 0] += 20
-        assert any(one.startswith(f"{title}: ") for one in growing([lived, larger]))
+        assert any(line.startswith(f"{title}: ") for line in growing([lived, larger]))
     assert "| 50 indexes | 150 indexes |" in rates_table([lived, larger])

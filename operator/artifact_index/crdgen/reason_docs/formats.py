@@ -1,4 +1,4 @@
-"""The reasons that have to do with formats, and with indexes beside each other in one file."""
+"""Reasons about output formats, and about indexes beside each other in one file."""
 
 from typing import Final
 

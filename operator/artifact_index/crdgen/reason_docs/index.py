@@ -1,4 +1,4 @@
-"""The reasons of an ArtifactIndex: its spec, its Secret or ServiceAccount, and its login."""
+"""Reasons of an ArtifactIndex: its spec, its Secret or ServiceAccount, and its login."""
 
 from typing import Final
 
@@ -8,13 +8,13 @@ from artifact_index.api.reasons import Reason
 from artifact_index.crdgen.reason_docs.reason import ReasonDoc
 
 MISSING_SECRET_GRACE: Final = 300
-"""Seconds for which a missing Secret or key is waited for: GitOps applies in any order."""
+"""Seconds to wait for a missing Secret or key: GitOps applies objects in any order."""
 
 _INDEX = (ARTIFACT_INDEX_KIND,)
 
 
 def _cloud(reason: Reason, meaning: str, remedy: str) -> ReasonDoc:
-    """A reason of a failed login: while a live credential is served it is RefreshFailing's."""
+    """A reason of a failed login; RefreshFailing has it while the last credential is valid."""
     return ReasonDoc(reason, _INDEX, meaning, remedy, condition=types.REFRESH_FAILING)
 
 
@@ -29,7 +29,7 @@ INDEX_REASONS: Final = (
     ReasonDoc(
         Reason.MINTING_CREDENTIAL,
         _INDEX,
-        "The first credential has been asked for and is not there yet.",
+        "The operator has requested the first credential and has no answer yet.",
         "Wait; it takes seconds.",
     ),
     ReasonDoc(
@@ -55,25 +55,25 @@ INDEX_REASONS: Final = (
     ),
     _cloud(
         Reason.TOKEN_REQUEST_FAILED,
-        "The API server did not give the ServiceAccount's token when it was asked.",
-        "Wait; it is tried again with growing pauses.",
+        "The API server did not issue a token of the ServiceAccount.",
+        "Wait; the operator retries with growing pauses.",
     ),
     _cloud(
         Reason.TOKEN_REQUEST_DENIED,
-        "The operator may not read the ServiceAccount, or not ask for its tokens.",
+        "The operator may not read the ServiceAccount, or may not request its tokens.",
         "Let the administrator grant what the message names, or log in another way.",
     ),
     _cloud(
         Reason.CLOUD_UNAVAILABLE,
-        "The cloud could not be reached, answered with a server error, or answered with something "
-        "that is no answer.",
-        "Wait; it is tried again with growing pauses. If it lasts, look at the cloud's status, "
+        "The cloud could not be reached, answered with a server error, or sent a malformed answer.",
+        "Wait; the operator retries with growing pauses. If it lasts, look at the cloud's status, "
         "DNS, proxies and network policies of the operator.",
     ),
     _cloud(
         Reason.CLOUD_THROTTLED,
         "The cloud asked for fewer requests.",
-        "Wait; the pause that the cloud asked for is kept. If it lasts, raise the account's quota.",
+        "Wait; the operator pauses as long as the cloud asks. If it lasts, raise the account's "
+        "quota.",
     ),
     ReasonDoc(
         Reason.CREDENTIAL_EXPIRED,
@@ -107,8 +107,8 @@ INDEX_REASONS: Final = (
     ReasonDoc(
         Reason.INVALID_SECRET_VALUE,
         _INDEX,
-        "The value of the Secret's key cannot be used: it is no text, holds a line break, or is no "
-        "URL where one is due.",
+        "The value of the Secret's key cannot be used: it is not text, holds a line break, or is "
+        "not a URL where a URL is required.",
         "Correct the value of the key that the message names; the value itself is never shown.",
     ),
     _cloud(
@@ -118,7 +118,7 @@ INDEX_REASONS: Final = (
     ),
     _cloud(
         Reason.CLOUD_RESOURCE_NOT_FOUND,
-        "The cloud knows no such domain, repository or project.",
+        "The domain, repository or project does not exist in the cloud.",
         "Correct the names in the source, and the region or location and the owner with them.",
     ),
     _cloud(

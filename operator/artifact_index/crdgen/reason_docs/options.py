@@ -1,4 +1,4 @@
-"""The reasons of an IndexOptions: its selection, its outputs, and what they risk."""
+"""Reasons of an IndexOptions: its selection, its outputs, and their risks."""
 
 from typing import Final
 
@@ -37,8 +37,8 @@ OPTIONS_REASONS: Final = (
         Reason.WRITE_FAILED,
         _OPTIONS,
         "The API server refused to write the output, or could not be reached.",
-        "Wait; it is tried again. If it lasts, check the operator's permissions, the namespace's "
-        "quota and admission webhooks.",
+        "Wait; the operator retries. If it lasts, check its permissions, the namespace's quota and "
+        "admission webhooks.",
     ),
     ReasonDoc(
         Reason.TARGET_NOT_OWNED,

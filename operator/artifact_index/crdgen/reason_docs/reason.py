@@ -1,4 +1,4 @@
-"""What the reference says of one reason."""
+"""The documentation of one reason."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from artifact_index.api.reasons import Reason
 class ReasonDoc:
     """The meaning and the remedy of one reason.
 
-    `kinds` are the kinds whose conditions can have it. `condition` is the type of the condition
-    that a note has as its own, or that the reason can also appear in. `stalled_after` is the number
-    of seconds after which a reason to retry becomes one to act, by default; `stalled_where` says in
-    words where it is one.
+    `kinds` are the kinds whose conditions can have it. `condition` is the type of a
+    note's own condition, or of a further condition that can have the reason. `stalled_after` is the
+    default number of seconds after which the user must act although the reason says retry;
+    `stalled_where` says in words when that is so.
     """
 
     reason: Reason

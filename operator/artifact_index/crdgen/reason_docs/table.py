@@ -1,8 +1,8 @@
 """Every reason of a condition, in one table: what it means and what to do about it.
 
-The API reference is generated from this table. Messages are composed where the trouble is seen;
-each says what is wrong, with which object and field, and the next step. An event that reports a
-transition has the condition's reason as its own.
+The API reference is generated from this table. The code that finds a problem composes its message:
+what is wrong, with which object and field, and the next step. An event about a transition has the
+reason of the condition.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ CONDITIONS_OF: Final[Mapping[Polarity, str]] = {
     Polarity.NOTE: "a condition of its own",
     Polarity.KEEP: "Ready keeps its last value",
 }
-"""What a reason of each polarity does to the conditions."""
+"""Effect of a reason of each polarity on the conditions."""
 
 _BOTH = (ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND)
 
@@ -45,8 +45,7 @@ _COMMON: Final = (
     ReasonDoc(
         Reason.INTERNAL_ERROR,
         _BOTH,
-        "The operator ran into an error of its own. It is tried again; other objects are not "
-        "affected.",
+        "The operator ran into an error of its own. It retries; other objects are not affected.",
         "Look for the object's name in the operator's log and report the error.",
     ),
     ReasonDoc(
@@ -89,4 +88,4 @@ _COMMON: Final = (
 REASONS: Final[Mapping[Reason, ReasonDoc]] = {
     doc.reason: doc for doc in (*_COMMON, *INDEX_REASONS, *OPTIONS_REASONS, *FORMAT_REASONS)
 }
-"""What there is to say of every reason."""
+"""The documentation of every reason; a test keeps it complete."""

@@ -1,4 +1,4 @@
-"""One call to AWS, and what to tell the user whose call was refused."""
+"""One call to AWS, and the message to the user if AWS refuses it."""
 
 import re
 from collections.abc import Mapping
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.requests import (
-    CodeArtifactEndpointRequest,
+from artifact_index.credentials.aws.requests import (
     CodeArtifactRequest,
-    CodeArtifactTokenRequest,
+)
+from artifact_index.credentials.requests import (
     OperatorIdentity,
     SecretIdentity,
     ServiceAccountIdentity,
@@ -25,7 +25,7 @@ _STS_OPERATIONS: Final = (ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY)
 
 
 def partition_of(region: str) -> str:
-    """The partition in the ARNs of a region."""
+    """The partition of a region, as ARNs name it."""
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
@@ -33,31 +33,29 @@ def partition_of(region: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AwsCall:
-    """One call on the way to a grant, as its error messages describe it."""
+    """One call of a login, as error messages describe it."""
 
     operation: str
     request: CodeArtifactRequest
 
     @property
     def region(self) -> str:
-        """The region that is asked."""
+        """The region that answers."""
         return self.request.region
 
     @property
     def repository(self) -> str | None:
-        """The repository, where one is asked for."""
-        asks = isinstance(self.request, CodeArtifactEndpointRequest)
-        return self.request.repository if asks else None  # type: ignore[union-attr]
+        """The repository whose URL is looked up; None: the call is for a token."""
+        return self.request.repository
 
     @property
     def duration(self) -> int | None:
-        """The token's life that is asked for, in seconds."""
-        asks = isinstance(self.request, CodeArtifactTokenRequest)
-        return self.request.duration if asks else None  # type: ignore[union-attr]
+        """The requested lifetime of the token, in seconds; None: the call is for a URL."""
+        return self.request.duration
 
     @property
     def service(self) -> str:
-        """Who is asked, in words."""
+        """The service that answers, in words."""
         return "AWS STS" if self.operation in _STS_OPERATIONS else "CodeArtifact"
 
     @property
@@ -73,7 +71,7 @@ class AwsCall:
 
     @property
     def who(self) -> str:
-        """The identity that asks, in words."""
+        """The identity that makes the call, in words."""
         role = self.request.role
         if role is not None and self.operation not in _STS_OPERATIONS:
             return f"the role {role.role_arn}"
@@ -91,7 +89,7 @@ class AwsCall:
 def must_act(
     reason: Reason, code: str, operation: str, response: Mapping[str, Any], call: AwsCall
 ) -> str:
-    """What the user must do, by the reason; `code` is AWS's error code."""
+    """The message that says what the user must do; `code` is AWS's error code."""
     text = str(response.get("Error", {}).get("Message") or "")
     if operation in _STS_OPERATIONS:
         return _sts_refused(reason, code, operation, text, call)
@@ -190,7 +188,7 @@ def _credential_refused(code: str, call: AwsCall) -> str:
 
 
 def _denied(text: str, call: AwsCall) -> str:
-    """Names the permission: the one AWS names, else all that the call needs."""
+    """Name the missing permission if AWS does, and all that the call needs."""
     who = _named_principal(text, call)
     action = _DENIED_ACTION.search(text)
     if call.operation == "GetRepositoryEndpoint":
@@ -209,9 +207,9 @@ def _denied(text: str, call: AwsCall) -> str:
 
 
 def _named_principal(text: str, call: AwsCall) -> str:
-    """Who asked, with the ARN where AWS names it.
+    """Who made the call, with the ARN if AWS names it.
 
-    A session's name is made anew by each process: without it, the message stays the same.
+    Each process makes a new session name. It is left out, so that the message stays the same.
     """
     principal = _PRINCIPAL.search(text)
     if principal is None:
@@ -221,7 +219,7 @@ def _named_principal(text: str, call: AwsCall) -> str:
 
 
 def named(code: str, status: int = 0) -> str:
-    """The code, or the HTTP status where the code is none of AWS's form."""
+    """The code, or the HTTP status if the code does not look like one of AWS."""
     cleaned = ", ".join(part for part in code.split(", ") if re.fullmatch(r"[\w.]{1,64}", part))
     if cleaned and not cleaned.isdigit():
         return cleaned

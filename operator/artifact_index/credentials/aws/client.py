@@ -1,10 +1,10 @@
-"""CodeArtifact through boto3: tokens and repository URLs."""
+"""Asks CodeArtifact for tokens and repository URLs, through boto3."""
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic import SecretStr
 
@@ -12,15 +12,15 @@ from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.call import AwsCall
 from artifact_index.credentials.aws.errors import login_error, unusable_answer
 from artifact_index.credentials.aws.login import Step, signing_keys
-from artifact_index.credentials.aws.session import AwsSession
-from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import (
+from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactRequest,
     CodeArtifactTokenRequest,
-    KeyMaterial,
-    Token,
 )
+from artifact_index.credentials.aws.session import AwsSession
+from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.requests import KeyMaterial, Token
+from artifact_index.settings import Settings
 
 # GetRepositoryEndpoint's `endpointType` as the API spells it.
 _ENDPOINT_TYPES: Final = {"IPv4": "ipv4", "DualStack": "dualstack"}
@@ -33,8 +33,8 @@ _METHODS: Final = {
 class CodeArtifact:
     """A thread-safe, synchronous client: call it from a worker thread, never from the event loop.
 
-    Each step of a login lasts at most about `attempts` times (`connect_timeout` + `read_timeout`)
-    seconds plus botocore's pauses; there are at most three. See `AwsSession` for endpoints.
+    A login has at most three steps. Each takes at most about `attempts` times (`connect_timeout` +
+    `read_timeout`) seconds plus botocore's pauses. See `AwsSession` for endpoints.
     """
 
     def __init__(
@@ -50,16 +50,26 @@ class CodeArtifact:
             connect_timeout=connect_timeout, read_timeout=read_timeout, attempts=attempts, now=now
         )
 
-    def mint(self, request: CodeArtifactTokenRequest, material: KeyMaterial) -> Token:
-        """A token for the request's domain; `issued_at` is taken before AWS is asked.
+    @classmethod
+    def of(cls, _: Settings, connect_timeout: float, read_timeout: float) -> Self:
+        """A client of the operator: boto3's own variables are all that it needs."""
+        return cls(connect_timeout=connect_timeout, read_timeout=read_timeout)
 
-        Raises LoginError; `UnknownExpiry` where the answer names no expiry in the future.
+    @property
+    def calls(self) -> Mapping[type[Any], Callable[[Any, KeyMaterial], Token]]:
+        """The method that answers each type of request."""
+        return {CodeArtifactTokenRequest: self.issue, CodeArtifactEndpointRequest: self.endpoint}
+
+    def issue(self, request: CodeArtifactTokenRequest, key_material: KeyMaterial) -> Token:
+        """Get a token for the request's domain; `issued_at` is read before the call.
+
+        Raises LoginError: `UnknownExpiry` if the answer names no expiry in the future.
         """
         call = AwsCall("GetAuthorizationToken", request)
         issued_at = math.floor(self._now())
         answer = self._ask(
             call,
-            material,
+            key_material,
             domain=request.domain,
             domainOwner=request.domain_owner,
             durationSeconds=request.duration,
@@ -81,8 +91,8 @@ class CodeArtifact:
             )
         return Token(value=SecretStr(token), issued_at=issued_at, expires_at=expires_at)
 
-    def endpoint(self, request: CodeArtifactEndpointRequest, material: KeyMaterial) -> Token:
-        """The URL of the request's PyPI endpoint as AWS answers it, without `simple/`.
+    def endpoint(self, request: CodeArtifactEndpointRequest, key_material: KeyMaterial) -> Token:
+        """Look up the URL of the repository's PyPI endpoint, without `simple/`.
 
         It never expires. Raises LoginError.
         """
@@ -90,7 +100,7 @@ class CodeArtifact:
         asked_at = math.floor(self._now())
         answer = self._ask(
             call,
-            material,
+            key_material,
             domain=request.domain,
             domainOwner=request.domain_owner,
             repository=request.repository,
@@ -102,11 +112,13 @@ class CodeArtifact:
             raise unusable_answer(call)
         return Token(value=SecretStr(url), issued_at=asked_at, expires_at=None)
 
-    def _ask(self, call: AwsCall, material: KeyMaterial, **parameters: object) -> dict[str, Any]:
+    def _ask(
+        self, call: AwsCall, key_material: KeyMaterial, **parameters: object
+    ) -> dict[str, Any]:
         request: CodeArtifactRequest = call.request
         step = Step(call)
         try:
-            keys = signing_keys(self._session, request, material, step)
+            keys = signing_keys(self._session, request, key_material, step)
             step.call = call
             with self._session.client("codeartifact", request.region, keys) as client:
                 answer: dict[str, Any] = getattr(client, _METHODS[call.operation])(**parameters)

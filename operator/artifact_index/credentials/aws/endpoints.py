@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from artifact_index.credentials import backoff
-from artifact_index.credentials.calls import CALL_DEADLINE, Calls, Issue
+from artifact_index.credentials.calls import ATTEMPT_DEADLINE, Calls, Issue
 from artifact_index.credentials.clock import WallClock
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import Requirement, Token
@@ -32,11 +32,12 @@ REFRESHES_APART: Final = 60.0
 """Seconds between two lookups of one URL that only a refresh request causes, at least."""
 
 logger = logging.getLogger(__name__)
+_serials: Final = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """What is known of a repository's URL. Two states with the same serial are equal."""
+    """What is known of a repository's URL."""
 
     url: str | None = None
     """As AWS answers it, without `simple/`."""
@@ -44,8 +45,8 @@ class EndpointState:
     """Why the last lookup failed."""
     pending_since: float | None = None
     """POSIX seconds since when a first outcome has been awaited; None once there was one."""
-    serial: int = 0
-    """Grows with every change."""
+    serial: int = field(default_factory=_serials.__next__, compare=False)
+    """Grows with every change: two states of one URL with the same serial are equal."""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,13 +94,12 @@ class Endpoints:
         now: Callable[[], float],
         rng: random.Random,
         meter: Meter = UNMEASURED,
-        deadline: float = CALL_DEADLINE,
+        deadline: float = ATTEMPT_DEADLINE,
     ) -> None:
         self.on_change: Callable[[frozenset[Hashable]], None] = lambda consumers: None
         self._calls = Calls(issue, meter=meter, deadline=deadline)
         self._clock = WallClock(now)
         self._rng = rng
-        self._serials = itertools.count(1)
         self._entries: dict[str, _Entry] = {}
         self._required: dict[Hashable, frozenset[str]] = {}
         self._released: dict[str, _Entry] = {}
@@ -113,7 +113,7 @@ class Endpoints:
         """Take over a URL from our own outputs after a restart: it is not looked up again."""
         self._restored_at = self._read_clock()
         if digest not in self._entries and digest not in self._restored:
-            self._restored[digest] = self._new_state(url=url)
+            self._restored[digest] = EndpointState(url=url)
 
     def require(self, consumer: Hashable, requirements: Iterable[Requirement]) -> None:
         """Replace the URLs that this consumer requires; lookups start now, without waiting.
@@ -160,7 +160,7 @@ class Endpoints:
     def _add(self, digest: str, requirement: Requirement, consumer: Hashable, now: float) -> None:
         entry = self._entries.get(digest)
         if entry is None:
-            state = self._restored.pop(digest, None) or self._new_state(pending_since=now)
+            state = self._restored.pop(digest, None) or EndpointState(pending_since=now)
             entry = self._entries[digest] = _Entry(state)
         entry.consumers.add(consumer)
         self._released.pop(digest, None)
@@ -168,7 +168,7 @@ class Endpoints:
             return
         entry.requirement = requirement
         if entry.state.error is None and entry.state.pending_since is None:
-            entry.state = self._new_state(pending_since=now)
+            entry.state = EndpointState(pending_since=now)
         requested = requirement.fresh_after
         if requested is not None and requested > (entry.refresh_requested or 0):
             entry.refresh_requested = requested
@@ -186,7 +186,7 @@ class Endpoints:
         if entry.timer is not None:
             entry.timer.cancel()
         if entry.state.pending_since is not None:
-            entry.state = self._new_state()
+            entry.state = EndpointState()
         entry.requirement = None
         entry.released_at = _loop_time()
         self._released[digest] = entry
@@ -252,7 +252,7 @@ class Endpoints:
         if isinstance(outcome, LoginError):
             changed = self._back_off(entry, outcome)
         else:
-            entry.state = self._new_state(url=outcome.value.get_secret_value())
+            entry.state = EndpointState(url=outcome.value.get_secret_value())
             entry.requirement, changed = None, True
         if changed and entry.consumers:
             self._notify(frozenset(entry.consumers))
@@ -262,7 +262,7 @@ class Endpoints:
     def _back_off(self, entry: _Entry, error: LoginError) -> bool:
         """Take in a failure; true if consumers have something new to see."""
         before, now = entry.state.error, _loop_time()
-        entry.state = self._new_state(error=error)
+        entry.state = EndpointState(error=error)
         entry.failures += 1
         if error.retry_after is not None:
             entry.not_before = now + min(error.retry_after, backoff.MOST_RETRY_AFTER)
@@ -280,15 +280,6 @@ class Endpoints:
         except Exception as error:  # lookups go on whatever a listener does
             logger.error("A change of a URL was not delivered: %s", type(error).__name__)
 
-    def _new_state(
-        self,
-        *,
-        url: str | None = None,
-        error: LoginError | None = None,
-        pending_since: float | None = None,
-    ) -> EndpointState:
-        return EndpointState(url, error, pending_since, next(self._serials))
-
     def _read_clock(self) -> float:
         """The wall-clock time; what is pending follows a clock that was set back."""
         now, step = self._clock.read()
@@ -297,7 +288,7 @@ class Endpoints:
             for entry in self._entries.values():
                 since = entry.state.pending_since
                 if since is not None:
-                    entry.state = self._new_state(pending_since=since - step)
+                    entry.state = EndpointState(pending_since=since - step)
         return now
 
 

@@ -1,20 +1,20 @@
-"""Turns what boto3 raises into a `LoginError`: who must act, on what, and the next step.
+"""Turns an exception of boto3 into a `LoginError`: who must act, on what, and the next step.
 
-AWS's own error text is never passed on: a signature error quotes the canonical request, session
-token included. Only the error code and ARNs, whose forms are checked, are taken from it. Nothing
-that differs from one attempt to the next (request ids, times) stands in a message, so that a
-repeated failure changes no status.
+AWS's own error text is never passed on: a signature error quotes the canonical request with its
+session token. Messages take only the error code and ARNs from it, after a check of their form. They
+contain nothing that differs between attempts (request ids, times), so that a repeated failure
+changes no status.
 """
 
 import logging
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.call import AwsCall, must_act, named
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.http_dates import parse_retry_after
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ NO_IDENTITY_REMEDY: Final = (
 )
 
 
-# What boto3 raises before or instead of an answer: the first class that fits wins. The texts are
+# Exceptions of boto3 without an answer of AWS: the first class that fits decides. The texts are
 # format strings over an AwsCall.
 _LOCAL_FAILURES: Final[tuple[tuple[tuple[str, ...], Reason, str], ...]] = (
     (("NoCredentialsError",), Reason.NO_OPERATOR_IDENTITY, NO_IDENTITY_REMEDY),
@@ -152,7 +152,7 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
 
 
 def unusable_answer(call: AwsCall) -> LoginError:
-    """The error for an answer that is not the service's."""
+    """The error for an answer that cannot come from the service."""
     return LoginError(
         Reason.CLOUD_UNAVAILABLE,
         f"what answered {call.operation} in {call.region} is not {call.service}: check the proxy "
@@ -161,26 +161,12 @@ def unusable_answer(call: AwsCall) -> LoginError:
 
 
 def retry_after_seconds(response: Mapping[str, Any], *, now: float) -> float | None:
-    """Seconds that AWS asked to wait, from the modelled member or the `Retry-After` header.
+    """Seconds that AWS asks to wait, from the modelled member or the `Retry-After` header.
 
-    botocore's own back-off does not read either of them.
+    botocore's own back-off reads neither.
     """
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return parse_retry_after(response.get("retryAfterSeconds", headers.get("retry-after")), now=now)
-
-
-def parse_retry_after(value: object, *, now: float) -> float | None:
-    """Seconds of a `Retry-After` value, a number or an HTTP date (RFC 9110 10.2.3), else None."""
-    if value is None:
-        return None
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(str(value)).timestamp() - now
-        except ValueError:
-            return None
-    return seconds if 0 < seconds < float("inf") else None
 
 
 def _answered(
@@ -221,7 +207,7 @@ def _answered(
 
 
 def _reason_by_status(status: int, code: str) -> Reason | None:
-    """The reason for a code that no table knows; None where it was not AWS that answered."""
+    """The reason for a code that is not in the table; None if the answer is not from AWS."""
     if status == 429:
         return Reason.CLOUD_THROTTLED
     if status >= 500:

@@ -1,4 +1,4 @@
-"""The steps of an AWS login, up to the keys that sign its last call."""
+"""The steps of an AWS login, up to the keys that sign the last call."""
 
 import time
 from collections.abc import Mapping
@@ -11,12 +11,11 @@ from artifact_index.credentials.aws.call import (
     AwsCall,
 )
 from artifact_index.credentials.aws.errors import unusable_answer
+from artifact_index.credentials.aws.requests import CodeArtifactRequest
 from artifact_index.credentials.aws.session import AwsSession
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
     SUBJECT_TOKEN,
-    CodeArtifactRequest,
-    CodeArtifactTokenRequest,
     KeyMaterial,
     OperatorIdentity,
     SecretIdentity,
@@ -24,12 +23,12 @@ from artifact_index.credentials.requests import (
 )
 
 SHORT_SESSION: Final = 900
-"""Seconds, the least that STS grants. A CodeArtifact token outlives the session that asked for it
+"""Seconds, the minimum of STS. A CodeArtifact token outlives the session that requested it
 (AWS: "Tokens created with the GetAuthorizationToken API")."""
 
 LONG_SESSION: Final = 3600
-"""Seconds, where the token ends with the session. The most for chained roles (IAM: "Role
-chaining"), and what every role allows."""
+"""Seconds, for a token that ends with the session. The maximum for chained roles (IAM: "Role
+chaining"); every role allows it."""
 
 _KEYS: Final = ("access_key_id", "secret_access_key")
 _TOKEN_KEY: Final = "session_token"  # noqa: S105 - the name of a key, not a value
@@ -39,20 +38,20 @@ _PAUSE: Final = 0.3
 
 
 class Step:
-    """The call that is being made, for whoever has to explain its failure."""
+    """The call in progress, from which its failure is explained."""
 
     def __init__(self, call: AwsCall) -> None:
         self.call = call
 
 
 def signing_keys(
-    session: AwsSession, request: CodeArtifactRequest, material: KeyMaterial, step: Step
+    session: AwsSession, request: CodeArtifactRequest, key_material: KeyMaterial, step: Step
 ) -> Mapping[str, str] | None:
-    """Arguments of `Session.client` for the login's last call; None is the operator's own identity.
+    """Arguments of `Session.client` for the login's last call; None: the operator's own identity.
 
     Raises LoginError and what boto3 raises; `step` then holds the call that failed.
     """
-    keys = _first_keys(session, request, material, step)
+    keys = _first_keys(session, request, key_material, step)
     if request.role is None:
         return keys
     step.call = AwsCall(ASSUME_ROLE, request)
@@ -71,29 +70,29 @@ def signing_keys(
 
 
 def _first_keys(
-    session: AwsSession, request: CodeArtifactRequest, material: KeyMaterial, step: Step
+    session: AwsSession, request: CodeArtifactRequest, key_material: KeyMaterial, step: Step
 ) -> Mapping[str, str] | None:
     match request.identity:
         case OperatorIdentity():
             return None
         case SecretIdentity():
-            return _keys_of(material)
+            return _keys_of(key_material)
         case ServiceAccountIdentity() as identity:
             step.call = AwsCall(ASSUME_ROLE_WITH_WEB_IDENTITY, request)
-            return _web_identity(session, request, identity, material, step.call)
+            return _web_identity(session, request, identity, key_material, step.call)
 
 
 def _web_identity(
     session: AwsSession,
     request: CodeArtifactRequest,
     identity: ServiceAccountIdentity,
-    material: KeyMaterial,
+    key_material: KeyMaterial,
     call: AwsCall,
 ) -> Mapping[str, str]:
     parameters = {
         "RoleArn": identity.exchange,
         "RoleSessionName": session_name(identity.namespace, identity.name),
-        "WebIdentityToken": material[SUBJECT_TOKEN].get_secret_value(),
+        "WebIdentityToken": key_material[SUBJECT_TOKEN].get_secret_value(),
         "DurationSeconds": _session_seconds(request),
     }
     with session.client("sts", request.region, {}) as sts:
@@ -101,7 +100,7 @@ def _web_identity(
             try:
                 return _session_keys(sts.assume_role_with_web_identity(**parameters), call)
             except sts.exceptions.InvalidIdentityTokenException:
-                # STS says so now and then of a token that it takes a moment later (aws-cli#7194).
+                # STS sometimes rejects a token that it accepts a moment later (aws-cli#7194).
                 if attempt == _TRIES:
                     raise
             time.sleep(_PAUSE * attempt)
@@ -109,17 +108,16 @@ def _web_identity(
 
 
 def session_name(namespace: str, name: str) -> str:
-    """A session's name that says whose it is, and which no other namespace can have.
+    """A session name that tells whose session it is and that no other namespace can get.
 
-    A namespace has no `@` and at most 63 characters, so that it is never cut: a trust policy can
-    ask for `sts:RoleSessionName` like `NAMESPACE@*`.
+    A namespace contains no `@` and at most 63 characters, so it is never cut: a trust policy can
+    match `sts:RoleSessionName` with `NAMESPACE@*`.
     """
     return f"{namespace}@{name}"[:64]
 
 
 def _session_seconds(request: CodeArtifactRequest) -> int:
-    whole = isinstance(request, CodeArtifactTokenRequest) and request.duration == 0
-    return LONG_SESSION if whole else SHORT_SESSION
+    return LONG_SESSION if request.duration == 0 else SHORT_SESSION
 
 
 def _session_keys(answer: Mapping[str, Any], call: AwsCall) -> Mapping[str, str]:
@@ -135,12 +133,13 @@ def _session_keys(answer: Mapping[str, Any], call: AwsCall) -> Mapping[str, str]
     return found
 
 
-def _keys_of(material: KeyMaterial) -> Mapping[str, str]:
-    """The keys of a Secret. Without a complete pair boto3 would fall back to the operator's own
-    identity, so that an incomplete one is refused here.
+def _keys_of(key_material: KeyMaterial) -> Mapping[str, str]:
+    """The keys of a Secret. Raises LoginError if the pair is incomplete.
+
+    boto3 would fall back to the operator's own identity.
     """
-    # A line break at the end is what `echo … | base64` leaves in many a Secret.
-    values = {name: value.get_secret_value().strip() for name, value in material.items()}
+    # `echo … | base64` leaves a line break at the end of many a Secret's value.
+    values = {name: value.get_secret_value().strip() for name, value in key_material.items()}
     wanted = (*_KEYS, _TOKEN_KEY) if _TOKEN_KEY in values else _KEYS
     for name in wanted:
         value = values.get(name, "")

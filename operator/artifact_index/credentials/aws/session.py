@@ -1,4 +1,4 @@
-"""One boto3 Session for the whole process, and the clients that come from it."""
+"""The process's one boto3 Session, and the clients made from it."""
 
 import math
 import threading
@@ -9,25 +9,30 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from artifact_index.api.constants import FIELD_MANAGER
-from artifact_index.credentials.aws.errors import parse_retry_after
-from artifact_index.credentials.sdk_logs import quiet_sdks
+from artifact_index.credentials.http_dates import parse_retry_after
+from artifact_index.credentials.sdk_logs import quiet
+
+LOGGERS: Final = ("boto3", "botocore", "urllib3")
+"""At DEBUG botocore logs request headers (with the session token), the signature's inputs and the
+whole answer (with the issued token)."""
 
 _SERVICES: Final = ("codeartifact", "sts", "sso", "oidc", "portal.sso", "signin")
-"""Those of the calls themselves and of boto3's ways to find the operator's own identity."""
+"""Services of the calls themselves, and of boto3's ways to find the operator's own identity."""
 
 _KEPT_CLIENTS: Final = 32
-"""Clients of 60 kB that are kept, the last used: an operator asks few regions."""
+"""The most recently used clients, of 60 kB each, that are kept: an operator uses few regions."""
 
 _Signing = Literal["own", "keys", "none"]
 
 
 class AwsSession:
-    """Thread-safe. Another Session costs about 100 ms and 8 MB, another client of it 2 ms.
+    """Hands out boto3 clients; thread-safe. A Session costs about 100 ms and 8 MB, a client 2 ms.
 
-    Sessions are not thread-safe and clients are, so that clients are created under a lock, and the
-    last used ones are kept. None of them holds a login's keys: they ride along with each call.
-    Connections are kept as long as some call is under way: one that lay idle for a refresh period
-    may have been forgotten by what stands between, and takes a time-out to be noticed.
+    A Session is not thread-safe, so clients, which are, are created under a lock. The most recently
+    used ones are kept. No client holds the keys of a login: each call brings its own.
+
+    Connections are closed when no call is in flight. A firewall may silently drop one that is idle
+    for a refresh period, and only a timeout would reveal it.
 
     Endpoints, proxies and CA bundles come from boto3's own variables (`AWS_ENDPOINT_URL_STS`,
     `AWS_USE_FIPS_ENDPOINT`, `HTTPS_PROXY`, `AWS_CA_BUNDLE`, …). Times are in seconds.
@@ -54,10 +59,10 @@ class AwsSession:
     def client(
         self, service: str, region: str, keys: Mapping[str, str] | None = None
     ) -> Iterator[Any]:
-        """A client whose calls in this thread are signed with these keys; one at a time for each.
+        """A client whose calls in this thread are signed with these keys. Do not nest.
 
         `keys` are arguments of `Session.client`. None is the operator's own identity; an empty
-        mapping is none at all, for the calls that are not signed. Raises what boto3 raises.
+        mapping is for calls that are not signed. Raises what boto3 raises.
         """
         client = self._enter(_ClientKey(service, region, _signing(keys)))
         self._call.keys = keys
@@ -68,7 +73,7 @@ class AwsSession:
             self._leave(client)
 
     def forget_own(self, service: str, region: str) -> None:
-        """Look for the operator's identity anew: a client keeps what it found at its creation."""
+        """Search for the operator's identity again: a client keeps what it found when created."""
         with self._lock:
             self._clients.pop(_ClientKey(service, region, "own"), None)
 
@@ -95,10 +100,10 @@ class AwsSession:
             from botocore import UNSIGNED  # noqa: PLC0415 - imported when first needed
             from botocore.config import Config  # noqa: PLC0415
 
-            # Nor does boto3 then search for an identity, which takes seconds where there is none.
+            # boto3 then does not search for an identity, which takes seconds if there is none.
             arguments["config"] = Config(signature_version=UNSIGNED)
         if key.signing == "keys":
-            # Nobody's: a call that came without keys of its own would be refused.
+            # Keys of no account: AWS refuses a call that does not bring its own.
             arguments |= {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
         client = self._session.client(key.service, region_name=key.region, **arguments)
         if key.signing == "keys":
@@ -110,7 +115,7 @@ class AwsSession:
 
         keys = self._call.keys
         if keys:
-            # botocore's own way to sign a single request for somebody else (S3 Express).
+            # botocore signs single requests with other keys in the same way (S3 Express).
             request.context.setdefault("signing", {})["request_credentials"] = Credentials(
                 keys["aws_access_key_id"],
                 keys["aws_secret_access_key"],
@@ -122,7 +127,7 @@ class AwsSession:
         import botocore.session  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
 
-        quiet_sdks()
+        quiet(LOGGERS)
         session = botocore.session.get_session()
         # As the session's default it also bounds the STS calls that boto3 makes by itself.
         session.set_default_client_config(
@@ -138,7 +143,7 @@ class AwsSession:
         return boto3.Session(botocore_session=session)
 
     def _readable_retry_after(self, response_dict: dict[str, Any], **_: object) -> None:
-        """Turn the header into whole seconds: botocore raises a ValueError for any other form."""
+        """Replace the header by whole seconds: botocore raises ValueError for any other form."""
         headers = response_dict["headers"]
         given = headers.get("Retry-After")
         if given is None:
@@ -155,14 +160,14 @@ class _ClientKey(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class _Client:
-    """A client and the number of calls under way with it."""
+    """A client and the number of its calls in flight."""
 
     boto3: Any
     calls: int = 0
 
 
 class _Call(threading.local):
-    """The keys of the call that this thread makes."""
+    """The keys of this thread's call."""
 
     keys: Mapping[str, str] | None = None
 
@@ -174,10 +179,10 @@ def _signing(keys: Mapping[str, str] | None) -> _Signing:
 
 
 def _forget_other_services(session: Any) -> None:
-    """The endpoints of 300 services that no login needs are 6 MiB.
+    """Free 6 MiB: the endpoints of 300 services that no login needs.
 
-    botocore keeps what its loader has read, and takes the partition's pattern for a service that
-    it knows nothing of.
+    botocore keeps what its loader has read. For a service that it does not find there it uses the
+    partition's pattern.
     """
     for partition in session.get_component("data_loader").load_data("endpoints")["partitions"]:
         services = partition["services"]

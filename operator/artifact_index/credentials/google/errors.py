@@ -1,7 +1,7 @@
 """Turns a failed Google login into a `LoginError`, by the code in the answer's body.
 
-google-auth's own flags do not serve: its STS client calls a 503 final. Its exception texts quote
-whole answers and are never passed on.
+google-auth's own flags are of no use: its STS client treats a 503 as final. Its exception texts
+quote whole answers and are never passed on.
 """
 
 import logging
@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.aws.errors import parse_retry_after
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.identities import NO_IDENTITY_REMEDY, GoogleCredentials
 from artifact_index.credentials.google.transport import Answer, UnreachableError
+from artifact_index.credentials.http_dates import parse_retry_after
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def _impersonating(answer: Answer) -> bool:
 
 
 def _failed_within(error: Exception, login: GoogleCredentials) -> LoginError:
-    """Nothing was asked: it failed at a file or a signature."""
+    """The login failed before any request, at a file or a signature."""
     if login.kind == "federated" and login.operator:
         return _no_identity("the operator's identity token can't be read from its file")
     return LoginError(
@@ -141,7 +141,7 @@ def _refused(answer: Answer, login: GoogleCredentials, *, now: float) -> LoginEr
         reason = Reason.CLOUD_THROTTLED
     if reason is None:
         return _unusable(answer, login)
-    if reason in (Reason.CLOUD_UNAVAILABLE, Reason.CLOUD_THROTTLED):
+    if not reason.must_act:
         return _transient(answer, login, now=now)
     return LoginError(reason, _must_act(reason, answer, login))
 

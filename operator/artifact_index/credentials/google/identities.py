@@ -1,8 +1,8 @@
-"""Builds google-auth credentials from the fields of a file, never from a whole file.
+"""Builds google-auth credentials from single fields of a file, never from the whole file.
 
-google-auth states that it does not validate what it is configured with: a key's `token_uri`
-would make the operator send signed assertions anywhere. Each file's fields are taken one by one
-and the endpoints are the operator's own settings.
+google-auth documents that it does not validate its configuration: a key's `token_uri` could make
+the operator send signed assertions to any host. Fields are therefore taken one by one, and the
+URLs of Google's services come from the operator's own settings.
 """
 
 import json
@@ -15,8 +15,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google.requests import Impersonation
 from artifact_index.credentials.google.transport import invalid_json
-from artifact_index.credentials.requests import Impersonation, ServiceAccountIdentity
+from artifact_index.credentials.requests import ServiceAccountIdentity
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 UNIVERSE: Final = "googleapis.com"
@@ -35,9 +36,12 @@ Kind = Literal["key", "user", "federated", "metadata"]
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoints:
-    """Where Google's services are. `token_url` and `sts_url` are complete URLs,
-    `iam_credentials_url` is the base that stands before `/v1/projects/…`.
+class ServiceURLs:
+    """Where Google's services are.
+
+    `token_url` is where service account keys and user credentials are exchanged, whatever their
+    file says. `sts_url` and `iam_credentials_url` (the base before `/v1/projects/…`) replace those
+    of the operator's external_account file.
     """
 
     token_url: str = DEFAULT_TOKEN_URL
@@ -47,9 +51,9 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class GoogleCredentials:
-    """Credentials that `refresh()` can be called on, and who they are, for messages.
+    """Credentials with a `refresh()` method, and whose they are, for messages.
 
-    `account` is the service account that is impersonated in the end, in words.
+    `account` is the service account that the last step impersonates, in words.
     """
 
     credentials: Any
@@ -59,20 +63,20 @@ class GoogleCredentials:
     account: str = "the service account of its file"
 
 
-def secret_key_login(key_json: str, endpoints: Endpoints) -> GoogleCredentials:
-    """The service account key in a Secret. Raises LoginError (InvalidCredential)."""
+def secret_key_login(key_json: str, urls: ServiceURLs) -> GoogleCredentials:
+    """Log in with the service account key in a Secret. Raises LoginError (InvalidCredential)."""
     info = _json_object(key_json, "the service account key in the referenced Secret")
-    return _key_login(info, endpoints, operator=False)
+    return _key_login(info, urls, operator=False)
 
 
 def service_account_login(
-    identity: ServiceAccountIdentity, token: str, endpoints: Endpoints
+    identity: ServiceAccountIdentity, token: str, urls: ServiceURLs
 ) -> GoogleCredentials:
-    """A Kubernetes ServiceAccount, by the token that was asked for it, at Google's STS."""
+    """Exchange the token of a Kubernetes ServiceAccount at Google's STS."""
     from google.auth import identity_pool  # noqa: PLC0415 - imported when first needed
 
     class Supplier(identity_pool.SubjectTokenSupplier):  # type: ignore[misc]
-        """Hands over the token, which was made for this one exchange."""
+        """Supplies the token, which was requested for this one exchange."""
 
         def get_subject_token(self, context: Any, request: Any) -> str:
             """The token of the ServiceAccount."""
@@ -82,7 +86,7 @@ def service_account_login(
         audience=identity.exchange,
         subject_token_type=JWT_TYPE,
         subject_token_supplier=Supplier(),
-        token_url=endpoints.sts_url or DEFAULT_STS_URL,
+        token_url=urls.sts_url or DEFAULT_STS_URL,
         scopes=[SCOPE],
     )
     who = f"ServiceAccount {identity.namespace}/{identity.name}"
@@ -90,18 +94,18 @@ def service_account_login(
 
 
 def impersonated(
-    login: GoogleCredentials, step: Impersonation, endpoints: Endpoints
+    login: GoogleCredentials, step: Impersonation, urls: ServiceURLs
 ) -> GoogleCredentials:
-    """The login with a service account impersonated as its last step."""
+    """Add the impersonation of a service account as the last step."""
     from google.auth import impersonated_credentials  # noqa: PLC0415
 
-    base = (endpoints.iam_credentials_url or DEFAULT_IAM_CREDENTIALS_URL).rstrip("/")
+    base = (urls.iam_credentials_url or DEFAULT_IAM_CREDENTIALS_URL).rstrip("/")
     account = step.service_account
     credentials = impersonated_credentials.Credentials(
         source_credentials=login.credentials,
         target_principal=account,
         target_scopes=[SCOPE],
-        # The REST API takes resource names, and google-auth sends on what it is given.
+        # The REST API expects resource names, and google-auth passes these on unchanged.
         delegates=[f"projects/-/serviceAccounts/{delegate}" for delegate in step.delegates],
         lifetime=step.lifetime,
         iam_endpoint_override=f"{base}/v1/projects/-/serviceAccounts/{account}:generateAccessToken",
@@ -109,10 +113,10 @@ def impersonated(
     return replace(login, credentials=credentials, account=account)
 
 
-def operator_login(endpoints: Endpoints) -> GoogleCredentials:
-    """The operator's application default credentials: file, then metadata server.
+def operator_login(urls: ServiceURLs) -> GoogleCredentials:
+    """Log in with the operator's application default credentials: file, then metadata server.
 
-    As google.auth.default(), but without its calls of Cloud Resource Manager and gcloud.
+    Like google.auth.default(), but without its calls to Cloud Resource Manager and gcloud.
     Raises LoginError.
     """
     path = _adc_path()
@@ -127,11 +131,11 @@ def operator_login(endpoints: Endpoints) -> GoogleCredentials:
     info = _json_object(text, f"the file {path} of GOOGLE_APPLICATION_CREDENTIALS")
     match info.get("type"):
         case "service_account":
-            return _key_login(info, endpoints, operator=True)
+            return _key_login(info, urls, operator=True)
         case "authorized_user":
-            return _user_login(info, endpoints)
+            return _user_login(info, urls)
         case "external_account":
-            return _federated_login(info, endpoints)
+            return _federated_login(info, urls)
         case _:
             raise _no_identity(
                 f"the file {path} of GOOGLE_APPLICATION_CREDENTIALS is neither of type "
@@ -140,7 +144,7 @@ def operator_login(endpoints: Endpoints) -> GoogleCredentials:
 
 
 def _adc_path() -> Path | None:
-    """Where google-auth's documentation says that application default credentials are."""
+    """The file of the application default credentials, as google-auth documents it."""
     explicit = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
     if explicit:
         return Path(explicit)
@@ -153,9 +157,7 @@ def _adc_path() -> Path | None:
     return well_known if well_known.is_file() else None
 
 
-def _key_login(
-    info: Mapping[str, Any], endpoints: Endpoints, *, operator: bool
-) -> GoogleCredentials:
+def _key_login(info: Mapping[str, Any], urls: ServiceURLs, *, operator: bool) -> GoogleCredentials:
     from google.oauth2 import service_account  # noqa: PLC0415 - imported when first needed
 
     where = "the operator's key file" if operator else "the referenced Secret"
@@ -180,7 +182,7 @@ def _key_login(
             raise _bad_key(
                 f"the service account key in {where} has no {name}: store the whole file"
             )
-    used |= {"type": "service_account", "token_uri": endpoints.token_url}
+    used |= {"type": "service_account", "token_uri": urls.token_url}
     try:
         credentials = service_account.Credentials.from_service_account_info(used, scopes=[SCOPE])
     except Exception:  # the parsers' classes differ, and their text may quote the key
@@ -192,7 +194,7 @@ def _key_login(
     return GoogleCredentials(credentials=credentials, kind="key", who=who, operator=operator)
 
 
-def _user_login(info: Mapping[str, Any], endpoints: Endpoints) -> GoogleCredentials:
+def _user_login(info: Mapping[str, Any], urls: ServiceURLs) -> GoogleCredentials:
     from google.oauth2 import credentials as user  # noqa: PLC0415
 
     fields = ("refresh_token", "client_id", "client_secret")
@@ -200,14 +202,14 @@ def _user_login(info: Mapping[str, Any], endpoints: Endpoints) -> GoogleCredenti
         raise _no_identity("the operator's user credentials are incomplete")
     credentials = user.Credentials(
         token=None,
-        token_uri=endpoints.token_url,
+        token_uri=urls.token_url,
         **{name: info[name] for name in fields},
     )
     who = "the operator's user credentials"
     return GoogleCredentials(credentials=credentials, kind="user", who=who, operator=True)
 
 
-def _federated_login(info: Mapping[str, Any], endpoints: Endpoints) -> GoogleCredentials:
+def _federated_login(info: Mapping[str, Any], urls: ServiceURLs) -> GoogleCredentials:
     from google.auth import identity_pool  # noqa: PLC0415
 
     source = info.get("credential_source")
@@ -223,9 +225,9 @@ def _federated_login(info: Mapping[str, Any], endpoints: Endpoints) -> GoogleCre
         credentials = identity_pool.Credentials(
             audience=info["audience"],
             subject_token_type=info["subject_token_type"],
-            token_url=endpoints.sts_url or info.get("token_url") or DEFAULT_STS_URL,
+            token_url=urls.sts_url or info.get("token_url") or DEFAULT_STS_URL,
             credential_source=source,
-            service_account_impersonation_url=_impersonation_url(info, endpoints),
+            service_account_impersonation_url=_impersonation_url(info, urls),
             service_account_impersonation_options=options,
             client_id=info.get("client_id"),
             client_secret=info.get("client_secret"),
@@ -238,13 +240,13 @@ def _federated_login(info: Mapping[str, Any], endpoints: Endpoints) -> GoogleCre
     return GoogleCredentials(credentials=credentials, kind="federated", who=who, operator=True)
 
 
-def _impersonation_url(info: Mapping[str, Any], endpoints: Endpoints) -> str | None:
+def _impersonation_url(info: Mapping[str, Any], urls: ServiceURLs) -> str | None:
     url = info.get("service_account_impersonation_url")
     if not isinstance(url, str):
         return None
-    if endpoints.iam_credentials_url is None:
+    if urls.iam_credentials_url is None:
         return url
-    base = urlsplit(endpoints.iam_credentials_url)
+    base = urlsplit(urls.iam_credentials_url)
     path = base.path.rstrip("/") + urlsplit(url).path
     return urlunsplit((base.scheme, base.netloc, path, "", ""))
 

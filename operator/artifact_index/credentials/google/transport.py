@@ -1,4 +1,4 @@
-"""The one way to Google's endpoints: timeouts, a deadline, and the last answer remembered."""
+"""All requests to Google: with timeouts and a deadline, and a record of the last answer."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from artifact_index.credentials.errors import LoginError
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The last HTTP answer of a login. `body` is its JSON object, `{}` where it is none."""
+    """The last HTTP answer of a login. `body` is its JSON object, `{}` if it is not one."""
 
     url: str
     status: int
@@ -24,7 +24,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """Error code of the body: OAuth's `error` or, of a Google API, `error.status`."""
+        """The error code in the body: OAuth's `error` or, of a Google API, `error.status`."""
         error = self.body.get("error")
         if isinstance(error, dict):
             error = error.get("status")
@@ -32,18 +32,18 @@ class Answer:
 
 
 class UnreachableError(Exception):
-    """Nothing answered, or not in time. Not google-auth's TransportError, which it would retry."""
+    """No answer, or none in time. Not google-auth's TransportError, which it would retry."""
 
 
 class ThrottledError(Exception):
-    """HTTP 429. google-auth would ask again at once; the caller waits as told."""
+    """HTTP 429. google-auth would retry at once; the caller honours `Retry-After`."""
 
 
 class Transport:
-    """A callable in the form of `google.auth.transport.Request`, for one login in one thread.
+    """A callable like `google.auth.transport.Request`, for one login in one thread.
 
-    Times are in seconds. google-auth asks up to three times (the metadata server five times)
-    while 5xx are answered; no new request starts after `deadline`.
+    Times are in seconds. google-auth retries up to twice (the metadata server four times) after a
+    5xx; no new request starts after `deadline`.
     """
 
     def __init__(
@@ -77,10 +77,9 @@ class Transport:
         timeout: object = None,
         **kwargs: object,
     ) -> Any:
-        """One request. Raises UnreachableError and ThrottledError; any other status is returned.
+        """Send a request. Raises UnreachableError and ThrottledError; returns any other status.
 
-        `last` is None where this request brought no answer; it stays where the deadline forbids
-        one.
+        `last` becomes None if there is no answer, and stays as it is if the deadline has passed.
         """
         from google.auth.exceptions import TransportError  # noqa: PLC0415
 
@@ -95,7 +94,7 @@ class Transport:
                 url=url, method=method, body=body, headers=headers, timeout=bounds, **kwargs
             )
         except (TransportError, OSError, ValueError) as error:
-            # google-auth's text quotes the request; requests' own faults are ValueErrors.
+            # google-auth's text quotes the request; ValueErrors are faults of requests itself.
             raise UnreachableError(type(error).__name__) from None
         self.last = _remember(url, response, asked_at)
         if response.status == 429:
@@ -120,10 +119,10 @@ def _remember(url: str, response: Any, asked_at: float) -> Answer:
 
 
 def expires_at(answer: Answer | None, expiry: int | None) -> int | None:
-    """When the token dies, in whole POSIX seconds, the earlier of two statements.
+    """When the token expires, in whole POSIX seconds; None if nothing says so.
 
-    `expiry` is google-auth's, counted from when the answer came; the answer's own `expires_in` is
-    counted from before the question, so that it is never too late. None where there is none.
+    `expiry` is google-auth's, counted from the arrival of the answer. The answer's own `expires_in`
+    is counted from the start of the request, so that it is never too late. The earlier one counts.
     """
     if expiry is None or answer is None:
         return expiry
@@ -134,7 +133,7 @@ def expires_at(answer: Answer | None, expiry: int | None) -> int | None:
 
 
 def invalid_json(what: str) -> LoginError:
-    """The error for a key or file that holds no JSON object."""
+    """The error for a key or file that is not a JSON object."""
     return LoginError(
         Reason.INVALID_CREDENTIAL,
         f"{what} is not JSON: store the file as Google gave it, not encoded a second time",

@@ -1,22 +1,18 @@
-"""The state of one login, changed by outcomes and read as immutable leases. No I/O, no clock."""
+"""One managed token: changed by events, read as immutable states. No I/O, no clock."""
 
 import itertools
 import math
 import random
-from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
 from artifact_index.credentials import backoff
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import (
-    NO_KEY_MATERIAL,
-    KeyMaterial,
-    Token,
-    TokenRequest,
-)
-from artifact_index.credentials.tokens.freshness import Margins, Schedule, schedule
-from artifact_index.credentials.tokens.refresh_request import Asking
+from artifact_index.credentials.requests import Requirement, Token
+from artifact_index.credentials.tokens.activity import UNPLANNED, Failure, Idle, InFlight, Queued
+from artifact_index.credentials.tokens.attempts import Attempts
+from artifact_index.credentials.tokens.consumers import Consumers
+from artifact_index.credentials.tokens.freshness import Margins, Phase, Schedule, schedule
 from artifact_index.credentials.tokens.token_state import TokenState
 
 CACHED_TOKEN_LEAD: Final = 225
@@ -26,291 +22,262 @@ server hands out the next one (`REFRESH_THRESHOLD` of google-auth)."""
 SAME_TOKEN_TOLERANCE: Final = 5
 """Seconds by which the expiry of one token may differ between answers: some give `expires_in`."""
 
-UNWANTED_FOR: Final = 600.0
-"""Seconds that a login is kept at least after its last consumer went."""
+KEPT_FOR: Final = 600.0
+"""Seconds for which a token is kept at least that no consumer requires."""
 
-Phase = Literal["none", "live", "withdrawn", "expired"]
+_serials: Final = itertools.count(1)
 
 
 @dataclass(slots=True)
 class TokenEntry:
-    """All that the token manager knows about one login. The token manager alone changes it."""
+    """All that the token manager knows about one token. Times are POSIX seconds."""
 
     digest: str
     margins: Margins
-    unwanted_since: float | None
-    """When the last consumer went (or the seed came); None while it is wanted."""
-    request: TokenRequest | None = None
-    material: KeyMaterial = field(default_factory=lambda: NO_KEY_MATERIAL)
-    wanted_by: dict[Hashable, float] = field(default_factory=dict)
-    """Each consumer's `max_build`."""
-    formerly_wanted_by: set[Hashable] | None = None
-    """Consumers that may be serving this grant until its successor has been minted."""
-    max_build: float = 0
-    grant: Token | None = None
-    times: Schedule | None = None
+    requirement: Requirement | None = None
+    """The latest one; None while no consumer requires the token: no key material is kept."""
+    consumers: Consumers = field(default_factory=Consumers)
+    token: Token | None = None
+    schedule: Schedule | None = None
     phase: Phase = "none"
-    """What the consumers were last told."""
-    error: LoginError | None = None
-    failures: int = 0
-    failing_since: float | None = None
-    pending_since: float | None = None
+    """As the consumers know it."""
+    activity: Idle | Queued | InFlight = UNPLANNED
+    failure: Failure | None = None
     repeats: bool = False
+    """Whether the source hands out one token again until shortly before its expiry."""
     idle_answers: int = 0
     """Answers in a row that were no progress: the same token, or one that is already due."""
-    retry_at: int | None = None
-    """Overrules the schedule after a failure and after an answer without progress."""
-    queued: bool = False
-    """Due, and waiting for its turn."""
-    needed_by: float | None = None
-    asking: Asking = field(default_factory=Asking)
-    minting: bool = False
-    renewing: Token | None = None
-    """The grant that was held when the mint began."""
-    serials: Iterator[int] = field(default_factory=itertools.count)
-    last_state: TokenState | None = None
+    attempts: Attempts = field(default_factory=Attempts)
+    serial: int = 0
 
-    @property
-    def wanted(self) -> bool:
-        """Whether any consumer wants it now."""
-        return self.unwanted_since is None
+    # What changes the entry
 
-    def serves_on(self, consumer: Hashable) -> None:
-        """The consumer may be serving the grant, and wants it no longer."""
-        if self.formerly_wanted_by is None:
-            self.formerly_wanted_by = set()
-        self.formerly_wanted_by.add(consumer)
+    def changed(self) -> None:
+        """Give the next state a serial of its own."""
+        self.serial = next(_serials)
 
     def reschedule(self) -> None:
-        """Recompute the times after the grant or the consumers' builds have changed."""
-        if self.wanted_by:
-            self.max_build = max(self.wanted_by.values())
-        if self.grant is not None:
-            self.times = schedule(
+        """Compute the schedule anew after the token or the consumers' builds have changed."""
+        if self.token is not None:
+            self.schedule = schedule(
                 login_digest=self.digest,
-                issued_at=self.grant.issued_at,
-                expires_at=self.grant.expires_at,
-                max_build=self.max_build,
+                issued_at=self.token.issued_at,
+                expires_at=self.token.expires_at,
+                max_build=self.consumers.longest_build,
                 margins=self.margins,
             )
 
-    def hold(self, grant: Token, now: float) -> None:
-        """Serve this grant from now on."""
-        self.grant = grant
-        self.pending_since = None
+    def hold(self, token: Token, now: float) -> None:
+        """Replace the token."""
+        self.token = token
+        self.attempts.pending_since = None
         self.reschedule()
         self.phase = self.phase_at(now)
 
-    def begin_attempt(self, now: float) -> None:
-        """The cloud is being asked from now on."""
-        self.asking.begin(now, forced=self._scheduled_at(now) > now)
-        if self.pending_since is not None:
-            self.pending_since = now
-        self.minting = True
-        self.renewing = self.grant
+    def plan(self, now: float) -> bool:
+        """Plan the next attempt; true if it is due."""
+        if self.requirement is None or not isinstance(self.activity, Idle):
+            return False
+        next_at = self._next_at(now)
+        self.activity = Idle(next_at)
+        return next_at <= now
 
-    def fresh_as_of(self) -> float:
-        """When the cloud was asked that last answered; a seed tells of itself."""
-        issued_at = self.grant.issued_at if self.grant is not None else -math.inf
-        return max(issued_at, self.asking.answered_at)
+    def begin(self, now: float) -> None:
+        """An attempt begins."""
+        self.attempts.begin(now, by_request=self._scheduled_at(now) > now)
+        if self.attempts.pending_since is not None:
+            self.attempts.pending_since = now
+        self.activity = InFlight(replacing=self.token)
+        self.changed()
 
-    def loses_at(self, now: float) -> float:
-        """By when an attempt has to succeed: the promise, the grant, or what is served without."""
-        if self.times is None:
-            return now if self.needed_by is None else self.needed_by
-        losses = (self.times.due_by, self.times.withdraw_at)
-        return min((at for at in losses if at is not None and at > now), default=now)
-
-    def is_older_than(self, grant: Token) -> bool:
-        """Whether `grant` outlives the one that is held, or is the first."""
-        return self.grant is None or _age_order(grant) > _age_order(self.grant)
-
-    def succeeded(self, grant: Token, now: float, rng: random.Random) -> bool:
-        """Take in an answer of the cloud; true if consumers have something new to see."""
-        news = self.error is not None or self.asking.awaits_refresh(self.fresh_as_of())
-        self.asking.answered_at = self.asking.attempted_at
+    def succeeded(self, token: Token, now: float, rng: random.Random) -> bool:
+        """Take in a token from the cloud; true if consumers have something new to see."""
+        news = self.failure is not None or self.attempts.awaits_refresh(self.fresh_as_of())
+        self.attempts.succeeded_at = self.attempts.began_at
         repeated = self.repeats
-        renewed = self._renews(grant, now)
+        renewed = self._renews(token, now)
         if renewed:
-            self.repeats = self.repeats and bool(self.idle_answers or self.failures)
-            self.hold(grant, now)
-        elif self.grant is self.renewing:
+            self.repeats = self.repeats and bool(self.idle_answers or self.failure)
+            self.hold(token, now)
+        elif isinstance(self.activity, InFlight) and self.token is self.activity.replacing:
             self.repeats = True
-        self.error = None
-        self.failures = 0
-        self.failing_since = None
-        self.pending_since = None
-        if self._due_by_schedule(now):
+        self.activity = UNPLANNED
+        self.failure = None
+        self.attempts.pending_since = None
+        if self._is_due_by_schedule(now):
             self.idle_answers += 1
-            self.retry_at = self._ask_again_at(now, rng)
+            self.attempts.retry_at = self._retry_after_no_progress(now, rng)
         else:
             self.idle_answers = 0
-            self.retry_at = None
-        # That a source repeats its token withdraws the promise: that is to be told at once.
+            self.attempts.retry_at = None
+        # A source that repeats its token breaks the promise: consumers have to say so at once.
         return renewed or news or self.repeats != repeated
 
     def failed(self, error: LoginError, now: float, rng: random.Random) -> bool:
         """Take in a failure; true if consumers have something new to see."""
-        news = self.error is None or self.error.reason != error.reason
-        self.failures += 1
-        self.error = error
-        self.pending_since = None
-        if self.failing_since is None:
-            self.failing_since = now
+        before = self.failure
+        if before is None:
+            self.failure = Failure(error, 1, now)
+        else:
+            self.failure = replace(before, error=error, count=before.count + 1)
+        self.activity = UNPLANNED
+        self.attempts.pending_since = None
         if error.retry_after is not None:
-            self.asking.not_before = now + min(error.retry_after, backoff.MOST_RETRY_AFTER)
+            self.attempts.not_before = now + min(error.retry_after, backoff.MOST_RETRY_AFTER)
         delay = backoff.after_failure(
-            failures=self.failures,
+            failures=self.failure.count,
             permanent=error.permanent,
             rng=rng,
             retry_after=error.retry_after,
             remaining=self._remaining(now),
         )
-        self.retry_at = math.ceil(now + delay)
-        return news
+        self.attempts.retry_at = math.ceil(now + delay)
+        return before is None or before.error.reason != error.reason
 
-    def attempt_at(self, now: float) -> float:
-        """When the cloud is to be asked, if the login is wanted; may lie in the past."""
-        return min(self._scheduled_at(now), self._forced_next_at())
+    def unrequire(self, now: float) -> None:
+        """The last consumer has gone. An attempt in flight goes on; its token is kept."""
+        self.consumers.gone_since = now
+        self.requirement = None
+        self.attempts.pending_since = None
+        if not isinstance(self.activity, InFlight):
+            self.activity = UNPLANNED
 
-    def _forced_next_at(self) -> float:
-        """When a refresh request calls for an attempt: never for what never gets old."""
-        if self.grant is not None and self.grant.expires_at is None:
-            return math.inf
-        return self.asking.forced_next_at(self.fresh_as_of())
+    def shift(self, step: float) -> None:
+        """Follow a clock that was set back by `step` seconds: waits keep their length."""
+        if self.failure is not None:
+            self.failure = replace(self.failure, since=self.failure.since - step)
+        if self.consumers.gone_since is not None:
+            self.consumers.gone_since -= step
+        self.attempts.shift(step)
 
-    def _scheduled_at(self, now: float) -> float:
-        if self.retry_at is not None:
-            return self.retry_at
-        if self.grant is None or self.times is None or self._from_the_future(self.grant, now):
-            return now
-        return math.inf if self.times.refresh_at is None else self.times.refresh_at
+    # What the entry says
+
+    def is_older_than(self, token: Token) -> bool:
+        """Whether `token` outlives the one that is held, or is the first."""
+        return self.token is None or _age_order(token) > _age_order(self.token)
+
+    def fresh_as_of(self) -> float:
+        """When the attempt began that last succeeded; a restored token says so itself."""
+        issued_at = self.token.issued_at if self.token is not None else -math.inf
+        return max(issued_at, self.attempts.succeeded_at)
 
     @property
     def planned_at(self) -> int | None:
-        """When the successor of the grant is to be asked for, if all goes well; None: never."""
-        refresh_at = self.times.refresh_at if self.times else None
-        expires_at = self.grant.expires_at if self.grant else None
+        """When the token's successor is asked for, if all goes well; None: never."""
+        refresh_at = self.schedule.refresh_at if self.schedule else None
+        expires_at = self.token.expires_at if self.token else None
         if refresh_at is None or expires_at is None or not self.repeats:
             return refresh_at
         # There is no successor before the source stops to repeat the token.
         return max(refresh_at, expires_at - CACHED_TOKEN_LEAD)
 
+    def deadline(self, now: float) -> float:
+        """By when an attempt has to succeed: the promise, the token, or what is published now."""
+        if self.schedule is None:
+            needed_by = self.requirement.needed_by if self.requirement else None
+            return now if needed_by is None else needed_by
+        loss_at = self.schedule.next_loss_at(now)
+        return now if loss_at is None else loss_at
+
     def phase_at(self, now: float) -> Phase:
-        """What may be done with the grant at this time."""
-        if self.grant is None or self.times is None:
-            return "none"
-        if self.grant.expires_at is None or self.times.withdraw_at is None:
-            return "live"
-        if now >= self.grant.expires_at:
-            return "expired"
-        return "withdrawn" if now >= self.times.withdraw_at else "live"
+        """What may be done with the token at this time."""
+        return "none" if self.schedule is None else self.schedule.phase_at(now)
 
     def next_phase_at(self, now: float) -> float:
         """When the phase changes by itself."""
-        phase = self.phase_at(now)
-        if phase == "live" and self.times is not None and self.times.withdraw_at is not None:
-            return self.times.withdraw_at
-        if phase == "withdrawn" and self.grant is not None and self.grant.expires_at is not None:
-            return self.grant.expires_at
-        return math.inf
+        return math.inf if self.schedule is None else self.schedule.next_phase_at(now)
 
     def forget_at(self) -> float:
-        """Its token may be served until the withdrawal, while the successor is being minted."""
-        if self.unwanted_since is None or self.minting:
+        """A token may be published until its withdrawal, while its successor is being issued."""
+        if self.consumers.gone_since is None or isinstance(self.activity, InFlight):
             return math.inf
-        withdraw_at = self.times.withdraw_at if self.times else None
-        return max(withdraw_at or 0, self.unwanted_since + UNWANTED_FOR)
-
-    def shift(self, step: float) -> None:
-        """Follow a clock that was set back by `step` seconds: waits keep their length."""
-        if self.retry_at is not None:
-            self.retry_at = math.floor(self.retry_at - step)
-        self.unwanted_since = _earlier(self.unwanted_since, step)
-        self.failing_since = _earlier(self.failing_since, step)
-        self.pending_since = _earlier(self.pending_since, step)
-        self.asking.shift(step)
+        withdraw_at = self.schedule.withdraw_at if self.schedule else None
+        return max(withdraw_at or 0, self.consumers.gone_since + KEPT_FOR)
 
     def state(self, now: float) -> TokenState:
-        """The present state, with a new serial where it is not the same as before."""
-        before = self.last_state
-        state = self._state_at(now, before.serial if before is not None else 0)
-        if before is None or state != before:
-            state = replace(state, serial=next(self.serials))
-            self.last_state = state
-        return state
-
-    def _state_at(self, now: float, serial: int) -> TokenState:
-        attempt_at = self.attempt_at(now)
-        asks = self.wanted and not self.minting and math.isfinite(attempt_at)
-        pending_since = self.pending_since
-        if pending_since is not None and self.queued:
-            # Nobody's patience runs out before the cloud has been asked.
-            pending_since = now
+        """The present state."""
+        schedule, pending_since, next_at = self.schedule, self.attempts.pending_since, math.inf
+        if isinstance(self.activity, Idle):
+            next_at = self.activity.next_at
+        elif isinstance(self.activity, Queued):
+            next_at = self._next_at(now)
+            # No consumer's patience runs out before the cloud has been asked.
+            pending_since = None if pending_since is None else now
+            self.changed()
         return TokenState(
-            token=self.grant,
-            error=self.error,
-            failing_since=self.failing_since,
+            token=self.token,
+            error=self.failure.error if self.failure else None,
+            failing_since=self.failure.since if self.failure else None,
             pending_since=pending_since,
-            next_attempt_at=math.ceil(attempt_at) if asks else None,
-            refresh_at=self.times.refresh_at if self.times else None,
-            withdraw_at=self.times.withdraw_at if self.times else None,
-            guaranteed=(self.times.guaranteed and not self.repeats) if self.times else True,
-            longest_build=0 if self.repeats else self.times.longest_build if self.times else None,
-            margin=math.ceil(self.margins.before_expiry(self.max_build)),
-            max_build=self.max_build,
+            next_attempt_at=math.ceil(next_at) if math.isfinite(next_at) else None,
+            refresh_at=schedule.refresh_at if schedule else None,
+            withdraw_at=schedule.withdraw_at if schedule else None,
+            guaranteed=(schedule.guaranteed and not self.repeats) if schedule else True,
+            longest_build=0 if self.repeats else schedule.longest_build if schedule else None,
             repeats=self.repeats,
             fresh_as_of=self.fresh_as_of(),
-            serial=serial,
+            serial=self.serial,
         )
 
-    def _renews(self, grant: Token, now: float) -> bool:
+    # When the cloud is asked
+
+    def _next_at(self, now: float) -> float:
+        """When the next attempt begins; may lie in the past."""
+        return min(self._scheduled_at(now), self._requested_at())
+
+    def _requested_at(self) -> float:
+        """When a refresh request causes an attempt: never for a token that never expires."""
+        if self.token is not None and self.token.expires_at is None:
+            return math.inf
+        return self.attempts.requested_for(self.fresh_as_of())
+
+    def _scheduled_at(self, now: float) -> float:
+        if self.attempts.retry_at is not None:
+            return self.attempts.retry_at
+        if self.token is None or self.schedule is None or self._is_from_the_future(self.token, now):
+            return now
+        return math.inf if self.schedule.refresh_at is None else self.schedule.refresh_at
+
+    def _renews(self, token: Token, now: float) -> bool:
         """Whether an answer is better than what is held.
 
-        An expiry that is no later is no renewal. A grant minted "in the future" was dated by a
+        An expiry that is no later is no renewal. A token issued "in the future" was dated by a
         clock that was wrong then: its expiry says nothing.
         """
-        held = self.grant
-        if held is None or self._from_the_future(held, now):
+        held = self.token
+        if held is None or self._is_from_the_future(held, now):
             return True
         if held.expires_at is None:
             return False
-        if grant.expires_at is None:
+        if token.expires_at is None:
             return True
-        same = grant.value.get_secret_value() == held.value.get_secret_value()
-        return grant.expires_at > held.expires_at + (SAME_TOKEN_TOLERANCE if same else 0)
+        same = token.value.get_secret_value() == held.value.get_secret_value()
+        return token.expires_at > held.expires_at + (SAME_TOKEN_TOLERANCE if same else 0)
 
-    def _from_the_future(self, grant: Token, now: float) -> bool:
-        return grant.issued_at > now + self.margins.clock_skew + 1
+    def _is_from_the_future(self, token: Token, now: float) -> bool:
+        return token.issued_at > now + self.margins.clock_skew + 1
 
-    def _due_by_schedule(self, now: float) -> bool:
-        """Whether the schedule alone would ask again at once."""
-        refresh_at = self.times.refresh_at if self.times else None
-        if self.grant is not None and self._from_the_future(self.grant, now):
+    def _is_due_by_schedule(self, now: float) -> bool:
+        """Whether the schedule alone would have the cloud asked again at once."""
+        if self.token is not None and self._is_from_the_future(self.token, now):
             return True
+        refresh_at = self.schedule.refresh_at if self.schedule else None
         return refresh_at is not None and refresh_at <= now
 
-    def _ask_again_at(self, now: float, rng: random.Random) -> int:
-        """When a source is asked again whose answer was no progress."""
-        expires_at = self.grant.expires_at if self.grant else None
+    def _retry_after_no_progress(self, now: float, rng: random.Random) -> int:
+        expires_at = self.token.expires_at if self.token else None
         if self.repeats and expires_at is not None and now < expires_at - CACHED_TOKEN_LEAD:
             return expires_at - CACHED_TOKEN_LEAD
-        delay = backoff.after_no_change(
-            repeats=self.idle_answers, rng=rng, remaining=self._remaining(now)
+        remaining = self._remaining(now)
+        return math.ceil(
+            now + backoff.after_no_change(repeats=self.idle_answers, rng=rng, remaining=remaining)
         )
-        return math.ceil(now + delay)
 
     def _remaining(self, now: float) -> float | None:
-        """Seconds until the promise is broken or, after that, the grant is withdrawn."""
-        if self.times is None:
-            return None
-        losses = (self.times.due_by, self.times.withdraw_at)
-        return min((at - now for at in losses if at is not None and at > now), default=None)
+        """Seconds until the promise is broken or, after that, the token is withdrawn."""
+        loss_at = self.schedule.next_loss_at(now) if self.schedule else None
+        return None if loss_at is None else loss_at - now
 
 
-def _age_order(grant: Token) -> tuple[float, int]:
-    return (math.inf if grant.expires_at is None else grant.expires_at, grant.issued_at)
-
-
-def _earlier(moment: float | None, step: float) -> float | None:
-    return None if moment is None else moment - step
+def _age_order(token: Token) -> tuple[float, int]:
+    return (math.inf if token.expires_at is None else token.expires_at, token.issued_at)

@@ -10,14 +10,17 @@ after that, and a pod that read the old token just before then starts `S` later 
 import hashlib
 import math
 from dataclasses import dataclass, fields
-from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 LEAST_REFRESH_PERIOD: Final = 30
-"""Seconds. A promise that needs more frequent mints than this is not made."""
+"""Seconds. No promise is made that needs more frequent refreshes than this."""
 
 MOST_JITTER: Final = 600
 """Seconds by which a refresh may be brought forward to spread the load."""
+
+
+Phase = Literal["none", "live", "withdrawn", "expired"]
+"""What may be done with a token; `none`: there is no token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Margins:
     outage: float = 600
     """R: an outage of the cloud, or of the operator, that no build may notice."""
     write: float = 5
-    """W: from the minted token to the written output."""
+    """W: from the issued token to the written output."""
     propagation: float = 95
     """P: from the written Secret to the file in a running pod (kubelet)."""
     pod_start: float = 120
@@ -35,7 +38,7 @@ class Margins:
     clock_skew: float = 60
     """e: the most that two clocks differ."""
     min_refresh_interval: float = 300
-    """The least time between mints of a login whose tokens are too short for the promise."""
+    """The least time between refreshes of tokens that live too short for the promise."""
 
     def __post_init__(self) -> None:
         for margin in fields(self):
@@ -59,18 +62,46 @@ class Margins:
 class Schedule:
     """What follows from a token's life. Times are whole POSIX seconds, durations whole seconds."""
 
+    expires_at: int | None
+    """When the token dies; None: never."""
     refresh_at: int | None
-    """When the next token is asked for; None for a grant that never expires."""
-    due_by: int | None
+    """When the next token is asked for; None if this one never expires."""
+    deadline: int | None
     """By when a refresh has to have succeeded for the promise to hold; None without a promise."""
     withdraw_at: int | None
-    """When the token leaves the outputs; None for a grant that never expires."""
+    """When the token leaves the outputs; None if it never expires."""
     guaranteed: bool
     """Whether a build of the declared length never sees its token die."""
     longest_build: int | None
     """The longest build that a token of this life can promise, at least 0; None: any."""
-    margin: int
-    """`m` for the declared build length."""
+
+    def phase_at(self, now: float) -> Phase:
+        """What may be done with the token at this time."""
+        if self.expires_at is None or self.withdraw_at is None:
+            return "live"
+        if now >= self.expires_at:
+            return "expired"
+        return "withdrawn" if now >= self.withdraw_at else "live"
+
+    def next_phase_at(self, now: float) -> float:
+        """When the phase changes; infinity: never."""
+        changes = (self.withdraw_at, self.expires_at)
+        return min((at for at in changes if at is not None and at > now), default=math.inf)
+
+    def next_loss_at(self, now: float) -> float | None:
+        """When the promise is broken or, after that, the token is withdrawn."""
+        losses = (self.deadline, self.withdraw_at)
+        return min((at for at in losses if at is not None and at > now), default=None)
+
+
+_ENDLESS: Final = Schedule(
+    expires_at=None,
+    refresh_at=None,
+    deadline=None,
+    withdraw_at=None,
+    guaranteed=True,
+    longest_build=None,
+)
 
 
 def schedule(
@@ -81,14 +112,14 @@ def schedule(
     max_build: float,
     margins: Margins,
 ) -> Schedule:
-    """The times of one grant; the same inputs give the same times, also after a restart.
+    """The times of one token; the same inputs give the same times, also after a restart.
 
     For a life of at least 2 s: `issued_at < refresh_at <= withdraw_at < expires_at`. A shorter
     one is no life: both times are then the second before the expiry.
     """
-    margin = margins.before_expiry(max_build)
     if expires_at is None:
-        return _endless(math.ceil(margin))
+        return _ENDLESS
+    margin = margins.before_expiry(max_build)
     life = expires_at - issued_at
     longest = math.floor(life - margins.before_expiry(0) - LEAST_REFRESH_PERIOD)
     slack = life - margin
@@ -100,25 +131,12 @@ def schedule(
     else:
         refresh_at = issued_at + _useful_interval(life, margins)
     return Schedule(
+        expires_at=expires_at,
         refresh_at=min(refresh_at, withdraw_at),
-        due_by=math.floor(expires_at - margin + margins.outage) if guaranteed else None,
+        deadline=math.floor(expires_at - margin + margins.outage) if guaranteed else None,
         withdraw_at=withdraw_at,
         guaranteed=guaranteed,
         longest_build=max(0, longest),
-        margin=math.ceil(margin),
-    )
-
-
-@lru_cache(maxsize=64)
-def _endless(margin: int) -> Schedule:
-    """One object for all URLs of repositories."""
-    return Schedule(
-        refresh_at=None,
-        due_by=None,
-        withdraw_at=None,
-        guaranteed=True,
-        longest_build=None,
-        margin=margin,
     )
 
 
@@ -128,7 +146,7 @@ def _withdrawal_lead(life: float, margins: Margins) -> int:
 
 
 def _useful_interval(life: float, margins: Margins) -> int:
-    """From mint to refresh where the promise cannot be kept: never later than half the life.
+    """From issue to refresh where the promise cannot be kept: never later than half the life.
 
     At least a quarter of the life is then left until the withdrawal, for retries.
     """
@@ -149,10 +167,10 @@ def guaranteed_until(expires_at: int, margins: Margins) -> int:
 def shortfall_note(
     *, life: int, max_build: float, longest_build: int | None, margins: Margins
 ) -> str:
-    """The message of condition FreshnessNotGuaranteed: the numbers, and what to change.
+    """The message of condition FreshnessNotGuaranteed, with the numbers and what to change.
 
-    All in seconds: the token's life, the declared build, the longest one that can be promised
-    (0 or None where a source hands out one token until shortly before its expiry).
+    All in seconds: the life of a token, the declared build, and the longest build that can be
+    guaranteed (0 or None if a source hands out one token until shortly before its expiry).
     """
     needed = margins.before_expiry(max_build) + LEAST_REFRESH_PERIOD
     sum_of = ", ".join(
@@ -168,10 +186,10 @@ def shortfall_note(
     )
     if longest_build:
         longest = go_duration(longest_build)
-        promise = f"The longest build that can be promised is {longest}"
+        promise = f"The longest build that can be guaranteed is {longest}"
         lower = f"lower maxBuildDuration to at most {longest}"
     else:
-        promise = "No build length can be promised"
+        promise = "No build length can be guaranteed"
         lower = "let the operator's administrator lower the margins (--outage-budget first)"
     if life >= needed:
         problem = (
@@ -181,11 +199,11 @@ def shortfall_note(
         remedy = "use an identity whose tokens are minted on request"
     else:
         problem = (
-            f"the token lives {go_duration(life)}, but a build of {go_duration(max_build)} "
-            f"needs {go_duration(needed)} ({sum_of})"
+            f"tokens are valid for {go_duration(life)}, but a build of {go_duration(max_build)} "
+            f"needs at least {go_duration(needed)} ({sum_of})"
         )
         remedy = f"ask for longer-lived tokens, or {lower}"
-    return f"{promise}: {problem}. Tokens are still refreshed and served; {remedy}."
+    return f"{promise}: {problem}. Tokens are still refreshed and published; {remedy}."
 
 
 def go_duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What is due when: a heap with one entry for each key."""
+"""A heap of due times with one entry for each key."""
 
 import heapq
 import math
@@ -12,7 +12,7 @@ class Timers:
         self._heap: list[tuple[float, str]] = []
 
     def put(self, key: str, at: float) -> None:
-        """Set or move the key's time (any scale); infinity takes the key off."""
+        """Set or move the key's time (any scale); infinity removes the key."""
         if at == self._times.get(key, math.inf):
             return
         if at == math.inf:
@@ -30,7 +30,7 @@ class Timers:
         return self._heap[0][0] if self._heap else math.inf
 
     def take_due(self, now: float) -> list[str]:
-        """Take off and return every key whose time has come, earliest first."""
+        """Remove and return every key whose time has come, earliest first."""
         due = []
         while self.next_at() <= now:
             _, key = heapq.heappop(self._heap)

@@ -1,6 +1,6 @@
-"""A login as its consumers see it: what they want, and what they get."""
+"""A token as its consumers and the metrics see it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from artifact_index.credentials.errors import LoginError
@@ -9,44 +9,39 @@ from artifact_index.credentials.requests import Token, TokenRequest
 
 @dataclass(frozen=True, slots=True)
 class TokenState:
-    """A login at one moment. Times are POSIX seconds, durations seconds."""
+    """A token at one moment. Times are POSIX seconds, durations seconds."""
 
     token: Token | None
-    """The last good value, whether or not it may still be served."""
+    """The last one that was issued, whether or not it may still be published."""
     error: LoginError | None
     """Why the last attempt failed; None after a success."""
     failing_since: float | None
-    """When the present row of failures began."""
+    """When the first attempt failed since the last success."""
     pending_since: float | None
     """Since when a first outcome has been awaited; None once there was one."""
     next_attempt_at: int | None
-    """When the cloud is asked again; None while it is being asked, and where it never is."""
+    """When the cloud is asked next; None while it is being asked, and if it never is."""
     refresh_at: int | None
-    """The scheduled refresh of the grant: the same after a restart."""
+    """The scheduled refresh of the token: the same after a restart."""
     withdraw_at: int | None
-    """When the grant leaves the outputs; None: never, or there is no grant."""
+    """When the token leaves the outputs; None: never, or there is no token."""
     guaranteed: bool
-    """Whether a build of `max_build` seconds is safe; also true while there is no grant."""
+    """Whether the longest declared build is safe; also true while there is no token."""
     longest_build: int | None
-    """The longest build that can be promised; None: any, or there is no grant."""
-    margin: int
-    """How long before its expiry the token has to be refreshed for `max_build`."""
-    max_build: float
-    """The longest build that a consumer declared."""
+    """The longest build that can be promised; None: any, or there is no token."""
     repeats: bool
     """Whether the source hands out one token again until shortly before its expiry."""
     fresh_as_of: float
-    """When the cloud was asked that last answered, be it with the same grant; -infinity: never."""
-
-    serial: int
-    """Grows with every change: two states with the same serial are equal."""
+    """When the attempt began that last succeeded, be it with the same token; -infinity: never."""
+    serial: int = field(compare=False)
+    """Grows with every change: two states of one token with the same serial are equal."""
 
     def servable(self, now: float) -> bool:
-        """Whether outputs may hold the grant's value."""
+        """Whether outputs may hold the token."""
         return self.token is not None and (self.withdraw_at is None or now < self.withdraw_at)
 
     def expired(self, now: float) -> bool:
-        """Whether there is a grant and it has died."""
+        """Whether there is a token and it has expired."""
         return (
             self.token is not None
             and self.token.expires_at is not None
@@ -55,9 +50,9 @@ class TokenState:
 
 
 class HeldToken(NamedTuple):
-    """A login that is wanted, and the times of its grant, in whole POSIX seconds.
+    """A required token for the metrics; times are whole POSIX seconds, None stands for never.
 
-    `planned_at` is when the successor is to be asked for. None stands for never.
+    `planned_at` is when its successor is asked for.
     """
 
     request: TokenRequest

@@ -13,13 +13,13 @@ from artifact_index.reconcile.cache.objects import (
     OptionsObject,
     OutputObject,
     OutputRef,
+    declared_outputs,
     parse_output,
 )
 from artifact_index.reconcile.plan.outputs import RELEASE_PATCH, DesiredOutput
 from artifact_index.reconcile.plan.ownership import belongs_to, ownership_problem
 from artifact_index.reconcile.queue.write_limiter import WriteLimiter
-from artifact_index.reconcile.resolve.checks import Problem
-from artifact_index.sources.references import declared_outputs
+from artifact_index.sources.policy import Problem
 
 RESOURCES: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
 

@@ -16,10 +16,11 @@ from artifact_index.reconcile.cache.objects import (
     OptionsObject,
     OutputObject,
     OutputRef,
-    SourceSecret,
+    declared_outputs,
 )
 from artifact_index.reconcile.cache.selectors import SelectorIndex
-from artifact_index.sources.references import declared_outputs, source_account, source_secret
+from artifact_index.sources.base import SourceSecret
+from artifact_index.sources.registry import secret_name, service_account_name
 
 
 class Key(NamedTuple):
@@ -75,9 +76,9 @@ class Cache:
             return {index_key(index.ref)} if changed else set()
         if old is not None:
             self._forget_user(old)
-        if (secret := source_secret(index.spec)) is not None:
+        if (secret := secret_name(index.spec)) is not None:
             self._secret_users.add(ObjectRef(index.ref.namespace, secret), index.ref)
-        if (account := source_account(index.spec)) is not None:
+        if (account := service_account_name(index.spec)) is not None:
             self._account_users.add(ObjectRef(index.ref.namespace, account), index.ref)
         concerned = self._selectors.selecting(index)
         if old is not None:
@@ -239,9 +240,9 @@ class Cache:
         return concerned
 
     def _forget_user(self, index: IndexObject) -> None:
-        if (secret := source_secret(index.spec)) is not None:
+        if (secret := secret_name(index.spec)) is not None:
             self._secret_users.discard(ObjectRef(index.ref.namespace, secret), index.ref)
-        if (account := source_account(index.spec)) is not None:
+        if (account := service_account_name(index.spec)) is not None:
             self._account_users.discard(ObjectRef(index.ref.namespace, account), index.ref)
 
     def _forget_declared(self, options: OptionsObject) -> set[OutputRef]:

@@ -1,4 +1,4 @@
-"""Keyed digests: they may stand in annotations, since they cannot be tried out without the key."""
+"""Keyed digests. They may stand in annotations: without the key nobody can test guesses."""
 
 import base64
 import hmac
@@ -19,7 +19,7 @@ class Digester:
         self._key = key
 
     def request(self, request: TokenRequest) -> str:
-        """The digest of a login with all of its inputs."""
+        """The digest of a token request with all of its inputs."""
         return self._digest(b"request", canonical(request))
 
     def material(self, values: Mapping[str, str]) -> str:
@@ -27,12 +27,12 @@ class Digester:
         return self._digest(b"material", _json(values))
 
     def scope(self, *parts: object) -> str:
-        """The digest of what a credential may be sent to."""
+        """The digest of where a credential may be sent."""
         return self._digest(b"scope", _json(parts))
 
-    def output(self, place: tuple[str, str, str], data: Mapping[str, str], served: str) -> str:
+    def output(self, ref: tuple[str, str, str], data: Mapping[str, str], checkpoint: str) -> str:
         """The digest of an output's whole content, bound to its kind, namespace and name."""
-        return self._digest(b"output", _json([*place, dict(data), served]))
+        return self._digest(b"output", _json([*ref, dict(data), checkpoint]))
 
     def _digest(self, purpose: bytes, content: bytes) -> str:
         mac = hmac.digest(self._key, purpose + b"\0" + content, "sha256")

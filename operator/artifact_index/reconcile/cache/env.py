@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.instrumentation import Meter
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.resolve.policy import Policy
+from artifact_index.sources.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,12 @@ from artifact_index.reconcile.cache.objects import (
     OptionsObject,
     OutputObject,
     OutputRef,
-    SourceSecret,
     parse_custom_object,
     parse_output,
     parse_source_secret,
     ref_uid_version,
 )
-from artifact_index.reconcile.cache.source_cache import SourceCache
+from artifact_index.sources.base import SourceSecret
 
 SECRET_SELECTOR: Final = f"{ROLE_LABEL} in ({ROLE_OUTPUT},{ROLE_SOURCE})"
 CONFIG_MAP_SELECTOR: Final = f"{ROLE_LABEL}={ROLE_OUTPUT}"
@@ -59,17 +58,18 @@ class _Entrance(Generic[Ref, CachedObject]):
 
 
 class Feed:
-    """Takes every observed object into the cache; `enqueue` gets the keys that it concerns.
+    """Takes every observed object into the cache; `enqueue` gets the keys that an event concerns.
 
     Watch events and list items go through the same steps. An object with a deletionTimestamp
-    counts as deleted: nothing is written for it any more. Kinds are named by their plural.
+    counts as deleted: nothing is written for it any more. `forget_polled` invalidates the polled
+    copy of a source Secret: it moves into or out of the watch. Kinds are named by their plural.
     """
 
     def __init__(
         self,
         *,
         cache: Cache,
-        sources: SourceCache,
+        forget_polled: Callable[[ObjectRef], None],
         digester: Digester,
         enqueue: Callable[[set[Key]], None],
     ) -> None:
@@ -78,7 +78,7 @@ class Feed:
             ARTIFACT_INDEX_PLURAL: (_index_entrance(cache),),
             INDEX_OPTIONS_PLURAL: (_options_entrance(cache),),
             SECRETS.plural: (
-                _source_entrance(cache, sources),
+                _source_entrance(cache, forget_polled),
                 _output_entrance("Secret", cache, digester, role=ROLE_OUTPUT),
             ),
             CONFIG_MAPS.plural: (_output_entrance("ConfigMap", cache, digester),),
@@ -89,17 +89,25 @@ class Feed:
 
         A Secret that loses our label arrives as deleted: its users then read it by name.
         """
-        ref, _, _ = ref_uid_version(body)
+        address = ref_uid_version(body)
         for entrance in self._entrances[plural]:
-            entrance.objects.mark_seen(entrance.ref(ref))
-        self._enqueue(self._take(plural, body, deleted=event == "DELETED"))
+            entrance.objects.mark_seen(entrance.ref(address[0]))
+        self._enqueue(self._take(plural, body, address, deleted=event == "DELETED"))
 
-    def listed(self, plural: str, body: Object, on_listed: OnListed | None = None) -> set[Key]:
-        """Take an item of a listing and return the keys that it concerns.
+    def listed(
+        self, plural: str, body: Object, on_listed: OnListed | None = None
+    ) -> tuple[ObjectRef, set[Key]]:
+        """Take an item of a listing; returns its reference, and the keys that it concerns.
 
         `on_listed` gets the object if this version of it was not cached.
         """
-        return self._take(plural, body, listed=True, on_listed=on_listed)
+        address = ref_uid_version(body)
+        ref, _, version = address
+        for entrance in self._entrances[plural]:
+            if entrance.objects.has_newer(entrance.ref(ref), version):
+                # A watch event was faster than this page.
+                return ref, set()
+        return ref, self._take(plural, body, address, listed=True, on_listed=on_listed)
 
     def begin_sweep(self, plural: str) -> None:
         """Begin to note what watch events show; call it before the kind is listed."""
@@ -119,19 +127,17 @@ class Feed:
         self,
         plural: str,
         body: Object,
+        address: tuple[ObjectRef, str, int],
         *,
         deleted: bool = False,
         listed: bool = False,
         on_listed: OnListed | None = None,
     ) -> set[Key]:
-        object_ref, uid, version = ref_uid_version(body)
+        object_ref, uid, version = address
         deleted = deleted or bool(body["metadata"].get("deletionTimestamp"))
         concerned: set[Key] = set()
         for entrance in self._entrances[plural]:
             ref = entrance.ref(object_ref)
-            if listed and entrance.objects.has_newer(ref, version):
-                # A watch event was faster than this page.
-                continue
             if deleted or entrance.role not in (None, _role(body)):
                 concerned |= entrance.drop(ref, uid, version)
             elif entrance.objects.is_newer(ref, version):
@@ -163,13 +169,15 @@ def _options_entrance(cache: Cache) -> _Entrance[ObjectRef, OptionsObject]:
     )
 
 
-def _source_entrance(cache: Cache, sources: SourceCache) -> _Entrance[ObjectRef, SourceSecret]:
+def _source_entrance(
+    cache: Cache, forget_polled: Callable[[ObjectRef], None]
+) -> _Entrance[ObjectRef, SourceSecret]:
     def put(ref: ObjectRef, secret: SourceSecret, listed: bool) -> set[Key]:
-        sources.forget(ref)
+        forget_polled(ref)
         return cache.put_source(ref, secret, listed=listed)
 
     def drop(ref: ObjectRef, uid: str | None, version: int | None) -> set[Key]:
-        sources.forget(ref)
+        forget_polled(ref)
         return cache.drop_source(ref, uid, version)
 
     return _Entrance(

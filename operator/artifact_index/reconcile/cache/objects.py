@@ -1,15 +1,15 @@
-"""What is kept of each observed object: only the fields that decide something.
+"""Trimmed copies of API objects: only the fields that reconciling reads.
 
-Raw bodies and managedFields are dropped, since up to ten thousand objects are held at a time.
+Raw bodies and managedFields are dropped, since up to ten thousand objects are cached at a time.
 """
 
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import SecretStr
 
@@ -32,13 +32,12 @@ from artifact_index.api.constants import (
 )
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.interning import intern_equal
-from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.cache.status_parsing import readable_status
+from artifact_index.sources.base import SourceSecret, SourceServiceAccount
 
 Spec = TypeVar("Spec", ArtifactIndexSpec, IndexOptionsSpec)
 
 _LABELS_KEPT: Final = 4096
-"""Sets of labels that are remembered: objects with the same ones share them."""
+"""Label sets that are remembered: objects with equal labels share one."""
 
 OUR_ANNOTATIONS = (
     OWNER_ANNOTATION,
@@ -50,15 +49,23 @@ OUR_ANNOTATIONS = (
 )
 
 
+class OutputDigester(Protocol):
+    """Makes the digest of an output."""
+
+    def output(self, ref: tuple[str, str, str], data: Mapping[str, str], checkpoint: str) -> str:
+        """The keyed digest of an output's content, its checkpoint included."""
+        ...
+
+
 class ObjectRef(NamedTuple):
-    """An object of a kind that is clear from the context."""
+    """Namespace and name; the context tells the kind."""
 
     namespace: str
     name: str
 
 
 class OutputRef(NamedTuple):
-    """An output: `kind` is Secret or ConfigMap."""
+    """An output; `kind` is Secret or ConfigMap."""
 
     kind: str
     namespace: str
@@ -67,8 +74,10 @@ class OutputRef(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CustomObject(Generic[Spec]):
-    """An ArtifactIndex or IndexOptions. `status` is compact JSON, decoded only when needed;
-    `refresh_requested` is the annotation's text.
+    """An ArtifactIndex or IndexOptions.
+
+    `spec` is None if it cannot be parsed, and `problem` tells why. `status` is compact JSON, to be
+    decoded only when needed. `refresh_requested` is the annotation's text.
     """
 
     ref: ObjectRef
@@ -82,20 +91,12 @@ class CustomObject(Generic[Spec]):
     status: bytes
     refresh_requested: str | None = None
 
-    def decoded_status(self) -> dict[str, Any]:
-        """The status as last seen on the API server, as far as it has the form we write."""
-        return readable_status(self.stored_status())
-
-    def stored_status(self) -> Any:
-        """The status as last seen on the API server, whatever it is."""
-        return json.loads(self.status)
-
     def is_generation(self, uid: str, generation: int) -> bool:
-        """Whether this is that object with that spec."""
+        """True if this is the object with this UID and spec."""
         return (self.uid, self.generation) == (uid, generation)
 
     def same_input(self, other: "CustomObject[Spec] | None") -> bool:
-        """Whether nothing differs that reconciling reads, apart from the status."""
+        """True if nothing that reconciling reads differs, apart from the status."""
         return (
             other is not None
             and self.uid == other.uid
@@ -111,7 +112,7 @@ OptionsObject = CustomObject[IndexOptionsSpec]
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The controller of an output: its kind (with our group or not), name and UID."""
+    """The controller reference of an output; `ours` if it names an IndexOptions."""
 
     ours: bool
     name: str
@@ -120,7 +121,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class OutputObject:
-    """A Secret or ConfigMap as an output: who owns it and a keyed digest of what it holds."""
+    """A Secret or ConfigMap as an output: its owner, and a keyed digest of its content."""
 
     ref: OutputRef
     uid: str
@@ -133,38 +134,15 @@ class OutputObject:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class SourceSecret:
-    """A source Secret: its values stay SecretStr until they are rendered.
-
-    A value that is no UTF-8 is in `binary` instead: none of our sources can use it.
-    """
-
-    uid: str
-    resource_version: int
-    values: Mapping[str, SecretStr]
-    binary: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceServiceAccount:
-    """A ServiceAccount: what EKS's own annotations say of the role that it is meant to have."""
-
-    uid: str
-    role_arn: str | None
-    audience: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedServiceAccount:
-    """RBAC does not let the operator read the ServiceAccount."""
-
-
-ServiceAccountResult = SourceServiceAccount | RefusedServiceAccount | None
+def declared_outputs(options: OptionsObject) -> Iterator[OutputRef]:
+    """The outputs that an IndexOptions names; if none, one Secret with its own name."""
+    if options.spec is not None:
+        for output in options.spec.outputs_of(options.ref.name):
+            yield OutputRef(output.kind, options.ref.namespace, output.name)
 
 
 def status_bytes(status: Any) -> bytes:
-    """A status as the canonical JSON in which two of them are compared."""
+    """The canonical JSON of a status; equal statuses give equal bytes."""
     return json.dumps(status, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -176,23 +154,23 @@ def ref_uid_version(body: Mapping[str, Any]) -> tuple[ObjectRef, str, int]:
 
 
 def parse_custom_object(
-    model: type[Spec], body: Mapping[str, Any], known: CustomObject[Spec] | None = None
+    model: type[Spec], body: Mapping[str, Any], cached: CustomObject[Spec] | None = None
 ) -> CustomObject[Spec]:
-    """The record of a custom resource; an unusable spec becomes `problem`, never an exception.
+    """Trim a custom resource. An unusable spec becomes `problem`, never an exception.
 
-    The spec of a `known` record of the same generation is taken over: the API server counts the
-    generation up with every change of the spec, and not for a status, so that the echo of our own
-    status write need not be parsed again. What else is equal is taken over to save memory.
+    The spec is taken from `cached` if the generation is equal: the API server increments it with
+    every change of the spec and not with one of the status, so the echo of our own status write
+    need not be parsed again. Other equal parts are taken over to save memory.
     """
     metadata = body["metadata"]
     generation = metadata.get("generation") or 0
-    if known is not None and generation and known.is_generation(metadata["uid"], generation):
-        spec, problem = known.spec, known.problem
+    if cached is not None and generation and cached.is_generation(metadata["uid"], generation):
+        spec, problem = cached.spec, cached.problem
     else:
         spec, problem = _parsed(model, body)
     ref, uid = ObjectRef(metadata["namespace"], metadata["name"]), metadata["uid"]
-    if known is not None and known.uid == uid:
-        ref, uid = known.ref, known.uid
+    if cached is not None and cached.uid == uid:
+        ref, uid = cached.ref, cached.uid
     return CustomObject(
         ref=ref,
         uid=uid,
@@ -221,8 +199,8 @@ def _parsed(
         return None, error
 
 
-def parse_output(kind: str, body: Mapping[str, Any], digester: Digester) -> OutputObject:
-    """The record of an output candidate; its data is digested, not kept."""
+def parse_output(kind: str, body: Mapping[str, Any], digester: OutputDigester) -> OutputObject:
+    """Trim an output, or an object with the name of one. Its data is digested and not kept."""
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
     data = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
@@ -241,12 +219,12 @@ def parse_output(kind: str, body: Mapping[str, Any], digester: Digester) -> Outp
 
 
 def parse_source_secret(body: Mapping[str, Any]) -> SourceSecret:
-    """The record of a source Secret, its values decoded."""
+    """Trim a source Secret and decode its values."""
     values: dict[str, SecretStr] = {}
     binary: set[str] = set()
     for key, encoded in (body.get("data") or {}).items():
         try:
-            # An empty value may come as null: Go writes a nil []byte so.
+            # An empty value may be null: Go marshals a nil []byte so.
             values[key] = SecretStr(base64.b64decode(encoded or "").decode())
         except (UnicodeDecodeError, binascii.Error):
             binary.add(key)
@@ -260,7 +238,7 @@ def parse_source_secret(body: Mapping[str, Any]) -> SourceSecret:
 
 
 def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:
-    """The record of a ServiceAccount."""
+    """Trim a ServiceAccount."""
     annotations = body["metadata"].get("annotations") or {}
     return SourceServiceAccount(
         uid=body["metadata"]["uid"],

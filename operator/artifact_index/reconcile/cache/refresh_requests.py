@@ -1,4 +1,4 @@
-"""Refresh requests: an annotation's time, and whether the tokens are as new as it asks. Pure."""
+"""Refresh requests: the time in an annotation, and whether the tokens are that new. Pure."""
 
 import math
 import re
@@ -8,9 +8,9 @@ from typing import Any, Final
 from artifact_index.api.constants import REFRESH_REQUESTED_ANNOTATION
 from artifact_index.api.timestamps import parse_time
 from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject
-from artifact_index.reconcile.cache.status_parsing import LAST_HANDLED_REFRESH
+from artifact_index.reconcile.cache.status_parsing import LAST_HANDLED_REFRESH, decoded_status
 
-# RFC 3339 5.6, as the schema's `date-time` takes it: `fromisoformat` alone knows more forms.
+# RFC 3339 5.6, as the schema's `date-time` accepts it: `fromisoformat` accepts more forms.
 _RFC3339: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -18,9 +18,9 @@ _RFC3339: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class RefreshRequest:
-    """The request of one object: `text` as the user wrote it, `at` in whole POSIX seconds.
+    """The request of an object: `text` as the user wrote it, `at` in whole POSIX seconds.
 
-    Tokens minted at `at` or later fulfil it. `handled` says that the status has told so.
+    Tokens that were issued at `at` or later fulfil it. `handled` is True once the status says so.
     """
 
     text: str
@@ -29,35 +29,39 @@ class RefreshRequest:
 
 
 def refresh_request(
-    record: IndexObject | OptionsObject, *, now: float, skew: float
+    requester: IndexObject | OptionsObject, *, now: float, skew: float
 ) -> RefreshRequest | None:
-    """The request that stands; None where there is none, or none that is to be heeded.
+    """The valid request in an object's annotation; None without one.
 
-    `skew` is by how many seconds the clock of who asked may be ahead.
+    The clock of the user may be up to `skew` seconds ahead.
     """
-    text = record.refresh_requested
+    text = requester.refresh_requested
     at = _time_of(text) if text is not None else None
     if text is None or at is None or at > now + skew:
         return None
-    return RefreshRequest(text, at, record.decoded_status().get(LAST_HANDLED_REFRESH) == text)
+    handled = decoded_status(requester.status).get(LAST_HANDLED_REFRESH) == text
+    return RefreshRequest(text, at, handled)
 
 
-def unheeded_note(record: IndexObject | OptionsObject, *, now: float, skew: float) -> str:
-    """What a status says of a request that is not heeded; empty where there is none."""
-    text = record.refresh_requested
+def unheeded_note(requester: IndexObject | OptionsObject, *, now: float, skew: float) -> str:
+    """What the status says about a request that is ignored; empty without one."""
+    text = requester.refresh_requested
     if text is None:
         return ""
     at = _time_of(text)
     if at is not None and at <= now + skew:
         return ""
-    why = "is no time such as 2026-01-02T03:04:05Z" if at is None else "is in the future"
-    return f". The annotation {REFRESH_REQUESTED_ANNOTATION} {why}: it is not heeded"
+    why = "is not an RFC 3339 time (2026-01-02T03:04:05Z)" if at is None else "is in the future"
+    return f". The annotation {REFRESH_REQUESTED_ANNOTATION} {why} and is ignored"
 
 
 def with_handled_refresh(
     status: dict[str, Any], before: dict[str, Any], request: RefreshRequest | None, as_of: float
 ) -> dict[str, Any]:
-    """The status with the last request that was fulfilled; `as_of` is how new the tokens are."""
+    """The status with the last fulfilled request.
+
+    The cloud issued or confirmed all tokens at `as_of` or later, in POSIX seconds.
+    """
     handled = before.get(LAST_HANDLED_REFRESH)
     if request is not None and as_of >= request.at:
         handled = request.text
@@ -71,6 +75,6 @@ def _time_of(text: str) -> int | None:
         at = parse_time(text)
     except (ValueError, OverflowError):
         return None
-    # What was minted within the second before a fraction of it is not new enough.
+    # Rounded up: a token of the same second may have been issued before the fraction.
     fraction = re.search(r"\.(\d+)", text)
     return at + math.ceil(float(f"0.{fraction[1]}")) if fraction else at

@@ -137,9 +137,9 @@ class Relister:
                     in_namespace.clear()
                 slice_began = clock()
                 for body in page.items:
-                    concerned |= self._feed.listed(resource.plural, body, on_listed)
-                    metadata = body["metadata"]
-                    in_namespace.add(ObjectRef(metadata["namespace"], metadata["name"]))
+                    ref, keys = self._feed.listed(resource.plural, body, on_listed)
+                    in_namespace.add(ref)
+                    concerned |= keys
                     if clock() - slice_began > _LONGEST_SLICE:
                         await asyncio.sleep(0)
                         slice_began = clock()

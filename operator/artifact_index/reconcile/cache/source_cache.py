@@ -12,14 +12,16 @@ from artifact_index.kube.resources import SECRETS, SERVICE_ACCOUNTS
 from artifact_index.reconcile.cache.cache import Cache, Key
 from artifact_index.reconcile.cache.objects import (
     ObjectRef,
-    RefusedServiceAccount,
-    ServiceAccountResult,
-    SourceSecret,
-    SourceServiceAccount,
     parse_service_account,
     parse_source_secret,
 )
 from artifact_index.reconcile.cache.polled import PolledCache
+from artifact_index.sources.base import (
+    RefusedServiceAccount,
+    ServiceAccountResult,
+    SourceSecret,
+    SourceServiceAccount,
+)
 
 _STEP: Final = 1.0
 """Seconds between checks for due re-reads, and so the most by which one may be late."""

@@ -1,7 +1,8 @@
-"""What can be read of a status as it was found on the API server. Pure.
+"""Reading a status as it stands on the API server. Pure.
 
 It is usually our own. But another version of the operator or of its CRDs, or a person with the
-right to patch `/status`, may have left anything there, and one such object must not stop a pass.
+right to patch `/status`, may have left anything there, and such an object must not stop a
+reconcile.
 """
 
 import json
@@ -13,21 +14,26 @@ from typing import Any, Final
 from artifact_index.api.timestamps import parse_time
 
 LAST_HANDLED_REFRESH: Final = "lastHandledRefreshAt"
-"""The status field that repeats the last refresh request that was fulfilled."""
+"""The status field that repeats the last fulfilled refresh request."""
 
 _CONDITION: Final = re.compile(
     rb'"reason":"([\w,:]{1,1024})","status":"(True|False|Unknown)","type":"([\w./-]{1,128})"'
 )
-"""A condition in canonical JSON; within a string its quotation marks would be escaped."""
+"""A condition in canonical JSON; inside a string its quotation marks would be escaped."""
 
 _CONDITION_FIELDS: Final = ("type", "status", "reason", "message", "lastTransitionTime")
 
 
-def readable_status(found: object) -> dict[str, Any]:
-    """The status without conditions and index items that are not in the form we write."""
-    if not isinstance(found, dict):
+def decoded_status(status: bytes) -> dict[str, Any]:
+    """A cached status as a readable one."""
+    return readable_status(json.loads(status))
+
+
+def readable_status(stored: object) -> dict[str, Any]:
+    """The status without the conditions and index items that are not in the form we write."""
+    if not isinstance(stored, dict):
         return {}
-    readable = dict(found)
+    readable = dict(stored)
     for field, is_ours in (("conditions", _is_condition), ("indexes", _is_index_item)):
         if field in readable:
             readable[field] = _only(readable[field], is_ours)
@@ -37,36 +43,36 @@ def readable_status(found: object) -> dict[str, Any]:
 
 
 def condition_of(status: Mapping[str, Any], condition_type: str) -> dict[str, Any] | None:
-    """The condition of this type in a decoded status, None if it is not there."""
+    """The condition of this type in a decoded status; None if it has none."""
     for condition in status.get("conditions") or ():
         if condition.get("type") == condition_type:
-            found: dict[str, Any] = condition
-            return found
+            matching: dict[str, Any] = condition
+            return matching
     return None
 
 
 def reported_conditions(status: bytes) -> dict[str, tuple[str, str]]:
-    """Status and reason of each condition by its type, from a status as records keep it.
+    """Status and reason of each condition of a cached status, by type.
 
-    Found by a pattern: to decode ten thousand statuses for a count would take ten times as long.
+    Found by a pattern: decoding ten thousand statuses to count them would take ten times as long.
     """
     return {
-        found[3].decode(): (found[2].decode(), found[1].decode())
-        for found in _CONDITION.finditer(status)
+        match[3].decode(): (match[2].decode(), match[1].decode())
+        for match in _CONDITION.finditer(status)
     }
 
 
 @lru_cache(maxsize=128)
 def reported_expiry(status: bytes) -> int | None:
-    """When the served credential expires, as the status of an ArtifactIndex last told.
+    """When the published credential expires, as the status of an ArtifactIndex last reported.
 
-    In whole POSIX seconds; `status` is as records keep it. Good for deciding what is urgent, and
-    for nothing else. Kept: all files with one index ask for the same.
+    In POSIX seconds; `status` is as cached. Decides priorities only: anybody may have written it.
+    Memoised, since every IndexOptions that selects the index asks for it.
     """
-    credential = readable_status(json.loads(status)).get("credential")
-    told = credential.get("expiresAt") if isinstance(credential, dict) else None
+    credential = decoded_status(status).get("credential")
+    expires_at = credential.get("expiresAt") if isinstance(credential, dict) else None
     try:
-        return parse_time(told) if isinstance(told, str) else None
+        return parse_time(expires_at) if isinstance(expires_at, str) else None
     except (ValueError, OverflowError):
         return None
 

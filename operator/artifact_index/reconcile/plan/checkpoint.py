@@ -11,10 +11,10 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from artifact_index.formats.document import Authenticate, IndexEntry
-from artifact_index.formats.readback import read_entries
-from artifact_index.formats.readback_logins import read_logins
-from artifact_index.formats.registry import UV_TOML_KEY
+from artifact_index.api.artifact_index import Authenticate
+from artifact_index.formats.document import IndexEntry
+from artifact_index.formats.registry import read_logins
+from artifact_index.formats.uv_toml import UV_TOML_KEY, read_entries
 from artifact_index.reconcile.plan.fallback import Published
 
 _LAST_SECOND: Final = 253_402_300_799
@@ -161,7 +161,7 @@ class Checkpoint(BaseModel):
         )
         return Published(
             entry=replace(entry, credentialed=credentialed),
-            scope=index.destination,
+            destination=index.destination,
             token=index.token,
             endpoint=index.endpoint,
             issued_at=issued_at,
@@ -178,7 +178,7 @@ def _index_fields(
     uid: str, published: Published, holds_login: bool, times: dict[str, Times]
 ) -> dict[str, Any]:
     """The fields of a `CheckpointIndex`; adds the times of its token to `times`."""
-    fields: dict[str, Any] = {"uid": uid, "scope": published.scope}
+    fields: dict[str, Any] = {"uid": uid, "scope": published.destination}
     entry = published.entry
     has_login = published.bare or entry.credentialed or entry.verbatim_url is not None
     if has_login and not holds_login:

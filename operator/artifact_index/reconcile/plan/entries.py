@@ -1,4 +1,4 @@
-"""The indexes of one IndexOptions in their places: name, entry, what is served for now. Pure."""
+"""Plans the indexes of one IndexOptions: names, entries, fallbacks and blocked entries. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,28 +11,30 @@ from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.names import NameAssignment, NameRequest, NameTaken, assign_names
 from artifact_index.formats.urls import host_of
 from artifact_index.reconcile.cache.objects import ObjectRef
-from artifact_index.reconcile.plan.fallback import Published, still_served
+from artifact_index.reconcile.plan.fallback import Published, fallback_for
 from artifact_index.reconcile.plan.shadowing import shadowing_problems
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.resolve.memo import Memo, StateKey
 from artifact_index.reconcile.resolve.resolution import SelectedIndex
 from artifact_index.reconcile.resolve.token_view import IndexState, without_login
-from artifact_index.sources.resolved import publish_url_of, shown_url_of
+from artifact_index.sources.policy import Problem
+from artifact_index.sources.registry import of
 
 
 @dataclass(frozen=True, slots=True)
 class IndexPlan:
-    """One selected index in one IndexOptions.
+    """What one selected index gets in the files of one IndexOptions.
 
-    `name` is the allotted name; None while none is allotted. `entry` is None where the index is
-    left out. `served` is set where the entry holds a usable login. `recheck_at` is when time
-    alone changes something.
+    `name` is the assigned name; None while there is none. `entry` is None if the index is left out.
+    `published` is set if the entry holds a usable login. `failing` is why a published login cannot
+    be refreshed; `shortfall` is why the tokens are too short for the promise to builds.
+    `refresh_at` is when the token is due for a refresh, and `recheck_at` when time alone changes
+    the plan; both in POSIX seconds.
     """
 
     record: SelectedIndex
     name: str | None
     entry: IndexEntry | None
-    served: Published | None
+    published: Published | None
     problem: Problem | None
     failing: Problem | None = None
     shortfall: str | None = None
@@ -44,13 +46,13 @@ class IndexPlan:
 
     @property
     def ready(self) -> bool:
-        """Whether the file serves what the spec asks for."""
+        """Whether the file holds what the spec asks for."""
         return self.problem is None
 
     @property
     def expires_at(self) -> int | None:
-        """When the served credential expires, if that is known."""
-        return self.served.expires_at if self.served else None
+        """When the published credential expires, if that is known; POSIX seconds."""
+        return self.published.expires_at if self.published else None
 
 
 class PlanKey(NamedTuple):
@@ -64,9 +66,9 @@ PlanMemo = Memo[PlanKey, IndexPlan]
 
 
 def plan_indexes(
-    views: Sequence[IndexState],
+    indexes: Sequence[IndexState],
     *,
-    served: Mapping[str, Published],
+    published: Mapping[str, Published],
     assigned: Mapping[str, str],
     public_name: str | None,
     with_credentials: bool,
@@ -74,49 +76,50 @@ def plan_indexes(
     now: float,
     memo: PlanMemo | None = None,
 ) -> list[IndexPlan]:
-    """Every selected index in search order: higher priority first, then by object name.
+    """Plan every selected index, in search order: higher priority first, then by object name.
 
-    `served` and `assigned` are what the outputs hold and which names were given out, by UID.
-    `with_credentials` says that some output holds them, so that an entry without its own must not
-    stand in. IndexOptions with the same state of an index share its plan through the `memo`.
+    `published` are the entries that the outputs hold, and `assigned` the names given earlier, both
+    by UID. `with_credentials` means that some output holds logins, so that a published entry
+    without its own is no fallback. `now` is in POSIX seconds. Through the `memo`, IndexOptions with
+    the same state of an index share its plan.
     """
-    usable = {uid: one for uid, one in served.items() if not (one.bare and with_credentials)}
+    usable = {
+        uid: before for uid, before in published.items() if not (before.bare and with_credentials)
+    }
     names = assign_names(
-        (_candidate(view, usable, assigned) for view in views), public_name=public_name
+        (_name_request(index, usable, assigned) for index in indexes), public_name=public_name
     )
-    shadowing = shadowing_problems(views, usable)
-    ordered = sorted(views, key=lambda view: (-_priority(view), view.record.ref.name))
+    shadowing = shadowing_problems(indexes, usable)
+    ordered = sorted(indexes, key=lambda index: (-_priority(index), index.record.ref.name))
     return [
-        _placed(
-            shadowing.get(view.record.uid, view),
-            names[view.record.uid],
-            usable.get(view.record.uid),
+        _plan(
+            shadowing.get(index.record.uid, index),
+            names[index.record.uid],
+            usable.get(index.record.uid),
             margins,
             now,
             memo=memo,
         )
-        for view in ordered
+        for index in ordered
     ]
 
 
 def plan_vanished(
-    namespace: str, served: Mapping[str, Published], margins: Margins, now: float
+    namespace: str, published: Mapping[str, Published], margins: Margins, now: float
 ) -> list[IndexPlan]:
-    """What is left of a file none of whose indexes is selected any more, tokens withdrawn.
+    """Plan the entries that outputs still hold although nothing is selected any more.
 
-    All tokens leave at once, in one write: an entry that is blocked now would otherwise be
-    forgotten by the next one. A static login stays.
+    Every token leaves at once, in one write: the next write would not know an entry that is blocked
+    now. A static login stays.
     """
-    views = [
-        without_login(
-            SelectedIndex(ObjectRef(namespace, one.entry.name), uid, 0, "", None), None, None
-        )
-        for uid, one in served.items()
+    indexes = [
+        without_login(_unknown_index(namespace, uid, before.entry.name), None, None)
+        for uid, before in published.items()
     ]
     return plan_indexes(
-        views,
-        served={uid: one for uid, one in served.items() if one.token is None},
-        assigned={uid: one.entry.name for uid, one in served.items()},
+        indexes,
+        published={uid: before for uid, before in published.items() if before.token is None},
+        assigned={uid: before.entry.name for uid, before in published.items()},
         public_name=None,
         with_credentials=True,
         margins=margins,
@@ -124,13 +127,18 @@ def plan_vanished(
     )
 
 
-def _candidate(
-    view: IndexState, served: Mapping[str, Published], assigned: Mapping[str, str]
+def _unknown_index(namespace: str, uid: str, name: str) -> SelectedIndex:
+    """Stand in for an ArtifactIndex of which only the published entry is known."""
+    return SelectedIndex(ObjectRef(namespace, name), uid, generation=0, created="", spec=None)
+
+
+def _name_request(
+    index: IndexState, published: Mapping[str, Published], assigned: Mapping[str, str]
 ) -> NameRequest:
-    record = view.record
-    host = host_of(view.url) if view.url is not None else None
-    before = served.get(record.uid)
-    if host is None and before is not None and before.scope == view.scope:
+    record = index.record
+    host = host_of(index.url) if index.url is not None else None
+    before = published.get(record.uid)
+    if host is None and before is not None and before.destination == index.scope:
         host = host_of(before.entry.url)
     return NameRequest(
         uid=record.uid,
@@ -142,154 +150,153 @@ def _candidate(
     )
 
 
-def _placed(
-    view: IndexState,
+def _plan(
+    index: IndexState,
     name: NameAssignment | NameTaken,
-    before: Published | None,
+    published: Published | None,
     margins: Margins,
     now: float,
     *,
     memo: PlanMemo | None,
 ) -> IndexPlan:
-    if isinstance(name, NameAssignment) and view.problem is None and not view.stands_still:
-        return _shared(view, name, memo)
-    placed = _place_one(view, name, before, margins, now)
-    return replace(placed, fresh_as_of=view.fresh_as_of)
-
-
-def _place_one(
-    view: IndexState,
-    name: NameAssignment | NameTaken,
-    before: Published | None,
-    margins: Margins,
-    now: float,
-) -> IndexPlan:
-    record = view.record
     if isinstance(name, NameTaken):
-        return IndexPlan(record, None, None, None, _name_conflict(name))
-    assigned = name.name if name.assigned else None
-    kept = still_served(view, before, margins, now)
-    if kept is not None:
-        return _kept(view, kept, name.name, assigned, margins)
-    blocked = None
-    if not _omits(record):
-        blocked = IndexEntry(
-            name=name.name,
-            url="",
-            blocked=True,
-            explicit=record.spec.explicit if record.spec else False,
-        )
-    return IndexPlan(
-        record,
-        assigned,
-        blocked,
-        None,
-        _nothing_left(view) if view.suspended and view.problem is None else view.problem,
-        shown_url=shown_url_of(record.spec, view.url) if record.spec else None,
-        recheck_at=view.recheck_at,
-    )
+        plan = IndexPlan(index.record, None, None, None, _name_conflict(name))
+    elif index.problem is None and not index.stands_still:
+        return _shared(index, name, memo)
+    elif fallback := fallback_for(index, published, margins, now):
+        plan = _with_fallback(index, fallback, name, margins)
+    else:
+        plan = _without_login(index, name)
+    return replace(plan, fresh_as_of=index.fresh_as_of)
 
 
-def _shared(view: IndexState, name: NameAssignment, memo: PlanMemo | None) -> IndexPlan:
+def _shared(index: IndexState, name: NameAssignment, memo: PlanMemo | None) -> IndexPlan:
     """Plan a fresh login once for all IndexOptions that have the same state of the index."""
-    if memo is None or view.key is None:
-        return _fresh(view, name)
-    place, key = view.key.place, PlanKey(view.key, name)
+    if memo is None or index.key is None:
+        return _fresh(index, name)
+    place, key = index.key.place, PlanKey(index.key, name)
     plan = memo.get(place, key)
     if plan is None:
-        plan = _fresh(view, name)
+        plan = _fresh(index, name)
         memo.put(place, key, plan)
     return plan
 
 
-def _fresh(view: IndexState, name: NameAssignment) -> IndexPlan:
-    """The plan of a fresh login."""
-    spec, login = view.record.spec, view.login
-    if spec is None or login is None or view.url is None:
-        raise ValueError("a view without a problem has a login and a URL")
+def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
+    """Plan a fresh login."""
+    spec, login = index.record.spec, index.login
+    if spec is None or login is None or index.url is None:
+        raise ValueError("an index without a problem has a login and a URL")
+    source = of(spec)
     entry = IndexEntry(
         name=name.name,
-        url=view.url,
-        credential=view.credential,
+        url=index.url,
+        credential=index.credential,
         verbatim_url=login.verbatim_url,
         credentialed=login.credentialed,
         explicit=spec.explicit,
         authenticate=spec.authenticate,
         ignore_error_codes=tuple(spec.ignore_error_codes),
-        publish_url=publish_url_of(spec, view.url),
+        publish_url=source.publish_url(index.url) if spec.publish else None,
     )
-    grant = view.token.token if view.token else None
-    served = Published(
+    token = index.token.token if index.token else None
+    published = Published(
         entry=entry,
-        scope=view.scope,
-        token=view.token_digest if grant else None,
-        endpoint=view.endpoint_digest,
-        issued_at=grant.issued_at if grant else 0,
-        expires_at=grant.expires_at if grant else None,
-        repeats=view.token is not None and view.token.repeats,
-        bare=login.token is not None and grant is None,
+        destination=index.scope,
+        token=index.token_digest if token else None,
+        endpoint=index.endpoint_digest,
+        issued_at=token.issued_at if token else 0,
+        expires_at=token.expires_at if token else None,
+        repeats=index.token is not None and index.token.repeats,
+        bare=login.token is not None and token is None,
     )
     return IndexPlan(
-        view.record,
-        name.name if name.assigned else None,
+        index.record,
+        _assigned(name),
         entry,
-        served,
+        published,
         problem=None,
-        failing=view.failing,
-        shortfall=view.shortfall,
-        shown_url=shown_url_of(spec, view.url),
-        refresh_at=view.refresh_at,
-        fresh_as_of=view.fresh_as_of,
+        failing=index.failing,
+        shortfall=index.shortfall,
+        shown_url=source.shown_url(index.url),
+        refresh_at=index.refresh_at,
+        fresh_as_of=index.fresh_as_of,
     )
 
 
-def _kept(
-    view: IndexState, kept: Published, name: str, assigned: str | None, margins: Margins
+def _with_fallback(
+    index: IndexState, fallback: Published, name: NameAssignment, margins: Margins
 ) -> IndexPlan:
-    spec, entry = view.record.spec, replace(kept.entry, name=name)
-    if spec is not None and not view.suspended:
+    """Keep the published login; the rest of the entry follows the spec unless it is suspended."""
+    spec, entry = index.record.spec, replace(fallback.entry, name=name.name)
+    if spec is not None and not index.suspended:
         entry = replace(
             entry,
             explicit=spec.explicit,
             authenticate=spec.authenticate,
             ignore_error_codes=tuple(spec.ignore_error_codes),
-            publish_url=publish_url_of(spec, entry.url),
+            publish_url=of(spec).publish_url(entry.url) if spec.publish else None,
         )
-    served = replace(kept, entry=entry)
-    # A login that fails or waits behind a live token of the same place is a failing refresh, not
-    # an outage; a missing or unusable Secret and an unreadable spec are the user's to mend.
-    behind = view.login is not None and view.problem is not None
-    waiting = (
-        behind and view.problem is not None and view.problem.reason == Reason.MINTING_CREDENTIAL
-    )
+    problem, failing = index.problem, None
+    if index.login is not None and problem is not None:
+        # The source is sound and a live token is published: a login that fails is a failing
+        # refresh, not an outage, and one that is awaited is neither. A missing or unusable Secret
+        # and an unreadable spec remain problems that the user must mend.
+        failing = None if problem.reason == Reason.MINTING_CREDENTIAL else problem
+        problem = None
     return IndexPlan(
-        view.record,
-        assigned,
+        index.record,
+        _assigned(name),
         entry,
-        served,
-        problem=None if behind else view.problem,
-        failing=view.problem if behind and not waiting else None,
-        shown_url=shown_url_of(spec, view.url or kept.entry.url) if spec else None,
-        recheck_at=_earliest(kept.withdraw_at(margins), view.recheck_at),
+        replace(fallback, entry=entry),
+        problem=problem,
+        failing=failing,
+        shown_url=of(spec).shown_url(index.url or fallback.entry.url) if spec else None,
+        recheck_at=_earliest(fallback.withdraw_at(margins), index.recheck_at),
     )
+
+
+def _without_login(index: IndexState, name: NameAssignment) -> IndexPlan:
+    """Block the index, or leave it out if its spec says `whenUnavailable: Omit`."""
+    spec, problem = index.record.spec, index.problem
+    blocked = None
+    if not _omits(index):
+        explicit = spec is not None and spec.explicit
+        blocked = IndexEntry(name=name.name, url="", blocked=True, explicit=explicit)
+    if index.suspended and problem is None:
+        problem = _suspended_without_login(index)
+    return IndexPlan(
+        index.record,
+        _assigned(name),
+        blocked,
+        None,
+        problem,
+        shown_url=of(spec).shown_url(index.url) if spec else None,
+        recheck_at=index.recheck_at,
+    )
+
+
+def _assigned(name: NameAssignment) -> str | None:
+    return name.name if name.assigned else None
 
 
 def _earliest(*times: float | None) -> float | None:
     return min((time for time in times if time is not None), default=None)
 
 
-def _nothing_left(view: IndexState) -> Problem:
-    effect = "it is left out" if _omits(view.record) else "builds that ask it stop"
+def _suspended_without_login(index: IndexState) -> Problem:
+    effect = "it is left out" if _omits(index) else "builds that ask it stop"
     return Problem(
         Reason.SUSPENDED,
-        f"spec.suspend is true and there is no live login to go on with, so {effect}; set "
+        f"spec.suspend is true and no published login is still valid, so {effect}; set "
         "spec.suspend to false",
         must_act=True,
     )
 
 
-def _omits(record: SelectedIndex) -> bool:
-    return record.spec is not None and record.spec.when_unavailable == "Omit"
+def _omits(index: IndexState) -> bool:
+    spec = index.record.spec
+    return spec is not None and spec.when_unavailable == "Omit"
 
 
 def _name_conflict(name: NameTaken) -> Problem:
@@ -301,5 +308,5 @@ def _name_conflict(name: NameTaken) -> Problem:
     )
 
 
-def _priority(view: IndexState) -> int:
-    return view.record.spec.priority if view.record.spec else 100
+def _priority(index: IndexState) -> int:
+    return index.record.spec.priority if index.record.spec else 100

@@ -1,4 +1,4 @@
-"""What the outputs hold, and how long it may go on being served when nothing better can be had."""
+"""What the outputs publish, and when it may stand in for a login that is unavailable. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,16 @@ from artifact_index.reconcile.resolve.token_view import IndexState
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """An entry that an output holds, with its login: what may go on being served.
+    """An entry that an output holds with its login, and the login's times in POSIX seconds.
 
-    `scope` binds it to where it may be sent. `token` and `endpoint` are digests of the requests
-    that were granted; both None for a static login. `repeats` is what the lease said of the
-    source. A `bare` entry has a login elsewhere, not in the output. Times are POSIX seconds.
+    `destination` is the digest of where the login may be sent. `token` and `endpoint` are digests
+    of the requests that a cloud granted; both are None for a static login. `repeats` is True if the
+    source of the token may return the same one again. The login of a `bare` entry is not in the
+    output.
     """
 
     entry: IndexEntry
-    scope: str | None
+    destination: str | None
     token: str | None = None
     endpoint: str | None = None
     issued_at: int = 0
@@ -28,13 +29,13 @@ class Published:
     bare: bool = False
 
     def withdraw_at(self, margins: Margins) -> int | None:
-        """When the entry's token has to leave the file; None for a static login."""
+        """When the entry's token must leave the file; None for a static login."""
         return _withdrawal(self.issued_at, self.expires_at, margins)
 
 
 @lru_cache(maxsize=1024)
 def _withdrawal(issued_at: int, expires_at: int | None, margins: Margins) -> int | None:
-    """Kept: a token that a thousand files share is asked for by each of them at a rotation."""
+    """Cached: at a rotation each of a thousand files asks about the token that they share."""
     times = schedule(
         login_digest="",  # decides the refresh only
         issued_at=issued_at,
@@ -45,31 +46,32 @@ def _withdrawal(issued_at: int, expires_at: int | None, margins: Margins) -> int
     return times.withdraw_at
 
 
-def first_withdrawal(served: Mapping[str, Published], margins: Margins) -> int | None:
-    """When the first of these tokens has to leave the file, if any has to."""
-    lives = {(one.issued_at, one.expires_at) for one in served.values()}
+def first_withdrawal(published: Mapping[str, Published], margins: Margins) -> int | None:
+    """When the first of these tokens must leave its file; None if there is no token."""
+    lives = {(entry.issued_at, entry.expires_at) for entry in published.values()}
     times = (_withdrawal(issued_at, expires_at, margins) for issued_at, expires_at in lives)
     return min((time for time in times if time is not None), default=None)
 
 
-def still_served(
-    view: IndexState, before: Published | None, margins: Margins, now: float
+def fallback_for(
+    index: IndexState, published: Published | None, margins: Margins, now: float
 ) -> Published | None:
-    """What the file held before, where it may stand in for what cannot be had now.
+    """The published entry, if it may stand in for a login that is unavailable.
 
-    A minted token until its withdrawal; a static login unless its Secret or key has been gone for
-    the whole grace (deletion is the revocation); nothing once consent or transport security is
-    missing.
+    A token stands in until its withdrawal. A static login stands in unless its Secret or key has
+    been missing for the whole grace, since deletion is how it is revoked. Nothing stands in once
+    consent or transport security is gone, or after the spec changed where the login is sent.
     """
-    problem = view.problem
-    if before is None or (problem is not None and problem.reason.withdraws_at_once):
+    problem = index.problem
+    if published is None or (problem is not None and problem.reason.withdraws_at_once):
         return None
-    withdraw_at = before.withdraw_at(margins)
+    withdraw_at = published.withdraw_at(margins)
     if withdraw_at is not None and now >= withdraw_at:
         return None
-    if view.stands_still:
-        return before
-    if problem is None or before.scope != view.scope:
+    if index.stands_still:
+        return published
+    if problem is None or published.destination != index.scope:
         return None
-    revoked = before.token is None and problem.stalled and problem.reason.missing_source
-    return None if revoked else before
+    is_static = published.token is None
+    revoked = is_static and problem.stalled and problem.reason.missing_source
+    return None if revoked else published

@@ -1,7 +1,8 @@
-"""The outputs that ought to be, and whether an object that is there may be written. Pure."""
+"""The outputs that an IndexOptions asks for, and how one differs from what exists. Pure."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from artifact_index.api.constants import (
@@ -21,14 +22,10 @@ from artifact_index.api.constants import (
 from artifact_index.api.index_options import IndexOptionsSpec, Output
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
-from artifact_index.formats.base import FormatLimit
-from artifact_index.formats.document import (
-    Document,
-    PublicEntry,
-)
-from artifact_index.formats.environment import Claims
-from artifact_index.formats.registry import KEYS, UV_TOML_KEY, Content, claims_of, content_of
-from artifact_index.formats.uv_toml import NotCredentialFreeError, blocked_url
+from artifact_index.formats.base import FormatLimit, NotCredentialFreeError, blocked_url
+from artifact_index.formats.document import Claims, Document, PublicEntry
+from artifact_index.formats.registry import Content, content_of, holds_variables
+from artifact_index.formats.uv_toml import UV_TOML_KEY
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
     OUR_ANNOTATIONS,
@@ -38,7 +35,7 @@ from artifact_index.reconcile.cache.objects import (
 )
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
-from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.sources.policy import Problem
 
 LARGEST_OUTPUT: Final = 900 * 1024
 """Bytes of data, decoded. The API server takes 1 MiB, and etcd 1.5 MiB with the metadata."""
@@ -53,7 +50,7 @@ MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 
 @dataclass(frozen=True, slots=True)
 class DesiredOutput:
-    """An output as it ought to be. `data` is as the API takes it: base64 in a Secret."""
+    """An output as the spec asks for it. `data` is as the API takes it: base64 in a Secret."""
 
     ref: OutputRef
     data: Mapping[str, str] = field(repr=False)
@@ -80,24 +77,24 @@ class DesiredOutput:
         return body
 
     def patch(self, existing: OutputObject) -> dict[str, Any]:
-        """The body of a merge patch; null for each key and annotation of ours that went."""
-        gone_keys = dict.fromkeys(existing.keys - self.data.keys())
-        gone_annotations = dict.fromkeys(existing.annotations.keys() - self.annotations.keys())
+        """The body of a merge patch; null for each key and annotation of ours to remove."""
+        removed_keys = dict.fromkeys(existing.keys - self.data.keys())
+        removed_annotations = dict.fromkeys(existing.annotations.keys() - self.annotations.keys())
         body: dict[str, Any] = {
             "metadata": {
                 "uid": existing.uid,
                 "labels": _LABELS,
-                "annotations": {**gone_annotations, **self.annotations},
+                "annotations": {**removed_annotations, **self.annotations},
                 "ownerReferences": [dict(self.owner)] if self.owner else None,
             },
-            "data": {**gone_keys, **self.data},
+            "data": {**removed_keys, **self.data},
         }
         if self.ref.kind == "ConfigMap":
             body["binaryData"] = None
         return body
 
     def is_met_by(self, existing: OutputObject) -> bool:
-        """Whether the object needs no write."""
+        """Whether the existing object needs no write."""
         owner_uid = existing.controller.uid if existing.controller else None
         return (
             existing.labelled
@@ -114,47 +111,61 @@ RELEASE_PATCH: Final[Mapping[str, Any]] = {
     "annotations": dict.fromkeys(OUR_ANNOTATIONS),
     "ownerReferences": None,
 }
-"""Metadata that makes an output an ordinary object again, for `deletionPolicy: Retain`."""
+"""Metadata that turns an output into an ordinary object, for `deletionPolicy: Retain`."""
 
 
 def document_of(
-    spec: IndexOptionsSpec, placed: Sequence[IndexPlan], *, public_blocked: bool = False
+    spec: IndexOptionsSpec, plans: Sequence[IndexPlan], *, public_blocked: bool = False
 ) -> Document:
-    """What the uv.toml of an IndexOptions says; `public_blocked` lets uv stop at the public one."""
+    """What the files say; with `public_blocked` uv stops at the public index."""
     public = spec.public_index
     url = blocked_url(public.name) if public_blocked else public.url or PYPI_URL
     return Document(
-        entries=tuple(one.entry for one in placed if one.entry is not None),
+        entries=tuple(plan.entry for plan in plans if plan.entry is not None),
         public=PublicEntry(public.name, url) if public.enabled else None,
         prefer_private=spec.prefer_private,
         index_strategy=spec.index_strategy,
     )
 
 
+def claims_of(plans: Sequence[IndexPlan]) -> Claims:
+    """Which selected indexes claim the variables that exist once, ready or not."""
+    publishers = []
+    domains: defaultdict[str, list[str]] = defaultdict(list)
+    for plan in plans:
+        spec = plan.record.spec
+        name = plan.entry.name if plan.entry is not None else plan.name or plan.record.ref.name
+        if spec is not None and spec.publish:
+            publishers.append(name)
+        if spec is not None and (source := spec.code_artifact) is not None:
+            domains[f"{source.domain}/{source.domain_owner}/{source.region}"].append(name)
+    return Claims(tuple(publishers), {key: tuple(names) for key, names in domains.items()})
+
+
 def desired_outputs(
-    record: OptionsObject,
-    placed: Sequence[IndexPlan],
+    options: OptionsObject,
+    plans: Sequence[IndexPlan],
     digester: Digester,
     *,
     public_blocked: bool = False,
 ) -> tuple[list[DesiredOutput], Problem | None]:
-    """Every output that the spec names, and the first reason why one cannot be made."""
-    if record.spec is None:
+    """Render every output that the spec names; also return the first problem that prevents one."""
+    if options.spec is None:
         raise ValueError("outputs of an unusable spec")
-    document = document_of(record.spec, placed, public_blocked=public_blocked)
+    document = document_of(options.spec, plans, public_blocked=public_blocked)
+    declared = options.spec.outputs_of(options.ref.name)
+    if any(holds_variables(output.formats) for output in declared):
+        document = replace(document, claims=claims_of(plans))
     outputs: list[DesiredOutput] = []
     problem: Problem | None = None
-    declared = record.spec.outputs_of(record.ref.name)
-    variables = any("Environment" in output.formats for output in declared)
-    claims = claims_of(placed) if variables else Claims()
     for output in declared:
-        ref = OutputRef(output.kind, record.ref.namespace, output.name)
+        ref = OutputRef(output.kind, options.ref.namespace, output.name)
         try:
-            content = content_of(output, document, claims)
+            content = content_of(output, document)
         except NotCredentialFreeError as error:
             problem = problem or _not_credential_free(ref, error.index_name)
             continue
-        desired = _desired(ref, record, content, placed, digester)
+        desired = _desired(ref, options, content, plans, digester)
         if (too_large := _too_large(desired, output, len(document.entries))) is not None:
             problem = problem or too_large
             continue
@@ -164,47 +175,47 @@ def desired_outputs(
 
 def _desired(
     ref: OutputRef,
-    record: OptionsObject,
+    options: OptionsObject,
     content: Content,
-    placed: Sequence[IndexPlan],
+    plans: Sequence[IndexPlan],
     digester: Digester,
 ) -> DesiredOutput:
-    checkpoint = _checkpoint(record, placed, content)
+    checkpoint = _checkpoint(options, plans, content)
     digest = digester.output(ref, content.data, checkpoint)
     annotations = {
-        OWNER_ANNOTATION: record.ref.name,
-        OWNER_UID_ANNOTATION: record.uid,
+        OWNER_ANNOTATION: options.ref.name,
+        OWNER_UID_ANNOTATION: options.uid,
         CONTENT_DIGEST_ANNOTATION: digest,
         CHECKPOINT_ANNOTATION: checkpoint,
     }
-    held = [one for one in placed if one.entry is not None and one.entry.name in content.held]
-    expiries = [one.expires_at for one in held if one.expires_at is not None]
-    refreshes = [one.refresh_at for one in held if one.refresh_at is not None]
+    held = [plan for plan in plans if plan.entry is not None and plan.entry.name in content.held]
+    expiries = [plan.expires_at for plan in held if plan.expires_at is not None]
+    refreshes = [plan.refresh_at for plan in held if plan.refresh_at is not None]
     if expiries:
         annotations[EXPIRES_AT_ANNOTATION] = format_time(min(expiries))
     if refreshes:
         annotations[REFRESH_AT_ANNOTATION] = format_time(min(refreshes))
-    owner = _owner_reference(record)
+    owner = _owner_reference(options)
     return DesiredOutput(ref, content.data, annotations, digest, owner, content.limits)
 
 
-def _owner_reference(record: OptionsObject) -> dict[str, Any] | None:
-    if record.spec is None or record.spec.deletion_policy == "Retain":
+def _owner_reference(options: OptionsObject) -> dict[str, Any] | None:
+    if options.spec is None or options.spec.deletion_policy == "Retain":
         return None
     return {
         "apiVersion": API_VERSION,
         "kind": INDEX_OPTIONS_KIND,
-        "name": record.ref.name,
-        "uid": record.uid,
+        "name": options.ref.name,
+        "uid": options.uid,
         "controller": True,
         "blockOwnerDeletion": False,
     }
 
 
-def _checkpoint(record: OptionsObject, placed: Sequence[IndexPlan], content: Content) -> str:
-    public = record.spec.public_index if record.spec else None
+def _checkpoint(options: OptionsObject, plans: Sequence[IndexPlan], content: Content) -> str:
+    public = options.spec.public_index if options.spec else None
     return Checkpoint.encode(
-        [(plan.record.uid, plan.served) for plan in placed if plan.served is not None],
+        [(plan.record.uid, plan.published) for plan in plans if plan.published is not None],
         held=content.held,
         public_name=public.name if public is not None and public.enabled else None,
         with_entries=UV_TOML_KEY not in content.data,
@@ -220,26 +231,25 @@ def _not_credential_free(ref: OutputRef, index_name: str) -> Problem:
     )
 
 
-def _too_large(made: DesiredOutput, output: Output, count: int) -> Problem | None:
+def _too_large(desired: DesiredOutput, output: Output, index_count: int) -> Problem | None:
     # Four characters of base64 are three bytes.
     share = 3 / 4 if output.kind == "Secret" else 1
-    sizes = {key: int(share * _size({key: value})) for key, value in made.data.items()}
-    total = ("data", sum(sizes.values()), LARGEST_OUTPUT)
-    if output.formats == ("Environment",):
+    sizes = {key: int(share * _size({key: value})) for key, value in desired.data.items()}
+    total = "data", sum(sizes.values()), LARGEST_OUTPUT
+    if holds_variables(output.formats):
         # Each variable has a `=` and an end.
-        total = ("variables", sum(sizes.values()) + 2 * len(sizes), LARGEST_ENVIRONMENT)
-    for what, size, largest in (
-        total,
-        ("annotations", _size(made.annotations), LARGEST_ANNOTATIONS),
-    ):
+        total = "variables", sum(sizes.values()) + 2 * len(sizes), LARGEST_ENVIRONMENT
+    annotations = "annotations", _size(desired.annotations), LARGEST_ANNOTATIONS
+    for what, size, largest in (total, annotations):
         if size > largest:
-            parts = ", ".join(f"{key} {one}" for key, one in sizes.items())
-            each = f" ({parts})" if 1 < len(sizes) <= len(KEYS) and what == "data" else ""
+            by_file = ""
+            if what == "data" and len(sizes) > 1:
+                by_file = f" ({', '.join(f'{key} {of_key}' for key, of_key in sizes.items())})"
             return Problem(
                 Reason.TARGET_TOO_LARGE,
-                f"{output.kind} {output.name!r} would hold {size} bytes of {what}{each} for "
-                f"{count} indexes, more than the {largest} that fit; select fewer indexes, or "
-                "split them over two IndexOptions",
+                f"{output.kind} {output.name!r} would hold {size} bytes of {what}{by_file} for "
+                f"{index_count} indexes, more than the {largest} that fit; select fewer indexes, "
+                "or split them over two IndexOptions",
             )
     return None
 

@@ -1,28 +1,29 @@
-"""Whether an object that has an output's name may be written: nothing foreign ever is. Pure."""
+"""Decides whether an existing object may be written: never one that is not ours. Pure."""
 
 from collections.abc import Container
 
 from artifact_index.api.constants import ADOPT_ANNOTATION, OWNER_ANNOTATION, OWNER_UID_ANNOTATION
 from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.cache.objects import OptionsObject, OutputObject, Owner
-from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.sources.policy import Problem
 
 
 def ownership_problem(
     existing: OutputObject, options: OptionsObject, living_uids: Container[str]
 ) -> Problem | None:
-    """Why an object of an output's name must not be written; None where it is ours.
+    """Why an object with an output's name must not be written; None if it may be.
 
-    A controller reference decides. Without one (`deletionPolicy: Retain`) our marks do while their
-    owner lives; else only the object's own consent, its adopt annotation, or that the owner had
-    the name of this one. `living_uids` are the UIDs of all IndexOptions of the namespace.
+    A controller reference decides. Without one (`deletionPolicy: Retain`) our label and annotations
+    do, as long as their owner exists. Otherwise the object must consent by its adopt annotation, or
+    its former owner must have had the name of these options. `living_uids` are the UIDs of all
+    IndexOptions of the namespace.
     """
     what = f"{existing.ref.kind} {existing.ref.name!r}"
     if existing.controller is not None:
         return _by_controller(what, existing.controller, options)
     marked_uid = existing.annotations.get(OWNER_UID_ANNOTATION)
     marked_name = existing.annotations.get(OWNER_ANNOTATION)
-    was_there = "was there before and is not this operator's"
+    origin = "was there before and is not this operator's"
     if existing.labelled and marked_uid is not None:
         if marked_uid == options.uid:
             return None
@@ -30,15 +31,15 @@ def ownership_problem(
             return _not_owned(what, f"belongs to IndexOptions {marked_name!r}")
         if marked_name == options.ref.name:
             return None
-        was_there = f"is left from IndexOptions {marked_name!r}"
+        origin = f"is left from IndexOptions {marked_name!r}"
     if existing.adopt == options.ref.name:
         return None
     hint = f"to hand it over, annotate it with {ADOPT_ANNOTATION}={options.ref.name}"
-    return _not_owned(what, f"{was_there}; {hint}")
+    return _not_owned(what, f"{origin}; {hint}")
 
 
 def belongs_to(existing: OutputObject, options: OptionsObject) -> bool:
-    """Whether an object is this very IndexOptions' own, so that it may be taken away."""
+    """Whether an object belongs to exactly this IndexOptions, so that it may be deleted."""
     if existing.controller is not None:
         return existing.controller.ours and existing.controller.uid == options.uid
     return existing.labelled and existing.annotations.get(OWNER_UID_ANNOTATION) == options.uid

@@ -1,8 +1,8 @@
-"""Indexes that uv would not keep apart: one whose URL is a prefix of another's. Pure.
+"""Finds indexes whose URL is a prefix of another's, which uv does not keep apart. Pure.
 
 uv remembers a login for an index's root (its URL without `/simple` or `/+simple`) and, of several
-that fit a request, takes the one with the shortest path. So an index with a login at a host's root
-would have its login sent to every other index of that host.
+that match a request, uses the one with the shortest path. So uv would send the login of an index at
+a host's root to every other index of that host.
 """
 
 import re
@@ -20,8 +20,8 @@ from artifact_index.api.reasons import Reason
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.urls import has_userinfo, without_userinfo
 from artifact_index.reconcile.plan.fallback import Published
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.resolve.token_view import IndexState
+from artifact_index.sources.policy import Problem
 
 
 class _Root(NamedTuple):
@@ -30,42 +30,42 @@ class _Root(NamedTuple):
 
 
 def shadowing_problems(
-    views: Sequence[IndexState], served: Mapping[str, Published]
+    indexes: Sequence[IndexState], published: Mapping[str, Published]
 ) -> dict[str, IndexState]:
-    """The views of indexes that must not be served beside these siblings, by UID.
+    """The indexes that must not be published beside these siblings, by UID, each with its problem.
 
-    An index with a login is refused where its root is above a sibling's, and not where both have
-    the very same root: then their logins are told apart by their URLs or names.
+    An index with a login is refused if its root is above a sibling's. Two with the same root are
+    not: uv tells their logins apart by URL or name. `published` are entries by UID.
     """
-    roots = [(view, root) for view in views if (root := _root(view, served)) is not None]
+    roots = [(index, root) for index in indexes if (root := _root(index, published)) is not None]
     hosts: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-    for view, root in roots:
-        hosts[root.host].append((root.path, view.record.ref.name))
+    for index, root in roots:
+        hosts[root.host].append((root.path, index.record.ref.name))
     for named_paths in hosts.values():
         named_paths.sort()
     refused: dict[str, IndexState] = {}
-    for view, root in roots:
+    for index, root in roots:
         below = _below(root.path, hosts[root.host])
-        if below and _has_login(view, served):
-            # Nothing of it is served, not even what stood in the file before.
+        if below and _has_login(index, published):
+            # Without a login there is no fallback either: not even the published entry stays.
             problem = _problem(sorted(below))
-            refused[view.record.uid] = replace(
-                view, key=None, login=None, credential=None, problem=problem
+            refused[index.record.uid] = replace(
+                index, key=None, login=None, credential=None, problem=problem
             )
     return refused
 
 
 def _below(path: str, named_paths: Sequence[tuple[str, str]]) -> list[str]:
-    """The names of what is below a path: in the order of paths it comes right after it."""
+    """The names of the paths below a path, which follow it directly in sorted order."""
     first = end = bisect_right(named_paths, path, key=itemgetter(0))
     while end < len(named_paths) and named_paths[end][0].startswith(path):
         end += 1
     return [name for _, name in named_paths[first:end]]
 
 
-def _root(view: IndexState, served: Mapping[str, Published]) -> _Root | None:
-    before = served.get(view.record.uid)
-    url = view.url
+def _root(index: IndexState, published: Mapping[str, Published]) -> _Root | None:
+    before = published.get(index.record.uid)
+    url = index.url
     if url is None and before is not None:
         url = _written_url(before.entry)
     if not url:
@@ -90,10 +90,10 @@ def _written_url(entry: IndexEntry) -> str:
     return verbatim.get_secret_value() if verbatim is not None else entry.url
 
 
-def _has_login(view: IndexState, served: Mapping[str, Published]) -> bool:
-    if view.login is not None:
-        return view.login.credentialed or _has_userinfo(view.login.verbatim_url)
-    before = served.get(view.record.uid)
+def _has_login(index: IndexState, published: Mapping[str, Published]) -> bool:
+    if index.login is not None:
+        return index.login.credentialed or _has_userinfo(index.login.verbatim_url)
+    before = published.get(index.record.uid)
     if before is None:
         return False
     entry = before.entry

@@ -1,45 +1,29 @@
-"""What must hold before an index can log in: a chain of pure checks, the first violation wins."""
+"""What must hold before an index can log in: a chain of pure checks, the first problem wins."""
 
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from artifact_index.api.base import SpecError
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.urls import is_insecure, validate_index_url
-from artifact_index.reconcile.cache.objects import SourceSecret
-from artifact_index.reconcile.resolve.identity_checks import (
-    GAR_HOST,
-    account_is_there,
-    host_problem,
-    hosts_are_allowed,
-    identity_is_allowed,
-    public_host_problem,
-    role_is_known,
-    spec_urls,
-)
-from artifact_index.reconcile.resolve.policy import (
-    Check,
+from artifact_index.kube.permissions import ACCOUNT_PERMISSIONS
+from artifact_index.sources.base import (
     Inputs,
-    Policy,
-    Problem,
-    first_violation,
-    missing,
+    RefusedServiceAccount,
+    SecretUse,
+    SourceSecret,
+    SourceServiceAccount,
+    unusable_value,
 )
-from artifact_index.sources.references import SecretUse
+from artifact_index.sources.policy import Policy, Problem, host_problem, matches
 
-__all__ = [
-    "SOURCE_CHECKS",
-    "SPEC_CHECKS",
-    "Check",
-    "Inputs",
-    "Policy",
-    "Problem",
-    "first_violation",
-    "identity_is_allowed",
-    "invalid_spec",
-    "public_index_problem",
-    "secret_is_forbidden",
-]
+Check = Callable[[Inputs], Problem | None]
+
+
+def first_violation(checks: tuple[Check, ...], inputs: Inputs) -> Problem | None:
+    """The first check's problem, or None if all pass."""
+    return next((problem for check in checks if (problem := check(inputs)) is not None), None)
 
 
 def invalid_spec(error: SpecError) -> Problem:
@@ -53,10 +37,12 @@ def invalid_spec(error: SpecError) -> Problem:
 
 def public_index_problem(spec: IndexOptionsSpec, policy: Policy) -> Problem | None:
     """The administrator's rules for URLs hold for the public index, too."""
-    if (problem := public_host_problem(spec, policy)) is not None:
+    public = spec.public_index
+    if not public.enabled or public.url is None:
+        return None
+    if (problem := host_problem("spec.publicIndex.url", public.url, policy)) is not None:
         return problem
-    url = spec.public_index.url
-    if policy.allow_http or not spec.public_index.enabled or url is None or not is_insecure(url):
+    if policy.allow_http or not is_insecure(public.url):
         return None
     return Problem(
         Reason.INSECURE_URL,
@@ -64,33 +50,6 @@ def public_index_problem(spec: IndexOptionsSpec, policy: Policy) -> Problem | No
         "builds stop at a blocked entry instead; use an https URL, or ask the administrator for "
         "--allow-http",
     )
-
-
-def spec_is_usable(facts: Inputs) -> Problem | None:
-    """The API server refuses most bad specs; what an older CRD let through ends here."""
-    return invalid_spec(facts.record.problem) if facts.record.problem else None
-
-
-def url_is_secure(facts: Inputs) -> Problem | None:
-    """https only, unless the administrator allows http."""
-    if facts.policy.allow_http:
-        return None
-    for field, url in spec_urls(facts.spec):
-        if is_insecure(url):
-            return Problem(
-                Reason.INSECURE_URL,
-                f"{field} is not https: credentials would cross the network in clear text; use "
-                "an https URL, or ask the administrator for --allow-http",
-            )
-    return None
-
-
-def spec_url_is_usable(facts: Inputs) -> Problem | None:
-    """A URL in the spec is one that uv reads as a URL."""
-    for field, url in spec_urls(facts.spec):
-        if field != GAR_HOST and (problem := validate_index_url(url)) is not None:
-            return Problem(Reason.INVALID_SPEC, f"{field} cannot be used: {problem}; correct it")
-    return None
 
 
 def secret_is_forbidden(use: SecretUse, answer: str) -> Problem:
@@ -101,110 +60,171 @@ def secret_is_forbidden(use: SecretUse, answer: str) -> Problem:
     )
 
 
-def source_is_no_output(facts: Inputs) -> Problem | None:
-    """An output as a source would feed a file with itself."""
-    if facts.use is None or not facts.secret_is_output:
+def url_is_secure(inputs: Inputs) -> Problem | None:
+    """Only https, unless the administrator allows http."""
+    if inputs.policy.allow_http:
+        return None
+    for field, url in _urls_and_hosts(inputs):
+        if is_insecure(url):
+            return Problem(
+                Reason.INSECURE_URL,
+                f"{field} is not https: credentials would cross the network in clear text; use "
+                "an https URL, or ask the administrator for --allow-http",
+            )
+    return None
+
+
+def spec_url_is_usable(inputs: Inputs) -> Problem | None:
+    """uv must read a URL of the spec as a URL."""
+    for field, url in inputs.source.urls():
+        if (problem := validate_index_url(url)) is not None:
+            return Problem(Reason.INVALID_SPEC, f"{field} cannot be used: {problem}; correct it")
+    return None
+
+
+def hosts_are_allowed(inputs: Inputs) -> Problem | None:
+    """A URL of the spec names a host that the administrator allows."""
+    for field, url in _urls_and_hosts(inputs):
+        if (problem := host_problem(field, url, inputs.policy)) is not None:
+            return problem
+    return None
+
+
+def identity_is_allowed(inputs: Inputs) -> Problem | None:
+    """The operator's own cloud identity serves only what the administrator has consented to."""
+    source, policy, namespace = inputs.source, inputs.policy, inputs.namespace
+    if not source.uses_operator_identity():
+        return None
+    instead = (
+        f"set {source.field}.auth.secretRef or serviceAccountRef, or ask the administrator to add"
+    )
+    if not policy.operator_identity:
+        return Problem(
+            Reason.OPERATOR_IDENTITY_NOT_ALLOWED,
+            f"{source.field} logs in with the operator's own cloud identity, which namespace "
+            f"{namespace!r} may not use; {instead} the namespace to --operator-identity-namespaces",
+        )
+    for field, name in source.cloud_names():
+        if not matches(name, policy.operator_identity_limits):
+            return Problem(
+                Reason.OPERATOR_IDENTITY_NOT_ALLOWED,
+                f"{field} is beyond what namespace {namespace!r} may use the operator's own cloud "
+                f"identity for; {instead} {f'{namespace}={name}'!r} to "
+                "--operator-identity-namespaces",
+            )
+    return None
+
+
+def source_is_no_output(inputs: Inputs) -> Problem | None:
+    """Reading credentials from a Secret that the operator writes would be a feedback loop."""
+    if inputs.use is None or not inputs.secret_is_output:
         return None
     return Problem(
         Reason.SOURCE_IS_OUTPUT,
-        f"Secret {facts.use.name!r} in {facts.use.field} is an output of an IndexOptions in this "
+        f"Secret {inputs.use.name!r} in {inputs.use.field} is an output of an IndexOptions in this "
         "namespace; name the Secret that holds the original credential",
     )
 
 
-def secret_is_there(facts: Inputs) -> Problem | None:
-    """The source Secret exists; it may still be on its way from the same GitOps sync."""
-    if facts.use is None or facts.secret is not None:
+def secret_exists(inputs: Inputs) -> Problem | None:
+    """The source Secret exists."""
+    if inputs.use is None or inputs.secret is not None:
         return None
-    return missing(
-        facts,
+    return _missing(
+        inputs,
         Reason.SECRET_NOT_FOUND,
-        f"Secret {facts.use.name!r} in {facts.use.field} does not exist in namespace "
-        f"{facts.record.ref.namespace!r}; create it or correct the name",
+        f"Secret {inputs.use.name!r} in {inputs.use.field} does not exist in namespace "
+        f"{inputs.namespace!r}; create it or correct the name",
     )
 
 
-def keys_are_there(facts: Inputs) -> Problem | None:
-    """The source Secret has the keys that the spec names; to empty a value is to take it away."""
-    if facts.use is None or facts.secret is None:
+def keys_exist(inputs: Inputs) -> Problem | None:
+    """The source Secret has the keys that the spec names; an empty value revokes its key."""
+    if inputs.use is None or inputs.secret is None:
         return None
-    for key in facts.use.keys:
-        value = facts.secret.values.get(key)
-        if not value and key not in facts.secret.binary:
+    for key in inputs.use.keys:
+        value = inputs.secret.values.get(key)
+        if not value and key not in inputs.secret.binary:
             what = "has no key" if value is None else "has nothing in key"
-            return missing(
-                facts,
+            return _missing(
+                inputs,
                 Reason.SECRET_KEY_MISSING,
-                f"Secret {facts.use.name!r} in {facts.use.field} {what} {key!r}; add it, or "
+                f"Secret {inputs.use.name!r} in {inputs.use.field} {what} {key!r}; add it, or "
                 "name the key that holds the value",
             )
     return None
 
 
-def values_are_usable(facts: Inputs) -> Problem | None:
-    """The referenced values are text, on one line, and a URL where one is due."""
-    use, secret = facts.use, facts.secret
+def values_are_text(inputs: Inputs) -> Problem | None:
+    """The referenced values are text, on one line unless the kind of source allows more."""
+    use, secret = inputs.use, inputs.secret
     if use is None or secret is None:
         return None
-    multiline = facts.spec.google_artifact_registry is not None
     for key in use.keys:
-        if (why := _unusable_text(secret, key, multiline=multiline)) is not None:
-            return _unusable(use, key, why)
-    if facts.spec.preauthenticated:
-        return _preauthenticated_url(facts, use, secret)
-    if facts.spec.basic_auth and facts.spec.basic_auth.username is None:
-        key = facts.spec.basic_auth.secret_ref.username_key
-        if ":" in secret.values[key].get_secret_value():
-            return _unusable(use, key, "a user name must not hold a colon (RFC 7617)")
+        why = _not_text(secret, key, many_lines=inputs.source.secret_has_lines)
+        if why is not None:
+            return unusable_value(use, key, why)
     return None
 
 
+def service_account_exists(inputs: Inputs) -> Problem | None:
+    """The ServiceAccount exists and the operator may read it."""
+    use = inputs.account_use
+    if use is None or isinstance(inputs.account, SourceServiceAccount):
+        return None
+    if isinstance(inputs.account, RefusedServiceAccount):
+        return Problem(
+            Reason.TOKEN_REQUEST_DENIED,
+            f"the operator may not read ServiceAccount {use.name!r} in {use.field}; it needs "
+            f"{ACCOUNT_PERMISSIONS}",
+        )
+    return _missing(
+        inputs,
+        Reason.SERVICE_ACCOUNT_NOT_FOUND,
+        f"ServiceAccount {use.name!r} in {use.field} does not exist in namespace "
+        f"{inputs.namespace!r}; create it or correct the name",
+    )
+
+
+def kind_is_satisfied(inputs: Inputs) -> Problem | None:
+    """What only this kind of source demands."""
+    return inputs.source.problem(inputs)
+
+
 SPEC_CHECKS: Final[tuple[Check, ...]] = (
-    spec_is_usable,
     url_is_secure,
     spec_url_is_usable,
     hosts_are_allowed,
     identity_is_allowed,
     source_is_no_output,
 )
-"""What the spec alone decides; an index that nobody selects is checked no further."""
+"""What the spec alone decides; an index that no IndexOptions selects is checked no further."""
 
 SOURCE_CHECKS: Final[tuple[Check, ...]] = (
-    secret_is_there,
-    keys_are_there,
-    values_are_usable,
-    account_is_there,
-    role_is_known,
+    secret_exists,
+    keys_exist,
+    values_are_text,
+    service_account_exists,
+    kind_is_satisfied,
 )
 """What the source Secret or ServiceAccount decides."""
 
 
-def _unusable(use: SecretUse, key: str, why: str) -> Problem:
-    return Problem(
-        Reason.INVALID_SECRET_VALUE,
-        f"the value of key {key!r} of Secret {use.name!r} in {use.field} cannot be used: {why}; "
-        "correct the value",
-    )
+def _urls_and_hosts(inputs: Inputs) -> Iterator[tuple[str, str]]:
+    yield from inputs.source.urls()
+    yield from inputs.source.hosts()
 
 
-def _unusable_text(secret: SourceSecret, key: str, *, multiline: bool) -> str | None:
+def _missing(inputs: Inputs, reason: Reason, message: str) -> Problem:
+    """The problem of an object that the same GitOps sync may be about to create."""
+    grace = inputs.policy.missing_secret_grace
+    if inputs.missing_for >= grace:
+        return Problem(reason, message, must_act=True)
+    return Problem(reason, f"{message}; waiting up to {grace:.0f} s for it to appear")
+
+
+def _not_text(secret: SourceSecret, key: str, *, many_lines: bool) -> str | None:
     if key in secret.binary:
         return "it is not UTF-8 text"
     value = secret.values[key].get_secret_value()
-    return None if multiline or "\n" not in value else "it holds a line break, perhaps at its end"
-
-
-def _preauthenticated_url(facts: Inputs, use: SecretUse, secret: SourceSecret) -> Problem | None:
-    key = use.keys[0]
-    url = secret.values[key].get_secret_value()
-    if (problem := validate_index_url(url)) is not None:
-        return _unusable(use, key, problem)
-    where = f"the URL in key {key!r} of Secret {use.name!r} in {use.field}"
-    if (forbidden := host_problem(where, url, facts.policy)) is not None:
-        return forbidden
-    if is_insecure(url) and not facts.policy.allow_http:
-        return Problem(
-            Reason.INSECURE_URL,
-            f"{where} is not https; use an https URL, or ask the administrator for --allow-http",
-        )
-    return None
+    return None if many_lines or "\n" not in value else "it holds a line break, perhaps at its end"

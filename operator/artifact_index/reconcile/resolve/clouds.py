@@ -5,7 +5,7 @@ from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.reconcile.resolve.requirements import Requirements
-from artifact_index.sources.resolved import ResolvedSource
+from artifact_index.sources.base import ResolvedSource
 
 
 class Clouds:

@@ -2,8 +2,9 @@
 
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from artifact_index.reconcile.cache.objects import ObjectRef, ServiceAccountResult
-from artifact_index.reconcile.resolve.policy import Policy
+from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.sources.base import ServiceAccountResult
+from artifact_index.sources.policy import Policy
 
 _SIZE: Final = 2048
 """Entries that are held at most: enough for one burst of reconciles, in about 2 MiB."""

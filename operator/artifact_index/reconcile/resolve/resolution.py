@@ -10,8 +10,8 @@ from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef, OptionsObject
 from artifact_index.reconcile.cache.refresh_requests import refresh_request
 from artifact_index.reconcile.resolve.memo import Place, SourceKey
-from artifact_index.reconcile.resolve.policy import Policy, Problem
-from artifact_index.sources.resolved import ResolvedSource
+from artifact_index.sources.base import ResolvedSource
+from artifact_index.sources.policy import Policy, Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.env import Env
@@ -12,15 +13,13 @@ from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
-    Inputs,
-    Problem,
     first_violation,
+    invalid_spec,
     secret_is_forbidden,
 )
 from artifact_index.reconcile.resolve.clouds import Clouds
 from artifact_index.reconcile.resolve.history import Histories
 from artifact_index.reconcile.resolve.memo import Memo, SourceKey, StateKey
-from artifact_index.reconcile.resolve.policy import Policy
 from artifact_index.reconcile.resolve.resolution import (
     Needs,
     Resolution,
@@ -35,8 +34,9 @@ from artifact_index.reconcile.resolve.token_view import (
     with_token,
     without_login,
 )
-from artifact_index.sources.references import source_account, source_secret
-from artifact_index.sources.resolved import login_of, scope_of
+from artifact_index.sources.base import Inputs
+from artifact_index.sources.policy import Policy, Problem
+from artifact_index.sources.registry import of
 
 _FORBIDDEN_RECHECK: Final = 30.0
 """Seconds after which a Secret that the operator may not read is read again."""
@@ -84,8 +84,8 @@ class Resolver:
         place = needs.place_of(index.ref, index.spec)
         fresh_after = self._fresh_after(index, needs)
         reread = self._takes_up(index, fresh_after)
-        inputs = self._last_seen(index, needs.policy)
-        key = _source_key(inputs)
+        inputs = self._last_seen(index.ref.namespace, index.spec, needs.policy)
+        key = _source_key(index, inputs)
         latest = self._memo.latest(place)
         if latest is not None and latest[0].source == key and not reread:
             state = latest[1]
@@ -93,12 +93,12 @@ class Resolver:
                 return Resolved(index, state.scope, state.login, place, key, fresh_after)
         problem = first_violation(SPEC_CHECKS, inputs)
         if problem is None:
-            inputs, problem = await self._read_source(inputs, reread=reread)
+            inputs, problem = await self._read_source(index, inputs, reread=reread)
         if problem is not None:
             return self._unresolved(index, problem)
-        scope = scope_of(index.spec, self._env.digester)
-        login = login_of(inputs, self._env.digester)
-        return Resolved(index, scope, login, place, _source_key(inputs), fresh_after)
+        scope = self._env.digester.scope(*inputs.source.destination())
+        login = inputs.source.resolve(inputs, self._env.digester)
+        return Resolved(index, scope, login, place, _source_key(index, inputs), fresh_after)
 
     def with_token(self, resolution: Resolution) -> IndexState:
         """Join what an index resolved to with its token and URL, as they are now."""
@@ -135,8 +135,11 @@ class Resolver:
 
     def spec_problem(self, index: IndexObject) -> Problem | None:
         """The first problem of the spec alone."""
-        policy = self._env.policy(index.ref.namespace)
-        return first_violation(SPEC_CHECKS, self._last_seen(index, policy))
+        if index.spec is None:
+            return invalid_spec(index.problem) if index.problem is not None else None
+        namespace = index.ref.namespace
+        inputs = self._last_seen(namespace, index.spec, self._env.policy(namespace))
+        return first_violation(SPEC_CHECKS, inputs)
 
     def forget(self, index: ObjectRef) -> None:
         """Forget an ArtifactIndex that was deleted, or that no IndexOptions selects."""
@@ -144,24 +147,23 @@ class Resolver:
 
     # Sources
 
-    def _last_seen(self, index: IndexObject, policy: Policy) -> Inputs:
+    def _last_seen(self, namespace: str, spec: ArtifactIndexSpec, policy: Policy) -> Inputs:
         """The inputs as far as the source has been read; sends no request."""
-        namespace = index.ref.namespace
+        inputs = Inputs(namespace, of(spec), policy)
         reader = self._sources.bound_to(namespace)
-        secret, account = source_secret(index.spec), source_account(index.spec)
-        return Inputs(
-            index,
-            policy,
-            secret=reader.last_seen(secret) if secret is not None else None,
-            secret_is_output=(
-                secret is not None and self._cache.is_output(ObjectRef(namespace, secret))
-            ),
-            account=reader.last_seen_account(account) if account is not None else None,
-        )
+        if (use := inputs.use) is not None:
+            secret_is_output = self._cache.is_output(ObjectRef(namespace, use.name))
+            secret = reader.last_seen(use.name)
+            return replace(inputs, secret=secret, secret_is_output=secret_is_output)
+        if (account_use := inputs.account_use) is not None:
+            return replace(inputs, account=reader.last_seen_account(account_use.name))
+        return inputs
 
-    async def _read_source(self, inputs: Inputs, *, reread: bool) -> tuple[Inputs, Problem | None]:
+    async def _read_source(
+        self, index: IndexObject, inputs: Inputs, *, reread: bool
+    ) -> tuple[Inputs, Problem | None]:
         """Add the Secret or ServiceAccount to the inputs, with their first problem."""
-        index, use, account_use = inputs.record, inputs.use, inputs.account_use
+        use, account_use = inputs.use, inputs.account_use
         reader = self._sources.bound_to(index.ref.namespace)
         if use is not None:
             try:
@@ -177,11 +179,11 @@ class Resolver:
             inputs = replace(inputs, account=account)
         if use is None and account_use is None:
             return inputs, None
-        return inputs, self._source_problem(inputs)
+        return inputs, self._source_problem(index, inputs)
 
-    def _source_problem(self, inputs: Inputs) -> Problem | None:
+    def _source_problem(self, index: IndexObject, inputs: Inputs) -> Problem | None:
         """The first problem of the source; if it is missing, since when counts."""
-        index, now = inputs.record, self._env.clock()
+        now = self._env.clock()
         problem = first_violation(SOURCE_CHECKS, inputs)
         if problem is None or not problem.reason.missing_source:
             if (history := self._histories.get(index.ref, index.uid)) is not None:
@@ -194,7 +196,8 @@ class Resolver:
         return first_violation(SOURCE_CHECKS, replace(inputs, missing_for=missing_for))
 
     def _unresolved(self, index: IndexObject, problem: Problem | None) -> Unresolved:
-        scope = scope_of(index.spec, self._env.digester) if index.spec else None
+        digester = self._env.digester
+        scope = digester.scope(*of(index.spec).destination()) if index.spec else None
         return Unresolved(index, scope, problem, self._recheck_at(index, problem))
 
     def _recheck_at(self, index: IndexObject, problem: Problem | None) -> float | None:
@@ -239,8 +242,8 @@ class Resolver:
         return history is not None and history.was_failing
 
 
-def _source_key(inputs: Inputs) -> SourceKey:
-    index, secret = inputs.record, inputs.secret
+def _source_key(index: IndexObject, inputs: Inputs) -> SourceKey:
+    secret = inputs.secret
     return SourceKey(
         uid=index.uid,
         generation=index.generation,

@@ -12,10 +12,11 @@ from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.formats.document import Credential
 from artifact_index.formats.urls import is_insecure, validate_index_url
 from artifact_index.reconcile.resolve.memo import StateKey, TokenKey
-from artifact_index.reconcile.resolve.policy import Problem
 from artifact_index.reconcile.resolve.resolution import Resolved, SelectedIndex
-from artifact_index.sources.references import account_use, secret_use
-from artifact_index.sources.resolved import ResolvedSource, index_url, url_in_spec
+from artifact_index.sources.base import ResolvedSource
+from artifact_index.sources.code_artifact import index_url
+from artifact_index.sources.policy import Problem
+from artifact_index.sources.registry import of
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def without_login(
     recheck_at: float | None = None,
 ) -> IndexState:
     """The state of an index that failed a check or is suspended."""
-    url = url_in_spec(record.spec) if record.spec else None
+    url = of(record.spec).url() if record.spec else None
     return IndexState(record, scope, url=url, problem=problem, recheck_at=recheck_at)
 
 
@@ -211,8 +212,9 @@ def _unanswered(
 def _login_problem(resolved: Resolved, error: LoginError) -> Problem:
     """The cloud's refusal, with what logged in: the client does not know the field."""
     spec = resolved.index.spec
-    use = secret_use(spec) if spec else None
-    where = f" (login of Secret {use.name!r} in {use.field})" if use else ""
-    if spec and (account := account_use(spec)):
+    source, where = of(spec) if spec else None, ""
+    if source and (use := source.secret()):
+        where = f" (login of Secret {use.name!r} in {use.field})"
+    if source and (account := source.service_account()):
         where = f" (login of ServiceAccount {account.name!r} in {account.field})"
     return Problem(error.reason, error.message + where)

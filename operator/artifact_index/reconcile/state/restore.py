@@ -28,7 +28,7 @@ from artifact_index.reconcile.cache.objects import (
     OptionsObject,
     OutputObject,
 )
-from artifact_index.reconcile.cache.status_parsing import condition_of
+from artifact_index.reconcile.cache.status_parsing import condition_of, decoded_status
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.resolve.history import Histories
@@ -76,14 +76,14 @@ def restore(
 
 
 def _names_in(options: OptionsObject | IndexObject) -> dict[str, str]:
-    items = options.decoded_status().get("indexes") or ()
+    items = decoded_status(options.status).get("indexes") or ()
     return {item["uid"]: item["name"] for item in items if item.get("name")}
 
 
 def _restore_conditions(index: OptionsObject | IndexObject, histories: Histories) -> None:
     if not any(word in index.status for word in _WORTH_DECODING):
         return
-    status = index.decoded_status()
+    status = decoded_status(index.status)
     if condition_of(status, REFRESH_FAILING) is not None:
         histories.get_or_add(index.ref, index.uid).was_failing = True
     ready = condition_of(status, READY)

@@ -43,7 +43,7 @@ class State:
     def set_published(self, options: ObjectRef, plans: Sequence[IndexPlan]) -> None:
         """Take over what the outputs hold after a write."""
         self.published[options] = {
-            plan.record.uid: plan.served for plan in plans if plan.served is not None
+            plan.record.uid: plan.published for plan in plans if plan.published is not None
         }
 
     def set_plans(self, options: ObjectRef, plans: Sequence[IndexPlan]) -> set[ObjectRef]:

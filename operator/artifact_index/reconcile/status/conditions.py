@@ -1,4 +1,4 @@
-"""Conditions from findings: set, kept or dropped, with their transition times. Pure."""
+"""Conditions of a status: the desired ones in API form, with transition times. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,18 +7,19 @@ from typing import Any, Final, Literal
 from artifact_index.api.conditions import READY, RECONCILING, STALLED
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
-from artifact_index.reconcile.cache.status_parsing import condition_of
-from artifact_index.reconcile.resolve.checks import Problem
+from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject
+from artifact_index.reconcile.cache.status_parsing import condition_of, decoded_status
+from artifact_index.sources.policy import Problem
 
 Status = dict[str, Any]
 
 LONGEST_MESSAGE: Final = 32768
-"""Characters, as metav1.Condition bounds it."""
+"""Characters; the limit of metav1.Condition."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One condition that ought to stand, without its times."""
+class DesiredCondition:
+    """A condition as the status should report it; the times follow from the previous status."""
 
     type: str
     status: Literal["True", "False"]
@@ -26,56 +27,82 @@ class Finding:
     message: str
 
 
-def readiness(problem: Problem | None, *, reason: str, message: str) -> list[Finding]:
-    """Ready and, where it is False, Stalled or Reconciling beside it (kstatus).
+def readiness(problem: Problem | None, *, reason: str, message: str) -> list[DesiredCondition]:
+    """Ready and, if it is False, Stalled or Reconciling with the same reason (kstatus).
 
-    `reason` and `message` are those of Ready=True.
+    `reason` and `message` are for Ready=True.
     """
     if problem is None:
-        return [Finding(READY, "True", reason, message)]
-    beside = STALLED if problem.stalled else RECONCILING
+        return [DesiredCondition(READY, "True", reason, message)]
+    abnormal = STALLED if problem.stalled else RECONCILING
     return [
-        Finding(READY, "False", problem.reason, problem.message),
-        Finding(beside, "True", problem.reason, problem.message),
+        DesiredCondition(READY, "False", problem.reason, problem.message),
+        DesiredCondition(abnormal, "True", problem.reason, problem.message),
     ]
 
 
+def suspended_readiness(previous: Status, message: str) -> list[DesiredCondition]:
+    """Ready with its previous value, or False if there was none; no other condition stays."""
+    ready = condition_of(previous, READY)
+    status: Literal["True", "False"] = "True" if ready and ready["status"] == "True" else "False"
+    return [DesiredCondition(READY, status, Reason.SUSPENDED, message)]
+
+
 def conditions(
-    findings: Sequence[Finding], *, before: Status, generation: int, now: float
+    desired: Sequence[DesiredCondition], *, previous: Status, generation: int, now: float
 ) -> list[dict[str, Any]]:
-    """The conditions in API form; a condition whose status stays keeps its transition time."""
-    known = {condition.get("type"): condition for condition in before.get("conditions") or ()}
+    """The conditions in API form. Only a new value of `status` moves the transition time.
+
+    `previous` is the whole status as last written; `now` is in POSIX seconds.
+    """
+    known = previous.get("conditions") or ()
+    old_by_type = {condition.get("type"): condition for condition in known}
     result = []
-    for finding in findings:
-        old = known.get(finding.type, {})
-        same = old.get("status") == finding.status and "lastTransitionTime" in old
+    for condition in desired:
+        old = old_by_type.get(condition.type, {})
+        unchanged = old.get("status") == condition.status and "lastTransitionTime" in old
         result.append(
             {
-                "type": finding.type,
-                "status": finding.status,
+                "type": condition.type,
+                "status": condition.status,
                 "observedGeneration": generation,
-                "lastTransitionTime": old["lastTransitionTime"] if same else format_time(now),
-                "reason": finding.reason,
-                "message": finding.message[:LONGEST_MESSAGE],
+                "lastTransitionTime": old["lastTransitionTime"] if unchanged else format_time(now),
+                "reason": condition.reason,
+                "message": condition.message[:LONGEST_MESSAGE],
             }
         )
     return result
 
 
-def suspended_findings(before: Status, message: str) -> list[Finding]:
-    """Ready keeps its last value, or is False where there was none; the rest goes."""
-    ready = condition_of(before, READY)
-    status: Literal["True", "False"] = "True" if ready and ready["status"] == "True" else "False"
-    return [Finding(READY, status, Reason.SUSPENDED, message)]
+def observed(
+    source: IndexObject | OptionsObject,
+    desired: Sequence[DesiredCondition],
+    *,
+    previous: Status,
+    now: float,
+) -> Status:
+    """The part of a status that both kinds share: `observedGeneration` and `conditions`."""
+    generation = source.generation
+    return {
+        "observedGeneration": generation,
+        "conditions": conditions(desired, previous=previous, generation=generation, now=now),
+    }
 
 
-def status_patch(before: Any, after: Mapping[str, Any]) -> dict[str, Any]:
-    """A merge patch from one status to the other: null for what went, at every depth."""
-    if not isinstance(before, dict):
-        return dict(after)
-    patch: dict[str, Any] = {key: None for key in before if key not in after}
-    for key, value in after.items():
-        old = before.get(key)
+def suspended_status(source: IndexObject | OptionsObject, message: str, now: float) -> Status:
+    """The previous status of a suspended object with reason Suspended; Ready keeps its value."""
+    previous = decoded_status(source.status)
+    desired = suspended_readiness(previous, message)
+    return {**previous, **observed(source, desired, previous=previous, now=now)}
+
+
+def status_patch(previous: Any, status: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON merge patch from one status to the next; null removes a key, at every depth."""
+    if not isinstance(previous, dict):
+        return dict(status)
+    patch: dict[str, Any] = {key: None for key in previous if key not in status}
+    for key, value in status.items():
+        old = previous.get(key)
         if isinstance(value, dict) and isinstance(old, dict):
             if value != old:
                 patch[key] = status_patch(old, value)

@@ -1,4 +1,4 @@
-"""What a status says of formats, and of indexes that share a host. Pure."""
+"""Notes in a status about the limits of formats and about indexes that share a host. Pure."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,54 +11,54 @@ from artifact_index.formats.base import FormatLimit, named
 from artifact_index.formats.urls import host_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput
-from artifact_index.reconcile.resolve.checks import Problem
-from artifact_index.reconcile.status.conditions import Finding
+from artifact_index.reconcile.status.conditions import DesiredCondition
+from artifact_index.sources.policy import Problem
 
 
-def format_problem(written: Sequence[DesiredOutput]) -> Problem | None:
-    """The logins that a format could not hold: somebody asked for them and must act."""
-    limits = [limit for limit in _limits(written) if limit.severe]
+def format_problem(outputs: Sequence[DesiredOutput]) -> Problem | None:
+    """The logins that a format cannot hold: the user asked for them and must act."""
+    limits = [limit for limit in _limits(outputs) if limit.severe]
     if not limits:
         return None
-    return Problem(limits[0].reason, "; ".join(one.message for one in limits))
+    return Problem(limits[0].reason, "; ".join(limit.message for limit in limits))
 
 
-def format_note(written: Sequence[DesiredOutput]) -> Finding | None:
-    """What else a format cannot say."""
-    limits = [limit for limit in _limits(written) if not limit.severe]
+def format_note(outputs: Sequence[DesiredOutput]) -> DesiredCondition | None:
+    """Whatever else a format cannot say."""
+    limits = [limit for limit in _limits(outputs) if not limit.severe]
     if not limits:
         return None
-    message = "; ".join(one.message for one in limits)
-    return Finding(FORMAT_LIMITED, "True", limits[0].reason, message)
+    message = "; ".join(limit.message for limit in limits)
+    return DesiredCondition(FORMAT_LIMITED, "True", limits[0].reason, message)
 
 
-def shared_host_note(spec: IndexOptionsSpec, placed: Sequence[IndexPlan]) -> Finding | None:
-    """Indexes without a login on the host of one that has a login.
+def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> DesiredCondition | None:
+    """Name indexes without a login on the host of an index with a login.
 
-    uv takes the host with its port for one place, and tries a login that it has for it.
+    uv tries a login that it has for a host and port with every index there.
     """
-    open_ones: defaultdict[str, list[str]] = defaultdict(list)
+    open_indexes: defaultdict[str, list[str]] = defaultdict(list)
     credentialed: defaultdict[str, list[str]] = defaultdict(list)
-    for one in placed:
-        host = host_of(one.shown_url) if one.shown_url is not None else None
-        if host is None or one.record.spec is None:
+    for plan in plans:
+        host = host_of(plan.shown_url) if plan.shown_url is not None else None
+        if host is None or plan.record.spec is None:
             continue
-        anonymous = one.record.spec.anonymous is not None
-        (open_ones if anonymous else credentialed)[host].append(one.record.ref.name)
+        has_login = plan.record.spec.source.has_login
+        (credentialed if has_login else open_indexes)[host].append(plan.record.ref.name)
     if spec.public_index.enabled:
         host = host_of(spec.public_index.url or PYPI_URL)
-        open_ones[host or ""].append(spec.public_index.name)
-    shared = [host for host in open_ones if host in credentialed]
+        open_indexes[host or ""].append(spec.public_index.name)
+    shared = [host for host in open_indexes if host in credentialed]
     if not shared:
         return None
     message = "; ".join(
-        f"{named(open_ones[host])} has no login and is on host {host!r} beside "
+        f"{named(open_indexes[host])} has no login and is on host {host!r} beside "
         f"{named(credentialed[host])}, and uv may send it that login"
         for host in shared
     )
-    return Finding(HOST_SHARED, "True", Reason.ANONYMOUS_BESIDE_CREDENTIALED, message)
+    return DesiredCondition(HOST_SHARED, "True", Reason.ANONYMOUS_BESIDE_CREDENTIALED, message)
 
 
-def _limits(written: Sequence[DesiredOutput]) -> list[FormatLimit]:
+def _limits(outputs: Sequence[DesiredOutput]) -> list[FormatLimit]:
     """Each limit once: two outputs of one format have the same."""
-    return list(dict.fromkeys(limit for output in written for limit in output.limits))
+    return list(dict.fromkeys(limit for output in outputs for limit in output.limits))

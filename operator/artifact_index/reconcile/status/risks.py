@@ -1,7 +1,7 @@
-"""The ways in which a public package can take a private one's place, each with its remedy. Pure.
+"""Names the ways in which a public package can replace a private one, each with its remedy. Pure.
 
-Every row was shown by running uv (pip and PDM where it is about them): with the setting the public
-look-alike gets installed, without it it does not. See tests/clients/test_dependency_confusion.py.
+Running uv (pip and PDM for theirs) has shown each of them: with the setting the public look-alike
+gets installed, without it not. See tests/clients/test_dependency_confusion.py.
 """
 
 import re
@@ -9,10 +9,11 @@ from collections.abc import Sequence, Set
 from typing import Final
 
 from artifact_index.api.conditions import DEPENDENCY_CONFUSION_RISK
-from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.index_options import IndexOptionsSpec, OutputFormat
 from artifact_index.api.reasons import Reason
+from artifact_index.formats.registry import without_order
 from artifact_index.reconcile.plan.entries import IndexPlan
-from artifact_index.reconcile.status.conditions import Finding
+from artifact_index.reconcile.status.conditions import DesiredCondition
 
 # GitLab's API for PyPI packages, of a project or a group.
 _GITLAB: Final = re.compile(
@@ -24,20 +25,22 @@ Risk = tuple[str, str]
 
 
 def confusion_risk(
-    spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[str]
-) -> Finding | None:
-    """The condition, if there is any risk: all of them in its message, the worst as its reason."""
-    risks = [*_uv_risks(spec, placed, formats), *_forwarding(spec, placed)]
-    risks += _unordered(spec, placed, formats)
+    spec: IndexOptionsSpec, plans: Sequence[IndexPlan], formats: Set[OutputFormat]
+) -> DesiredCondition | None:
+    """The condition if there is any risk: its message names all, its reason is the worst."""
+    risks = [*_uv_risks(spec, plans, formats), *_forwarding(spec, plans)]
+    risks += _unordered(spec, plans, formats)
     if not risks:
         return None
     message = "; ".join(text for _, text in risks)
-    return Finding(DEPENDENCY_CONFUSION_RISK, "True", risks[0][0], message)
+    return DesiredCondition(DEPENDENCY_CONFUSION_RISK, "True", risks[0][0], message)
 
 
-def _uv_risks(spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[str]) -> list[Risk]:
-    """What uv does with the uv.toml. A package that is pinned to an explicit index is safe."""
-    searched = [one for one in placed if not _is_explicit(one)]
+def _uv_risks(
+    spec: IndexOptionsSpec, plans: Sequence[IndexPlan], formats: Set[OutputFormat]
+) -> list[Risk]:
+    """Risks of uv with a uv.toml. A package that is pinned to an explicit index is safe."""
+    searched = [plan for plan in plans if not _is_explicit(plan)]
     if not spec.public_index.enabled or not searched or "UvToml" not in formats:
         return []
     risks: list[Risk] = []
@@ -57,7 +60,7 @@ def _uv_risks(spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[
                 "private one, also when the private index refuses the login; use first-index",
             )
         )
-    if ignoring := [one for one in searched if _ignores_denial(one)]:
+    if ignoring := [plan for plan in searched if _ignores_denial(plan)]:
         risks.append(
             (
                 Reason.ERROR_CODES_IGNORED,
@@ -65,7 +68,7 @@ def _uv_risks(spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[
                 "the public index; remove them from spec.ignoreErrorCodes",
             )
         )
-    if left_out := [one for one in searched if one.entry is None]:
+    if left_out := [plan for plan in searched if plan.entry is None]:
         risks.append(
             (
                 Reason.INDEX_OMITTED,
@@ -77,19 +80,19 @@ def _uv_risks(spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[
     return risks
 
 
-def _forwarding(spec: IndexOptionsSpec, placed: Sequence[IndexPlan]) -> list[Risk]:
-    """GitLab answers for what it does not have, or does not show to strangers, with PyPI's."""
+def _forwarding(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> list[Risk]:
+    """GitLab forwards a request for a package that it lacks, or must not show, to PyPI."""
     risks: list[Risk] = []
-    searched = [one for one in placed if not _is_explicit(one)]
-    for position, one in enumerate(searched):
-        if one.shown_url is None or _GITLAB.search(one.shown_url) is None:
+    searched = [plan for plan in plans if not _is_explicit(plan)]
+    for position, plan in enumerate(searched):
+        if plan.shown_url is None or _GITLAB.search(plan.shown_url) is None:
             continue
         remedies = []
-        index = one.record.spec
-        if index is not None and (index.authenticate == "auto" or index.anonymous is not None):
+        index = plan.record.spec
+        if index is not None and (index.authenticate == "auto" or not index.source.has_login):
             remedies.append(
                 "a request without a login is forwarded as well: set spec.authenticate to always"
-                if index.anonymous is None
+                if index.source.has_login
                 else "a request without a login is forwarded as well: use basicAuth"
             )
         if searched[position + 1 :]:
@@ -103,16 +106,16 @@ def _forwarding(spec: IndexOptionsSpec, placed: Sequence[IndexPlan]) -> list[Ris
                 "package requests in GitLab"
             )
         if remedies:
-            text = f"{_names([one])} is one of GitLab's, which forwards what it lacks to PyPI"
+            text = f"{_names([plan])} is one of GitLab's, which forwards what it lacks to PyPI"
             risks.append((Reason.REQUESTS_FORWARDED, f"{text}; {'; '.join(remedies)}"))
     return risks
 
 
 def _unordered(
-    spec: IndexOptionsSpec, placed: Sequence[IndexPlan], formats: Set[str]
+    spec: IndexOptionsSpec, plans: Sequence[IndexPlan], formats: Set[OutputFormat]
 ) -> list[Risk]:
-    listed = sorted({"PipConf", "PdmToml"} & formats)
-    searched = [one for one in placed if not _is_explicit(one)]
+    listed = without_order(formats)
+    searched = [plan for plan in plans if not _is_explicit(plan)]
     if not listed or not searched or not spec.public_index.enabled:
         return []
     text = (
@@ -123,22 +126,22 @@ def _unordered(
     return [(Reason.FORMAT_WITHOUT_ORDER, text)]
 
 
-def is_omitted(placed: IndexPlan) -> bool:
+def is_omitted(plan: IndexPlan) -> bool:
     """Whether the index is left out because the user said `whenUnavailable: Omit`."""
-    spec = placed.record.spec
-    return spec is not None and spec.when_unavailable == "Omit" and placed.entry is None
+    spec = plan.record.spec
+    return spec is not None and spec.when_unavailable == "Omit" and plan.entry is None
 
 
-def _is_explicit(placed: IndexPlan) -> bool:
-    return placed.record.spec is not None and placed.record.spec.explicit
+def _is_explicit(plan: IndexPlan) -> bool:
+    return plan.record.spec is not None and plan.record.spec.explicit
 
 
-def _ignores_denial(placed: IndexPlan) -> bool:
-    spec = placed.record.spec
+def _ignores_denial(plan: IndexPlan) -> bool:
+    spec = plan.record.spec
     return spec is not None and not {401, 403}.isdisjoint(spec.ignore_error_codes)
 
 
-def _names(placed: Sequence[IndexPlan]) -> str:
-    named = ", ".join(repr(one.record.ref.name) for one in placed[:_NAMES_IN_MESSAGE])
-    more = len(placed) - _NAMES_IN_MESSAGE
+def _names(plans: Sequence[IndexPlan]) -> str:
+    named = ", ".join(repr(plan.record.ref.name) for plan in plans[:_NAMES_IN_MESSAGE])
+    more = len(plans) - _NAMES_IN_MESSAGE
     return f"ArtifactIndex {named}" + (f" and {more} more" if more > 0 else "")

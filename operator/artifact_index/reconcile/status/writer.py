@@ -1,5 +1,6 @@
 """Writes statuses that changed, and posts events for their transitions."""
 
+import json
 import logging
 import secrets
 from collections.abc import Callable
@@ -57,7 +58,7 @@ class StatusWriter:
         if status_bytes(status) == owner.status:
             return None
         now = self._clock()
-        stored = owner.stored_status()
+        stored = json.loads(owner.status)
         # The /status of a custom resource accepts a patch with a wrong UID. Only resourceVersion
         # keeps the status from a newer spec, and from a new object of the same name.
         metadata = {"uid": owner.uid, "resourceVersion": str(owner.resource_version)}

@@ -1,103 +1,28 @@
-"""Lookups of repository URLs, in virtual time: hours pass in milliseconds."""
+"""Lookups of repository URLs: sharing, limits and failures."""
 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import Hashable
 
 import pytest
-import pytest_asyncio
-from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.aws import endpoints
-from artifact_index.credentials.aws.endpoints import Endpoints, EndpointState
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import (
-    CodeArtifactEndpointRequest,
-    KeyMaterial,
-    OperatorIdentity,
-    Requirement,
-    Token,
-    TokenRequest,
-)
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.manager import TokenManager
-from support.recording_meter import RecordingMeter
+from support.endpoint_world import EndpointWorld, url_of, want
 from support.token_world import CANARY, DENIED, DOWN, EPOCH, HOUR, digest_of, token_of
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
-
-OPERATOR = OperatorIdentity()
-THROTTLED = LoginError(Reason.CLOUD_THROTTLED, "later", retry_after=200)
-
-
-def url_of(number: int, region: str = "eu-west-1") -> CodeArtifactEndpointRequest:
-    owner = "111122223333"
-    return CodeArtifactEndpointRequest(region, "acme", owner, f"r-{number}", "IPv4", OPERATOR)
-
-
-URL = url_of(0)
-
-
-def want(request: TokenRequest = URL, fresh_after: int | None = None) -> Requirement:
-    return Requirement(digest_of(request), request, fresh_after=fresh_after)
-
-
-class World:
-    """URLs that are looked up, the cloud that answers, and their clock."""
-
-    def __init__(self) -> None:
-        self.clock_error = 0.0
-        self.latency = 0.25
-        self.failure: BaseException | None = None
-        self.asked: list[tuple[float, str]] = []
-        self.told: list[tuple[float, frozenset[Hashable]]] = []
-        self.hanging: set[str] = set()
-        self.meter = RecordingMeter()
-        self.urls = self.new_endpoints()
-
-    def new_endpoints(self, deadline: float = 600) -> Endpoints:
-        urls = Endpoints(
-            self.issue, now=self.now, rng=random.Random(4), meter=self.meter, deadline=deadline
-        )
-        urls.on_change = lambda consumers: self.told.append((self.now(), consumers))
-        return urls
-
-    def now(self) -> float:
-        return EPOCH + asyncio.get_running_loop().time() + self.clock_error
-
-    async def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
-        digest = digest_of(request)
-        self.asked.append((self.now(), digest))
-        if digest in self.hanging:
-            await asyncio.Event().wait()
-        await asyncio.sleep(self.latency)
-        if self.failure is not None:
-            raise self.failure
-        number = len(self.asked)
-        return Token(SecretStr(f"https://acme.example/{number}/"), int(self.now()), None)
-
-    def state(self, request: TokenRequest = URL) -> EndpointState:
-        state = self.urls.state_of(digest_of(request))
-        assert state is not None
-        return state
-
-    def times_asked(self) -> list[float]:
-        return [moment for moment, _ in self.asked]
-
-
-@pytest_asyncio.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.urls.close()
 
 
 # One lookup for each URL
 
 
-async def test_consumers_of_one_url_share_one_lookup_and_are_told_together(world: World) -> None:
+async def test_consumers_of_one_url_share_one_lookup_and_are_told_together(
+    world: EndpointWorld,
+) -> None:
     for consumer in range(200):
         world.urls.require(consumer, [want()])
     assert world.state().pending_since == EPOCH
@@ -108,7 +33,7 @@ async def test_consumers_of_one_url_share_one_lookup_and_are_told_together(world
     assert (world.state().error, world.state().pending_since) == (None, None)
 
 
-async def test_a_url_is_looked_up_once(world: World) -> None:
+async def test_a_url_is_looked_up_once(world: EndpointWorld) -> None:
     world.urls.require("a", [want()])
     await asyncio.sleep(24 * HOUR)
     world.urls.require("a", [want()])
@@ -118,7 +43,7 @@ async def test_a_url_is_looked_up_once(world: World) -> None:
     assert world.state().url is not None
 
 
-async def test_urls_are_asked_for_four_at_a_time_of_each_region(world: World) -> None:
+async def test_urls_are_asked_for_four_at_a_time_of_each_region(world: EndpointWorld) -> None:
     here = [url_of(number) for number in range(40)]
     there = [url_of(number, "us-east-1") for number in range(8)]
     world.urls.require("a", [want(request) for request in here + there])
@@ -132,7 +57,7 @@ async def test_urls_are_asked_for_four_at_a_time_of_each_region(world: World) ->
 
 
 async def test_a_token_does_not_wait_behind_the_urls_and_a_dropped_one_is_not_asked_for(
-    world: World,
+    world: EndpointWorld,
 ) -> None:
     tokens = TokenManager(world.issue, margins=Margins(), now=world.now, rng=random.Random(4))
     urls = [url_of(number) for number in range(40)]
@@ -148,7 +73,7 @@ async def test_a_token_does_not_wait_behind_the_urls_and_a_dropped_one_is_not_as
 
 
 async def test_a_region_whose_urls_hang_delays_no_other_and_a_failure_gives_its_place_back(
-    world: World,
+    world: EndpointWorld,
 ) -> None:
     world.urls = world.new_endpoints(deadline=30)
     hanging = [url_of(number) for number in range(4)]
@@ -165,7 +90,7 @@ async def test_a_region_whose_urls_hang_delays_no_other_and_a_failure_gives_its_
     assert error is not None and error.reason == "CloudUnavailable"
 
 
-async def test_urls_are_no_tokens_whose_rate_is_limited(world: World) -> None:
+async def test_urls_are_no_tokens_whose_rate_is_limited(world: EndpointWorld) -> None:
     world.latency = 0
     urls = [url_of(number) for number in range(200)]
     world.urls.require("a", [want(url) for url in urls])
@@ -173,7 +98,9 @@ async def test_urls_are_no_tokens_whose_rate_is_limited(world: World) -> None:
     assert all(world.state(url).url for url in urls)
 
 
-async def test_ten_thousand_urls_are_looked_up_without_a_task_for_each(world: World) -> None:
+async def test_ten_thousand_urls_are_looked_up_without_a_task_for_each(
+    world: EndpointWorld,
+) -> None:
     everything = [url_of(number) for number in range(10_000)]
     for file in range(100):
         world.urls.require(file, [want(url) for url in everything[file * 100 : file * 100 + 100]])
@@ -184,11 +111,11 @@ async def test_ten_thousand_urls_are_looked_up_without_a_task_for_each(world: Wo
     assert all(world.state(request).url for request in everything)
 
 
-async def test_an_unknown_url_has_no_state(world: World) -> None:
+async def test_an_unknown_url_has_no_state(world: EndpointWorld) -> None:
     assert world.urls.state_of("unheard of") is None
 
 
-async def test_a_consumer_awaits_until_all_its_urls_were_answered(world: World) -> None:
+async def test_a_consumer_awaits_until_all_its_urls_were_answered(world: EndpointWorld) -> None:
     world.hanging = {digest_of(url_of(1))}
     world.urls.require("a", [want(url_of(0)), want(url_of(1))])
     world.urls.require("b", [want(url_of(0))])
@@ -198,7 +125,7 @@ async def test_a_consumer_awaits_until_all_its_urls_were_answered(world: World) 
     assert not world.urls.awaits("nobody")
 
 
-async def test_settled_waits_for_the_lookups_in_flight(world: World) -> None:
+async def test_settled_waits_for_the_lookups_in_flight(world: EndpointWorld) -> None:
     assert not await world.urls.settled()
     world.urls.require("a", [want()])
     assert await world.urls.settled()
@@ -206,7 +133,7 @@ async def test_settled_waits_for_the_lookups_in_flight(world: World) -> None:
     assert not await world.urls.settled()
 
 
-async def test_the_serial_grows_with_every_change_and_only_then(world: World) -> None:
+async def test_the_serial_grows_with_every_change_and_only_then(world: EndpointWorld) -> None:
     world.failure = DOWN
     world.urls.require("a", [want()])
     pending = world.state()
@@ -221,7 +148,7 @@ async def test_the_serial_grows_with_every_change_and_only_then(world: World) ->
     assert world.state() is answered
 
 
-async def test_each_lookup_is_measured(world: World) -> None:
+async def test_each_lookup_is_measured(world: EndpointWorld) -> None:
     world.urls.require("a", [want()])
     await asyncio.sleep(1)
     world.failure = DENIED
@@ -238,7 +165,9 @@ async def test_each_lookup_is_measured(world: World) -> None:
 # Failures
 
 
-async def test_a_failure_is_told_once_and_again_when_its_reason_changes(world: World) -> None:
+async def test_a_failure_is_told_once_and_again_when_its_reason_changes(
+    world: EndpointWorld,
+) -> None:
     world.failure = DOWN
     world.urls.require("a", [want()])
     await asyncio.sleep(300)
@@ -259,7 +188,7 @@ async def test_a_failure_is_told_once_and_again_when_its_reason_changes(world: W
     ("failure", "fewest", "most"), [(DOWN, 100, 260), (DENIED, 10, 35)], ids=["retry", "user"]
 )
 async def test_failures_that_a_user_must_mend_are_retried_more_rarely(
-    world: World, failure: LoginError, fewest: int, most: int
+    world: EndpointWorld, failure: LoginError, fewest: int, most: int
 ) -> None:
     world.failure = failure
     world.urls.require("a", [want()])
@@ -267,7 +196,9 @@ async def test_failures_that_a_user_must_mend_are_retried_more_rarely(
     assert fewest <= len(world.asked) <= most
 
 
-async def test_wanting_a_failing_url_again_does_not_ask_the_cloud_sooner(world: World) -> None:
+async def test_wanting_a_failing_url_again_does_not_ask_the_cloud_sooner(
+    world: EndpointWorld,
+) -> None:
     world.failure = LoginError(Reason.CLOUD_THROTTLED, "slow down", retry_after=90)
     world.urls.require("a", [want()])
     for n in range(80):
@@ -284,7 +215,7 @@ async def test_wanting_a_failing_url_again_does_not_ask_the_cloud_sooner(world: 
 
 
 async def test_an_unforeseen_error_is_retried_and_its_text_is_never_told(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: EndpointWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     world.failure = ValueError(CANARY)
@@ -299,7 +230,7 @@ async def test_an_unforeseen_error_is_retried_and_its_text_is_never_told(
     assert world.state().url is not None
 
 
-async def test_a_lookup_that_was_cancelled_from_outside_is_retried(world: World) -> None:
+async def test_a_lookup_that_was_cancelled_from_outside_is_retried(world: EndpointWorld) -> None:
     world.failure = asyncio.CancelledError()
     world.urls.require("a", [want()])
     await asyncio.sleep(0.5)
@@ -308,7 +239,7 @@ async def test_a_lookup_that_was_cancelled_from_outside_is_retried(world: World)
     assert world.state().url is not None
 
 
-async def test_a_listener_that_fails_stops_nothing(world: World) -> None:
+async def test_a_listener_that_fails_stops_nothing(world: EndpointWorld) -> None:
     def fail(_: frozenset[Hashable]) -> None:
         raise ValueError(CANARY)
 
@@ -316,193 +247,3 @@ async def test_a_listener_that_fails_stops_nothing(world: World) -> None:
     world.urls.require("a", [want(url_of(number)) for number in range(10)])
     await asyncio.sleep(10)
     assert all(world.state(url_of(number)).url for number in range(10))
-
-
-# Refresh requests
-
-
-async def test_a_refresh_request_has_a_failing_url_looked_up_at_once_and_once(
-    world: World,
-) -> None:
-    world.failure = DENIED
-    world.urls.require("a", [want()])
-    await asyncio.sleep(0.5)
-    world.urls.require("a", [want(fresh_after=EPOCH)])
-    await asyncio.sleep(0.3)
-    assert world.times_asked() == [EPOCH, EPOCH + 0.5]
-    world.urls.require("a", [want(fresh_after=EPOCH)])
-    world.urls.require("b", [want(fresh_after=EPOCH)])
-    await asyncio.sleep(0.5)
-    assert len(world.asked) == 2
-
-
-async def test_a_request_has_the_repository_url_asked_for_again_only_where_that_fails(
-    world: World,
-) -> None:
-    world.failure = DENIED
-    world.urls.require("a", [want()])
-    await asyncio.sleep(0.5)
-    world.failure = None
-    world.urls.require("a", [want(fresh_after=EPOCH)])
-    await asyncio.sleep(0.3)
-    assert world.times_asked() == [EPOCH, EPOCH + 0.5]
-    assert world.state().error is None
-    world.urls.require("a", [want(fresh_after=EPOCH + 1)])
-    await asyncio.sleep(HOUR)
-    assert len(world.asked) == 2
-
-
-async def test_lookups_that_refresh_requests_cause_are_a_minute_apart(world: World) -> None:
-    world.failure = LoginError(Reason.ACCESS_DENIED, "no", retry_after=3000)
-    world.urls.require("a", [want()])
-    await asyncio.sleep(1)
-    world.failure = DENIED
-    world.urls._entries[digest_of(URL)].not_before = 0
-    world.urls.require("a", [want(fresh_after=EPOCH + 1)])
-    await asyncio.sleep(1)
-    world.failure = LoginError(Reason.ACCESS_DENIED, "no", retry_after=3000)
-    world.urls._entries[digest_of(URL)].retry_at = 10_000
-    world.urls.require("a", [want(fresh_after=EPOCH + 2)])
-    await asyncio.sleep(58)
-    assert world.times_asked() == [EPOCH, EPOCH + 1]
-    await asyncio.sleep(2)
-    assert world.times_asked() == [EPOCH, EPOCH + 1, EPOCH + 61]
-
-
-async def test_a_refresh_request_waits_as_long_as_the_cloud_asked_for(world: World) -> None:
-    world.failure = THROTTLED
-    world.urls.require("a", [want()])
-    await asyncio.sleep(10)
-    world.urls.require("a", [want(fresh_after=EPOCH + 10)])
-    await asyncio.sleep(180)
-    assert len(world.asked) == 1
-    await asyncio.sleep(20)
-    assert len(world.asked) == 2
-
-
-# After a restart, and after the last consumer
-
-
-async def test_restored_urls_are_not_looked_up(world: World) -> None:
-    world.urls.restore(digest_of(URL), "https://acme.example/restored/")
-    restored = world.state()
-    assert (restored.url, restored.pending_since) == ("https://acme.example/restored/", None)
-    world.urls.require("a", [want()])
-    await asyncio.sleep(HOUR)
-    assert world.state() == restored
-    assert world.asked == []
-    assert world.told == []
-
-
-async def test_a_restored_url_never_replaces_a_newer_one(world: World) -> None:
-    world.urls.require("a", [want()])
-    await asyncio.sleep(1)
-    world.urls.restore(digest_of(URL), "https://acme.example/restored/")
-    assert world.state().url == "https://acme.example/1/"
-
-
-async def test_a_restored_url_that_nobody_requires_is_forgotten_after_ten_minutes(
-    world: World,
-) -> None:
-    world.urls.restore(digest_of(URL), "https://acme.example/restored/")
-    await asyncio.sleep(599)
-    world.urls.require("b", [])
-    assert world.state().url is not None
-    await asyncio.sleep(2)
-    world.urls.require("b", [])
-    assert world.urls.state_of(digest_of(URL)) is None
-
-
-async def test_a_released_url_is_forgotten_after_ten_minutes(world: World) -> None:
-    world.urls.require("a", [want()])
-    await asyncio.sleep(1)
-    world.urls.require("a", [])
-    await asyncio.sleep(599)
-    world.urls.require("b", [])
-    assert world.state().url is not None
-    await asyncio.sleep(2)
-    world.urls.require("b", [])
-    assert world.urls.state_of(digest_of(URL)) is None
-
-
-async def test_of_released_urls_few_are_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoints, "MOST_RELEASED", 5)
-    before = [url_of(n) for n in range(12)]
-    after = [url_of(n, "us-east-1") for n in range(12)]
-    world.urls.require("a", [want(request) for request in before])
-    await asyncio.sleep(5)
-    world.urls.require("a", [want(request) for request in after])
-    await asyncio.sleep(5)
-    world.urls.require("b", [])
-    held = [request for request in before if world.urls.state_of(digest_of(request)) is not None]
-    assert len(held) == 5
-    assert all(world.state(request).url for request in after)
-
-
-async def test_restored_urls_do_not_count_as_released(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(endpoints, "MOST_RELEASED", 5)
-    for number in range(50):
-        world.urls.restore(digest_of(url_of(number)), f"https://acme.example/{number}/")
-    for number in range(50):
-        world.urls.require(number, [want(url_of(number))])
-    await asyncio.sleep(5)
-    assert world.asked == []
-
-
-async def test_a_released_lookup_keeps_its_answer_and_no_key_material(world: World) -> None:
-    secret = {"secret_access_key": SecretStr(CANARY)}
-    world.urls.require("a", [Requirement(digest_of(URL), URL, secret)])
-    world.failure = DOWN
-    world.urls.require("a", [Requirement(digest_of(url_of(1)), url_of(1), secret)])
-    world.urls.release("a")
-    assert all(entry.requirement is None for entry in world.urls._entries.values())
-    world.failure = None
-    await asyncio.sleep(1)
-    assert world.state().url is not None and world.told == []
-    world.urls.require("a", [want()])
-    assert len(world.asked) == 2
-
-
-async def test_no_key_material_is_kept_with_a_url_that_is_known(world: World) -> None:
-    secret = {"secret_access_key": SecretStr(CANARY)}
-    world.urls.require("a", [Requirement(digest_of(URL), URL, secret)])
-    await asyncio.sleep(1)
-    world.urls.require("a", [Requirement(digest_of(URL), URL, secret)])
-    assert all(entry.requirement is None for entry in world.urls._entries.values())
-
-
-# Clocks and the end
-
-
-async def test_what_is_pending_follows_a_clock_that_is_set_back(world: World) -> None:
-    world.hanging = {digest_of(URL)}
-    world.urls.require("a", [want()])
-    await asyncio.sleep(10)
-    world.clock_error = -HOUR
-    world.urls.require("a", [want()])
-    assert world.state().pending_since == pytest.approx(EPOCH - HOUR, abs=11)
-    assert world.now() - (world.state().pending_since or 0) >= 0
-
-
-async def test_a_clock_that_is_set_back_does_not_stretch_the_waits(world: World) -> None:
-    world.failure = DENIED
-    world.urls.require("a", [want()])
-    await asyncio.sleep(20)
-    world.clock_error = -24 * HOUR
-    world.failure = None
-    await asyncio.sleep(660)
-    assert world.state().url is not None
-
-
-async def test_after_close_nothing_is_looked_up_and_a_lookup_in_flight_is_given_up(
-    world: World,
-) -> None:
-    world.urls.require("a", [want()])
-    await asyncio.sleep(0.1)
-    await world.urls.close()
-    world.urls.require("b", [want(url_of(1)), want(url_of(2))])
-    await asyncio.sleep(2 * HOUR)
-    assert len(world.asked) == 1
-    assert world.told == []

@@ -56,7 +56,7 @@ def test_the_promise_is_made_exactly_where_the_token_lives_long_enough(
     margins: Margins, life: int, build: int, margin: int, guaranteed: bool
 ) -> None:
     times = times_of(life, build, margins)
-    assert (times.margin, times.guaranteed) == (margin, guaranteed)
+    assert (margins.before_expiry(build), times.guaranteed) == (margin, guaranteed)
     if guaranteed:
         latest = MINTED + life - margin
         jitter = min(MOST_JITTER, (life - margin) / 10)
@@ -105,7 +105,7 @@ def test_a_grant_that_never_expires_is_neither_refreshed_nor_withdrawn() -> None
     times = schedule(
         login_digest="url", issued_at=MINTED, expires_at=None, max_build=HOUR, margins=DEFAULT
     )
-    assert (times.refresh_at, times.withdraw_at, times.due_by) == (None, None, None)
+    assert (times.refresh_at, times.withdraw_at, times.deadline) == (None, None, None)
     assert times.guaranteed
     assert times.longest_build is None
 
@@ -170,8 +170,8 @@ def test_a_promise_survives_the_longest_outage_and_a_lost_one_leaves_room_for_re
         left = MINTED + life - visible_at
         assert left >= margins.pod_start + build + margins.clock_skew - 1e-6
         assert times.refresh_at - MINTED >= LEAST_REFRESH_PERIOD * 0.9 - 1
-        assert times.due_by is not None
-        assert times.refresh_at <= times.due_by
+        assert times.deadline is not None
+        assert times.refresh_at <= times.deadline
         assert times.longest_build is not None
         assert times.longest_build >= int(build)
     else:
@@ -190,13 +190,19 @@ def test_a_token_that_came_dead_is_due_and_withdrawn_before_its_expiry(
 
 def test_the_note_names_the_life_the_need_and_the_longest_build() -> None:
     note = shortfall_note(life=HOUR, max_build=50 * MINUTE, longest_build=2690, margins=DEFAULT)
-    for part in ("lives 1h,", "build of 50m", "needs 1h5m10s", "at most 44m50s", "outage 10m"):
+    for part in (
+        "valid for 1h,",
+        "build of 50m",
+        "needs at least 1h5m10s",
+        "at most 44m50s",
+        "outage 10m",
+    ):
         assert part in note
 
 
 def test_the_note_of_a_token_too_short_for_any_build_points_to_the_margins() -> None:
     note = shortfall_note(life=600, max_build=60, longest_build=0, margins=DEFAULT)
-    assert note.startswith("No build length can be promised")
+    assert note.startswith("No build length can be guaranteed")
     assert "--outage-budget" in note
 
 

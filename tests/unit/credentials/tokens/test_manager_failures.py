@@ -8,9 +8,7 @@ import pytest
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import (
-    Token,
-)
+from artifact_index.credentials.requests import Token
 from support.token_world import (
     CANARY,
     DENIED,

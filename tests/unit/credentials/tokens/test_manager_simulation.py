@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (
-    CodeArtifactTokenRequest,
     KeyMaterial,
     OperatorIdentity,
     Requirement,

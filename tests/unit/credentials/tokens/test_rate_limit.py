@@ -6,8 +6,8 @@ import random
 import pytest
 from pydantic import SecretStr
 
+from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
 from artifact_index.credentials.requests import (
-    CodeArtifactTokenRequest,
     KeyMaterial,
     OperatorIdentity,
     Requirement,
@@ -25,29 +25,29 @@ EPOCH = 1_700_000_000
 LOGINS = 1000
 
 
-def test_no_second_has_more_turns_than_it_may_have() -> None:
-    turns, rng = RateLimiter(3), random.Random(5)
+def test_no_second_has_more_limiter_than_it_may_have() -> None:
+    limiter, rng = RateLimiter(3), random.Random(5)
     for number in range(60):
-        turns.wait(f"key-{number}", rng.random())
+        limiter.add(f"key-{number}", rng.random())
     taken: list[float] = []
     now = 0.0
-    while len(turns):
-        if turns.take(now) is not None:
+    while len(limiter):
+        if limiter.pop(now) is not None:
             taken.append(now)
         else:
-            now = turns.next_at(now) if rng.random() < 0.5 else now + rng.random() / 4
+            now = limiter.next_at(now) if rng.random() < 0.5 else now + rng.random() / 4
     assert all(later - earlier >= 1 for earlier, later in zip(taken, taken[3:], strict=False))
     assert taken[-1] < 40, "and it is not idle either"
 
 
-def test_turns_go_by_urgency_then_by_order_and_the_forgotten_get_none() -> None:
-    turns = RateLimiter(10)
+def test_limiter_go_by_urgency_then_by_order_and_the_forgotten_get_none() -> None:
+    limiter = RateLimiter(10)
     for key, priority in (("late", 9.0), ("a", 5.0), ("gone", 0.0), ("b", 5.0), ("now", 1.0)):
-        turns.wait(key, priority)
-    turns.wait("late", 0.0)
-    turns.forget("gone")
-    assert [turns.take(0) for _ in range(5)] == ["now", "a", "b", "late", None]
-    assert turns.next_at(0) == float("inf")
+        limiter.add(key, priority)
+    limiter.add("late", 0.0)
+    limiter.discard("gone")
+    assert [limiter.pop(0) for _ in range(5)] == ["now", "a", "b", "late", None]
+    assert limiter.next_at(0) == float("inf")
 
 
 async def test_a_thousand_logins_after_a_start_without_memory_keep_to_the_rate() -> None:

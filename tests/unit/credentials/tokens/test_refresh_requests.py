@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google.requests import GoogleTokenRequest
 from artifact_index.credentials.requests import (
-    GoogleTokenRequest,
     KeyMaterial,
     OperatorIdentity,
     Requirement,

@@ -1,4 +1,4 @@
-"""The observed world: which change concerns whom, and which concerns nobody."""
+"""The in-memory copy of the cluster: which objects a change concerns."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def test_a_new_index_concerns_those_who_select_it_and_itself(cache: Cache) -> No
     assert cache.put_index(index("nobodys")) == idx("nobodys")
 
 
-def test_an_echo_is_no_news(cache: Cache) -> None:
+def test_an_echo_concerns_nothing(cache: Cache) -> None:
     record = index("p", **PROD)
     cache.put_index(record)
     assert cache.put_index(record) == set()
@@ -71,7 +71,7 @@ def test_an_echo_is_no_news(cache: Cache) -> None:
     assert cache.put_index(index("p", **PROD, version=1)) == set()
 
 
-def test_a_newer_version_with_the_same_content_is_no_news(cache: Cache) -> None:
+def test_a_newer_version_with_the_same_content_concerns_nothing(cache: Cache) -> None:
     # An annotation, or managedFields.
     assert cache.put_index(index("p", **PROD)) == set()
     assert cache.put_options(named("prod", selector(env="prod"))) == set()
@@ -259,7 +259,7 @@ def changed(**how: Any) -> OutputObject:
         {"uid": "another"},
     ],
 )
-def test_drift_of_an_output_is_news_and_another_version_is_not(
+def test_drift_of_an_output_concerns_its_owner_and_another_version_does_not(
     cache: Cache, how: dict[str, Any]
 ) -> None:
     cache.put_output(changed())

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.credentials.requests import (
+from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
-    GoogleTokenRequest,
+)
+from artifact_index.credentials.google.requests import GoogleTokenRequest
+from artifact_index.credentials.requests import (
     Identity,
     OperatorIdentity,
     SecretIdentity,
@@ -23,17 +25,12 @@ from artifact_index.reconcile.cache.objects import (
     ObjectRef,
     OutputRef,
     Owner,
+    declared_outputs,
     parse_custom_object,
     parse_output,
     parse_source_secret,
 )
-from artifact_index.sources.references import (
-    SecretUse,
-    declared_outputs,
-    secret_use,
-    source_secret,
-    uses_operator_identity,
-)
+from artifact_index.reconcile.cache.status_parsing import decoded_status
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
@@ -61,7 +58,7 @@ def test_a_record_holds_what_decides_and_no_more() -> None:
     assert record.ref == ObjectRef(NAMESPACE, "acme")
     assert (record.uid, record.generation, record.resource_version) == ("uid-of-acme", 4, 17)
     assert record.labels == {"env": "x"} and record.problem is None
-    assert record.decoded_status() == {"observedGeneration": -1}
+    assert decoded_status(record.status) == {"observedGeneration": -1}
 
 
 @pytest.mark.parametrize("spec", [{}, {"anonymous": {"url": "x"}}, {"anonymous": None}])
@@ -96,7 +93,9 @@ def test_an_object_without_spec_or_status_has_a_record(missing: str) -> None:
     body[missing] = None
     record = parse_custom_object(ArtifactIndexSpec, body)
     assert (record.spec is None) is (missing == "spec")
-    assert record.decoded_status() == ({} if missing == "status" else {"observedGeneration": -1})
+    assert decoded_status(record.status) == (
+        {} if missing == "status" else {"observedGeneration": -1}
+    )
 
 
 @pytest.mark.parametrize(
@@ -240,51 +239,10 @@ def test_no_kind_of_digest_passes_for_another() -> None:
     assert len(digests) == 4
 
 
-# -- references
-
-AWS = {"secretRef": {"name": "s"}}
-USES: dict[str, tuple[dict[str, Any], SecretUse | None, bool]] = {
-    "codeArtifact": (
-        source("codeArtifact", auth=AWS),
-        SecretUse("spec.codeArtifact.auth.secretRef", "s",
-                  ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")), False),
-    "codeArtifact, keys named": (
-        source("codeArtifact", auth={"secretRef": {"name": "s", "accessKeyIDKey": "i",
-               "secretAccessKeyKey": "k", "sessionTokenKey": "t"}}),
-        SecretUse("spec.codeArtifact.auth.secretRef", "s", ("i", "k", "t")), False),
-    "codeArtifact, no auth": (source("codeArtifact", auth=None), None, True),
-    "codeArtifact, operatorIdentity": (
-        source("codeArtifact", auth={"operatorIdentity": {}}), None, True),
-    "googleArtifactRegistry": (
-        source("googleArtifactRegistry", auth=AWS),
-        SecretUse("spec.googleArtifactRegistry.auth.secretRef", "s", ("key.json",)), False),
-    "googleArtifactRegistry, no auth": (
-        source("googleArtifactRegistry", auth=None), None, True),
-    "preauthenticated": (
-        source("preauthenticated", urlSecretRef={"name": "s", "key": "u"}),
-        SecretUse("spec.preauthenticated.urlSecretRef", "s", ("u",)), False),
-    "basicAuth": (
-        source("basicAuth", secretRef={"name": "s"}),
-        SecretUse("spec.basicAuth.secretRef", "s", ("username", "password")), False),
-    "basicAuth, user name given": (
-        source("basicAuth", username="", secretRef={"name": "s", "passwordKey": "p"}),
-        SecretUse("spec.basicAuth.secretRef", "s", ("p",)), False),
-    "anonymous": (source("anonymous"), None, False),
-}  # fmt: skip
+# -- declared outputs
 
 
-@pytest.mark.parametrize("case", USES)
-def test_the_secret_of_a_source_is_known_with_its_keys(case: str) -> None:
-    spec, use, own_identity = USES[case]
-    record = index(spec=spec)
-    assert record.spec is not None
-    assert secret_use(record.spec) == use
-    assert source_secret(record.spec) == (use.name if use else None)
-    assert uses_operator_identity(record.spec) is own_identity
-
-
-def test_an_unreadable_spec_refers_to_nothing() -> None:
-    assert source_secret(None) is None
+def test_an_unreadable_spec_declares_nothing() -> None:
     assert list(declared_outputs(options(spec={"outputs": "x"}))) == []
 
 

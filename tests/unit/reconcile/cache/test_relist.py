@@ -12,7 +12,6 @@ from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.feed import Feed
 from artifact_index.reconcile.cache.relist import Relister
-from artifact_index.reconcile.cache.source_cache import SourceCache
 from support.memory_port import MemoryPort
 from support.reconcile_builders import secret_body
 
@@ -22,11 +21,11 @@ pytestmark = pytest.mark.unit
 class LaboriousDigester(Digester):
     """Takes as long for an output as reading up a large one does."""
 
-    def output(self, place: tuple[str, str, str], data: Mapping[str, str], served: str) -> str:
+    def output(self, ref: tuple[str, str, str], data: Mapping[str, str], checkpoint: str) -> str:
         until = time.monotonic() + 0.005
         while time.monotonic() < until:
             pass
-        return super().output(place, data, served)
+        return super().output(ref, data, checkpoint)
 
 
 async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
@@ -35,8 +34,9 @@ async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
         labels = {ROLE_LABEL: ROLE_OUTPUT}
         port.put("secrets", secret_body(f"uv-{number}", {"uv.toml": ""}, labels=labels))
     rng, digester = random.Random(1), LaboriousDigester(b"key")
-    sources = SourceCache(api=port, cache=cache, reread=300, on_change=lambda _: None, rng=rng)
-    feed = Feed(cache=cache, sources=sources, digester=digester, enqueue=lambda keys: None)
+    feed = Feed(
+        cache=cache, forget_polled=lambda ref: None, digester=digester, enqueue=lambda keys: None
+    )
     relister = Relister(
         api=port, feed=feed, namespaces=(), interval=600, enqueue=lambda keys: None, rng=rng
     )

@@ -19,7 +19,7 @@ from artifact_index.api.constants import (
     REFRESH_AT_ANNOTATION,
 )
 from artifact_index.formats import registry as formats_module
-from artifact_index.formats.document import PublicContent, SensitiveContent
+from artifact_index.formats.base import PublicContent, SensitiveContent
 from artifact_index.reconcile.cache.objects import OutputObject, parse_output
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
@@ -59,19 +59,19 @@ BOTH = {"outputs": [{"kind": "Secret", "name": "s"}, {"kind": "ConfigMap", "name
 
 
 def desired(
-    *placed: IndexPlan, spec: dict[str, Any] | None = None, digester: Any = DIGESTER
+    *plans: IndexPlan, spec: dict[str, Any] | None = None, digester: Any = DIGESTER
 ) -> list[DesiredOutput]:
-    made, problem = desired_outputs(options(spec=spec), placed, digester)
+    made, problem = desired_outputs(options(spec=spec), plans, digester)
     assert problem is None
     return made
 
 
-def one_of(*placed: IndexPlan, **how: Any) -> DesiredOutput:
-    (made,) = desired(*placed, **how)
+def one_of(*plans: IndexPlan, **how: Any) -> DesiredOutput:
+    (made,) = desired(*plans, **how)
     return made
 
 
-def all_places() -> list[IndexPlan]:
+def all_plans() -> list[IndexPlan]:
     """An index of every kind, each with its login."""
     return placed_of(*(view(index(kind.lower(), source(kind))) for kind in SOURCES))
 
@@ -95,14 +95,14 @@ def dumped(value: object) -> str:
 
 
 def test_without_outputs_one_secret_is_named_like_the_object() -> None:
-    made = one_of(*all_places())
+    made = one_of(*all_plans())
     assert made.ref == ("Secret", NAMESPACE, "uv-config")
     assert list(made.data) == ["uv.toml"]
 
 
 def test_a_secret_is_opaque_and_has_labels_owner_and_nothing_of_the_custom_resource() -> None:
     record = options(labels={"app.kubernetes.io/instance": "argo"})
-    ((made,), _) = desired_outputs(record, all_places(), DIGESTER)
+    ((made,), _) = desired_outputs(record, all_plans(), DIGESTER)
     body = made.creation()
     assert body["type"] == "Opaque"
     assert body["metadata"]["labels"] == {
@@ -118,7 +118,7 @@ def test_a_secret_is_opaque_and_has_labels_owner_and_nothing_of_the_custom_resou
 
 
 def test_retain_leaves_the_owner_reference_out_and_keeps_the_marks() -> None:
-    made = one_of(*all_places(), spec={"deletionPolicy": "Retain"})
+    made = one_of(*all_plans(), spec={"deletionPolicy": "Retain"})
     assert "ownerReferences" not in made.creation()["metadata"]
     marks = made.creation()["metadata"]["annotations"]
     assert (marks[OWNER_ANNOTATION], marks[OWNER_UID_ANNOTATION]) == ("uv-config", OPTIONS_UID)
@@ -140,7 +140,7 @@ def test_an_output_tells_its_first_expiry_and_refresh() -> None:
 
 
 def test_annotations_hold_digests_and_never_a_secret() -> None:
-    for made in desired(*all_places(), spec=BOTH):
+    for made in desired(*all_plans(), spec=BOTH):
         text = json.dumps(dict(made.annotations))
         assert CANARY not in text and "token-1" not in text
 
@@ -149,7 +149,7 @@ def test_annotations_hold_digests_and_never_a_secret() -> None:
 
 
 def test_a_config_map_never_holds_a_credential() -> None:
-    secret, config_map = desired(*all_places(), spec=BOTH)
+    secret, config_map = desired(*all_plans(), spec=BOTH)
     assert CANARY in text_of(secret) and "token-1" in text_of(secret)
     wire = dumped(config_map.creation()) + dumped(config_map.patch(output(kind="ConfigMap")))
     assert CANARY not in wire and "token-1" not in wire
@@ -166,7 +166,7 @@ def test_the_writer_of_config_maps_takes_public_content_alone() -> None:
 
 
 def test_nothing_that_is_desired_shows_its_data_in_a_repr() -> None:
-    for made in desired(*all_places(), spec=BOTH):
+    for made in desired(*all_plans(), spec=BOTH):
         assert "uv.toml" not in repr(made)
 
 
@@ -179,10 +179,10 @@ def test_nothing_that_is_desired_shows_its_data_in_a_repr() -> None:
     ],
 )
 def test_a_url_that_may_be_a_secret_as_a_whole_is_refused_in_a_config_map(url: str) -> None:
-    placed = placed_of(view(index(spec=source("preauthenticated")), values={"url": url}))
-    made, problem = desired_outputs(options(spec=BOTH), placed, DIGESTER)
+    plans = placed_of(view(index(spec=source("preauthenticated")), values={"url": url}))
+    made, problem = desired_outputs(options(spec=BOTH), plans, DIGESTER)
 
-    assert [one.ref.kind for one in made] == ["Secret"]
+    assert [output.ref.kind for output in made] == ["Secret"]
     assert problem is not None
     assert (problem.reason, problem.stalled) == ("NotCredentialFree", True)
     assert "ConfigMap 'c'" in problem.message and "'whole'" in problem.message
@@ -206,7 +206,7 @@ def test_a_file_that_does_not_fit_is_not_written_and_the_others_are() -> None:
     ]
     made, problem = desired_outputs(options(spec=BOTH), placed_of(*views), DIGESTER)
 
-    assert [one.ref.kind for one in made] == ["ConfigMap"]
+    assert [output.ref.kind for output in made] == ["ConfigMap"]
     assert problem is not None
     assert (problem.reason, problem.stalled) == ("TargetTooLarge", True)
     assert "Secret 's'" in problem.message and "1000 indexes" in problem.message
@@ -237,9 +237,9 @@ def test_annotations_that_do_not_fit_are_too_large_as_well() -> None:
 
 
 def test_the_same_file_elsewhere_has_another_digest() -> None:
-    placed = all_places()
+    plans = all_plans()
     digests = {
-        desired_outputs(record, placed, DIGESTER)[0][0].digest
+        desired_outputs(record, plans, DIGESTER)[0][0].digest
         for record in (
             options(),
             options("other"),
@@ -255,7 +255,7 @@ def test_the_same_file_elsewhere_has_another_digest() -> None:
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
 def test_what_was_written_needs_no_write(policy: str) -> None:
-    for made in desired(*all_places(), spec={**BOTH, "deletionPolicy": policy}):
+    for made in desired(*all_plans(), spec={**BOTH, "deletionPolicy": policy}):
         assert made.is_met_by(stored_record(made))
 
 
@@ -271,7 +271,7 @@ def with_data(made: DesiredOutput, data: dict[str, str]) -> OutputObject:
 
 @pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
 def test_every_drift_needs_a_write(kind: str) -> None:
-    made = one_of(*all_places(), spec={"outputs": [{"kind": kind, "name": "x"}]})
+    made = one_of(*all_plans(), spec={"outputs": [{"kind": kind, "name": "x"}]})
     annotations = stored(made)["metadata"]["annotations"]
     for what, existing in {
         "a changed file": with_data(made, {"uv.toml": "eA=="}),
@@ -296,7 +296,7 @@ def test_every_drift_needs_a_write(kind: str) -> None:
 
 
 def test_annotations_of_others_need_no_write() -> None:
-    made = one_of(*all_places())
+    made = one_of(*all_plans())
     annotations = {**made.annotations, "team": "a", ADOPT_ANNOTATION: "uv-config"}
     assert made.is_met_by(drifted(made, annotations=annotations))
 
@@ -308,7 +308,7 @@ def test_annotations_of_others_need_no_write() -> None:
 @pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
 def test_a_patch_makes_any_object_what_it_ought_to_be(kind: str, policy: str) -> None:
     spec = {"outputs": [{"kind": kind, "name": "x"}], "deletionPolicy": policy}
-    tokens_before = one_of(*all_places(), spec=spec)
+    tokens_before = one_of(*all_plans(), spec=spec)
     made = one_of(*placed_of(view(index())), spec=spec)
     body = stored(tokens_before)
     body["metadata"]["annotations"] |= {"team": "a", EXPIRES_AT_ANNOTATION: "x"}
@@ -329,12 +329,12 @@ def test_a_patch_makes_any_object_what_it_ought_to_be(kind: str, policy: str) ->
 
 
 def test_a_patch_is_bound_to_the_object_that_was_seen() -> None:
-    made = one_of(*all_places())
+    made = one_of(*all_plans())
     assert made.patch(output(uid="seen"))["metadata"]["uid"] == "seen"
 
 
 def test_a_released_output_is_an_ordinary_object() -> None:
-    made = one_of(*all_places(), spec={"deletionPolicy": "Retain"})
+    made = one_of(*all_plans(), spec={"deletionPolicy": "Retain"})
     body = stored(made)
     released = merge_patched(body, {"metadata": RELEASE_PATCH})
     assert released["data"] == body["data"]
@@ -344,7 +344,7 @@ def test_a_released_output_is_an_ordinary_object() -> None:
 # -- what a restart needs to know
 
 
-def served_annotation_of(made: DesiredOutput) -> dict[str, Any]:
+def checkpoint_of(made: DesiredOutput) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(made.annotations[CHECKPOINT_ANNOTATION])
     return content
 
@@ -353,12 +353,12 @@ def test_tokens_of_one_login_with_different_times_are_told_apart() -> None:
     # A suspended index keeps the token that it had; its neighbour has been refreshed since.
     old, new = lease_of(grant("token-1")), lease_of(grant("token-2", issued_at=NOW + HOUR))
     before = placed_of(view(index("a", source("googleArtifactRegistry")), token=old))
-    served = {one.record.uid: one.served for one in before if one.served}
+    served = {plan.record.uid: plan.published for plan in before if plan.published}
     later = [
         view(index("a", {**source("googleArtifactRegistry"), "suspend": True})),
         view(index("b", source("googleArtifactRegistry", repository="other")), token=new),
     ]
-    content = served_annotation_of(one_of(*placed_of(*later, served=served)))
+    content = checkpoint_of(one_of(*placed_of(*later, served=served)))
 
     assert len(content["grants"]) == 1
     times = {
@@ -369,9 +369,9 @@ def test_tokens_of_one_login_with_different_times_are_told_apart() -> None:
     assert times["uid-of-b"][:2] == [NOW + HOUR, NOW + 13 * HOUR]
 
 
-def test_a_blocked_entry_leaves_no_trace_to_take_up() -> None:
-    placed = placed_of(view(index(spec=source("basicAuth")), missing=True))
-    assert served_annotation_of(one_of(*placed))["indexes"] == {}
+def test_a_blocked_entry_is_not_in_the_checkpoint() -> None:
+    plans = placed_of(view(index(spec=source("basicAuth")), missing=True))
+    assert checkpoint_of(one_of(*plans))["indexes"] == {}
 
 
 # -- the public index
@@ -399,5 +399,5 @@ def test_a_disabled_public_index_is_left_out() -> None:
 
 
 def test_the_content_digest_is_in_the_annotation() -> None:
-    made = one_of(*all_places())
+    made = one_of(*all_plans())
     assert made.annotations[CONTENT_DIGEST_ANNOTATION] == made.digest == stored_record(made).digest

@@ -6,13 +6,8 @@ from typing import Any
 import pytest
 
 from artifact_index.crdgen.reason_docs.table import REASONS
-from artifact_index.reconcile.resolve.checks import (
-    SOURCE_CHECKS,
-    SPEC_CHECKS,
-    Problem,
-    first_violation,
-    values_are_usable,
-)
+from artifact_index.reconcile.resolve.checks import kind_is_satisfied, values_are_text
+from artifact_index.sources.policy import Problem
 from support.reconcile_builders import (
     CANARY,
     POLICY,
@@ -20,6 +15,7 @@ from support.reconcile_builders import (
     SECRETS,
     SOURCES,
     facts_of,
+    first_problem,
     index,
     source,
 )
@@ -37,8 +33,9 @@ URL_FIELDS = {
 
 def check(spec: dict[str, Any], **gathered: Any) -> Problem | None:
     """The first violation of the whole chain."""
-    facts = facts_of(index(spec=spec), **gathered)
-    return first_violation(SPEC_CHECKS, facts) or first_violation(SOURCE_CHECKS, facts)
+    record = index(spec=spec)
+    inputs = facts_of(record, **gathered) if record.spec is not None else None
+    return first_problem(record, inputs)
 
 
 def found(problem: Problem | None) -> Problem:
@@ -210,5 +207,8 @@ def test_every_reason_of_a_check_is_in_the_table() -> None:
         assert "ArtifactIndex" in kinds[reason]
 
 
-def test_values_are_not_judged_without_a_secret() -> None:
-    assert values_are_usable(facts_of(index(spec=source("basicAuth")), missing=True)) is None
+@pytest.mark.parametrize("kind", SECRET_OF)
+def test_values_are_not_judged_without_a_secret(kind: str) -> None:
+    inputs = facts_of(index(spec=source(kind)), missing=True)
+    assert values_are_text(inputs) is None
+    assert kind_is_satisfied(inputs) is None

@@ -29,7 +29,8 @@ from artifact_index.reconcile.resolve.memo import Place, SourceKey, StateKey, To
 from artifact_index.reconcile.resolve.resolution import needs_of
 from artifact_index.reconcile.resolve.resolver import Resolver
 from artifact_index.reconcile.resolve.token_view import IndexState
-from artifact_index.sources.resolved import ResolvedSource
+from artifact_index.sources.base import ResolvedSource
+from artifact_index.sources.code_artifact import CodeArtifact
 from support.memory_port import MemoryPort
 from support.reconcile_builders import (
     DIGESTER,
@@ -150,7 +151,7 @@ class Scene:
         state = resolver.with_token(resolved)
         (plan,) = plan_indexes(
             [state],
-            served={},
+            published={},
             assigned={},
             public_name=None,
             with_credentials=True,
@@ -367,7 +368,7 @@ async def test_a_source_that_becomes_an_output_ends_a_state() -> None:
 
     assert after.state.problem is not None and after.state.problem.reason == "SourceIsOutput"
     assert before.state.key is not None and not before.state.key.source.secret_is_output
-    assert after.state.key is None and after.plan.served is None
+    assert after.state.key is None and after.plan.published is None
 
 
 def test_every_part_of_the_key_is_tested() -> None:
@@ -378,8 +379,8 @@ def test_every_part_of_the_key_is_tested() -> None:
 async def test_an_index_of_many_options_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
-    def counted(name: str) -> Callable[..., Any]:
-        original: Callable[..., Any] = getattr(resolver, name)
+    def counted(owner: object, name: str) -> Callable[..., Any]:
+        original: Callable[..., Any] = getattr(owner, name)
 
         def call(*args: Any, **how: Any) -> Any:
             calls.append(name)
@@ -387,8 +388,10 @@ async def test_an_index_of_many_options_is_computed_once(monkeypatch: pytest.Mon
 
         return call
 
-    for name in ("first_violation", "login_of", "with_token"):
-        monkeypatch.setattr(resolver, name, counted(name))
+    for owner, name in (
+        (resolver, "first_violation"), (CodeArtifact, "resolve"), (resolver, "with_token")
+    ):  # fmt: skip
+        monkeypatch.setattr(owner, name, counted(owner, name))
     scene = Scene()
     plans = set()
     for number in range(50):
@@ -396,7 +399,7 @@ async def test_an_index_of_many_options_is_computed_once(monkeypatch: pytest.Mon
         plans.add(id((await scene.look()).plan))
 
     # The checks of the spec and of the source, then the login, then its token.
-    assert calls == ["first_violation", "first_violation", "login_of", "with_token"]
+    assert calls == ["first_violation", "first_violation", "resolve", "with_token"]
     assert len(plans) == 1
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import schedule
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.resolve.token_view import IndexState
+from artifact_index.sources.policy import Problem
 from support.reconcile_builders import (
     DIGESTER,
     HOUR,

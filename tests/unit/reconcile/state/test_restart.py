@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject, parse_output
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.state.state import State
-from artifact_index.sources.resolved import login_of
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
@@ -22,6 +21,7 @@ from support.reconcile_builders import (
     lease_of,
     options,
     placed_of,
+    resolved,
     served_after,
     source,
     stored,
@@ -52,11 +52,11 @@ def placed_after(
 
     views = []
     for one in records:
-        facts = facts_of(one, **indexes[one.ref.name])
         how: dict[str, Any] = dict(indexes[one.ref.name])
-        if one.spec is not None and (facts.use is None or facts.secret is not None):
+        inputs = facts_of(one, **how) if one.spec is not None else None
+        if inputs is not None and (inputs.use is None or inputs.secret is not None):
             try:
-                login = login_of(facts, DIGESTER)
+                login = resolved(inputs)
             except KeyError:  # a key is missing: the checks will say so
                 login = None
             if login is not None:

@@ -17,7 +17,6 @@ from artifact_index.api.constants import (
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import parse_output
 from artifact_index.reconcile.state.state import State
-from artifact_index.sources.resolved import login_of
 from support.reconcile_builders import (
     DIGESTER,
     HOUR,
@@ -29,6 +28,7 @@ from support.reconcile_builders import (
     lease_of,
     options,
     placed_of,
+    resolved,
     served_after,
     source,
     stored,
@@ -60,7 +60,7 @@ def written(*kinds: str, spec: dict[str, Any] = SECRET) -> list[tuple[str, dict[
 def test_tokens_and_endpoints_are_seeded() -> None:
     ((_, body),) = written("codeArtifact")
     _, logins = restored(("Secret", body))
-    login = login_of(facts_of(index("codeartifact", source("codeArtifact"))), DIGESTER)
+    login = resolved(facts_of(index("codeartifact", source("codeArtifact"))))
     assert login.token is not None and login.endpoint is not None
 
     token = logins.token(login.token)
@@ -106,7 +106,7 @@ def test_nothing_is_taken_up_from_what_is_not_wholly_ours(forgery: str) -> None:
     state, logins = restored(("Secret", body))
     assert not any(state.published.values())
     assert not any(state.names.values())
-    assert not logins.tokens._logins and not logins.endpoints._restored
+    assert not logins.tokens._entries and not logins.endpoints._restored
 
 
 def test_another_kind_has_another_digest() -> None:
@@ -175,7 +175,7 @@ def test_an_old_token_is_not_given_the_times_of_its_successor(order: str) -> Non
     held = state.published[OWNER]
     assert held[f"uid-of-{names[0]}"].expires_at == NOW + HOUR
     assert held[f"uid-of-{names[1]}"].expires_at == NOW + 1800 + 12 * HOUR
-    login = login_of(facts_of(index(spec=kept)), DIGESTER)
+    login = resolved(facts_of(index(spec=kept)))
     lease = logins.token(login.token)
     assert lease is not None and lease.token == grant("token-2", issued_at=NOW + 1800)
 

@@ -1,6 +1,6 @@
 """Conditions and their times, and patches from one status to the next."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -8,25 +8,25 @@ from hypothesis import strategies as st
 
 from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.cache.status_parsing import condition_of
-from artifact_index.reconcile.resolve.checks import Problem
 from artifact_index.reconcile.status.conditions import (
     LONGEST_MESSAGE,
-    Finding,
+    DesiredCondition,
     conditions,
     readiness,
     status_patch,
-    suspended_findings,
+    suspended_readiness,
 )
+from artifact_index.sources.policy import Problem
 from support.reconcile_builders import NOW, merge_patched
 
 pytestmark = pytest.mark.unit
 
 LATER = NOW + 60
-GOOD = [Finding("Ready", "True", "Available", "served")]
+GOOD = [DesiredCondition("Ready", "True", "Available", "served")]
 
 
-def made(*findings: Finding, before: Any = None, now: float = NOW) -> list[dict[str, Any]]:
-    return conditions(findings, before=before or {}, generation=3, now=now)
+def made(*desired: DesiredCondition, before: Any = None, now: float = NOW) -> list[dict[str, Any]]:
+    return conditions(desired, previous=before or {}, generation=3, now=now)
 
 
 def test_a_condition_has_every_field_of_the_api() -> None:
@@ -43,24 +43,24 @@ def test_a_condition_has_every_field_of_the_api() -> None:
 
 
 @pytest.mark.parametrize(
-    ("finding", "moves"),
+    ("condition", "moves"),
     [
-        (Finding("Ready", "True", "NotSelected", "x"), False),
-        (Finding("Ready", "True", "Available", "another message"), False),
-        (Finding("Ready", "False", "Available", "served"), True),
+        (DesiredCondition("Ready", "True", "NotSelected", "x"), False),
+        (DesiredCondition("Ready", "True", "Available", "another message"), False),
+        (DesiredCondition("Ready", "False", "Available", "served"), True),
     ],
 )
 def test_only_a_change_of_the_status_moves_the_transition_time(
-    finding: Finding, moves: bool
+    condition: DesiredCondition, moves: bool
 ) -> None:
     before = {"conditions": made(*GOOD)}
-    (after,) = made(finding, before=before, now=LATER)
+    (after,) = made(condition, before=before, now=LATER)
     assert (after["lastTransitionTime"] == "2027-01-15T08:01:00Z") is moves
-    assert after["reason"] == finding.reason and after["message"] == finding.message
+    assert after["reason"] == condition.reason and after["message"] == condition.message
 
 
 def test_a_condition_that_was_not_found_is_dropped_and_starts_anew() -> None:
-    stalled = Finding("Stalled", "True", "InvalidSpec", "x")
+    stalled = DesiredCondition("Stalled", "True", "InvalidSpec", "x")
     first = {"conditions": made(*GOOD, stalled)}
     gone = {"conditions": made(*GOOD, before=first, now=LATER)}
     assert condition_of(gone, "Stalled") is None
@@ -71,8 +71,8 @@ def test_a_condition_that_was_not_found_is_dropped_and_starts_anew() -> None:
 
 @pytest.mark.parametrize("size", [LONGEST_MESSAGE, LONGEST_MESSAGE + 1])
 def test_a_message_is_cut_to_what_the_api_server_takes(size: int) -> None:
-    (one,) = made(Finding("Ready", "True", "Available", "x" * size))
-    assert len(one["message"]) == LONGEST_MESSAGE
+    (condition,) = made(DesiredCondition("Ready", "True", "Available", "x" * size))
+    assert len(condition["message"]) == LONGEST_MESSAGE
 
 
 @pytest.mark.parametrize(("stalled", "beside"), [(True, "Stalled"), (False, "Reconciling")])
@@ -80,8 +80,8 @@ def test_trouble_stands_beside_ready_with_its_reason(stalled: bool, beside: str)
     problem = Problem(Reason.WRITE_FAILED, "message", must_act=stalled)
     found = readiness(problem, reason="Available", message="")
     assert found == [
-        Finding("Ready", "False", "WriteFailed", "message"),
-        Finding(beside, "True", "WriteFailed", "message"),
+        DesiredCondition("Ready", "False", "WriteFailed", "message"),
+        DesiredCondition(beside, "True", "WriteFailed", "message"),
     ]
 
 
@@ -92,10 +92,13 @@ def test_without_trouble_ready_stands_alone() -> None:
 @pytest.mark.parametrize(
     ("before", "kept"),
     [({}, "False"), ({"conditions": made(*GOOD)}, "True"),
-     ({"conditions": made(Finding("Ready", "False", "x", "y"))}, "False")],
+     ({"conditions": made(DesiredCondition("Ready", "False", "x", "y"))}, "False")],
 )  # fmt: skip
-def test_a_suspended_object_keeps_its_last_ready(before: Any, kept: str) -> None:
-    assert suspended_findings(before, "why") == [Finding("Ready", kept, "Suspended", "why")]  # type: ignore[arg-type]
+def test_a_suspended_object_keeps_its_last_ready(
+    before: Any, kept: Literal["True", "False"]
+) -> None:
+    ready = DesiredCondition("Ready", kept, "Suspended", "why")
+    assert suspended_readiness(before, "why") == [ready]
 
 
 LEAVES = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "a"])

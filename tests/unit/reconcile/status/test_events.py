@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from artifact_index.reconcile.status.conditions import Finding, conditions
+from artifact_index.reconcile.status.conditions import DesiredCondition, conditions
 from artifact_index.reconcile.status.events import Event, transitions
 from support.reconcile_builders import NOW
 
@@ -13,9 +13,11 @@ pytestmark = pytest.mark.unit
 
 def status(ready: str = "True", reason: str = "Available", **notes: str) -> dict[str, Any]:
     """A status with Ready, and notes by type with their reasons."""
-    findings = [Finding("Ready", "True" if ready == "True" else "False", reason, f"is {reason}")]
-    findings += [Finding(kind, "True", why, f"note {why}") for kind, why in notes.items()]
-    return {"conditions": conditions(findings, before={}, generation=1, now=NOW)}
+    desired = [
+        DesiredCondition("Ready", "True" if ready == "True" else "False", reason, f"is {reason}")
+    ]
+    desired += [DesiredCondition(kind, "True", why, f"note {why}") for kind, why in notes.items()]
+    return {"conditions": conditions(desired, previous={}, generation=1, now=NOW)}
 
 
 NEW: dict[str, Any] = {"observedGeneration": -1}
@@ -67,9 +69,9 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, str]]]] =
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_transition_is_told_once(case: str) -> None:
+def test_a_transition_posts_its_events_once(case: str) -> None:
     before, after, events = CASES[case]
-    assert [(one.type, one.reason) for one in transitions(before, after)] == events
+    assert [(event.type, event.reason) for event in transitions(before, after)] == events
 
 
 def test_an_event_has_the_conditions_words() -> None:
@@ -77,6 +79,6 @@ def test_an_event_has_the_conditions_words() -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_nothing_is_told_twice(case: str) -> None:
+def test_an_unchanged_status_posts_no_event(case: str) -> None:
     after = CASES[case][1]
     assert transitions(after, after) == []

@@ -1,20 +1,17 @@
-"""What a status says of formats, shared hosts and shadowed indexes; sizes; who needs a token."""
+"""What a status says of formats, shared hosts."""
 
 import base64
 from typing import Any
 
 import pytest
 
-from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import parse_spec
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.formats.registry import claims_of, login_formats, needs_login
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
-    LARGEST_ENVIRONMENT,
-    LARGEST_OUTPUT,
     DesiredOutput,
+    claims_of,
     desired_outputs,
 )
 from artifact_index.reconcile.status.notes import format_note, format_problem, shared_host_note
@@ -26,7 +23,6 @@ from support.reconcile_builders import (
     index,
     options,
     placed_of,
-    served_after,
     source,
     view,
 )
@@ -42,21 +38,21 @@ def anonymous(url: str, **more: Any) -> dict[str, Any]:
     return {**source("anonymous", url=url), **more}
 
 
-def placed(**specs: dict[str, Any]) -> list[IndexPlan]:
+def plans_of(**specs: dict[str, Any]) -> list[IndexPlan]:
     return placed_of(*(view(index(name, {"name": name, **spec})) for name, spec in specs.items()))
 
 
-def made_of(places: list[IndexPlan], *formats: str, **spec: Any) -> tuple[list[DesiredOutput], str]:
+def made_of(plans: list[IndexPlan], *formats: str, **spec: Any) -> tuple[list[DesiredOutput], str]:
     outputs = [{"kind": "Secret", "name": "s", "formats": list(formats)}]
-    made, problem = desired_outputs(options(spec={"outputs": outputs, **spec}), places, DIGESTER)
+    made, problem = desired_outputs(options(spec={"outputs": outputs, **spec}), plans, DIGESTER)
     return made, problem.message if problem else ""
 
 
-def conditions(places: list[IndexPlan], *formats: str, **spec: Any) -> dict[str, dict[str, Any]]:
+def conditions(plans: list[IndexPlan], *formats: str, **spec: Any) -> dict[str, dict[str, Any]]:
     outputs = [{"kind": "Secret", "name": "s", "formats": list(formats)}]
     record = options(spec={"outputs": outputs, **spec})
-    made, problem = desired_outputs(record, places, DIGESTER)
-    outcome = OptionsOutcome(places, made, problem or format_problem(made))
+    made, problem = desired_outputs(record, plans, DIGESTER)
+    outcome = OptionsOutcome(plans, made, problem or format_problem(made))
     status = options_status(record, outcome, margins=Margins(), now=NOW)
     return {one["type"]: one for one in status["conditions"]}
 
@@ -68,7 +64,7 @@ SHARED = {
 
 
 def test_a_login_that_a_format_cannot_hold_is_the_users_to_mend_and_named() -> None:
-    found = conditions(placed(**SHARED), "UvToml", "Netrc")
+    found = conditions(plans_of(**SHARED), "UvToml", "Netrc")
 
     for kind, status in (("Ready", "False"), ("Stalled", "True")):
         assert (found[kind]["status"], found[kind]["reason"]) == (status, "NotExpressible")
@@ -77,7 +73,7 @@ def test_a_login_that_a_format_cannot_hold_is_the_users_to_mend_and_named() -> N
 
 
 def test_all_other_formats_are_written_all_the_same() -> None:
-    made, problem = made_of(placed(**SHARED), "UvToml", "Netrc")
+    made, problem = made_of(plans_of(**SHARED), "UvToml", "Netrc")
 
     assert problem == ""
     assert set(made[0].data) == {"uv.toml", "netrc"}
@@ -87,11 +83,11 @@ def test_all_other_formats_are_written_all_the_same() -> None:
 
 
 def test_what_pip_and_pdm_cannot_say_is_a_note_that_names_the_indexes() -> None:
-    places = placed(
+    plans = plans_of(
         a=basic("https://a.example/simple/", explicit=True), b=basic("https://b.example/simple/")
     )
 
-    found = conditions(places, "PipConf", "PdmToml")
+    found = conditions(plans, "PipConf", "PdmToml")
 
     assert found["Ready"]["status"] == "True"
     note = found["FormatLimited"]
@@ -99,12 +95,12 @@ def test_what_pip_and_pdm_cannot_say_is_a_note_that_names_the_indexes() -> None:
     for file in ("pip.conf", "config.toml"):
         assert f"{file} leaves out the explicit indexes 'a'" in note["message"]
         assert f"{file} lists 'b', 'pypi'" in note["message"]
-    assert format_note(made_of(places, "UvToml")[0]) is None
+    assert format_note(made_of(plans, "UvToml")[0]) is None
 
 
 def test_a_note_that_two_outputs_share_stands_once() -> None:
-    places = placed(b=basic("https://b.example/simple/"))
-    (made,), _ = made_of(places, "PipConf")
+    plans = plans_of(b=basic("https://b.example/simple/"))
+    (made,), _ = made_of(plans, "PipConf")
 
     note = format_note([made, made])
 
@@ -113,9 +109,9 @@ def test_a_note_that_two_outputs_share_stands_once() -> None:
 
 def test_variables_that_two_indexes_claim_are_a_note() -> None:
     more = source("codeArtifact", domain="other")
-    places = placed(b=SHARED["b"], c={**more, "publish": True})
+    plans = plans_of(b=SHARED["b"], c={**more, "publish": True})
 
-    found = conditions(places, "Environment")
+    found = conditions(plans, "Environment")
 
     message = found["FormatLimited"]["message"]
     assert "TWINE_*" in message and "CODEARTIFACT_AUTH_TOKEN" in message
@@ -124,9 +120,9 @@ def test_variables_that_two_indexes_claim_are_a_note() -> None:
 
 def test_an_index_that_is_not_ready_still_claims_its_variables() -> None:
     ready, gone = index("b", SHARED["b"]), index("c", {**source("codeArtifact"), "publish": True})
-    places = placed_of(view(ready), view(gone, missing=True))
+    plans = placed_of(view(ready), view(gone, missing=True))
 
-    claims = claims_of(places)
+    claims = claims_of(plans)
 
     assert len(claims.publishers) == 2
     assert claims.domains and [len(names) for names in claims.domains.values()] == [2]
@@ -150,117 +146,13 @@ def test_an_index_without_a_login_beside_one_with_a_login_is_noted(
 ) -> None:
     spec = parse_spec(IndexOptionsSpec, {"publicIndex": {"url": public} if public else {}})
 
-    note = shared_host_note(spec, placed(**specs))
+    note = shared_host_note(spec, plans_of(**specs))
 
     assert (note is None) == (named is None)
     assert note is None or ((named or "") in note.message and "shared.example" in note.message)
 
 
-# -- indexes above their siblings
-
-
-@pytest.mark.parametrize(
-    ("root", "sibling", "refused"),
-    [
-        ("https://h.example/simple/", "https://h.example/b/simple/", True),
-        ("https://h.example/", "https://h.example/b/simple/", True),
-        ("https://h.example", "https://H.example/b/+simple", True),
-        ("https://h.example/team/simple", "https://h.example/team/b/simple/", True),
-        ("https://h.example/team/simple/", "https://h.example/teams/simple/", False),
-        ("https://h.example/simple/", "https://h.example:8443/b/simple/", False),
-        ("https://h.example/simple/", "https://other.example/b/simple/", False),
-        ("https://h.example/b/simple/", "https://h.example/b/simple/", False),
-    ],
-)
-def test_a_login_above_a_sibling_is_refused(root: str, sibling: str, refused: bool) -> None:
-    specs = {"root": basic(root), "sibling": anonymous(sibling)}
-
-    places = {one.record.ref.name: one for one in placed(**specs)}
-
-    assert places["sibling"].ready
-    problem = places["root"].problem
-    assert (problem is not None) == refused
-    if problem is not None:
-        assert problem.reason == "ShadowsSiblings" and "'sibling'" in problem.message
-        assert problem.stalled
-        assert places["root"].entry is not None and places["root"].entry.blocked
-
-
-def test_each_login_names_all_that_is_below_it_and_nothing_beside_it() -> None:
-    paths = {"top": "", "a": "a/", "ab": "ab/", "a-b": "a/b/", "a-b-c": "a/b/c/", "a-bc": "a/bc/"}
-    specs = {name: basic(f"https://h.example/{path}simple/") for name, path in paths.items()}
-    specs["elsewhere"] = basic("https://other.example/a/simple/")
-
-    problems = {one.record.ref.name: one.problem for one in placed(**specs)}
-
-    refused = {name for name, problem in problems.items() if problem is not None}
-    assert refused == {"top", "a", "a-b"}
-    for name, below in (
-        ("top", "'a', 'a-b', 'a-b-c' and 2 more"),
-        ("a", "ArtifactIndex 'a-b', 'a-b-c', 'a-bc' in"),
-        ("a-b", "ArtifactIndex 'a-b-c' in"),
-    ):
-        problem = problems[name]
-        assert problem is not None and below in problem.message
-
-
-def test_an_index_without_a_login_may_stand_above_others() -> None:
-    specs = {
-        "root": anonymous("https://h.example/simple/"),
-        "sibling": basic("https://h.example/b/simple/"),
-    }
-
-    assert all(one.ready for one in placed(**specs))
-
-
-def test_a_login_that_was_served_leaves_the_file_when_a_sibling_comes() -> None:
-    alone = view(index("root", basic("https://h.example/simple/")))
-    before = placed_of(alone)
-    beside = view(index("sibling", anonymous("https://h.example/b/simple/")))
-
-    after = placed_of(alone, beside, served=served_after(before))
-
-    (root,) = [one for one in after if one.record.ref.name == "root"]
-    assert root.served is None and root.entry is not None and root.entry.blocked
-
-
-def test_alone_on_its_host_it_is_served() -> None:
-    assert all(one.ready for one in placed(root=basic("https://h.example/simple/")))
-
-
-# -- sizes
-
-
-def test_too_large_an_output_is_refused_with_the_size_of_each_file() -> None:
-    password = "x" * 16_000
-    specs = {f"i{n}": basic(f"https://h{n}.example/simple/") for n in range(40)}
-    views = [
-        view(index(name, spec), values={"username": "u", "password": password})
-        for name, spec in specs.items()
-    ]
-
-    made, problem = made_of(placed_of(*views), "UvToml", "Netrc")
-
-    assert made == []
-    assert str(LARGEST_OUTPUT) in problem and "uv.toml 6" in problem and "netrc 6" in problem
-
-
-@pytest.mark.parametrize(("count", "fits"), [(15, True), (17, False)])
-def test_variables_end_at_256_kib(count: int, fits: bool) -> None:
-    """Each login stands there twice: for uv and for Poetry."""
-    password = "x" * 8_000
-    views = [
-        view(
-            index(f"i{n}", basic(f"https://h{n}.example/simple/")),
-            values={"username": "u", "password": password},
-        )
-        for n in range(count)
-    ]
-
-    made, problem = made_of(placed_of(*views), "Environment")
-
-    assert bool(made) == fits
-    assert fits or (str(LARGEST_ENVIRONMENT) in problem and "variables" in problem)
+# -- keys
 
 
 def test_the_status_lists_no_more_keys_than_its_schema_takes() -> None:
@@ -271,36 +163,11 @@ def test_the_status_lists_no_more_keys_than_its_schema_takes() -> None:
     record = options(
         spec={"outputs": [{"kind": "Secret", "name": "s", "formats": ["Environment"]}]}
     )
-    places = placed_of(*views)
-    made, problem = desired_outputs(record, places, DIGESTER)
+    plans = placed_of(*views)
+    made, problem = desired_outputs(record, plans, DIGESTER)
     assert problem is None and len(made[0].data) == 2800
 
-    outcome = OptionsOutcome(places, made, None)
+    outcome = OptionsOutcome(plans, made, None)
     status = options_status(record, outcome, margins=Margins(), now=NOW)
 
     assert len(status["outputs"][0]["keys"]) == 2048
-
-
-# -- who needs a token
-
-
-@pytest.mark.parametrize(
-    ("kind", "formats", "index_spec", "needed"),
-    [
-        ("Secret", ["UvToml"], {}, True),
-        ("Secret", ["Environment"], {"explicit": True}, True),
-        ("Secret", ["PipConf", "PdmToml"], {}, True),
-        ("Secret", ["PipConf", "PdmToml"], {"explicit": True}, False),
-        ("Secret", ["Pypirc"], {}, False),
-        ("Secret", ["Pypirc"], {"publish": True}, True),
-        ("ConfigMap", ["UvToml", "PipConf"], {}, False),
-    ],
-)
-def test_a_token_is_minted_only_for_an_output_that_holds_it(
-    kind: str, formats: list[str], index_spec: dict[str, Any], needed: bool
-) -> None:
-    output = {"kind": kind, "name": "o", "formats": formats}
-    spec = parse_spec(IndexOptionsSpec, {"outputs": [output]})
-    minted = parse_spec(ArtifactIndexSpec, {**source("codeArtifact"), **index_spec})
-
-    assert needs_login(login_formats(spec, "uv-config"), minted) == needed

@@ -8,23 +8,26 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
-from artifact_index.formats.readback import read_entries
-from artifact_index.formats.uv_toml import sensitive_uv_toml
+from artifact_index.formats.uv_toml import UV_TOML_KEY, UvToml, read_entries
 from support.rendering_strategies import DOCUMENTS
 
 pytestmark = pytest.mark.unit
 
 
+def rendered(document: Document) -> SecretStr:
+    return UvToml().render_secret(document).files[UV_TOML_KEY]
+
+
 @given(DOCUMENTS)
 def test_rendering_what_was_read_gives_the_same_text(asked: Document) -> None:
-    text = sensitive_uv_toml(asked)
+    text = rendered(asked)
     verbatim = {e.name for e in asked.entries if e.verbatim_url is not None}
     public_name = asked.public.name if asked.public is not None else None
 
     found = read_entries(text, verbatim=verbatim, public_name=public_name)
 
     assert list(found) == [e.name for e in asked.entries]
-    assert sensitive_uv_toml(replace(asked, entries=tuple(found.values()))) == text
+    assert rendered(replace(asked, entries=tuple(found.values()))) == text
     for each in asked.entries:
         got = found[each.name]
         assert (got.blocked, got.explicit) == (each.blocked, each.explicit)
@@ -39,7 +42,7 @@ def test_a_blocked_entry_brings_no_login_back() -> None:
     blocked = IndexEntry(
         "acme", "https://h/", credential=Credential("u", SecretStr("p")), blocked=True
     )
-    text = sensitive_uv_toml(Document((blocked,), public=None))
+    text = rendered(Document((blocked,), public=None))
 
     assert read_entries(text)["acme"].credential is None
     assert read_entries(text)["acme"].blocked
@@ -48,7 +51,7 @@ def test_a_blocked_entry_brings_no_login_back() -> None:
 
 def test_of_a_preauthenticated_url_only_the_host_is_shown_elsewhere() -> None:
     url = SecretStr("https://u:p@host.example:1/c4n4ry/simple/?c4n4ry")
-    text = sensitive_uv_toml(Document((IndexEntry("pre", "", verbatim_url=url),), public=None))
+    text = rendered(Document((IndexEntry("pre", "", verbatim_url=url),), public=None))
 
     found = read_entries(text, verbatim={"pre"})["pre"]
 
@@ -62,7 +65,7 @@ def test_the_public_index_is_left_out() -> None:
         (IndexEntry("acme", "https://h/"),), public=PublicEntry("pypi", "https://mirror/")
     )
 
-    assert list(read_entries(sensitive_uv_toml(asked), public_name="pypi")) == ["acme"]
+    assert list(read_entries(rendered(asked), public_name="pypi")) == ["acme"]
 
 
 ENTRY = '[[index]]\nname = "a"\nurl = "https://h/"\n'

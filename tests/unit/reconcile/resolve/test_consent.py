@@ -5,17 +5,11 @@ from typing import Any
 
 import pytest
 
-from artifact_index.reconcile.cache.objects import RefusedServiceAccount, SourceServiceAccount
-from artifact_index.reconcile.resolve.checks import (
-    SOURCE_CHECKS,
-    SPEC_CHECKS,
-    Problem,
-    first_violation,
-    public_index_problem,
-)
-from artifact_index.reconcile.resolve.identity_checks import matches
+from artifact_index.reconcile.resolve.checks import public_index_problem
 from artifact_index.settings import SettingError, load_settings
-from support.reconcile_builders import POLICY, facts_of, index, options, source
+from artifact_index.sources.base import RefusedServiceAccount, SourceServiceAccount
+from artifact_index.sources.policy import Problem, matches
+from support.reconcile_builders import POLICY, facts_of, first_problem, index, options, source
 
 pytestmark = pytest.mark.unit
 
@@ -32,9 +26,9 @@ HOSTED = {
 
 def check(spec: dict[str, Any], **changes: Any) -> Problem | None:
     account = changes.pop("account", None)
-    facts = facts_of(index(spec=spec), policy=replace(POLICY, **changes))
-    facts = replace(facts, account=account)
-    return first_violation(SPEC_CHECKS, facts) or first_violation(SOURCE_CHECKS, facts)
+    record = index(spec=spec)
+    inputs = facts_of(record, policy=replace(POLICY, **changes))
+    return first_problem(record, replace(inputs, account=account))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +127,12 @@ def test_a_host_in_a_secret_and_a_public_mirror_are_bound_too() -> None:
         (SourceServiceAccount("u", ROLE, None), {}, None, ()),
         (SourceServiceAccount("u", None, None), {"roleARN": ROLE}, None, ()),
         (SourceServiceAccount("u", None, None), {}, "InvalidSpec", ("is not set", "roleARN")),
-        (SourceServiceAccount("u", "nonsense", None), {}, "InvalidSpec", ("is no ARN", "roleARN")),
+        (
+            SourceServiceAccount("u", "nonsense", None),
+            {},
+            "InvalidSpec",
+            ("not the ARN", "roleARN"),
+        ),
         (None, {}, "ServiceAccountNotFound", ("'builder'", "does not exist")),
         (RefusedServiceAccount(), {}, "TokenRequestDenied", ("serviceaccounts/token",)),
     ],

@@ -1,0 +1,56 @@
+"""HTTP Basic authentication with a password from a Secret."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from artifact_index.api.base import ApiModel
+from artifact_index.api.fields import DataKey, ObjectName, Url
+from artifact_index.api.interning import SHARED
+from artifact_index.api.rules import Rules, matching
+from artifact_index.api.sources.base import SourceModel
+
+
+class BasicAuthSecretRef(ApiModel):
+    """A user name and a password in a Secret."""
+
+    name: ObjectName
+    """Name of the Secret, in this namespace. Label it `artifactindex.dev/role: source` and
+    changes take effect at once."""
+
+    username_key: DataKey = "username"
+    """Key of the Secret that holds the user name. Not read where `username` is set."""
+
+    password_key: DataKey = "password"  # noqa: S105 - the name of a key
+    """Key of the Secret that holds the password or token."""
+
+
+class BasicAuthSource(SourceModel):
+    """An index with HTTP Basic authentication."""
+
+    url: Url
+    """URL of the simple index, as uv takes it; without user name, query and fragment."""
+
+    publish_url: Annotated[Url | None, Field(alias="publishURL")] = None
+    """URL that packages are uploaded to, with the same login. Needed for `publish`."""
+
+    username: (
+        Annotated[
+            str,
+            Field(max_length=256),
+            Rules(
+                (
+                    matching(
+                        r"[^:\x00-\x1f\x7f]*",
+                        "must not hold a colon or control characters, which HTTP Basic "
+                        "authentication cannot carry (RFC 7617)",
+                    ),
+                )
+            ),
+        ]
+        | None
+    ) = None
+    """The user name, where it is no secret; may be empty. Absent: it is read from the Secret."""
+
+    secret_ref: Annotated[BasicAuthSecretRef, SHARED]
+    """The Secret with the password or token, and with the user name unless `username` is set."""

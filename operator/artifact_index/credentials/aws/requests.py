@@ -1,0 +1,82 @@
+"""What AWS is asked for: tokens of a CodeArtifact domain, and URLs of its repositories.
+
+The fields are inputs of a digest that outputs keep: a renamed field is another token for everyone.
+"""
+
+from dataclasses import dataclass, field
+
+from artifact_index.api.sources.code_artifact import EndpointType
+from artifact_index.credentials.requests import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class AssumedRole:
+    """An IAM role as the last step of an AWS login. `tags` are sorted by key."""
+
+    role_arn: str
+    session_name: str
+    external_id: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+class _DomainRequest:
+    """What both requests of a domain have in common."""
+
+    __slots__ = ()
+    region: str
+    domain: str
+    domain_owner: str
+
+    @property
+    def service(self) -> str:
+        """CodeArtifact in one region."""
+        return f"codeartifact/{self.region}"
+
+    @property
+    def target(self) -> str:
+        """The domain."""
+        return f"{self.region}/{self.domain_owner}/{self.domain}"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeArtifactTokenRequest(_DomainRequest):
+    """A token for every repository of one CodeArtifact domain.
+
+    `duration` is in seconds: 900 to 43200, or 0 for "until the caller's session ends".
+    """
+
+    region: str
+    domain: str
+    domain_owner: str
+    duration: int
+    identity: Identity
+    role: AssumedRole | None = None
+    provider: str = field(default="codeartifact-token", init=False)
+
+    @property
+    def repository(self) -> None:
+        """None: the token is for all repositories of the domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeArtifactEndpointRequest(_DomainRequest):
+    """The URL of one CodeArtifact repository, as GetRepositoryEndpoint answers it.
+
+    The answer is no secret and is the same for everyone, but not everyone may ask.
+    """
+
+    region: str
+    domain: str
+    domain_owner: str
+    repository: str
+    endpoint_type: EndpointType
+    identity: Identity
+    role: AssumedRole | None = None
+    provider: str = field(default="codeartifact-endpoint", init=False)
+
+    @property
+    def duration(self) -> None:
+        """None: a URL never expires."""
+
+
+CodeArtifactRequest = CodeArtifactTokenRequest | CodeArtifactEndpointRequest

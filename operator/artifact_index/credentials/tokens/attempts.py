@@ -1,0 +1,72 @@
+"""When a token was asked for, and when a refresh request has it asked for. No clock."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+REFRESHES_APART: Final = 60
+"""Seconds between two issues of one token that only refresh requests cause, at least."""
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The attempts to get one token, in POSIX seconds; -infinity stands for never."""
+
+    fresh_after: int | None = None
+    """The latest refresh request: a token issued then or later is wanted."""
+    requested_at: float = -math.inf
+    """When that request was first seen."""
+    began_at: float = -math.inf
+    """When the last attempt began."""
+    succeeded_at: float = -math.inf
+    """When the last attempt began that succeeded."""
+    refreshed_at: float = -math.inf
+    """When the last attempt began that only a refresh request caused."""
+    not_before: float = -math.inf
+    """The cloud asked for a pause until then."""
+    retry_at: int | None = None
+    """Overrules the schedule after a failure and after an answer without progress."""
+    pending_since: float | None = None
+    """Since when a first outcome has been awaited; None once there was one."""
+
+    def request(self, moment: int | None, now: float) -> bool:
+        """Take in a refresh request; true if it is later than the known one."""
+        if moment is None or (self.fresh_after is not None and moment <= self.fresh_after):
+            return False
+        self.fresh_after, self.requested_at = moment, now
+        return True
+
+    def begin(self, now: float, *, by_request: bool) -> None:
+        """An attempt begins; `by_request`: only because of a refresh request."""
+        if by_request:
+            self.refreshed_at = now
+        self.began_at = now
+
+    def awaits_refresh(self, fresh_as_of: float) -> bool:
+        """Whether a refresh request is later than the last answer, as of `fresh_as_of`."""
+        return self.fresh_after is not None and fresh_as_of < self.fresh_after
+
+    def requested_for(self, fresh_as_of: float) -> float:
+        """When a refresh request causes an attempt; infinity if none does.
+
+        An attempt that began after the request was seen fulfils it, or is retried like any other if
+        it failed. One that failed before does not count, even within the second that the request
+        names: the user may have mended the cause since.
+        """
+        if self.fresh_after is None or not self.awaits_refresh(fresh_as_of):
+            return math.inf
+        if self.began_at >= max(self.fresh_after, self.requested_at):
+            return math.inf
+        return max(self.fresh_after, self.refreshed_at + REFRESHES_APART, self.not_before)
+
+    def shift(self, step: float) -> None:
+        """Follow a clock that was set back by `step` seconds."""
+        self.requested_at -= step
+        self.began_at -= step
+        self.succeeded_at -= step
+        self.refreshed_at -= step
+        self.not_before -= step
+        if self.retry_at is not None:
+            self.retry_at = math.floor(self.retry_at - step)
+        if self.pending_since is not None:
+            self.pending_since -= step

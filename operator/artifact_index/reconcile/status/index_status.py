@@ -1,0 +1,97 @@
+"""The status of an ArtifactIndex, from what an IndexOptions plans for it. Pure."""
+
+import math
+from collections.abc import Sequence
+
+from artifact_index.api.conditions import FRESHNESS_NOT_GUARANTEED, REFRESH_FAILING
+from artifact_index.api.reasons import Reason
+from artifact_index.api.timestamps import format_time
+from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.reconcile.cache.objects import IndexObject
+from artifact_index.reconcile.cache.refresh_requests import (
+    refresh_request,
+    unheeded_note,
+    with_handled_refresh,
+)
+from artifact_index.reconcile.cache.status_parsing import decoded_status
+from artifact_index.reconcile.plan.entries import IndexPlan
+from artifact_index.reconcile.status.conditions import (
+    DesiredCondition,
+    Status,
+    observed,
+    readiness,
+    suspended_status,
+)
+from artifact_index.sources.policy import Problem
+
+
+def index_status(
+    index: IndexObject, plan: IndexPlan, now: float, *, skew: float = Margins().clock_skew
+) -> Status:
+    """The status of an ArtifactIndex that an IndexOptions selects.
+
+    `now` is in POSIX seconds; `skew` is the clock skew of Margins, in seconds.
+    """
+    if index.spec is not None and index.spec.suspend:
+        return suspended_status(
+            index,
+            "spec.suspend is true: no new token is requested; the current one is removed from the "
+            "outputs before it expires",
+            now,
+        )
+    message = _ready_message(plan) + unheeded_note(index, now=now, skew=skew)
+    desired = readiness(plan.problem, reason=Reason.AVAILABLE, message=message)
+    desired += _notes(plan)
+    status = _status(index, desired, now)
+    if plan.shown_url is not None:
+        status["url"] = plan.shown_url
+    if plan.expires_at is not None:
+        status["credential"] = {"expiresAt": format_time(plan.expires_at)}
+        if plan.refresh_at is not None:
+            status["credential"]["refreshAt"] = format_time(plan.refresh_at)
+    request = refresh_request(index, now=now, skew=skew)
+    return with_handled_refresh(status, decoded_status(index.status), request, plan.fresh_as_of)
+
+
+def unselected_status(index: IndexObject, problem: Problem | None, now: float) -> Status:
+    """The status of an ArtifactIndex that no IndexOptions selects.
+
+    `problem` is what checking its spec found; it has no login.
+    """
+    if index.spec is not None and index.spec.suspend:
+        message = "spec.suspend is true, and no IndexOptions selects this index"
+        return suspended_status(index, message, now)
+    message = (
+        "the spec is valid, but no IndexOptions in this namespace selects this index, so no token "
+        "is requested; add labels that match the spec.indexSelector of an IndexOptions"
+    )
+    return _status(index, readiness(problem, reason=Reason.NOT_SELECTED, message=message), now)
+
+
+def _status(index: IndexObject, desired: Sequence[DesiredCondition], now: float) -> Status:
+    previous = decoded_status(index.status)
+    status = observed(index, desired, previous=previous, now=now)
+    return with_handled_refresh(status, previous, None, -math.inf)
+
+
+def _ready_message(plan: IndexPlan) -> str:
+    if plan.record.spec is None or plan.record.spec.name or not plan.name:
+        return "the index is available"
+    return f"the index is available as {plan.name!r}; set spec.name to pin this name"
+
+
+def _notes(plan: IndexPlan) -> list[DesiredCondition]:
+    notes = []
+    if plan.failing is not None and plan.problem is None:
+        life = "stays in the outputs"
+        if plan.expires_at is not None:
+            life = f"is valid until {format_time(plan.expires_at)}"
+        message = f"the current credential {life}, but cannot be refreshed: {plan.failing.message}"
+        notes.append(DesiredCondition(REFRESH_FAILING, "True", plan.failing.reason, message))
+    if plan.shortfall is not None:
+        notes.append(
+            DesiredCondition(
+                FRESHNESS_NOT_GUARANTEED, "True", Reason.TOKEN_TOO_SHORT, plan.shortfall
+            )
+        )
+    return notes

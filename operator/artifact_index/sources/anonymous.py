@@ -1,0 +1,27 @@
+"""An index without a login."""
+
+from artifact_index.api.sources.anonymous import AnonymousSource
+from artifact_index.sources.base import Digester, Inputs, ResolvedSource, Source
+
+
+class Anonymous(Source[AnonymousSource]):
+    """A URL that everybody may read."""
+
+    __slots__ = ()
+    field = "spec.anonymous"
+
+    def urls(self) -> list[tuple[str, str]]:
+        """The index's URL."""
+        return [(f"{self.field}.url", self.model.url)]
+
+    def destination(self) -> tuple[object, ...]:
+        """The URL, to which nothing secret is sent."""
+        return "anonymous", self.model.url
+
+    def url(self) -> str | None:
+        """The URL of the spec."""
+        return self.model.url
+
+    def resolve(self, inputs: Inputs, digester: Digester) -> ResolvedSource:
+        """The URL alone."""
+        return ResolvedSource(url=self.model.url)

@@ -1,0 +1,215 @@
+"""What every kind of source answers, and the types of its questions and answers. Pure."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import SecretStr
+
+from artifact_index.api.reasons import Reason
+from artifact_index.api.sources.base import SourceModel
+from artifact_index.credentials.requests import NO_KEY_MATERIAL, KeyMaterial, TokenRequest
+from artifact_index.formats.document import Credential
+from artifact_index.sources.policy import Policy, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class SecretUse:
+    """A Secret that a source reads: the spec's field, and the keys that must be there."""
+
+    field: str
+    name: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountUse:
+    """A ServiceAccount that a source logs in as, and the spec's field that names it."""
+
+    field: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSecret:
+    """A source Secret: its values stay SecretStr until they are rendered.
+
+    A value that is not UTF-8 is in `binary` instead: no source can use it.
+    """
+
+    uid: str
+    resource_version: int
+    values: Mapping[str, SecretStr]
+    binary: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceServiceAccount:
+    """A ServiceAccount, with what EKS's own annotations say of its role."""
+
+    uid: str
+    role_arn: str | None
+    audience: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedServiceAccount:
+    """RBAC does not let the operator read the ServiceAccount."""
+
+
+ServiceAccountResult = SourceServiceAccount | RefusedServiceAccount | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that the checks and `Source.resolve` read, for one index.
+
+    `secret` and `account` are None if the source needs none or it does not exist. `missing_for` is
+    how many seconds ago the operator first missed the Secret, its key or the ServiceAccount; 0 if
+    it is there. `use` and `account_use` are what the source refers to.
+    """
+
+    namespace: str
+    source: "Source[Any]"
+    policy: Policy
+    secret: SourceSecret | None = None
+    secret_is_output: bool = False
+    missing_for: float = 0.0
+    account: ServiceAccountResult = None
+    use: SecretUse | None = field(init=False)
+    account_use: AccountUse | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Ask the source once: every check reads the answers."""
+        object.__setattr__(self, "use", self.source.secret())
+        object.__setattr__(self, "account_use", self.source.service_account())
+
+    def secret_value(self, key: str) -> SecretStr:
+        """A value of the Secret that the checks have found; ValueError if there is no Secret."""
+        return self.checked_secret().values[key]
+
+    def checked_secret(self) -> SourceSecret:
+        """The Secret that the checks have found; ValueError if there is none."""
+        if self.secret is None:
+            raise ValueError("an index that passed its checks without its Secret")
+        return self.secret
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedSource:
+    """How one index is reached.
+
+    `url` is the index URL without userinfo; None while only the answer to `endpoint` can tell it.
+    Static sources carry `credential` or `verbatim_url`; sources whose tokens the operator mints
+    carry a `token` request and the user name that goes with it. Digests stand beside the requests.
+    """
+
+    url: str | None
+    credential: Credential | None = None
+    verbatim_url: SecretStr | None = None
+    username: str = ""
+    token: TokenRequest | None = None
+    token_digest: str = ""
+    endpoint: TokenRequest | None = None
+    endpoint_digest: str = ""
+    material: KeyMaterial = field(default_factory=lambda: NO_KEY_MATERIAL, repr=False)
+
+    @property
+    def credentialed(self) -> bool:
+        """Whether a user or password belongs to the index."""
+        return self.token is not None or self.credential is not None
+
+
+class Digester(Protocol):
+    """The keyed digests that requests hold and are known by."""
+
+    def request(self, request: TokenRequest) -> str:
+        """The digest of a request with all of its inputs."""
+
+    def material(self, values: Mapping[str, str]) -> str:
+        """The digest of the referenced keys of a source Secret."""
+
+
+Model = TypeVar("Model", bound=SourceModel)
+
+
+class Source(ABC, Generic[Model]):
+    """The source of one ArtifactIndex: the answers that differ by kind.
+
+    It holds nothing but its part of the spec: `registry.of` makes one wherever it is asked.
+    """
+
+    __slots__ = ("model",)
+
+    field: ClassVar[str]
+    """The spec's field that holds the source, such as `spec.basicAuth`."""
+    secret_has_lines: ClassVar[bool] = False
+    """Whether a value of the Secret may hold line breaks."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def secret(self) -> SecretUse | None:
+        """Which Secret, and which of its keys, the source reads."""
+        return None
+
+    def service_account(self) -> AccountUse | None:
+        """Which ServiceAccount the source logs in as."""
+        return None
+
+    def urls(self) -> list[tuple[str, str]]:
+        """The URLs that the spec holds, each with its field."""
+        return []
+
+    def hosts(self) -> list[tuple[str, str]]:
+        """Hosts that the spec holds in place of a URL, each with its field."""
+        return []
+
+    def uses_operator_identity(self) -> bool:
+        """Whether the login is the operator's own cloud identity, also by leaving `auth` out."""
+        return False
+
+    def cloud_names(self) -> list[tuple[str, str]]:
+        """Everything in a cloud that the login names: the spec's field, and its name there.
+
+        The administrator lets a namespace use the operator's identity for such names: ARNs in AWS,
+        the ID of the project and e-mail addresses in Google Cloud.
+        """
+        return []
+
+    @abstractmethod
+    def destination(self) -> tuple[object, ...]:
+        """Where a credential of this index may be sent, whoever logs in; its kind first.
+
+        While it stays the same, an older credential may stand in for one that is unavailable.
+        """
+
+    @abstractmethod
+    def url(self) -> str | None:
+        """The index URL, if the spec alone tells it."""
+
+    def shown_url(self, url: str | None) -> str | None:
+        """What a status may show of the index's URL."""
+        return url
+
+    def publish_url(self, url: str) -> str | None:
+        """Where packages are uploaded if `url` is the index's; None if that is not known."""
+        return None
+
+    def problem(self, inputs: Inputs) -> Problem | None:
+        """What only this kind demands of its Secret or ServiceAccount; asked after all else."""
+        return None
+
+    @abstractmethod
+    def resolve(self, inputs: Inputs, digester: Digester) -> ResolvedSource:
+        """How the index is reached; `inputs` have passed every check, else ValueError."""
+
+
+def unusable_value(use: SecretUse, key: str, why: str) -> Problem:
+    """The problem of a Secret's value that cannot be used; it never shows the value."""
+    return Problem(
+        Reason.INVALID_SECRET_VALUE,
+        f"the value of key {key!r} of Secret {use.name!r} in {use.field} cannot be used: {why}; "
+        "correct the value",
+    )

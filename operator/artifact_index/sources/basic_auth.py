@@ -1,0 +1,65 @@
+"""An index with HTTP Basic authentication: its password, and perhaps its user, in a Secret."""
+
+from artifact_index.api.sources.basic_auth import BasicAuthSource
+from artifact_index.formats.document import Credential
+from artifact_index.sources.base import (
+    Digester,
+    Inputs,
+    ResolvedSource,
+    SecretUse,
+    Source,
+    unusable_value,
+)
+from artifact_index.sources.policy import Problem
+
+
+class BasicAuth(Source[BasicAuthSource]):
+    """A URL with a user name and a password."""
+
+    __slots__ = ()
+    field = "spec.basicAuth"
+
+    def secret(self) -> SecretUse | None:
+        """The Secret with the password, and with the user name unless the spec holds it."""
+        reference = self.model.secret_ref
+        keys: tuple[str, ...] = (reference.password_key,)
+        if self.model.username is None:
+            keys = (reference.username_key, reference.password_key)
+        return SecretUse(f"{self.field}.secretRef", reference.name, keys)
+
+    def urls(self) -> list[tuple[str, str]]:
+        """The index's URL, and the one for uploads."""
+        urls = [(f"{self.field}.url", self.model.url)]
+        if self.model.publish_url:
+            urls.append((f"{self.field}.publishURL", self.model.publish_url))
+        return urls
+
+    def destination(self) -> tuple[object, ...]:
+        """The URLs; a login goes where packages are uploaded to as well."""
+        uploads = [self.model.publish_url] if self.model.publish_url else []
+        return "basicAuth", self.model.url, *uploads
+
+    def url(self) -> str | None:
+        """The URL of the spec."""
+        return self.model.url
+
+    def publish_url(self, url: str) -> str | None:
+        """The URL that the spec holds for it."""
+        return self.model.publish_url
+
+    def problem(self, inputs: Inputs) -> Problem | None:
+        """A user name cannot hold a colon: HTTP Basic authentication ends it there."""
+        use, key = inputs.use, self.model.secret_ref.username_key
+        if use is None or inputs.secret is None or self.model.username is not None:
+            return None
+        if ":" in inputs.secret_value(key).get_secret_value():
+            return unusable_value(use, key, "a user name must not hold a colon (RFC 7617)")
+        return None
+
+    def resolve(self, inputs: Inputs, digester: Digester) -> ResolvedSource:
+        """The URL with the credential."""
+        reference, username = self.model.secret_ref, self.model.username
+        if username is None:
+            username = inputs.secret_value(reference.username_key).get_secret_value()
+        credential = Credential(username, inputs.secret_value(reference.password_key))
+        return ResolvedSource(url=self.model.url, credential=credential)

@@ -1,0 +1,159 @@
+"""A repository of AWS CodeArtifact."""
+
+import re
+from typing import Final
+
+from artifact_index.api.constants import EKS_ROLE_ANNOTATION, FIELD_MANAGER
+from artifact_index.api.interning import intern_equal
+from artifact_index.api.reasons import Reason
+from artifact_index.api.sources.code_artifact import (
+    ROLE_ARN_PATTERN,
+    CodeArtifactAuth,
+    CodeArtifactSource,
+)
+from artifact_index.credentials.aws.call import partition_of
+from artifact_index.credentials.aws.login import session_name
+from artifact_index.credentials.aws.requests import (
+    AssumedRole,
+    CodeArtifactEndpointRequest,
+    CodeArtifactTokenRequest,
+)
+from artifact_index.sources.base import Digester, Inputs, ResolvedSource, SourceServiceAccount
+from artifact_index.sources.cloud import CloudSource
+from artifact_index.sources.policy import Problem
+
+AWS_AUDIENCE: Final = "sts.amazonaws.com"
+_ROLE_ARN: Final = re.compile(ROLE_ARN_PATTERN)
+
+
+class CodeArtifact(CloudSource[CodeArtifactSource]):
+    """A token of the domain as the password of user `aws`; AWS tells the repository's URL."""
+
+    __slots__ = ()
+    field = "spec.codeArtifact"
+    provider = "codeartifact"
+    metrics_target = "of CodeArtifact `REGION/DOMAIN-OWNER/DOMAIN`"
+
+    @property
+    def auth(self) -> CodeArtifactAuth | None:
+        """Which AWS identity asks for the token."""
+        return self.model.auth
+
+    def secret_keys(self) -> dict[str, str]:
+        """An access key, perhaps a temporary one with a session token."""
+        if self.model.auth is None or (reference := self.model.auth.secret_ref) is None:
+            return {}
+        keys = {
+            "access_key_id": reference.access_key_id_key,
+            "secret_access_key": reference.secret_access_key_key,
+        }
+        if reference.session_token_key is not None:
+            keys["session_token"] = reference.session_token_key
+        return keys
+
+    def token_exchange(self, account: SourceServiceAccount) -> tuple[tuple[str, ...], str]:
+        """AssumeRoleWithWebIdentity, for the role of the spec or of EKS's annotation."""
+        reference = self.model.auth.service_account_ref if self.model.auth else None
+        role = (reference.role_arn if reference else None) or account.role_arn
+        if reference is None or role is None:
+            raise ValueError("a ServiceAccount that passed its checks without a role")
+        return reference.audiences or (account.audience or AWS_AUDIENCE,), role
+
+    def urls(self) -> list[tuple[str, str]]:
+        """The repository's endpoint, if AWS is not asked for it."""
+        endpoint = self.model.endpoint
+        return [(f"{self.field}.endpoint", endpoint)] if endpoint else []
+
+    def cloud_names(self) -> list[tuple[str, str]]:
+        """ARNs of the domain, and of the role that is assumed."""
+        model = self.model
+        domain = f"{model.region}:{model.domain_owner}:domain/{model.domain}"
+        arn = f"arn:{partition_of(model.region)}:codeartifact:{domain}"
+        names = [(f"{self.field}.domain", arn)]
+        if model.assume_role:
+            names.append((f"{self.field}.assumeRole.roleARN", model.assume_role.role_arn))
+        return names
+
+    def destination(self) -> tuple[object, ...]:
+        """The repository, and the way to it."""
+        model = self.model
+        where = (model.region, model.domain, model.domain_owner, model.repository)
+        return "codeArtifact", *where, model.endpoint_type, model.endpoint
+
+    def url(self) -> str | None:
+        """The URL below the spec's endpoint; without one only AWS can tell it."""
+        return index_url(self.model.endpoint) if self.model.endpoint else None
+
+    def problem(self, inputs: Inputs) -> Problem | None:
+        """A ServiceAccount needs a role: the spec's or, without one, that of its annotation."""
+        use, account = inputs.account_use, inputs.account
+        reference = self.model.auth.service_account_ref if self.model.auth else None
+        if use is None or reference is None or reference.role_arn:
+            return None
+        if not isinstance(account, SourceServiceAccount):
+            return None
+        if account.role_arn is not None and _ROLE_ARN.fullmatch(account.role_arn):
+            return None
+        wrong = "is not the ARN of an IAM role" if account.role_arn else "is not set"
+        return Problem(
+            Reason.INVALID_SPEC,
+            f"the annotation {EKS_ROLE_ANNOTATION} of ServiceAccount {use.name!r} {wrong}; "
+            f"correct it, or set {use.field}.roleARN",
+        )
+
+    def resolve(self, inputs: Inputs, digester: Digester) -> ResolvedSource:
+        """A token of the domain; without an endpoint in the spec also the repository's URL."""
+        model, url = self.model, self.url()
+        identity, material = self.identity(inputs, digester)
+        role = self._role(inputs.namespace)
+        token = intern_equal(
+            CodeArtifactTokenRequest(
+                region=model.region,
+                domain=model.domain,
+                domain_owner=model.domain_owner,
+                duration=model.token_duration.seconds,
+                identity=identity,
+                role=role,
+            )
+        )
+        endpoint = None
+        if url is None:
+            endpoint = intern_equal(
+                CodeArtifactEndpointRequest(
+                    region=model.region,
+                    domain=model.domain,
+                    domain_owner=model.domain_owner,
+                    repository=model.repository,
+                    endpoint_type=model.endpoint_type,
+                    identity=identity,
+                    role=role,
+                )
+            )
+        return ResolvedSource(
+            url=url,
+            username="aws",
+            token=token,
+            token_digest=digester.request(token),
+            endpoint=endpoint,
+            endpoint_digest=digester.request(endpoint) if endpoint else "",
+            material=material,
+        )
+
+    def _role(self, namespace: str) -> AssumedRole | None:
+        """The role that is assumed last, if any.
+
+        With the operator's own identity the session's name always begins with the namespace: a
+        trust policy can then tell the tenants apart.
+        """
+        step = self.model.assume_role
+        if step is None:
+            return None
+        name = step.session_name or FIELD_MANAGER
+        if self.uses_operator_identity() or step.session_name is None:
+            name = session_name(namespace, name)
+        return AssumedRole(step.role_arn, name, step.external_id, tuple(sorted(step.tags.items())))
+
+
+def index_url(endpoint: str) -> str:
+    """The index URL below a CodeArtifact repository endpoint (AWS: append `simple/`)."""
+    return f"{endpoint.rstrip('/')}/simple/"

@@ -1,0 +1,97 @@
+"""A Python repository of Google Artifact Registry."""
+
+from artifact_index.api.interning import intern_equal
+from artifact_index.api.sources.google_artifact_registry import (
+    GoogleArtifactRegistryAuth,
+    GoogleArtifactRegistrySource,
+    GoogleServiceAccountRef,
+)
+from artifact_index.credentials.google.requests import GoogleTokenRequest, Impersonation
+from artifact_index.sources.base import Digester, Inputs, ResolvedSource, SourceServiceAccount
+from artifact_index.sources.cloud import CloudSource
+
+
+class GoogleArtifactRegistry(CloudSource[GoogleArtifactRegistrySource]):
+    """An access token as the password of user `oauth2accesstoken`."""
+
+    __slots__ = ()
+    field = "spec.googleArtifactRegistry"
+    provider = "google"
+    metrics_target = "of Google the impersonated service account, or empty"
+    secret_has_lines = True
+
+    @property
+    def auth(self) -> GoogleArtifactRegistryAuth | None:
+        """Which Google identity asks for the token."""
+        return self.model.auth
+
+    def secret_keys(self) -> dict[str, str]:
+        """The key file of a service account."""
+        if self.model.auth is None or (reference := self.model.auth.secret_ref) is None:
+            return {}
+        return {"key_json": reference.key}
+
+    def token_exchange(self, account: SourceServiceAccount) -> tuple[tuple[str, ...], str]:
+        """Google's STS, for a workload identity provider or GKE's own pool."""
+        reference = self.model.auth.service_account_ref if self.model.auth else None
+        if reference is None:
+            raise ValueError("a ServiceAccount without a reference to it")
+        exchange, audience = _provider(reference)
+        return reference.audiences or (audience,), exchange
+
+    def hosts(self) -> list[tuple[str, str]]:
+        """The host in place of Google's own."""
+        return [(f"{self.field}.host", self.model.host)] if self.model.host else []
+
+    def cloud_names(self) -> list[tuple[str, str]]:
+        """The project, and e-mail addresses of the service accounts that are impersonated."""
+        names = [(f"{self.field}.project", self.model.project)]
+        if step := self.model.impersonate:
+            names.append((f"{self.field}.impersonate.serviceAccount", step.service_account))
+            names += [(f"{self.field}.impersonate.delegates", email) for email in step.delegates]
+        return names
+
+    def destination(self) -> tuple[object, ...]:
+        """The repository's URL."""
+        return "googleArtifactRegistry", self.url()
+
+    def url(self) -> str | None:
+        """The repository's URL, with `host` as an override."""
+        model = self.model
+        host = model.host or f"{model.location}-python.pkg.dev"
+        base = host if host.startswith("http://") else f"https://{host}"
+        return f"{base}/{model.project}/{model.repository}/simple/"
+
+    def resolve(self, inputs: Inputs, digester: Digester) -> ResolvedSource:
+        """An access token, which is the principal's and not a repository's."""
+        identity, material = self.identity(inputs, digester)
+        token = intern_equal(GoogleTokenRequest(identity, self._impersonation()))
+        return ResolvedSource(
+            url=self.url(),
+            username="oauth2accesstoken",
+            token=token,
+            token_digest=digester.request(token),
+            material=material,
+        )
+
+    def _impersonation(self) -> Impersonation | None:
+        """The service account that is impersonated last, if any."""
+        step = self.model.impersonate
+        if step is None:
+            return None
+        return Impersonation(step.service_account, step.delegates, step.token_lifetime.seconds)
+
+
+def _provider(reference: GoogleServiceAccountRef) -> tuple[str, str]:
+    """The audience of Google's STS, and the default one of the ServiceAccount's token.
+
+    A provider takes its own resource name as a URL if it lists no audiences; GKE's pool takes the
+    pool's name.
+    """
+    if reference.gke_cluster is not None:
+        project = reference.gke_cluster.split("/")[1]
+        pool = f"{project}.svc.id.goog"
+        cluster = f"https://container.googleapis.com/v1/{reference.gke_cluster}"
+        return f"identitynamespace:{pool}:{cluster}", pool
+    provider = f"//iam.googleapis.com/{reference.workload_identity_provider}"
+    return provider, f"https:{provider}"

@@ -1,0 +1,45 @@
+"""The kinds of sources: the only place that finds the code for a spec's source."""
+
+from typing import Any, Final
+
+from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.sources.anonymous import AnonymousSource
+from artifact_index.api.sources.base import SourceModel
+from artifact_index.api.sources.basic_auth import BasicAuthSource
+from artifact_index.api.sources.code_artifact import CodeArtifactSource
+from artifact_index.api.sources.google_artifact_registry import GoogleArtifactRegistrySource
+from artifact_index.api.sources.preauthenticated import PreauthenticatedSource
+from artifact_index.sources.anonymous import Anonymous
+from artifact_index.sources.base import Source
+from artifact_index.sources.basic_auth import BasicAuth
+from artifact_index.sources.cloud import CloudSource
+from artifact_index.sources.code_artifact import CodeArtifact
+from artifact_index.sources.google_artifact_registry import GoogleArtifactRegistry
+from artifact_index.sources.preauthenticated import Preauthenticated
+
+BY_MODEL: Final[dict[type[SourceModel], type[Source[Any]]]] = {
+    CodeArtifactSource: CodeArtifact,
+    GoogleArtifactRegistrySource: GoogleArtifactRegistry,
+    PreauthenticatedSource: Preauthenticated,
+    BasicAuthSource: BasicAuth,
+    AnonymousSource: Anonymous,
+}
+CLOUDS: Final = tuple(kind for kind in BY_MODEL.values() if issubclass(kind, CloudSource))
+
+
+def of(spec: ArtifactIndexSpec) -> Source[Any]:
+    """The source of an index."""
+    model = spec.source
+    return BY_MODEL[type(model)](model)
+
+
+def secret_name(spec: ArtifactIndexSpec | None) -> str | None:
+    """The name of the Secret that an index's source reads, if any."""
+    use = of(spec).secret() if spec is not None else None
+    return use.name if use else None
+
+
+def service_account_name(spec: ArtifactIndexSpec | None) -> str | None:
+    """The name of the ServiceAccount that an index's source logs in as, if any."""
+    use = of(spec).service_account() if spec is not None else None
+    return use.name if use else None

@@ -1,0 +1,121 @@
+"""Any login survives into variables and a process, or is refused by index name."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from artifact_index.formats.document import Claims, Credential, Document, IndexEntry
+from artifact_index.formats.environment import Environment
+from support.format_cases import HOSTILE_DOCUMENTS, LOGINS, document_with, live, raw, refused
+
+pytestmark = pytest.mark.unit
+
+
+@given(HOSTILE_DOCUMENTS)
+@example(document_with("", "password-only"))
+@example(document_with("user", "x\0y"))
+def test_variables_hold_every_login_as_it_is_or_say_why_not(document: Document) -> None:
+    made = Environment().render_secret(document)
+    found = {name: value.get_secret_value() for name, value in made.files.items()}
+
+    for entry in live(document):
+        form = entry.name.upper().replace("-", "_")
+        if entry.name not in made.held:
+            assert repr(entry.name) in refused(made.limits)
+            assert f"UV_INDEX_{form}_PASSWORD" not in found
+            continue
+        for prefix in (f"UV_INDEX_{form}", f"POETRY_HTTP_BASIC_{form}"):
+            assert (found.pop(f"{prefix}_USERNAME"), found.pop(f"{prefix}_PASSWORD")) == raw(entry)
+    assert found == {}
+
+
+@settings(max_examples=10)
+@given(st.lists(LOGINS, min_size=1, max_size=3))
+def test_a_process_started_from_the_secret_sees_the_same_values(logins: list[Credential]) -> None:
+    """The way of `envFrom`: base64 in the Secret's data, then the environment of a process."""
+    entries = [
+        IndexEntry(f"index-{n}", "https://host.example/simple/", login)
+        for n, login in enumerate(logins)
+    ]
+    content = Environment().render_secret(Document(tuple(entries), public=None))
+    data = {
+        key: base64.b64encode(value.get_secret_value().encode()).decode()
+        for key, value in content.files.items()
+    }
+
+    env = {key: base64.b64decode(value) for key, value in data.items()}
+    said = "json.dumps({k.decode(): v.hex() for k, v in os.environb.items()})"
+    code = f"import json, os; print({said})"
+    raw_env = {os.fsencode(key): value for key, value in env.items()}
+    shown = subprocess.run(
+        [sys.executable, "-I", "-c", code], env=raw_env, capture_output=True, check=True
+    )
+    seen = json.loads(shown.stdout)
+    for key, value in env.items():
+        assert bytes.fromhex(seen[key]) == value
+
+
+# -- variables that exist once
+
+PUBLISHING = Document(
+    tuple(
+        IndexEntry(
+            name,
+            f"https://{name}.example/simple/",
+            Credential("aws", SecretStr(f"token-{name}")),
+            publish_url=f"https://{name}.example/",
+        )
+        for name in ("a", "b")
+    ),
+    public=None,
+)
+
+
+def _variables(claims: Claims, document: Document = PUBLISHING) -> tuple[dict[str, str], str]:
+    made = Environment().render_secret(replace(document, claims=claims))
+    values = {name: value.get_secret_value() for name, value in made.files.items()}
+    return values, " ".join(limit.message for limit in made.limits)
+
+
+def test_one_publisher_gets_the_variables_of_twine_and_uv() -> None:
+    values, said = _variables(Claims(publishers=("b",)))
+
+    assert said == ""
+    assert values["TWINE_REPOSITORY_URL"] == values["UV_PUBLISH_URL"] == "https://b.example/"
+    assert values["TWINE_USERNAME"] == values["UV_PUBLISH_USERNAME"] == "aws"
+    assert values["TWINE_PASSWORD"] == values["UV_PUBLISH_PASSWORD"] == "token-b"
+
+
+def test_with_two_publishers_none_gets_them_and_the_note_names_both() -> None:
+    """Also where one of them is not ready: uploads must not go to the other meanwhile."""
+    for document in (PUBLISHING, Document(PUBLISHING.entries[:1], public=None)):
+        values, said = _variables(Claims(publishers=("a", "b")), document)
+        assert not [name for name in values if name.startswith(("TWINE_", "UV_PUBLISH_"))]
+        assert "'a', 'b'" in said and "TWINE_*" in said
+
+
+@pytest.mark.parametrize(
+    ("domains", "token", "said"),
+    [
+        ({}, None, ""),
+        ({"acme/1/eu": ("a",)}, "token-a", ""),
+        ({"acme/1/eu": ("a",), "acme/1/us": ("b",)}, None, "different CodeArtifact domains"),
+        ({"acme/1/eu": ("a", "b")}, None, "log in to their CodeArtifact domain differently"),
+        ({"acme/1/eu": ("gone",)}, None, ""),
+    ],
+)
+def test_the_code_artifact_token_is_written_for_exactly_one_domain(
+    domains: dict[str, tuple[str, ...]], token: str | None, said: str
+) -> None:
+    values, message = _variables(Claims(domains=domains))
+
+    assert values.get("CODEARTIFACT_AUTH_TOKEN") == token
+    assert said in message and bool(message) == bool(said)

@@ -1,0 +1,72 @@
+"""Any login survives into netrc and back through its own parser, or is refused by index name."""
+
+import netrc
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import example, given
+from pydantic import SecretStr
+
+from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.netrc import Netrc
+from support.format_cases import HOSTILE_DOCUMENTS, document_with, live, raw, refused
+
+pytestmark = pytest.mark.unit
+
+
+@given(HOSTILE_DOCUMENTS)
+@example(document_with("user", "x\nmachine evil.example login a password b"))
+@example(document_with("user", "x default login a password b"))
+@example(document_with('"quoted"', "back\\slash"))
+def test_netrc_holds_a_login_as_it_is_or_says_why_not(document: Document) -> None:
+    rendered = Netrc().render_secret(document)
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "netrc"
+        path.write_text(rendered.files["netrc"].get_secret_value())
+        hosts = netrc.netrc(path).hosts
+
+    assert "default" not in hosts
+    hosts_of = {e.name: urlsplit(e.url).hostname for e in live(document)}
+    assert set(hosts) == {hosts_of[name] for name in rendered.held}
+    for entry in live(document):
+        if entry.name in rendered.held:
+            login, _, password = hosts[hosts_of[entry.name] or ""]
+            assert (login, password) == raw(entry)
+        else:
+            assert repr(entry.name) in refused(rendered.limits)
+
+
+def test_netrc_refuses_a_host_with_two_logins_and_names_both() -> None:
+    entries = tuple(
+        IndexEntry(name, f"https://{host}/{name}/simple/", Credential("u", SecretStr(password)))
+        for name, host, password in (
+            ("a", "shared.example:8080", "one"),
+            ("b", "shared.example", "two"),
+            ("c", "other.example", "three"),
+            ("d", "other.example", "three"),
+        )
+    )
+
+    rendered = Netrc().render_secret(Document(entries, public=None))
+
+    text = rendered.files["netrc"].get_secret_value()
+    assert "shared.example" not in text and text.count("machine other.example") == 1
+    assert rendered.held == {"c", "d"}
+    (limit,) = rendered.limits
+    assert limit.severe and "'a', 'b'" in limit.message and "shared.example" in limit.message
+    assert "one" not in limit.message.replace("one login", "")
+
+
+@pytest.mark.parametrize("value", ["", " a", "a b", "#a", 'a"b', "a\\b", "ä", "a\nb", "a\x7fb"])
+@pytest.mark.parametrize("which", ["user name", "password"])
+def test_netrc_refuses_what_programs_read_differently(value: str, which: str) -> None:
+    document = (
+        document_with(value, "fine") if which == "user name" else document_with("fine", value)
+    )
+
+    rendered = Netrc().render_secret(document)
+
+    assert rendered.files["netrc"].get_secret_value() == ""
+    assert "'acme'" in refused(rendered.limits) and which in refused(rendered.limits)

@@ -1,0 +1,124 @@
+"""Watch events and list items take the same way into the cache."""
+
+from typing import Any
+
+import pytest
+
+from artifact_index.api.constants import ROLE_LABEL
+from artifact_index.kube.port import Object
+from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
+from artifact_index.reconcile.cache.feed import FedObject, Feed
+from artifact_index.reconcile.cache.objects import ObjectRef, OutputRef
+from support.reconcile_builders import DIGESTER, NAMESPACE, body_of, index, secret_body, source
+
+pytestmark = pytest.mark.unit
+
+REF = ObjectRef(NAMESPACE, "a")
+DELETED = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+WAYS = ["watched", "listed"]
+
+
+class Scene:
+    """A feed into an empty cache, and what it has reported."""
+
+    def __init__(self) -> None:
+        self.cache = Cache()
+        self.forgotten: list[ObjectRef] = []
+        self.enqueued: set[Key] = set()
+        self.feed = Feed(
+            cache=self.cache,
+            forget_polled=self.forgotten.append,
+            digester=DIGESTER,
+            enqueue=self.enqueued.update,
+        )
+        self.cache.put_index(index("reader", source("basicAuth")))
+
+    def show(self, way: str, plural: str, body: Object) -> set[Key]:
+        """Show an object by a watch event or by a list; the keys that this concerns."""
+        if way == "listed":
+            return self.feed.listed(plural, body)[1]
+        self.enqueued.clear()
+        self.feed.watched(plural, "MODIFIED", body)
+        return set(self.enqueued)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def secret(role: str, version: int, **metadata: Any) -> Object:
+    body = secret_body("basic", {"username": "u"}, labels={ROLE_LABEL: role}, version=version)
+    body["metadata"] |= metadata
+    return body
+
+
+BASIC = ObjectRef(NAMESPACE, "basic")
+OUTPUT = OutputRef("Secret", *BASIC)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_kind_enters_and_leaves(scene: Scene, way: str) -> None:
+    for plural, key in (("artifactindexes", index_key(REF)), ("indexoptions", options_key(REF))):
+        body = body_of("a", source("anonymous") if plural == "artifactindexes" else {}, version=5)
+        assert scene.show(way, plural, body) >= {key}
+        assert scene.show(way, plural, body) == set()
+        terminating = {**body, "metadata": {**body["metadata"], **DELETED, "resourceVersion": "6"}}
+        assert scene.show(way, plural, terminating) >= {key}
+        assert REF not in set(scene.cache.indexes) | set(scene.cache.options)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_secret_may_change_from_a_source_to_an_output_and_back(scene: Scene, way: str) -> None:
+    users = {index_key(ObjectRef(NAMESPACE, "reader"))}
+    assert scene.show(way, "secrets", secret("source", 5)) == users
+    assert scene.cache.sources.get(BASIC) is not None
+    assert scene.show(way, "secrets", secret("output", 6)) == users
+    assert scene.cache.sources.get(BASIC) is None
+    assert scene.cache.outputs.get(OUTPUT) is not None
+    assert scene.show(way, "secrets", secret("source", 7)) == users
+    assert scene.cache.outputs.get(OUTPUT) is None
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_secret_that_comes_into_the_watch_has_no_polled_copy(scene: Scene, way: str) -> None:
+    scene.show(way, "secrets", secret("source", 5))
+    assert BASIC in scene.forgotten
+    scene.forgotten.clear()
+    scene.show(way, "secrets", secret("source", 6, **DELETED))
+    assert BASIC in scene.forgotten
+
+
+@pytest.mark.parametrize("late", [secret("output", 6), secret("source", 6, **DELETED)])
+def test_a_page_that_is_older_than_an_event_changes_nothing(scene: Scene, late: Object) -> None:
+    scene.show("watched", "secrets", secret("source", 7))
+    assert scene.feed.listed("secrets", late) == (BASIC, set())
+    kept = scene.cache.sources.get(BASIC)
+    assert kept is not None and kept.resource_version == 7
+    assert scene.cache.outputs.get(OUTPUT) is None
+
+
+def test_a_sweep_of_one_kind_of_output_spares_the_other(scene: Scene) -> None:
+    scene.show("watched", "secrets", secret("output", 5))
+    config_map = secret_body("basic", {}, labels={ROLE_LABEL: "output"}, version=6)
+    scene.show("watched", "configmaps", config_map)
+    for plural, left in (("configmaps", {OUTPUT}), ("secrets", set[OutputRef]())):
+        scene.feed.begin_sweep(plural)
+        scene.feed.end_sweep(plural, set())
+        assert set(scene.cache.outputs) == left
+
+
+def test_a_sweep_spares_what_an_event_has_named_meanwhile(scene: Scene) -> None:
+    scene.show("watched", "secrets", secret("source", 5))
+    scene.feed.begin_sweep("secrets")
+    scene.show("watched", "secrets", secret("source", 5))
+    assert scene.feed.end_sweep("secrets", set()) == set()
+    assert scene.cache.sources.get(BASIC) is not None
+
+
+def test_every_object_that_a_listing_brings_is_handed_on_once(scene: Scene) -> None:
+    seen: list[tuple[str, FedObject, Object]] = []
+    body = body_of("a", {}, version=5)
+    for _ in range(2):
+        scene.feed.listed("indexoptions", body, lambda *listed: seen.append(listed))
+    assert seen == [("indexoptions", scene.cache.options.get(REF), body)]

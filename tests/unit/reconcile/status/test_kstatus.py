@@ -1,0 +1,200 @@
+"""The rules of kstatus, as Flux checks them in its own controllers, over random reconciles."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from artifact_index.api.artifact_index import ArtifactIndexStatus
+from artifact_index.api.conditions import CONDITION_MEANINGS
+from artifact_index.api.index_options import IndexOptionsStatus
+from artifact_index.api.reasons import Reason
+from artifact_index.crdgen.reason_docs.table import REASONS
+from artifact_index.reconcile.plan.outputs import desired_outputs
+from artifact_index.reconcile.status.index_status import index_status, unselected_status
+from artifact_index.reconcile.status.options_status import (
+    OptionsOutcome,
+    indexes_problem,
+    options_status,
+    suspended_options_status,
+)
+from artifact_index.sources.policy import Problem
+from support.reconcile_builders import (
+    CANARY,
+    DIGESTER,
+    HOUR,
+    MARGINS,
+    NOW,
+    POLICY,
+    SOURCES,
+    grant,
+    index,
+    index_of,
+    lease_of,
+    login_error,
+    options,
+    placed_of,
+    served_after,
+    source,
+    view,
+)
+from support.statuses import DENIED, DOWN, GONE, Status
+
+pytestmark = pytest.mark.unit
+
+
+def violations(kind: str, status: Status, generation: int) -> list[str]:
+    """What Flux's conformance checks would say (`fluxcd/pkg runtime/conditions/check`)."""
+    found = []
+    conditions = {one["type"]: one for one in status["conditions"]}
+    ready = conditions.get("Ready")
+    negative = [conditions[one] for one in ("Stalled", "Reconciling") if one in conditions]
+    if len(conditions) != len(status["conditions"]):
+        found.append("a type stands twice")
+    if ready is None:
+        return ["Ready is absent"]
+    if len(negative) == 2:
+        found.append("Reconciling and Stalled stand together")
+    if ready["status"] == "True" and negative:
+        found.append("Ready is True beside a negative condition")
+    if ready["status"] == "False" and ready["reason"] != "Suspended" and not negative:
+        found.append("Ready is False and nobody says whether it will be tried again")
+    if ready["status"] not in ("True", "False"):
+        found.append("Ready is unknown")
+    if negative and (ready["reason"], ready["message"]) != (
+        negative[0]["reason"],
+        negative[0]["message"],
+    ):
+        found.append("Ready has not the words of the negative condition")
+    found += [f"{one} is there and not True" for one, condition in conditions.items()
+              if one != "Ready" and condition["status"] != "True"]  # fmt: skip
+    found += [f"{one} is unknown" for one in conditions if one not in CONDITION_MEANINGS]
+    found += [f"{one} is of generation {condition['observedGeneration']}"
+              for one, condition in conditions.items()
+              if condition["observedGeneration"] != generation]  # fmt: skip
+    if status["observedGeneration"] > generation:
+        found.append("the observed generation is ahead")
+    found += [f"{condition['reason']} is no reason of {kind}" for condition in conditions.values()
+              if kind not in REASONS[condition["reason"]].kinds
+              and one_is_not_a_refresh(condition)]  # fmt: skip
+    return found
+
+
+def one_is_not_a_refresh(condition: dict[str, Any]) -> bool:
+    """An IndexOptions says of a failing refresh what its index says, in the index's words."""
+    return bool(condition["type"] != "RefreshFailing")
+
+
+CAUSES: dict[str, dict[str, Any]] = {
+    "fine": {},
+    "missing": {"missing": True},
+    "gone": GONE,
+    "denied": DENIED,
+    "down": DOWN,
+    "minting": {"token": lease_of(pending_since=NOW)},
+    "failing": {"token": lease_of(grant(), error=login_error())},
+    "expired": {"token": lease_of(grant(issued_at=NOW - 13 * HOUR))},
+    "short": {"token": lease_of(grant(life=HOUR))},
+    "no consent": {"policy": replace(POLICY, operator_identity=False)},
+}
+SPECS = st.builds(
+    lambda kind, fields, auth: {
+        **(source(kind, auth=None) if auth and kind in ("codeArtifact",) else source(kind)),
+        **fields,
+    },
+    st.sampled_from(sorted(SOURCES)),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "whenUnavailable": st.sampled_from(["Block", "Omit"]),
+            "suspend": st.booleans(),
+            "priority": st.sampled_from([1, 100, "unreadable"]),
+            "name": st.sampled_from(["a", "b", "pypi"]),
+            "ignoreErrorCodes": st.sampled_from([[], [401], [404]]),
+        },
+    ),
+    st.booleans(),
+)
+OPTIONS_SPECS = st.fixed_dictionaries(
+    {},
+    optional={
+        "preferPrivate": st.booleans(),
+        "indexStrategy": st.sampled_from(["first-index", "unsafe-best-match"]),
+        "publicIndex": st.fixed_dictionaries({"enabled": st.booleans()}),
+    },
+)
+PASSES = st.lists(st.tuples(SPECS, st.sampled_from(sorted(CAUSES))), min_size=1, max_size=4)
+PROBLEMS = st.none() | st.sampled_from(
+    [
+        Problem(Reason.TARGET_NOT_OWNED, "x"),
+        Problem(Reason.WRITE_FAILED, "x"),
+        Problem(Reason.WAITING_FOR_DELETION, "x"),
+    ]
+)
+
+
+@settings(max_examples=200)
+@given(
+    passes=st.lists(PASSES, min_size=1, max_size=3),
+    spec=OPTIONS_SPECS,
+    problem=PROBLEMS,
+)
+def test_every_status_keeps_the_rules_of_kstatus(
+    passes: Sequence[Sequence[tuple[dict[str, Any], str]]],
+    spec: dict[str, Any],
+    problem: Problem | None,
+) -> None:
+    served: dict[str, Any] = {}
+    before: Status = {"observedGeneration": -1}
+    of_index: dict[str, Status] = {}
+    for generation, indexes in enumerate(passes, start=1):
+        records = [
+            index(f"i{n}", one, generation=generation, status=of_index.get(f"i{n}"))
+            for n, (one, _) in enumerate(indexes)
+        ]
+        views = [
+            view(record, **CAUSES[cause])
+            for record, (_, cause) in zip(records, indexes, strict=True)
+        ]
+        placed = placed_of(*views, served=served)
+        served = served_after(placed)
+        record = options(spec=spec, generation=generation, status=before)
+        written, _ = desired_outputs(record, placed, DIGESTER)
+        outcome = OptionsOutcome(placed, written, problem or indexes_problem(placed))
+        before = options_status(record, outcome, margins=MARGINS, now=NOW)
+        assert violations("IndexOptions", before, generation) == []
+        IndexOptionsStatus.model_validate(before)
+        for one in placed:
+            status = index_status(index_of(one), one, NOW)
+            of_index[one.record.ref.name] = status
+            assert violations("ArtifactIndex", status, generation) == []
+            ArtifactIndexStatus.model_validate(status)
+            assert CANARY not in json.dumps(status) and "token-1" not in json.dumps(status)
+            unselected = unselected_status(index_of(one), views[0].problem, NOW)
+            assert violations("ArtifactIndex", unselected, generation) == []
+        suspended = suspended_options_status(options(generation=9, status=before), NOW)
+        assert violations("IndexOptions", suspended, 9) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "fault"),
+    [
+        ({}, "absent"),
+        ({"Ready": "True", "Stalled": "True"}, "beside"),
+        ({"Ready": "False"}, "nobody says"),
+        ({"Ready": "False", "Stalled": "True", "Reconciling": "True"}, "together"),
+        ({"Ready": "False", "Stalled": "False"}, "not True"),
+    ],
+)
+def test_the_rules_find_what_breaks_them(status: dict[str, str], fault: str) -> None:
+    conditions = [
+        {"type": kind, "status": value, "reason": "WriteFailed", "message": "m",
+         "observedGeneration": 2}
+        for kind, value in status.items()
+    ]  # fmt: skip
+    found = violations("IndexOptions", {"conditions": conditions, "observedGeneration": 2}, 2)
+    assert any(fault in one for one in found)
