@@ -289,7 +289,9 @@ def view(
         scope,
         login,
         place=Place(record.ref, max_build, with_credentials),
-        key=SourceKey(record.uid, record.generation, policy, False, None, inputs.account),
+        key=SourceKey(
+            record.uid, record.generation, policy, None, None, False, None, inputs.account
+        ),
         fresh_after=None,
     )
     held = (token or lease_of(grant(), now=now)) if needs_token else None

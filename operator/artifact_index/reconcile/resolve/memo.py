@@ -24,15 +24,17 @@ class Place(NamedTuple):
 class SourceKey(NamedTuple):
     """What the login of an index depends on, beside the signing key of the process.
 
-    `uid` and `generation` stand for the spec. `secret` is the UID and the resourceVersion of the
-    source Secret.
+    `uid` and `generation` stand for the spec, which names the Secret or ServiceAccount. `secret` is
+    the UID and the resourceVersion of the source Secret.
     """
 
     uid: str
     generation: int
     policy: Policy
-    secret_is_output: bool
+    secret_name: str | None
     secret: tuple[str, int] | None
+    secret_is_output: bool
+    account_name: str | None
     account: ServiceAccountResult
 
 

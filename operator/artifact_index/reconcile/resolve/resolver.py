@@ -34,7 +34,7 @@ from artifact_index.reconcile.resolve.token_view import (
     with_token,
     without_login,
 )
-from artifact_index.sources.base import Inputs
+from artifact_index.sources.base import Inputs, SourceSecret
 from artifact_index.sources.policy import Policy, Problem
 from artifact_index.sources.registry import of
 
@@ -84,13 +84,12 @@ class Resolver:
         place = needs.place_of(index.ref, index.spec)
         fresh_after = self._fresh_after(index, needs)
         reread = self._takes_up(index, fresh_after)
-        inputs = self._last_seen(index.ref.namespace, index.spec, needs.policy)
-        key = _source_key(index, inputs)
-        latest = self._memo.latest(place)
-        if latest is not None and latest[0].source == key and not reread:
-            state = latest[1]
-            if state.login is not None and state.scope is not None:
+        if not reread and (latest := self._memo.latest(place)) is not None:
+            key, state = latest[0].source, latest[1]
+            stands = key == self._last_seen(index, needs.policy, key)
+            if stands and state.login is not None and state.scope is not None:
                 return Resolved(index, state.scope, state.login, place, key, fresh_after)
+        inputs = self._inputs(index.ref.namespace, index.spec, needs.policy)
         problem = first_violation(SPEC_CHECKS, inputs)
         if problem is None:
             inputs, problem = await self._read_source(index, inputs, reread=reread)
@@ -138,7 +137,7 @@ class Resolver:
         if index.spec is None:
             return invalid_spec(index.problem) if index.problem is not None else None
         namespace = index.ref.namespace
-        inputs = self._last_seen(namespace, index.spec, self._env.policy(namespace))
+        inputs = self._inputs(namespace, index.spec, self._env.policy(namespace))
         return first_violation(SPEC_CHECKS, inputs)
 
     def forget(self, index: ObjectRef) -> None:
@@ -147,17 +146,30 @@ class Resolver:
 
     # Sources
 
-    def _last_seen(self, namespace: str, spec: ArtifactIndexSpec, policy: Policy) -> Inputs:
-        """The inputs as far as the source has been read; sends no request."""
+    def _inputs(self, namespace: str, spec: ArtifactIndexSpec, policy: Policy) -> Inputs:
+        """The inputs before the source is read."""
         inputs = Inputs(namespace, of(spec), policy)
+        if inputs.use is None or not self._is_output(namespace, inputs.use.name):
+            return inputs
+        return replace(inputs, secret_is_output=True)
+
+    def _is_output(self, namespace: str, secret: str | None) -> bool:
+        return secret is not None and self._cache.is_output(ObjectRef(namespace, secret))
+
+    def _last_seen(self, index: IndexObject, policy: Policy, known: SourceKey) -> SourceKey:
+        """The key of a `known` login as of now; sends no request."""
+        namespace, name, account_name = index.ref.namespace, known.secret_name, known.account_name
         reader = self._sources.bound_to(namespace)
-        if (use := inputs.use) is not None:
-            secret_is_output = self._cache.is_output(ObjectRef(namespace, use.name))
-            secret = reader.last_seen(use.name)
-            return replace(inputs, secret=secret, secret_is_output=secret_is_output)
-        if (account_use := inputs.account_use) is not None:
-            return replace(inputs, account=reader.last_seen_account(account_use.name))
-        return inputs
+        return SourceKey(
+            uid=index.uid,
+            generation=index.generation,
+            policy=policy,
+            secret_name=name,
+            secret=_version(reader.last_seen(name)) if name is not None else None,
+            secret_is_output=self._is_output(namespace, name),
+            account_name=account_name,
+            account=reader.last_seen_account(account_name) if account_name is not None else None,
+        )
 
     async def _read_source(
         self, index: IndexObject, inputs: Inputs, *, reread: bool
@@ -243,12 +255,17 @@ class Resolver:
 
 
 def _source_key(index: IndexObject, inputs: Inputs) -> SourceKey:
-    secret = inputs.secret
     return SourceKey(
         uid=index.uid,
         generation=index.generation,
         policy=inputs.policy,
+        secret_name=inputs.use.name if inputs.use else None,
+        secret=_version(inputs.secret),
         secret_is_output=inputs.secret_is_output,
-        secret=(secret.uid, secret.resource_version) if secret is not None else None,
+        account_name=inputs.account_use.name if inputs.account_use else None,
         account=inputs.account,
     )
+
+
+def _version(secret: SourceSecret | None) -> tuple[str, int] | None:
+    return (secret.uid, secret.resource_version) if secret is not None else None

@@ -117,9 +117,13 @@ async def test_a_source_that_becomes_an_output_ends_a_state() -> None:
     assert after.state.key is None and after.plan.published is None
 
 
+PARTS = ("ref", "place", "source", "token")
+OF_THE_SPEC = ("secret_name", "account_name")
+
+
 def test_every_part_of_the_key_is_tested() -> None:
     fields = {*Place._fields, *SourceKey._fields, *TokenKey._fields, *StateKey._fields}
-    assert fields - {"ref", "place", "source", "token", "secret_is_output"} == OTHERS.keys()
+    assert fields - {*PARTS, *OF_THE_SPEC, "secret_is_output"} == OTHERS.keys()
 
 
 async def test_an_index_of_many_options_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
