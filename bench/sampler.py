@@ -18,31 +18,28 @@ SAMPLES = "BENCH_SAMPLES"
 THREADS = "other threads (the clouds' SDKs)"
 _EVERY = 0.001
 _LOOP, _OTHER = "event loop", "other"
-_OURS = "artifact_index.reconcile."
-_PARTS: dict[str, tuple[str, ...]] = {
+_OURS = "artifact_index."
+_RECONCILE = _OURS + "reconcile"
+PARTS: dict[str, tuple[str, ...]] = {
     "start: imports": ("importlib",),
-    "decoding and encoding": ("json", "artifact_index.reconcile.cache.objects"),
-    "models": ("pydantic", "artifact_index.api"),
-    "rendering": ("artifact_index.rendering", "tomlkit", "tomllib"),
-    "client": ("artifact_index.kube", "kubernetes", "aiohttp", "yarl", "multidict", "ssl"),
-    "kopf": ("kopf", "artifact_index.watching.kopf_adapter"),
-    "logins": ("artifact_index.credentials",),
-    "gathering": tuple(
-        _OURS + name
-        for name in ("gather", "attempts", "checks", "facts", "login", "ident", "views", "sources")
-    ),
-    "planning": tuple(
-        _OURS + name
-        for name in ("placement", "outputs", "formats", "shadowing", "served", "memory")
-    ),
-    "statuses": tuple(
-        _OURS + name
-        for name in ("summarize", "conditions", "confusion", "statuses", "recorder", "events")
-    ),
-    "store and queue": (_OURS,),
+    "decoding and encoding": ("json", _RECONCILE + ".cache.objects"),
+    "models": ("pydantic", _OURS + "api"),
+    "rendering": (_OURS + "formats", "tomlkit", "tomllib"),
+    "client": (_OURS + "kube", "kubernetes", "aiohttp", "yarl", "multidict", "ssl"),
+    "kopf": (_OURS + "watching", "kopf"),
+    "logins": (_OURS + "credentials", _OURS + "service_account_tokens"),
+    "resolving": (_RECONCILE + ".resolve",),
+    "planning": (_RECONCILE + ".plan", _RECONCILE + ".state"),
+    "statuses": (_RECONCILE + ".status", _RECONCILE + ".cache.status_parsing"),
+    "cache and queue": (_RECONCILE,),
     _LOOP: ("asyncio", "selectors", "uvloop"),
 }
-_FOR_ITS_CALLER = (_OURS + "digests", _OURS + "references", _OURS + "table")
+"""The modules of each part, by the beginning of their names; the first part that fits counts."""
+FOR_THEIR_CALLER = (
+    _RECONCILE + ".cache.digests",
+    _RECONCILE + ".cache.kind_cache",
+    _OURS + "sources",
+)
 _part_of: dict[str, str | None] = {}
 
 
@@ -50,9 +47,9 @@ def part_of(module: str) -> str | None:
     """Which part a module belongs to; None for one that works for its caller."""
     if module not in _part_of:
         _part_of[module] = next(
-            (part for part, names in _PARTS.items() if module.startswith(names)), None
+            (part for part, names in PARTS.items() if module.startswith(names)), None
         )
-        if module.startswith(_FOR_ITS_CALLER):
+        if module.startswith(FOR_THEIR_CALLER):
             _part_of[module] = None
     return _part_of[module]
 

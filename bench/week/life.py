@@ -98,7 +98,7 @@ class _Life:
             clock=lambda: EPOCH + self._now(),
             rng=random.Random(1),
         )
-        async with operating(self._settings, self._server, self._clouds, env) as operator:
+        async with operating(self._settings, self._server, self._clouds.issue, env) as operator:
             self._tamper(operator)
             self._server.watcher = operator.feed
             readers = [

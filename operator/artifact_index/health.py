@@ -88,27 +88,18 @@ Scrape = Callable[[str], Awaitable[tuple[bytes, str]]]
 async def serve_health(health: Health, scrape: Scrape, host: str, port: int) -> AsyncIterator[int]:
     """Serve the endpoints and yield the port. Health is 200 with `ok`, or 503 with the reason."""
 
-    def answer(reason: str | None) -> web.Response:
+    async def probe(request: web.Request) -> web.Response:
+        reason = health.unready() if request.path == "/readyz" else health.trouble()
         return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
-
-    async def healthz(_: web.Request) -> web.Response:
-        return answer(health.trouble())
-
-    async def readyz(_: web.Request) -> web.Response:
-        return answer(health.unready())
 
     async def metrics(request: web.Request) -> web.Response:
         body, content_type = await scrape(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     application = web.Application()
-    application.add_routes(
-        [
-            web.get("/healthz", healthz),
-            web.get("/readyz", readyz),
-            web.get("/metrics", metrics),
-        ]
-    )
+    application.router.add_get("/healthz", probe)
+    application.router.add_get("/readyz", probe)
+    application.router.add_get("/metrics", metrics)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     try:

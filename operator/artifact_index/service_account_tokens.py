@@ -39,24 +39,19 @@ class ServiceAccountTokens:
 
     async def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
         """Issue a token, with the ServiceAccount's own one as key material. Raises LoginError."""
-        if isinstance(request.identity, ServiceAccountIdentity):
-            token = await self._token(request.identity)
-            key_material = {**key_material, SUBJECT_TOKEN: SecretStr(token)}
-        return await self._issue(request, key_material)
-
-    async def _token(self, identity: ServiceAccountIdentity) -> str:
+        identity = request.identity
+        if not isinstance(identity, ServiceAccountIdentity):
+            return await self._issue(request, key_material)
+        namespace, name = identity.namespace, identity.name
         try:
-            return await self._api.request_token(
-                identity.namespace,
-                identity.name,
-                audiences=identity.audiences,
-                seconds=TOKEN_SECONDS,
+            token = await self._api.request_token(
+                namespace, name, audiences=identity.audiences, seconds=TOKEN_SECONDS
             )
         except ApiError as error:
-            logger.info(
-                "no token of ServiceAccount %s/%s: %s", identity.namespace, identity.name, error
-            )
+            logger.info("no token of ServiceAccount %s/%s: %s", namespace, name, error)
             failure = _login_error(error, identity)
+        else:
+            return await self._issue(request, {**key_material, SUBJECT_TOKEN: SecretStr(token)})
         raise failure
 
 
@@ -69,8 +64,8 @@ def _login_error(error: ApiError, identity: ServiceAccountIdentity) -> LoginErro
         message = f"the operator may not ask for tokens of {who}; it needs {ACCOUNT_PERMISSIONS}"
         return LoginError(Reason.TOKEN_REQUEST_DENIED, message)
     if error.transient or error.conflict:
-        message = f"the API server gave no token of {who} ({error.status or error.reason}); it is "
-        message += "asked again"
+        what = error.status or error.reason
+        message = f"the API server gave no token of {who} ({what}); it is asked again"
         return LoginError(Reason.TOKEN_REQUEST_FAILED, message, retry_after=error.retry_after)
     message = f"the API server does not take the request for a token of {who} ({error.status} "
     message += f"{error.reason}): correct the audiences in serviceAccountRef"

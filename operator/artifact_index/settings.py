@@ -40,22 +40,20 @@ def _parse_bool(text: str) -> bool:
     raise ValueError("must be true or false")
 
 
-def _parse_count(text: str) -> int:
-    if not _NUMBER.fullmatch(text) or int(text) < 1:
-        raise ValueError("must be a whole number of at least 1")
-    return int(text)
+def _whole(accepted: str, least: int = 0, most: int = 999_999_999) -> Callable[[str], int]:
+    """A parser of whole numbers; `accepted` is the message of its ValueError."""
+
+    def parse(text: str) -> int:
+        if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
+            raise ValueError(accepted)
+        return int(text)
+
+    return parse
 
 
-def _parse_rate(text: str) -> int:
-    if not _NUMBER.fullmatch(text):
-        raise ValueError("must be a whole number; 0 means no limit")
-    return int(text)
-
-
-def _parse_port(text: str) -> int:
-    if not _NUMBER.fullmatch(text) or int(text) > 65535:
-        raise ValueError("must be a port number from 0 to 65535")
-    return int(text)
+_parse_count: Final = _whole("must be a whole number of at least 1", least=1)
+_parse_rate: Final = _whole("must be a whole number; 0 means no limit")
+_parse_port: Final = _whole("must be a port number from 0 to 65535", most=65535)
 
 
 def _parse_url(text: str) -> str:
@@ -104,12 +102,9 @@ def _setting(
 ) -> Any:
     """Declare a setting; `former_name` is its name in older releases, which stays an alias."""
     metadata = {
-        "parse": parse,
-        "help": help_text,
-        "repeatable": repeatable,
-        "flag": flag,
-        "former_name": former_name,
-    }
+        "parse": parse, "help": help_text, "repeatable": repeatable,
+        "flag": flag, "former_name": former_name,
+    }  # fmt: skip
     return field(default=default, metadata=metadata)
 
 
@@ -120,8 +115,7 @@ class Settings:
     namespaces: tuple[str, ...] = _setting(
         (), str,
         "serve only these namespaces; repeatable; default: the whole cluster",
-        repeatable=True,
-        flag="--namespace",
+        repeatable=True, flag="namespace",
     )  # fmt: skip
     operator_namespace: str = _setting(
         "", str,
@@ -164,11 +158,10 @@ class Settings:
         "impersonate Google service accounts at this IAM Credentials endpoint",
     )  # fmt: skip
     relist_interval: float = _setting(
-        600.0,
-        _parse_period,
+        600.0, _parse_period,
         "list all objects again this often, to find changes that watches missed",
         former_name="resync_interval",
-    )
+    )  # fmt: skip
     watch_patience: float = _setting(
         300.0, parse_duration, "retry a refused or unanswered watch for this long, then exit"
     )
@@ -255,14 +248,13 @@ def setting_fields() -> tuple[Field[Any], ...]:
 
 def flag_of(setting: Field[Any]) -> str:
     """Return the flag of a field, such as `--relist-interval` for relist_interval."""
-    flag: str | None = setting.metadata["flag"]
-    return flag or "--" + setting.name.replace("_", "-")
+    return flags_of(setting)[0]
 
 
 def flags_of(setting: Field[Any]) -> tuple[str, ...]:
     """Return the flag of a field, then the flag of its former name, if it has one."""
-    former: str | None = setting.metadata["former_name"]
-    return (flag_of(setting), "--" + former.replace("_", "-")) if former else (flag_of(setting),)
+    names = (setting.metadata["flag"] or setting.name, setting.metadata["former_name"])
+    return tuple("--" + name.replace("_", "-") for name in names if name)
 
 
 def environment_of(setting: Field[Any]) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache as cached
 from functools import partial
-from typing import Protocol
 
 from artifact_index.credentials.aws.endpoints import Endpoints
-from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
+from artifact_index.credentials.calls import Issue
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.issuing import Limits
 from artifact_index.credentials.tokens.manager import TokenManager
@@ -30,21 +29,12 @@ from artifact_index.reconcile.queue.write_limiter import WriteLimiter
 from artifact_index.reconcile.resolve.clouds import Clouds
 from artifact_index.reconcile.resolve.history import Histories
 from artifact_index.reconcile.resolve.resolver import Resolver
-from artifact_index.reconcile.state.priority import priority_of
 from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.writer import StatusWriter
 from artifact_index.service_account_tokens import ServiceAccountTokens
 from artifact_index.settings import Settings
 from artifact_index.sources.policy import Policy
-
-
-class CloudCalls(Protocol):
-    """All clouds behind awaitable calls, as CloudThreads makes them of the providers."""
-
-    async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
-        """The token that the request's cloud issues. Raises LoginError."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +78,13 @@ class Operator:
         await self.endpoints.close()
 
 
-def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) -> Operator:
-    """Wire the parts of one operator; call it on the event loop that will run them."""
+def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator:
+    """Wire the parts of one operator on the event loop that will run them; `issue` asks clouds."""
     cache, state, histories = Cache(), State(), Histories()
-    priority = priority_of(state, env.margins)
+    priority = partial(state.priority_of, margins=env.margins)
     queue = WorkQueue(priority=priority, rng=env.rng)
     limiter = WriteLimiter(settings.writes_per_second, settings.write_burst)
-    issue = ServiceAccountTokens(api, providers.issue).issue
+    issue = ServiceAccountTokens(api, issue).issue
     tokens = TokenManager(
         issue,
         margins=env.margins,
@@ -120,46 +110,15 @@ def build(settings: Settings, api: KubePort, providers: CloudCalls, env: Env) ->
         patience=settings.mint_patience,
         env=env,
     )
-    output_writer = OutputWriter(
-        api=api, cache=cache, limiter=limiter, priority=priority, digester=env.digester
-    )
-    status_writer = StatusWriter(api=api, cache=cache, limiter=limiter, clock=env.clock)
-    controller = Controller(
-        cache=cache,
-        queue=queue,
-        options=OptionsReconciler(
-            cache=cache,
-            resolver=resolver,
-            clouds=clouds,
-            state=state,
-            writer=output_writer,
-            env=env,
-        ),
-        index=IndexReconciler(
-            cache=cache,
-            resolver=resolver,
-            state=state,
-            writer=status_writer,
-            is_busy=queue.is_busy,
-            env=env,
-        ),
-        status_writer=status_writer,
-        env=env,
-    )
+    output_writer = OutputWriter(api, cache, limiter, priority, env.digester)
+    status_writer = StatusWriter(api, cache, limiter, env.clock)
+    options = OptionsReconciler(cache, resolver, clouds, state, output_writer, env)
+    indexes = IndexReconciler(cache, resolver, state, status_writer, queue.is_busy, env)
+    controller = Controller(cache, queue, options, indexes, status_writer, env)
     tokens.on_change = endpoints.on_change = controller.tokens_changed
-    feed = Feed(
-        cache=cache,
-        forget_polled=sources.forget,
-        digester=env.digester,
-        enqueue=partial(controller.enqueue, delay=DEBOUNCE),
-    )
+    feed = Feed(cache, sources.forget, env.digester, partial(controller.enqueue, delay=DEBOUNCE))
     relister = Relister(
-        api=api,
-        feed=feed,
-        namespaces=settings.namespaces,
-        interval=settings.relist_interval,
-        enqueue=controller.enqueue,
-        rng=env.rng,
+        api, feed, settings.namespaces, settings.relist_interval, controller.enqueue, env.rng
     )
     return Operator(
         namespaces=settings.namespaces,

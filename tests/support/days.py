@@ -22,6 +22,7 @@ import pytest
 from google.auth.compute_engine import _metadata
 
 from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.calls import Issue
 from artifact_index.credentials.providers import Providers
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.credentials.threads import CloudThreads
@@ -93,7 +94,7 @@ class Days(Simulation):
         waited = _Waited(KubeApi(configuration), self.work)
         return SlowPort(cast(KubePort, waited), self.readers, self.rng)
 
-    def providers(self) -> CloudThreads:
+    def providers(self) -> Issue:
         """The SDKs in threads of their own, with one attempt each: pauses would take real time."""
         providers = Providers(
             CodeArtifact(attempts=1, now=self.now),
@@ -106,7 +107,7 @@ class Days(Simulation):
                 with work.one_more():
                     return await super().issue(request, material)
 
-        return Waited(providers.issue, threads=self._settings.cloud_threads)
+        return Waited(providers.issue, threads=self._settings.cloud_threads).issue
 
     async def fail(self) -> None:
         """Let the clouds answer with errors during each outage and throttle."""

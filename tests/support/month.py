@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
+from artifact_index.credentials.calls import Issue
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.requests import GoogleTokenRequest
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
@@ -107,9 +108,9 @@ class Month(Simulation):
         """An API server in memory."""
         return SlowPort(self._memory, self.readers, self.rng)
 
-    def providers(self) -> "Month":
+    def providers(self) -> Issue:
         """The cloud, by the operator's clock."""
-        return self
+        return self.issue
 
     async def fail(self) -> None:
         """Nothing to do: the cloud knows when it is down."""

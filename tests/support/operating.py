@@ -4,21 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from artifact_index.credentials.calls import Issue
 from artifact_index.kube.port import KubePort
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.settings import Settings
-from artifact_index.wiring import CloudCalls, Operator, build
+from artifact_index.wiring import Operator, build
 
 
 @asynccontextmanager
 async def operating(
-    settings: Settings, port: KubePort, providers: CloudCalls, env: Env
+    settings: Settings, port: KubePort, issue: Issue, env: Env
 ) -> AsyncIterator[Operator]:
     """One life of the operator: it lists everything, then runs its token manager and workers.
 
     Signals, watches and health endpoints are not there. The caller starts further parts itself.
     """
-    operator = build(settings, port, providers, env)
+    operator = build(settings, port, issue, env)
     await operator.prime()
     tasks = [
         asyncio.create_task(operator.tokens.run()),

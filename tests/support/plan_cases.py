@@ -7,10 +7,11 @@ from artifact_index.reconcile.cache.objects import IndexObject
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.plan.outputs import document_of
+from artifact_index.sources.registry import CLOUDS
 from support.reconcile_builders import NOW, placed_of, served_after, view
 from support.rendered import secret_text
 
-MINTED = ["codeArtifact", "googleArtifactRegistry"]
+MINTED = [cloud.field.removeprefix("spec.") for cloud in CLOUDS]
 STATIC = ["preauthenticated", "basicAuth"]
 
 

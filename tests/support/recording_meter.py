@@ -3,10 +3,10 @@
 from collections import Counter
 from typing import Any
 
-from artifact_index.instrumentation import PassResult
+from artifact_index.instrumentation import Meter, PassResult
 
 
-class RecordingMeter:
+class RecordingMeter(Meter):
     """What a part has told, in order or counted."""
 
     def __init__(self) -> None:

@@ -9,9 +9,10 @@ import asyncio
 import random
 from abc import ABC, abstractmethod
 
+from artifact_index.credentials.calls import Issue
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.settings import Settings
-from artifact_index.wiring import CloudCalls, env_of
+from artifact_index.wiring import env_of
 from support.misfortunes import EPOCH, Kind, trouble
 from support.operating import operating
 from support.readers import Readers, SlowPort
@@ -51,7 +52,7 @@ class Simulation(ABC):
         """The API server; called once, on the loop."""
 
     @abstractmethod
-    def providers(self) -> CloudCalls:
+    def providers(self) -> Issue:
         """The clouds; called on the loop, once for each process."""
 
     @abstractmethod

@@ -1,4 +1,1 @@
-"""The API: models of both kinds, their conditions and reasons, and the CRD generator.
-
-Nothing here does I/O and nothing here imports another part of the package.
-"""
+"""The API: models of both kinds, their conditions and reasons. Nothing here does I/O."""

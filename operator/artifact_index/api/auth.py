@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from artifact_index.api.base import ApiModel
-from artifact_index.api.rules import SET, Rules, exactly_one, matching
+from artifact_index.api.rules import SET, exactly_one, matching
 
 _LOGINS: Final = ("operatorIdentity", "secretRef", "serviceAccountRef")
 ONE_LOGIN: Final = exactly_one(
@@ -16,9 +16,7 @@ ONE_LOGIN: Final = exactly_one(
 )
 
 Audience = Annotated[
-    str,
-    Field(max_length=256),
-    Rules((matching("[!-~]+", "must be printable ASCII without spaces"),)),
+    str, Field(max_length=256), matching("[!-~]+", "must be printable ASCII without spaces")
 ]
 Audiences = Annotated[tuple[Audience, ...], Field(max_length=8), SET]
 

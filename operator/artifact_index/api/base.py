@@ -1,14 +1,13 @@
 """The base of every model, and the parser that turns stored objects into models."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from artifact_index.api.rules import Rule, broken
+from artifact_index.api.rules import Rule
 
 
 class ApiModel(BaseModel):
@@ -33,8 +32,7 @@ class ApiModel(BaseModel):
     @model_validator(mode="after")
     def _keep_rules(self) -> Self:
         for rule in self.rules:
-            if not rule.holds(self):
-                raise broken(rule.message)
+            rule.check(self)
         # Equal sets of given fields are one set: that is half of a small model's memory.
         shared = _one_set(frozenset(self.model_fields_set))
         object.__setattr__(self, "__pydantic_fields_set__", shared)
@@ -46,8 +44,7 @@ def _one_set(names: frozenset[str]) -> set[str]:
     return set(names)
 
 
-@dataclass(frozen=True, slots=True)
-class SpecProblem:
+class SpecProblem(NamedTuple):
     """One thing wrong with a spec: where (`spec.basicAuth.url`) and what, without the value."""
 
     field_path: str
@@ -55,21 +52,15 @@ class SpecProblem:
 
 
 class SpecError(ValueError):
-    """A spec breaks its schema. `problems` is never empty and holds no value of the spec."""
+    """A spec breaks its schema. `problems` is never empty and holds no value of the spec.
+
+    `field_path` and `message` are those of the first problem.
+    """
 
     def __init__(self, problems: tuple[SpecProblem, ...]) -> None:
         super().__init__("; ".join(f"{each.field_path}: {each.message}" for each in problems))
         self.problems = problems
-
-    @property
-    def field_path(self) -> str:
-        """The first problem's field, such as `spec.codeArtifact.region`."""
-        return self.problems[0].field_path
-
-    @property
-    def message(self) -> str:
-        """What is wrong with that field and what to do."""
-        return self.problems[0].message
+        self.field_path, self.message = problems[0]
 
 
 SpecT = TypeVar("SpecT", bound=ApiModel)
@@ -84,12 +75,9 @@ def parse_spec(model: type[SpecT], raw: Mapping[str, Any] | None) -> SpecT:
         return model.model_validate({} if raw is None else raw)
     except ValidationError as error:
         # The context is dropped: a traceback would otherwise carry pydantic's own error along.
-        raise SpecError(tuple(_problems(error))) from None
-
-
-def _problems(error: ValidationError) -> list[SpecProblem]:
-    details = error.errors(include_input=False, include_context=False, include_url=False)
-    return [SpecProblem(_field_path(detail["loc"]), detail["msg"]) for detail in details]
+        details = error.errors(include_input=False, include_context=False, include_url=False)
+        problems = (SpecProblem(_field_path(detail["loc"]), detail["msg"]) for detail in details)
+        raise SpecError(tuple(problems)) from None
 
 
 def _field_path(location: tuple[int | str, ...]) -> str:

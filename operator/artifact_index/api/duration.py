@@ -13,10 +13,9 @@ from artifact_index.api.rules import Rule, broken, matching
 
 # Six digits before the dot: a Go duration is an int64 of nanoseconds, and with the length bound
 # no accepted text overflows it (CEL's `duration()` would fail instead of answering).
-DURATION_PATTERN: Final = "([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+"
 DURATION_MAX_LENGTH: Final = 16
 DURATION_RULE: Final = matching(
-    DURATION_PATTERN,
+    "([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+",
     "must be a duration such as `30m`, `12h` or `1h30m` (units: ms, s, m, h), of at most 6 digits "
     "before a unit",
 )

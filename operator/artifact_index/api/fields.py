@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from artifact_index.api.rules import Rule, Rules, matching
+from artifact_index.api.rules import Rule, matching
 
 # Kubernetes names (RFC 1123 labels and subdomains, label keys and values).
 _LABEL: Final = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
@@ -17,14 +17,10 @@ _LABEL_KEY: Final = f"({_SUBDOMAIN}/)?{_LABEL_NAME}"
 ObjectName = Annotated[
     str,
     Field(max_length=253),
-    Rules(
-        (
-            matching(
-                _SUBDOMAIN,
-                "must be the name of an object in this namespace: lower-case letters, digits, "
-                "`-` and `.`, beginning and ending with a letter or digit",
-            ),
-        )
+    matching(
+        _SUBDOMAIN,
+        "must be the name of an object in this namespace: lower-case letters, digits, "
+        "`-` and `.`, beginning and ending with a letter or digit",
     ),
 ]
 """Name of a Secret or ConfigMap: a DNS-1123 subdomain."""
@@ -32,13 +28,8 @@ ObjectName = Annotated[
 DataKey = Annotated[
     str,
     Field(max_length=253),
-    Rules(
-        (
-            matching(
-                "[-._a-zA-Z0-9]+",
-                "must be a key of the Secret's data: letters, digits, `-`, `_` and `.`",
-            ),
-        )
+    matching(
+        "[-._a-zA-Z0-9]+", "must be a key of the Secret's data: letters, digits, `-`, `_` and `.`"
     ),
 ]
 """Key in a Secret's data."""
@@ -46,14 +37,10 @@ DataKey = Annotated[
 IndexName = Annotated[
     str,
     Field(max_length=63),
-    Rules(
-        (
-            matching(
-                _LABEL,
-                "must be lower-case letters, digits and `-`, beginning and ending with a letter "
-                "or digit, so that uv and its environment variables can name the index",
-            ),
-        )
+    matching(
+        _LABEL,
+        "must be lower-case letters, digits and `-`, beginning and ending with a letter "
+        "or digit, so that uv and its environment variables can name the index",
     ),
 ]
 """Name of an index in uv.toml."""
@@ -61,19 +48,15 @@ IndexName = Annotated[
 LabelKey = Annotated[
     str,
     Field(max_length=317),
-    Rules((matching(_LABEL_KEY, "must be a label key, such as `env` or `example.com/env`"),)),
+    matching(_LABEL_KEY, "must be a label key, such as `env` or `example.com/env`"),
 ]
 LabelValue = Annotated[
     str,
     Field(max_length=63),
-    Rules(
-        (
-            matching(
-                f"({_LABEL_NAME})?",
-                "must be a label value: at most 63 letters, digits, `-`, `_` and `.`, beginning "
-                "and ending with a letter or digit",
-            ),
-        )
+    matching(
+        f"({_LABEL_NAME})?",
+        "must be a label value: at most 63 letters, digits, `-`, `_` and `.`, beginning "
+        "and ending with a letter or digit",
     ),
 ]
 
@@ -140,20 +123,16 @@ URL_RULES: Final = (
     ),
 )
 
-Url = Annotated[str, Field(max_length=2048), Rules(URL_RULES)]
+Url = Annotated[str, Field(max_length=2048), *URL_RULES]
 """URL without userinfo, query and fragment."""
 
 RegistryHost = Annotated[
     str,
     Field(max_length=266),
-    Rules(
-        (
-            _with_host(
-                f"(http://)?{_HOST}",
-                "must be a host with at most a port, such as `europe-west1-python.pkg.dev`, "
-                "without path, user name and `https://` (`http://` may stand before it)",
-            ),
-        )
+    _with_host(
+        f"(http://)?{_HOST}",
+        "must be a host with at most a port, such as `europe-west1-python.pkg.dev`, "
+        "without path, user name and `https://` (`http://` may stand before it)",
     ),
 ]
 """Host that replaces a cloud's own one."""

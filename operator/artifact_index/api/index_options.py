@@ -11,7 +11,7 @@ from artifact_index.api.conditions import Condition
 from artifact_index.api.duration import GoDuration, duration_between
 from artifact_index.api.fields import IndexName, ObjectName, Url
 from artifact_index.api.labels import LabelSelector
-from artifact_index.api.rules import ATOMIC, SET, ListType, Rule, Rules
+from artifact_index.api.rules import ATOMIC, SET, ListType, Rule
 from artifact_index.api.timestamps import Timestamp
 
 IndexStrategy = Literal["first-index", "unsafe-first-match", "unsafe-best-match"]
@@ -95,18 +95,11 @@ class IndexOptionsSpec(ApiModel):
 
     max_build_duration: Annotated[
         GoDuration,
-        Rules(
-            (
-                duration_between(
-                    "1s",
-                    "12h",
-                    message="must be between `1s` and `12h`: no cloud's token lives longer",
-                ),
-            )
+        duration_between(
+            "1s", "12h", message="must be between `1s` and `12h`: no cloud's token lives longer"
         ),
     ] = GoDuration("30m")
-    """The promise: a build of this length, started at any moment, never sees its credential
-    die."""
+    """The promise: a build of this length, started at any moment, never sees its credential die."""
 
     outputs: (
         Annotated[

@@ -38,14 +38,24 @@ class Reason(StrEnum):
     """A reason by its name, with everything that it implies."""
 
     polarity: Polarity
-    traits: frozenset[Trait]
+    must_act: bool
+    """Whether only the user can end it: the object is Stalled."""
+    missing_source: bool
+    withdraws_at_once: bool
+    quiet: bool
+    unwatched: bool
+    """This and the three above: whether the reason has the trait of that name."""
 
     def __new__(cls, name: str, polarity: Polarity, *traits: Trait) -> "Reason":
         """Make a member of the values on its line."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.polarity = polarity
-        member.traits = frozenset(traits)
+        member.must_act = polarity is Polarity.ACT
+        member.missing_source = Trait.MISSING_SOURCE in traits
+        member.withdraws_at_once = Trait.WITHDRAWS_AT_ONCE in traits
+        member.quiet = Trait.QUIET in traits
+        member.unwatched = Trait.UNWATCHED in traits
         return member
 
     AVAILABLE = "Available", Polarity.AVAILABLE
@@ -99,28 +109,3 @@ class Reason(StrEnum):
     EXPLICIT_INDEX_LEFT_OUT = "ExplicitIndexLeftOut", Polarity.NOTE
     VARIABLES_NOT_WRITTEN = "VariablesNotWritten", Polarity.NOTE
     ANONYMOUS_BESIDE_CREDENTIALED = "AnonymousBesideCredentialed", Polarity.NOTE
-
-    @property
-    def must_act(self) -> bool:
-        """Whether only the user can end it: the object is Stalled."""
-        return self.polarity is Polarity.ACT
-
-    @property
-    def missing_source(self) -> bool:
-        """Whether a Secret, a key or a ServiceAccount is missing."""
-        return Trait.MISSING_SOURCE in self.traits
-
-    @property
-    def withdraws_at_once(self) -> bool:
-        """Whether no output may go on holding the login."""
-        return Trait.WITHDRAWS_AT_ONCE in self.traits
-
-    @property
-    def quiet(self) -> bool:
-        """Whether it posts no event."""
-        return Trait.QUIET in self.traits
-
-    @property
-    def unwatched(self) -> bool:
-        """Whether the operator must look again, since no watch reports when its cause ends."""
-        return Trait.UNWATCHED in self.traits

@@ -14,37 +14,29 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One validation rule: a CEL expression over `self` and its Python twin."""
-
-    cel: str
-    message: str
-    holds: Callable[[Any], bool]
-
-
 def broken(message: str) -> PydanticCustomError:
     """The error of a broken rule; its text is the message alone, never the value."""
     return PydanticCustomError("rule", "{message}", {"message": message})
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """Metadata of an annotated type: its values keep all of these rules."""
+class Rule:
+    """One validation rule, of a model or an annotated type: CEL over `self` and its Python twin."""
 
-    rules: tuple[Rule, ...]
+    cel: str
+    message: str
+    holds: Callable[[Any], bool]
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """Check the rules after the value has its type."""
+        """Check the rule after the value has its type."""
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
     def check(self, value: Any) -> Any:
-        """Return the value, or raise for the first rule that it breaks."""
-        for rule in self.rules:
-            if not rule.holds(value):
-                raise broken(rule.message)
+        """Return the value, or raise if it breaks the rule."""
+        if not self.holds(value):
+            raise broken(self.message)
         return value
 
 
@@ -63,16 +55,14 @@ class ListType:
 
     def check(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the items, or raise if two of them are the same."""
-        identities = [self._identity(item) for item in items]
+        identities: list[Any] = list(items)
+        if self.keys:
+            identities = [tuple(getattr(item, key) for key in self.keys) for item in items]
         if self.kind != "atomic" and len(set(identities)) != len(identities):
-            what = (
-                f"two items with the same {' and '.join(self.keys)}" if self.keys else "a duplicate"
-            )
+            keys = " and ".join(self.keys)
+            what = f"two items with the same {keys}" if keys else "a duplicate"
             raise broken(f"must not hold {what}; remove one of them")
         return items
-
-    def _identity(self, item: Any) -> Any:
-        return tuple(getattr(item, key) for key in self.keys) if self.keys else item
 
 
 ATOMIC = ListType("atomic")

@@ -4,18 +4,16 @@ import calendar
 import time
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import Field
-
-TIMESTAMP_MAX_LENGTH: Final = 64
 
 
 class DateTimeFormat:
     """Metadata of a string: `format: date-time` in the schema."""
 
 
-Timestamp = Annotated[str, Field(min_length=1, max_length=TIMESTAMP_MAX_LENGTH), DateTimeFormat()]
+Timestamp = Annotated[str, Field(min_length=1, max_length=64), DateTimeFormat()]
 """A time as text; see `format_time` and `parse_time`."""
 
 

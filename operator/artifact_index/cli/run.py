@@ -61,16 +61,14 @@ def execute(chosen: argparse.Namespace) -> int:
     logger = logging.getLogger("artifact_index")
     try:
         runtime.run(app.run(settings))
+        return 0
     except (ConnectError, SigningKeyError) as error:
         logger.error("%s", error)
-        return 1
     except ApiError as error:
         logger.error("a required request to the API server failed: %s", error)
-        return 1
     except Exception:
         logger.exception("the operator exits because of an unexpected error")
-        return 1
-    return 0
+    return 1
 
 
 def _stop_early(*_: object) -> None:

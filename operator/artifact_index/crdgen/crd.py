@@ -14,10 +14,7 @@ GENERATED_NOTE: Final = "Generated from the models by tools/generate.py; do not 
 KUSTOMIZATION_NAME: Final = "Kustomization"
 
 _SIMPLE_ROOT: Final[Schema] = {
-    "apiVersion": {
-        "description": f"Version of the API: {GROUP}/{VERSION}.",
-        "type": "string",
-    },
+    "apiVersion": {"description": f"Version of the API: {GROUP}/{VERSION}.", "type": "string"},
     "kind": {"description": "Kind of the object.", "type": "string"},
     "metadata": {"type": "object"},
 }
@@ -62,19 +59,17 @@ def _crd(kind: Kind) -> dict[str, Any]:
                 "categories": [CATEGORY],
             },
             "scope": "Namespaced",
-            "versions": [_version(kind)],
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": root_schema(kind)},
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [_column(column) for column in kind.columns],
+                }
+            ],
         },
-    }
-
-
-def _version(kind: Kind) -> dict[str, Any]:
-    return {
-        "name": VERSION,
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": root_schema(kind)},
-        "subresources": {"status": {}},
-        "additionalPrinterColumns": [_column(column) for column in kind.columns],
     }
 
 
@@ -92,9 +87,5 @@ def root_schema(kind: Kind) -> Schema:
 
 
 def _column(column: Column) -> dict[str, Any]:
-    listed: dict[str, Any] = {
-        "name": column.name,
-        "type": column.type,
-        "jsonPath": column.json_path,
-    }
-    return listed | {"priority": 1} if column.wide else listed
+    shown = {"name": column.name, "type": column.type, "jsonPath": column.json_path}
+    return shown | {"priority": 1} if column.wide else {**shown}

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from artifact_index.api.base import ApiModel
 from artifact_index.api.duration import DURATION_MAX_LENGTH, DURATION_RULE, GoDuration
-from artifact_index.api.rules import ListType, Rule, Rules
+from artifact_index.api.rules import ListType, Rule
 from artifact_index.api.timestamps import DateTimeFormat
 
 Schema = dict[str, Any]
@@ -28,11 +28,9 @@ class UnsupportedTypeError(TypeError):
 
 def object_schema(model: type[ApiModel], description: str | None = None) -> Schema:
     """Structural schema of a model; `description` replaces the model's docstring."""
-    fields = {alias_of(name, info): info for name, info in model.model_fields.items()}
-    schema: Schema = {
-        "description": one_line(description or model.__doc__ or ""),
-        "type": "object",
-    }
+    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    text = _one_line(description or model.__doc__ or "")
+    schema: Schema = {"description": text, "type": "object"}
     if fields:
         schema["properties"] = {alias: _field_schema(info) for alias, info in fields.items()}
     if required := [alias for alias, info in fields.items() if info.is_required()]:
@@ -40,18 +38,12 @@ def object_schema(model: type[ApiModel], description: str | None = None) -> Sche
     return schema | _validations(model.rules)
 
 
-def alias_of(name: str, info: FieldInfo) -> str:
-    """The field's name in YAML."""
-    return info.alias or name
-
-
-def one_line(text: str) -> str:
-    """A docstring as one line of text."""
+def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
 def _field_schema(info: FieldInfo) -> Schema:
-    schema = _type_schema(info.annotation, info.metadata, one_line(info.description or ""))
+    schema = _type_schema(info.annotation, info.metadata, _one_line(info.description or ""))
     default = _default(info)
     return schema if default is None else schema | {"default": default}
 
@@ -90,7 +82,7 @@ def _type_schema(annotation: Any, metadata: Iterable[Any], description: str = ""
 def _scalar_schema(annotation: Any, metadata: list[Any]) -> Schema:
     if get_origin(annotation) is Literal:
         return {"type": "string", "enum": list(get_args(annotation))}
-    rules = [rule for each in metadata if isinstance(each, Rules) for rule in each.rules]
+    rules = [each for each in metadata if isinstance(each, Rule)]
     bounds = _bounds(metadata, longest="maxLength", shortest="minLength")
     if annotation is str:
         return {"type": "string"} | bounds | _validations(rules)
@@ -152,7 +144,7 @@ def _bounds(metadata: list[Any], *, longest: str, shortest: str) -> Schema:
                 schema["maximum"] = value
             case DateTimeFormat():
                 schema["format"] = "date-time"
-            case ListType() | Rules():
+            case ListType() | Rule():
                 pass
             case _ if getattr(each, "pattern", None):
                 schema["pattern"] = each.pattern

@@ -2,26 +2,12 @@
 
 import math
 import random
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Growth:
-    """Exponential growth from `base` to `limit`, in seconds."""
-
-    base: float
-    limit: float
-
-    def ceiling(self, attempt: int) -> float:
-        """The bound after `attempt` (1, 2, …) attempts in a row."""
-        doublings = min(max(attempt, 1) - 1, 30)
-        return min(self.limit, self.base * 2.0**doublings)
-
-
-RETRYABLE: Final = Growth(base=1, limit=60)
-PERMANENT: Final = Growth(base=30, limit=600)
-UNCHANGED: Final = Growth(base=30, limit=120)
+# Bases and limits of exponential growth, in seconds.
+_RETRYABLE: Final = (1, 60)
+_PERMANENT: Final = (30, 600)
+_UNCHANGED: Final = (30, 120)
 
 LEAST_DELAY: Final = 1.0
 """Seconds that always lie between two attempts."""
@@ -44,8 +30,8 @@ def after_failure(
     most a quarter of it is waited, so that an outage that ends in time is noticed in time. The
     delay is never shorter than `retry_after`, which the cloud asked for.
     """
-    delay = rng.uniform(0, (PERMANENT if permanent else RETRYABLE).ceiling(failures))
-    delay = _within_life(delay, remaining)
+    ceiling = _grown(_PERMANENT if permanent else _RETRYABLE, failures)
+    delay = _within_life(rng.uniform(0, ceiling), remaining)
     if retry_after is not None and math.isfinite(retry_after):
         delay = max(delay, min(retry_after, MOST_RETRY_AFTER))
     return max(LEAST_DELAY, delay)
@@ -53,8 +39,14 @@ def after_failure(
 
 def after_no_change(*, repeats: int, rng: random.Random, remaining: float | None = None) -> float:
     """Seconds until the next attempt after `repeats` answers in a row without a newer token."""
-    ceiling = UNCHANGED.ceiling(repeats)
+    ceiling = _grown(_UNCHANGED, repeats)
     return max(LEAST_DELAY, _within_life(rng.uniform(ceiling / 2, ceiling), remaining))
+
+
+def _grown(growth: tuple[float, float], attempts: int) -> float:
+    """The ceiling after `attempts` (1, 2, …) in a row."""
+    base, limit = growth
+    return min(limit, base * 2.0 ** min(attempts - 1, 30))
 
 
 def _within_life(delay: float, remaining: float | None) -> float:

@@ -63,37 +63,26 @@ class Calls:
     ) -> None:
         clock = asyncio.get_running_loop().time
         began = clock()
-        outcome: Token | LoginError = _unexpected()
-        try:
-            outcome = await self._outcome(request, key_material)
-        finally:  # after a cancellation, too, or the caller would wait for ever
-            took = clock() - began
-            on_outcome(outcome, took)
-        result = outcome.reason if isinstance(outcome, LoginError) else "ok"
-        self._meter.cloud_answered(provider=request.provider, result=result, seconds=took)
-
-    async def _outcome(
-        self, request: TokenRequest, key_material: KeyMaterial
-    ) -> Token | LoginError:
+        outcome: Token | LoginError = LoginError(
+            Reason.INTERNAL_ERROR,
+            "The login failed unexpectedly; it is tried again. The operator's log names the error.",
+        )
         try:
             async with asyncio.timeout(self._deadline):
-                return await self._issue(request, key_material)
+                outcome = await self._issue(request, key_material)
         except LoginError as error:
             # Without its traceback, which would keep the variables of the call alive.
-            return LoginError(error.reason, error.message, retry_after=error.retry_after)
+            outcome = LoginError(error.reason, error.message, retry_after=error.retry_after)
         except TimeoutError:
-            return LoginError(
+            outcome = LoginError(
                 Reason.CLOUD_UNAVAILABLE,
                 f"The cloud did not answer within {self._deadline:g} s; the login is tried again.",
             )
         except Exception as error:
             # Its text may hold a secret value: only the type is logged.
             logger.error("A login failed unexpectedly: %s", type(error).__name__)
-            return _unexpected()
-
-
-def _unexpected() -> LoginError:
-    return LoginError(
-        Reason.INTERNAL_ERROR,
-        "The login failed unexpectedly; it is tried again. The operator's log names the error.",
-    )
+        finally:  # after a cancellation, too, or the caller would wait for ever
+            took = clock() - began
+            on_outcome(outcome, took)
+        result = outcome.reason if isinstance(outcome, LoginError) else "ok"
+        self._meter.cloud_answered(provider=request.provider, result=result, seconds=took)

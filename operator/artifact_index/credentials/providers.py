@@ -1,12 +1,13 @@
-"""The clouds that issue tokens: a new one is one line in `_CLIENTS`."""
+"""The clouds that issue tokens: a new one is one line in `providers_of`."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.google.identities import ServiceURLs
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.settings import Settings
 
@@ -15,24 +16,15 @@ class CloudClient(Protocol):
     """A synchronous client of one cloud."""
 
     @property
-    def calls(self) -> "Mapping[type[Any], Callable[[Any, KeyMaterial], Token]]":
+    def calls(self) -> Mapping[type[Any], Callable[[Any, KeyMaterial], Token]]:
         """The method that answers each type of request; it raises LoginError."""
-
-
-_CLIENTS: Final[tuple[Callable[[Settings, float, float], CloudClient], ...]] = (
-    CodeArtifact.of,
-    GoogleTokens.of,
-)
-"""Each makes a client of the settings and two time limits: to connect, and to read an answer."""
 
 
 class Providers:
     """All clouds behind one synchronous call, which blocks for seconds: call it in a thread."""
 
     def __init__(self, *clients: CloudClient) -> None:
-        self._calls = {
-            request: call for client in clients for request, call in client.calls.items()
-        }
+        self._calls = dict(item for client in clients for item in client.calls.items())
 
     def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
         """What the request's cloud issues. Raises LoginError and nothing else.
@@ -53,4 +45,12 @@ class Providers:
 def providers_of(settings: Settings) -> Providers:
     """The clients of all clouds, with the time limits and endpoints of the settings."""
     connect, read = settings.cloud_connect_timeout, settings.cloud_read_timeout
-    return Providers(*(client_of(settings, connect, read) for client_of in _CLIENTS))
+    urls = ServiceURLs(
+        token_url=settings.google_token_url,
+        sts_url=settings.google_sts_url,
+        iam_credentials_url=settings.google_iam_credentials_url,
+    )
+    return Providers(
+        CodeArtifact(connect_timeout=connect, read_timeout=read),
+        GoogleTokens(urls, connect_timeout=connect, read_timeout=read),
+    )

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -19,6 +20,9 @@ CALLS_PER_SERVICE: Final = 4
 CALL_DEADLINE: Final = 150.0
 """Seconds that one login of up to three steps may take: more than the SDKs' own timeouts and
 retries add up to."""
+
+
+_Outcome = Token | Exception
 
 
 class CloudThreads:
@@ -46,8 +50,7 @@ class CloudThreads:
         self._deadline = deadline
         self._slots = asyncio.Semaphore(threads)
         self._services: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        self._abandoned = 0
-        self._most_abandoned = threads
+        self._abandonable = threading.Semaphore(threads)
         self._closed = False
 
     async def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
@@ -60,11 +63,11 @@ class CloudThreads:
         answer: asyncio.Future[_Outcome] = loop.create_future()
         slots = await self._enter(request.service)
         if self._closed:
-            slots.free()
+            slots.close()
             raise LoginError(Reason.CLOUD_UNAVAILABLE, "The operator is shutting down.")
 
-        def finish(outcome: "_Outcome") -> None:
-            slots.free()
+        def finish(outcome: _Outcome) -> None:
+            slots.close()
             if not answer.done():
                 answer.set_result(outcome)
 
@@ -80,7 +83,9 @@ class CloudThreads:
             async with asyncio.timeout(self._deadline):
                 outcome = await answer
         except TimeoutError:
-            self._abandon(slots)
+            if self._abandonable.acquire(blocking=False):
+                slots.close()
+                slots.callback(self._abandonable.release)
             raise LoginError(
                 Reason.CLOUD_UNAVAILABLE,
                 f"The call to {request.service} did not end within {self._deadline:g} s; "
@@ -94,7 +99,7 @@ class CloudThreads:
         """Start no further call. Does not wait for those in flight."""
         self._closed = True
 
-    def _outcome(self, request: TokenRequest, key_material: KeyMaterial) -> "_Outcome":
+    def _outcome(self, request: TokenRequest, key_material: KeyMaterial) -> _Outcome:
         try:
             return self._call(request, key_material)
         except Exception as error:
@@ -102,8 +107,11 @@ class CloudThreads:
         except BaseException as error:  # SystemExit would end the thread and leave us waiting
             return RuntimeError(type(error).__name__)
 
-    async def _enter(self, name: str) -> "_Slots":
-        """Take a slot of the service, then one of all: who waits for a service holds no thread."""
+    async def _enter(self, name: str) -> ExitStack:
+        """Take a slot of the service, then one of all: who waits for a service holds no thread.
+
+        Closing the result frees both, once.
+        """
         service_slots = self._services.get(name)
         if service_slots is None:
             service_slots = self._services[name] = asyncio.Semaphore(self._per_service)
@@ -113,33 +121,7 @@ class CloudThreads:
         except BaseException:
             service_slots.release()
             raise
-        return _Slots(service_slots, self._slots)
-
-    def _abandon(self, slots: "_Slots") -> None:
-        if self._abandoned >= self._most_abandoned:
-            return
-        self._abandoned += 1
-        slots.free()
-        slots.on_end = self._on_abandoned_end
-
-    def _on_abandoned_end(self) -> None:
-        self._abandoned -= 1
-
-
-_Outcome = Token | Exception
-
-
-class _Slots:
-    """The slots of one call, of its service and of all calls; they are freed once."""
-
-    def __init__(self, *semaphores: asyncio.Semaphore) -> None:
-        self._semaphores = semaphores
-        self.on_end: Callable[[], None] | None = None
-
-    def free(self) -> None:
-        """Free the slots. A second call means that the thread of an abandoned call has ended."""
-        semaphores, self._semaphores = self._semaphores, ()
-        for semaphore in semaphores:
-            semaphore.release()
-        if not semaphores and self.on_end is not None:
-            self.on_end()
+        slots = ExitStack()
+        slots.callback(service_slots.release)
+        slots.callback(self._slots.release)
+        return slots

@@ -10,7 +10,6 @@ import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from importlib import metadata
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -20,6 +19,7 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config import ConfigException
 from pydantic_core import from_json
 
+from artifact_index import __version__
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.instrumentation import UNMEASURED, Meter
 from artifact_index.kube.errors import UNREACHABLE, ApiError, error_from_response, shorten
@@ -28,9 +28,9 @@ from artifact_index.kube.port import ListPage, Object
 from artifact_index.kube.resources import SECRETS, SERVICE_ACCOUNTS, Resource
 from artifact_index.kube.retries import delay_before_retry
 
-MERGE_PATCH: Final = "application/merge-patch+json"
-JSON: Final = "application/json"
-
+_JSON: Final = "application/json"
+_MERGE_PATCH: Final = "application/merge-patch+json"
+_METHODS = {"get": "GET", "list": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
 _MANAGED: Final = {"fieldManager": FIELD_MANAGER}
 # A listing that has expired this often is read in one page: slow pages would expire again.
 _EXPIRIES_BEFORE_ONE_PIECE: Final = 2
@@ -41,14 +41,17 @@ answer it takes ten times as much: sixteen files of a hundred indexes at once we
 """
 _LARGE_AT_A_TIME: Final = 2
 
+_HANDSHAKE: Final = 10.0
+"""Seconds for the TCP and TLS handshake."""
+
 
 class KubeApi:
     """The API server, implementing `KubePort`.
 
-    `configuration` comes from `kube.connect.load_configuration`. In seconds: `connect_timeout` for
-    the TCP and TLS handshake, `timeout` for a request from its start to the last byte of the
-    answer (waiting for a free connection does not count). `meter` records every HTTP request,
-    retries too. Create and use it inside one event loop.
+    `configuration` comes from `kube.connect.load_configuration`. A request may take `timeout`
+    seconds from its start to the last byte of the answer (waiting for a free connection does not
+    count). `meter` records every HTTP request, retries too. Create and use it inside one event
+    loop.
     """
 
     def __init__(
@@ -56,7 +59,6 @@ class KubeApi:
         configuration: Configuration,
         *,
         max_concurrency: int = 32,
-        connect_timeout: float = 10.0,
         timeout: float = 30.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rand: Callable[[], float] = random.random,
@@ -67,10 +69,10 @@ class KubeApi:
         self._client = ApiClient(configuration)
         self._slots = asyncio.Semaphore(max_concurrency)
         self._large_slots = asyncio.Semaphore(_LARGE_AT_A_TIME)
-        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=connect_timeout)
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=_HANDSHAKE)
         self._sleep = sleep
         self._rand = rand
-        self._headers = {"Accept": JSON, "User-Agent": _user_agent()}
+        self._headers = {"Accept": _JSON, "User-Agent": f"{FIELD_MANAGER}/{__version__}"}
         self._meter = meter
         self.page_sizes = PageSizes()
 
@@ -95,7 +97,7 @@ class KubeApi:
             if expiries < _EXPIRIES_BEFORE_ONE_PIECE:
                 paging["limit"] = str(page or self.page_sizes.of(resource.plural))
             try:
-                answer = await self._call("list", "GET", resource, path, query=query | paging)
+                answer = await self._call("list", resource, path, query=query | paging)
             except ApiError as error:
                 if not (error.expired and token):
                     raise
@@ -114,13 +116,13 @@ class KubeApi:
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object:
         """Read one object (see `KubePort.get`)."""
-        return await self._call("get", "GET", resource, resource.object_path(namespace, name))
+        return await self._call("get", resource, resource.object_path(namespace, name))
 
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
         """Create an object (see `KubePort.create`)."""
         path = resource.collection_path(namespace)
         typed = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
-        return await self._call("create", "POST", resource, path, query=_MANAGED, body=typed)
+        return await self._call("create", resource, path, query=_MANAGED, body=typed)
 
     async def patch(
         self,
@@ -134,9 +136,8 @@ class KubeApi:
         """Apply a merge patch (see `KubePort.patch`)."""
         path = resource.object_path(namespace, name, subresource)
         answer = await self._call(
-            "patch", "PATCH", resource, path, subresource=subresource,
-            query=_MANAGED, body=body, content_type=MERGE_PATCH,
-        )  # fmt: skip
+            "patch", resource, path, subresource=subresource, query=_MANAGED, body=body
+        )
         uid = body.get("metadata", {}).get("uid")
         if uid and answer["metadata"]["uid"] != uid:
             # The server drops the metadata of a status before it compares (measured on 1.34).
@@ -148,7 +149,7 @@ class KubeApi:
         """Delete the object with this UID (see `KubePort.delete`)."""
         path = resource.object_path(namespace, name)
         options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
-        await self._call("delete", "DELETE", resource, path, body=options)
+        await self._call("delete", resource, path, body=options)
 
     async def request_token(
         self, namespace: str, service_account: str, *, audiences: Sequence[str], seconds: int
@@ -160,9 +161,7 @@ class KubeApi:
             "kind": "TokenRequest",
             "spec": {"audiences": list(audiences), "expirationSeconds": seconds},
         }
-        answer = await self._call(
-            "create", "POST", SERVICE_ACCOUNTS, path, subresource="token", body=body
-        )
+        answer = await self._call("create", SERVICE_ACCOUNTS, path, subresource="token", body=body)
         token = (answer.get("status") or {}).get("token")
         if not isinstance(token, str) or not token:
             raise ApiError(502, "BadAnswer", "the answer to a TokenRequest holds no token")
@@ -171,14 +170,12 @@ class KubeApi:
     async def _call(
         self,
         verb: str,
-        method: str,
         resource: Resource,
         path: str,
         *,
         subresource: str | None = None,
         query: Mapping[str, str] | None = None,
         body: Object | None = None,
-        content_type: str = JSON,
     ) -> Object:
         url = self._configuration.host + path
         if query:
@@ -188,7 +185,7 @@ class KubeApi:
         while True:
             begun, code = clock(), UNREACHABLE
             try:
-                answer, content = await self._exchange(method, url, body, content_type)
+                answer, content = await self._exchange(_METHODS[verb], url, body)
                 code = answer.status
                 parsed = _object_in(answer, content, sensitive=resource == SECRETS)
                 objects = len(parsed.get("items") or ()) if verb == "list" else 1
@@ -202,20 +199,17 @@ class KubeApi:
                     raise
             finally:
                 self._meter.api_request(
-                    verb=verb,
-                    resource=resource.plural,
-                    subresource=subresource or "",
-                    code=code,
-                    seconds=clock() - begun,
-                )
+                    verb=verb, resource=resource.plural, subresource=subresource or "",
+                    code=code, seconds=clock() - begun,
+                )  # fmt: skip
             attempt += 1
             await self._sleep(delay)
 
     async def _exchange(
-        self, method: str, url: str, body: Object | None, content_type: str
+        self, method: str, url: str, body: Object | None
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         # A new dict each time: the client adds to it.
-        headers = {**self._headers, "Content-Type": content_type}
+        headers = {**self._headers, "Content-Type": _MERGE_PATCH if method == "PATCH" else _JSON}
         if token := await self._token():
             headers["Authorization"] = token
         try:
@@ -224,14 +218,8 @@ class KubeApi:
                     method, url, header_params=headers, body=body, _request_timeout=self._timeout
                 )
                 return answer, await answer.read()
-        except aiohttp.ClientConnectorError as error:
-            raise _unreachable("Unreachable", error, sent=False) from None
-        except aiohttp.ConnectionTimeoutError as error:
-            raise _unreachable("Timeout", error, sent=False) from None
-        except TimeoutError as error:
-            raise _unreachable("Timeout", error, sent=True) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _unreachable("Unreachable", error, sent=True) from None
+            raise _unreachable(error) from None
 
     async def _token(self) -> str | None:
         try:
@@ -266,14 +254,8 @@ def _object_in(answer: aiohttp.ClientResponse, content: bytes, *, sensitive: boo
     return parsed
 
 
-def _unreachable(reason: str, error: Exception, *, sent: bool) -> ApiError:
+def _unreachable(error: Exception) -> ApiError:
+    reason = "Timeout" if isinstance(error, TimeoutError) else "Unreachable"
+    sent = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     text = shorten(str(error)) or type(error).__name__
     return ApiError(UNREACHABLE, reason, f"the API server cannot be reached: {text}", sent=sent)
-
-
-def _user_agent() -> str:
-    try:
-        version = metadata.version("artifact-index-operator")
-    except metadata.PackageNotFoundError:
-        version = "unknown"
-    return f"{FIELD_MANAGER}/{version}"

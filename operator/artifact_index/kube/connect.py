@@ -26,22 +26,20 @@ class ConnectError(Exception):
 async def load_configuration(
     *,
     kubeconfig: Path | None = None,
-    context: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Configuration:
     """Find the API server and the login, and return the client's configuration.
 
     In this order, as in other controllers: the given kubeconfig, `KUBECONFIG` (files separated by
-    a colon are merged), the pod's own ServiceAccount, `~/.kube/config`. With a `context`, the
-    ServiceAccount is skipped. Tokens from files (the ServiceAccount's, `tokenFile`) and from login
-    plugins are read again every minute. Raises ConnectError.
+    a colon are merged), the pod's own ServiceAccount, `~/.kube/config`. Tokens from files (the
+    ServiceAccount's, `tokenFile`) and from login plugins are read again every minute. Raises
+    ConnectError.
     """
     environ = os.environ if environ is None else environ
     configuration = Configuration()
     paths = str(kubeconfig) if kubeconfig else environ.get("KUBECONFIG", "")
-    in_cluster = bool(environ.get(incluster_config.SERVICE_HOST_ENV_NAME))
     try:
-        if not paths and context is None and in_cluster:
+        if not paths and environ.get(incluster_config.SERVICE_HOST_ENV_NAME):
             incluster_config.InClusterConfigLoader(
                 token_filename=incluster_config.SERVICE_TOKEN_FILENAME,
                 cert_filename=incluster_config.SERVICE_CERT_FILENAME,
@@ -49,28 +47,26 @@ async def load_configuration(
             ).load_and_set(configuration)
         else:
             paths = paths or "~/.kube/config"
-            await _load_kubeconfig(configuration, paths, context)
+            await _load_kubeconfig(configuration, paths)
     except (ConfigException, OSError) as error:
         raise ConnectError(f"cannot connect to a cluster: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
         # The client does not validate the file. Its error may quote a login, so it is left out.
-        raise ConnectError(
-            f"{paths or 'the login'} is malformed ({type(error).__name__})"
-        ) from None
+        what = paths or "the login"
+        raise ConnectError(f"{what} is malformed ({type(error).__name__})") from None
     # By default the session looks for a netrc file and for proxies at each request, in threads.
     configuration.client_session_kwargs = {"trust_env": False}
     configuration.proxy = configuration.proxy or proxy_for(configuration.host, environ)
     return configuration
 
 
-async def _load_kubeconfig(configuration: Configuration, paths: str, context: str | None) -> None:
+async def _load_kubeconfig(configuration: Configuration, paths: str) -> None:
     if not _any_exists(paths):
         raise ConfigException(
             f"there is no kubeconfig at {paths}; give --kubeconfig, set KUBECONFIG, "
             "or run inside a cluster"
         )
-    merged = kube_config.KubeConfigMerger(paths)
-    loader = kube_config.KubeConfigLoader(merged.config, active_context=context)
+    loader = kube_config.KubeConfigLoader(kube_config.KubeConfigMerger(paths).config)
     await loader.load_and_set(configuration)
     if not getattr(loader, "host", None):
         # The client would silently connect to http://localhost.

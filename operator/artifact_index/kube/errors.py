@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from artifact_index.kube.permissions import remedy_of
@@ -13,6 +14,7 @@ UNREACHABLE: Final = 0
 """The status of a request without an answer: refused, reset or timed out."""
 
 
+@dataclass(eq=False, repr=False)
 class ApiError(Exception):
     """A request to the API server failed.
 
@@ -23,21 +25,11 @@ class ApiError(Exception):
     certainly never left, so that repeating a write is safe.
     """
 
-    def __init__(
-        self,
-        status: int,
-        reason: str,
-        message: str,
-        retry_after: float | None = None,
-        *,
-        sent: bool = True,
-    ) -> None:
-        super().__init__(status, reason, message)
-        self.status = status
-        self.reason = reason
-        self.message = message
-        self.retry_after = retry_after
-        self.sent = sent
+    status: int
+    reason: str
+    message: str
+    retry_after: float | None = None
+    sent: bool = field(default=True, kw_only=True)
 
     def __str__(self) -> str:
         return f"{self.status or 'no answer'} {self.reason}: {self.message}"

@@ -29,9 +29,8 @@ class PageSizes:
     def learn(self, plural: str, *, objects: int, size: int) -> None:
         """Learn from an answer with so many objects in so many bytes."""
         if objects:
-            average, latest = self._bytes.get(plural), size / objects
-            if average is None:
-                average = latest
+            latest = size / objects
+            average = self._bytes.get(plural, latest)
             self._bytes[plural] = average + _SHARE * (latest - average)
 
     def of(self, plural: str) -> int:

@@ -3,14 +3,6 @@
 import re
 from typing import Final
 
-GRANTED_BY_CHART: Final = (
-    "the operator's ServiceAccount needs this permission, which the Helm chart grants with "
-    "rbac.create, in namespaced mode in each of watchNamespaces and in its own"
-)
-TOKENS_GRANTED_BY_CHART: Final = (
-    "the operator's ServiceAccount needs this permission, which the Helm chart grants with "
-    "serviceAccountTokens"
-)
 ACCOUNT_PERMISSIONS: Final = (
     "get on serviceaccounts and create on serviceaccounts/token; ask the administrator to grant "
     "them with serviceAccountTokens of the Helm chart"
@@ -27,5 +19,8 @@ def remedy_of(message: str) -> str | None:
     denied = _DENIAL.search(message)
     if denied is None:
         return None
-    own = denied[1].partition("/")[0] == "serviceaccounts"
-    return TOKENS_GRANTED_BY_CHART if own else GRANTED_BY_CHART
+    value = "rbac.create, in namespaced mode in each of watchNamespaces and in its own"
+    if denied[1].partition("/")[0] == "serviceaccounts":
+        value = "serviceAccountTokens"
+    needs = "the operator's ServiceAccount needs this permission, which the Helm chart grants with"
+    return f"{needs} {value}"

@@ -44,18 +44,15 @@ class KubePort(Protocol):
         Without `page`, `page_sizes` decides; without `namespace`, all namespaces are listed. Items
         of built-in kinds have no `kind` and `apiVersion`.
         """
-        ...
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object:
         """Read one object; 404 is an `ApiError` with `not_found`."""
-        ...
 
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
         """Create an object (POST) and return it; `already_exists` if the name is taken.
 
         `apiVersion` and `kind` are filled in.
         """
-        ...
 
     async def patch(
         self,
@@ -76,11 +73,9 @@ class KubePort(Protocol):
         of the object with that name. This method then raises a conflict (409), too late; only a
         resourceVersion in the body prevents the write.
         """
-        ...
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
         """Delete the object with this UID; 409 if another one has the name now, 404 if none has."""
-        ...
 
     async def request_token(
         self, namespace: str, service_account: str, *, audiences: Sequence[str], seconds: int
@@ -89,8 +84,6 @@ class KubePort(Protocol):
 
         `seconds` is at least 600. The server may decide on another life; the token itself tells.
         """
-        ...
 
     async def close(self) -> None:
         """Close the connections."""
-        ...

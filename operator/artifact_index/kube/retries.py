@@ -48,6 +48,5 @@ def delay_before_retry(
 
 
 def _storage_is_starting(error: ApiError, resource: Resource) -> bool:
-    if not resource.custom:
-        return False
-    return error.not_found or (error.too_many_requests and "(re)initializing" in error.message)
+    starting = error.too_many_requests and "(re)initializing" in error.message
+    return resource.custom and (error.not_found or starting)

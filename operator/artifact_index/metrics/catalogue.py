@@ -6,6 +6,7 @@ value is a URL, a user name, a secret or a digest of one.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 from artifact_index.sources.registry import CLOUDS
@@ -52,9 +53,9 @@ def provider_and_answer(request: str) -> tuple[str, str]:
 class Definition:
     """One metric. `name` is its name in PromQL, without the suffixes of a histogram's series."""
 
-    name: str
     type: Literal["counter", "gauge", "histogram"]
     unit: str
+    name: str
     summary: str
     """The text of its `# HELP` line."""
     question: str
@@ -64,166 +65,125 @@ class Definition:
     """Upper bounds of a histogram's buckets, in its unit."""
 
 
+_gauge: Final = partial(Definition, "gauge")
+_counter: Final = partial(Definition, "counter", "1")
+_histogram: Final = partial(Definition, "histogram", "s")
 _LOGIN: Final = ("provider", "namespace", "identity", "target")
 
-OUTPUT_EXPIRY: Final = Definition(
-    f"{PREFIX}output_expiry_timestamp_seconds",
-    "gauge",
+OUTPUT_EXPIRY: Final = _gauge(
     "Unix time, s",
+    f"{PREFIX}output_expiry_timestamp_seconds",
     "When the first token in an output expires.",
     "How long can builds still use the file? Seconds left: the value `- time()`.",
     ("namespace", "index_options", "kind", "output"),
 )
-LOGIN_EXPIRY: Final = Definition(
-    f"{PREFIX}login_expiry_timestamp_seconds",
-    "gauge",
+LOGIN_EXPIRY: Final = _gauge(
     "Unix time, s",
+    f"{PREFIX}login_expiry_timestamp_seconds",
     "When the current token of a login expires, or expired.",
     "Which login's token is about to expire, or has expired? Seconds left: the value `- time()`.",
     _LOGIN,
 )
-LOGIN_REFRESH: Final = Definition(
-    f"{PREFIX}login_refresh_timestamp_seconds",
-    "gauge",
+LOGIN_REFRESH: Final = _gauge(
     "Unix time, s",
+    f"{PREFIX}login_refresh_timestamp_seconds",
     "When the refresh of a login's current token is due.",
     "Which refresh is overdue, and since when? The time is in the past while a refresh fails.",
     _LOGIN,
 )
-REFRESH_LATENESS: Final = Definition(
+REFRESH_LATENESS: Final = _histogram(
     f"{PREFIX}refresh_lateness_seconds",
-    "histogram",
-    "s",
     "Time from the due time of a refresh to the new token.",
     "How much of `--outage-budget` do refreshes use up?",
     ("provider",),
     (1, 5, 15, 30, 60, 120, 300, 600, 1200, 3600),
 )
-MINTS: Final = Definition(
+MINTS: Final = _counter(
     f"{PREFIX}mints_total",
-    "counter",
-    "1",
     "Token requests to the clouds, by result.",
     "Do the clouds issue tokens, and if not, why? How close is the operator to their quotas?",
     ("provider", "result"),
 )
-MINT_DURATION: Final = Definition(
+MINT_DURATION: Final = _histogram(
     f"{PREFIX}mint_duration_seconds",
-    "histogram",
-    "s",
     "Time from the first request for a token to the last answer, over all steps of the login.",
     "Is a cloud slow?",
     ("provider",),
     (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 150),
 )
-ENDPOINT_LOOKUPS: Final = Definition(
+ENDPOINT_LOOKUPS: Final = _counter(
     f"{PREFIX}endpoint_lookups_total",
-    "counter",
-    "1",
     "Lookups of CodeArtifact repository URLs, by result.",
     "Do the repositories exist, and may the login look up their URL?",
     ("result",),
 )
-OBJECTS: Final = Definition(
-    f"{PREFIX}objects",
-    "gauge",
+OBJECTS: Final = _gauge(
     "objects",
+    f"{PREFIX}objects",
     "Objects by the Ready condition in their status.",
     "How many objects are not Ready, in which namespace, and why?",
     ("kind", "namespace", "ready", "reason"),
 )
-CONDITIONS: Final = Definition(
-    f"{PREFIX}object_conditions",
-    "gauge",
+CONDITIONS: Final = _gauge(
     "objects",
+    f"{PREFIX}object_conditions",
     "Objects with a True condition other than Ready.",
     "Where does a refresh fail while the token is still valid? Where is freshness not guaranteed, "
     "or dependency confusion possible?",
     ("kind", "namespace", "condition", "reason"),
 )
-RECONCILES: Final = Definition(
+RECONCILES: Final = _counter(
     f"{PREFIX}reconciles_total",
-    "counter",
-    "1",
     "Reconciles, by result.",
     "Does the operator finish its work, or does it keep retrying?",
     ("kind", "result"),
 )
-RECONCILE_DURATION: Final = Definition(
+RECONCILE_DURATION: Final = _histogram(
     f"{PREFIX}reconcile_duration_seconds",
-    "histogram",
-    "s",
     "Duration of a reconcile, including its writes.",
     "Are reconciles slow?",
     ("kind",),
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
 )
-QUEUE_DEPTH: Final = Definition(
-    f"{PREFIX}queue_depth",
-    "gauge",
+QUEUE_DEPTH: Final = _gauge(
     "objects",
+    f"{PREFIX}queue_depth",
     "Objects that wait for a worker.",
     "Does work arrive faster than it is done?",
 )
-QUEUE_AGE: Final = Definition(
-    f"{PREFIX}queue_oldest_age_seconds",
-    "gauge",
+QUEUE_AGE: Final = _gauge(
     "s",
+    f"{PREFIX}queue_oldest_age_seconds",
     "Longest time that an object in the queue has waited for a worker; 0 if the queue is empty.",
     "Is the queue stuck, or does an object starve?",
 )
-API_REQUESTS: Final = Definition(
+API_REQUESTS: Final = _counter(
     f"{PREFIX}api_requests_total",
-    "counter",
-    "1",
     "Requests to the API server, including retries but not watches.",
     "How much load does the operator put on the API server, and does the server reject requests?",
     ("verb", "resource", "subresource", "code"),
 )
-API_REQUEST_DURATION: Final = Definition(
+API_REQUEST_DURATION: Final = _histogram(
     f"{PREFIX}api_request_duration_seconds",
-    "histogram",
-    "s",
     "Time from a request to the last byte of its answer, including the wait for a connection.",
     "Is the API server slow?",
     ("verb",),
     (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30),
 )
-LOOP_LAG: Final = Definition(
+LOOP_LAG: Final = _histogram(
     f"{PREFIX}event_loop_lag_seconds",
-    "histogram",
-    "s",
     "How late the event loop ran a timer, sampled 20 times a second.",
     "Does something block the process, or does it lack CPU?",
     (),
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
-BUILD_INFO: Final = Definition(
-    f"{PREFIX}build_info",
-    "gauge",
+BUILD_INFO: Final = _gauge(
     "1",
+    f"{PREFIX}build_info",
     "Always 1; the labels have the versions.",
     "Which version runs where?",
     ("version", "python"),
 )
 
-CATALOGUE: Final = (
-    OUTPUT_EXPIRY,
-    LOGIN_EXPIRY,
-    LOGIN_REFRESH,
-    REFRESH_LATENESS,
-    MINTS,
-    MINT_DURATION,
-    ENDPOINT_LOOKUPS,
-    OBJECTS,
-    CONDITIONS,
-    RECONCILES,
-    RECONCILE_DURATION,
-    QUEUE_DEPTH,
-    QUEUE_AGE,
-    API_REQUESTS,
-    API_REQUEST_DURATION,
-    LOOP_LAG,
-    BUILD_INFO,
-)
-"""All metrics, in the order of the reference."""
+CATALOGUE: Final = tuple(each for each in globals().values() if isinstance(each, Definition))
+"""All metrics, in the order of the reference: as they stand above."""

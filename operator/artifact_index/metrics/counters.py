@@ -2,28 +2,21 @@
 
 import platform
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-)
+import prometheus_client as prometheus
 
-from artifact_index.instrumentation import PassResult
+from artifact_index.instrumentation import Meter, PassResult
 from artifact_index.metrics import catalogue
 from artifact_index.metrics.catalogue import PROVIDERS, Definition, provider_and_answer
 
 
-class Counters:
+class Counters(Meter):
     """Counters and histograms of one process, in a registry of their own."""
 
     def __init__(self, version: str) -> None:
         # Otherwise every counter gets a second series, which only OpenMetrics' own detection of
         # resets reads.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
+        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = prometheus.CollectorRegistry()
         self._mints = self._counter(catalogue.MINTS)
         self._mint_duration = self._histogram(catalogue.MINT_DURATION)
         self._lateness = self._histogram(catalogue.REFRESH_LATENESS)
@@ -33,14 +26,10 @@ class Counters:
         self._api_requests = self._counter(catalogue.API_REQUESTS)
         self._api_request_duration = self._histogram(catalogue.API_REQUEST_DURATION)
         self._loop_lag = self._histogram(catalogue.LOOP_LAG)
-        info = Gauge(
-            catalogue.BUILD_INFO.name,
-            catalogue.BUILD_INFO.summary,
-            catalogue.BUILD_INFO.labels,
-            registry=self.registry,
-        )
+        what = catalogue.BUILD_INFO
+        info = prometheus.Gauge(what.name, what.summary, what.labels, registry=self.registry)
         info.labels(version=version, python=platform.python_version()).set(1)
-        ProcessCollector(registry=self.registry)
+        prometheus.ProcessCollector(registry=self.registry)
         # Without a zero before its first event a series shows no increase for that event.
         for provider in PROVIDERS:
             self._mints.labels(provider, "ok")
@@ -76,10 +65,10 @@ class Counters:
         """See `Meter`."""
         self._loop_lag.observe(seconds)
 
-    def _counter(self, what: Definition) -> Counter:
-        return Counter(what.name, what.summary, what.labels, registry=self.registry)
+    def _counter(self, what: Definition) -> prometheus.Counter:
+        return prometheus.Counter(what.name, what.summary, what.labels, registry=self.registry)
 
-    def _histogram(self, what: Definition) -> Histogram:
-        return Histogram(
+    def _histogram(self, what: Definition) -> prometheus.Histogram:
+        return prometheus.Histogram(
             what.name, what.summary, what.labels, buckets=what.buckets, registry=self.registry
         )

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 
 from artifact_index.metrics.counters import Counters
-from artifact_index.metrics.live import LiveState, Snapshot
+from artifact_index.metrics.live import Snapshot, live_metrics
 
 
 class Exposition:
@@ -26,17 +27,17 @@ class Exposition:
         """
         encode, content_type = choose_encoder(accept)
         async with self._one_at_a_time:
-            scrape = _Scrape(self._counters, LiveState(self._snapshot()))
+            scrape = _Scrape(self._counters, self._snapshot())
             return await asyncio.to_thread(encode, scrape), content_type
 
 
+@dataclass(frozen=True, slots=True)
 class _Scrape:
     """A collector of both."""
 
-    def __init__(self, counters: Counters, live: LiveState) -> None:
-        self._counters = counters
-        self._live = live
+    counters: Counters
+    snapshot: Snapshot
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._live.collect()
-        yield from self._counters.registry.collect()
+        yield from live_metrics(self.snapshot)
+        yield from self.counters.registry.collect()

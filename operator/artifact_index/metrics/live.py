@@ -4,25 +4,16 @@ A series exists exactly as long as the object it describes, so none has to be re
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily
 
+from artifact_index.api import constants
 from artifact_index.api.conditions import READY
-from artifact_index.api.constants import (
-    ARTIFACT_INDEX_KIND,
-    EXPIRES_AT_ANNOTATION,
-    INDEX_OPTIONS_KIND,
-)
 from artifact_index.api.timestamps import parse_time
-from artifact_index.credentials.requests import (
-    Identity,
-    OperatorIdentity,
-    SecretIdentity,
-    TokenRequest,
-)
+from artifact_index.credentials.requests import Identity, OperatorIdentity, SecretIdentity
 from artifact_index.credentials.tokens.token_state import HeldToken
 from artifact_index.metrics import catalogue
 from artifact_index.metrics.catalogue import Definition, provider_and_answer
@@ -59,74 +50,69 @@ class Snapshot:
     """Whether each output and login has series of its own."""
 
 
-class LiveState:
-    """A collector of one snapshot."""
+def live_metrics(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
+    """The gauges of the catalogue, of one moment."""
+    if snapshot.by_object:
+        yield from _expiries(snapshot)
+    yield from _objects(snapshot)
+    yield _family(catalogue.QUEUE_DEPTH, {(): snapshot.queue_depth})
+    yield _family(catalogue.QUEUE_AGE, {(): snapshot.queue_age})
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The gauges of the catalogue."""
-        if self._snapshot.by_object:
-            yield from self._expiries()
-        yield from self._objects()
-        yield _family(catalogue.QUEUE_DEPTH, {(): self._snapshot.queue_depth})
-        yield _family(catalogue.QUEUE_AGE, {(): self._snapshot.queue_age})
+def _expiries(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
+    yield _family(catalogue.OUTPUT_EXPIRY, _output_expiries(snapshot))
+    expiries: dict[Labels, float] = {}
+    refreshes: dict[Labels, float] = {}
+    for login in snapshot.logins:
+        provider, _ = provider_and_answer(login.request.provider)
+        who = _identity(login.request.identity, snapshot.secret_names)
+        labels = (provider, *who, login.request.target)
+        _keep_earliest(expiries, labels, login.expires_at)
+        _keep_earliest(refreshes, labels, login.planned_at)
+    yield _family(catalogue.LOGIN_EXPIRY, expiries)
+    yield _family(catalogue.LOGIN_REFRESH, refreshes)
 
-    def _expiries(self) -> Iterator[GaugeMetricFamily]:
-        yield _family(catalogue.OUTPUT_EXPIRY, self._output_expiries())
-        expiries: dict[Labels, float] = {}
-        refreshes: dict[Labels, float] = {}
-        for login in self._snapshot.logins:
-            labels = self._labels_of(login.request)
-            _keep_earliest(expiries, labels, login.expires_at)
-            _keep_earliest(refreshes, labels, login.planned_at)
-        yield _family(catalogue.LOGIN_EXPIRY, expiries)
-        yield _family(catalogue.LOGIN_REFRESH, refreshes)
 
-    def _output_expiries(self) -> dict[Labels, float]:
-        alive = {options.ref for options in self._snapshot.options}
-        expiries: dict[Labels, float] = {}
-        for output in self._snapshot.outputs:
-            expiry = output.annotations.get(EXPIRES_AT_ANNOTATION)
-            owner = owner_name(output)
-            kind, namespace, name = output.ref
-            # An output that outlived its owner (Retain) belongs to nobody and is not refreshed.
-            if expiry and owner and ObjectRef(namespace, owner) in alive:
-                _keep_earliest(expiries, (namespace, owner, kind, name), _seconds(expiry))
-        return expiries
+def _output_expiries(snapshot: Snapshot) -> dict[Labels, float]:
+    alive = {options.ref for options in snapshot.options}
+    expiries: dict[Labels, float] = {}
+    for output in snapshot.outputs:
+        expiry = output.annotations.get(constants.EXPIRES_AT_ANNOTATION)
+        owner = owner_name(output)
+        kind, namespace, name = output.ref
+        # An output that outlived its owner (Retain) belongs to nobody and is not refreshed.
+        if expiry and owner and ObjectRef(namespace, owner) in alive:
+            _keep_earliest(expiries, (namespace, owner, kind, name), _seconds(expiry))
+    return expiries
 
-    def _labels_of(self, request: TokenRequest) -> Labels:
-        provider, _ = provider_and_answer(request.provider)
-        return (provider, *self._identity(request.identity), request.target)
 
-    def _identity(self, identity: Identity) -> tuple[str, str]:
-        """The labels `namespace` and `identity`. Logins with equal labels share one series."""
-        match identity:
-            case OperatorIdentity():
-                return "", "operator"
-            case SecretIdentity():
-                name = self._snapshot.secret_names.get(identity.secret_uid, "")
-                return identity.namespace, f"secret/{name}"
-        return identity.namespace, f"serviceaccount/{identity.name}"
+def _identity(identity: Identity, secret_names: Mapping[str, str]) -> tuple[str, str]:
+    """The labels `namespace` and `identity`. Logins with equal labels share one series."""
+    match identity:
+        case OperatorIdentity():
+            return "", "operator"
+        case SecretIdentity():
+            return identity.namespace, f"secret/{secret_names.get(identity.secret_uid, '')}"
+    return identity.namespace, f"serviceaccount/{identity.name}"
 
-    def _objects(self) -> Iterator[GaugeMetricFamily]:
-        readiness: Counter[Labels] = Counter()
-        others: Counter[Labels] = Counter()
-        objects_by_kind: tuple[tuple[str, list[IndexObject] | list[OptionsObject]], ...] = (
-            (ARTIFACT_INDEX_KIND, self._snapshot.indexes),
-            (INDEX_OPTIONS_KIND, self._snapshot.options),
-        )
-        for kind, objects in objects_by_kind:
-            for each in objects:
-                conditions = reported_conditions(each.status)
-                ready = conditions.pop(READY, _NO_STATUS)
-                readiness[(kind, each.ref.namespace, *ready)] += 1
-                for condition, (status, reason) in conditions.items():
-                    if status == "True":
-                        others[(kind, each.ref.namespace, condition, reason)] += 1
-        yield _family(catalogue.OBJECTS, readiness)
-        yield _family(catalogue.CONDITIONS, others)
+
+def _objects(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
+    readiness: Counter[Labels] = Counter()
+    others: Counter[Labels] = Counter()
+    objects_by_kind: tuple[tuple[str, Sequence[IndexObject | OptionsObject]], ...] = (
+        (constants.ARTIFACT_INDEX_KIND, snapshot.indexes),
+        (constants.INDEX_OPTIONS_KIND, snapshot.options),
+    )
+    for kind, objects in objects_by_kind:
+        for each in objects:
+            conditions = reported_conditions(each.status)
+            ready = conditions.pop(READY, _NO_STATUS)
+            readiness[(kind, each.ref.namespace, *ready)] += 1
+            for condition, (status, reason) in conditions.items():
+                if status == "True":
+                    others[(kind, each.ref.namespace, condition, reason)] += 1
+    yield _family(catalogue.OBJECTS, readiness)
+    yield _family(catalogue.CONDITIONS, others)
 
 
 def _family(what: Definition, values: Mapping[Labels, float]) -> GaugeMetricFamily:

@@ -3,13 +3,7 @@
 from typing import Final
 
 from artifact_index.crdgen.reference import markdown_table
-from artifact_index.metrics.catalogue import (
-    API_REQUEST_DURATION,
-    CATALOGUE,
-    LABELS,
-    MINTS,
-    Definition,
-)
+from artifact_index.metrics import catalogue
 
 _INTRODUCTION: Final = """\
 <!-- Generated from the catalogue of metrics by tools/generate.py; do not edit. -->
@@ -81,7 +75,7 @@ ALERTS: Final = (
     (
         "ArtifactIndexRefreshLate",
         "a refresh is more than 5 minutes overdue: half of the default outage budget",
-        f"see `{MINTS.name}` by `result` for the cloud's answers",
+        f"see `{catalogue.MINTS.name}` by `result` for the cloud's answers",
     ),
     (
         "ArtifactIndexMintFailures",
@@ -96,7 +90,7 @@ ALERTS: Final = (
     (
         "ArtifactIndexQueueStuck",
         "an object has waited for a worker for more than a minute",
-        f"see `{API_REQUEST_DURATION.name}` and the log",
+        f"see `{catalogue.API_REQUEST_DURATION.name}` and the log",
     ),
     (
         "ArtifactIndexLoopLag",
@@ -115,9 +109,9 @@ ALERTS: Final = (
 def metrics_markdown() -> str:
     """Return the whole document; the same text each time."""
     head = ("Metric", "Type", "Unit", "Labels", "Question")
-    metrics = markdown_table(head, map(_row, CATALOGUE))
+    metrics = markdown_table(head, map(_row, catalogue.CATALOGUE))
     labels = markdown_table(
-        ("Label", "Meaning"), ((f"`{name}`", meaning) for name, meaning in LABELS.items())
+        ("Label", "Meaning"), ((f"`{name}`", meaning) for name, meaning in catalogue.LABELS.items())
     )
     alerts = markdown_table(
         ("Alert", "Meaning", "What to do"),
@@ -126,6 +120,6 @@ def metrics_markdown() -> str:
     return "\n".join((_INTRODUCTION, metrics, _NOTES, labels, _RESULTS, alerts))
 
 
-def _row(metric: Definition) -> tuple[str, ...]:
+def _row(metric: catalogue.Definition) -> tuple[str, ...]:
     labels = ", ".join(f"`{label}`" for label in metric.labels)
     return (f"`{metric.name}`", metric.type, metric.unit, labels, metric.question)

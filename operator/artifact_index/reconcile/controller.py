@@ -4,7 +4,8 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from artifact_index.api.reasons import Reason
 from artifact_index.instrumentation import PassResult
@@ -12,7 +13,7 @@ from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.apply.writer import owner_unknown
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
 from artifact_index.reconcile.cache.env import Env
-from artifact_index.reconcile.cache.objects import ObjectRef, status_bytes
+from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, status_bytes
 from artifact_index.reconcile.index import IndexReconciler
 from artifact_index.reconcile.options import OptionsReconciler
 from artifact_index.reconcile.queue.workqueue import WorkQueue
@@ -30,19 +31,7 @@ _MORE_TOKENS: Final = 0.25
 logger = logging.getLogger(__name__)
 
 
-class PendingStatus(NamedTuple):
-    """A status of an IndexOptions that waits to be written, and the object it was made for."""
-
-    uid: str
-    generation: int
-    status: Status
-
-
-def status_key(ref: ObjectRef) -> Key:
-    """The key of a pending status: the queue hands it out after every IndexOptions that is due."""
-    return Key("IndexOptionsStatus", ref)
-
-
+@dataclass(slots=True, eq=False)
 class Controller:
     """Runs the reconcilers: the only part that knows both them and the queue.
 
@@ -51,23 +40,16 @@ class Controller:
     measures each reconcile.
     """
 
-    def __init__(
-        self,
-        *,
-        cache: Cache,
-        queue: WorkQueue,
-        options: OptionsReconciler,
-        index: IndexReconciler,
-        status_writer: StatusWriter,
-        env: Env,
-    ) -> None:
-        self.queue = queue
-        self._cache = cache
-        self._options = options
-        self._index = index
-        self._status_writer = status_writer
-        self._env = env
-        self._pending: dict[ObjectRef, PendingStatus] = {}
+    _cache: Cache
+    queue: WorkQueue
+    _options: OptionsReconciler
+    _index: IndexReconciler
+    _status_writer: StatusWriter
+    _env: Env
+    _pending: dict[ObjectRef, tuple[OptionsObject, Status]] = field(
+        default_factory=dict, init=False
+    )
+    """The statuses that wait to be written, each with the object that it was made for."""
 
     # What asks for a reconcile
 
@@ -142,7 +124,11 @@ class Controller:
     def _act_on(self, key: Key, result: Result) -> PassResult:
         self.enqueue(result.enqueue)
         if not (result.quiet and self.queue.num_requeues(key) < _QUIET_FAILURES):
-            self._publish(key.ref, result)
+            if result.status is not None:
+                self._set_pending(key.ref, result.status)
+            if result.plan is not None:
+                changed = self._options.commit(key.ref, result.plan)
+                self.enqueue(index_key(index) for index in changed)
         if result.requeue_after is not None:
             self.queue.add_after(key, result.requeue_after)
         if result.retry:
@@ -153,28 +139,22 @@ class Controller:
 
     # Statuses
 
-    def _publish(self, ref: ObjectRef, result: Result) -> None:
-        """Have the statuses written that a reconcile of an IndexOptions changes."""
-        if result.status is not None:
-            self._set_pending(ref, result.status)
-        if result.plan is not None:
-            self.enqueue(index_key(index) for index in self._options.commit(ref, result.plan))
-
     def _set_pending(self, ref: ObjectRef, status: Status) -> None:
         self._pending.pop(ref, None)
         options = self._cache.options.get(ref)
         if options is not None and status_bytes(status) != options.status:
-            self._pending[ref] = PendingStatus(options.uid, options.generation, status)
-            self.queue.add_after(status_key(ref), 0)
+            self._pending[ref] = options, status
+            # The queue hands it out after every IndexOptions that is due.
+            self.queue.add_after(Key("IndexOptionsStatus", ref), 0)
 
     async def _write_pending(self, ref: ObjectRef) -> Result:
-        pending, options = self._pending.get(ref), self._cache.options.get(ref)
-        if pending is None:
-            return Result()
-        if options is not None and options.is_generation(pending.uid, pending.generation):
-            await self._status_writer.write_options_status(options, pending.status)
-        if self._pending.get(ref) is pending:
-            del self._pending[ref]
+        pending, latest = self._pending.get(ref), self._cache.options.get(ref)
+        if pending is not None:
+            options, status = pending
+            if latest is not None and latest.is_generation(options.uid, options.generation):
+                await self._status_writer.write_options_status(latest, status)
+            if self._pending.get(ref) is pending:
+                del self._pending[ref]
         return Result()
 
     def _report(self, key: Key, problem: Problem) -> None:

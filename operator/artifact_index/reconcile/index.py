@@ -1,6 +1,7 @@
 """The reconcile of an ArtifactIndex: its status, from the plans of the IndexOptions around it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
@@ -16,25 +17,16 @@ _CONSUMERS_BUSY: Final = 0.05
 """Seconds until the next look at the IndexOptions that are being reconciled."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class IndexReconciler:
     """Writes the status of an ArtifactIndex; `is_busy` tells of a key that is being reconciled."""
 
-    def __init__(
-        self,
-        *,
-        cache: Cache,
-        resolver: Resolver,
-        state: State,
-        writer: StatusWriter,
-        is_busy: Callable[[Key], bool],
-        env: Env,
-    ) -> None:
-        self._cache = cache
-        self._resolver = resolver
-        self._state = state
-        self._writer = writer
-        self._is_busy = is_busy
-        self._env = env
+    _cache: Cache
+    _resolver: Resolver
+    _state: State
+    _writer: StatusWriter
+    _is_busy: Callable[[Key], bool]
+    _env: Env
 
     async def reconcile(self, ref: ObjectRef) -> Result:
         """Write the status of one ArtifactIndex if it differs. Raises ApiError."""

@@ -1,6 +1,7 @@
 """The reconcile of an IndexOptions: resolve, require tokens, plan, apply, report."""
 
 from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from artifact_index.reconcile.apply.writer import Applied, OutputWriter
@@ -38,32 +39,20 @@ _SHORTEST_REQUEUE: Final = 0.1
 """Seconds: what is due already must not make the reconcile spin."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class OptionsReconciler:
     """Brings the outputs of an IndexOptions to what its spec asks for."""
 
-    def __init__(
-        self,
-        *,
-        cache: Cache,
-        resolver: Resolver,
-        clouds: Clouds,
-        state: State,
-        writer: OutputWriter,
-        env: Env,
-    ) -> None:
-        self._cache = cache
-        self._resolver = resolver
-        self._clouds = clouds
-        self._plans = PlanMemo()
-        self._state = state
-        self._writer = writer
-        self._env = env
+    _cache: Cache
+    _resolver: Resolver
+    _clouds: Clouds
+    _state: State
+    _writer: OutputWriter
+    _env: Env
+    _plans: PlanMemo = field(default_factory=PlanMemo, init=False)
 
     async def reconcile(self, ref: ObjectRef) -> Result:
-        """Bring the outputs of one IndexOptions to what its spec asks for.
-
-        Raises ApiError; a 403 only if the IndexOptions itself must be read and may not be.
-        """
+        """Reconcile one. Raises ApiError: a 403 only if the operator may not read the object."""
         options = self._cache.options.get(ref)
         if options is None or await self._writer.owner_is_gone(options):
             return self._forget(ref, options)

@@ -8,19 +8,15 @@ into the annotation), timers and daemons add finalizers. Its indexes start in qu
 import asyncio
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import kopf
 
-from artifact_index.api.constants import (
-    ARTIFACT_INDEX_PLURAL,
-    GROUP,
-    INDEX_OPTIONS_PLURAL,
-    VERSION,
-)
+from artifact_index.api.constants import GROUP
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import ApiError, with_remedy
-from artifact_index.kube.resources import CONFIG_MAPS, SECRETS
+from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_OPTIONS, SECRETS
 from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELECTOR, Feed
 from artifact_index.watching.kopf_state import NoDiffBase, NoMemories, NoProgress
 
@@ -31,6 +27,7 @@ _NO_FINALIZER: Final = f"{GROUP}/no finalizer of ours"
 that no object can."""
 
 
+@dataclass(frozen=True, slots=True)
 class Memo:
     """Carries the feed into the handlers. kopf copies the memo for each object; this one is shared.
 
@@ -38,38 +35,18 @@ class Memo:
     each of its objects: no event reports what was deleted before it.
     """
 
-    def __init__(self, feed: Feed, watch_began: Callable[[], None]) -> None:
-        self._feed = feed
-        self._watch_began = watch_began
-
-    def deliver(self, plural: str, event: Any) -> None:
-        """Hand an event of kopf to the feed."""
-        if event["type"] is None:
-            self._watch_began()
-        self._feed.watched(plural, event["type"], event["object"])
+    feed: Feed
+    watch_began: Callable[[], None]
 
     def __copy__(self) -> "Memo":
         return self
 
 
-async def artifact_index_seen(event: Any, memo: Memo, **_: Any) -> None:
-    """An ArtifactIndex was listed, or it changed."""
-    memo.deliver(ARTIFACT_INDEX_PLURAL, event)
-
-
-async def index_options_seen(event: Any, memo: Memo, **_: Any) -> None:
-    """An IndexOptions was listed, or it changed."""
-    memo.deliver(INDEX_OPTIONS_PLURAL, event)
-
-
-async def secret_seen(event: Any, memo: Memo, **_: Any) -> None:
-    """A Secret with our label was listed, or it changed, or it lost the label."""
-    memo.deliver(SECRETS.plural, event)
-
-
-async def config_map_seen(event: Any, memo: Memo, **_: Any) -> None:
-    """A ConfigMap with our label was listed, or it changed, or it lost the label."""
-    memo.deliver(CONFIG_MAPS.plural, event)
+async def seen(event: Any, memo: Memo, resource: Any, **_: Any) -> None:
+    """An object was listed, or it changed, or it lost the label by which it was selected."""
+    if event["type"] is None:
+        memo.watch_began()
+    memo.feed.watched(resource.plural, event["type"], event["object"])
 
 
 async def watch(
@@ -103,18 +80,11 @@ async def watch(
     try:
         await kopf.run_tasks(tasks, ignored=ours)
     except Exception as error:
-        refused = _refusal(error)
-        if refused is None:
-            raise
-        raise refused from None
-
-
-def _refusal(error: Exception) -> ApiError | None:
-    # kopf raises the answer in errors whose classes are not part of its API.
-    status, message = getattr(error, "status", None), getattr(error, "message", None)
-    if not isinstance(status, int) or not isinstance(message, str):
-        return None
-    return ApiError(status, "Refused", with_remedy(status, message))
+        # kopf raises the answer in errors whose classes are not part of its API.
+        status, message = getattr(error, "status", None), getattr(error, "message", None)
+        if isinstance(status, int) and isinstance(message, str):
+            raise ApiError(status, "Refused", with_remedy(status, message)) from None
+        raise
 
 
 async def login(**_kwargs: Any) -> kopf.ConnectionInfo:
@@ -140,19 +110,13 @@ def registry() -> kopf.OperatorRegistry:
     """Our handlers, in a registry of their own: kopf's default one is global to the process."""
     handlers = kopf.OperatorRegistry()
     kopf.on.login(registry=handlers)(login)
-    kopf.on.event(GROUP, VERSION, ARTIFACT_INDEX_PLURAL, registry=handlers)(artifact_index_seen)
-    kopf.on.event(GROUP, VERSION, INDEX_OPTIONS_PLURAL, registry=handlers)(index_options_seen)
-    kopf.on.event("", "v1", "secrets", registry=handlers)(secret_seen)
-    kopf.on.event("", "v1", "configmaps", registry=handlers)(config_map_seen)
+    for kind in (ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, CONFIG_MAPS):
+        kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers)(seen)
     return handlers
 
 
 def settings(watch_patience: float, page: int) -> kopf.OperatorSettings:
-    """kopf's settings for an operator that only watches.
-
-    `watch_patience`: seconds for which a watch that is refused, or reaches no API server, is
-    retried. `page`: objects in each page of the listing with which a watch begins.
-    """
+    """kopf's settings for an operator that only watches; `watch` explains both arguments."""
     chosen = kopf.OperatorSettings()
     chosen.peering.standalone = True
     chosen.posting.enabled = False

@@ -79,7 +79,7 @@ class Cluster:
 
         async def run() -> None:
             env = env_of(_SETTINGS, Digester(KEY), clock=lambda: float(at))
-            async with operating(_SETTINGS, self.port, clouds, env):
+            async with operating(_SETTINGS, self.port, clouds.issue, env):
                 await asyncio.sleep(_LIFE)
 
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:

@@ -150,7 +150,7 @@ async def test_hung_threads_are_bounded_and_places_come_back_when_they_end(cloud
     pool._deadline = 30
     cloud.go.set()
     assert await waiting is GRANT
-    await becomes(lambda: cloud.running == 0 and pool._abandoned == 0)
+    await becomes(lambda: cloud.running == 0 and pool._abandonable._value == 2)
     assert await asyncio.gather(*(pool.issue(GOOGLE, NO_KEY_MATERIAL) for _ in range(9)))
 
 

@@ -220,15 +220,20 @@ def kubeconfig(tmp_path: Path) -> Path:
     return path
 
 
+def choose(context: str, kubeconfig: Path) -> None:
+    kubeconfig.write_text(KUBECONFIG.replace("context: one\n", f"context: {context}\n"))
+
+
 @pytest.mark.parametrize(
     ("context", "host", "proxy"),
-    [(None, "http://one.example", PROXY), ("two", "http://two.example", "http://its-own:1")],
+    [("one", "http://one.example", PROXY), ("two", "http://two.example", "http://its-own:1")],
 )
-async def test_a_context_is_chosen_and_its_proxy_comes_first(
-    context: str | None, host: str, proxy: str, kubeconfig: Path
+async def test_the_current_context_is_taken_and_its_proxy_comes_first(
+    context: str, host: str, proxy: str, kubeconfig: Path
 ) -> None:
+    choose(context, kubeconfig)
     environ = {"KUBECONFIG": str(kubeconfig), "HTTP_PROXY": PROXY}
-    configuration = await load_configuration(context=context, environ=environ)
+    configuration = await load_configuration(environ=environ)
     assert (configuration.host, configuration.proxy) == (host, proxy)
     assert configuration.client_session_kwargs == {"trust_env": False}
     assert await configuration.get_api_key_with_prefix("BearerToken") == "Bearer canary"

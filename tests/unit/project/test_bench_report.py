@@ -1,5 +1,6 @@
 """The bench's own sums: which counts it expects, which costs it refuses, what it says of growth."""
 
+import importlib.util
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from bench.budget import Budget, expected, least_writes, wrong_costs, wrong_coun
 from bench.growth import Growth, growth, growth_table
 from bench.phase import COLD_START, IDLE, KEY_ROTATED, STORM, Phase
 from bench.plot import plot
+from bench.sampler import FOR_THEIR_CALLER, PARTS, part_of
 from bench.scene import Scene
 from bench.scenes import FULL, SMALL, chosen
 
@@ -131,3 +133,28 @@ def test_scenes_are_chosen_by_name() -> None:
     assert chosen(FULL, ["week"]) == ()
     with pytest.raises(ValueError, match="there are shared-login, storm"):
         chosen(SMALL, ["nothing"])
+
+
+# -- the parts of a profile
+
+
+def test_a_profile_groups_by_modules_that_exist() -> None:
+    names = [name for part in (*PARTS.values(), FOR_THEIR_CALLER) for name in part]
+    ours = [name for name in names if name.startswith("artifact_index")]
+    assert len(ours) > 10
+    assert [name for name in ours if importlib.util.find_spec(name) is None] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "part"),
+    [
+        ("artifact_index.formats.uv_toml", "rendering"),
+        ("artifact_index.reconcile.resolve.checks", "resolving"),
+        ("artifact_index.reconcile.state.state", "planning"),
+        ("artifact_index.reconcile.status.writer", "statuses"),
+        ("artifact_index.reconcile.controller", "cache and queue"),
+        ("artifact_index.sources.registry", None),
+    ],
+)
+def test_a_module_counts_for_its_folder(module: str, part: str | None) -> None:
+    assert part_of(module) == part

@@ -40,7 +40,7 @@ VIOLATIONS = {
     "the API models use the settings": ("api/duration.py", "import artifact_index.settings"),
     "a renderer knows the credentials": (
         "formats/names.py",
-        "from artifact_index.credentials import grants",
+        "from artifact_index.credentials import requests",
     ),
     "credentials write to the API server": (
         "credentials/threads.py",
@@ -49,6 +49,14 @@ VIOLATIONS = {
     "a source knows another one": (
         "sources/anonymous.py",
         "import artifact_index.sources.basic_auth",
+    ),
+    "a format knows another one": (
+        "formats/netrc.py",
+        "import artifact_index.formats.pip_conf",
+    ),
+    "what formats share knows one of them": (
+        "formats/base.py",
+        "import artifact_index.formats.uv_toml",
     ),
     "a source reads the cache": (
         "sources/policy.py",

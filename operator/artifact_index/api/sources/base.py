@@ -1,8 +1,9 @@
-"""What the models of all sources share."""
+"""What the models of several sources share."""
 
 from typing import ClassVar
 
 from artifact_index.api.base import ApiModel
+from artifact_index.api.fields import ObjectName
 
 
 class SourceModel(ApiModel):
@@ -18,3 +19,11 @@ class SourceModel(ApiModel):
     def knows_where_to_publish(self) -> bool:
         """Whether `spec.publish` can be set."""
         return self.uploads_to_index or getattr(self, "publish_url", None) is not None
+
+
+class SecretRef(ApiModel):
+    """A Secret of the index's namespace; each source adds the keys that it reads."""
+
+    name: ObjectName
+    """Name of the Secret, in this namespace. Label it `artifactindex.dev/role: source` and
+    changes take effect at once."""

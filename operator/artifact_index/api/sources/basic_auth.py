@@ -4,19 +4,24 @@ from typing import Annotated
 
 from pydantic import Field
 
-from artifact_index.api.base import ApiModel
-from artifact_index.api.fields import DataKey, ObjectName, Url
+from artifact_index.api.fields import DataKey, Url
 from artifact_index.api.interning import SHARED
-from artifact_index.api.rules import Rules, matching
-from artifact_index.api.sources.base import SourceModel
+from artifact_index.api.rules import matching
+from artifact_index.api.sources.base import SecretRef, SourceModel
+
+UserName = Annotated[
+    str,
+    Field(max_length=256),
+    matching(
+        r"[^:\x00-\x1f\x7f]*",
+        "must not hold a colon or control characters, which HTTP Basic "
+        "authentication cannot carry (RFC 7617)",
+    ),
+]
 
 
-class BasicAuthSecretRef(ApiModel):
+class BasicAuthSecretRef(SecretRef):
     """A user name and a password in a Secret."""
-
-    name: ObjectName
-    """Name of the Secret, in this namespace. Label it `artifactindex.dev/role: source` and
-    changes take effect at once."""
 
     username_key: DataKey = "username"
     """Key of the Secret that holds the user name. Not read where `username` is set."""
@@ -34,22 +39,7 @@ class BasicAuthSource(SourceModel):
     publish_url: Annotated[Url | None, Field(alias="publishURL")] = None
     """URL that packages are uploaded to, with the same login. Needed for `publish`."""
 
-    username: (
-        Annotated[
-            str,
-            Field(max_length=256),
-            Rules(
-                (
-                    matching(
-                        r"[^:\x00-\x1f\x7f]*",
-                        "must not hold a colon or control characters, which HTTP Basic "
-                        "authentication cannot carry (RFC 7617)",
-                    ),
-                )
-            ),
-        ]
-        | None
-    ) = None
+    username: UserName | None = None
     """The user name, where it is no secret; may be empty. Absent: it is read from the Secret."""
 
     secret_ref: Annotated[BasicAuthSecretRef, SHARED]

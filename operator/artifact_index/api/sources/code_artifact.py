@@ -9,8 +9,8 @@ from artifact_index.api.base import ApiModel
 from artifact_index.api.duration import GoDuration, duration_between
 from artifact_index.api.fields import DataKey, ObjectName, Url
 from artifact_index.api.interning import SHARED
-from artifact_index.api.rules import Rule, Rules, matching
-from artifact_index.api.sources.base import SourceModel
+from artifact_index.api.rules import Rule, matching
+from artifact_index.api.sources.base import SecretRef, SourceModel
 
 EndpointType = Literal["IPv4", "DualStack"]
 
@@ -22,13 +22,9 @@ ROLE_ARN_PATTERN: Final = (
 RoleArn = Annotated[
     str,
     Field(max_length=640),
-    Rules(
-        (
-            matching(
-                ROLE_ARN_PATTERN,
-                "must be the ARN of an IAM role, such as `arn:aws:iam::111122223333:role/builders`",
-            ),
-        )
+    matching(
+        ROLE_ARN_PATTERN,
+        "must be the ARN of an IAM role, such as `arn:aws:iam::111122223333:role/builders`",
     ),
 ]
 
@@ -36,46 +32,28 @@ RoleArn = Annotated[
 ExternalId = Annotated[
     str,
     Field(max_length=1224),
-    Rules(
-        (
-            matching(
-                "[A-Za-z0-9_+=,.@:/-]{2,}",
-                "must be at least 2 letters, digits or `_+=,.@:/-`, as AWS takes an external ID",
-            ),
-        )
+    matching(
+        "[A-Za-z0-9_+=,.@:/-]{2,}",
+        "must be at least 2 letters, digits or `_+=,.@:/-`, as AWS takes an external ID",
     ),
 ]
 SessionName = Annotated[
     str,
     Field(max_length=64),
-    Rules(
-        (
-            matching(
-                "[A-Za-z0-9_+=,.@-]{2,}",
-                "must be at least 2 letters, digits or `_+=,.@-`, as AWS takes a session name",
-            ),
-        )
+    matching(
+        "[A-Za-z0-9_+=,.@-]{2,}",
+        "must be at least 2 letters, digits or `_+=,.@-`, as AWS takes a session name",
     ),
 ]
 _TAG: Final = "letters, digits, spaces and `_.:/=+@-`, as AWS takes a session tag"
-TagKey = Annotated[
-    str,
-    Field(max_length=128),
-    Rules((matching("[A-Za-z0-9 _.:/=+@-]+", f"must be {_TAG}"),)),
-]
+TagKey = Annotated[str, Field(max_length=128), matching("[A-Za-z0-9 _.:/=+@-]+", f"must be {_TAG}")]
 TagValue = Annotated[
-    str,
-    Field(max_length=256),
-    Rules((matching("[A-Za-z0-9 _.:/=+@-]*", f"must be {_TAG}"),)),
+    str, Field(max_length=256), matching("[A-Za-z0-9 _.:/=+@-]*", f"must be {_TAG}")
 ]
 
 
-class AwsSecretRef(ApiModel):
+class AwsSecretRef(SecretRef):
     """An AWS access key in a Secret."""
-
-    name: ObjectName
-    """Name of the Secret, in this namespace. Label it `artifactindex.dev/role: source` and
-    changes take effect at once."""
 
     access_key_id_key: Annotated[DataKey, Field(alias="accessKeyIDKey")] = "AWS_ACCESS_KEY_ID"
     """Key of the Secret that holds the access key's ID."""
@@ -146,14 +124,10 @@ class CodeArtifactSource(SourceModel):
     domain: Annotated[
         str,
         Field(max_length=50),
-        Rules(
-            (
-                matching(
-                    "[a-z][a-z0-9-]{0,48}[a-z0-9]",
-                    "must be the name of a CodeArtifact domain: lower-case letters, digits and "
-                    "`-`, beginning with a letter",
-                ),
-            )
+        matching(
+            "[a-z][a-z0-9-]{0,48}[a-z0-9]",
+            "must be the name of a CodeArtifact domain: lower-case letters, digits and "
+            "`-`, beginning with a letter",
         ),
     ]
     """Name of the CodeArtifact domain."""
@@ -161,13 +135,8 @@ class CodeArtifactSource(SourceModel):
     domain_owner: Annotated[
         str,
         Field(max_length=12),
-        Rules(
-            (
-                matching(
-                    "[0-9]{12}",
-                    "must be the 12 digits of the AWS account that owns the domain, in quotes",
-                ),
-            )
+        matching(
+            "[0-9]{12}", "must be the 12 digits of the AWS account that owns the domain, in quotes"
         ),
     ]
     """Number of the AWS account that owns the domain: 12 digits, in quotes."""
@@ -175,13 +144,8 @@ class CodeArtifactSource(SourceModel):
     region: Annotated[
         str,
         Field(max_length=32),
-        Rules(
-            (
-                matching(
-                    "[a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}",
-                    "must be an AWS region, such as `eu-west-1`",
-                ),
-            )
+        matching(
+            "[a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}", "must be an AWS region, such as `eu-west-1`"
         ),
     ]
     """AWS region of the domain."""
@@ -189,30 +153,22 @@ class CodeArtifactSource(SourceModel):
     repository: Annotated[
         str,
         Field(max_length=100),
-        Rules(
-            (
-                matching(
-                    "[A-Za-z0-9][A-Za-z0-9._-]{1,99}",
-                    "must be the name of a CodeArtifact repository: letters, digits, `.`, `_` "
-                    "and `-`, beginning with a letter or digit",
-                ),
-            )
+        matching(
+            "[A-Za-z0-9][A-Za-z0-9._-]{1,99}",
+            "must be the name of a CodeArtifact repository: letters, digits, `.`, `_` "
+            "and `-`, beginning with a letter or digit",
         ),
     ]
     """Name of the repository in the domain."""
 
     token_duration: Annotated[
         GoDuration,
-        Rules(
-            (
-                duration_between(
-                    "15m",
-                    "12h",
-                    or_zero=True,
-                    message="must be `0s` or between `15m` and `12h`, which is what CodeArtifact "
-                    "grants; `0s` means until the caller's own session ends",
-                ),
-            )
+        duration_between(
+            "15m",
+            "12h",
+            or_zero=True,
+            message="must be `0s` or between `15m` and `12h`, which is what CodeArtifact "
+            "grants; `0s` means until the caller's own session ends",
         ),
     ] = GoDuration("12h")
     """Life of a token: 15m to 12h, or 0s for a token that lives as long as the caller's own

@@ -9,30 +9,41 @@ from artifact_index.api.base import ApiModel
 from artifact_index.api.duration import GoDuration, duration_between
 from artifact_index.api.fields import DataKey, ObjectName, RegistryHost
 from artifact_index.api.interning import SHARED
-from artifact_index.api.rules import ATOMIC, Rule, Rules, exactly_one, matching
-from artifact_index.api.sources.base import SourceModel
+from artifact_index.api.rules import ATOMIC, Rule, exactly_one, matching
+from artifact_index.api.sources.base import SecretRef, SourceModel
 
 GoogleServiceAccount = Annotated[
     str,
     Field(max_length=128),
-    Rules(
-        (
-            matching(
-                "[a-z0-9]([a-z0-9-]*[a-z0-9])?@[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
-                "must be the e-mail address of a Google service account, such as "
-                "`reader@acme-build.iam.gserviceaccount.com`",
-            ),
-        )
+    matching(
+        "[a-z0-9]([a-z0-9-]*[a-z0-9])?@[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
+        "must be the e-mail address of a Google service account, such as "
+        "`reader@acme-build.iam.gserviceaccount.com`",
+    ),
+]
+WorkloadIdentityProvider = Annotated[
+    str,
+    Field(max_length=143),
+    matching(
+        "projects/[0-9]{1,19}/locations/global/workloadIdentityPools/"
+        "[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}",
+        "must be the resource name of a workload identity provider, "
+        "`projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`",
+    ),
+]
+GkeCluster = Annotated[
+    str,
+    Field(max_length=256),
+    matching(
+        "projects/[a-z0-9:.-]{4,100}/locations/[a-z0-9-]{1,63}/clusters/[a-z0-9-]{1,63}",
+        "must be the resource name of a GKE cluster, "
+        "`projects/PROJECT/locations/LOCATION/clusters/CLUSTER`",
     ),
 ]
 
 
-class GoogleSecretRef(ApiModel):
+class GoogleSecretRef(SecretRef):
     """A Google service account key in a Secret."""
-
-    name: ObjectName
-    """Name of the Secret, in this namespace. Label it `artifactindex.dev/role: source` and
-    changes take effect at once."""
 
     key: DataKey = "key.json"
     """Key of the Secret that holds the service account key file (JSON)."""
@@ -52,43 +63,10 @@ class GoogleServiceAccountRef(ApiModel):
     name: ObjectName
     """Name of the ServiceAccount, in this namespace."""
 
-    workload_identity_provider: (
-        Annotated[
-            str,
-            Field(max_length=143),
-            Rules(
-                (
-                    matching(
-                        "projects/[0-9]{1,19}/locations/global/workloadIdentityPools/"
-                        "[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}",
-                        "must be the resource name of a workload identity provider, "
-                        "`projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/"
-                        "PROVIDER`",
-                    ),
-                )
-            ),
-        ]
-        | None
-    ) = None
+    workload_identity_provider: WorkloadIdentityProvider | None = None
     """Resource name of the workload identity provider that trusts this cluster."""
 
-    gke_cluster: (
-        Annotated[
-            str,
-            Field(max_length=256),
-            Rules(
-                (
-                    matching(
-                        "projects/[a-z0-9:.-]{4,100}/locations/[a-z0-9-]{1,63}/clusters/"
-                        "[a-z0-9-]{1,63}",
-                        "must be the resource name of a GKE cluster, "
-                        "`projects/PROJECT/locations/LOCATION/clusters/CLUSTER`",
-                    ),
-                )
-            ),
-        ]
-        | None
-    ) = None
+    gke_cluster: GkeCluster | None = None
     """Resource name of the GKE cluster that this is, with Workload Identity turned on. Its own
     pool `PROJECT.svc.id.goog` is used."""
 
@@ -126,16 +104,12 @@ class Impersonate(ApiModel):
 
     token_lifetime: Annotated[
         GoDuration,
-        Rules(
-            (
-                duration_between(
-                    "5m",
-                    "12h",
-                    message="must be between `5m` and `12h`; beyond `1h` the service account must "
-                    "be listed in the organization policy "
-                    "`iam.allowServiceAccountCredentialLifetimeExtension`",
-                ),
-            )
+        duration_between(
+            "5m",
+            "12h",
+            message="must be between `5m` and `12h`; beyond `1h` the service account must "
+            "be listed in the organization policy "
+            "`iam.allowServiceAccountCredentialLifetimeExtension`",
         ),
     ] = GoDuration("1h")
     """Life of a token. Beyond 1h the organization policy
@@ -150,14 +124,10 @@ class GoogleArtifactRegistrySource(SourceModel):
     project: Annotated[
         str,
         Field(max_length=100),
-        Rules(
-            (
-                matching(
-                    "([a-z0-9]([a-z0-9.-]*[a-z0-9])?:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",
-                    "must be the ID of a Google Cloud project (not its name or number): 6 to 30 "
-                    "lower-case letters, digits and `-`, beginning with a letter",
-                ),
-            )
+        matching(
+            "([a-z0-9]([a-z0-9.-]*[a-z0-9])?:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",
+            "must be the ID of a Google Cloud project (not its name or number): 6 to 30 "
+            "lower-case letters, digits and `-`, beginning with a letter",
         ),
     ]
     """ID of the Google Cloud project."""
@@ -165,14 +135,10 @@ class GoogleArtifactRegistrySource(SourceModel):
     location: Annotated[
         str,
         Field(max_length=63),
-        Rules(
-            (
-                matching(
-                    "[a-z]([a-z0-9-]*[a-z0-9])?",
-                    "must be a location of Artifact Registry: a region such as `europe-west1` or "
-                    "a multi-region such as `europe`",
-                ),
-            )
+        matching(
+            "[a-z]([a-z0-9-]*[a-z0-9])?",
+            "must be a location of Artifact Registry: a region such as `europe-west1` or "
+            "a multi-region such as `europe`",
         ),
     ]
     """Region or multi-region of the repository."""
@@ -180,14 +146,10 @@ class GoogleArtifactRegistrySource(SourceModel):
     repository: Annotated[
         str,
         Field(max_length=63),
-        Rules(
-            (
-                matching(
-                    "[a-z]([a-z0-9-]*[a-z0-9])?",
-                    "must be the name of an Artifact Registry repository: lower-case letters, "
-                    "digits and `-`, beginning with a letter",
-                ),
-            )
+        matching(
+            "[a-z]([a-z0-9-]*[a-z0-9])?",
+            "must be the name of an Artifact Registry repository: lower-case letters, "
+            "digits and `-`, beginning with a letter",
         ),
     ]
     """Name of the repository."""
@@ -201,5 +163,4 @@ class GoogleArtifactRegistrySource(SourceModel):
     `operatorIdentity: {}`."""
 
     impersonate: Annotated[Impersonate | None, SHARED] = None
-    """A service account that this identity impersonates first; the token is then that
-    account's."""
+    """A service account that this identity impersonates first; the token is then that account's."""

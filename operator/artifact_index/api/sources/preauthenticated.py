@@ -2,18 +2,13 @@
 
 from typing import Annotated
 
-from artifact_index.api.base import ApiModel
-from artifact_index.api.fields import DataKey, ObjectName
+from artifact_index.api.fields import DataKey
 from artifact_index.api.interning import SHARED
-from artifact_index.api.sources.base import SourceModel
+from artifact_index.api.sources.base import SecretRef, SourceModel
 
 
-class UrlSecretRef(ApiModel):
+class UrlSecretRef(SecretRef):
     """A complete URL in a Secret."""
-
-    name: ObjectName
-    """Name of the Secret, in this namespace. Label it `artifactindex.dev/role: source` and
-    changes take effect at once."""
 
     key: DataKey = "url"
     """Key of the Secret that holds the URL."""

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.aws.requests import (
-    CodeArtifactRequest,
-)
+from artifact_index.credentials.aws.requests import CodeArtifactRequest
 from artifact_index.credentials.requests import (
     OperatorIdentity,
     SecretIdentity,
@@ -18,7 +16,6 @@ from artifact_index.credentials.requests import (
 _DENIED_ACTION: Final = re.compile(r"not authorized to perform: ([a-z0-9-]{2,32}:[A-Za-z]{2,64})\b")
 _PRINCIPAL: Final = re.compile(r"User: (arn:aws[a-z-]*:(?:iam|sts)::\d{12}:[\w+=,.@/-]{1,512})")
 _SESSION: Final = re.compile(r"(:assumed-role/.*)/[^/]*$")
-_ROLE: Final = r"\1"
 ASSUME_ROLE: Final = "AssumeRole"
 ASSUME_ROLE_WITH_WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
 _STS_OPERATIONS: Final = (ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY)
@@ -31,9 +28,9 @@ def partition_of(region: str) -> str:
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AwsCall:
-    """One call of a login, as error messages describe it."""
+    """The call of a login that is in progress, as error messages describe it."""
 
     operation: str
     request: CodeArtifactRequest
@@ -44,16 +41,6 @@ class AwsCall:
         return self.request.region
 
     @property
-    def repository(self) -> str | None:
-        """The repository whose URL is looked up; None: the call is for a token."""
-        return self.request.repository
-
-    @property
-    def duration(self) -> int | None:
-        """The requested lifetime of the token, in seconds; None: the call is for a URL."""
-        return self.request.duration
-
-    @property
     def service(self) -> str:
         """The service that answers, in words."""
         return "AWS STS" if self.operation in _STS_OPERATIONS else "CodeArtifact"
@@ -62,12 +49,11 @@ class AwsCall:
     def resource(self) -> str:
         """ARN of the domain or repository that the login is for."""
         request = self.request
-        prefix = (
-            f"arn:{partition_of(self.region)}:codeartifact:{self.region}:{request.domain_owner}"
-        )
-        if self.repository is None:
+        partition = partition_of(request.region)
+        prefix = f"arn:{partition}:codeartifact:{request.region}:{request.domain_owner}"
+        if request.repository is None:
             return f"{prefix}:domain/{request.domain}"
-        return f"{prefix}:repository/{request.domain}/{self.repository}"
+        return f"{prefix}:repository/{request.domain}/{request.repository}"
 
     @property
     def who(self) -> str:
@@ -96,20 +82,17 @@ def must_act(
     if reason is Reason.ACCESS_DENIED:
         return _denied(text, call)
     if reason is Reason.CLOUD_RESOURCE_NOT_FOUND:
-        what = "repository or domain" if call.repository else "domain"
+        what = "repository or domain" if call.request.repository else "domain"
         return (
             f"{call.resource} does not exist: correct the {what}, domainOwner or region of "
             "codeArtifact"
         )
     if reason is Reason.INVALID_CREDENTIAL:
         return _credential_refused(code, call)
-    return _request_refused(code, response, call)
-
-
-def _request_refused(code: str, response: Mapping[str, Any], call: AwsCall) -> str:
     why = str(response.get("reason") or "")
     what = named(f"{code}, {why}" if re.fullmatch(r"[A-Z_]{1,64}", why) else code)
-    duration = "" if call.duration is None else f", tokenDuration {call.duration}s"
+    seconds = call.request.duration
+    duration = "" if seconds is None else f", tokenDuration {seconds}s"
     return (
         f"CodeArtifact does not take this {call.operation} ({what}): correct the fields of "
         f"codeArtifact (asked for {call.resource}{duration})"
@@ -174,17 +157,15 @@ def _role_refused(reason: Reason, code: str, text: str, call: AwsCall) -> str:
 
 
 def _credential_refused(code: str, call: AwsCall) -> str:
-    if isinstance(call.request.identity, SecretIdentity):
-        if call.request.role is None or call.operation in _STS_OPERATIONS:
-            return (
-                f"AWS does not accept {call.who} ({named(code)}): put a current access key id, "
-                "secret access key and, for temporary keys, session token into the Secret"
-            )
-        return f"AWS does not accept {call.who} ({named(code)}): check the operator's clock"
-    return (
-        f"AWS does not accept {call.who} ({named(code)}): check the operator's clock and "
-        "where its credentials come from"
-    )
+    remedy = "check the operator's clock"
+    if not isinstance(call.request.identity, SecretIdentity):
+        remedy += " and where its credentials come from"
+    elif call.request.role is None or call.operation in _STS_OPERATIONS:
+        remedy = (
+            "put a current access key id, secret access key and, for temporary keys, session token "
+            "into the Secret"
+        )
+    return f"AWS does not accept {call.who} ({named(code)}): {remedy}"
 
 
 def _denied(text: str, call: AwsCall) -> str:
@@ -196,13 +177,12 @@ def _denied(text: str, call: AwsCall) -> str:
             f"{who} may not ask for the repository's URL: allow codeartifact:GetRepositoryEndpoint "
             f"on {call.resource} in IAM and, across accounts, in the repository policy"
         )
-    both = "codeartifact:GetAuthorizationToken on {0} and sts:GetServiceBearerToken on *"
-    needed = both.format(call.resource)
     missing = f"{action[1]} is missing" if action else "a permission is missing"
     return (
-        f"{who} may not get a token, {missing}: allow {needed} in IAM and, across accounts, in the "
+        f"{who} may not get a token, {missing}: allow codeartifact:GetAuthorizationToken on "
+        f"{call.resource} and sts:GetServiceBearerToken on * in IAM and, across accounts, in the "
         "domain policy. A policy with the condition sts:DurationSeconds also refuses a "
-        f"tokenDuration beyond its bound (asked for {call.duration}s)"
+        f"tokenDuration beyond its bound (asked for {call.request.duration}s)"
     )
 
 
@@ -214,7 +194,7 @@ def _named_principal(text: str, call: AwsCall) -> str:
     principal = _PRINCIPAL.search(text)
     if principal is None:
         return call.who
-    arn = _SESSION.sub(_ROLE, principal[1])
+    arn = _SESSION.sub(r"\1", principal[1])
     return f"{call.who} ({arn})"
 
 

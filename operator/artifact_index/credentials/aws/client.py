@@ -4,23 +4,21 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.call import AwsCall
 from artifact_index.credentials.aws.errors import login_error, unusable_answer
-from artifact_index.credentials.aws.login import Step, signing_keys
+from artifact_index.credentials.aws.login import signing_keys
 from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
-    CodeArtifactRequest,
     CodeArtifactTokenRequest,
 )
 from artifact_index.credentials.aws.session import AwsSession
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import KeyMaterial, Token
-from artifact_index.settings import Settings
 
 # GetRepositoryEndpoint's `endpointType` as the API spells it.
 _ENDPOINT_TYPES: Final = {"IPv4": "ipv4", "DualStack": "dualstack"}
@@ -50,11 +48,6 @@ class CodeArtifact:
             connect_timeout=connect_timeout, read_timeout=read_timeout, attempts=attempts, now=now
         )
 
-    @classmethod
-    def of(cls, _: Settings, connect_timeout: float, read_timeout: float) -> Self:
-        """A client of the operator: boto3's own variables are all that it needs."""
-        return cls(connect_timeout=connect_timeout, read_timeout=read_timeout)
-
     @property
     def calls(self) -> Mapping[type[Any], Callable[[Any, KeyMaterial], Token]]:
         """The method that answers each type of request."""
@@ -67,23 +60,15 @@ class CodeArtifact:
         """
         call = AwsCall("GetAuthorizationToken", request)
         issued_at = math.floor(self._now())
-        answer = self._ask(
-            call,
-            key_material,
-            domain=request.domain,
-            domainOwner=request.domain_owner,
-            durationSeconds=request.duration,
-        )
+        answer = self._ask(call, key_material, durationSeconds=request.duration)
         token = answer.get("authorizationToken")
         if not isinstance(token, str) or not token:
             raise unusable_answer(call)
         expiration = answer.get("expiration")
         # An aware datetime in the local zone: only its timestamp is free of the zone.
-        expires_at = (
-            math.floor(expiration.timestamp()) if isinstance(expiration, datetime) else None
-        )
-        if expires_at is None or expires_at <= issued_at:
-            which = "no expiry" if expires_at is None else "an expiry that has passed"
+        expires_at = math.floor(expiration.timestamp()) if isinstance(expiration, datetime) else 0
+        if expires_at <= issued_at:
+            which = "an expiry that has passed" if expires_at else "no expiry"
             raise LoginError(
                 Reason.UNKNOWN_EXPIRY,
                 f"CodeArtifact's token for {call.resource} has {which}: it is not used; check the "
@@ -101,8 +86,6 @@ class CodeArtifact:
         answer = self._ask(
             call,
             key_material,
-            domain=request.domain,
-            domainOwner=request.domain_owner,
             repository=request.repository,
             format="pypi",
             endpointType=_ENDPOINT_TYPES[request.endpoint_type],
@@ -115,18 +98,18 @@ class CodeArtifact:
     def _ask(
         self, call: AwsCall, key_material: KeyMaterial, **parameters: object
     ) -> dict[str, Any]:
-        request: CodeArtifactRequest = call.request
-        step = Step(call)
+        request, method = call.request, _METHODS[call.operation]
         try:
-            keys = signing_keys(self._session, request, key_material, step)
-            step.call = call
+            keys = signing_keys(self._session, call, key_material)
             with self._session.client("codeartifact", request.region, keys) as client:
-                answer: dict[str, Any] = getattr(client, _METHODS[call.operation])(**parameters)
+                answer: dict[str, Any] = getattr(client, method)(
+                    domain=request.domain, domainOwner=request.domain_owner, **parameters
+                )
         except LoginError:
             raise
         except Exception as error:  # boto3 raises far more than its own classes
-            failure = login_error(error, step.call, now=self._now())
-            if failure.reason == "NoOperatorIdentity":
+            failure = login_error(error, call, now=self._now())
+            if failure.reason is Reason.NO_OPERATOR_IDENTITY:
                 for service in ("codeartifact", "sts"):
                     self._session.forget_own(service, request.region)
             raise failure from None

@@ -12,9 +12,9 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
-from artifact_index.credentials import backoff
+from artifact_index.credentials.attempts import Attempts
 from artifact_index.credentials.calls import ATTEMPT_DEADLINE, Calls, Issue
 from artifact_index.credentials.clock import WallClock
 from artifact_index.credentials.errors import LoginError
@@ -27,9 +27,6 @@ KEPT_FOR: Final = 600.0
 
 MOST_RELEASED: Final = 1000
 """Entries that are kept at most after their last consumer has released them."""
-
-REFRESHES_APART: Final = 60.0
-"""Seconds between two lookups of one URL that only a refresh request causes, at least."""
 
 logger = logging.getLogger(__name__)
 _serials: Final = itertools.count(1)
@@ -51,30 +48,21 @@ class EndpointState:
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """The URL of one repository, and the lookup of it. Times are seconds of the event loop."""
+    """The URL of one repository, and the lookups of it."""
 
+    digest: str
     state: EndpointState
+    attempts: Attempts = field(default_factory=Attempts)
     requirement: Requirement | None = None
     """None once the URL is known, and while no consumer requires it: no key material is kept."""
     consumers: set[Hashable] = field(default_factory=set)
-    released_at: float = 0
-    activity: Literal["idle", "queued", "in flight"] = "idle"
+    busy: bool = False
+    """Whether a lookup is queued or in flight."""
     timer: asyncio.TimerHandle | None = None
-    failures: int = 0
-    retry_at: float = -math.inf
-    not_before: float = -math.inf
-    """The cloud asked for a pause until then."""
-    refresh_requested: int | None = None
-    """The latest refresh request, in POSIX seconds."""
-    refresh_at: float = math.inf
-    """When that request causes a lookup; infinity once it has."""
-    refreshed_at: float = -math.inf
-    """When a lookup began last that only a refresh request caused."""
 
-    def next_at(self) -> float:
-        """When the URL is to be looked up."""
-        refresh_at = max(self.refresh_at, self.refreshed_at + REFRESHES_APART, self.not_before)
-        return min(self.retry_at, refresh_at)
+    def changed(self) -> None:
+        """Give a URL that is not known yet another state."""
+        self.state = EndpointState(None, self.attempts.error, self.attempts.pending_since)
 
 
 class Endpoints:
@@ -102,18 +90,16 @@ class Endpoints:
         self._rng = rng
         self._entries: dict[str, _Entry] = {}
         self._required: dict[Hashable, frozenset[str]] = {}
-        self._released: dict[str, _Entry] = {}
-        self._restored: dict[str, EndpointState] = {}
-        self._restored_at = -math.inf
+        self._released: dict[str, float] = {}  # since when, the oldest first
         # Ten thousand tasks that wait for a semaphore would be 40 MiB.
         self._queues: defaultdict[str, dict[str, _Entry]] = defaultdict(dict)
         self._in_flight: Counter[str] = Counter()
 
     def restore(self, digest: str, url: str) -> None:
         """Take over a URL from our own outputs after a restart: it is not looked up again."""
-        self._restored_at = self._read_clock()
-        if digest not in self._entries and digest not in self._restored:
-            self._restored[digest] = EndpointState(url=url)
+        if digest not in self._entries:
+            self._entries[digest] = _Entry(digest, EndpointState(url))
+            self._released[digest] = self._read_clock()
 
     def require(self, consumer: Hashable, requirements: Iterable[Requirement]) -> None:
         """Replace the URLs that this consumer requires; lookups start now, without waiting.
@@ -121,26 +107,26 @@ class Endpoints:
         `max_build` and `needed_by` of a requirement do not matter here.
         """
         now = self._read_clock()
-        self._forget(now)
+        while self._released and now >= next(iter(self._released.values())) + KEPT_FOR:
+            self._forget_oldest()
         by_digest = {requirement.digest: requirement for requirement in requirements}
         before = self._required.pop(consumer, frozenset())
         if by_digest:
             self._required[consumer] = frozenset(by_digest)
-        for digest, requirement in by_digest.items():
-            self._add(digest, requirement, consumer, now)
+        for requirement in by_digest.values():
+            self._add(requirement, consumer, now)
         for digest in before - by_digest.keys():
-            self._remove(digest, consumer)
-        self._start_queued()
+            self._remove(self._entries[digest], consumer, now)
+        self._start_queued(now)
 
     def release(self, consumer: Hashable) -> None:
         """The consumer has gone."""
-        for digest in self._required.pop(consumer, frozenset()):
-            self._remove(digest, consumer)
+        self.require(consumer, ())
 
     def state_of(self, digest: str) -> EndpointState | None:
         """The state of a URL that is required, was required lately, or was restored."""
         entry = self._entries.get(digest)
-        return self._restored.get(digest) if entry is None else entry.state
+        return None if entry is None else entry.state
 
     def awaits(self, consumer: Hashable) -> bool:
         """Whether some URL that the consumer requires still has its first lookup ahead of it."""
@@ -157,140 +143,109 @@ class Endpoints:
 
     # The consumers of one URL
 
-    def _add(self, digest: str, requirement: Requirement, consumer: Hashable, now: float) -> None:
-        entry = self._entries.get(digest)
-        if entry is None:
-            state = self._restored.pop(digest, None) or EndpointState(pending_since=now)
-            entry = self._entries[digest] = _Entry(state)
+    def _add(self, requirement: Requirement, consumer: Hashable, now: float) -> None:
+        digest = requirement.digest
+        entry = self._entries.get(digest) or _Entry(digest, EndpointState())
+        self._entries[digest] = entry
         entry.consumers.add(consumer)
         self._released.pop(digest, None)
         if entry.state.url is not None:
             return
         entry.requirement = requirement
-        if entry.state.error is None and entry.state.pending_since is None:
-            entry.state = EndpointState(pending_since=now)
-        requested = requirement.fresh_after
-        if requested is not None and requested > (entry.refresh_requested or 0):
-            entry.refresh_requested = requested
-            entry.refresh_at = _loop_time() + max(0.0, requested - now)
-        self._schedule(digest, entry)
+        if entry.attempts.error is None and entry.attempts.pending_since is None:
+            entry.attempts.pending_since = now
+            entry.changed()
+        entry.attempts.request(requirement.fresh_after, now)
+        self._schedule(entry, now)
 
-    def _remove(self, digest: str, consumer: Hashable) -> None:
-        entry = self._entries[digest]
+    def _remove(self, entry: _Entry, consumer: Hashable, now: float) -> None:
         entry.consumers.discard(consumer)
         if entry.consumers:
             return
-        if entry.activity == "queued" and entry.requirement is not None:
-            del self._queues[entry.requirement.request.service][digest]
-            entry.activity = "idle"
+        if entry.requirement is not None:
+            queued = self._queues[entry.requirement.request.service].pop(entry.digest, None)
+            entry.busy = entry.busy and queued is None
         if entry.timer is not None:
             entry.timer.cancel()
-        if entry.state.pending_since is not None:
-            entry.state = EndpointState()
+        if entry.attempts.pending_since is not None:
+            entry.attempts.pending_since = None
+            entry.changed()
         entry.requirement = None
-        entry.released_at = _loop_time()
-        self._released[digest] = entry
+        self._released[entry.digest] = now
+        if len(self._released) > MOST_RELEASED:
+            self._forget_oldest()
 
-    def _forget(self, now: float) -> None:
-        """Drop the entries that no consumer has required for a while, the oldest first."""
-        if now >= self._restored_at + KEPT_FOR:
-            self._restored.clear()
-        limit = _loop_time() - KEPT_FOR
-        while self._released:
-            digest, oldest = next(iter(self._released.items()))
-            if oldest.released_at > limit and len(self._released) <= MOST_RELEASED:
-                return
-            del self._released[digest], self._entries[digest]
+    def _forget_oldest(self) -> None:
+        digest = next(iter(self._released))
+        del self._released[digest], self._entries[digest]
 
     # Lookups
 
-    def _schedule(self, digest: str, entry: _Entry) -> None:
+    def _schedule(self, entry: _Entry, now: float) -> None:
         """Queue the next lookup of a URL that is required and not known, or set a timer for it."""
-        if entry.requirement is None or entry.activity != "idle":
+        if entry.requirement is None or entry.busy:
             return
         if entry.timer is not None:
             entry.timer.cancel()
-        next_at = entry.next_at()
-        if next_at <= _loop_time():
-            entry.activity = "queued"
-            self._queues[entry.requirement.request.service][digest] = entry
+        attempts = entry.attempts
+        next_at = now if attempts.retry_at is None else attempts.retry_at
+        next_at = min(next_at, attempts.requested_for(fresh_as_of=-math.inf))
+        if next_at <= now:
+            entry.busy = True
+            self._queues[entry.requirement.request.service][entry.digest] = entry
         else:
             loop = asyncio.get_running_loop()
-            entry.timer = loop.call_at(next_at, self._on_timer, digest, entry)
+            entry.timer = loop.call_later(next_at - now, self._on_timer, entry)
 
-    def _on_timer(self, digest: str, entry: _Entry) -> None:
-        self._schedule(digest, entry)
-        self._start_queued()
+    def _on_timer(self, entry: _Entry) -> None:
+        now = self._read_clock()
+        self._schedule(entry, now)
+        self._start_queued(now)
 
-    def _start_queued(self) -> None:
+    def _start_queued(self, now: float) -> None:
         """Start lookups in the order in which they were required, as long as threads are free."""
         for service, queue in self._queues.items():
             while queue and self._in_flight[service] < CALLS_PER_SERVICE and not self._calls.closed:
-                digest, entry = next(iter(queue.items()))
-                del queue[digest]
+                entry = queue.pop(next(iter(queue)))
                 if entry.requirement is not None:
-                    self._start(digest, entry, entry.requirement)
+                    self._start(entry, entry.requirement, now)
 
-    def _start(self, digest: str, entry: _Entry, requirement: Requirement) -> None:
-        now, service = _loop_time(), requirement.request.service
-        if entry.retry_at > now:
-            entry.refreshed_at = now
-        if entry.refresh_at <= now:
-            entry.refresh_at = math.inf
-        entry.activity = "in flight"
+    def _start(self, entry: _Entry, requirement: Requirement, now: float) -> None:
+        service, retry_at = requirement.request.service, entry.attempts.retry_at
+        entry.attempts.begin(now, by_request=retry_at is not None and retry_at > now)
         self._in_flight[service] += 1
 
         def on_outcome(outcome: Token | LoginError, took: float) -> None:
             self._in_flight[service] -= 1
-            entry.activity = "idle"
+            entry.busy = False
             if not self._calls.closed:
-                self._settle(digest, entry, outcome)
+                self._settle(entry, outcome)
 
         self._calls.start(requirement.request, requirement.key_material, on_outcome)
 
-    def _settle(self, digest: str, entry: _Entry, outcome: Token | LoginError) -> None:
+    def _settle(self, entry: _Entry, outcome: Token | LoginError) -> None:
+        now = self._read_clock()
         if isinstance(outcome, LoginError):
-            changed = self._back_off(entry, outcome)
+            news = entry.attempts.failed(outcome, now, self._rng)
+            entry.changed()
         else:
-            entry.state = EndpointState(url=outcome.value.get_secret_value())
-            entry.requirement, changed = None, True
-        if changed and entry.consumers:
-            self._notify(frozenset(entry.consumers))
-        self._schedule(digest, entry)
-        self._start_queued()
-
-    def _back_off(self, entry: _Entry, error: LoginError) -> bool:
-        """Take in a failure; true if consumers have something new to see."""
-        before, now = entry.state.error, _loop_time()
-        entry.state = EndpointState(error=error)
-        entry.failures += 1
-        if error.retry_after is not None:
-            entry.not_before = now + min(error.retry_after, backoff.MOST_RETRY_AFTER)
-        entry.retry_at = now + backoff.after_failure(
-            failures=entry.failures,
-            permanent=error.permanent,
-            rng=self._rng,
-            retry_after=error.retry_after,
-        )
-        return before is None or before.reason != error.reason
-
-    def _notify(self, consumers: frozenset[Hashable]) -> None:
-        try:
-            self.on_change(consumers)
-        except Exception as error:  # lookups go on whatever a listener does
-            logger.error("A change of a URL was not delivered: %s", type(error).__name__)
+            entry.state, news = EndpointState(outcome.value.get_secret_value()), True
+            entry.attempts, entry.requirement = Attempts(), None
+        if news and entry.consumers:
+            try:
+                self.on_change(frozenset(entry.consumers))
+            except Exception as error:  # lookups go on whatever a listener does
+                logger.error("A change of a URL was not delivered: %s", type(error).__name__)
+        self._schedule(entry, now)
+        self._start_queued(now)
 
     def _read_clock(self) -> float:
-        """The wall-clock time; what is pending follows a clock that was set back."""
+        """The time; waits follow a clock that was set back."""
         now, step = self._clock.read()
         if step:
-            self._restored_at -= step
+            self._released = {digest: since - step for digest, since in self._released.items()}
             for entry in self._entries.values():
-                since = entry.state.pending_since
-                if since is not None:
-                    entry.state = EndpointState(pending_since=since - step)
+                entry.attempts.shift(step)
+                if entry.state.pending_since is not None:
+                    entry.changed()
         return now
-
-
-def _loop_time() -> float:
-    return asyncio.get_running_loop().time()

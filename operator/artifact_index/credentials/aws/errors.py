@@ -21,37 +21,23 @@ logger = logging.getLogger(__name__)
 # Codes of the CodeArtifact model (API reference, "Errors" of both operations), the unmodelled ones
 # of SigV4, and those of STS, for the operator's own identity and for the steps of a login.
 REASON_BY_CODE: Final[Mapping[str, Reason]] = {
-    "AccessDenied": Reason.ACCESS_DENIED,
-    "AccessDeniedException": Reason.ACCESS_DENIED,
-    "ResourceNotFoundException": Reason.CLOUD_RESOURCE_NOT_FOUND,
-    "RegionDisabledException": Reason.INVALID_REQUEST,
-    "UnknownOperationException": Reason.INVALID_REQUEST,
-    "ValidationError": Reason.INVALID_REQUEST,
-    "ValidationException": Reason.INVALID_REQUEST,
-    "RequestLimitExceeded": Reason.CLOUD_THROTTLED,
-    "Throttling": Reason.CLOUD_THROTTLED,
-    "ThrottlingException": Reason.CLOUD_THROTTLED,
-    "TooManyRequestsException": Reason.CLOUD_THROTTLED,
-    "IDPCommunicationError": Reason.CLOUD_UNAVAILABLE,
-    "InternalFailure": Reason.CLOUD_UNAVAILABLE,
-    "InternalServerException": Reason.CLOUD_UNAVAILABLE,
-    "RequestTimeout": Reason.CLOUD_UNAVAILABLE,
-    "RequestTimeoutException": Reason.CLOUD_UNAVAILABLE,
-    "ServiceUnavailable": Reason.CLOUD_UNAVAILABLE,
-    "ServiceUnavailableException": Reason.CLOUD_UNAVAILABLE,
-    "ExpiredToken": Reason.INVALID_CREDENTIAL,
-    "ExpiredTokenException": Reason.INVALID_CREDENTIAL,
-    "IDPRejectedClaim": Reason.INVALID_CREDENTIAL,
-    "IncompleteSignature": Reason.INVALID_CREDENTIAL,
-    "InvalidAccessKeyId": Reason.INVALID_CREDENTIAL,
-    "InvalidClientTokenId": Reason.INVALID_CREDENTIAL,
-    "InvalidIdentityToken": Reason.INVALID_CREDENTIAL,
-    "InvalidSignatureException": Reason.INVALID_CREDENTIAL,
-    "MissingAuthenticationToken": Reason.INVALID_CREDENTIAL,
-    "MissingAuthenticationTokenException": Reason.INVALID_CREDENTIAL,
-    "RequestExpired": Reason.INVALID_CREDENTIAL,
-    "SignatureDoesNotMatch": Reason.INVALID_CREDENTIAL,
-    "UnrecognizedClientException": Reason.INVALID_CREDENTIAL,
+    code: reason
+    for codes, reason in {
+        "AccessDenied AccessDeniedException": Reason.ACCESS_DENIED,
+        "ResourceNotFoundException": Reason.CLOUD_RESOURCE_NOT_FOUND,
+        "RegionDisabledException UnknownOperationException "
+        "ValidationError ValidationException": Reason.INVALID_REQUEST,
+        "RequestLimitExceeded Throttling ThrottlingException "
+        "TooManyRequestsException": Reason.CLOUD_THROTTLED,
+        "IDPCommunicationError InternalFailure InternalServerException RequestTimeout "
+        "RequestTimeoutException ServiceUnavailable "
+        "ServiceUnavailableException": Reason.CLOUD_UNAVAILABLE,
+        "ExpiredToken ExpiredTokenException IDPRejectedClaim IncompleteSignature "
+        "InvalidAccessKeyId InvalidClientTokenId InvalidIdentityToken InvalidSignatureException "
+        "MissingAuthenticationToken MissingAuthenticationTokenException RequestExpired "
+        "SignatureDoesNotMatch UnrecognizedClientException": Reason.INVALID_CREDENTIAL,
+    }.items()
+    for code in codes.split()
 }
 
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]{1,63}")
@@ -136,14 +122,10 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
         # A class that this botocore does not have can't have been raised either.
         classes = tuple(getattr(boto, name) for name in names if hasattr(boto, name))
         if isinstance(error, classes):
-            message = text.format(call=call)
-            return LoginError(reason, message)
+            return LoginError(reason, text.format(call=call))
     # boto3's parsers meet JSON that is no object, and odd XML, with Python's own errors.
-    garbage = (
-        *(ResponseParserError, boto.IncompleteReadError),
-        *(ValueError, TypeError, AttributeError, KeyError),
-    )
-    if isinstance(error, garbage):
+    broken = (ResponseParserError, boto.IncompleteReadError)
+    if isinstance(error, (*broken, ValueError, TypeError, AttributeError, KeyError)):
         return unusable_answer(call)
     return LoginError(
         Reason.INTERNAL_ERROR,
@@ -158,15 +140,6 @@ def unusable_answer(call: AwsCall) -> LoginError:
         f"what answered {call.operation} in {call.region} is not {call.service}: check the proxy "
         "and the AWS_ENDPOINT_URL… variables of the operator; it is asked again",
     )
-
-
-def retry_after_seconds(response: Mapping[str, Any], *, now: float) -> float | None:
-    """Seconds that AWS asks to wait, from the modelled member or the `Retry-After` header.
-
-    botocore's own back-off reads neither.
-    """
-    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    return parse_retry_after(response.get("retryAfterSeconds", headers.get("retry-after")), now=now)
 
 
 def _answered(
@@ -188,22 +161,19 @@ def _answered(
     reason = REASON_BY_CODE.get(code) or _reason_by_status(status, code)
     if reason is None:
         return unusable_answer(call)
+    if reason.must_act:
+        return LoginError(reason, must_act(reason, code, operation, response, call))
     if reason is Reason.CLOUD_THROTTLED:
-        return LoginError(
-            reason,
+        message = (
             f"AWS throttles {operation} in {call.region}; it is asked again later. If this lasts, "
-            "raise the account's quota or let more indexes share one login",
-            retry_after=retry_after_seconds(response, now=now),
+            "raise the account's quota or let more indexes share one login"
         )
-    if reason is Reason.CLOUD_UNAVAILABLE:
-        return LoginError(
-            reason,
-            f"AWS failed to answer {operation} in {call.region} ({named(code, status)}); it is "
-            "asked again",
-            retry_after=retry_after_seconds(response, now=now),
-        )
-    message = must_act(reason, code, operation, response, call)
-    return LoginError(reason, message)
+    else:
+        failure = f"AWS failed to answer {operation} in {call.region} ({named(code, status)})"
+        message = f"{failure}; it is asked again"
+    # The modelled member or the header; botocore's own back-off reads neither.
+    wait = response.get("retryAfterSeconds", metadata.get("HTTPHeaders", {}).get("retry-after"))
+    return LoginError(reason, message, retry_after=parse_retry_after(wait, now=now))
 
 
 def _reason_by_status(status: int, code: str) -> Reason | None:

@@ -5,11 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.aws.call import (
-    ASSUME_ROLE,
-    ASSUME_ROLE_WITH_WEB_IDENTITY,
-    AwsCall,
-)
+from artifact_index.credentials.aws.call import ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY, AwsCall
 from artifact_index.credentials.aws.errors import unusable_answer
 from artifact_index.credentials.aws.requests import CodeArtifactRequest
 from artifact_index.credentials.aws.session import AwsSession
@@ -37,65 +33,57 @@ _TRIES: Final = 3
 _PAUSE: Final = 0.3
 
 
-class Step:
-    """The call in progress, from which its failure is explained."""
-
-    def __init__(self, call: AwsCall) -> None:
-        self.call = call
-
-
 def signing_keys(
-    session: AwsSession, request: CodeArtifactRequest, key_material: KeyMaterial, step: Step
+    session: AwsSession, call: AwsCall, key_material: KeyMaterial
 ) -> Mapping[str, str] | None:
     """Arguments of `Session.client` for the login's last call; None: the operator's own identity.
 
-    Raises LoginError and what boto3 raises; `step` then holds the call that failed.
+    Raises LoginError and what boto3 raises; `call` then says which operation failed.
     """
-    keys = _first_keys(session, request, key_material, step)
-    if request.role is None:
+    operation, role = call.operation, call.request.role
+    keys = _first_keys(session, call, key_material)
+    if role is None:
+        call.operation = operation
         return keys
-    step.call = AwsCall(ASSUME_ROLE, request)
-    role = request.role
+    call.operation = ASSUME_ROLE
     parameters: dict[str, Any] = {
         "RoleArn": role.role_arn,
         "RoleSessionName": role.session_name,
-        "DurationSeconds": _session_seconds(request),
+        "DurationSeconds": _session_seconds(call.request),
     }
     if role.external_id is not None:
         parameters["ExternalId"] = role.external_id
     if role.tags:
         parameters["Tags"] = [{"Key": key, "Value": value} for key, value in role.tags]
-    with session.client("sts", request.region, keys) as sts:
-        return _session_keys(sts.assume_role(**parameters), step.call)
+    with session.client("sts", call.region, keys) as sts:
+        keys = _session_keys(sts.assume_role(**parameters), call)
+    call.operation = operation
+    return keys
 
 
 def _first_keys(
-    session: AwsSession, request: CodeArtifactRequest, key_material: KeyMaterial, step: Step
+    session: AwsSession, call: AwsCall, key_material: KeyMaterial
 ) -> Mapping[str, str] | None:
-    match request.identity:
+    match call.request.identity:
         case OperatorIdentity():
             return None
         case SecretIdentity():
             return _keys_of(key_material)
         case ServiceAccountIdentity() as identity:
-            step.call = AwsCall(ASSUME_ROLE_WITH_WEB_IDENTITY, request)
-            return _web_identity(session, request, identity, key_material, step.call)
+            call.operation = ASSUME_ROLE_WITH_WEB_IDENTITY
+            return _web_identity(session, call, identity, key_material)
 
 
 def _web_identity(
-    session: AwsSession,
-    request: CodeArtifactRequest,
-    identity: ServiceAccountIdentity,
-    key_material: KeyMaterial,
-    call: AwsCall,
+    session: AwsSession, call: AwsCall, identity: ServiceAccountIdentity, key_material: KeyMaterial
 ) -> Mapping[str, str]:
     parameters = {
         "RoleArn": identity.exchange,
         "RoleSessionName": session_name(identity.namespace, identity.name),
         "WebIdentityToken": key_material[SUBJECT_TOKEN].get_secret_value(),
-        "DurationSeconds": _session_seconds(request),
+        "DurationSeconds": _session_seconds(call.request),
     }
-    with session.client("sts", request.region, {}) as sts:
+    with session.client("sts", call.region, {}) as sts:
         for attempt in range(1, _TRIES + 1):
             try:
                 return _session_keys(sts.assume_role_with_web_identity(**parameters), call)

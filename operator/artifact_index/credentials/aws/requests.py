@@ -19,10 +19,10 @@ class AssumedRole:
     tags: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
 class _DomainRequest:
     """What both requests of a domain have in common."""
 
-    __slots__ = ()
     region: str
     domain: str
     domain_owner: str
@@ -45,9 +45,6 @@ class CodeArtifactTokenRequest(_DomainRequest):
     `duration` is in seconds: 900 to 43200, or 0 for "until the caller's session ends".
     """
 
-    region: str
-    domain: str
-    domain_owner: str
     duration: int
     identity: Identity
     role: AssumedRole | None = None
@@ -65,9 +62,6 @@ class CodeArtifactEndpointRequest(_DomainRequest):
     The answer is no secret and is the same for everyone, but not everyone may ask.
     """
 
-    region: str
-    domain: str
-    domain_owner: str
     repository: str
     endpoint_type: EndpointType
     identity: Identity

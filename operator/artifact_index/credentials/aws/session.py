@@ -64,49 +64,44 @@ class AwsSession:
         `keys` are arguments of `Session.client`. None is the operator's own identity; an empty
         mapping is for calls that are not signed. Raises what boto3 raises.
         """
-        client = self._enter(_ClientKey(service, region, _signing(keys)))
+        signing: _Signing = "own" if keys is None else "keys" if keys else "none"
+        key = _ClientKey(service, region, signing)
+        with self._lock:
+            client = self._clients.pop(key, None) or _Client(self._new_client(*key))
+            self._clients[key] = client
+            client.calls += 1
+            if len(self._clients) > _KEPT_CLIENTS:
+                self._clients.popitem(last=False)
         self._call.keys = keys
         try:
             yield client.boto3
         finally:
             self._call.keys = None
-            self._leave(client)
+            with self._lock:
+                client.calls -= 1
+                if client.calls == 0:
+                    client.boto3.close()
 
     def forget_own(self, service: str, region: str) -> None:
         """Search for the operator's identity again: a client keeps what it found when created."""
         with self._lock:
             self._clients.pop(_ClientKey(service, region, "own"), None)
 
-    def _enter(self, key: "_ClientKey") -> "_Client":
-        with self._lock:
-            client = self._clients.pop(key, None) or _Client(self._new_client(key))
-            self._clients[key] = client
-            client.calls += 1
-            if len(self._clients) > _KEPT_CLIENTS:
-                self._clients.popitem(last=False)
-            return client
-
-    def _leave(self, client: "_Client") -> None:
-        with self._lock:
-            client.calls -= 1
-            if client.calls == 0:
-                client.boto3.close()
-
-    def _new_client(self, key: "_ClientKey") -> Any:
+    def _new_client(self, service: str, region: str, signing: _Signing) -> Any:
         if self._session is None:
             self._session = self._new_session()
         arguments: dict[str, Any] = {}
-        if key.signing == "none":
+        if signing == "none":
             from botocore import UNSIGNED  # noqa: PLC0415 - imported when first needed
             from botocore.config import Config  # noqa: PLC0415
 
             # boto3 then does not search for an identity, which takes seconds if there is none.
             arguments["config"] = Config(signature_version=UNSIGNED)
-        if key.signing == "keys":
+        if signing == "keys":
             # Keys of no account: AWS refuses a call that does not bring its own.
             arguments |= {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
-        client = self._session.client(key.service, region_name=key.region, **arguments)
-        if key.signing == "keys":
+        client = self._session.client(service, region_name=region, **arguments)
+        if signing == "keys":
             client.meta.events.register("before-sign", self._sign_with_keys_of_call)
         return client
 
@@ -170,12 +165,6 @@ class _Call(threading.local):
     """The keys of this thread's call."""
 
     keys: Mapping[str, str] | None = None
-
-
-def _signing(keys: Mapping[str, str] | None) -> _Signing:
-    if keys is None:
-        return "own"
-    return "keys" if keys else "none"
 
 
 def _forget_other_services(session: Any) -> None:

@@ -7,21 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google import identities
 from artifact_index.credentials.google.errors import login_error, unknown_expiry
-from artifact_index.credentials.google.identities import (
-    GoogleCredentials,
-    ServiceURLs,
-    impersonated,
-    operator_login,
-    secret_key_login,
-    service_account_login,
-)
+from artifact_index.credentials.google.identities import GoogleCredentials, ServiceURLs
 from artifact_index.credentials.google.requests import GoogleTokenRequest
 from artifact_index.credentials.google.transport import Answer, Transport, expires_at
 from artifact_index.credentials.requests import (
@@ -34,7 +28,6 @@ from artifact_index.credentials.requests import (
     Token,
 )
 from artifact_index.credentials.sdk_logs import quiet
-from artifact_index.settings import Settings
 
 LOGGERS: Final = ("google", "requests", "urllib3")
 """At DEBUG google-auth logs requests and answers, with the tokens in them."""
@@ -69,16 +62,6 @@ class GoogleTokens:
         self._prepared = False
         self._seen_metadata = False
 
-    @classmethod
-    def of(cls, settings: Settings, connect_timeout: float, read_timeout: float) -> Self:
-        """A client of the operator, with the URLs of its settings."""
-        urls = ServiceURLs(
-            token_url=settings.google_token_url,
-            sts_url=settings.google_sts_url,
-            iam_credentials_url=settings.google_iam_credentials_url,
-        )
-        return cls(urls, connect_timeout=connect_timeout, read_timeout=read_timeout)
-
     @property
     def calls(self) -> Mapping[type[Any], Callable[[Any, KeyMaterial], Token]]:
         """The method that answers each type of request."""
@@ -91,7 +74,9 @@ class GoogleTokens:
         LoginError: `UnknownExpiry` if the token names no expiry in the future.
         """
         self._prepare()
-        login = self._login(request, key_material)
+        login = self._first_step(request.identity, key_material)
+        if request.impersonate is not None:
+            login = identities.impersonated(login, request.impersonate, self._urls)
         issued_at = math.floor(self._now())
         token, expiry, answer = self._refresh(login)
         ends = expires_at(answer, expiry)
@@ -99,35 +84,28 @@ class GoogleTokens:
             raise unknown_expiry(login)
         return Token(value=SecretStr(token), issued_at=issued_at, expires_at=ends)
 
-    def _login(self, request: GoogleTokenRequest, key_material: KeyMaterial) -> GoogleCredentials:
-        login = self._first_step(request.identity, key_material)
-        if request.impersonate is None:
-            return login
-        return impersonated(login, request.impersonate, self._urls)
-
     def _first_step(self, identity: Identity, key_material: KeyMaterial) -> GoogleCredentials:
         match identity:
             case OperatorIdentity():
-                return operator_login(self._urls)
+                return identities.operator_login(self._urls)
             case SecretIdentity():
                 key = key_material.get("key_json")
                 if key is None:
                     # Do not fall back to the operator's own identity.
-                    raise LoginError(
-                        Reason.INVALID_CREDENTIAL, "the referenced Secret holds no key"
-                    )
-                return secret_key_login(key.get_secret_value(), self._urls)
+                    message = "the referenced Secret holds no key"
+                    raise LoginError(Reason.INVALID_CREDENTIAL, message)
+                return identities.secret_key_login(key.get_secret_value(), self._urls)
             case ServiceAccountIdentity():
                 token = key_material[SUBJECT_TOKEN].get_secret_value()
-                return service_account_login(identity, token, self._urls)
+                return identities.service_account_login(identity, token, self._urls)
 
     def _refresh(self, login: GoogleCredentials) -> tuple[str, int | None, Answer | None]:
         """The token, google-auth's expiry in POSIX seconds, and the answer that contained both."""
-        metadata = login.kind == "metadata"
+        metadata, connect = login.kind == "metadata", self._connect_timeout
+        if metadata:
+            connect = min(connect, _METADATA_CONNECT_TIMEOUT)
         transport = Transport(
-            connect_timeout=min(
-                self._connect_timeout, _METADATA_CONNECT_TIMEOUT if metadata else math.inf
-            ),
+            connect_timeout=connect,
             read_timeout=self._read_timeout,
             deadline=self._deadline,
             now=self._now,
@@ -137,21 +115,16 @@ class GoogleTokens:
             token = login.credentials.token
             if not isinstance(token, str) or not token:
                 raise ValueError("no token")
-            expiry = _posix(login.credentials.expiry)
+            expiry = login.credentials.expiry  # a naive datetime in UTC
         except Exception as error:  # google-auth may raise anything if the answer is garbage
-            failure = login_error(
-                error,
-                transport.last,
-                login,
-                seen_metadata=self._seen_metadata,
-                now=self._now(),
-            )
-            raise failure from None
+            seen, last = self._seen_metadata, transport.last
+            raise login_error(error, last, login, seen_metadata=seen) from None
         finally:
             if metadata and transport.last is not None:
                 self._seen_metadata = True
             transport.close()
-        return token, expiry, transport.last
+        ends = calendar.timegm(expiry.utctimetuple()) if isinstance(expiry, datetime) else None
+        return token, ends, transport.last
 
     def _prepare(self) -> None:
         with self._lock:
@@ -163,10 +136,3 @@ class GoogleTokens:
 
             quiet(LOGGERS)
             self._prepared = True
-
-
-def _posix(expiry: Any) -> int | None:
-    """POSIX seconds of google-auth's naive UTC datetime."""
-    if not isinstance(expiry, datetime):
-        return None
-    return calendar.timegm(expiry.utctimetuple())

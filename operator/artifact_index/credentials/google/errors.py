@@ -11,36 +11,26 @@ from typing import Final
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.google.identities import NO_IDENTITY_REMEDY, GoogleCredentials
+from artifact_index.credentials.google.identities import GoogleCredentials, no_identity
 from artifact_index.credentials.google.transport import Answer, UnreachableError
-from artifact_index.credentials.http_dates import parse_retry_after
 
 logger = logging.getLogger(__name__)
 
 # RFC 6749 5.2 and 4.1.2.1, RFC 8693 2.2.2, and `google.rpc.Code` names of Google APIs.
 REASON_BY_CODE: Final[Mapping[str, Reason]] = {
-    "access_denied": Reason.ACCESS_DENIED,
-    "unauthorized_client": Reason.INVALID_CREDENTIAL,
-    "deleted_client": Reason.INVALID_CREDENTIAL,
-    "disabled_client": Reason.INVALID_CREDENTIAL,
-    "invalid_client": Reason.INVALID_CREDENTIAL,
-    "invalid_grant": Reason.INVALID_CREDENTIAL,
-    "invalid_request": Reason.INVALID_REQUEST,
-    "invalid_scope": Reason.INVALID_REQUEST,
-    "invalid_target": Reason.INVALID_REQUEST,
-    "unsupported_grant_type": Reason.INVALID_REQUEST,
-    "internal_failure": Reason.CLOUD_UNAVAILABLE,
-    "server_error": Reason.CLOUD_UNAVAILABLE,
-    "temporarily_unavailable": Reason.CLOUD_UNAVAILABLE,
-    "PERMISSION_DENIED": Reason.ACCESS_DENIED,
-    "UNAUTHENTICATED": Reason.INVALID_CREDENTIAL,
-    "NOT_FOUND": Reason.CLOUD_RESOURCE_NOT_FOUND,
-    "INVALID_ARGUMENT": Reason.INVALID_REQUEST,
-    "FAILED_PRECONDITION": Reason.INVALID_REQUEST,
-    "RESOURCE_EXHAUSTED": Reason.CLOUD_THROTTLED,
-    "INTERNAL": Reason.CLOUD_UNAVAILABLE,
-    "UNAVAILABLE": Reason.CLOUD_UNAVAILABLE,
-    "DEADLINE_EXCEEDED": Reason.CLOUD_UNAVAILABLE,
+    code: reason
+    for codes, reason in {
+        "access_denied PERMISSION_DENIED": Reason.ACCESS_DENIED,
+        "unauthorized_client deleted_client disabled_client "
+        "invalid_client invalid_grant UNAUTHENTICATED": Reason.INVALID_CREDENTIAL,
+        "invalid_request invalid_scope invalid_target "
+        "unsupported_grant_type INVALID_ARGUMENT FAILED_PRECONDITION": Reason.INVALID_REQUEST,
+        "internal_failure server_error temporarily_unavailable INTERNAL "
+        "UNAVAILABLE DEADLINE_EXCEEDED": Reason.CLOUD_UNAVAILABLE,
+        "NOT_FOUND": Reason.CLOUD_RESOURCE_NOT_FOUND,
+        "RESOURCE_EXHAUSTED": Reason.CLOUD_THROTTLED,
+    }.items()
+    for code in codes.split()
 }
 _REASON_BY_STATUS: Final[Mapping[int, Reason]] = {
     401: Reason.INVALID_CREDENTIAL,
@@ -52,43 +42,34 @@ _REASON_BY_STATUS: Final[Mapping[int, Reason]] = {
 
 
 def login_error(
-    error: Exception,
-    answer: Answer | None,
-    login: GoogleCredentials,
-    *,
-    seen_metadata: bool,
-    now: float,
+    error: Exception, answer: Answer | None, login: GoogleCredentials, *, seen_metadata: bool
 ) -> LoginError:
     """Classify a failed refresh. `seen_metadata`: the metadata server has answered before."""
     if isinstance(error, UnreachableError) and answer is None:
         return _unreachable(login, seen_metadata=seen_metadata)
-    if answer is None:
-        return _failed_within(error, login)
+    if answer is None:  # the login failed before any request, at a file or a signature
+        if login.kind == "federated" and login.operator:
+            return no_identity("the operator's identity token can't be read from its file")
+        return LoginError(
+            Reason.INTERNAL_ERROR,
+            f"the Google login failed within the operator ({type(error).__name__}); it is tried "
+            "again",
+        )
     if answer.status == 200:
         return _unusable(answer, login)
     logger.info("Google refused a token: status %d, code %s", answer.status, _named(answer))
     if login.kind == "metadata" and not _impersonating(answer):
-        return _metadata_refused(answer, login, now=now)
-    return _refused(answer, login, now=now)
+        return _metadata_refused(answer, login)
+    return _refused(answer, login)
 
 
 def _impersonating(answer: Answer) -> bool:
     return answer.url.endswith(":generateAccessToken")
 
 
-def _failed_within(error: Exception, login: GoogleCredentials) -> LoginError:
-    """The login failed before any request, at a file or a signature."""
-    if login.kind == "federated" and login.operator:
-        return _no_identity("the operator's identity token can't be read from its file")
-    return LoginError(
-        Reason.INTERNAL_ERROR,
-        f"the Google login failed within the operator ({type(error).__name__}); it is tried again",
-    )
-
-
 def _unreachable(login: GoogleCredentials, *, seen_metadata: bool) -> LoginError:
     if login.kind == "metadata" and not seen_metadata:
-        return _no_identity(
+        return no_identity(
             "the operator has no Google identity of its own (no file, no metadata server)"
         )
     which = "Google's metadata server" if login.kind == "metadata" else "Google's token service"
@@ -118,9 +99,9 @@ def unknown_expiry(login: GoogleCredentials) -> LoginError:
     )
 
 
-def _metadata_refused(answer: Answer, login: GoogleCredentials, *, now: float) -> LoginError:
+def _metadata_refused(answer: Answer, login: GoogleCredentials) -> LoginError:
     if answer.status == 404:
-        return _no_identity("the metadata server knows no service account for the operator's pod")
+        return no_identity("the metadata server knows no service account for the operator's pod")
     # GKE wraps the refusal of IAM in the metadata server's own answer, as text.
     if answer.status == 403 or "IAM returned 403" in answer.text:
         return LoginError(
@@ -128,10 +109,10 @@ def _metadata_refused(answer: Answer, login: GoogleCredentials, *, now: float) -
             "the operator's ServiceAccount may not act as its Google service account: grant it "
             "roles/iam.workloadIdentityUser on that service account",
         )
-    return _transient(answer, login, now=now)
+    return _transient(answer, login)
 
 
-def _refused(answer: Answer, login: GoogleCredentials, *, now: float) -> LoginError:
+def _refused(answer: Answer, login: GoogleCredentials) -> LoginError:
     reason = REASON_BY_CODE.get(answer.code)
     if reason is None and answer.status >= 500:
         reason = Reason.CLOUD_UNAVAILABLE
@@ -142,26 +123,25 @@ def _refused(answer: Answer, login: GoogleCredentials, *, now: float) -> LoginEr
     if reason is None:
         return _unusable(answer, login)
     if not reason.must_act:
-        return _transient(answer, login, now=now)
+        return _transient(answer, login)
     return LoginError(reason, _must_act(reason, answer, login))
 
 
-def _transient(answer: Answer, login: GoogleCredentials, *, now: float) -> LoginError:
+def _transient(answer: Answer, login: GoogleCredentials) -> LoginError:
     which = "metadata server" if login.kind == "metadata" else "token service"
     if _impersonating(answer):
         which = "IAM Credentials API"
-    retry_after = parse_retry_after(answer.headers.get("retry-after"), now=now)
     if answer.status == 429 or answer.code == "RESOURCE_EXHAUSTED":
         return LoginError(
             Reason.CLOUD_THROTTLED,
             f"Google's {which} throttles the operator; it is asked again later. If this lasts, "
             "raise the project's quota or let more indexes share one login",
-            retry_after=retry_after,
+            retry_after=answer.retry_after,
         )
     return LoginError(
         Reason.CLOUD_UNAVAILABLE,
         f"Google's {which} failed to answer ({_named(answer)}); it is asked again",
-        retry_after=retry_after,
+        retry_after=answer.retry_after,
     )
 
 
@@ -211,7 +191,3 @@ def _named(answer: Answer) -> str:
     if re.fullmatch(r"[A-Za-z_]{1,64}", answer.code):
         return answer.code
     return f"HTTP {answer.status}"
-
-
-def _no_identity(message: str) -> LoginError:
-    return LoginError(Reason.NO_OPERATOR_IDENTITY, f"{message}: {NO_IDENTITY_REMEDY}")

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit, urlunsplit
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.requests import Impersonation
-from artifact_index.credentials.google.transport import invalid_json
 from artifact_index.credentials.requests import ServiceAccountIdentity
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
@@ -26,13 +25,12 @@ DEFAULT_STS_URL: Final = "https://sts.googleapis.com/v1/token"
 DEFAULT_IAM_CREDENTIALS_URL: Final = "https://iamcredentials.googleapis.com"
 JWT_TYPE: Final = "urn:ietf:params:oauth:token-type:jwt"
 
+_CLIENT_FIELDS: Final = ("client_id", "client_secret", "workforce_pool_user_project")
 NO_IDENTITY_REMEDY: Final = (
     "give its ServiceAccount a Google identity (Workload Identity Federation), set "
     "GOOGLE_APPLICATION_CREDENTIALS, or log in with googleArtifactRegistry.auth.secretRef or "
     "serviceAccountRef"
 )
-
-Kind = Literal["key", "user", "federated", "metadata"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class GoogleCredentials:
     """
 
     credentials: Any
-    kind: Kind
+    kind: Literal["key", "user", "federated", "metadata"]
     who: str
     operator: bool
     account: str = "the service account of its file"
@@ -90,7 +88,7 @@ def service_account_login(
         scopes=[SCOPE],
     )
     who = f"ServiceAccount {identity.namespace}/{identity.name}"
-    return GoogleCredentials(credentials=credentials, kind="federated", who=who, operator=False)
+    return GoogleCredentials(credentials, "federated", who, operator=False)
 
 
 def impersonated(
@@ -122,13 +120,12 @@ def operator_login(urls: ServiceURLs) -> GoogleCredentials:
     path = _adc_path()
     if path is None:
         return _metadata_login()
+    file = f"the file {path} of GOOGLE_APPLICATION_CREDENTIALS"
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError):
-        raise _no_identity(
-            f"the file {path} of GOOGLE_APPLICATION_CREDENTIALS can't be read"
-        ) from None
-    info = _json_object(text, f"the file {path} of GOOGLE_APPLICATION_CREDENTIALS")
+        raise no_identity(f"{file} can't be read") from None
+    info = _json_object(text, file)
     match info.get("type"):
         case "service_account":
             return _key_login(info, urls, operator=True)
@@ -137,9 +134,9 @@ def operator_login(urls: ServiceURLs) -> GoogleCredentials:
         case "external_account":
             return _federated_login(info, urls)
         case _:
-            raise _no_identity(
-                f"the file {path} of GOOGLE_APPLICATION_CREDENTIALS is neither of type "
-                "service_account nor authorized_user nor external_account"
+            raise no_identity(
+                f"{file} is neither of type service_account nor authorized_user nor "
+                "external_account"
             )
 
 
@@ -163,9 +160,8 @@ def _key_login(info: Mapping[str, Any], urls: ServiceURLs, *, operator: bool) ->
     where = "the operator's key file" if operator else "the referenced Secret"
     kind = info.get("type")
     if kind != "service_account":
-        named = (
-            f"type {kind}" if kind in ("external_account", "authorized_user") else "another type"
-        )
+        others = ("external_account", "authorized_user")
+        named = f"type {kind}" if kind in others else "another type"
         raise _bad_key(
             f"{where} holds a Google credential of {named}: only a service account key "
             "(type service_account) is accepted; create one, or use another auth"
@@ -191,7 +187,7 @@ def _key_login(info: Mapping[str, Any], urls: ServiceURLs, *, operator: bool) ->
             "as Google gave it"
         ) from None
     who = f"the service account key in {where}"
-    return GoogleCredentials(credentials=credentials, kind="key", who=who, operator=operator)
+    return GoogleCredentials(credentials, "key", who, operator=operator)
 
 
 def _user_login(info: Mapping[str, Any], urls: ServiceURLs) -> GoogleCredentials:
@@ -199,14 +195,10 @@ def _user_login(info: Mapping[str, Any], urls: ServiceURLs) -> GoogleCredentials
 
     fields = ("refresh_token", "client_id", "client_secret")
     if any(not isinstance(info.get(name), str) for name in fields):
-        raise _no_identity("the operator's user credentials are incomplete")
-    credentials = user.Credentials(
-        token=None,
-        token_uri=urls.token_url,
-        **{name: info[name] for name in fields},
-    )
-    who = "the operator's user credentials"
-    return GoogleCredentials(credentials=credentials, kind="user", who=who, operator=True)
+        raise no_identity("the operator's user credentials are incomplete")
+    used = {name: info[name] for name in fields}
+    credentials = user.Credentials(token=None, token_uri=urls.token_url, **used)
+    return GoogleCredentials(credentials, "user", "the operator's user credentials", operator=True)
 
 
 def _federated_login(info: Mapping[str, Any], urls: ServiceURLs) -> GoogleCredentials:
@@ -214,13 +206,12 @@ def _federated_login(info: Mapping[str, Any], urls: ServiceURLs) -> GoogleCreden
 
     source = info.get("credential_source")
     if not isinstance(source, dict) or not ({"file", "url"} & source.keys()):
-        raise _no_identity(
+        raise no_identity(
             "the operator's external_account file has no credential_source with file or url: other "
             "sources are not supported"
         )
     if info.get("universe_domain", UNIVERSE) != UNIVERSE:
-        raise _no_identity(f"the operator's external_account file is not of {UNIVERSE}")
-    options = info.get("service_account_impersonation")
+        raise no_identity(f"the operator's external_account file is not of {UNIVERSE}")
     try:
         credentials = identity_pool.Credentials(
             audience=info["audience"],
@@ -228,16 +219,14 @@ def _federated_login(info: Mapping[str, Any], urls: ServiceURLs) -> GoogleCreden
             token_url=urls.sts_url or info.get("token_url") or DEFAULT_STS_URL,
             credential_source=source,
             service_account_impersonation_url=_impersonation_url(info, urls),
-            service_account_impersonation_options=options,
-            client_id=info.get("client_id"),
-            client_secret=info.get("client_secret"),
-            workforce_pool_user_project=info.get("workforce_pool_user_project"),
+            service_account_impersonation_options=info.get("service_account_impersonation"),
             scopes=[SCOPE],
+            **{name: info.get(name) for name in _CLIENT_FIELDS},
         )
     except Exception:  # KeyError, TypeError and google-auth's own, by what is wrong
-        raise _no_identity("the operator's external_account file is incomplete") from None
+        raise no_identity("the operator's external_account file is incomplete") from None
     who = "the operator's federated identity"
-    return GoogleCredentials(credentials=credentials, kind="federated", who=who, operator=True)
+    return GoogleCredentials(credentials, "federated", who, operator=True)
 
 
 def _impersonation_url(info: Mapping[str, Any], urls: ServiceURLs) -> str | None:
@@ -255,20 +244,23 @@ def _metadata_login() -> GoogleCredentials:
     from google.auth import compute_engine  # noqa: PLC0415
 
     if os.environ.get("NO_GCE_CHECK") == "true":
-        raise _no_identity("the operator has no Google identity of its own")
+        raise no_identity("the operator has no Google identity of its own")
     # The server ignores scopes on GKE and Compute Engine and honours them on Cloud Run.
     credentials = compute_engine.Credentials(scopes=[SCOPE], universe_domain=UNIVERSE)
-    who = "the operator's Google service account"
-    return GoogleCredentials(credentials=credentials, kind="metadata", who=who, operator=True)
+    return GoogleCredentials(
+        credentials, "metadata", "the operator's Google service account", operator=True
+    )
 
 
 def _json_object(text: str, what: str) -> Mapping[str, Any]:
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError):
-        raise invalid_json(what) from None
+        parsed = None
     if not isinstance(parsed, dict):
-        raise invalid_json(what)
+        raise _bad_key(
+            f"{what} is not JSON: store the file as Google gave it, not encoded a second time"
+        )
     return parsed
 
 
@@ -276,5 +268,6 @@ def _bad_key(message: str) -> LoginError:
     return LoginError(Reason.INVALID_CREDENTIAL, message)
 
 
-def _no_identity(message: str) -> LoginError:
+def no_identity(message: str) -> LoginError:
+    """The error for an operator without a usable Google identity, with the remedy."""
     return LoginError(Reason.NO_OPERATOR_IDENTITY, f"{message}: {NO_IDENTITY_REMEDY}")

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from artifact_index.api.reasons import Reason
-from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.http_dates import parse_retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,8 @@ class Answer:
 
     url: str
     status: int
-    headers: Mapping[str, str]
+    retry_after: float | None
+    """Seconds that the header asks to wait."""
     body: Mapping[str, Any]
     text: str
     asked_at: float
@@ -96,13 +96,14 @@ class Transport:
         except (TransportError, OSError, ValueError) as error:
             # google-auth's text quotes the request; ValueErrors are faults of requests itself.
             raise UnreachableError(type(error).__name__) from None
-        self.last = _remember(url, response, asked_at)
+        self.last = _remember(url, response, asked_at, self._now())
         if response.status == 429:
             raise ThrottledError
         return response
 
 
-def _remember(url: str, response: Any, asked_at: float) -> Answer:
+def _remember(url: str, response: Any, asked_at: float, now: float) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
     text = response.data.decode("utf-8", "replace")
     try:
         parsed = json.loads(text)
@@ -111,7 +112,7 @@ def _remember(url: str, response: Any, asked_at: float) -> Answer:
     return Answer(
         url=url,
         status=response.status,
-        headers={name.lower(): value for name, value in response.headers.items()},
+        retry_after=parse_retry_after(headers.get("retry-after"), now=now),
         body=parsed if isinstance(parsed, dict) else {},
         text=text,
         asked_at=asked_at,
@@ -130,11 +131,3 @@ def expires_at(answer: Answer | None, expiry: int | None) -> int | None:
         return min(expiry, math.floor(answer.asked_at + float(answer.body["expires_in"])))
     except (KeyError, TypeError, ValueError, OverflowError):
         return expiry
-
-
-def invalid_json(what: str) -> LoginError:
-    """The error for a key or file that is not a JSON object."""
-    return LoginError(
-        Reason.INVALID_CREDENTIAL,
-        f"{what} is not JSON: store the file as Google gave it, not encoded a second time",
-    )

@@ -3,14 +3,13 @@
 import itertools
 import math
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from artifact_index.credentials import backoff
+from artifact_index.credentials.attempts import Attempts
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import Requirement, Token
-from artifact_index.credentials.tokens.activity import UNPLANNED, Failure, Idle, InFlight, Queued
-from artifact_index.credentials.tokens.attempts import Attempts
 from artifact_index.credentials.tokens.consumers import Consumers
 from artifact_index.credentials.tokens.freshness import Margins, Phase, Schedule, schedule
 from artifact_index.credentials.tokens.token_state import TokenState
@@ -28,6 +27,30 @@ KEPT_FOR: Final = 600.0
 _serials: Final = itertools.count(1)
 
 
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """The next attempt begins at `next_at`, in POSIX seconds; infinity: none is planned."""
+
+    next_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An attempt is due and waits for the rate limit; it has to succeed by `deadline`."""
+
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A cloud is being asked for a successor of `replacing`; None: for a first token."""
+
+    replacing: Token | None
+
+
+UNPLANNED: Final = Idle(math.inf)
+
+
 @dataclass(slots=True)
 class TokenEntry:
     """All that the token manager knows about one token. Times are POSIX seconds."""
@@ -42,7 +65,6 @@ class TokenEntry:
     phase: Phase = "none"
     """As the consumers know it."""
     activity: Idle | Queued | InFlight = UNPLANNED
-    failure: Failure | None = None
     repeats: bool = False
     """Whether the source hands out one token again until shortly before its expiry."""
     idle_answers: int = 0
@@ -92,47 +114,28 @@ class TokenEntry:
 
     def succeeded(self, token: Token, now: float, rng: random.Random) -> bool:
         """Take in a token from the cloud; true if consumers have something new to see."""
-        news = self.failure is not None or self.attempts.awaits_refresh(self.fresh_as_of())
-        self.attempts.succeeded_at = self.attempts.began_at
-        repeated = self.repeats
+        attempts, repeated = self.attempts, self.repeats
+        news = attempts.error is not None or attempts.awaits_refresh(self.fresh_as_of())
         renewed = self._renews(token, now)
         if renewed:
-            self.repeats = self.repeats and bool(self.idle_answers or self.failure)
+            self.repeats = repeated and bool(self.idle_answers or attempts.failures)
             self.hold(token, now)
         elif isinstance(self.activity, InFlight) and self.token is self.activity.replacing:
             self.repeats = True
         self.activity = UNPLANNED
-        self.failure = None
-        self.attempts.pending_since = None
-        if self._is_due_by_schedule(now):
+        attempts.succeeded()
+        if self._scheduled_at(now) <= now:
             self.idle_answers += 1
-            self.attempts.retry_at = self._retry_after_no_progress(now, rng)
+            attempts.retry_at = self._retry_after_no_progress(now, rng)
         else:
             self.idle_answers = 0
-            self.attempts.retry_at = None
         # A source that repeats its token breaks the promise: consumers have to say so at once.
         return renewed or news or self.repeats != repeated
 
     def failed(self, error: LoginError, now: float, rng: random.Random) -> bool:
         """Take in a failure; true if consumers have something new to see."""
-        before = self.failure
-        if before is None:
-            self.failure = Failure(error, 1, now)
-        else:
-            self.failure = replace(before, error=error, count=before.count + 1)
         self.activity = UNPLANNED
-        self.attempts.pending_since = None
-        if error.retry_after is not None:
-            self.attempts.not_before = now + min(error.retry_after, backoff.MOST_RETRY_AFTER)
-        delay = backoff.after_failure(
-            failures=self.failure.count,
-            permanent=error.permanent,
-            rng=rng,
-            retry_after=error.retry_after,
-            remaining=self._remaining(now),
-        )
-        self.attempts.retry_at = math.ceil(now + delay)
-        return before is None or before.error.reason != error.reason
+        return self.attempts.failed(error, now, rng, self._remaining(now))
 
     def unrequire(self, now: float) -> None:
         """The last consumer has gone. An attempt in flight goes on; its token is kept."""
@@ -144,8 +147,6 @@ class TokenEntry:
 
     def shift(self, step: float) -> None:
         """Follow a clock that was set back by `step` seconds: waits keep their length."""
-        if self.failure is not None:
-            self.failure = replace(self.failure, since=self.failure.since - step)
         if self.consumers.gone_since is not None:
             self.consumers.gone_since -= step
         self.attempts.shift(step)
@@ -206,8 +207,7 @@ class TokenEntry:
             self.changed()
         return TokenState(
             token=self.token,
-            error=self.failure.error if self.failure else None,
-            failing_since=self.failure.since if self.failure else None,
+            error=self.attempts.error,
             pending_since=pending_since,
             next_attempt_at=math.ceil(next_at) if math.isfinite(next_at) else None,
             refresh_at=schedule.refresh_at if schedule else None,
@@ -223,13 +223,10 @@ class TokenEntry:
 
     def _next_at(self, now: float) -> float:
         """When the next attempt begins; may lie in the past."""
-        return min(self._scheduled_at(now), self._requested_at())
-
-    def _requested_at(self) -> float:
-        """When a refresh request causes an attempt: never for a token that never expires."""
+        scheduled_at = self._scheduled_at(now)
         if self.token is not None and self.token.expires_at is None:
-            return math.inf
-        return self.attempts.requested_for(self.fresh_as_of())
+            return scheduled_at  # no refresh request concerns a token that never expires
+        return min(scheduled_at, self.attempts.requested_for(self.fresh_as_of()))
 
     def _scheduled_at(self, now: float) -> float:
         if self.attempts.retry_at is not None:
@@ -257,21 +254,13 @@ class TokenEntry:
     def _is_from_the_future(self, token: Token, now: float) -> bool:
         return token.issued_at > now + self.margins.clock_skew + 1
 
-    def _is_due_by_schedule(self, now: float) -> bool:
-        """Whether the schedule alone would have the cloud asked again at once."""
-        if self.token is not None and self._is_from_the_future(self.token, now):
-            return True
-        refresh_at = self.schedule.refresh_at if self.schedule else None
-        return refresh_at is not None and refresh_at <= now
-
     def _retry_after_no_progress(self, now: float, rng: random.Random) -> int:
         expires_at = self.token.expires_at if self.token else None
         if self.repeats and expires_at is not None and now < expires_at - CACHED_TOKEN_LEAD:
             return expires_at - CACHED_TOKEN_LEAD
         remaining = self._remaining(now)
-        return math.ceil(
-            now + backoff.after_no_change(repeats=self.idle_answers, rng=rng, remaining=remaining)
-        )
+        delay = backoff.after_no_change(repeats=self.idle_answers, rng=rng, remaining=remaining)
+        return math.ceil(now + delay)
 
     def _remaining(self, now: float) -> float | None:
         """Seconds until the promise is broken or, after that, the token is withdrawn."""

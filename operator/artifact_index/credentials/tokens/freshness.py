@@ -48,14 +48,8 @@ class Margins:
 
     def before_expiry(self, max_build: float) -> float:
         """`m`, in seconds: how long before its expiry a token has to be refreshed."""
-        return (
-            self.outage
-            + self.write
-            + self.propagation
-            + self.pod_start
-            + max(0.0, max_build)
-            + self.clock_skew
-        )
+        before_build = self.outage + self.write + self.propagation + self.pod_start
+        return before_build + max(0.0, max_build) + self.clock_skew
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +88,11 @@ class Schedule:
         return min((at for at in losses if at is not None and at > now), default=None)
 
 
-_ENDLESS: Final = Schedule(
-    expires_at=None,
-    refresh_at=None,
-    deadline=None,
-    withdraw_at=None,
-    guaranteed=True,
-    longest_build=None,
-)
+_ENDLESS: Final = Schedule(None, None, None, None, guaranteed=True, longest_build=None)
 
 
 def schedule(
-    *,
-    login_digest: str,
-    issued_at: int,
-    expires_at: int | None,
-    max_build: float,
-    margins: Margins,
+    *, login_digest: str, issued_at: int, expires_at: int | None, max_build: float, margins: Margins
 ) -> Schedule:
     """The times of one token; the same inputs give the same times, also after a restart.
 
@@ -124,12 +106,18 @@ def schedule(
     longest = math.floor(life - margins.before_expiry(0) - LEAST_REFRESH_PERIOD)
     slack = life - margin
     guaranteed = slack >= LEAST_REFRESH_PERIOD
-    withdraw_at = expires_at - _withdrawal_lead(life, margins)
+    # Pods see the withdrawal up to P late, by a clock up to e off; a short life bounds it.
+    lead = min(margins.propagation + margins.clock_skew, life / 4)
+    withdraw_at = expires_at - max(1, math.ceil(lead))
     if guaranteed:
-        jitter = _fraction(login_digest, expires_at) * min(MOST_JITTER, slack / 10)
-        refresh_at = math.floor(expires_at - margin - jitter)
+        seed = hashlib.sha256(f"{login_digest}/{expires_at}".encode()).digest()
+        fraction = int.from_bytes(seed[:6]) / 2**48
+        refresh_at = math.floor(expires_at - margin - fraction * min(MOST_JITTER, slack / 10))
     else:
-        refresh_at = issued_at + _useful_interval(life, margins)
+        # Never later than half the life: at least a quarter is then left for retries until the
+        # withdrawal.
+        interval = min(max(margins.min_refresh_interval, life / 3), life / 2)
+        refresh_at = issued_at + max(1, math.floor(interval))
     return Schedule(
         expires_at=expires_at,
         refresh_at=min(refresh_at, withdraw_at),
@@ -138,25 +126,6 @@ def schedule(
         guaranteed=guaranteed,
         longest_build=max(0, longest),
     )
-
-
-def _withdrawal_lead(life: float, margins: Margins) -> int:
-    """Pods see the withdrawal up to P late, by a clock up to e off; a short life bounds it."""
-    return max(1, math.ceil(min(margins.propagation + margins.clock_skew, life / 4)))
-
-
-def _useful_interval(life: float, margins: Margins) -> int:
-    """From issue to refresh where the promise cannot be kept: never later than half the life.
-
-    At least a quarter of the life is then left until the withdrawal, for retries.
-    """
-    return max(1, math.floor(min(max(margins.min_refresh_interval, life / 3), life / 2)))
-
-
-def _fraction(login_digest: str, expires_at: int) -> float:
-    """A number in [0, 1) that only depends on the login and the expiry."""
-    seed = hashlib.sha256(f"{login_digest}/{expires_at}".encode()).digest()
-    return int.from_bytes(seed[:6]) / 2**48
 
 
 def guaranteed_until(expires_at: int, margins: Margins) -> int:
@@ -173,16 +142,12 @@ def shortfall_note(
     guaranteed (0 or None if a source hands out one token until shortly before its expiry).
     """
     needed = margins.before_expiry(max_build) + LEAST_REFRESH_PERIOD
-    sum_of = ", ".join(
-        f"{name} {go_duration(seconds)}"
-        for name, seconds in (
-            ("outage", margins.outage),
-            ("write", margins.write),
-            ("propagation", margins.propagation),
-            ("pod start", margins.pod_start),
-            ("clock skew", margins.clock_skew),
-            ("shortest refresh period", LEAST_REFRESH_PERIOD),
-        )
+    sum_of = (
+        f"outage {go_duration(margins.outage)}, write {go_duration(margins.write)}, "
+        f"propagation {go_duration(margins.propagation)}, "
+        f"pod start {go_duration(margins.pod_start)}, "
+        f"clock skew {go_duration(margins.clock_skew)}, "
+        f"shortest refresh period {go_duration(LEAST_REFRESH_PERIOD)}"
     )
     if longest_build:
         longest = go_duration(longest_build)

@@ -17,9 +17,8 @@ from artifact_index.credentials.calls import Issue
 from artifact_index.credentials.clock import WallClock
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import Requirement, Token
-from artifact_index.credentials.tokens.activity import UNPLANNED, Idle, InFlight
 from artifact_index.credentials.tokens.consumers import Consumers
-from artifact_index.credentials.tokens.entry import TokenEntry
+from artifact_index.credentials.tokens.entry import UNPLANNED, Idle, InFlight, TokenEntry
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.issuing import Issuer, Limits
 from artifact_index.credentials.tokens.timers import Timers
@@ -71,12 +70,7 @@ class TokenManager:
         self._sleeping_until = -math.inf
 
     def restore(
-        self,
-        digest: str,
-        token: Token,
-        *,
-        repeats: bool = False,
-        consumer: Hashable | None = None,
+        self, digest: str, token: Token, *, repeats: bool = False, consumer: Hashable | None = None
     ) -> None:
         """Take over a token from our own outputs after a restart, unless a newer one is held.
 
@@ -108,10 +102,10 @@ class TokenManager:
         before = self._required.pop(consumer, frozenset())
         if by_digest:
             self._required[consumer] = frozenset(by_digest)
-        for digest, requirement in by_digest.items():
-            self._add(self._entry(digest, now), consumer, requirement, now)
+        for requirement in by_digest.values():
+            self._add(consumer, requirement, now)
         for digest in before - by_digest.keys():
-            self._remove(self._entries[digest], consumer, now, publishes=True)
+            self._remove(digest, consumer, now, publishes=True)
         self._issuer.begin(now)
         self._forget_surplus()
 
@@ -119,7 +113,7 @@ class TokenManager:
         """The consumer has gone and publishes nothing any more."""
         now = self._read_clock()
         for digest in self._required.pop(consumer, frozenset()):
-            self._remove(self._entries[digest], consumer, now, publishes=False)
+            self._remove(digest, consumer, now, publishes=False)
         self._forget_surplus()
 
     def state_of(self, digest: str) -> TokenState | None:
@@ -145,7 +139,7 @@ class TokenManager:
 
     async def settled(self) -> bool:
         """Wait until the calls in flight have ended; False where there were none."""
-        return await self._issuer.settled()
+        return await self._issuer.calls.settled()
 
     async def run(self) -> None:
         """Refresh, withdraw and forget in time, for ever."""
@@ -163,7 +157,7 @@ class TokenManager:
 
     async def close(self) -> None:
         """Give up all calls. None begins afterwards."""
-        await self._issuer.close()
+        await self._issuer.calls.close()
 
     # The consumers of one token
 
@@ -174,29 +168,31 @@ class TokenManager:
             self._entries[digest] = entry
         return entry
 
-    def _add(
-        self, entry: TokenEntry, consumer: Hashable, requirement: Requirement, now: float
-    ) -> None:
+    def _add(self, consumer: Hashable, requirement: Requirement, now: float) -> None:
+        entry = self._entry(requirement.digest, now)
         changed = entry.consumers.add(consumer, requirement.max_build)
         entry.requirement = requirement
         self._released.pop(entry.digest, None)
         entry.consumers.gone_since = None
-        if entry.token is None and entry.failure is None and entry.attempts.pending_since is None:
+        if (
+            entry.token is None
+            and entry.attempts.error is None
+            and entry.attempts.pending_since is None
+        ):
             entry.attempts.pending_since = now
         if entry.attempts.request(requirement.fresh_after, now) or changed:
             entry.reschedule()
             self._advance(entry, now)
 
-    def _remove(
-        self, entry: TokenEntry, consumer: Hashable, now: float, *, publishes: bool
-    ) -> None:
+    def _remove(self, digest: str, consumer: Hashable, now: float, *, publishes: bool) -> None:
+        entry = self._entries[digest]
         changed = entry.consumers.remove(consumer)
         if publishes:
             entry.consumers.add_former(consumer)
         if not entry.consumers.builds:
             self._issuer.discard(entry)
             entry.unrequire(now)
-            self._released[entry.digest] = entry
+            self._released[digest] = entry
         if changed:
             entry.reschedule()
             self._advance(entry, now)
@@ -206,11 +202,8 @@ class TokenManager:
         required = len(self._entries) - len(self._released)
         surplus = len(self._released) - max(LEAST_KEPT, required)
         if surplus > 0:
-            idle = (
-                entry
-                for entry in self._released.values()
-                if not isinstance(entry.activity, InFlight)
-            )
+            released = self._released.values()
+            idle = (entry for entry in released if not isinstance(entry.activity, InFlight))
             for entry in list(islice(idle, surplus)):
                 self._forget(entry)
 
@@ -252,14 +245,11 @@ class TokenManager:
         if entry.forget_at() <= now:
             self._forget(entry)
             return
-        if entry.plan(now) and not self._issuer.closed:
+        if entry.plan(now) and not self._issuer.calls.closed:
             self._issuer.enqueue(entry, now)
             self._earlier_wake.set()
-        self._set_timer(entry, now)
-
-    def _set_timer(self, entry: TokenEntry, now: float) -> None:
         at = min(entry.next_phase_at(now), entry.forget_at())
-        if isinstance(entry.activity, Idle) and not self._issuer.closed:
+        if isinstance(entry.activity, Idle) and not self._issuer.calls.closed:
             at = min(at, entry.activity.next_at)
         self._timers.put(entry.digest, at)
         if at < self._sleeping_until:
@@ -267,7 +257,7 @@ class TokenManager:
 
     def _settle(self, entry: TokenEntry, outcome: Token | LoginError) -> None:
         now = self._read_clock()
-        if self._issuer.closed:
+        if self._issuer.calls.closed:
             entry.activity = UNPLANNED
             return
         if isinstance(outcome, LoginError):

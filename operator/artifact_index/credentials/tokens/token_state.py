@@ -15,8 +15,6 @@ class TokenState:
     """The last one that was issued, whether or not it may still be published."""
     error: LoginError | None
     """Why the last attempt failed; None after a success."""
-    failing_since: float | None
-    """When the first attempt failed since the last success."""
     pending_since: float | None
     """Since when a first outcome has been awaited; None once there was one."""
     next_attempt_at: int | None
@@ -42,11 +40,8 @@ class TokenState:
 
     def expired(self, now: float) -> bool:
         """Whether there is a token and it has expired."""
-        return (
-            self.token is not None
-            and self.token.expires_at is not None
-            and now >= self.token.expires_at
-        )
+        expires_at = self.token.expires_at if self.token else None
+        return expires_at is not None and now >= expires_at
 
 
 class HeldToken(NamedTuple):

@@ -1,14 +1,10 @@
 """The in-memory copy of the cluster, and which objects a change concerns."""
 
 from collections.abc import Iterable, Iterator, Set
-from typing import Literal, NamedTuple
+from dataclasses import replace
+from typing import Generic, Literal, NamedTuple, TypeVar
 
-from artifact_index.api.constants import (
-    ARTIFACT_INDEX_KIND,
-    INDEX_OPTIONS_KIND,
-    OWNER_ANNOTATION,
-)
-from artifact_index.reconcile.cache.groups import Groups
+from artifact_index.api.constants import ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND, OWNER_ANNOTATION
 from artifact_index.reconcile.cache.kind_cache import KindCache
 from artifact_index.reconcile.cache.objects import (
     IndexObject,
@@ -21,6 +17,9 @@ from artifact_index.reconcile.cache.objects import (
 from artifact_index.reconcile.cache.selectors import SelectorIndex
 from artifact_index.sources.base import SourceSecret
 from artifact_index.sources.registry import secret_name, service_account_name
+
+Group = TypeVar("Group")
+Member = TypeVar("Member")
 
 
 class Key(NamedTuple):
@@ -40,13 +39,38 @@ def index_key(ref: ObjectRef) -> Key:
     return Key(ARTIFACT_INDEX_KIND, ref)
 
 
+class Groups(Generic[Group, Member]):
+    """The members of each group; a group without members is dropped."""
+
+    def __init__(self) -> None:
+        self._members: dict[Group, set[Member]] = {}
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self._members)
+
+    def __getitem__(self, group: Group) -> Set[Member]:
+        """The members, empty for an unknown group. Not a copy: use it before the next change."""
+        return self._members.get(group, frozenset())
+
+    def add(self, group: Group, member: Member) -> None:
+        """Add a member to a group."""
+        self._members.setdefault(group, set()).add(member)
+
+    def discard(self, group: Group, member: Member) -> None:
+        """Remove a member from a group if it is there."""
+        if (members := self._members.get(group)) is not None:
+            members.discard(member)
+            if not members:
+                del self._members[group]
+
+
 class Cache:
     """Everything that was observed. Each change returns the keys of the objects it concerns.
 
     A change without effect concerns nothing: the echo of our own write, or an object that is
     listed once more. `listed` marks an object that comes from a list page and not from a watch
-    event. `version` is the resourceVersion of a deletion: an older answer that arrives after it
-    does not bring the object back.
+    event. `version` is the resourceVersion of a deletion, 0 if unknown: an older answer that
+    arrives after it does not bring the object back.
     """
 
     def __init__(self) -> None:
@@ -56,8 +80,9 @@ class Cache:
         self.sources: KindCache[ObjectRef, SourceSecret] = KindCache()
         self._selectors = SelectorIndex()
         self._options_uids: Groups[str, str] = Groups()
-        self._secret_users: Groups[ObjectRef, ObjectRef] = Groups()
-        self._account_users: Groups[ObjectRef, ObjectRef] = Groups()
+        # The indexes that name a Secret or a ServiceAccount in their source.
+        self.secret_users: Groups[ObjectRef, ObjectRef] = Groups()
+        self.account_users: Groups[ObjectRef, ObjectRef] = Groups()
         self._declarers: Groups[OutputRef, ObjectRef] = Groups()
         self._owned: Groups[ObjectRef, OutputRef] = Groups()
 
@@ -76,18 +101,14 @@ class Cache:
             return {index_key(index.ref)} if changed else set()
         if old is not None:
             self._forget_user(old)
-        if (secret := secret_name(index.spec)) is not None:
-            self._secret_users.add(ObjectRef(index.ref.namespace, secret), index.ref)
-        if (account := service_account_name(index.spec)) is not None:
-            self._account_users.add(ObjectRef(index.ref.namespace, account), index.ref)
+        for users, source in self._users_beside(index):
+            users.add(source, index.ref)
         concerned = self._selectors.selecting(index)
         if old is not None:
             concerned |= self._selectors.selecting(old)
         return {options_key(ref) for ref in concerned} | {index_key(index.ref)}
 
-    def drop_index(
-        self, ref: ObjectRef, uid: str | None = None, version: int | None = None
-    ) -> set[Key]:
+    def drop_index(self, ref: ObjectRef, uid: str | None = None, version: int = 0) -> set[Key]:
         """Remove a deleted ArtifactIndex."""
         old = self.indexes.remove(ref, uid, version)
         if old is None:
@@ -103,12 +124,8 @@ class Cache:
 
     def consumers(self, index: IndexObject) -> list[OptionsObject]:
         """The IndexOptions that select an index and are not suspended."""
-        selecting = (self.options.get(ref) for ref in self._selectors.selecting(index))
-        return [
-            options
-            for options in selecting
-            if options and options.spec and not options.spec.suspend
-        ]
+        found = (self.options.get(ref) for ref in self._selectors.selecting(index))
+        return [options for options in found if options and options.spec and not options.suspended]
 
     # IndexOptions
 
@@ -134,9 +151,7 @@ class Cache:
             concerned |= {index_key(index.ref) for index in self.selected(old)}
         return concerned
 
-    def drop_options(
-        self, ref: ObjectRef, uid: str | None = None, version: int | None = None
-    ) -> set[Key]:
+    def drop_options(self, ref: ObjectRef, uid: str | None = None, version: int = 0) -> set[Key]:
         """Remove a deleted IndexOptions; the garbage collector deletes its outputs."""
         old = self.options.remove(ref, uid, version)
         if old is None:
@@ -163,19 +178,17 @@ class Cache:
             self._forget_owned(old)
         if (owner := owner_name(output)) is not None:
             self._owned.add(ObjectRef(output.ref.namespace, owner), output.ref)
-        unchanged = old is not None and _without_version(old) == _without_version(output)
-        return set() if unchanged else self._concerned_by_output(output)
+        if old is not None and replace(old, resource_version=output.resource_version) == output:
+            return set()
+        return self._concerned_by_output(output)
 
-    def drop_output(
-        self, ref: OutputRef, uid: str | None = None, version: int | None = None
-    ) -> set[Key]:
+    def drop_output(self, ref: OutputRef, uid: str | None = None, version: int = 0) -> set[Key]:
         """Remove an output that was deleted or has lost the label by which we watch it."""
         old = self.outputs.remove(ref, uid, version)
         if old is None:
             return set()
-        concerned = self._concerned_by_output(old)
         self._forget_owned(old)
-        return concerned
+        return self._concerned_by_output(old)
 
     def lost_output(self, options: OptionsObject) -> bool:
         """True if an output that an IndexOptions names was deleted lately."""
@@ -198,34 +211,21 @@ class Cache:
         """Cache a labelled source Secret."""
         return self.users_of(ref) if self.sources.put(ref, secret, listed=listed) else set()
 
-    def drop_source(
-        self, ref: ObjectRef, uid: str | None = None, version: int | None = None
-    ) -> set[Key]:
+    def drop_source(self, ref: ObjectRef, uid: str | None = None, version: int = 0) -> set[Key]:
         """Remove a source Secret that was deleted or has lost its label."""
         return self.users_of(ref) if self.sources.remove(ref, uid, version) else set()
 
     def users_of(self, secret: ObjectRef) -> set[Key]:
         """The keys of everything that reads a source Secret, or would if it were selected."""
-        return self._concerned_by_source(self._secret_users[secret])
-
-    def users_of_account(self, account: ObjectRef) -> set[Key]:
-        """The keys of everything that logs in as a ServiceAccount."""
-        return self._concerned_by_source(self._account_users[account])
-
-    def used_secrets(self) -> Iterator[ObjectRef]:
-        """Every Secret that an ArtifactIndex names as its source."""
-        return iter(self._secret_users)
-
-    def used_accounts(self) -> Iterator[ObjectRef]:
-        """Every ServiceAccount that an ArtifactIndex logs in as."""
-        return iter(self._account_users)
+        return self.concerned_by(self.secret_users[secret])
 
     def all_keys(self) -> Iterable[Key]:
         """The keys of every object of both kinds."""
         yield from (options_key(ref) for ref in self.options)
         yield from (index_key(ref) for ref in self.indexes)
 
-    def _concerned_by_source(self, users: Iterable[ObjectRef]) -> set[Key]:
+    def concerned_by(self, users: Iterable[ObjectRef]) -> set[Key]:
+        """The keys of what a change of a source concerns, given the indexes that name it."""
         concerned: set[Key] = set()
         # Thousands of users have few sets of labels: the selectors are matched once for each.
         selecting: dict[tuple[str, frozenset[tuple[str, str]]], set[ObjectRef]] = {}
@@ -240,10 +240,17 @@ class Cache:
         return concerned
 
     def _forget_user(self, index: IndexObject) -> None:
+        for users, source in self._users_beside(index):
+            users.discard(source, index.ref)
+
+    def _users_beside(
+        self, index: IndexObject
+    ) -> Iterator[tuple[Groups[ObjectRef, ObjectRef], ObjectRef]]:
+        """The groups that an index is in, each with the Secret or ServiceAccount that it uses."""
         if (secret := secret_name(index.spec)) is not None:
-            self._secret_users.discard(ObjectRef(index.ref.namespace, secret), index.ref)
+            yield self.secret_users, ObjectRef(index.ref.namespace, secret)
         if (account := service_account_name(index.spec)) is not None:
-            self._account_users.discard(ObjectRef(index.ref.namespace, account), index.ref)
+            yield self.account_users, ObjectRef(index.ref.namespace, account)
 
     def _forget_declared(self, options: OptionsObject) -> set[OutputRef]:
         declared = set(declared_outputs(options))
@@ -276,14 +283,3 @@ def owner_name(output: OutputObject) -> str | None:
     if output.controller is not None:
         return output.controller.name if output.controller.ours else None
     return output.annotations.get(OWNER_ANNOTATION)
-
-
-def _without_version(output: OutputObject) -> tuple[object, ...]:
-    return (
-        output.uid,
-        output.controller,
-        output.labelled,
-        output.annotations,
-        output.adopt,
-        output.digest,
-    )

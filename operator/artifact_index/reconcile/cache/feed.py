@@ -1,20 +1,15 @@
 """From the objects that the API server shows to the cache, and on to the queue."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Generic, Literal, TypeAlias
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.api.constants import (
-    ARTIFACT_INDEX_PLURAL,
-    INDEX_OPTIONS_PLURAL,
-    ROLE_LABEL,
-    ROLE_OUTPUT,
-    ROLE_SOURCE,
-)
+from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT, ROLE_SOURCE
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.kube.port import Object
-from artifact_index.kube.resources import CONFIG_MAPS, SECRETS
+from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_OPTIONS, SECRETS
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.kind_cache import CachedObject, KindCache, Ref
@@ -43,16 +38,16 @@ OnListed: TypeAlias = Callable[[str, FedObject, Object], None]
 class _Entrance(Generic[Ref, CachedObject]):
     """How the bodies of one kind enter the cache and leave it.
 
-    `put` and `drop` return the keys of the objects that the change concerns. With `role`, only
-    bodies with that role label belong here: a Secret is an output or a source. `holds` is False
-    for what another kind has put into the same `objects`.
+    `put` and `drop` return the keys of the objects that the change concerns. `ref` makes the key of
+    `objects`. With `role`, only bodies with that role label belong here: a Secret is an output or a
+    source. `holds` is False for what another kind has put into the same `objects`.
     """
 
     objects: KindCache[Ref, CachedObject]
-    ref: Callable[[ObjectRef], Ref]
     parse: Callable[[Object, CachedObject | None], CachedObject]
     put: Callable[[ObjectRef, CachedObject, bool], set[Key]]
-    drop: Callable[[Ref, str | None, int | None], set[Key]]
+    drop: Callable[[Ref, str | None, int], set[Key]]
+    ref: Callable[[ObjectRef], Any] = lambda ref: ref
     role: Literal["source", "output"] | None = None
     holds: Callable[[Ref], bool] = lambda _: True
 
@@ -67,22 +62,13 @@ class Feed:
 
     def __init__(
         self,
-        *,
         cache: Cache,
         forget_polled: Callable[[ObjectRef], None],
         digester: Digester,
         enqueue: Callable[[set[Key]], None],
     ) -> None:
         self._enqueue = enqueue
-        self._entrances: Mapping[str, tuple[_Entrance[Any, Any], ...]] = {
-            ARTIFACT_INDEX_PLURAL: (_index_entrance(cache),),
-            INDEX_OPTIONS_PLURAL: (_options_entrance(cache),),
-            SECRETS.plural: (
-                _source_entrance(cache, forget_polled),
-                _output_entrance("Secret", cache, digester, role=ROLE_OUTPUT),
-            ),
-            CONFIG_MAPS.plural: (_output_entrance("ConfigMap", cache, digester),),
-        }
+        self._entrances = _entrances(cache, forget_polled, digester)
 
     def watched(self, plural: str, event: str | None, body: Object) -> None:
         """Take a watch event; `event` is its type, None for the listing that begins a watch.
@@ -120,7 +106,7 @@ class Feed:
         for entrance in self._entrances[plural]:
             for ref in entrance.objects.end_sweep({entrance.ref(ref) for ref in listed}):
                 if entrance.holds(ref):
-                    concerned |= entrance.drop(ref, None, None)
+                    concerned |= entrance.drop(ref, None, 0)
         return concerned
 
     def _take(
@@ -134,11 +120,13 @@ class Feed:
         on_listed: OnListed | None = None,
     ) -> set[Key]:
         object_ref, uid, version = address
-        deleted = deleted or bool(body["metadata"].get("deletionTimestamp"))
+        metadata = body["metadata"]
+        deleted = deleted or bool(metadata.get("deletionTimestamp"))
+        role = (metadata.get("labels") or {}).get(ROLE_LABEL)
         concerned: set[Key] = set()
         for entrance in self._entrances[plural]:
             ref = entrance.ref(object_ref)
-            if deleted or entrance.role not in (None, _role(body)):
+            if deleted or entrance.role not in (None, role):
                 concerned |= entrance.drop(ref, uid, version)
             elif entrance.objects.is_newer(ref, version):
                 new = entrance.parse(body, entrance.objects.get(ref))
@@ -148,66 +136,51 @@ class Feed:
         return concerned
 
 
-def _index_entrance(cache: Cache) -> _Entrance[ObjectRef, IndexObject]:
-    return _Entrance(
+def _entrances(
+    cache: Cache, forget_polled: Callable[[ObjectRef], None], digester: Digester
+) -> dict[str, tuple[_Entrance[Any, Any], ...]]:
+    def put_source(ref: ObjectRef, secret: SourceSecret, listed: bool) -> set[Key]:
+        forget_polled(ref)
+        return cache.put_source(ref, secret, listed=listed)
+
+    def drop_source(ref: ObjectRef, uid: str | None, version: int) -> set[Key]:
+        forget_polled(ref)
+        return cache.drop_source(ref, uid, version)
+
+    def outputs(kind: str, role: Literal["output"] | None) -> _Entrance[OutputRef, OutputObject]:
+        return _Entrance(
+            objects=cache.outputs,
+            parse=lambda body, _: parse_output(kind, body, digester),
+            put=lambda _, output, listed: cache.put_output(output, listed=listed),
+            drop=cache.drop_output,
+            ref=lambda ref: OutputRef(kind, *ref),
+            role=role,
+            holds=lambda ref: ref.kind == kind,
+        )
+
+    indexes = _Entrance(
         objects=cache.indexes,
-        ref=_same,
-        parse=lambda body, cached: parse_custom_object(ArtifactIndexSpec, body, cached),
+        parse=partial(parse_custom_object, ArtifactIndexSpec),
         put=lambda _, index, listed: cache.put_index(index, listed=listed),
         drop=cache.drop_index,
     )
-
-
-def _options_entrance(cache: Cache) -> _Entrance[ObjectRef, OptionsObject]:
-    return _Entrance(
+    options = _Entrance(
         objects=cache.options,
-        ref=_same,
-        parse=lambda body, cached: parse_custom_object(IndexOptionsSpec, body, cached),
+        parse=partial(parse_custom_object, IndexOptionsSpec),
         put=lambda _, options, listed: cache.put_options(options, listed=listed),
         # Its own key, too: the reconciler forgets what it knows about a deleted IndexOptions.
         drop=lambda ref, uid, version: cache.drop_options(ref, uid, version) | {options_key(ref)},
     )
-
-
-def _source_entrance(
-    cache: Cache, forget_polled: Callable[[ObjectRef], None]
-) -> _Entrance[ObjectRef, SourceSecret]:
-    def put(ref: ObjectRef, secret: SourceSecret, listed: bool) -> set[Key]:
-        forget_polled(ref)
-        return cache.put_source(ref, secret, listed=listed)
-
-    def drop(ref: ObjectRef, uid: str | None, version: int | None) -> set[Key]:
-        forget_polled(ref)
-        return cache.drop_source(ref, uid, version)
-
-    return _Entrance(
+    sources = _Entrance(
         objects=cache.sources,
-        ref=_same,
         parse=lambda body, _: parse_source_secret(body),
-        put=put,
-        drop=drop,
+        put=put_source,
+        drop=drop_source,
         role=ROLE_SOURCE,
     )
-
-
-def _output_entrance(
-    kind: str, cache: Cache, digester: Digester, role: Literal["output"] | None = None
-) -> _Entrance[OutputRef, OutputObject]:
-    return _Entrance(
-        objects=cache.outputs,
-        ref=lambda ref: OutputRef(kind, *ref),
-        parse=lambda body, _: parse_output(kind, body, digester),
-        put=lambda _, output, listed: cache.put_output(output, listed=listed),
-        drop=cache.drop_output,
-        role=role,
-        holds=lambda ref: ref.kind == kind,
-    )
-
-
-def _same(ref: ObjectRef) -> ObjectRef:
-    return ref
-
-
-def _role(body: Object) -> str | None:
-    role: str | None = (body["metadata"].get("labels") or {}).get(ROLE_LABEL)
-    return role
+    return {
+        ARTIFACT_INDEXES.plural: (indexes,),
+        INDEX_OPTIONS.plural: (options,),
+        SECRETS.plural: (sources, outputs("Secret", ROLE_OUTPUT)),
+        CONFIG_MAPS.plural: (outputs("ConfigMap", None),),
+    }

@@ -53,13 +53,11 @@ class KindCache(Generic[Ref, CachedObject]):
 
     def is_newer(self, ref: Ref, version: int) -> bool:
         """True if this resourceVersion is newer than the cached one, so that parsing it pays."""
-        cached = self._objects.get(ref)
-        return cached is None or cached.resource_version < version
+        return (cached := self._objects.get(ref)) is None or cached.resource_version < version
 
     def has_newer(self, ref: Ref, version: int) -> bool:
         """True if the cached version of the object is newer than this resourceVersion."""
-        cached = self._objects.get(ref)
-        return cached is not None and cached.resource_version > version
+        return (cached := self._objects.get(ref)) is not None and cached.resource_version > version
 
     def mark_seen(self, ref: Ref) -> None:
         """Note that a watch event named the object: the sweep under way will not remove it."""
@@ -83,19 +81,18 @@ class KindCache(Generic[Ref, CachedObject]):
         self._objects[ref] = new
         return True
 
-    def remove(
-        self, ref: Ref, uid: str | None = None, version: int | None = None
-    ) -> CachedObject | None:
+    def remove(self, ref: Ref, uid: str | None = None, version: int = 0) -> CachedObject | None:
         """Remove the object and return it; None if it is not cached.
 
         With `uid` only that very object is removed, and not a later one of the same name.
-        `version` is the resourceVersion of the deletion: older versions are refused from then on.
+        `version` is the resourceVersion of the deletion, 0 if unknown: older versions are refused
+        from then on.
         """
         self.mark_seen(ref)
         cached = self._objects.get(ref)
         if cached is None or (uid is not None and cached.uid != uid):
             return None
-        if version is not None:
+        if version:
             self._deleted[ref] = version
         return self._objects.pop(ref)
 

@@ -9,52 +9,28 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import SecretStr
 
+from artifact_index.api import constants
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import SpecError, parse_spec
-from artifact_index.api.constants import (
-    ADOPT_ANNOTATION,
-    API_VERSION,
-    CHECKPOINT_ANNOTATION,
-    CONTENT_DIGEST_ANNOTATION,
-    EKS_AUDIENCE_ANNOTATION,
-    EKS_ROLE_ANNOTATION,
-    EXPIRES_AT_ANNOTATION,
-    INDEX_OPTIONS_KIND,
-    OWNER_ANNOTATION,
-    OWNER_UID_ANNOTATION,
-    REFRESH_AT_ANNOTATION,
-    REFRESH_REQUESTED_ANNOTATION,
-    ROLE_LABEL,
-)
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.interning import intern_equal
+from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.sources.base import SourceSecret, SourceServiceAccount
 
 Spec = TypeVar("Spec", ArtifactIndexSpec, IndexOptionsSpec)
 
-_LABELS_KEPT: Final = 4096
-"""Label sets that are remembered: objects with equal labels share one."""
-
 OUR_ANNOTATIONS = (
-    OWNER_ANNOTATION,
-    OWNER_UID_ANNOTATION,
-    EXPIRES_AT_ANNOTATION,
-    REFRESH_AT_ANNOTATION,
-    CONTENT_DIGEST_ANNOTATION,
-    CHECKPOINT_ANNOTATION,
+    constants.OWNER_ANNOTATION,
+    constants.OWNER_UID_ANNOTATION,
+    constants.EXPIRES_AT_ANNOTATION,
+    constants.REFRESH_AT_ANNOTATION,
+    constants.CONTENT_DIGEST_ANNOTATION,
+    constants.CHECKPOINT_ANNOTATION,
 )
-
-
-class OutputDigester(Protocol):
-    """Makes the digest of an output."""
-
-    def output(self, ref: tuple[str, str, str], data: Mapping[str, str], checkpoint: str) -> str:
-        """The keyed digest of an output's content, its checkpoint included."""
-        ...
 
 
 class ObjectRef(NamedTuple):
@@ -91,6 +67,11 @@ class CustomObject(Generic[Spec]):
     status: bytes
     refresh_requested: str | None = None
 
+    @property
+    def suspended(self) -> bool:
+        """True if `spec.suspend` is true."""
+        return self.spec is not None and self.spec.suspend
+
     def is_generation(self, uid: str, generation: int) -> bool:
         """True if this is the object with this UID and spec."""
         return (self.uid, self.generation) == (uid, generation)
@@ -99,8 +80,7 @@ class CustomObject(Generic[Spec]):
         """True if nothing that reconciling reads differs, apart from the status."""
         return (
             other is not None
-            and self.uid == other.uid
-            and self.generation == other.generation
+            and self.is_generation(other.uid, other.generation)
             and self.labels == other.labels
             and self.refresh_requested == other.refresh_requested
         )
@@ -163,58 +143,55 @@ def parse_custom_object(
     need not be parsed again. Other equal parts are taken over to save memory.
     """
     metadata = body["metadata"]
-    generation = metadata.get("generation") or 0
-    if cached is not None and generation and cached.is_generation(metadata["uid"], generation):
+    ref, uid, version = ref_uid_version(body)
+    annotations, generation = metadata.get("annotations") or {}, metadata.get("generation") or 0
+    if cached is not None and generation and cached.is_generation(uid, generation):
         spec, problem = cached.spec, cached.problem
     else:
-        spec, problem = _parsed(model, body)
-    ref, uid = ObjectRef(metadata["namespace"], metadata["name"]), metadata["uid"]
+        spec, problem = None, None
+        try:
+            spec = parse_spec(model, body.get("spec") or {})
+        except SpecError as error:
+            problem = error
     if cached is not None and cached.uid == uid:
         ref, uid = cached.ref, cached.uid
     return CustomObject(
         ref=ref,
         uid=uid,
         generation=generation,
-        resource_version=int(metadata["resourceVersion"]),
+        resource_version=version,
         created=intern_equal(metadata.get("creationTimestamp") or ""),
         labels=_shared_labels(tuple((metadata.get("labels") or {}).items())),
         spec=spec,
         problem=problem,
         status=status_bytes(body.get("status") or {}),
-        refresh_requested=(metadata.get("annotations") or {}).get(REFRESH_REQUESTED_ANNOTATION),
+        refresh_requested=annotations.get(constants.REFRESH_REQUESTED_ANNOTATION),
     )
 
 
-@lru_cache(maxsize=_LABELS_KEPT)
+@lru_cache(maxsize=4096)
 def _shared_labels(items: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """One mapping for all objects with equal labels."""
     return dict(items)
 
 
-def _parsed(
-    model: type[Spec], body: Mapping[str, Any]
-) -> tuple[Spec, None] | tuple[None, SpecError]:
-    try:
-        return parse_spec(model, body.get("spec") or {}), None
-    except SpecError as error:
-        return None, error
-
-
-def parse_output(kind: str, body: Mapping[str, Any], digester: OutputDigester) -> OutputObject:
+def parse_output(kind: str, body: Mapping[str, Any], digester: Digester) -> OutputObject:
     """Trim an output, or an object with the name of one. Its data is digested and not kept."""
     metadata = body["metadata"]
+    (namespace, name), uid, version = ref_uid_version(body)
     annotations = metadata.get("annotations") or {}
     data = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
-    ref = OutputRef(kind, metadata["namespace"], metadata["name"])
+    ref = OutputRef(kind, namespace, name)
     return OutputObject(
         ref=ref,
-        uid=metadata["uid"],
-        resource_version=int(metadata["resourceVersion"]),
+        uid=uid,
+        resource_version=version,
         controller=_controller(metadata.get("ownerReferences") or []),
-        labelled=(metadata.get("labels") or {}).get(ROLE_LABEL) == "output",
+        labelled=(metadata.get("labels") or {}).get(constants.ROLE_LABEL) == "output",
         annotations={key: annotations[key] for key in OUR_ANNOTATIONS if key in annotations},
-        adopt=annotations.get(ADOPT_ANNOTATION),
+        adopt=annotations.get(constants.ADOPT_ANNOTATION),
         keys=frozenset(data),
-        digest=digester.output(ref, data, annotations.get(CHECKPOINT_ANNOTATION, "")),
+        digest=digester.output(ref, data, annotations.get(constants.CHECKPOINT_ANNOTATION, "")),
     )
 
 
@@ -228,13 +205,8 @@ def parse_source_secret(body: Mapping[str, Any]) -> SourceSecret:
             values[key] = SecretStr(base64.b64decode(encoded or "").decode())
         except (UnicodeDecodeError, binascii.Error):
             binary.add(key)
-    metadata = body["metadata"]
-    return SourceSecret(
-        uid=metadata["uid"],
-        resource_version=int(metadata["resourceVersion"]),
-        values=values,
-        binary=frozenset(binary),
-    )
+    _, uid, version = ref_uid_version(body)
+    return SourceSecret(uid, version, values, frozenset(binary))
 
 
 def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:
@@ -242,17 +214,15 @@ def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:
     annotations = body["metadata"].get("annotations") or {}
     return SourceServiceAccount(
         uid=body["metadata"]["uid"],
-        role_arn=annotations.get(EKS_ROLE_ANNOTATION) or None,
-        audience=annotations.get(EKS_AUDIENCE_ANNOTATION) or None,
+        role_arn=annotations.get(constants.EKS_ROLE_ANNOTATION) or None,
+        audience=annotations.get(constants.EKS_AUDIENCE_ANNOTATION) or None,
     )
 
 
 def _controller(references: list[Mapping[str, Any]]) -> Owner | None:
     for reference in references:
         if reference.get("controller"):
-            ours = (
-                reference.get("apiVersion") == API_VERSION
-                and reference.get("kind") == INDEX_OPTIONS_KIND
-            )
-            return Owner(ours=ours, name=reference["name"], uid=reference["uid"])
+            kind = reference.get("apiVersion"), reference.get("kind")
+            ours = kind == (constants.API_VERSION, constants.INDEX_OPTIONS_KIND)
+            return Owner(ours, reference["name"], reference["uid"])
     return None

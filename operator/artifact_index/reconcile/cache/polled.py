@@ -1,17 +1,22 @@
 """Copies of objects that no watch covers: read by name at first use, and re-read periodically."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
+from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.sources.base import RefusedServiceAccount, SourceSecret
 
 FIRST_MISS: Final = 1.0
 LONGEST_MISS: Final = 30.0
 
 Answer = TypeVar("Answer")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -21,31 +26,22 @@ class _PolledEntry(Generic[Answer]):
     misses: int = 0
 
 
+@dataclass(eq=False)
 class PolledCache(Generic[Answer]):
-    """The last answer for each object that is in use.
+    """The last answer for each object of a kind that is in use.
 
     An object costs one GET every `reread` seconds, however many use it. After a miss it is read
-    again after 1 s, then less often, up to every 30 s. `fetch` raises what the first reader gets;
-    `is_miss` is True for an answer without the object. A failed re-read keeps the last answer.
+    again after 1 s, then less often, up to every 30 s. `fetch` raises ApiError, which the first
+    reader gets. `on_change` gets each object whose re-read has changed it.
     """
 
-    def __init__(
-        self,
-        *,
-        fetch: Callable[[ObjectRef], Awaitable[Answer]],
-        is_miss: Callable[[Answer], bool],
-        reread: float,
-        rng: random.Random,
-    ) -> None:
-        self._fetch = fetch
-        self._is_miss = is_miss
-        self._reread = reread
-        self._rng = rng
-        self._entries: dict[ObjectRef, _PolledEntry[Answer]] = {}
-        self._reads: dict[ObjectRef, asyncio.Task[Answer]] = {}
-
-    def __contains__(self, ref: ObjectRef) -> bool:
-        return ref in self._entries
+    _kind: str
+    _fetch: Callable[[ObjectRef], Awaitable[Answer]]
+    _on_change: Callable[[ObjectRef], None]
+    _reread: float
+    _rng: random.Random
+    _entries: dict[ObjectRef, _PolledEntry[Answer]] = field(default_factory=dict, init=False)
+    _reads: dict[ObjectRef, asyncio.Task[Answer]] = field(default_factory=dict, init=False)
 
     def last_answer(self, ref: ObjectRef) -> Answer | None:
         """The last answer; None before the first. Reads nothing."""
@@ -61,31 +57,43 @@ class PolledCache(Generic[Answer]):
         for ref in self._entries.keys() - set(used):
             del self._entries[ref]
 
-    def due(self) -> list[tuple[ObjectRef, Answer]]:
-        """The objects that are to be re-read now, with their last answers."""
+    def due(self) -> list[ObjectRef]:
+        """The objects that are to be re-read now."""
         now = asyncio.get_running_loop().time()
-        return [(ref, entry.answer) for ref, entry in self._entries.items() if entry.due <= now]
+        return [ref for ref, entry in self._entries.items() if entry.due <= now]
 
-    def put_off(self, ref: ObjectRef) -> None:
-        """Postpone the next re-read of an object that cannot be read at the moment."""
-        if (entry := self._entries.get(ref)) is not None:
-            entry.due = asyncio.get_running_loop().time() + LONGEST_MISS
-
-    async def read(self, ref: ObjectRef) -> Answer:
-        """The last answer; the first reader waits for the GET. Raises what `fetch` raises."""
+    async def read(self, ref: ObjectRef, *, again: bool = False) -> Answer:
+        """The last answer, or with `again` a new one; the first reader waits. Raises ApiError."""
+        if again:
+            await self.read_again(ref)
         if (entry := self._entries.get(ref)) is not None:
             return entry.answer
         if ref not in self._reads:
-            self._reads[ref] = asyncio.create_task(self.read_again(ref))
+            self._reads[ref] = asyncio.create_task(self._get(ref))
             self._reads[ref].add_done_callback(lambda _: self._reads.pop(ref, None))
         return await asyncio.shield(self._reads[ref])
 
-    async def read_again(self, ref: ObjectRef) -> Answer:
-        """A new answer. Raises what `fetch` raises."""
+    async def read_again(self, ref: ObjectRef) -> None:
+        """Renew the last answer if there is one, and report a change.
+
+        A failed GET leaves it for 30 s more: an object that cannot be read has not been deleted.
+        """
+        if (entry := self._entries.get(ref)) is None:
+            return
+        try:
+            answer = await self._get(ref)
+        except ApiError as error:
+            logger.warning("cannot read %s %s/%s again: %s", self._kind, *ref, error)
+            entry.due = asyncio.get_running_loop().time() + LONGEST_MISS
+            return
+        if not _is_same(entry.answer, answer):
+            self._on_change(ref)
+
+    async def _get(self, ref: ObjectRef) -> Answer:
         before = self._entries.get(ref)
         now = asyncio.get_running_loop().time()
         answer = await self._fetch(ref)
-        if self._is_miss(answer):
+        if answer is None or isinstance(answer, RefusedServiceAccount):
             misses = before.misses + 1 if before else 1
             wait = min(LONGEST_MISS, FIRST_MISS * 2 ** min(misses - 1, 8))
             self._entries[ref] = _PolledEntry(answer, now + wait, misses)
@@ -93,3 +101,10 @@ class PolledCache(Generic[Answer]):
             wait = self._reread * self._rng.uniform(0.9, 1.0)
             self._entries[ref] = _PolledEntry(answer, now + wait)
         return answer
+
+
+def _is_same(before: object, now: object) -> bool:
+    """True if nothing differs that a source may use."""
+    if isinstance(before, SourceSecret) and isinstance(now, SourceSecret):
+        now = replace(now, resource_version=before.resource_version)
+    return before == now

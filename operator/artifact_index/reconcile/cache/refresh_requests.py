@@ -46,12 +46,10 @@ def refresh_request(
 def unheeded_note(requester: IndexObject | OptionsObject, *, now: float, skew: float) -> str:
     """What the status says about a request that is ignored; empty without one."""
     text = requester.refresh_requested
-    if text is None:
+    if text is None or refresh_request(requester, now=now, skew=skew) is not None:
         return ""
-    at = _time_of(text)
-    if at is not None and at <= now + skew:
-        return ""
-    why = "is not an RFC 3339 time (2026-01-02T03:04:05Z)" if at is None else "is in the future"
+    is_time = _time_of(text) is not None
+    why = "is in the future" if is_time else "is not an RFC 3339 time (2026-01-02T03:04:05Z)"
     return f". The annotation {REFRESH_REQUESTED_ANNOTATION} {why} and is ignored"
 
 

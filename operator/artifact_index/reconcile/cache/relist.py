@@ -7,36 +7,26 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
+from artifact_index.kube import resources
 from artifact_index.kube.errors import ApiError
-from artifact_index.kube.port import KubePort, ListPage
-from artifact_index.kube.resources import (
-    ARTIFACT_INDEXES,
-    CONFIG_MAPS,
-    INDEX_OPTIONS,
-    SECRETS,
-    Resource,
-)
+from artifact_index.kube.port import KubePort
+from artifact_index.kube.resources import Resource
 from artifact_index.reconcile.cache.cache import Key
-from artifact_index.reconcile.cache.feed import (
-    CONFIG_MAP_SELECTOR,
-    SECRET_SELECTOR,
-    Feed,
-    OnListed,
-)
+from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELECTOR, Feed, OnListed
 from artifact_index.reconcile.cache.objects import ObjectRef
 
 _LISTED: Final[tuple[tuple[Resource, str | None], ...]] = (
-    (ARTIFACT_INDEXES, None),
-    (INDEX_OPTIONS, None),
-    (SECRETS, SECRET_SELECTOR),
-    (CONFIG_MAPS, CONFIG_MAP_SELECTOR),
+    (resources.ARTIFACT_INDEXES, None),
+    (resources.INDEX_OPTIONS, None),
+    (resources.SECRETS, SECRET_SELECTOR),
+    (resources.CONFIG_MAPS, CONFIG_MAP_SELECTOR),
 )
 """Each kind with its label selector, in the order of the listings."""
 
-_JITTER: Final = 0.1
 _RETRY: Final = 15.0
 """Seconds until a failed relist starts again."""
 
@@ -49,6 +39,7 @@ _LONGEST_SLICE: Final = 0.02
 logger = logging.getLogger(__name__)
 
 
+@dataclass(slots=True, eq=False)
 class Relister:
     """Lists both custom resources and the labelled Secrets and ConfigMaps, page by page.
 
@@ -56,24 +47,14 @@ class Relister:
     complete relist concerns.
     """
 
-    def __init__(
-        self,
-        *,
-        api: KubePort,
-        feed: Feed,
-        namespaces: tuple[str, ...],
-        interval: float,
-        enqueue: Callable[[set[Key]], None],
-        rng: random.Random,
-    ) -> None:
-        self._api = api
-        self._feed = feed
-        self._namespaces: tuple[str | None, ...] = namespaces or (None,)
-        self._interval = interval
-        self._enqueue = enqueue
-        self._rng = rng
-        self._last_success: float | None = None
-        self._last_gap: float | None = None
+    _api: KubePort
+    _feed: Feed
+    _namespaces: tuple[str, ...]
+    _interval: float
+    _enqueue: Callable[[set[Key]], None]
+    _rng: random.Random
+    _last_success: float | None = field(default=None, init=False)
+    _last_gap: float = field(default=math.inf, init=False)
 
     def age(self) -> float | None:
         """Seconds since the last complete listing; None before the first."""
@@ -99,7 +80,7 @@ class Relister:
             await self._until_due(delay)
             try:
                 self._enqueue(await self._list_all())
-                delay = self._interval * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
+                delay = self._interval * self._rng.uniform(0.9, 1.1)
             except ApiError as error:
                 logger.warning("cannot list everything again: %s", error)
                 delay = min(_RETRY, self._interval)
@@ -108,17 +89,26 @@ class Relister:
         loop = asyncio.get_running_loop()
         due = loop.time() + delay
         while True:
-            gap = math.inf if self._last_gap is None else self._last_gap + _AFTER_GAP
-            left = min(due, gap) - loop.time()
+            left = min(due, self._last_gap + _AFTER_GAP) - loop.time()
             if left <= 0:
                 break
             await asyncio.sleep(min(left, _AFTER_GAP))
-        self._last_gap = None
+        self._last_gap = math.inf
 
     async def _list_all(self, on_listed: OnListed | None = None) -> set[Key]:
         concerned: set[Key] = set()
         for resource, selector in _LISTED:
-            concerned |= await self._list(resource, selector, on_listed)
+            try:
+                concerned |= await self._list(resource, selector, on_listed)
+            except ApiError as error:
+                if not (resource.custom and error.not_found):
+                    raise
+                raise ApiError(
+                    error.status,
+                    "NotFound",
+                    f"there is no CustomResourceDefinition {resource.plural}.{resource.group}; "
+                    "install both with `artifact-index crds | kubectl apply -f -`",
+                ) from None
         self._last_success = asyncio.get_running_loop().time()
         return concerned
 
@@ -130,9 +120,10 @@ class Relister:
         concerned: set[Key] = set()
         listed: set[ObjectRef] = set()
         self._feed.begin_sweep(resource.plural)
-        for namespace in self._namespaces:
+        for namespace in self._namespaces or (None,):
             in_namespace: set[ObjectRef] = set()
-            async for page in self._pages(resource, namespace, selector):
+            pages = self._api.list(resource, namespace=namespace, label_selector=selector)
+            async for page in pages:
                 if page.first:
                     in_namespace.clear()
                 slice_began = clock()
@@ -145,21 +136,3 @@ class Relister:
                         slice_began = clock()
             listed |= in_namespace
         return concerned | self._feed.end_sweep(resource.plural, listed)
-
-    async def _pages(
-        self, resource: Resource, namespace: str | None, selector: str | None
-    ) -> AsyncIterator[ListPage]:
-        try:
-            async for page in self._api.list(
-                resource, namespace=namespace, label_selector=selector
-            ):
-                yield page
-        except ApiError as error:
-            if not (resource.custom and error.not_found):
-                raise
-            raise ApiError(
-                error.status,
-                "NotFound",
-                f"there is no CustomResourceDefinition {resource.plural}.{resource.group}; install "
-                "both with `artifact-index crds | kubectl apply -f -`",
-            ) from None

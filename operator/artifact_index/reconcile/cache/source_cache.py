@@ -1,9 +1,9 @@
 """Source Secrets: the watch brings labelled ones, others are read by name and re-read."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from artifact_index.kube.errors import ApiError
@@ -16,25 +16,18 @@ from artifact_index.reconcile.cache.objects import (
     parse_source_secret,
 )
 from artifact_index.reconcile.cache.polled import PolledCache
-from artifact_index.sources.base import (
-    RefusedServiceAccount,
-    ServiceAccountResult,
-    SourceSecret,
-    SourceServiceAccount,
-)
+from artifact_index.sources.base import RefusedServiceAccount, ServiceAccountResult, SourceSecret
 
 _STEP: Final = 1.0
 """Seconds between checks for due re-reads, and so the most by which one may be late."""
 
-logger = logging.getLogger(__name__)
 
-
+@dataclass(frozen=True, slots=True)
 class SourceReader:
     """Reads source Secrets and ServiceAccounts of a single namespace."""
 
-    def __init__(self, sources: "SourceCache", namespace: str) -> None:
-        self._sources = sources
-        self._namespace = namespace
+    _sources: "SourceCache"
+    _namespace: str
 
     async def read(self, name: str, *, again: bool = False) -> SourceSecret | None:
         """The Secret, or None if it does not exist. Raises ApiError."""
@@ -46,11 +39,11 @@ class SourceReader:
 
     def last_seen_account(self, name: str) -> ServiceAccountResult:
         """The ServiceAccount as last read, or None; sends no request."""
-        return self._sources.last_seen_account(ObjectRef(self._namespace, name))
+        return self._sources.accounts.last_answer(ObjectRef(self._namespace, name))
 
     async def read_account(self, name: str, *, again: bool = False) -> ServiceAccountResult:
         """The ServiceAccount, or None if it does not exist. Raises ApiError."""
-        return await self._sources.read_account(ObjectRef(self._namespace, name), again=again)
+        return await self._sources.accounts.read(ObjectRef(self._namespace, name), again=again)
 
 
 class SourceCache:
@@ -70,15 +63,15 @@ class SourceCache:
     ) -> None:
         self._api = api
         self._cache = cache
-        self._on_change = on_change
         self._secrets: PolledCache[SourceSecret | None] = PolledCache(
-            fetch=self._get_secret, is_miss=lambda secret: secret is None, reread=reread, rng=rng
+            "Secret", self._get_secret, lambda ref: on_change(cache.users_of(ref)), reread, rng
         )
-        self._accounts: PolledCache[ServiceAccountResult] = PolledCache(
-            fetch=self._get_account,
-            is_miss=lambda account: not isinstance(account, SourceServiceAccount),
-            reread=reread,
-            rng=rng,
+        self.accounts: PolledCache[ServiceAccountResult] = PolledCache(
+            "ServiceAccount",
+            self._get_account,
+            lambda ref: on_change(cache.concerned_by(cache.account_users[ref])),
+            reread,
+            rng,
         )
 
     def bound_to(self, namespace: str) -> SourceReader:
@@ -91,91 +84,43 @@ class SourceCache:
 
     def names_by_uid(self) -> dict[str, str]:
         """The name of each source Secret that is in use, by its UID."""
-        used = ((ref, self.last_seen(ref)) for ref in self._cache.used_secrets())
+        used = ((ref, self.last_seen(ref)) for ref in self._cache.secret_users)
         return {secret.uid: ref.name for ref, secret in used if secret is not None}
 
     def last_seen(self, ref: ObjectRef) -> SourceSecret | None:
         """The Secret as last read, or None; sends no request."""
         return self._cache.sources.get(ref) or self._secrets.last_answer(ref)
 
-    def last_seen_account(self, ref: ObjectRef) -> ServiceAccountResult:
-        """The ServiceAccount as last read, or None; sends no request."""
-        return self._accounts.last_answer(ref)
-
     async def read(self, ref: ObjectRef, *, again: bool = False) -> SourceSecret | None:
-        """The Secret as last seen; the first reader of an unlabelled one waits for the GET.
-
-        With `again`, an unlabelled one is re-read now.
-        """
-        if (labelled := self._cache.sources.get(ref)) is not None:
-            return labelled
-        if again and ref in self._secrets:
-            await self._read_secret_again(ref, await self._secrets.read(ref))
-        return await self._secrets.read(ref)
-
-    async def read_account(self, ref: ObjectRef, *, again: bool = False) -> ServiceAccountResult:
-        """The ServiceAccount as last seen, or with `again` as of now; the first reader waits."""
-        if again and ref in self._accounts:
-            await self._read_account_again(ref, await self._accounts.read(ref))
-        return await self._accounts.read(ref)
+        """The Secret as last seen; one without our label as `PolledCache.read` says."""
+        labelled = self._cache.sources.get(ref)
+        return labelled if labelled is not None else await self._secrets.read(ref, again=again)
 
     async def run(self) -> None:
         """Re-read what is due, forever, and report the users of what has changed."""
         while True:
             await asyncio.sleep(_STEP)
-            self._secrets.keep_only(self._cache.used_secrets())
-            for ref, before in self._secrets.due():
-                await self._read_secret_again(ref, before)
-            self._accounts.keep_only(self._cache.used_accounts())
-            for ref, account in self._accounts.due():
-                await self._read_account_again(ref, account)
-
-    async def _read_secret_again(self, ref: ObjectRef, before: SourceSecret | None) -> None:
-        if self._cache.sources.get(ref) is not None:
-            self._secrets.forget(ref)
-            return
-        try:
-            secret = await self._secrets.read_again(ref)
-        except ApiError as error:
-            # The last answer stays: a Secret that cannot be read has not been deleted.
-            logger.warning("cannot read Secret %s/%s again: %s", *ref, error)
-            self._secrets.put_off(ref)
-            return
-        if not _same_values(before, secret):
-            self._on_change(self._cache.users_of(ref))
-
-    async def _read_account_again(self, ref: ObjectRef, before: ServiceAccountResult) -> None:
-        try:
-            account = await self._accounts.read_again(ref)
-        except ApiError as error:
-            logger.warning("cannot read ServiceAccount %s/%s again: %s", *ref, error)
-            self._accounts.put_off(ref)
-            return
-        if account != before:
-            self._on_change(self._cache.users_of_account(ref))
+            self._secrets.keep_only(self._cache.secret_users)
+            for ref in self._secrets.due():
+                if self._cache.sources.get(ref) is not None:
+                    self._secrets.forget(ref)
+                await self._secrets.read_again(ref)
+            self.accounts.keep_only(self._cache.account_users)
+            for ref in self.accounts.due():
+                await self.accounts.read_again(ref)
 
     async def _get_secret(self, ref: ObjectRef) -> SourceSecret | None:
         try:
-            return parse_source_secret(await self._api.get(SECRETS, ref.namespace, ref.name))
+            return parse_source_secret(await self._api.get(SECRETS, *ref))
         except ApiError as error:
-            if not error.not_found:
-                raise
-            return None
+            if error.not_found:
+                return None
+            raise
 
     async def _get_account(self, ref: ObjectRef) -> ServiceAccountResult:
         try:
-            return parse_service_account(
-                await self._api.get(SERVICE_ACCOUNTS, ref.namespace, ref.name)
-            )
+            return parse_service_account(await self._api.get(SERVICE_ACCOUNTS, *ref))
         except ApiError as error:
-            if error.forbidden:
-                return RefusedServiceAccount()
-            if not error.not_found:
-                raise
-            return None
-
-
-def _same_values(before: SourceSecret | None, now: SourceSecret | None) -> bool:
-    if before is None or now is None:
-        return before is now
-    return (before.uid, before.values, before.binary) == (now.uid, now.values, now.binary)
+            if error.forbidden or error.not_found:
+                return RefusedServiceAccount() if error.forbidden else None
+            raise

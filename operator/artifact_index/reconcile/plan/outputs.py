@@ -36,6 +36,7 @@ from artifact_index.reconcile.cache.objects import (
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.sources.policy import Problem
+from artifact_index.sources.registry import of
 
 LARGEST_OUTPUT: Final = 900 * 1024
 """Bytes of data, decoded. The API server takes 1 MiB, and etcd 1.5 MiB with the metadata."""
@@ -137,8 +138,8 @@ def claims_of(plans: Sequence[IndexPlan]) -> Claims:
         name = plan.entry.name if plan.entry is not None else plan.name or plan.record.ref.name
         if spec is not None and spec.publish:
             publishers.append(name)
-        if spec is not None and (source := spec.code_artifact) is not None:
-            domains[f"{source.domain}/{source.domain_owner}/{source.region}"].append(name)
+        if spec is not None and (domain := of(spec).token_domain()) is not None:
+            domains[domain].append(name)
     return Claims(tuple(publishers), {key: tuple(names) for key, names in domains.items()})
 
 

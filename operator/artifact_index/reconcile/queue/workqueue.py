@@ -1,6 +1,7 @@
 """The workqueue: one entry per object, debounced, rate limited after failures, by priority."""
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import random
@@ -24,11 +25,9 @@ class WorkQueue:
     IndexOptions come first, since only they write outputs; `priority` orders them, lowest first.
     """
 
-    def __init__(
-        self, *, priority: Callable[[Key], float], rng: random.Random | None = None
-    ) -> None:
+    def __init__(self, *, priority: Callable[[Key], float], rng: random.Random) -> None:
         self._priority = priority
-        self._rng = rng or random.Random()  # noqa: S311 - jitter, not cryptography
+        self._rng = rng
         self._due: dict[Key, float] = {}
         self._delayed: list[tuple[float, int, Key]] = []
         self._ready: list[tuple[int, float, int, Key]] = []
@@ -65,11 +64,11 @@ class WorkQueue:
         if key in self._queued:
             return
         due = asyncio.get_running_loop().time() + delay
-        if delay > 0 and self._due.get(key, float("inf")) <= due:
-            return
         if delay <= 0:
             self._due.pop(key, None)
             self._make_ready(key)
+        elif self._due.get(key, float("inf")) <= due:
+            return
         else:
             self._due[key] = due
             heapq.heappush(self._delayed, (due, next(self._order), key))
@@ -109,18 +108,15 @@ class WorkQueue:
                 del self._queued[key]
                 self._working.add(key)
                 if rank == 0:
-                    await self._take_turn_to_start()
+                    # At most one reconcile of an IndexOptions starts per iteration of the event
+                    # loop: otherwise sixteen workers with large files would block it in one go.
+                    async with self._starting:
+                        await asyncio.sleep(0)
                 return key
             self._wake.clear()
-            await self._sleep_until_next()
-
-    async def _take_turn_to_start(self) -> None:
-        """Start at most one reconcile of an IndexOptions per iteration of the event loop.
-
-        Otherwise sixteen workers with large files would block it in one go.
-        """
-        async with self._starting:
-            await asyncio.sleep(0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._delayed[0][0] if self._delayed else None):
+                    await self._wake.wait()
 
     async def settled(self) -> None:
         """Wait until the queue is idle."""
@@ -153,13 +149,3 @@ class WorkQueue:
             if self._due.get(key) == due:
                 del self._due[key]
                 self._make_ready(key)
-
-    async def _sleep_until_next(self) -> None:
-        timeout = None
-        if self._delayed:
-            timeout = max(0.0, self._delayed[0][0] - asyncio.get_running_loop().time())
-        try:
-            async with asyncio.timeout(timeout):
-                await self._wake.wait()
-        except TimeoutError:
-            return

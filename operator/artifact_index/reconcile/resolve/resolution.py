@@ -46,6 +46,11 @@ class SelectedIndex(NamedTuple):
         """The part of an ArtifactIndex that plans read."""
         return cls(index.ref, index.uid, index.generation, index.created, index.spec)
 
+    @property
+    def suspended(self) -> bool:
+        """Whether the user suspended the index."""
+        return self.spec is not None and self.spec.suspend
+
     def is_generation(self, uid: str, generation: int) -> bool:
         """Whether this is that object with that spec."""
         return (self.uid, self.generation) == (uid, generation)

@@ -52,7 +52,7 @@ class IndexState:
     @property
     def suspended(self) -> bool:
         """Whether the user suspended the index."""
-        return self.record.spec is not None and self.record.spec.suspend
+        return self.record.suspended
 
     @property
     def fresh_as_of(self) -> float:

@@ -6,13 +6,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from artifact_index.api import constants
 from artifact_index.api.conditions import READY, REFRESH_FAILING
-from artifact_index.api.constants import (
-    ARTIFACT_INDEX_PLURAL,
-    CHECKPOINT_ANNOTATION,
-    CONTENT_DIGEST_ANNOTATION,
-    INDEX_OPTIONS_PLURAL,
-)
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import parse_time
 from artifact_index.credentials.aws.endpoints import Endpoints
@@ -61,9 +56,10 @@ def restore(
     Which refresh requests are handled is not restored but read from the status whenever a request
     is looked at (`refresh_requests.refresh_request`): the status is where it is stored.
     """
-    if plural == INDEX_OPTIONS_PLURAL and isinstance(listed, CustomObject):
-        state.names[listed.ref] = _names_in(listed)
-    elif plural == ARTIFACT_INDEX_PLURAL and isinstance(listed, CustomObject):
+    if plural == constants.INDEX_OPTIONS_PLURAL and isinstance(listed, CustomObject):
+        items = decoded_status(listed.status).get("indexes") or ()
+        state.names[listed.ref] = {item["uid"]: item["name"] for item in items if item.get("name")}
+    elif plural == constants.ARTIFACT_INDEX_PLURAL and isinstance(listed, CustomObject):
         _restore_conditions(listed, histories)
     elif isinstance(listed, OutputObject) and (name := owner_name(listed)) is not None:
         owner = ObjectRef(listed.ref.namespace, name)
@@ -73,11 +69,6 @@ def restore(
             if before is None or _is_better(published, before):
                 state.published[owner][uid] = published
                 state.names.setdefault(owner, {})[uid] = published.entry.name
-
-
-def _names_in(options: OptionsObject | IndexObject) -> dict[str, str]:
-    items = decoded_status(options.status).get("indexes") or ()
-    return {item["uid"]: item["name"] for item in items if item.get("name")}
 
 
 def _restore_conditions(index: OptionsObject | IndexObject, histories: Histories) -> None:
@@ -98,10 +89,10 @@ def _published_by(output: OutputObject, data: Mapping[str, str | None]) -> dict[
     Only content whose keyed digest verifies is trusted. The tokens of an edited output are issued
     anew unless another output holds them.
     """
-    if output.annotations.get(CONTENT_DIGEST_ANNOTATION) != output.digest:
+    if output.annotations.get(constants.CONTENT_DIGEST_ANNOTATION) != output.digest:
         return {}
     try:
-        checkpoint = Checkpoint.decode(output.annotations.get(CHECKPOINT_ANNOTATION, ""))
+        checkpoint = Checkpoint.decode(output.annotations.get(constants.CHECKPOINT_ANNOTATION, ""))
         files = {key: _text_of(value or "", output.ref.kind) for key, value in data.items()}
     except ValueError:
         # Another version of the operator has written it: the tokens are issued anew.
@@ -121,10 +112,9 @@ def _is_better(published: Published, before: Published) -> bool:
 def _restore_token(
     published: Published, owner: ObjectRef, tokens: TokenManager, endpoints: Endpoints
 ) -> None:
-    if published.token is not None and published.entry.credential is not None:
-        token = Token(
-            published.entry.credential.password, published.issued_at, published.expires_at
-        )
+    credential = published.entry.credential
+    if published.token is not None and credential is not None:
+        token = Token(credential.password, published.issued_at, published.expires_at)
         tokens.restore(published.token, token, repeats=published.repeats, consumer=owner)
     if published.endpoint is not None:
         endpoints.restore(published.endpoint, published.entry.url.removesuffix("simple/"))

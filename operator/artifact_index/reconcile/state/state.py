@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.reconcile.cache.cache import Key
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.plan.entries import IndexPlan
-from artifact_index.reconcile.plan.fallback import Published
+from artifact_index.reconcile.plan.fallback import Published, first_withdrawal
 
 
 @dataclass(slots=True)
@@ -74,6 +76,16 @@ class State:
             shortfall=next(iter(shortfalls), None),
             fresh_as_of=min(plan.fresh_as_of for plan in plans),
         )
+
+    def priority_of(self, key: Key, margins: Margins) -> float:
+        """The queue's order: the IndexOptions whose published token must be withdrawn first.
+
+        In POSIX seconds, infinite if nothing has to be withdrawn.
+        """
+        if key.kind != "IndexOptions":
+            return 0.0
+        withdraw_at = first_withdrawal(self.published.get(key.ref, {}), margins)
+        return float("inf") if withdraw_at is None else withdraw_at
 
     def forget_options(self, options: ObjectRef) -> None:
         """Forget a deleted IndexOptions."""

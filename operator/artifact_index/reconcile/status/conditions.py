@@ -41,27 +41,20 @@ def readiness(problem: Problem | None, *, reason: str, message: str) -> list[Des
     ]
 
 
-def suspended_readiness(previous: Status, message: str) -> list[DesiredCondition]:
-    """Ready with its previous value, or False if there was none; no other condition stays."""
-    ready = condition_of(previous, READY)
-    status: Literal["True", "False"] = "True" if ready and ready["status"] == "True" else "False"
-    return [DesiredCondition(READY, status, Reason.SUSPENDED, message)]
+def observed(
+    generation: int, desired: Sequence[DesiredCondition], *, previous: Status, now: float
+) -> Status:
+    """The part of a status that both kinds share: `observedGeneration` and `conditions`.
 
-
-def conditions(
-    desired: Sequence[DesiredCondition], *, previous: Status, generation: int, now: float
-) -> list[dict[str, Any]]:
-    """The conditions in API form. Only a new value of `status` moves the transition time.
-
-    `previous` is the whole status as last written; `now` is in POSIX seconds.
+    Only a new value of a condition's `status` moves its transition time. `previous` is the whole
+    status as last written; `now` is in POSIX seconds.
     """
-    known = previous.get("conditions") or ()
-    old_by_type = {condition.get("type"): condition for condition in known}
-    result = []
+    known = {condition.get("type"): condition for condition in previous.get("conditions") or ()}
+    conditions = []
     for condition in desired:
-        old = old_by_type.get(condition.type, {})
+        old = known.get(condition.type, {})
         unchanged = old.get("status") == condition.status and "lastTransitionTime" in old
-        result.append(
+        conditions.append(
             {
                 "type": condition.type,
                 "status": condition.status,
@@ -71,29 +64,18 @@ def conditions(
                 "message": condition.message[:LONGEST_MESSAGE],
             }
         )
-    return result
-
-
-def observed(
-    source: IndexObject | OptionsObject,
-    desired: Sequence[DesiredCondition],
-    *,
-    previous: Status,
-    now: float,
-) -> Status:
-    """The part of a status that both kinds share: `observedGeneration` and `conditions`."""
-    generation = source.generation
-    return {
-        "observedGeneration": generation,
-        "conditions": conditions(desired, previous=previous, generation=generation, now=now),
-    }
+    return {"observedGeneration": generation, "conditions": conditions}
 
 
 def suspended_status(source: IndexObject | OptionsObject, message: str, now: float) -> Status:
-    """The previous status of a suspended object with reason Suspended; Ready keeps its value."""
+    """The previous status of a suspended object, but only Ready of its conditions.
+
+    Ready has its previous value, or False if there was none, and reason Suspended.
+    """
     previous = decoded_status(source.status)
-    desired = suspended_readiness(previous, message)
-    return {**previous, **observed(source, desired, previous=previous, now=now)}
+    was_ready = (condition_of(previous, READY) or {}).get("status") == "True"
+    ready = DesiredCondition(READY, "True" if was_ready else "False", Reason.SUSPENDED, message)
+    return {**previous, **observed(source.generation, [ready], previous=previous, now=now)}
 
 
 def status_patch(previous: Any, status: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,10 +84,7 @@ def status_patch(previous: Any, status: Mapping[str, Any]) -> dict[str, Any]:
         return dict(status)
     patch: dict[str, Any] = {key: None for key in previous if key not in status}
     for key, value in status.items():
-        old = previous.get(key)
-        if isinstance(value, dict) and isinstance(old, dict):
-            if value != old:
-                patch[key] = status_patch(old, value)
-        elif value != old:
-            patch[key] = value
+        if value != (old := previous.get(key)):
+            nested = isinstance(value, dict) and isinstance(old, dict)
+            patch[key] = status_patch(old, value) if nested else value
     return patch

@@ -30,39 +30,23 @@ class Event:
 def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Event]:
     """The events of a change from one status to the next; none if nothing changed."""
     events: list[Event] = []
-    old, new = condition_of(before, READY), condition_of(after, READY)
-    if new is not None and _is_problem(new):
-        if not (_is_problem(old) and old is not None and old["reason"] == new["reason"]):
+    old, new = condition_of(before, READY) or {}, condition_of(after, READY) or {}
+    if _is_problem(new):
+        if not _is_problem(old) or old["reason"] != new["reason"]:
             events.append(Event("Warning", new["reason"], new["message"]))
-    elif new is not None and new["status"] == "True" and _is_problem(old):
+    elif new.get("status") == "True" and _is_problem(old):
         events.append(Event("Normal", new["reason"], new["message"]))
+    # Suspending or deselecting an index is no recovery of its refresh.
+    available = new.get("status") == "True" and new["reason"] == Reason.AVAILABLE
     for condition_type in _ABNORMAL:
         was, now = condition_of(before, condition_type), condition_of(after, condition_type)
         if now is not None and (was is None or was["reason"] != now["reason"]):
             events.append(Event("Warning", now["reason"], now["message"]))
-        elif (
-            condition_type == REFRESH_FAILING
-            and was is not None
-            and now is None
-            and _is_available(new)
-        ):
+        elif condition_type == REFRESH_FAILING and was and not now and available:
             message = "the credential can be refreshed again"
             events.append(Event("Normal", Reason.AVAILABLE, message))
     return events
 
 
-def _is_problem(condition: Mapping[str, Any] | None) -> bool:
-    return (
-        condition is not None
-        and condition["status"] == "False"
-        and condition["reason"] not in _QUIET_REASONS
-    )
-
-
-def _is_available(condition: Mapping[str, Any] | None) -> bool:
-    """Whether Ready is True for an index in use: suspending or deselecting it is no recovery."""
-    return (
-        condition is not None
-        and condition["status"] == "True"
-        and condition["reason"] == Reason.AVAILABLE
-    )
+def _is_problem(condition: Mapping[str, Any]) -> bool:
+    return condition.get("status") == "False" and condition["reason"] not in _QUIET_REASONS

@@ -32,13 +32,12 @@ def index_status(
 
     `now` is in POSIX seconds; `skew` is the clock skew of Margins, in seconds.
     """
-    if index.spec is not None and index.spec.suspend:
-        return suspended_status(
-            index,
+    if index.suspended:
+        message = (
             "spec.suspend is true: no new token is requested; the current one is removed from the "
-            "outputs before it expires",
-            now,
+            "outputs before it expires"
         )
+        return suspended_status(index, message, now)
     message = _ready_message(plan) + unheeded_note(index, now=now, skew=skew)
     desired = readiness(plan.problem, reason=Reason.AVAILABLE, message=message)
     desired += _notes(plan)
@@ -58,7 +57,7 @@ def unselected_status(index: IndexObject, problem: Problem | None, now: float) -
 
     `problem` is what checking its spec found; it has no login.
     """
-    if index.spec is not None and index.spec.suspend:
+    if index.suspended:
         message = "spec.suspend is true, and no IndexOptions selects this index"
         return suspended_status(index, message, now)
     message = (
@@ -70,7 +69,7 @@ def unselected_status(index: IndexObject, problem: Problem | None, now: float) -
 
 def _status(index: IndexObject, desired: Sequence[DesiredCondition], now: float) -> Status:
     previous = decoded_status(index.status)
-    status = observed(index, desired, previous=previous, now=now)
+    status = observed(index.generation, desired, previous=previous, now=now)
     return with_handled_refresh(status, previous, None, -math.inf)
 
 
@@ -89,9 +88,6 @@ def _notes(plan: IndexPlan) -> list[DesiredCondition]:
         message = f"the current credential {life}, but cannot be refreshed: {plan.failing.message}"
         notes.append(DesiredCondition(REFRESH_FAILING, "True", plan.failing.reason, message))
     if plan.shortfall is not None:
-        notes.append(
-            DesiredCondition(
-                FRESHNESS_NOT_GUARANTEED, "True", Reason.TOKEN_TOO_SHORT, plan.shortfall
-            )
-        )
+        reason = Reason.TOKEN_TOO_SHORT
+        notes.append(DesiredCondition(FRESHNESS_NOT_GUARANTEED, "True", reason, plan.shortfall))
     return notes

@@ -28,7 +28,7 @@ from artifact_index.reconcile.status.conditions import (
     suspended_status,
 )
 from artifact_index.reconcile.status.notes import format_note, shared_host_note
-from artifact_index.reconcile.status.risks import confusion_risk, is_omitted
+from artifact_index.reconcile.status.risks import confusion_risk, is_omitted, names
 from artifact_index.sources.policy import Problem
 
 _NAMES_IN_MESSAGE: Final = 3
@@ -54,25 +54,17 @@ def options_status(
     previous = decoded_status(options.status)
     if outcome.plans is None:
         desired = readiness(outcome.problem, reason=Reason.AVAILABLE, message="")
-        return {**previous, **observed(options, desired, previous=previous, now=now)}
-    plans, outputs = outcome.plans, outcome.outputs
-    skew = margins.clock_skew
+        return {**previous, **observed(options.generation, desired, previous=previous, now=now)}
+    plans, outputs, skew = outcome.plans, outcome.outputs, margins.clock_skew
     message = _summary(plans, outputs) + unheeded_note(options, now=now, skew=skew)
     desired = readiness(outcome.problem, reason=Reason.AVAILABLE, message=message)
     desired += _notes(options, plans, outputs)
     status: Status = {
-        **observed(options, desired, previous=previous, now=now),
+        **observed(options.generation, desired, previous=previous, now=now),
         "indexCount": len(plans),
         "readyIndexCount": sum(plan.ready for plan in plans),
         "indexes": [_index_item(plan) for plan in plans[:MAX_STATUS_INDEXES]],
-        "outputs": [
-            {
-                "kind": output.ref.kind,
-                "name": output.ref.name,
-                "keys": sorted(output.data)[:MAX_STATUS_KEYS],
-            }
-            for output in outputs
-        ],
+        "outputs": [_output_item(output) for output in outputs],
     }
     expiries = [plan.expires_at for plan in plans if plan.expires_at is not None]
     if expiries:
@@ -132,11 +124,12 @@ def _summary(plans: Sequence[IndexPlan], outputs: Sequence[DesiredOutput]) -> st
 
 
 def _index_item(plan: IndexPlan) -> dict[str, Any]:
+    reason = Reason.SUSPENDED if plan.record.suspended else Reason.AVAILABLE
     item: dict[str, Any] = {
         "artifactIndex": plan.record.ref.name,
         "uid": plan.record.uid,
         "ready": plan.ready,
-        "reason": _reason(plan),
+        "reason": plan.problem.reason if plan.problem else reason,
     }
     if plan.name is not None:
         item["name"] = plan.name
@@ -145,11 +138,9 @@ def _index_item(plan: IndexPlan) -> dict[str, Any]:
     return item
 
 
-def _reason(plan: IndexPlan) -> str:
-    if plan.problem is not None:
-        return plan.problem.reason
-    suspended = plan.record.spec is not None and plan.record.spec.suspend
-    return Reason.SUSPENDED if suspended else Reason.AVAILABLE
+def _output_item(output: DesiredOutput) -> dict[str, Any]:
+    keys = sorted(output.data)[:MAX_STATUS_KEYS]
+    return {"kind": output.ref.kind, "name": output.ref.name, "keys": keys}
 
 
 def _notes(
@@ -157,12 +148,8 @@ def _notes(
 ) -> list[DesiredCondition]:
     notes = [_refresh_note(plans), _freshness_note(plans)]
     if (spec := options.spec) is not None:
-        formats = formats_of(spec, options.ref.name)
-        notes += [
-            confusion_risk(spec, plans, formats),
-            format_note(outputs),
-            shared_host_note(spec, plans),
-        ]
+        notes.append(confusion_risk(spec, plans, formats_of(spec, options.ref.name)))
+        notes += [format_note(outputs), shared_host_note(spec, plans)]
     return [note for note in notes if note is not None]
 
 
@@ -170,10 +157,9 @@ def _refresh_note(plans: Sequence[IndexPlan]) -> DesiredCondition | None:
     failing = [(plan, plan.failing) for plan in plans if plan.failing and plan.problem is None]
     if not failing:
         return None
-    names = _names([plan for plan, _ in failing])
     message = (
-        f"{names}: the current credential cannot be refreshed; see condition {REFRESH_FAILING} of "
-        "the ArtifactIndex"
+        f"{names([plan for plan, _ in failing])}: the current credential cannot be refreshed; see "
+        f"condition {REFRESH_FAILING} of the ArtifactIndex"
     )
     return DesiredCondition(REFRESH_FAILING, "True", failing[0][1].reason, message)
 
@@ -182,11 +168,5 @@ def _freshness_note(plans: Sequence[IndexPlan]) -> DesiredCondition | None:
     short = [plan for plan in plans if plan.shortfall is not None]
     if not short:
         return None
-    message = f"{_names(short)}: {short[0].shortfall}"
+    message = f"{names(short)}: {short[0].shortfall}"
     return DesiredCondition(FRESHNESS_NOT_GUARANTEED, "True", Reason.TOKEN_TOO_SHORT, message)
-
-
-def _names(plans: Sequence[IndexPlan]) -> str:
-    names = ", ".join(repr(plan.record.ref.name) for plan in plans[:_NAMES_IN_MESSAGE])
-    more = len(plans) - _NAMES_IN_MESSAGE
-    return f"ArtifactIndex {names}" + (f" and {more} more" if more > 0 else "")

@@ -5,7 +5,7 @@ gets installed, without it not. See tests/clients/test_dependency_confusion.py.
 """
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import Final
 
 from artifact_index.api.conditions import DEPENDENCY_CONFUSION_RISK
@@ -27,9 +27,16 @@ Risk = tuple[str, str]
 def confusion_risk(
     spec: IndexOptionsSpec, plans: Sequence[IndexPlan], formats: Set[OutputFormat]
 ) -> DesiredCondition | None:
-    """The condition if there is any risk: its message names all, its reason is the worst."""
-    risks = [*_uv_risks(spec, plans, formats), *_forwarding(spec, plans)]
-    risks += _unordered(spec, plans, formats)
+    """The condition if there is any risk: its message names all, its reason is the worst.
+
+    A package that is pinned to an explicit index is safe: only searched indexes count.
+    """
+    searched = [plan for plan in plans if not (plan.record.spec and plan.record.spec.explicit)]
+    risks = [
+        *_uv_risks(spec, searched, formats),
+        *_forwarding(spec, searched),
+        *_unordered(spec, searched, formats),
+    ]
     if not risks:
         return None
     message = "; ".join(text for _, text in risks)
@@ -37,53 +44,40 @@ def confusion_risk(
 
 
 def _uv_risks(
-    spec: IndexOptionsSpec, plans: Sequence[IndexPlan], formats: Set[OutputFormat]
-) -> list[Risk]:
-    """Risks of uv with a uv.toml. A package that is pinned to an explicit index is safe."""
-    searched = [plan for plan in plans if not _is_explicit(plan)]
+    spec: IndexOptionsSpec, searched: Sequence[IndexPlan], formats: Set[OutputFormat]
+) -> Iterator[Risk]:
+    """Risks of uv with a uv.toml."""
     if not spec.public_index.enabled or not searched or "UvToml" not in formats:
-        return []
-    risks: list[Risk] = []
+        return
     if not spec.prefer_private:
-        risks.append(
-            (
-                Reason.PUBLIC_INDEX_FIRST,
-                "spec.preferPrivate is false, so the public index is searched first and a public "
-                "package wins over a private one of the same name; set it to true",
-            )
+        yield (
+            Reason.PUBLIC_INDEX_FIRST,
+            "spec.preferPrivate is false, so the public index is searched first and a public "
+            "package wins over a private one of the same name; set it to true",
         )
     if spec.index_strategy != "first-index":
-        risks.append(
-            (
-                Reason.UNSAFE_INDEX_STRATEGY,
-                f"spec.indexStrategy {spec.index_strategy} may take a public package in place of a "
-                "private one, also when the private index refuses the login; use first-index",
-            )
+        yield (
+            Reason.UNSAFE_INDEX_STRATEGY,
+            f"spec.indexStrategy {spec.index_strategy} may take a public package in place of a "
+            "private one, also when the private index refuses the login; use first-index",
         )
     if ignoring := [plan for plan in searched if _ignores_denial(plan)]:
-        risks.append(
-            (
-                Reason.ERROR_CODES_IGNORED,
-                f"{_names(ignoring)} ignores 401 or 403, so that a refused login falls through to "
-                "the public index; remove them from spec.ignoreErrorCodes",
-            )
+        yield (
+            Reason.ERROR_CODES_IGNORED,
+            f"{names(ignoring)} ignores 401 or 403, so that a refused login falls through to "
+            "the public index; remove them from spec.ignoreErrorCodes",
         )
     if left_out := [plan for plan in searched if plan.entry is None]:
-        risks.append(
-            (
-                Reason.INDEX_OMITTED,
-                f"{_names(left_out)} is left out, so that its packages are looked for on the "
-                "public index; set spec.whenUnavailable to Block, or another spec.name where it is "
-                "taken",
-            )
+        yield (
+            Reason.INDEX_OMITTED,
+            f"{names(left_out)} is left out, so that its packages are looked for on the "
+            "public index; set spec.whenUnavailable to Block, or another spec.name where it is "
+            "taken",
         )
-    return risks
 
 
-def _forwarding(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> list[Risk]:
+def _forwarding(spec: IndexOptionsSpec, searched: Sequence[IndexPlan]) -> Iterator[Risk]:
     """GitLab forwards a request for a package that it lacks, or must not show, to PyPI."""
-    risks: list[Risk] = []
-    searched = [plan for plan in plans if not _is_explicit(plan)]
     for position, plan in enumerate(searched):
         if plan.shown_url is None or _GITLAB.search(plan.shown_url) is None:
             continue
@@ -95,10 +89,9 @@ def _forwarding(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> list[Risk
                 if index.source.has_login
                 else "a request without a login is forwarded as well: use basicAuth"
             )
-        if searched[position + 1 :]:
+        if later := searched[position + 1 :]:
             remedies.append(
-                f"{_names(searched[position + 1 :])} is searched after it: give it the lowest "
-                "spec.priority"
+                f"{names(later)} is searched after it: give it the lowest spec.priority"
             )
         if not spec.public_index.enabled:
             remedies.append(
@@ -106,24 +99,22 @@ def _forwarding(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> list[Risk
                 "package requests in GitLab"
             )
         if remedies:
-            text = f"{_names([plan])} is one of GitLab's, which forwards what it lacks to PyPI"
-            risks.append((Reason.REQUESTS_FORWARDED, f"{text}; {'; '.join(remedies)}"))
-    return risks
+            text = f"{names([plan])} is one of GitLab's, which forwards what it lacks to PyPI"
+            yield Reason.REQUESTS_FORWARDED, f"{text}; {'; '.join(remedies)}"
 
 
 def _unordered(
-    spec: IndexOptionsSpec, plans: Sequence[IndexPlan], formats: Set[OutputFormat]
-) -> list[Risk]:
+    spec: IndexOptionsSpec, searched: Sequence[IndexPlan], formats: Set[OutputFormat]
+) -> Iterator[Risk]:
     listed = without_order(formats)
-    searched = [plan for plan in plans if not _is_explicit(plan)]
     if not listed or not searched or not spec.public_index.enabled:
-        return []
-    text = (
-        f"{' and '.join(listed)} name the public index beside {_names(searched)}, and their "
+        return
+    yield (
+        Reason.FORMAT_WITHOUT_ORDER,
+        f"{' and '.join(listed)} name the public index beside {names(searched)}, and their "
         "readers take the best version of all and pass over an index that refuses the login; set "
-        "spec.publicIndex.enabled to false, or take the format out of spec.outputs"
+        "spec.publicIndex.enabled to false, or take the format out of spec.outputs",
     )
-    return [(Reason.FORMAT_WITHOUT_ORDER, text)]
 
 
 def is_omitted(plan: IndexPlan) -> bool:
@@ -132,16 +123,13 @@ def is_omitted(plan: IndexPlan) -> bool:
     return spec is not None and spec.when_unavailable == "Omit" and plan.entry is None
 
 
-def _is_explicit(plan: IndexPlan) -> bool:
-    return plan.record.spec is not None and plan.record.spec.explicit
-
-
 def _ignores_denial(plan: IndexPlan) -> bool:
     spec = plan.record.spec
     return spec is not None and not {401, 403}.isdisjoint(spec.ignore_error_codes)
 
 
-def _names(plans: Sequence[IndexPlan]) -> str:
+def names(plans: Sequence[IndexPlan]) -> str:
+    """The first indexes by name, and how many more there are."""
     named = ", ".join(repr(plan.record.ref.name) for plan in plans[:_NAMES_IN_MESSAGE])
     more = len(plans) - _NAMES_IN_MESSAGE
     return f"ArtifactIndex {named}" + (f" and {more} more" if more > 0 else "")

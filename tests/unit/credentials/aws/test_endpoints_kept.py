@@ -56,11 +56,11 @@ async def test_lookups_that_refresh_requests_cause_are_a_minute_apart(world: End
     world.urls.require("a", [want()])
     await asyncio.sleep(1)
     world.failure = DENIED
-    world.urls._entries[digest_of(URL)].not_before = 0
+    world.urls._entries[digest_of(URL)].attempts.not_before = 0
     world.urls.require("a", [want(fresh_after=EPOCH + 1)])
     await asyncio.sleep(1)
     world.failure = LoginError(Reason.ACCESS_DENIED, "no", retry_after=3000)
-    world.urls._entries[digest_of(URL)].retry_at = 10_000
+    world.urls._entries[digest_of(URL)].attempts.retry_at = EPOCH + 10_000
     world.urls.require("a", [want(fresh_after=EPOCH + 2)])
     await asyncio.sleep(58)
     assert world.times_asked() == [EPOCH, EPOCH + 1]

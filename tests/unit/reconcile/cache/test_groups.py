@@ -2,7 +2,7 @@
 
 import pytest
 
-from artifact_index.reconcile.cache.groups import Groups
+from artifact_index.reconcile.cache.cache import Groups
 
 pytestmark = pytest.mark.unit
 

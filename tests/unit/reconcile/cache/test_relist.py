@@ -37,9 +37,7 @@ async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
     feed = Feed(
         cache=cache, forget_polled=lambda ref: None, digester=digester, enqueue=lambda keys: None
     )
-    relister = Relister(
-        api=port, feed=feed, namespaces=(), interval=600, enqueue=lambda keys: None, rng=rng
-    )
+    relister = Relister(port, feed, (), 600, lambda keys: None, rng)
     seen = set[int]()
 
     async def look() -> None:

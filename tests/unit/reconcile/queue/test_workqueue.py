@@ -61,7 +61,7 @@ async def test_a_key_is_busy_from_ready_until_done(queue: WorkQueue) -> None:
 
 
 async def test_keys_of_equal_priority_come_in_the_order_of_addition() -> None:
-    queue = WorkQueue(priority=lambda _: 0.0)
+    queue = WorkQueue(priority=lambda _: 0.0, rng=Half())
     for key in (C, A, B):
         queue.add_after(key, 0)
     assert await taken(queue) == [C, A, B]
@@ -145,7 +145,7 @@ async def test_a_deadline_during_a_reconcile_takes_effect_after_it(queue: WorkQu
 
 
 async def test_two_workers_never_have_the_same_key() -> None:
-    queue = WorkQueue(priority=lambda _: 0.0)
+    queue = WorkQueue(priority=lambda _: 0.0, rng=Half())
     keys = [options_key(ObjectRef("ns", str(n))) for n in range(5)]
     working: set[Key] = set()
     done: list[Key] = []
@@ -241,7 +241,7 @@ async def test_a_change_does_not_wait_for_the_end_of_a_back_off(queue: WorkQueue
 
 async def test_the_priority_is_computed_when_the_key_becomes_ready() -> None:
     priorities = {A: 2.0, B: 1.0}
-    queue = WorkQueue(priority=lambda key: priorities[key])
+    queue = WorkQueue(priority=lambda key: priorities[key], rng=Half())
     queue.add_after(A, 10)
     queue.add_after(B, 10)
     priorities[A] = 0.0

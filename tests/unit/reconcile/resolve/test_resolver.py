@@ -25,8 +25,8 @@ pytestmark = pytest.mark.unit
 
 async def same_as_fresh(scene: Scene) -> None:
     # As the re-read of a ServiceAccount does it; Secrets come from the watch.
-    if (ref := ObjectRef(NAMESPACE, "builder")) in set(scene.cache.used_accounts()):
-        await scene.sources.read_account(ref, again=True)
+    if (ref := ObjectRef(NAMESPACE, "builder")) in set(scene.cache.account_users):
+        await scene.sources.accounts.read(ref, again=True)
     fresh = await scene.look_afresh()
     assert await scene.look() == fresh
 
@@ -97,7 +97,7 @@ async def test_each_part_of_the_key_ends_a_state(part: str) -> None:
     scene.put_index(SPECS[spec])
     before = await scene.look()
     change(scene)
-    await scene.sources.read_account(ObjectRef(NAMESPACE, "builder"), again=True)
+    await scene.sources.accounts.read(ObjectRef(NAMESPACE, "builder"), again=True)
     after = await scene.look()
 
     assert after.state is not before.state and after.plan is not before.plan

@@ -9,6 +9,7 @@ from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import schedule
 from artifact_index.reconcile.resolve.token_view import IndexState
 from artifact_index.sources.policy import Problem
+from support.plan_cases import MINTED
 from support.reconcile_builders import (
     DIGESTER,
     HOUR,
@@ -41,7 +42,7 @@ def problem_of(seen: IndexState) -> Problem:
 def test_a_login_that_can_be_had_is_no_problem(kind: str) -> None:
     seen = view(index(spec=source(kind)))
     assert seen.problem is None and seen.url is not None and seen.pending_since is None
-    assert (seen.refresh_at is not None) is (kind in ("codeArtifact", "googleArtifactRegistry"))
+    assert (seen.refresh_at is not None) is (kind in MINTED)
 
 
 @pytest.mark.parametrize(

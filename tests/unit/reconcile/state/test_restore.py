@@ -106,7 +106,7 @@ def test_nothing_is_taken_up_from_what_is_not_wholly_ours(forgery: str) -> None:
     state, logins = restored(("Secret", body))
     assert not any(state.published.values())
     assert not any(state.names.values())
-    assert not logins.tokens._entries and not logins.endpoints._restored
+    assert not logins.tokens._entries and not logins.endpoints._entries
 
 
 def test_another_kind_has_another_digest() -> None:

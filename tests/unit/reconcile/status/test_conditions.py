@@ -11,13 +11,13 @@ from artifact_index.reconcile.cache.status_parsing import condition_of
 from artifact_index.reconcile.status.conditions import (
     LONGEST_MESSAGE,
     DesiredCondition,
-    conditions,
+    observed,
     readiness,
     status_patch,
-    suspended_readiness,
+    suspended_status,
 )
 from artifact_index.sources.policy import Problem
-from support.reconcile_builders import NOW, merge_patched
+from support.reconcile_builders import NOW, merge_patched, options
 
 pytestmark = pytest.mark.unit
 
@@ -26,7 +26,9 @@ GOOD = [DesiredCondition("Ready", "True", "Available", "served")]
 
 
 def made(*desired: DesiredCondition, before: Any = None, now: float = NOW) -> list[dict[str, Any]]:
-    return conditions(desired, previous=before or {}, generation=3, now=now)
+    conditions: list[dict[str, Any]]
+    conditions = observed(3, desired, previous=before or {}, now=now)["conditions"]
+    return conditions
 
 
 def test_a_condition_has_every_field_of_the_api() -> None:
@@ -98,7 +100,8 @@ def test_a_suspended_object_keeps_its_last_ready(
     before: Any, kept: Literal["True", "False"]
 ) -> None:
     ready = DesiredCondition("Ready", kept, "Suspended", "why")
-    assert suspended_readiness(before, "why") == [ready]
+    suspended = options(status=before, generation=3)
+    assert suspended_status(suspended, "why", NOW)["conditions"] == made(ready, before=before)
 
 
 LEAVES = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "a"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from artifact_index.reconcile.status.conditions import DesiredCondition, conditions
+from artifact_index.reconcile.status.conditions import DesiredCondition, observed
 from artifact_index.reconcile.status.events import Event, transitions
 from support.reconcile_builders import NOW
 
@@ -17,7 +17,7 @@ def status(ready: str = "True", reason: str = "Available", **notes: str) -> dict
         DesiredCondition("Ready", "True" if ready == "True" else "False", reason, f"is {reason}")
     ]
     desired += [DesiredCondition(kind, "True", why, f"note {why}") for kind, why in notes.items()]
-    return {"conditions": conditions(desired, previous={}, generation=1, now=NOW)}
+    return observed(1, desired, previous={}, now=NOW)
 
 
 NEW: dict[str, Any] = {"observedGeneration": -1}

@@ -1,19 +1,23 @@
-"""When a token was asked for, and when a refresh request has it asked for. No clock."""
+"""The attempts to get one value from a cloud: how they went, and when the next is due. No clock."""
 
 import math
+import random
 from dataclasses import dataclass
 from typing import Final
 
+from artifact_index.credentials import backoff
+from artifact_index.credentials.errors import LoginError
+
 REFRESHES_APART: Final = 60
-"""Seconds between two issues of one token that only refresh requests cause, at least."""
+"""Seconds between two attempts for one value that only refresh requests cause, at least."""
 
 
 @dataclass(slots=True)
 class Attempts:
-    """The attempts to get one token, in POSIX seconds; -infinity stands for never."""
+    """The attempts to get one value, in POSIX seconds; -infinity stands for never."""
 
     fresh_after: int | None = None
-    """The latest refresh request: a token issued then or later is wanted."""
+    """The latest refresh request: a value that was issued then or later is wanted."""
     requested_at: float = -math.inf
     """When that request was first seen."""
     began_at: float = -math.inf
@@ -28,6 +32,10 @@ class Attempts:
     """Overrules the schedule after a failure and after an answer without progress."""
     pending_since: float | None = None
     """Since when a first outcome has been awaited; None once there was one."""
+    error: LoginError | None = None
+    """Why the last attempt failed; None after a success."""
+    failures: int = 0
+    """Failures in a row."""
 
     def request(self, moment: int | None, now: float) -> bool:
         """Take in a refresh request; true if it is later than the known one."""
@@ -41,6 +49,32 @@ class Attempts:
         if by_request:
             self.refreshed_at = now
         self.began_at = now
+
+    def failed(
+        self, error: LoginError, now: float, rng: random.Random, remaining: float | None = None
+    ) -> bool:
+        """Take in a failure, `remaining` seconds before something is lost; true if it is news."""
+        news = self.error is None or self.error.reason != error.reason
+        self.error = error
+        self.failures += 1
+        self.pending_since = None
+        if error.retry_after is not None:
+            self.not_before = now + min(error.retry_after, backoff.MOST_RETRY_AFTER)
+        delay = backoff.after_failure(
+            failures=self.failures,
+            permanent=error.permanent,
+            rng=rng,
+            retry_after=error.retry_after,
+            remaining=remaining,
+        )
+        self.retry_at = math.ceil(now + delay)
+        return news
+
+    def succeeded(self) -> None:
+        """Take in a success; the schedule says when the next attempt begins."""
+        self.succeeded_at = self.began_at
+        self.retry_at = self.pending_since = self.error = None
+        self.failures = 0
 
     def awaits_refresh(self, fresh_as_of: float) -> bool:
         """Whether a refresh request is later than the last answer, as of `fresh_as_of`."""
