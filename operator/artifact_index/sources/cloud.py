@@ -117,13 +117,8 @@ class CloudSource(base.Source[Model]):
     def _secret_identity(
         self, inputs: base.Inputs, digester: base.Digester
     ) -> tuple[SecretIdentity, KeyMaterial]:
-        """Indexes that use the Secret in the same way share one identity and its material."""
         secret = inputs.checked_secret()
-        login: tuple[SecretIdentity, KeyMaterial] | None = secret.logins.get(inputs.use)
-        if login is None:
-            material = {name: secret.values[key] for name, key in self.secret_keys().items()}
-            values = {name: value.get_secret_value() for name, value in material.items()}
-            digest = digester.material(values)
-            identity = SecretIdentity(inputs.namespace, secret_uid=secret.uid, digest=digest)
-            login = secret.logins[inputs.use] = identity, material
-        return login
+        material = {name: secret.values[key] for name, key in self.secret_keys().items()}
+        values = {name: value.get_secret_value() for name, value in material.items()}
+        digest = digester.material(values)
+        return SecretIdentity(inputs.namespace, secret_uid=secret.uid, digest=digest), material

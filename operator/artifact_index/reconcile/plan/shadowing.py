@@ -49,7 +49,9 @@ def shadowing_problems(
         if below and _has_login(index, published):
             # Without a login there is no fallback either: not even the published entry stays.
             problem = _problem(sorted(below))
-            refused[index.record.uid] = replace(index, login=None, credential=None, problem=problem)
+            refused[index.record.uid] = replace(
+                index, key=None, login=None, credential=None, problem=problem
+            )
     return refused
 
 
