@@ -17,7 +17,6 @@ MAX_NAME_LENGTH: Final = 63
 """A name is also a DNS label: the blocked entry's host starts with it (RFC 1035)."""
 
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_FALLBACK: Final = "index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,6 @@ def assign_names(
     """
     taken = _TakenNames(public_name)
     answers: dict[str, NameAssignment | NameTaken] = {}
-
     unnamed = []
     for request in sorted(requests, key=_seniority):
         name = _earlier_name(request)
@@ -91,8 +89,7 @@ def assign_names(
             unnamed.append(request)
 
     for request in unnamed:
-        name = request.explicit_name
-        if name is None:
+        if (name := request.explicit_name) is None:
             continue
         if taken.add(name, request.object_name):
             answers[request.uid] = NameAssignment(name, assigned=True)
@@ -176,7 +173,7 @@ def _derived_name(request: NameRequest) -> str:
         if name:
             return name
     name = re.sub(r"[^a-z0-9]", "-", request.object_name.lower())
-    return name[:MAX_NAME_LENGTH].strip("-") or _FALLBACK
+    return name[:MAX_NAME_LENGTH].strip("-") or "index"
 
 
 def _suffixed(base: str, number: int) -> str:
