@@ -122,10 +122,7 @@ class FileFormat(Format):
 
     @abstractmethod
     def render(self, document: Document, *, sensitive: bool) -> Rendered:
-        """Render with logins if `sensitive`.
-
-        Raises `RenderingError`, and `NotCredentialFreeError` if the text is not to be `sensitive`.
-        """
+        """Render, with logins if `sensitive`. Raises as `render_secret` or `render_public` does."""
 
     def render_secret(self, document: Document) -> SensitiveContent:
         """Render with logins. Raises `RenderingError`."""

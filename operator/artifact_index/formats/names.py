@@ -94,7 +94,7 @@ def assign_names(
         if taken.add(name, request.object_name):
             answers[request.uid] = NameAssignment(name, assigned=True)
         else:
-            answers[request.uid] = NameTaken(name, taken.holder(name))
+            answers[request.uid] = NameTaken(name, taken.holders[environment_form(name)])
 
     derived = [request for request in unnamed if request.explicit_name is None]
     for request in sorted(derived, key=lambda request: request.host is None):
@@ -104,20 +104,23 @@ def assign_names(
 
 
 class _TakenNames:
-    """The names that are taken, in their environment form, and the object that has each."""
+    """The names that are taken.
+
+    `holders` are the objects that have them, None for the public index, by environment form.
+    """
 
     def __init__(self, public_name: str | None) -> None:
-        self._holders: dict[str, str | None] = {}
+        self.holders: dict[str, str | None] = {}
         self._next_suffix: dict[str, int] = {}
         if public_name is not None:
-            self._holders[environment_form(public_name)] = None
+            self.holders[environment_form(public_name)] = None
 
     def add(self, name: str, object_name: str) -> bool:
         """Take the name; False if another object has it."""
         form = environment_form(name)
-        if form in self._holders:
+        if form in self.holders:
             return False
-        self._holders[form] = object_name
+        self.holders[form] = object_name
         return True
 
     def add_free(self, base: str, object_name: str) -> str:
@@ -130,10 +133,6 @@ class _TakenNames:
             number += 1
         self._next_suffix[base] = number + 1
         return _suffixed(base, number)
-
-    def holder(self, name: str) -> str | None:
-        """The object that has the name; None if it is the public index."""
-        return self._holders[environment_form(name)]
 
 
 def _seniority(request: NameRequest) -> tuple[float, str, str]:
@@ -157,9 +156,9 @@ def _earlier_name(request: NameRequest) -> str | None:
     It comes from a status, which somebody may have edited, so it must look like a name.
     """
     assigned, explicit = request.assigned_name, request.explicit_name
-    if assigned is None or (explicit is not None and explicit != assigned):
-        return None
-    if explicit is None and (len(assigned) > MAX_NAME_LENGTH or not _NAME.fullmatch(assigned)):
+    if explicit is not None:
+        return assigned if assigned == explicit else None
+    if assigned is None or len(assigned) > MAX_NAME_LENGTH or not _NAME.fullmatch(assigned):
         return None
     return assigned
 
@@ -169,8 +168,7 @@ def _derived_name(request: NameRequest) -> str:
     host = request.host
     if host and not is_ip_address(host):
         label = re.sub(r"[^a-z0-9-]", "", host.partition(".")[0].lower())
-        name = label[:MAX_NAME_LENGTH].strip("-")
-        if name:
+        if name := label[:MAX_NAME_LENGTH].strip("-"):
             return name
     name = re.sub(r"[^a-z0-9]", "-", request.object_name.lower())
     return name[:MAX_NAME_LENGTH].strip("-") or "index"

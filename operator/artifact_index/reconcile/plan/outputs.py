@@ -63,18 +63,14 @@ class DesiredOutput:
         """The body of a merge patch; null for each key and annotation of ours to remove."""
         removed_keys = dict.fromkeys(existing.keys - self.data.keys())
         removed_annotations = dict.fromkeys(existing.annotations.keys() - self.annotations.keys())
-        body: dict[str, Any] = {
-            "metadata": {
-                "uid": existing.uid,
-                "labels": _LABELS,
-                "annotations": {**removed_annotations, **self.annotations},
-                "ownerReferences": [dict(self.owner)] if self.owner else None,
-            },
-            "data": {**removed_keys, **self.data},
+        metadata = {
+            "uid": existing.uid,
+            "labels": _LABELS,
+            "annotations": {**removed_annotations, **self.annotations},
+            "ownerReferences": [dict(self.owner)] if self.owner else None,
         }
-        if self.ref.kind == "ConfigMap":
-            body["binaryData"] = None
-        return body
+        body = {"metadata": metadata, "data": {**removed_keys, **self.data}}
+        return body | {"binaryData": None} if self.ref.kind == "ConfigMap" else body
 
     def is_met_by(self, existing: OutputObject) -> bool:
         """Whether the existing object needs no write."""
