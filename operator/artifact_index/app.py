@@ -81,13 +81,9 @@ class Process:
         self._threads = threads
         self._page_size = page_size
         self._stopping = asyncio.Event()
-        self._lag = LoopLag(meter=counters)
         self._exposition = Exposition(counters, self._snapshot)
-        self._health = Health(
-            lag=self._lag,
-            listing_age=operator.relister.age,
-            oldest_listing=oldest_listing_of(settings),
-        )
+        lag = LoopLag(meter=counters)
+        self._health = Health(lag, operator.relister.age, oldest_listing_of(settings))
 
     async def run(self) -> None:
         """Start the parts in order, and end them all when one of them ends or a signal comes."""
@@ -96,7 +92,7 @@ class Process:
         host, port = self._settings.health_host, self._settings.health_port
         async with serve_health(self._health, self._exposition.scrape, host, port) as bound:
             logger.info("health endpoints on port %d", bound)
-            self._start("event-loop watchdog", self._lag.run())
+            self._start("event-loop watchdog", self._health.lag.run())
             try:
                 await self._until_stopped(self._serve())
             finally:
@@ -171,7 +167,7 @@ class Process:
         """End every part; what does not end in time ends with the process."""
         self._stopping.set()
         asyncio.get_running_loop().set_exception_handler(_ignore_watches)
-        logger.info("event loop lag over the last minute: %s", self._lag)
+        logger.info("event loop lag over the last minute: %s", self._health.lag)
         self._threads.close()
         tasks = self._health.tasks
         for name in tasks.keys() - {"watches"}:

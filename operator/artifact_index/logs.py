@@ -48,9 +48,6 @@ _PATTERNS: Final = (
     (re.compile(r"-----BEGIN [^-]*PRIVATE KEY-----.*?(?:-----END [^-]*-----|$)", re.S), REDACTED),
 )
 
-# These libraries log response bodies at DEBUG, including those of Secrets.
-_BODY_LOGGERS: Final = ("kubernetes", "aiohttp")
-
 
 def redact(text: str) -> str:
     """Replace userinfo, authorization values, tokens and keys in the text."""
@@ -109,6 +106,7 @@ def configure_logging(*, log_format: str, level: str) -> None:
         text.converter = time.gmtime
         handler.setFormatter(text)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # kopf logs each handler call at INFO, which drowns everything else at thousands of objects.
-    for name in ("kopf.objects", "kopf.activities", *_BODY_LOGGERS):
+    # kopf logs each handler call at INFO, which drowns everything else at thousands of objects. The
+    # clients log response bodies at DEBUG, including those of Secrets.
+    for name in ("kopf.objects", "kopf.activities", "kubernetes", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -70,10 +70,7 @@ class Operator:
 
 
 def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator:
-    """Wire the parts of one operator; call it on the event loop that will run them.
-
-    `issue` asks the clouds.
-    """
+    """Wire the parts of one operator on the event loop that will run them; `issue` asks clouds."""
     cache, state = Cache(), State()
     priority = partial(state.priority_of, margins=env.margins)
     queue = WorkQueue(priority=priority, rng=env.rng)
@@ -113,12 +110,7 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
     indexes = IndexReconciler(cache, gatherer, state, status_writer, queue.is_busy, env)
     controller = Controller(cache, queue, options, indexes, status_writer, env)
     tokens.on_change = endpoints.on_change = controller.tokens_changed
-    feed = Feed(
-        cache=cache,
-        forget_polled=sources.forget,
-        digester=env.digester,
-        enqueue=partial(controller.enqueue, delay=DEBOUNCE),
-    )
+    feed = Feed(cache, sources.forget, env.digester, partial(controller.enqueue, delay=DEBOUNCE))
     relister = Relister(
         api, feed, settings.namespaces, settings.relist_interval, controller.enqueue, env.rng
     )

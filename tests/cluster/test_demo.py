@@ -179,6 +179,6 @@ def test_a_step_that_does_not_hold_fails_the_demo(tmp_path: Path, demos: list[De
     demos.append(demo)
 
     assert demo.wait() == 1
-    assert "is ready ... FAILED" in demo.output
+    assert "wait until ready ... FAILED" in demo.output
     assert "ARTIFACT_INDEX_WORKERS must be a whole number" in demo.output
     assert_nothing_is_left(demo)

@@ -13,7 +13,7 @@ import yaml
 from artifact_index.api.reasons import Polarity
 from artifact_index.crdgen.crd import root_schema
 from artifact_index.crdgen.kinds import KINDS
-from artifact_index.crdgen.reason_docs.table import REASONS
+from artifact_index.crdgen.reason_docs import REASONS
 from artifact_index.reconcile.status.conditions import DesiredCondition, observed, readiness
 from artifact_index.sources.policy import Problem
 from support.argo_health import healths
@@ -185,7 +185,7 @@ def test_argo_cd_reads_every_reason_as_it_is_meant() -> None:
     asked: list[dict[str, Any]] = []
     for reason, doc in REASONS.items():
         if reason.polarity in (Polarity.RETRY, Polarity.ACT):
-            for stalled in {reason.must_act, doc.stalled_after is not None}:
+            for stalled in {reason.must_act, doc.stalled_after_seconds is not None}:
                 problem = Problem(reason, "what to do", must_act=stalled)
                 asked.append(seen(*readiness(problem, reason="", message="")))
                 expected.append(("Degraded" if stalled else "Progressing", reason))

@@ -22,7 +22,6 @@ from artifact_index.reconcile.cache.objects import (
     parse_custom_object,
     parse_source_secret,
 )
-from artifact_index.reconcile.controller import status_key
 from artifact_index.settings import Settings
 from artifact_index.sources.policy import Policy
 from artifact_index.wiring import build
@@ -43,7 +42,7 @@ from support.reconcile_builders import (
 from support.recording_meter import RecordingMeter
 
 OPTIONS: Final = options_key(ObjectRef(NAMESPACE, "uv-config"))
-STATUS: Final = status_key(OPTIONS.ref)
+STATUS: Final = Key("IndexOptionsStatus", OPTIONS.ref)
 WITHDRAWAL: Final = 12 * HOUR - 155
 """Seconds from the issue of a token until it must be withdrawn."""
 

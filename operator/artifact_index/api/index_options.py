@@ -99,8 +99,7 @@ class IndexOptionsSpec(ApiModel):
             "1s", "12h", message="must be between `1s` and `12h`: no cloud's token lives longer"
         ),
     ] = GoDuration("30m")
-    """The promise: a build of this length, started at any moment, never sees its credential
-    die."""
+    """The promise: a build of this length, started at any moment, never sees its credential die."""
 
     outputs: (
         Annotated[

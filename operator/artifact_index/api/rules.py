@@ -55,15 +55,14 @@ class ListType:
 
     def check(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the items, or raise if two of them are the same."""
-        identities = [self._identity(item) for item in items]
+        identities: list[Any] = list(items)
+        if self.keys:
+            identities = [tuple(getattr(item, key) for key in self.keys) for item in items]
         if self.kind != "atomic" and len(set(identities)) != len(identities):
             keys = " and ".join(self.keys)
             what = f"two items with the same {keys}" if keys else "a duplicate"
             raise broken(f"must not hold {what}; remove one of them")
         return items
-
-    def _identity(self, item: Any) -> Any:
-        return tuple(getattr(item, key) for key in self.keys) if self.keys else item
 
 
 ATOMIC = ListType("atomic")

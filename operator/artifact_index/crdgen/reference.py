@@ -6,11 +6,10 @@ from typing import Any, Final
 from artifact_index.api.conditions import CONDITION_MEANINGS
 from artifact_index.api.constants import API_VERSION
 from artifact_index.api.fields import URL_RULES
-from artifact_index.api.reasons import Polarity
+from artifact_index.api.reasons import Polarity, Reason
 from artifact_index.crdgen.crd import GENERATED_NOTE, root_schema
 from artifact_index.crdgen.kinds import CATEGORY, KINDS, Kind
-from artifact_index.crdgen.reason_docs.reason import ReasonDoc
-from artifact_index.crdgen.reason_docs.table import CONDITIONS_OF, REASONS
+from artifact_index.crdgen.reason_docs import CONDITIONS_OF, REASONS
 from artifact_index.crdgen.schema import Schema
 
 _INTRODUCTION: Final = f"""\
@@ -151,18 +150,19 @@ def _conditions() -> str:
 
 def _reasons() -> str:
     rows = [
-        (f"`{doc.reason}`", ", ".join(doc.kinds), _conditions_of(doc), doc.meaning, doc.remedy)
-        for doc in REASONS.values()
+        (f"`{reason}`", ", ".join(doc.kinds), _conditions_of(reason), doc.meaning, doc.remedy)
+        for reason, doc in REASONS.items()
     ]
     return markdown_table(("Reason", "Kind", "Conditions", "Meaning", "What to do"), rows)
 
 
-def _conditions_of(doc: ReasonDoc) -> str:
-    if doc.reason.polarity is Polarity.NOTE:
+def _conditions_of(reason: Reason) -> str:
+    doc = REASONS[reason]
+    if reason.polarity is Polarity.NOTE:
         return f"{doc.condition}=True"
-    text = CONDITIONS_OF[doc.reason.polarity]
-    if doc.stalled_after is not None:
-        text += f"; after {doc.stalled_after // 60} min Stalled=True in its place"
+    text = CONDITIONS_OF[reason.polarity]
+    if doc.stalled_after_seconds is not None:
+        text += f"; after {doc.stalled_after_seconds // 60} min Stalled=True in its place"
     if doc.stalled_where is not None:
         text += f"; Stalled=True in its place where {doc.stalled_where}"
     if doc.condition is not None:

@@ -4,9 +4,11 @@ The module of a format owns everything about it; `registry` lists them.
 """
 
 import configparser
-from collections.abc import Collection, Mapping
+import tomllib
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from pydantic import SecretStr
@@ -43,6 +45,11 @@ class FormatLimit:
     severe: bool = False
 
 
+def not_expressible(message: str) -> FormatLimit:
+    """The limit of a format that cannot hold a login which the user asked for."""
+    return FormatLimit(Reason.NOT_EXPRESSIBLE, message, severe=True)
+
+
 @dataclass(frozen=True, slots=True)
 class SensitiveContent:
     """Files that may hold credentials, by key of the output. Only a Secret may carry them.
@@ -63,6 +70,10 @@ class PublicContent:
     limits: tuple[FormatLimit, ...] = ()
 
 
+Rendered = tuple[str, tuple[FormatLimit, ...], frozenset[str]]
+"""A text, its limits, and the names of the indexes whose login it holds if it is sensitive."""
+
+
 class Format(Protocol):
     """One kind of file, or of variables, that an output can hold.
 
@@ -77,8 +88,11 @@ class Format(Protocol):
     """False if its readers ask all indexes and take the best version of all."""
 
     def carries(self, index: ArtifactIndexSpec) -> bool:
-        """Whether the format holds the login of such an index; if not, it needs no token."""
-        return True
+        """Whether the format holds the login of such an index; if not, it needs no token.
+
+        A reader without an order of indexes cannot keep a package to an explicit one.
+        """
+        return self.ordered or not index.explicit
 
     def render_secret(self, document: Document) -> SensitiveContent:
         """Render with logins. Raises `RenderingError`."""
@@ -99,6 +113,29 @@ class Format(Protocol):
         write it, is left out.
         """
         ...
+
+
+class FileFormat(Format):
+    """A file that a ConfigMap can hold as well: with the same content, but for the logins."""
+
+    key: str
+
+    @abstractmethod
+    def render(self, document: Document, *, sensitive: bool) -> Rendered:
+        """Render with logins if `sensitive`.
+
+        Raises `RenderingError`, and `NotCredentialFreeError` if the text is not to be `sensitive`.
+        """
+
+    def render_secret(self, document: Document) -> SensitiveContent:
+        """Render with logins. Raises `RenderingError`."""
+        text, limits, held = self.render(document, sensitive=True)
+        return SensitiveContent({self.key: SecretStr(text)}, limits, held)
+
+    def render_public(self, document: Document) -> PublicContent:
+        """Render without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
+        text, limits, _ = self.render(document, sensitive=False)
+        return PublicContent({self.key: text}, limits)
 
 
 class RenderingError(Exception):
@@ -163,9 +200,12 @@ def login_of(entry: IndexEntry) -> Credential | None:
         except UnusableURLError:
             return None
     credential = entry.credential
-    if credential and (credential.username or credential.password.get_secret_value()):
-        return credential
-    return None
+    return credential if credential and (credential.username or credential.raw_password) else None
+
+
+def held_in(entries: Iterable[IndexEntry]) -> frozenset[str]:
+    """The names of the entries whose login is in a file that lists all of these."""
+    return frozenset(entry.name for entry in entries if not entry.blocked and login_of(entry))
 
 
 def ascii_url(url: str) -> str:
@@ -173,7 +213,7 @@ def ascii_url(url: str) -> str:
     return quote(url, safe=_ASCII)
 
 
-def named(names: list[str] | tuple[str, ...], *, at_most: int = 5) -> str:
+def named(names: Sequence[str], *, at_most: int = 5) -> str:
     """Index names for a message: `'a', 'b' and 3 more`."""
     shown = ", ".join(repr(name) for name in names[:at_most])
     more = len(names) - at_most
@@ -190,7 +230,7 @@ def limits_without_order(file: str, document: Document) -> tuple[FormatLimit, ..
             "package to one index"
         )
         limits.append(FormatLimit(Reason.EXPLICIT_INDEX_LEFT_OUT, message))
-    listed = [entry.name for entry in document.entries if not entry.explicit]
+    listed = [entry.name for entry in document.searched]
     if document.public is not None:
         listed.append(document.public.name)
     if len(listed) > 1:
@@ -202,20 +242,37 @@ def limits_without_order(file: str, document: Document) -> tuple[FormatLimit, ..
     return tuple(limits)
 
 
-def parsed_ini(text: SecretStr) -> dict[str, dict[str, str]]:
+def parsed_ini(text: str) -> dict[str, dict[str, str]]:
     """The sections of a file that was written by us; none if it cannot be parsed."""
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(text.get_secret_value())
+        parser.read_string(text)
     except configparser.Error:
         return {}
     return {section: dict(parser[section]) for section in parser.sections()}
 
 
+def parsed_toml(text: str) -> dict[str, Any]:
+    """The tables of a file that was written by us; none if it cannot be parsed.
+
+    The parser's error is dropped, since it may quote the line with the credential.
+    """
+    try:
+        text.encode()  # a lone surrogate is a string to Python, but no file can hold it
+        return tomllib.loads(text)
+    except ValueError:
+        return {}
+
+
+def login_keys(login: Credential | None) -> dict[str, str]:
+    """The keys of a login in a table of its index; none without a login."""
+    return {"username": login.username, "password": login.raw_password} if login else {}
+
+
 def logins_of_tables(
     tables: Mapping[str, Mapping[str, str]], names: Collection[str]
 ) -> dict[str, Credential]:
-    """The `username` and `password` of each table that is named like an index and has both."""
+    """Read the `login_keys` of each table that is named like an index and has both."""
     return {
         name: Credential(tables[name]["username"], SecretStr(tables[name]["password"]))
         for name in names

@@ -16,6 +16,16 @@ class Credential:
     username: str
     password: SecretStr
 
+    @property
+    def raw_password(self) -> str:
+        """The password as text."""
+        return self.password.get_secret_value()
+
+    @property
+    def parts(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """User name and password as text, each with its name for a message."""
+        return ("user name", self.username), ("password", self.raw_password)
+
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
@@ -70,3 +80,8 @@ class Document:
     prefer_private: bool = True
     index_strategy: IndexStrategy = "first-index"
     claims: Claims = Claims()
+
+    @property
+    def searched(self) -> list[IndexEntry]:
+        """The entries that an installer asks for any package."""
+        return [entry for entry in self.entries if not entry.explicit]

@@ -11,14 +11,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
-from artifact_index.formats.base import (
-    Format,
-    FormatLimit,
-    SensitiveContent,
-    URLs,
-    login_of,
-    named,
-)
+from artifact_index.formats import base
 from artifact_index.formats.document import Claims, Credential, Document, IndexEntry
 from artifact_index.formats.names import environment_form
 
@@ -28,24 +21,24 @@ LARGEST_VALUE: Final = 128 * 1024 - 512
 _Logins = Mapping[str, tuple[IndexEntry, Credential]]
 
 
-class Environment(Format):
+class Environment(base.Format):
     """The variables of all indexes that have a login."""
 
     name = "Environment"
     key = None
 
-    def render_secret(self, document: Document) -> SensitiveContent:
+    def render_secret(self, document: Document) -> base.SensitiveContent:
         """Render each variable as a key."""
         variables: dict[str, SecretStr] = {}
-        limits: list[FormatLimit] = []
+        limits: list[base.FormatLimit] = []
         logins: dict[str, tuple[IndexEntry, Credential]] = {}
         for entry in document.entries:
-            login = None if entry.blocked else login_of(entry)
+            login = None if entry.blocked else base.login_of(entry)
             if login is None:
                 continue
             if (problem := _problem(login)) is not None:
                 message = f"there are no variables for index {entry.name!r}: {problem}"
-                limits.append(FormatLimit(Reason.NOT_EXPRESSIBLE, message, severe=True))
+                limits.append(base.not_expressible(message))
                 continue
             logins[entry.name] = entry, login
             name = environment_form(entry.name)
@@ -53,9 +46,9 @@ class Environment(Format):
                 variables |= _pair(prefix, login)
         variables |= _publishing(document.claims, logins, limits)
         variables |= _code_artifact_token(document.claims, logins, limits)
-        return SensitiveContent(variables, tuple(limits), frozenset(logins))
+        return base.SensitiveContent(variables, tuple(limits), frozenset(logins))
 
-    def read_back(self, files: Mapping[str, SecretStr], urls: URLs) -> dict[str, Credential]:
+    def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
         """Read the login in uv's two variables for each index."""
         logins = {}
         for name in urls:
@@ -71,7 +64,7 @@ def _pair(prefix: str, login: Credential) -> dict[str, SecretStr]:
 
 
 def _problem(login: Credential) -> str | None:
-    for what, value in (("user name", login.username), ("password", _raw(login))):
+    for what, value in login.parts:
         if "\0" in value:
             return f"its {what} holds a NUL character; use another format"
         if len(value.encode(errors="replace")) > LARGEST_VALUE:
@@ -79,14 +72,16 @@ def _problem(login: Credential) -> str | None:
     return None
 
 
-def _publishing(claims: Claims, logins: _Logins, limits: list[FormatLimit]) -> dict[str, SecretStr]:
+def _publishing(
+    claims: Claims, logins: _Logins, limits: list[base.FormatLimit]
+) -> dict[str, SecretStr]:
     if len(claims.publishers) > 1:
         message = (
             "TWINE_* and UV_PUBLISH_* are not written: they exist once, and indexes "
-            f"{named(claims.publishers)} set spec.publish; select them by different IndexOptions, "
-            "or use .pypirc or uv.toml"
+            f"{base.named(claims.publishers)} set spec.publish; select them by different "
+            "IndexOptions, or use .pypirc or uv.toml"
         )
-        limits.append(FormatLimit(Reason.VARIABLES_NOT_WRITTEN, message))
+        limits.append(base.FormatLimit(Reason.VARIABLES_NOT_WRITTEN, message))
         return {}
     if not claims.publishers or claims.publishers[0] not in logins:
         return {}
@@ -104,27 +99,18 @@ def _publishing(claims: Claims, logins: _Logins, limits: list[FormatLimit]) -> d
 
 
 def _code_artifact_token(
-    claims: Claims, logins: _Logins, limits: list[FormatLimit]
+    claims: Claims, logins: _Logins, limits: list[base.FormatLimit]
 ) -> dict[str, SecretStr]:
-    domains = claims.domains
-    if not domains:
-        return {}
-    why = None
-    names = [name for members in domains.values() for name in members]
-    if len(domains) > 1:
-        why = "are of different CodeArtifact domains"
-    tokens = {_raw(logins[name][1]) for name in names if name in logins}
+    names = [name for members in claims.domains.values() for name in members]
+    tokens = {logins[name][1].raw_password for name in names if name in logins}
+    why = "are of different CodeArtifact domains" if len(claims.domains) > 1 else None
     if len(tokens) > 1:
         why = why or "log in to their CodeArtifact domain differently"
     if why is not None:
         message = (
-            f"CODEARTIFACT_AUTH_TOKEN is not written: it exists once, and indexes {named(names)} "
-            f"{why}; select them by different IndexOptions"
+            "CODEARTIFACT_AUTH_TOKEN is not written: it exists once, and indexes "
+            f"{base.named(names)} {why}; select them by different IndexOptions"
         )
-        limits.append(FormatLimit(Reason.VARIABLES_NOT_WRITTEN, message))
+        limits.append(base.FormatLimit(Reason.VARIABLES_NOT_WRITTEN, message))
         return {}
     return {"CODEARTIFACT_AUTH_TOKEN": SecretStr(tokens.pop())} if tokens else {}
-
-
-def _raw(login: Credential) -> str:
-    return login.password.get_secret_value()

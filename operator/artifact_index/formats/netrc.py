@@ -11,17 +11,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from artifact_index.api.reasons import Reason
-from artifact_index.formats.base import (
-    Format,
-    FormatLimit,
-    RenderingError,
-    SensitiveContent,
-    URLs,
-    login_of,
-    named,
-    url_of,
-)
+from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.urls import host_of
 
@@ -31,38 +21,37 @@ _KEY: Final = "netrc"
 _AMBIGUOUS: Final = frozenset('"\\')
 
 
-class Netrc(Format):
+class Netrc(base.Format):
     """A netrc with the login of each host that has exactly one."""
 
     name = "Netrc"
     key = _KEY
 
-    def render_secret(self, document: Document) -> SensitiveContent:
+    def render_secret(self, document: Document) -> base.SensitiveContent:
         """Render the logins. Raises `RenderingError`."""
-        limits: list[FormatLimit] = []
-        hosts: defaultdict[str, list[tuple[str, Credential]]] = defaultdict(list)
+        limits: list[base.FormatLimit] = []
+        hosts: defaultdict[str, dict[str, Credential]] = defaultdict(dict)
         for entry in document.entries:
-            login = None if entry.blocked else login_of(entry)
+            login = None if entry.blocked else base.login_of(entry)
             if login is None:
                 continue
             if (problem := _problem(entry, login)) is not None:
                 message = f"netrc has no login for index {entry.name!r}: {problem}"
-                limits.append(FormatLimit(Reason.NOT_EXPRESSIBLE, message, severe=True))
+                limits.append(base.not_expressible(message))
                 continue
-            hosts[_host(entry)].append((entry.name, login))
+            hosts[_host(entry)][entry.name] = login
 
-        lines: list[tuple[str, Credential]] = []
+        lines: dict[str, Credential] = {}
         held: set[str] = set()
         for host, logins in hosts.items():
-            names = [name for name, _ in logins]
-            if len({(login.username, _raw(login)) for _, login in logins}) > 1:
-                limits.append(_two_logins(host, names))
+            if len(set(logins.values())) > 1:
+                limits.append(_two_logins(host, list(logins)))
                 continue
-            lines.append((host, logins[0][1]))
-            held.update(names)
-        return SensitiveContent({_KEY: _text(lines)}, tuple(limits), frozenset(held))
+            lines[host] = next(iter(logins.values()))
+            held.update(logins)
+        return base.SensitiveContent({_KEY: _text(lines)}, tuple(limits), frozenset(held))
 
-    def read_back(self, files: Mapping[str, SecretStr], urls: URLs) -> dict[str, Credential]:
+    def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
         """Read the login of each index's host."""
         words = files[_KEY].get_secret_value().split()
         hosts = {
@@ -74,13 +63,13 @@ class Netrc(Format):
 
 
 def _host(entry: IndexEntry) -> str:
-    return host_of(url_of(entry, sensitive=True)) or ""
+    return host_of(base.url_of(entry, sensitive=True)) or ""
 
 
 def _problem(entry: IndexEntry, login: Credential) -> str | None:
     if _host(entry).startswith("["):
         return "it cannot name the host by an IPv6 address; give the host a DNS name"
-    for what, value in (("user name", login.username), ("password", _raw(login))):
+    for what, value in login.parts:
         if not value:
             return f"it cannot carry an empty {what}; use another format"
         printable = value.isascii() and value.isprintable() and " " not in value
@@ -94,31 +83,21 @@ def _problem(entry: IndexEntry, login: Credential) -> str | None:
     return None
 
 
-def _two_logins(host: str, names: list[str]) -> FormatLimit:
-    return FormatLimit(
-        Reason.NOT_EXPRESSIBLE,
-        f"netrc has no login for host {host!r}: indexes {named(names)} log in to it differently, "
-        "and netrc knows one login for each host; select them by different IndexOptions, or use "
-        "another format",
-        severe=True,
+def _two_logins(host: str, names: list[str]) -> base.FormatLimit:
+    return base.not_expressible(
+        f"netrc has no login for host {host!r}: indexes {base.named(names)} log in to it "
+        "differently, and netrc knows one login for each host; select them by different "
+        "IndexOptions, or use another format"
     )
 
 
-def _text(lines: list[tuple[str, Credential]]) -> SecretStr:
-    text = "".join(
-        f"machine {host}\n  login {login.username}\n  password {_raw(login)}\n"
-        for host, login in lines
-    )
-    words = text.split()
-    meant = [
-        word
-        for host, login in lines
-        for word in ("machine", host, "login", login.username, "password", _raw(login))
-    ]
-    if words != meant:
-        raise RenderingError("the netrc does not say what was meant", index_name="")
+def _text(logins: Mapping[str, Credential]) -> SecretStr:
+    text = ""
+    meant: list[str] = []
+    for host, login in logins.items():
+        words = ("machine", host, "login", login.username, "password", login.raw_password)
+        text += "{} {}\n  {} {}\n  {} {}\n".format(*words)
+        meant += words
+    if text.split() != meant:
+        raise base.RenderingError("the netrc does not say what was meant", index_name="")
     return SecretStr(text)
-
-
-def _raw(login: Credential) -> str:
-    return login.password.get_secret_value()

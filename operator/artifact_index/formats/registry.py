@@ -1,7 +1,7 @@
 """The list of formats, and what follows from it: an output's data, and logins read back. Pure."""
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -9,13 +9,7 @@ from pydantic import SecretStr
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.index_options import IndexOptionsSpec, Output, OutputFormat
-from artifact_index.formats.base import (
-    Format,
-    FormatLimit,
-    PublicContent,
-    SensitiveContent,
-    URLs,
-)
+from artifact_index.formats.base import Format, FormatLimit, PublicContent, SensitiveContent, URLs
 from artifact_index.formats.document import Credential, Document
 from artifact_index.formats.environment import Environment
 from artifact_index.formats.netrc import Netrc
@@ -24,14 +18,7 @@ from artifact_index.formats.pip_conf import PipConf
 from artifact_index.formats.pypirc import Pypirc
 from artifact_index.formats.uv_toml import UvToml
 
-_ALL: Final[tuple[Format, ...]] = (
-    UvToml(),
-    Netrc(),
-    PipConf(),
-    Pypirc(),
-    PdmToml(),
-    Environment(),
-)
+_ALL: Final = (UvToml(), Netrc(), PipConf(), Pypirc(), PdmToml(), Environment())
 FORMATS: Final[Mapping[OutputFormat, Format]] = {each.name: each for each in _ALL}
 """Every format by its name in the API."""
 
@@ -55,22 +42,26 @@ def content_of(output: Output, document: Document) -> Content:
     """
     formats = [FORMATS[name] for name in output.formats]
     if output.kind == "ConfigMap":
-        return _config_map(formats, document)
-    return _secret(formats, document)
+        public = [each.render_public(document) for each in formats]
+        limits = tuple(limit for content in public for limit in content.limits)
+        return Content(_merged(map(_config_map_data, public)), limits, frozenset())
+    secret = [each.render_secret(document) for each in formats]
+    return Content(
+        data=_merged(map(_secret_data, secret)),
+        limits=tuple(limit for content in secret for limit in content.limits),
+        held=frozenset(name for content in secret for name in content.held),
+    )
 
 
 def formats_of(options: IndexOptionsSpec, object_name: str) -> frozenset[OutputFormat]:
     """All formats that an IndexOptions writes."""
-    outputs = options.outputs_of(object_name)
-    return frozenset(name for output in outputs for name in output.formats)
+    return frozenset(name for each in options.outputs_of(object_name) for name in each.formats)
 
 
 def login_formats(options: IndexOptionsSpec, object_name: str) -> frozenset[OutputFormat]:
     """The formats of an IndexOptions that may hold logins."""
-    outputs = options.outputs_of(object_name)
-    return frozenset(
-        name for output in outputs if output.kind == "Secret" for name in output.formats
-    )
+    secrets = (each for each in options.outputs_of(object_name) if each.kind == "Secret")
+    return frozenset(name for output in secrets for name in output.formats)
 
 
 def needs_login(formats: Set[OutputFormat], index: ArtifactIndexSpec) -> bool:
@@ -101,22 +92,8 @@ def read_logins(files: Mapping[str, SecretStr], urls: URLs) -> dict[str, Credent
     return logins
 
 
-def _secret(formats: Sequence[Format], document: Document) -> Content:
-    rendered = [each.render_secret(document) for each in formats]
-    return Content(
-        data={key: text for content in rendered for key, text in _secret_data(content).items()},
-        limits=tuple(limit for content in rendered for limit in content.limits),
-        held=frozenset(name for content in rendered for name in content.held),
-    )
-
-
-def _config_map(formats: Sequence[Format], document: Document) -> Content:
-    rendered = [each.render_public(document) for each in formats]
-    return Content(
-        data={key: text for content in rendered for key, text in _config_map_data(content).items()},
-        limits=tuple(limit for content in rendered for limit in content.limits),
-        held=frozenset(),
-    )
+def _merged(files: Iterable[dict[str, str]]) -> dict[str, str]:
+    return {key: text for each in files for key, text in each.items()}
 
 
 def _secret_data(content: SensitiveContent) -> dict[str, str]:

@@ -16,12 +16,8 @@ from pydantic import SecretStr
 
 from artifact_index.formats.document import Credential
 
-# Scheme, authority, path, query, fragment: RFC 3986 appendix B, with the scheme and `//` required.
-_SHAPE: Final = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#\\]*)"
-    r"(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?",
-    re.DOTALL,
-)
+# Scheme, authority and the rest: RFC 3986 appendix B, with the scheme and `//` required.
+_SHAPE: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)(.*)", re.DOTALL)
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _PORT: Final = re.compile(r"[0-9]{0,5}")
 # White space, C0 controls, DEL, C1 controls, and zero-width or direction marks.
@@ -39,15 +35,16 @@ class UnusableURLError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """A URL cut at its delimiters; nothing is decoded. `userinfo` is None without an `@`."""
+    """A URL cut at its delimiters; nothing is decoded.
+
+    `port` is with its colon, and `rest` is path, query and fragment.
+    """
 
     scheme: str
-    userinfo: str | None = field(repr=False)
+    userinfo: str = field(repr=False)
     host: str
-    port: str | None
+    port: str
     rest: str = field(repr=False)
-    has_query: bool
-    has_fragment: bool
 
 
 def _cut(url: str) -> _Parts | None:
@@ -55,24 +52,17 @@ def _cut(url: str) -> _Parts | None:
     match = _SHAPE.fullmatch(url)
     if match is None:
         return None
-    authority = match["authority"]
-    userinfo, at, address = authority.rpartition("@")  # the last `@` ends it, as in uv
+    scheme, authority, rest = match.groups()
+    userinfo, _, address = authority.rpartition("@")  # the last `@` ends it, as in uv
     if address.startswith("["):
-        literal, bracket, after = address.partition("]")
-        host, colon, port = literal + bracket, after[:1], after[1:]
-        if colon not in ("", ":"):
+        literal, bracket, port = address.partition("]")
+        host = literal + bracket
+        if port and not port.startswith(":"):
             return None
     else:
-        host, colon, port = address.partition(":")
-    return _Parts(
-        scheme=match["scheme"],
-        userinfo=userinfo if at else None,
-        host=host,
-        port=port if colon else None,
-        rest=url[match.end("authority") :],
-        has_query=match["query"] is not None,
-        has_fragment=match["fragment"] is not None,
-    )
+        host = address.partition(":")[0]
+        port = address.removeprefix(host)
+    return _Parts(scheme, userinfo, host, port, rest)
 
 
 def validate_index_url(url: str) -> str | None:
@@ -130,7 +120,8 @@ def _address_problem(parts: _Parts) -> str | None:
         )
     if parts.host.startswith("[") and not is_ip_address(parts.host):
         return "the URL's host is not a valid IPv6 address"
-    if parts.port and (_PORT.fullmatch(parts.port) is None or int(parts.port) > 65535):
+    number = parts.port[1:]
+    if number and (_PORT.fullmatch(number) is None or int(number) > 65535):
         return (
             "the URL's port is not a number from 0 to 65535; "
             "reserved characters in user name and password must be percent-encoded"
@@ -138,13 +129,11 @@ def _address_problem(parts: _Parts) -> str | None:
     return None
 
 
-def _userinfo_problem(userinfo: str | None) -> str | None:
+def _userinfo_problem(userinfo: str) -> str | None:
     """Say what is wrong with user name and password.
 
     uv decodes both as UTF-8 and fails otherwise; a `%` that starts no escape stands for itself.
     """
-    if not userinfo:
-        return None
     try:
         unquote_to_bytes(userinfo).decode()
     except UnicodeDecodeError:
@@ -175,9 +164,7 @@ def split_userinfo(url: str) -> tuple[str, Credential | None]:
     Everything else keeps the user's spelling. Raises `UnusableURLError`.
     """
     parts = _usable(url)
-    bare = f"{parts.scheme}://{parts.host}{_port_text(parts)}{parts.rest}"
-    if not parts.userinfo:
-        return bare, None
+    bare = f"{parts.scheme}://{parts.host}{parts.port}{parts.rest}"
     username, _, password = parts.userinfo.partition(":")
     if not username and not password:
         return bare, None
@@ -185,10 +172,6 @@ def split_userinfo(url: str) -> tuple[str, Credential | None]:
         username=unquote_to_bytes(username).decode(),
         password=SecretStr(unquote_to_bytes(password).decode()),
     )
-
-
-def _port_text(parts: _Parts) -> str:
-    return "" if parts.port is None else f":{parts.port}"
 
 
 def without_userinfo(url: str) -> str:
@@ -205,10 +188,9 @@ def with_credential(url: str, credential: Credential) -> str:
     bare, present = split_userinfo(url)
     if present is not None:
         raise UnusableURLError("the URL already holds a user name or password")
-    secret = credential.password.get_secret_value()
-    if _SURROGATE.search(credential.username) or _SURROGATE.search(secret):
+    if any(_SURROGATE.search(text) for _, text in credential.parts):
         raise UnusableURLError("the user name or password is not valid Unicode")
-    user, password = quote(credential.username, safe=""), quote(secret, safe="")
+    user, password = (quote(text, safe="") for _, text in credential.parts)
     if not user and not password:
         return bare
     scheme, separator, rest = bare.partition("://")
@@ -226,7 +208,7 @@ def has_userinfo(url: str) -> bool:
 def has_query_or_fragment(url: str) -> bool:
     """Whether the URL holds a `?` or a `#` that starts a query or a fragment, even an empty one."""
     parts = _cut(url)
-    return parts is not None and (parts.has_query or parts.has_fragment)
+    return parts is not None and not {"?", "#"}.isdisjoint(parts.rest)
 
 
 def host_of(url: str) -> str | None:

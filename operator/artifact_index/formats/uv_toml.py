@@ -9,28 +9,17 @@ by itself, so joining the pieces needs no second check. The text of an entry is 
 inputs: rendering a file of hundreds of indexes costs only what changed in it.
 """
 
-import tomllib
 from collections.abc import Collection, Mapping
 from functools import lru_cache
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import tomlkit
-from pydantic import SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from artifact_index.api.artifact_index import Authenticate
 from artifact_index.api.constants import PYPI_URL
 from artifact_index.api.index_options import IndexStrategy
-from artifact_index.formats.base import (
-    HEADER,
-    Format,
-    PublicContent,
-    RenderingError,
-    SensitiveContent,
-    URLs,
-    blocked_url,
-    login_of,
-    url_of,
-)
+from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
 from artifact_index.formats.urls import (
     UnusableURLError,
@@ -52,39 +41,30 @@ _PUBLIC: Final = -1
 TOMLTable = dict[str, Any]
 
 
-class UvToml(Format):
+class UvToml(base.FileFormat):
     """uv's own file: it says everything of each entry."""
 
     name = "UvToml"
     key = UV_TOML_KEY
 
-    def render_secret(self, document: Document) -> SensitiveContent:
-        """Render with logins. Raises `RenderingError`."""
-        text = SecretStr(_render(document, sensitive=True))
+    def render(self, document: Document, *, sensitive: bool) -> base.Rendered:
+        """Render the keys at the top, then a table for each index."""
+        _check_names(document)
+        no_index = document.public is None and not document.entries
+        pieces = [_head_text(document.index_strategy, no_index)]
+        default = _default_position(document)
+        if document.public is not None:
+            pieces.append(_public_text(document.public, default == _PUBLIC))
+        for position, entry in enumerate(document.entries):
+            pieces.append(_entry_text(entry, position == default, sensitive).get_secret_value())
         held = frozenset(entry.name for entry in document.entries if not entry.blocked)
-        return SensitiveContent({UV_TOML_KEY: text}, held=held)
+        return base.HEADER + "\n".join(pieces), (), held
 
-    def render_public(self, document: Document) -> PublicContent:
-        """Render without any credential. Raises `NotCredentialFreeError` and `RenderingError`."""
-        return PublicContent({UV_TOML_KEY: _render(document, sensitive=False)})
-
-    def read_back(self, files: Mapping[str, SecretStr], urls: URLs) -> dict[str, Credential]:
+    def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
         """Read the login in each index's URL."""
         entries = read_entries(files[UV_TOML_KEY])
         logins = {name: entries[name].credential for name in urls if name in entries}
         return {name: login for name, login in logins.items() if login is not None}
-
-
-def _render(document: Document, *, sensitive: bool) -> str:
-    _check_names(document)
-    no_index = document.public is None and not document.entries
-    pieces = [_head_text(document.index_strategy, no_index)]
-    default = _default_position(document)
-    if document.public is not None:
-        pieces.append(_public_text(document.public, default == _PUBLIC))
-    for position, entry in enumerate(document.entries):
-        pieces.append(_entry_text(entry, position == default, sensitive).get_secret_value())
-    return HEADER + "\n".join(pieces)
 
 
 def _check_names(document: Document) -> None:
@@ -92,7 +72,8 @@ def _check_names(document: Document) -> None:
     seen = {document.public.name} if document.public is not None else set[str]()
     for entry in document.entries:
         if entry.name in seen:
-            raise RenderingError(f"two indexes are named {entry.name}", index_name=entry.name)
+            message = f"two indexes are named {entry.name}"
+            raise base.RenderingError(message, index_name=entry.name)
         seen.add(entry.name)
 
 
@@ -114,29 +95,22 @@ def _default_position(document: Document) -> int | None:
     return searched[-1] if searched else len(document.entries) - 1
 
 
-def _public_table(public: PublicEntry, default: bool) -> TOMLTable:
-    table: TOMLTable = {"name": public.name, "url": public.url}
-    if default:
-        table["default"] = True
-    return table
+def _named_table(name: str, url: str, default: bool) -> TOMLTable:
+    return {"name": name, "url": url, **({"default": True} if default else {})}
 
 
 def _entry_table(entry: IndexEntry, default: bool, sensitive: bool) -> TOMLTable:
     """What the entry says, as values."""
-    table: TOMLTable = {"name": entry.name, "url": url_of(entry, sensitive=sensitive)}
-    if default:
-        table["default"] = True
+    table = _named_table(entry.name, base.url_of(entry, sensitive=sensitive), default)
     if entry.explicit:
         table["explicit"] = True
-    authenticate = "always" if entry.blocked else entry.authenticate
-    if authenticate is None and _must_authenticate(entry):
-        authenticate = "always"
-    if authenticate is not None:
-        table["authenticate"] = authenticate
+    always = entry.blocked or (entry.authenticate is None and _must_authenticate(entry))
+    if always or entry.authenticate is not None:
+        table["authenticate"] = "always" if always else entry.authenticate
     if entry.ignore_error_codes and not entry.blocked:
         table["ignore-error-codes"] = list(entry.ignore_error_codes)
     if entry.publish_url is not None and not entry.blocked:
-        login = login_of(entry) if sensitive else None
+        login = base.login_of(entry) if sensitive else None
         table["publish-url"] = (
             with_credential(entry.publish_url, login) if login else entry.publish_url
         )
@@ -149,27 +123,22 @@ def _must_authenticate(entry: IndexEntry) -> bool:
     Not if a token is the user name and there is no password, as Gemfury has it: uv sends such a
     login, but with `authenticate = "always"` refuses it as incomplete.
     """
-    login = login_of(entry)
-    if login is None:
-        return entry.credentialed
-    return bool(login.password.get_secret_value())
+    login = base.login_of(entry)
+    return entry.credentialed if login is None else bool(login.raw_password)
 
 
 @lru_cache(maxsize=_CACHED_ENTRIES)
 def _entry_text(entry: IndexEntry, default: bool, sensitive: bool) -> SecretStr:
-    problem = None
     try:
-        table = _entry_table(entry, default, sensitive)
+        return SecretStr(_index_text(_entry_table(entry, default, sensitive)))
     except UnusableURLError as error:
-        problem = str(error)
-    if problem is not None:
-        raise RenderingError(f"index {entry.name}: {problem}", index_name=entry.name)
-    return SecretStr(_index_text(table))
+        message = f"index {entry.name}: {error}"
+        raise base.RenderingError(message, index_name=entry.name) from None
 
 
 @lru_cache(maxsize=256)
 def _public_text(public: PublicEntry, default: bool) -> str:
-    return _index_text(_public_table(public, default))
+    return _index_text(_named_table(public.name, public.url, default))
 
 
 def _index_text(table: TOMLTable) -> str:
@@ -201,20 +170,11 @@ def _value(value: Any) -> str:
 
 
 def _compare(text: str, meant: TOMLTable, *, index_name: str) -> None:
-    """Parse the text with the standard library's own parser and compare it with what was meant.
-
-    The parser's error is dropped, since it may quote the line with the credential.
-    """
-    try:
-        text.encode()  # a lone surrogate is a string to Python, but no file can hold it
-        parsed: TOMLTable | None = tomllib.loads(text)
-    except ValueError:
-        parsed = None
-    if parsed != meant:
+    """Compare what the standard library's own parser reads with what was meant."""
+    if base.parsed_toml(text) != meant:
         where = f"index {index_name}" if index_name else "the top-level keys"
-        raise RenderingError(
-            f"{where}: the rendered TOML does not say what was meant", index_name=index_name
-        )
+        message = f"{where}: the rendered TOML does not say what was meant"
+        raise base.RenderingError(message, index_name=index_name)
 
 
 def read_entries(
@@ -228,48 +188,52 @@ def read_entries(
     written, so it may be `always` in an entry that had none. Rendering the entries again gives the
     same text.
     """
-    try:
-        tables = tomllib.loads(text.get_secret_value()).get("index")
-    except ValueError:
-        return {}
+    tables = base.parsed_toml(text.get_secret_value()).get("index")
     if not isinstance(tables, list):
         return {}
-    entries = (_read_entry(table, verbatim) for table in tables if isinstance(table, dict))
+    entries = (_read_entry(table, verbatim) for table in tables)
     return {
         entry.name: entry for entry in entries if entry is not None and entry.name != public_name
     }
 
 
-def _read_entry(table: TOMLTable, verbatim: Collection[str]) -> IndexEntry | None:
-    name, written, codes = table.get("name"), table.get("url"), table.get("ignore-error-codes", [])
-    explicit, authenticate = table.get("explicit", False), table.get("authenticate")
-    publish = table.get("publish-url")
-    if not isinstance(name, str) or not isinstance(written, str) or not isinstance(explicit, bool):
-        return None
-    if publish is not None and not isinstance(publish, str):
-        return None
-    if authenticate is not None and authenticate not in get_args(Authenticate):
-        return None
-    if not isinstance(codes, list) or not all(type(code) is int for code in codes):
-        return None
-    blocked = written == blocked_url(name)
-    is_verbatim = name in verbatim and not blocked
+class _WrittenIndex(BaseModel):
+    """An `[[index]]` as we write it."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str
+    url: str
+    explicit: bool = False
+    authenticate: Authenticate | None = None
+    codes: list[int] = Field(default=[], alias="ignore-error-codes")
+    publish_url: str | None = Field(default=None, alias="publish-url")
+
+
+def _read_entry(table: Any, verbatim: Collection[str]) -> IndexEntry | None:
     try:
-        url, credential = split_userinfo(written)
+        written = _WrittenIndex.model_validate(table)
+    except ValidationError:
+        return None
+    blocked = written.url == base.blocked_url(written.name)
+    is_verbatim = written.name in verbatim and not blocked
+    publish = written.publish_url
+    try:
+        url, credential = split_userinfo(written.url)
         publish = publish and without_userinfo(publish)
     except UnusableURLError:
         if not is_verbatim:
             return None
         url, credential = "", None
     return IndexEntry(
-        name=name,
+        name=written.name,
         # A verbatim URL may be a secret as a whole: only its host goes where statuses look.
-        url=(safe_url(written) or "") if is_verbatim else url,
+        url=(safe_url(written.url) or "") if is_verbatim else url,
         credential=None if is_verbatim else credential,
-        verbatim_url=SecretStr(written) if is_verbatim else None,
-        explicit=explicit,
-        authenticate=authenticate,
-        ignore_error_codes=tuple(codes),
+        verbatim_url=SecretStr(written.url) if is_verbatim else None,
+        explicit=written.explicit,
+        authenticate=written.authenticate,
+        ignore_error_codes=tuple(written.codes),
         blocked=blocked,
         publish_url=publish,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from artifact_index.api import constants
+from artifact_index.api import constants as names
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,10 @@ class Resource:
 
 
 ARTIFACT_INDEXES: Final = Resource(
-    constants.GROUP,
-    constants.VERSION,
-    constants.ARTIFACT_INDEX_PLURAL,
-    constants.ARTIFACT_INDEX_KIND,
+    names.GROUP, names.VERSION, names.ARTIFACT_INDEX_PLURAL, names.ARTIFACT_INDEX_KIND
 )
 INDEX_OPTIONS: Final = Resource(
-    constants.GROUP, constants.VERSION, constants.INDEX_OPTIONS_PLURAL, constants.INDEX_OPTIONS_KIND
+    names.GROUP, names.VERSION, names.INDEX_OPTIONS_PLURAL, names.INDEX_OPTIONS_KIND
 )
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")

@@ -31,11 +31,6 @@ _MORE_TOKENS: Final = 0.25
 logger = logging.getLogger(__name__)
 
 
-def status_key(ref: ObjectRef) -> Key:
-    """The key of a pending status: the queue hands it out after every IndexOptions that is due."""
-    return Key("IndexOptionsStatus", ref)
-
-
 @dataclass(slots=True, eq=False)
 class Controller:
     """Runs the reconcilers: the only part that knows both them and the queue.
@@ -149,7 +144,8 @@ class Controller:
         options = self._cache.options.get(ref)
         if options is not None and status_bytes(status) != options.status:
             self._pending[ref] = options, status
-            self.queue.add_after(status_key(ref), 0)
+            # The queue hands it out after every IndexOptions that is due.
+            self.queue.add_after(Key("IndexOptionsStatus", ref), 0)
 
     async def _write_pending(self, ref: ObjectRef) -> Result:
         pending, latest = self._pending.get(ref), self._cache.options.get(ref)

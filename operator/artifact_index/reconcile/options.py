@@ -41,10 +41,7 @@ class OptionsReconciler:
     _env: Env
 
     async def reconcile(self, ref: ObjectRef) -> Result:
-        """Bring the outputs of one IndexOptions to what its spec asks for.
-
-        Raises ApiError; a 403 only if the IndexOptions itself must be read and may not be.
-        """
+        """Reconcile one. Raises ApiError: a 403 only if the operator may not read the object."""
         options = self._cache.options.get(ref)
         if options is None or await self._writer.owner_is_gone(options):
             return self._forget(ref, options)

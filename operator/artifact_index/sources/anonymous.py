@@ -14,10 +14,6 @@ class Anonymous(Source[AnonymousSource]):
         """The index's URL."""
         return [(f"{self.field}.url", self.model.url)]
 
-    def destination(self) -> tuple[object, ...]:
-        """The URL, to which nothing secret is sent."""
-        return "anonymous", self.model.url
-
     def url(self) -> str | None:
         """The URL of the spec."""
         return self.model.url

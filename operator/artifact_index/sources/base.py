@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
-from artifact_index.api.sources.base import SourceModel
 from artifact_index.credentials.requests import NO_KEY_MATERIAL, KeyMaterial, TokenRequest
 from artifact_index.formats.document import Credential
 from artifact_index.sources.policy import Policy, Problem
@@ -87,10 +86,6 @@ class Inputs:
         object.__setattr__(self, "use", self.source.secret())
         object.__setattr__(self, "account_use", self.source.service_account())
 
-    def secret_value(self, key: str) -> SecretStr:
-        """A value of the Secret that the checks have found; ValueError if there is no Secret."""
-        return self.checked_secret().values[key]
-
     def checked_secret(self) -> SourceSecret:
         """The Secret that the checks have found; ValueError if there is none."""
         if self.secret is None:
@@ -133,7 +128,7 @@ class Digester(Protocol):
         """The digest of the referenced keys of a source Secret."""
 
 
-Model = TypeVar("Model", bound=SourceModel)
+Model = TypeVar("Model")
 
 
 class Source(ABC, Generic[Model]):
@@ -180,16 +175,16 @@ class Source(ABC, Generic[Model]):
         """
         return []
 
-    @abstractmethod
     def destination(self) -> tuple[object, ...]:
         """Where a credential of this index may be sent, whoever logs in; its kind first.
 
         While it stays the same, an older credential may stand in for one that is unavailable.
         """
+        return self.field.removeprefix("spec."), self.url()
 
-    @abstractmethod
     def url(self) -> str | None:
-        """The index URL, if the spec alone tells it."""
+        """The index URL; None unless the spec alone tells it."""
+        return None
 
     def shown_url(self, url: str | None) -> str | None:
         """What a status may show of the index's URL."""

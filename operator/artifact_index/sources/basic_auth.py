@@ -2,30 +2,22 @@
 
 from artifact_index.api.sources.basic_auth import BasicAuthSource
 from artifact_index.formats.document import Credential
-from artifact_index.sources.base import (
-    Digester,
-    Inputs,
-    ResolvedSource,
-    SecretUse,
-    Source,
-    unusable_value,
-)
+from artifact_index.sources import base
 from artifact_index.sources.policy import Problem
 
 
-class BasicAuth(Source[BasicAuthSource]):
+class BasicAuth(base.Source[BasicAuthSource]):
     """A URL with a user name and a password."""
 
     __slots__ = ()
     field = "spec.basicAuth"
 
-    def secret(self) -> SecretUse | None:
+    def secret(self) -> base.SecretUse | None:
         """The Secret with the password, and with the user name unless the spec holds it."""
         reference = self.model.secret_ref
-        keys: tuple[str, ...] = (reference.password_key,)
-        if self.model.username is None:
-            keys = (reference.username_key, reference.password_key)
-        return SecretUse(f"{self.field}.secretRef", reference.name, keys)
+        username = [reference.username_key] if self.model.username is None else []
+        keys = (*username, reference.password_key)
+        return base.SecretUse(f"{self.field}.secretRef", reference.name, keys)
 
     def urls(self) -> list[tuple[str, str]]:
         """The index's URL, and the one for uploads."""
@@ -47,19 +39,20 @@ class BasicAuth(Source[BasicAuthSource]):
         """The URL that the spec holds for it."""
         return self.model.publish_url
 
-    def problem(self, inputs: Inputs) -> Problem | None:
+    def problem(self, inputs: base.Inputs) -> Problem | None:
         """A user name cannot hold a colon: HTTP Basic authentication ends it there."""
         use, key = inputs.use, self.model.secret_ref.username_key
         if use is None or inputs.secret is None or self.model.username is not None:
             return None
-        if ":" in inputs.secret_value(key).get_secret_value():
-            return unusable_value(use, key, "a user name must not hold a colon (RFC 7617)")
+        if ":" in inputs.secret.values[key].get_secret_value():
+            return base.unusable_value(use, key, "a user name must not hold a colon (RFC 7617)")
         return None
 
-    def resolve(self, inputs: Inputs, digester: Digester) -> ResolvedSource:
+    def resolve(self, inputs: base.Inputs, digester: base.Digester) -> base.ResolvedSource:
         """The URL with the credential."""
         reference, username = self.model.secret_ref, self.model.username
+        values = inputs.checked_secret().values
         if username is None:
-            username = inputs.secret_value(reference.username_key).get_secret_value()
-        credential = Credential(username, inputs.secret_value(reference.password_key))
-        return ResolvedSource(url=self.model.url, credential=credential)
+            username = values[reference.username_key].get_secret_value()
+        credential = Credential(username, values[reference.password_key])
+        return base.ResolvedSource(url=self.model.url, credential=credential)

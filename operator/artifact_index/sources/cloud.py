@@ -4,7 +4,6 @@ from abc import abstractmethod
 from typing import ClassVar, Protocol, TypeVar
 
 from artifact_index.api.auth import OperatorIdentityAuth
-from artifact_index.api.sources.base import SourceModel
 from artifact_index.credentials.requests import (
     NO_KEY_MATERIAL,
     Identity,
@@ -13,14 +12,7 @@ from artifact_index.credentials.requests import (
     SecretIdentity,
     ServiceAccountIdentity,
 )
-from artifact_index.sources.base import (
-    AccountUse,
-    Digester,
-    Inputs,
-    SecretUse,
-    Source,
-    SourceServiceAccount,
-)
+from artifact_index.sources import base
 
 
 class NamedRef(Protocol):
@@ -47,10 +39,18 @@ class CloudAuth(Protocol):
         """A ServiceAccount, whose token the cloud exchanges."""
 
 
-CloudModel = TypeVar("CloudModel", bound=SourceModel)
+class CloudModel(Protocol):
+    """The part of a spec that names a repository in a cloud."""
+
+    @property
+    def auth(self) -> CloudAuth | None:
+        """Which identity asks for the token; None for the operator's own."""
 
 
-class CloudSource(Source[CloudModel]):
+Model = TypeVar("Model", bound=CloudModel)
+
+
+class CloudSource(base.Source[Model]):
     """A repository in a cloud."""
 
     __slots__ = ()
@@ -60,67 +60,62 @@ class CloudSource(Source[CloudModel]):
     metrics_target: ClassVar[str]
     """What the label `target` of a login's metrics says, for their reference."""
 
-    @property
-    @abstractmethod
-    def auth(self) -> CloudAuth | None:
-        """Which identity asks for the token; None for the operator's own."""
-
     @abstractmethod
     def secret_keys(self) -> dict[str, str]:
         """Keys of the Secret in `auth` by their name in the key material."""
 
     @abstractmethod
-    def token_exchange(self, account: SourceServiceAccount) -> tuple[tuple[str, ...], str]:
+    def token_exchange(self, account: base.SourceServiceAccount) -> tuple[tuple[str, ...], str]:
         """For the ServiceAccount in `auth`: the audiences of its token, and who exchanges it."""
 
-    def secret(self) -> SecretUse | None:
+    def secret(self) -> base.SecretUse | None:
         """The Secret in `auth`."""
-        auth = self.auth
+        auth = self.model.auth
         if auth is None or auth.secret_ref is None:
             return None
         keys = tuple(self.secret_keys().values())
-        return SecretUse(f"{self.field}.auth.secretRef", auth.secret_ref.name, keys)
+        return base.SecretUse(f"{self.field}.auth.secretRef", auth.secret_ref.name, keys)
 
-    def service_account(self) -> AccountUse | None:
+    def service_account(self) -> base.AccountUse | None:
         """The ServiceAccount in `auth`."""
-        auth = self.auth
+        auth = self.model.auth
         if auth is None or auth.service_account_ref is None:
             return None
-        return AccountUse(f"{self.field}.auth.serviceAccountRef", auth.service_account_ref.name)
+        return base.AccountUse(
+            f"{self.field}.auth.serviceAccountRef", auth.service_account_ref.name
+        )
 
     def uses_operator_identity(self) -> bool:
         """Whether `auth` says so, or is left out."""
-        auth = self.auth
+        auth = self.model.auth
         return auth is None or auth.operator_identity is not None
 
     def publish_url(self, url: str) -> str | None:
         """Clouds take uploads at the index URL without `simple/`."""
         return url.removesuffix("simple/")
 
-    def identity(self, inputs: Inputs, digester: Digester) -> tuple[Identity, KeyMaterial]:
+    def identity(
+        self, inputs: base.Inputs, digester: base.Digester
+    ) -> tuple[Identity, KeyMaterial]:
         """Who asks the cloud, before it becomes somebody else in a last step."""
-        auth = self.auth
+        auth = self.model.auth
         if auth is not None and auth.secret_ref is not None:
             return self._secret_identity(inputs, digester)
-        if auth is not None and auth.service_account_ref is not None:
-            return self._account_identity(inputs, auth.service_account_ref.name), NO_KEY_MATERIAL
-        return OperatorIdentity(), NO_KEY_MATERIAL
-
-    def _account_identity(self, inputs: Inputs, name: str) -> ServiceAccountIdentity:
+        if auth is None or auth.service_account_ref is None:
+            return OperatorIdentity(), NO_KEY_MATERIAL
         account = inputs.account
-        if not isinstance(account, SourceServiceAccount):
+        if not isinstance(account, base.SourceServiceAccount):
             raise TypeError("an index that passed its checks without its ServiceAccount")
-        audiences, exchange = self.token_exchange(account)
-        return ServiceAccountIdentity(
-            namespace=inputs.namespace,
-            name=name,
-            service_account_uid=account.uid,
-            audiences=audiences,
-            exchange=exchange,
+        identity = ServiceAccountIdentity(
+            inputs.namespace,
+            auth.service_account_ref.name,
+            account.uid,
+            *self.token_exchange(account),
         )
+        return identity, NO_KEY_MATERIAL
 
     def _secret_identity(
-        self, inputs: Inputs, digester: Digester
+        self, inputs: base.Inputs, digester: base.Digester
     ) -> tuple[SecretIdentity, KeyMaterial]:
         """Indexes that use the Secret in the same way share one identity and its material."""
         secret = inputs.checked_secret()
@@ -128,10 +123,7 @@ class CloudSource(Source[CloudModel]):
         if login is None:
             material = {name: secret.values[key] for name, key in self.secret_keys().items()}
             values = {name: value.get_secret_value() for name, value in material.items()}
-            identity = SecretIdentity(
-                namespace=inputs.namespace,
-                secret_uid=secret.uid,
-                digest=digester.material(values),
-            )
+            digest = digester.material(values)
+            identity = SecretIdentity(inputs.namespace, secret_uid=secret.uid, digest=digest)
             login = secret.logins[inputs.use] = identity, material
         return login

@@ -6,11 +6,7 @@ from typing import Final
 from artifact_index.api.constants import EKS_ROLE_ANNOTATION, FIELD_MANAGER
 from artifact_index.api.interning import intern_equal
 from artifact_index.api.reasons import Reason
-from artifact_index.api.sources.code_artifact import (
-    ROLE_ARN_PATTERN,
-    CodeArtifactAuth,
-    CodeArtifactSource,
-)
+from artifact_index.api.sources.code_artifact import ROLE_ARN_PATTERN, CodeArtifactSource
 from artifact_index.credentials.aws.call import partition_of
 from artifact_index.credentials.aws.login import session_name
 from artifact_index.credentials.aws.requests import (
@@ -33,11 +29,6 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
     field = "spec.codeArtifact"
     provider = "codeartifact"
     metrics_target = "of CodeArtifact `REGION/DOMAIN-OWNER/DOMAIN`"
-
-    @property
-    def auth(self) -> CodeArtifactAuth | None:
-        """Which AWS identity asks for the token."""
-        return self.model.auth
 
     def secret_keys(self) -> dict[str, str]:
         """An access key, perhaps a temporary one with a session token."""
@@ -92,9 +83,9 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
         """A ServiceAccount needs a role: the spec's or, without one, that of its annotation."""
         use, account = inputs.account_use, inputs.account
         reference = self.model.auth.service_account_ref if self.model.auth else None
-        if use is None or reference is None or reference.role_arn:
+        if reference is None or reference.role_arn:
             return None
-        if not isinstance(account, SourceServiceAccount):
+        if use is None or not isinstance(account, SourceServiceAccount):
             return None
         if account.role_arn is not None and _ROLE_ARN.fullmatch(account.role_arn):
             return None
@@ -110,29 +101,14 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
         model, url = self.model, self.url()
         identity, material = self.identity(inputs, digester)
         role = self._role(inputs.namespace)
+        domain = (model.region, model.domain, model.domain_owner)
         token = intern_equal(
-            CodeArtifactTokenRequest(
-                region=model.region,
-                domain=model.domain,
-                domain_owner=model.domain_owner,
-                duration=model.token_duration.seconds,
-                identity=identity,
-                role=role,
-            )
+            CodeArtifactTokenRequest(*domain, model.token_duration.seconds, identity, role)
         )
         endpoint = None
         if url is None:
-            endpoint = intern_equal(
-                CodeArtifactEndpointRequest(
-                    region=model.region,
-                    domain=model.domain,
-                    domain_owner=model.domain_owner,
-                    repository=model.repository,
-                    endpoint_type=model.endpoint_type,
-                    identity=identity,
-                    role=role,
-                )
-            )
+            repository = (*domain, model.repository, model.endpoint_type)
+            endpoint = intern_equal(CodeArtifactEndpointRequest(*repository, identity, role))
         return ResolvedSource(
             url=url,
             username="aws",

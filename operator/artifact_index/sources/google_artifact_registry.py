@@ -2,7 +2,6 @@
 
 from artifact_index.api.interning import intern_equal
 from artifact_index.api.sources.google_artifact_registry import (
-    GoogleArtifactRegistryAuth,
     GoogleArtifactRegistrySource,
     GoogleServiceAccountRef,
 )
@@ -19,11 +18,6 @@ class GoogleArtifactRegistry(CloudSource[GoogleArtifactRegistrySource]):
     provider = "google"
     metrics_target = "of Google the impersonated service account, or empty"
     secret_has_lines = True
-
-    @property
-    def auth(self) -> GoogleArtifactRegistryAuth | None:
-        """Which Google identity asks for the token."""
-        return self.model.auth
 
     def secret_keys(self) -> dict[str, str]:
         """The key file of a service account."""
@@ -51,10 +45,6 @@ class GoogleArtifactRegistry(CloudSource[GoogleArtifactRegistrySource]):
             names += [(f"{self.field}.impersonate.delegates", email) for email in step.delegates]
         return names
 
-    def destination(self) -> tuple[object, ...]:
-        """The repository's URL."""
-        return "googleArtifactRegistry", self.url()
-
     def url(self) -> str | None:
         """The repository's URL, with `host` as an override."""
         model = self.model
@@ -65,7 +55,11 @@ class GoogleArtifactRegistry(CloudSource[GoogleArtifactRegistrySource]):
     def resolve(self, inputs: Inputs, digester: Digester) -> ResolvedSource:
         """An access token, which is the principal's and not a repository's."""
         identity, material = self.identity(inputs, digester)
-        token = intern_equal(GoogleTokenRequest(identity, self._impersonation()))
+        impersonation = None
+        if step := self.model.impersonate:
+            life = step.token_lifetime.seconds
+            impersonation = Impersonation(step.service_account, step.delegates, life)
+        token = intern_equal(GoogleTokenRequest(identity, impersonation))
         return ResolvedSource(
             url=self.url(),
             username="oauth2accesstoken",
@@ -73,13 +67,6 @@ class GoogleArtifactRegistry(CloudSource[GoogleArtifactRegistrySource]):
             token_digest=digester.request(token),
             material=material,
         )
-
-    def _impersonation(self) -> Impersonation | None:
-        """The service account that is impersonated last, if any."""
-        step = self.model.impersonate
-        if step is None:
-            return None
-        return Impersonation(step.service_account, step.delegates, step.token_lifetime.seconds)
 
 
 def _provider(reference: GoogleServiceAccountRef) -> tuple[str, str]:

@@ -57,8 +57,5 @@ def host_problem(field: str, url: str, policy: Policy) -> Problem | None:
 
 def matches(name: str, globs: Iterable[str]) -> bool:
     """Whether a glob fits the whole name: `*` is any text, `?` one character."""
-    return any(_compiled(glob).fullmatch(name) is not None for glob in globs)
-
-
-def _compiled(glob: str) -> re.Pattern[str]:
-    return re.compile(re.escape(glob).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
+    patterns = (re.escape(glob).replace(r"\*", ".*").replace(r"\?", ".") for glob in globs)
+    return any(re.fullmatch(pattern, name, re.DOTALL) for pattern in patterns)

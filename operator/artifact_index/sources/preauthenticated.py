@@ -1,53 +1,40 @@
 """A complete URL, login included, in a Secret."""
 
-from pydantic import SecretStr
-
 from artifact_index.api.reasons import Reason
 from artifact_index.api.sources.preauthenticated import PreauthenticatedSource
 from artifact_index.formats.urls import is_insecure, safe_url, validate_index_url, without_userinfo
-from artifact_index.sources.base import (
-    Digester,
-    Inputs,
-    ResolvedSource,
-    SecretUse,
-    Source,
-    unusable_value,
-)
+from artifact_index.sources import base
 from artifact_index.sources.policy import Problem, host_problem
 
 
-class Preauthenticated(Source[PreauthenticatedSource]):
+class Preauthenticated(base.Source[PreauthenticatedSource]):
     """The whole URL may be a secret: it is written as it stands, and shown without its path."""
 
     __slots__ = ()
     field = "spec.preauthenticated"
 
-    def secret(self) -> SecretUse | None:
+    def secret(self) -> base.SecretUse | None:
         """The Secret that holds the URL."""
         reference = self.model.url_secret_ref
-        return SecretUse(f"{self.field}.urlSecretRef", reference.name, (reference.key,))
+        return base.SecretUse(f"{self.field}.urlSecretRef", reference.name, (reference.key,))
 
     def destination(self) -> tuple[object, ...]:
         """Where the URL stands: what it says is part of the credential."""
         reference = self.model.url_secret_ref
         return "preauthenticated", reference.name, reference.key
 
-    def url(self) -> str | None:
-        """None: only the Secret tells it."""
-        return None
-
     def shown_url(self, url: str | None) -> str | None:
         """Scheme and host."""
         return safe_url(url) if url is not None else None
 
-    def problem(self, inputs: Inputs) -> Problem | None:
+    def problem(self, inputs: base.Inputs) -> Problem | None:
         """The value must be a URL, of a host and with a scheme that the administrator allows."""
         use, key = inputs.use, self.model.url_secret_ref.key
         if use is None or inputs.secret is None:
             return None
-        url = inputs.secret_value(key).get_secret_value()
+        url = inputs.secret.values[key].get_secret_value()
         if (why := validate_index_url(url)) is not None:
-            return unusable_value(use, key, why)
+            return base.unusable_value(use, key, why)
         where = f"the URL in key {key!r} of Secret {use.name!r} in {use.field}"
         if (forbidden := host_problem(where, url, inputs.policy)) is not None:
             return forbidden
@@ -59,7 +46,8 @@ class Preauthenticated(Source[PreauthenticatedSource]):
             )
         return None
 
-    def resolve(self, inputs: Inputs, digester: Digester) -> ResolvedSource:
+    def resolve(self, inputs: base.Inputs, digester: base.Digester) -> base.ResolvedSource:
         """The URL, verbatim and without its userinfo."""
-        url = inputs.secret_value(self.model.url_secret_ref.key).get_secret_value()
-        return ResolvedSource(url=without_userinfo(url), verbatim_url=SecretStr(url))
+        verbatim = inputs.checked_secret().values[self.model.url_secret_ref.key]
+        url = without_userinfo(verbatim.get_secret_value())
+        return base.ResolvedSource(url=url, verbatim_url=verbatim)

@@ -8,6 +8,7 @@ into the annotation), timers and daemons add finalizers. Its indexes start in qu
 import asyncio
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import kopf
@@ -26,6 +27,7 @@ _NO_FINALIZER: Final = f"{GROUP}/no finalizer of ours"
 that no object can."""
 
 
+@dataclass(frozen=True, slots=True)
 class Memo:
     """Carries the feed into the handlers. kopf copies the memo for each object; this one is shared.
 
@@ -33,15 +35,8 @@ class Memo:
     each of its objects: no event reports what was deleted before it.
     """
 
-    def __init__(self, feed: Feed, watch_began: Callable[[], None]) -> None:
-        self._feed = feed
-        self._watch_began = watch_began
-
-    def deliver(self, plural: str, event: Any) -> None:
-        """Hand an event of kopf to the feed."""
-        if event["type"] is None:
-            self._watch_began()
-        self._feed.watched(plural, event["type"], event["object"])
+    feed: Feed
+    watch_began: Callable[[], None]
 
     def __copy__(self) -> "Memo":
         return self
@@ -49,7 +44,9 @@ class Memo:
 
 async def seen(event: Any, memo: Memo, resource: Any, **_: Any) -> None:
     """An object was listed, or it changed, or it lost the label by which it was selected."""
-    memo.deliver(resource.plural, event)
+    if event["type"] is None:
+        memo.watch_began()
+    memo.feed.watched(resource.plural, event["type"], event["object"])
 
 
 async def watch(
@@ -83,18 +80,11 @@ async def watch(
     try:
         await kopf.run_tasks(tasks, ignored=ours)
     except Exception as error:
-        refused = _refusal(error)
-        if refused is None:
-            raise
-        raise refused from None
-
-
-def _refusal(error: Exception) -> ApiError | None:
-    # kopf raises the answer in errors whose classes are not part of its API.
-    status, message = getattr(error, "status", None), getattr(error, "message", None)
-    if not isinstance(status, int) or not isinstance(message, str):
-        return None
-    return ApiError(status, "Refused", with_remedy(status, message))
+        # kopf raises the answer in errors whose classes are not part of its API.
+        status, message = getattr(error, "status", None), getattr(error, "message", None)
+        if isinstance(status, int) and isinstance(message, str):
+            raise ApiError(status, "Refused", with_remedy(status, message)) from None
+        raise
 
 
 async def login(**_kwargs: Any) -> kopf.ConnectionInfo:

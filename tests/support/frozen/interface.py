@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from artifact_index.crdgen.reason_docs.table import REASONS
+from artifact_index.crdgen.reason_docs import REASONS
 from artifact_index.credentials.aws.requests import (
     AssumedRole,
     CodeArtifactEndpointRequest,

@@ -14,7 +14,7 @@ from pydantic import Field
 from artifact_index.api.base import ApiModel
 from artifact_index.crdgen.crd import crd_documents, render_crds, root_schema
 from artifact_index.crdgen.kinds import KINDS
-from artifact_index.crdgen.reason_docs.table import REASONS
+from artifact_index.crdgen.reason_docs import REASONS
 from artifact_index.crdgen.reference import reference_markdown
 from artifact_index.crdgen.schema import Schema, UnsupportedTypeError, object_schema
 from support.api_bounds import LONGEST, REQUIRED, SIZES

@@ -181,6 +181,12 @@ def _cloud_files() -> list[str]:
     return [*_in_operator(files_that_know_a_cloud(MODULES, CLOUD)), "pyproject.toml"]
 
 
+def _data(name: str) -> list[str]:
+    """The data files of the package with an entry of this name."""
+    found = [path for path in OPERATOR.rglob("*.yaml") if f"\n{name}:" in path.read_text()]
+    return [path.relative_to(OPERATOR).as_posix() for path in found]
+
+
 RECIPES = [
     Recipe(
         "Add a source",
@@ -202,7 +208,10 @@ RECIPES = [
     ),
     Recipe(
         "Add a reason",
-        _in_operator(files_that_classify_a_reason(MODULES)["ACCESS_DENIED"]),
+        [
+            *_in_operator(files_that_classify_a_reason(MODULES)["ACCESS_DENIED"]),
+            *_data("AccessDenied"),
+        ],
         BOUNDS[REASON_FILES],
         {},
     ),

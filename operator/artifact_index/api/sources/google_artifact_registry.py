@@ -163,5 +163,4 @@ class GoogleArtifactRegistrySource(SourceModel):
     `operatorIdentity: {}`."""
 
     impersonate: Annotated[Impersonate | None, SHARED] = None
-    """A service account that this identity impersonates first; the token is then that
-    account's."""
+    """A service account that this identity impersonates first; the token is then that account's."""

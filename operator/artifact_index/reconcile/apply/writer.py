@@ -18,7 +18,7 @@ from artifact_index.reconcile.cache.objects import (
 )
 from artifact_index.reconcile.plan.outputs import RELEASE_PATCH, DesiredOutput
 from artifact_index.reconcile.plan.ownership import belongs_to, ownership_problem
-from artifact_index.reconcile.queue.write_limiter import WriteLimiter
+from artifact_index.reconcile.queue.write_limiter import OUTPUT, WriteLimiter
 from artifact_index.sources.policy import Problem
 
 RESOURCES: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
@@ -38,8 +38,7 @@ class Applied:
     @property
     def needs_retry(self) -> bool:
         """True if no watch event will report that the output can be written now."""
-        unwatched = self.problem is not None and self.problem.reason.unwatched
-        return self.error is not None or unwatched
+        return self.error is not None or bool(self.problem and self.problem.reason.unwatched)
 
     @property
     def retry_after(self) -> float:
@@ -77,18 +76,18 @@ class OutputWriter:
     async def apply(self, options: OptionsObject, outputs: Sequence[DesiredOutput]) -> Applied:
         """Write each output that differs from the desired one. Failures do not stop the others."""
         written: list[DesiredOutput] = []
-        first_problem: Problem | None = None
-        first_error: ApiError | None = None
+        problems: list[Problem] = []
+        errors: list[ApiError] = []
         for output in outputs:
             try:
-                problem = await self._apply(options, output)
+                if (problem := await self._apply(options, output)) is not None:
+                    problems.append(problem)
+                else:
+                    written.append(output)
             except ApiError as error:
-                first_error = first_error or error
-                problem = _write_failed(output.ref, error)
-            if problem is None:
-                written.append(output)
-            first_problem = first_problem or problem
-        return Applied(tuple(written), first_problem, first_error)
+                errors.append(error)
+                problems.append(_write_failed(output.ref, error))
+        return Applied(tuple(written), next(iter(problems), None), next(iter(errors), None))
 
     async def prune(self, options: OptionsObject, applied: Applied) -> Applied:
         """Delete the outputs that left the spec, or release them with `deletionPolicy: Retain`.
@@ -128,10 +127,10 @@ class OutputWriter:
         return await self._patch(options, output, existing)
 
     async def _create(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
-        resource = RESOURCES[output.ref.kind]
+        kind, namespace, _ = output.ref
         await self._wait(options)
-        body = await self._api.create(resource, output.ref.namespace, output.creation())
-        self._observe(output.ref.kind, body)
+        body = await self._api.create(RESOURCES[kind], namespace, output.creation())
+        self._observe(kind, body)
         return None
 
     async def _patch(
@@ -172,7 +171,7 @@ class OutputWriter:
         self._cache.drop_output(existing.ref, existing.uid)
 
     async def _wait(self, options: OptionsObject) -> None:
-        await self._limiter.output(self._priority(options_key(options.ref)))
+        await self._limiter.wait(OUTPUT, self._priority(options_key(options.ref)))
 
     def _observe(self, kind: str, body: dict[str, object]) -> OutputObject:
         output = parse_output(kind, body, self._digester)

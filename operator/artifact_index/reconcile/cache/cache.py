@@ -80,8 +80,9 @@ class Cache:
         self.sources: KindCache[ObjectRef, SourceSecret] = KindCache()
         self._selectors = SelectorIndex()
         self._options_uids: Groups[str, str] = Groups()
-        self._secret_users: Groups[ObjectRef, ObjectRef] = Groups()
-        self._account_users: Groups[ObjectRef, ObjectRef] = Groups()
+        # The indexes that name a Secret or a ServiceAccount in their source.
+        self.secret_users: Groups[ObjectRef, ObjectRef] = Groups()
+        self.account_users: Groups[ObjectRef, ObjectRef] = Groups()
         self._declarers: Groups[OutputRef, ObjectRef] = Groups()
         self._owned: Groups[ObjectRef, OutputRef] = Groups()
 
@@ -216,26 +217,15 @@ class Cache:
 
     def users_of(self, secret: ObjectRef) -> set[Key]:
         """The keys of everything that reads a source Secret, or would if it were selected."""
-        return self._concerned_by_source(self._secret_users[secret])
-
-    def users_of_account(self, account: ObjectRef) -> set[Key]:
-        """The keys of everything that logs in as a ServiceAccount."""
-        return self._concerned_by_source(self._account_users[account])
-
-    def used_secrets(self) -> Iterator[ObjectRef]:
-        """Every Secret that an ArtifactIndex names as its source."""
-        return iter(self._secret_users)
-
-    def used_accounts(self) -> Iterator[ObjectRef]:
-        """Every ServiceAccount that an ArtifactIndex logs in as."""
-        return iter(self._account_users)
+        return self.concerned_by(self.secret_users[secret])
 
     def all_keys(self) -> Iterable[Key]:
         """The keys of every object of both kinds."""
         yield from (options_key(ref) for ref in self.options)
         yield from (index_key(ref) for ref in self.indexes)
 
-    def _concerned_by_source(self, users: Iterable[ObjectRef]) -> set[Key]:
+    def concerned_by(self, users: Iterable[ObjectRef]) -> set[Key]:
+        """The keys of what a change of a source concerns, given the indexes that name it."""
         concerned: set[Key] = set()
         # Thousands of users have few sets of labels: the selectors are matched once for each.
         selecting: dict[tuple[str, frozenset[tuple[str, str]]], set[ObjectRef]] = {}
@@ -258,9 +248,9 @@ class Cache:
     ) -> Iterator[tuple[Groups[ObjectRef, ObjectRef], ObjectRef]]:
         """The groups that an index is in, each with the Secret or ServiceAccount that it uses."""
         if (secret := secret_name(index.spec)) is not None:
-            yield self._secret_users, ObjectRef(index.ref.namespace, secret)
+            yield self.secret_users, ObjectRef(index.ref.namespace, secret)
         if (account := service_account_name(index.spec)) is not None:
-            yield self._account_users, ObjectRef(index.ref.namespace, account)
+            yield self.account_users, ObjectRef(index.ref.namespace, account)
 
     def _forget_declared(self, options: OptionsObject) -> set[OutputRef]:
         declared = set(declared_outputs(options))

@@ -62,7 +62,6 @@ class Feed:
 
     def __init__(
         self,
-        *,
         cache: Cache,
         forget_polled: Callable[[ObjectRef], None],
         digester: Digester,

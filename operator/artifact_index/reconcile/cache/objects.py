@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import SecretStr
 
@@ -22,9 +22,6 @@ from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.sources.base import SourceSecret, SourceServiceAccount
 
 Spec = TypeVar("Spec", ArtifactIndexSpec, IndexOptionsSpec)
-
-_LABELS_KEPT: Final = 4096
-"""Label sets that are remembered: objects with equal labels share one."""
 
 OUR_ANNOTATIONS = (
     constants.OWNER_ANNOTATION,
@@ -172,8 +169,9 @@ def parse_custom_object(
     )
 
 
-@lru_cache(maxsize=_LABELS_KEPT)
+@lru_cache(maxsize=4096)
 def _shared_labels(items: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """One mapping for all objects with equal labels."""
     return dict(items)
 
 

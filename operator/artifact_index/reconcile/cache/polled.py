@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
 from artifact_index.kube.errors import ApiError
@@ -26,6 +26,7 @@ class _PolledEntry(Generic[Answer]):
     misses: int = 0
 
 
+@dataclass(eq=False)
 class PolledCache(Generic[Answer]):
     """The last answer for each object of a kind that is in use.
 
@@ -34,22 +35,13 @@ class PolledCache(Generic[Answer]):
     reader gets. `on_change` gets each object whose re-read has changed it.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        *,
-        fetch: Callable[[ObjectRef], Awaitable[Answer]],
-        on_change: Callable[[ObjectRef], None],
-        reread: float,
-        rng: random.Random,
-    ) -> None:
-        self._kind = kind
-        self._fetch = fetch
-        self._on_change = on_change
-        self._reread = reread
-        self._rng = rng
-        self._entries: dict[ObjectRef, _PolledEntry[Answer]] = {}
-        self._reads: dict[ObjectRef, asyncio.Task[Answer]] = {}
+    _kind: str
+    _fetch: Callable[[ObjectRef], Awaitable[Answer]]
+    _on_change: Callable[[ObjectRef], None]
+    _reread: float
+    _rng: random.Random
+    _entries: dict[ObjectRef, _PolledEntry[Answer]] = field(default_factory=dict, init=False)
+    _reads: dict[ObjectRef, asyncio.Task[Answer]] = field(default_factory=dict, init=False)
 
     def last_answer(self, ref: ObjectRef) -> Answer | None:
         """The last answer; None before the first. Reads nothing."""

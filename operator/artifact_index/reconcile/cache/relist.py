@@ -7,13 +7,13 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from artifact_index.kube import resources
 from artifact_index.kube.errors import ApiError
-from artifact_index.kube.port import KubePort, ListPage
+from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import Resource
 from artifact_index.reconcile.cache.cache import Key
 from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELECTOR, Feed, OnListed
@@ -98,7 +98,17 @@ class Relister:
     async def _list_all(self, on_listed: OnListed | None = None) -> set[Key]:
         concerned: set[Key] = set()
         for resource, selector in _LISTED:
-            concerned |= await self._list(resource, selector, on_listed)
+            try:
+                concerned |= await self._list(resource, selector, on_listed)
+            except ApiError as error:
+                if not (resource.custom and error.not_found):
+                    raise
+                raise ApiError(
+                    error.status,
+                    "NotFound",
+                    f"there is no CustomResourceDefinition {resource.plural}.{resource.group}; "
+                    "install both with `artifact-index crds | kubectl apply -f -`",
+                ) from None
         self._last_success = asyncio.get_running_loop().time()
         return concerned
 
@@ -112,7 +122,8 @@ class Relister:
         self._feed.begin_sweep(resource.plural)
         for namespace in self._namespaces or (None,):
             in_namespace: set[ObjectRef] = set()
-            async for page in self._pages(resource, namespace, selector):
+            pages = self._api.list(resource, namespace=namespace, label_selector=selector)
+            async for page in pages:
                 if page.first:
                     in_namespace.clear()
                 slice_began = clock()
@@ -125,20 +136,3 @@ class Relister:
                         slice_began = clock()
             listed |= in_namespace
         return concerned | self._feed.end_sweep(resource.plural, listed)
-
-    async def _pages(
-        self, resource: Resource, namespace: str | None, selector: str | None
-    ) -> AsyncIterator[ListPage]:
-        pages = self._api.list(resource, namespace=namespace, label_selector=selector)
-        try:
-            async for page in pages:
-                yield page
-        except ApiError as error:
-            if not (resource.custom and error.not_found):
-                raise
-            raise ApiError(
-                error.status,
-                "NotFound",
-                f"there is no CustomResourceDefinition {resource.plural}.{resource.group}; install "
-                "both with `artifact-index crds | kubectl apply -f -`",
-            ) from None

@@ -64,18 +64,14 @@ class SourceCache:
         self._api = api
         self._cache = cache
         self._secrets: PolledCache[SourceSecret | None] = PolledCache(
-            "Secret",
-            fetch=self._get_secret,
-            on_change=lambda ref: on_change(cache.users_of(ref)),
-            reread=reread,
-            rng=rng,
+            "Secret", self._get_secret, lambda ref: on_change(cache.users_of(ref)), reread, rng
         )
         self.accounts: PolledCache[ServiceAccountResult] = PolledCache(
             "ServiceAccount",
-            fetch=self._get_account,
-            on_change=lambda ref: on_change(cache.users_of_account(ref)),
-            reread=reread,
-            rng=rng,
+            self._get_account,
+            lambda ref: on_change(cache.concerned_by(cache.account_users[ref])),
+            reread,
+            rng,
         )
 
     def bound_to(self, namespace: str) -> SourceReader:
@@ -88,7 +84,7 @@ class SourceCache:
 
     def names_by_uid(self) -> dict[str, str]:
         """The name of each source Secret that is in use, by its UID."""
-        used = ((ref, self.last_seen(ref)) for ref in self._cache.used_secrets())
+        used = ((ref, self.last_seen(ref)) for ref in self._cache.secret_users)
         return {secret.uid: ref.name for ref, secret in used if secret is not None}
 
     def last_seen(self, ref: ObjectRef) -> SourceSecret | None:
@@ -96,10 +92,7 @@ class SourceCache:
         return self._cache.sources.get(ref) or self._secrets.last_answer(ref)
 
     async def read(self, ref: ObjectRef, *, again: bool = False) -> SourceSecret | None:
-        """The Secret as last seen; the first reader of an unlabelled one waits for the GET.
-
-        With `again`, an unlabelled one is re-read now.
-        """
+        """The Secret as last seen; one without our label as `PolledCache.read` says."""
         labelled = self._cache.sources.get(ref)
         return labelled if labelled is not None else await self._secrets.read(ref, again=again)
 
@@ -107,12 +100,12 @@ class SourceCache:
         """Re-read what is due, forever, and report the users of what has changed."""
         while True:
             await asyncio.sleep(_STEP)
-            self._secrets.keep_only(self._cache.used_secrets())
+            self._secrets.keep_only(self._cache.secret_users)
             for ref in self._secrets.due():
                 if self._cache.sources.get(ref) is not None:
                     self._secrets.forget(ref)
                 await self._secrets.read_again(ref)
-            self.accounts.keep_only(self._cache.used_accounts())
+            self.accounts.keep_only(self._cache.account_users)
             for ref in self.accounts.due():
                 await self.accounts.read_again(ref)
 

@@ -7,7 +7,7 @@ reconcile.
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -36,7 +36,8 @@ def readable_status(stored: object) -> dict[str, Any]:
     readable = dict(stored)
     for field, is_ours in (("conditions", _is_condition), ("indexes", _is_index_item)):
         if field in readable:
-            readable[field] = _only(readable[field], is_ours)
+            items = readable[field]
+            readable[field] = [*filter(is_ours, items)] if isinstance(items, list) else []
     if not isinstance(readable.get(LAST_HANDLED_REFRESH, ""), str):
         del readable[LAST_HANDLED_REFRESH]
     return readable
@@ -72,10 +73,6 @@ def reported_expiry(status: bytes) -> int | None:
         return parse_time(expires_at) if isinstance(expires_at, str) else None
     except (ValueError, OverflowError):
         return None
-
-
-def _only(items: object, is_ours: Callable[[object], bool]) -> list[Any]:
-    return [item for item in items if is_ours(item)] if isinstance(items, list) else []
 
 
 def _is_condition(item: object) -> bool:

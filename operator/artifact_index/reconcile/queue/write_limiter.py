@@ -5,7 +5,7 @@ import heapq
 import itertools
 from typing import Final
 
-_OUTPUT, _STATUS, _EVENT = range(3)
+OUTPUT, STATUS, EVENT = range(3)
 _WHOLE: Final = 1 - 1e-9  # a whole token, less the error of rounding
 
 
@@ -26,19 +26,11 @@ class WriteLimiter:
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def output(self, priority: float) -> None:
-        """Wait until an output may be written; the lowest priority goes first, as in the queue."""
-        await self._wait(_OUTPUT, priority)
+    async def wait(self, rank: int, priority: float = 0.0) -> None:
+        """Wait until an OUTPUT, a STATUS or an EVENT may be written.
 
-    async def status(self) -> None:
-        """Wait until a status may be written."""
-        await self._wait(_STATUS, 0)
-
-    async def event(self) -> None:
-        """Wait until an event may be posted."""
-        await self._wait(_EVENT, 0)
-
-    async def _wait(self, rank: int, priority: float) -> None:
+        The lowest priority goes first, as in the queue.
+        """
         if not self._per_second:
             return
         admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -55,7 +55,8 @@ def restore(
     is looked at (`refresh_requests.refresh_request`): the status is where it is stored.
     """
     if plural == constants.INDEX_OPTIONS_PLURAL and isinstance(listed, CustomObject):
-        state.names[listed.ref] = _names_in(listed)
+        items = decoded_status(listed.status).get("indexes") or ()
+        state.names[listed.ref] = {item["uid"]: item["name"] for item in items if item.get("name")}
     elif plural == constants.ARTIFACT_INDEX_PLURAL and isinstance(listed, CustomObject):
         _restore_conditions(listed, state)
     elif isinstance(listed, OutputObject) and (name := owner_name(listed)) is not None:
@@ -66,11 +67,6 @@ def restore(
             if before is None or _is_better(published, before):
                 state.published[owner][uid] = published
                 state.names.setdefault(owner, {})[uid] = published.entry.name
-
-
-def _names_in(options: OptionsObject | IndexObject) -> dict[str, str]:
-    items = decoded_status(options.status).get("indexes") or ()
-    return {item["uid"]: item["name"] for item in items if item.get("name")}
 
 
 def _restore_conditions(index: OptionsObject | IndexObject, state: State) -> None:
@@ -113,10 +109,9 @@ def _is_better(published: Published, before: Published) -> bool:
 def _restore_token(
     published: Published, owner: ObjectRef, tokens: TokenManager, endpoints: Endpoints
 ) -> None:
-    if published.token is not None and published.entry.credential is not None:
-        token = Token(
-            published.entry.credential.password, published.issued_at, published.expires_at
-        )
+    credential = published.entry.credential
+    if published.token is not None and credential is not None:
+        token = Token(credential.password, published.issued_at, published.expires_at)
         tokens.restore(published.token, token, repeats=published.repeats, consumer=owner)
     if published.endpoint is not None:
         endpoints.restore(published.endpoint, published.entry.url.removesuffix("simple/"))

@@ -17,19 +17,15 @@ from artifact_index.sources.policy import Problem
 
 def format_problem(outputs: Sequence[DesiredOutput]) -> Problem | None:
     """The logins that a format cannot hold: the user asked for them and must act."""
-    limits = [limit for limit in _limits(outputs) if limit.severe]
-    if not limits:
-        return None
-    return Problem(limits[0].reason, "; ".join(limit.message for limit in limits))
+    limits = _limits(outputs, severe=True)
+    return Problem(limits[0].reason, _messages(limits)) if limits else None
 
 
 def format_note(outputs: Sequence[DesiredOutput]) -> DesiredCondition | None:
     """Whatever else a format cannot say."""
-    limits = [limit for limit in _limits(outputs) if not limit.severe]
-    if not limits:
+    if not (limits := _limits(outputs, severe=False)):
         return None
-    message = "; ".join(limit.message for limit in limits)
-    return DesiredCondition(FORMAT_LIMITED, "True", limits[0].reason, message)
+    return DesiredCondition(FORMAT_LIMITED, "True", limits[0].reason, _messages(limits))
 
 
 def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> DesiredCondition | None:
@@ -59,6 +55,11 @@ def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> Desi
     return DesiredCondition(HOST_SHARED, "True", Reason.ANONYMOUS_BESIDE_CREDENTIALED, message)
 
 
-def _limits(outputs: Sequence[DesiredOutput]) -> list[FormatLimit]:
+def _limits(outputs: Sequence[DesiredOutput], *, severe: bool) -> list[FormatLimit]:
     """Each limit once: two outputs of one format have the same."""
-    return list(dict.fromkeys(limit for output in outputs for limit in output.limits))
+    limits = dict.fromkeys(limit for output in outputs for limit in output.limits)
+    return [limit for limit in limits if limit.severe is severe]
+
+
+def _messages(limits: Sequence[FormatLimit]) -> str:
+    return "; ".join(limit.message for limit in limits)

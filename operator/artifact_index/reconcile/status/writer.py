@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from artifact_index.api.constants import API_VERSION, FIELD_MANAGER
 from artifact_index.api.timestamps import format_time
@@ -20,12 +20,9 @@ from artifact_index.reconcile.cache.objects import (
     status_bytes,
 )
 from artifact_index.reconcile.cache.status_parsing import readable_status
-from artifact_index.reconcile.queue.write_limiter import WriteLimiter
+from artifact_index.reconcile.queue.write_limiter import EVENT, STATUS, WriteLimiter
 from artifact_index.reconcile.status.conditions import Status, status_patch
 from artifact_index.reconcile.status.events import Event, transitions
-
-_LONGEST_EVENT: Final = 1024
-"""Characters that the API server accepts in the message of an event."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +60,7 @@ class StatusWriter:
         metadata = {"uid": owner.uid, "resourceVersion": str(owner.resource_version)}
         patch = {"metadata": metadata, "status": status_patch(stored, status)}
         namespace, name = owner.ref
-        await self._limiter.status()
+        await self._limiter.wait(STATUS)
         try:
             body = await self._api.patch(resource, namespace, name, patch, subresource="status")
         except ApiError as error:
@@ -93,17 +90,16 @@ class StatusWriter:
             },
             "type": event.type,
             "reason": event.reason,
-            "message": event.message[:_LONGEST_EVENT],
+            "message": event.message[:1024],  # characters that the API server accepts
             "source": {"component": FIELD_MANAGER},
             "firstTimestamp": time,
             "lastTimestamp": time,
             "count": 1,
         }
-        await self._limiter.event()
+        await self._limiter.wait(EVENT)
         try:
             await self._api.create(EVENTS, owner.ref.namespace, body)
         except ApiError as error:
             # Events are best effort: the condition has the same reason and message.
-            logger.warning(
-                "cannot post an event for %s %s/%s: %s", resource.kind, *owner.ref, error
-            )
+            kind, name = resource.kind, owner.ref
+            logger.warning("cannot post an event for %s %s/%s: %s", kind, *name, error)

@@ -334,14 +334,14 @@ def test_a_secret_of_the_same_name_elsewhere_is_another(using: Cache) -> None:
 
 
 def test_readers_are_forgotten_with_their_spec(using: Cache) -> None:
-    assert set(using.used_secrets()) == {ref("basic")}
+    assert set(using.secret_users) == {ref("basic")}
     moved = source("basicAuth", secretRef={"name": "other"})
     using.put_index(index("reads", moved, **PROD, generation=2))
     assert using.users_of(ref("basic")) == idx("idle")
     assert using.users_of(ref("other")) == opt("prod")
     using.drop_index(ref("idle"))
     using.put_index(index("reads", source("anonymous"), **PROD, generation=3))
-    assert set(using.used_secrets()) == set()
+    assert set(using.secret_users) == set()
 
 
 def test_a_source_that_becomes_an_output_or_ceases_to_be_one_concerns_its_readers(

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from artifact_index.reconcile.queue.write_limiter import WriteLimiter
+from artifact_index.reconcile.queue.write_limiter import EVENT, OUTPUT, STATUS, WriteLimiter
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
@@ -32,15 +32,15 @@ class Writers:
         return [name for name, _ in self.wrote]
 
     async def _output(self, name: str, priority: float) -> None:
-        await self.limiter.output(priority)
+        await self.limiter.wait(OUTPUT, priority)
         self._note(name)
 
     async def _status(self, name: str) -> None:
-        await self.limiter.status()
+        await self.limiter.wait(STATUS)
         self._note(name)
 
     async def _event(self, name: str) -> None:
-        await self.limiter.event()
+        await self.limiter.wait(EVENT)
         self._note(name)
 
     def _note(self, name: str) -> None:

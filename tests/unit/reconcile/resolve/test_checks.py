@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from artifact_index.crdgen.reason_docs.table import REASONS
+from artifact_index.crdgen.reason_docs import REASONS
 from artifact_index.reconcile.resolve.checks import kind_is_satisfied, values_are_text
 from artifact_index.sources.policy import Problem
 from support.reconcile_builders import (

@@ -175,7 +175,7 @@ CHANGES: dict[str, Callable[[Scene], object]] = {
 
 async def same_as_fresh(scene: Scene) -> None:
     # As the re-read of a ServiceAccount does it; Secrets come from the watch.
-    if (ref := ObjectRef(NAMESPACE, "builder")) in set(scene.cache.used_accounts()):
+    if (ref := ObjectRef(NAMESPACE, "builder")) in set(scene.cache.account_users):
         await scene.sources.accounts.read(ref, again=True)
     assert await scene.attempt() == await scene.attempt(fresh=True)
 

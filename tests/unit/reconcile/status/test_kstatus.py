@@ -13,7 +13,7 @@ from artifact_index.api.artifact_index import ArtifactIndexStatus
 from artifact_index.api.conditions import CONDITION_MEANINGS
 from artifact_index.api.index_options import IndexOptionsStatus
 from artifact_index.api.reasons import Reason
-from artifact_index.crdgen.reason_docs.table import REASONS
+from artifact_index.crdgen.reason_docs import REASONS
 from artifact_index.reconcile.plan.outputs import desired_outputs
 from artifact_index.reconcile.status.index_status import index_status, unselected_status
 from artifact_index.reconcile.status.options_status import (

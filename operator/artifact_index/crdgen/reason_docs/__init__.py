@@ -1,1 +1,0 @@
-"""What each condition reason means and how to remedy it; printed in the API reference."""
