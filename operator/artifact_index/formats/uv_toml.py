@@ -186,9 +186,8 @@ def read_entries(
     same text.
     """
     tables = base.parsed_toml(text.get_secret_value()).get("index")
-    if not isinstance(tables, list):
-        return {}
-    entries = (_read_entry(table, verbatim) for table in tables)
+    listed = tables if isinstance(tables, list) else []
+    entries = (_read_entry(table, verbatim) for table in listed)
     return {
         entry.name: entry for entry in entries if entry is not None and entry.name != public_name
     }

@@ -139,13 +139,9 @@ class Checkpoint(BaseModel):
         return {
             name: IndexEntry(
                 name=name,
-                url=entry.url,
                 credential=logins.get(name),
                 credentialed=entry.login,
-                explicit=entry.explicit,
-                authenticate=entry.authenticate,
-                ignore_error_codes=entry.ignore_error_codes,
-                publish_url=entry.publish_url,
+                **entry.model_dump(exclude={"login"}),
             )
             for name, entry in recorded.items()
             if name in logins or not entry.login
@@ -155,11 +151,9 @@ class Checkpoint(BaseModel):
         times = index.times or (self.times[index.token] if index.token else None)
         issued_at, expires_at, repeats = times or (0, None, 0)
         # The text of a bare entry tells whether its login has a password.
-        credentialed = (
-            entry.authenticate == "always" if index.bare else entry.credential is not None
-        )
+        has_login = entry.authenticate == "always" if index.bare else entry.credential is not None
         return Published(
-            entry=replace(entry, credentialed=credentialed),
+            entry=replace(entry, credentialed=has_login),
             destination=index.destination,
             token=index.token,
             endpoint=index.endpoint,

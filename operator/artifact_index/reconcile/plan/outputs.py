@@ -13,13 +13,8 @@ from artifact_index.formats.base import FormatLimit, NotCredentialFreeError, blo
 from artifact_index.formats.document import Claims, Document, PublicEntry
 from artifact_index.formats.registry import Content, content_of, holds_variables
 from artifact_index.formats.uv_toml import UV_TOML_KEY
+from artifact_index.reconcile.cache import objects
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.cache.objects import (
-    OUR_ANNOTATIONS,
-    OptionsObject,
-    OutputObject,
-    OutputRef,
-)
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.sources.policy import Problem
@@ -40,7 +35,7 @@ MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 class DesiredOutput:
     """An output as the spec asks for it. `data` is as the API takes it: base64 in a Secret."""
 
-    ref: OutputRef
+    ref: objects.OutputRef
     data: Mapping[str, str] = field(repr=False)
     annotations: Mapping[str, str]
     digest: str
@@ -59,7 +54,7 @@ class DesiredOutput:
         body = {"metadata": metadata, "data": dict(self.data)}
         return body | {"type": "Opaque"} if self.ref.kind == "Secret" else body
 
-    def patch(self, existing: OutputObject) -> dict[str, Any]:
+    def patch(self, existing: objects.OutputObject) -> dict[str, Any]:
         """The body of a merge patch; null for each key and annotation of ours to remove."""
         removed_keys = dict.fromkeys(existing.keys - self.data.keys())
         removed_annotations = dict.fromkeys(existing.annotations.keys() - self.annotations.keys())
@@ -72,7 +67,7 @@ class DesiredOutput:
         body = {"metadata": metadata, "data": {**removed_keys, **self.data}}
         return body | {"binaryData": None} if self.ref.kind == "ConfigMap" else body
 
-    def is_met_by(self, existing: OutputObject) -> bool:
+    def is_met_by(self, existing: objects.OutputObject) -> bool:
         """Whether the existing object needs no write."""
         owner_uid = existing.controller.uid if existing.controller else None
         return (
@@ -90,7 +85,7 @@ _LABELS: Final = {
 
 RELEASE_PATCH: Final[Mapping[str, Any]] = {
     "labels": {constants.ROLE_LABEL: None, MANAGED_BY_LABEL: None},
-    "annotations": dict.fromkeys(OUR_ANNOTATIONS),
+    "annotations": dict.fromkeys(objects.OUR_ANNOTATIONS),
     "ownerReferences": None,
 }
 """Metadata that turns an output into an ordinary object, for `deletionPolicy: Retain`."""
@@ -125,7 +120,7 @@ def claims_of(plans: Sequence[IndexPlan]) -> Claims:
 
 
 def desired_outputs(
-    options: OptionsObject,
+    options: objects.OptionsObject,
     plans: Sequence[IndexPlan],
     digester: Digester,
     *,
@@ -141,7 +136,7 @@ def desired_outputs(
     outputs: list[DesiredOutput] = []
     problem: Problem | None = None
     for output in declared:
-        ref = OutputRef(output.kind, options.ref.namespace, output.name)
+        ref = objects.OutputRef(output.kind, options.ref.namespace, output.name)
         try:
             content = content_of(output, document)
         except NotCredentialFreeError as error:
@@ -156,8 +151,8 @@ def desired_outputs(
 
 
 def _desired(
-    ref: OutputRef,
-    options: OptionsObject,
+    ref: objects.OutputRef,
+    options: objects.OptionsObject,
     content: Content,
     plans: Sequence[IndexPlan],
     digester: Digester,
@@ -188,7 +183,7 @@ def _desired(
     return DesiredOutput(ref, content.data, annotations, digest, owner, content.limits)
 
 
-def _owner_reference(options: OptionsObject) -> dict[str, Any] | None:
+def _owner_reference(options: objects.OptionsObject) -> dict[str, Any] | None:
     if options.spec is None or options.spec.deletion_policy == "Retain":
         return None
     return {
@@ -201,7 +196,7 @@ def _owner_reference(options: OptionsObject) -> dict[str, Any] | None:
     }
 
 
-def _not_credential_free(ref: OutputRef, index_name: str) -> Problem:
+def _not_credential_free(ref: objects.OutputRef, index_name: str) -> Problem:
     return Problem(
         Reason.NOT_CREDENTIAL_FREE,
         f"{ref.kind} {ref.name!r} must not hold index {index_name!r}: its preauthenticated URL has "
