@@ -26,7 +26,9 @@ from artifact_index.reconcile.index import IndexReconciler
 from artifact_index.reconcile.options import OptionsReconciler
 from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.queue.write_limiter import WriteLimiter
-from artifact_index.reconcile.resolve.gather import Gatherer
+from artifact_index.reconcile.resolve.clouds import Clouds
+from artifact_index.reconcile.resolve.history import Histories
+from artifact_index.reconcile.resolve.resolver import Resolver
 from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.writer import StatusWriter
@@ -46,6 +48,7 @@ class Operator:
     namespaces: tuple[str, ...]
     cache: Cache
     state: State
+    histories: Histories
     feed: Feed
     relister: Relister
     controller: Controller
@@ -56,7 +59,13 @@ class Operator:
     async def prime(self) -> None:
         """List everything, and restore from it what a restart knows. Raises ApiError."""
         await self.relister.prime(
-            partial(restore, state=self.state, tokens=self.tokens, endpoints=self.endpoints)
+            partial(
+                restore,
+                state=self.state,
+                histories=self.histories,
+                tokens=self.tokens,
+                endpoints=self.endpoints,
+            )
         )
 
     async def clouds_settled(self) -> bool:
@@ -71,7 +80,7 @@ class Operator:
 
 def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator:
     """Wire the parts of one operator on the event loop that will run them; `issue` asks clouds."""
-    cache, state = Cache(), State()
+    cache, state, histories = Cache(), State(), Histories()
     priority = partial(state.priority_of, margins=env.margins)
     queue = WorkQueue(priority=priority, rng=env.rng)
     limiter = WriteLimiter(settings.writes_per_second, settings.write_burst)
@@ -92,22 +101,19 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
         on_change=lambda keys: controller.enqueue(keys),  # noqa: PLW0108 - made below
         rng=env.rng,
     )
-    gatherer = Gatherer(
+    clouds = Clouds(tokens, endpoints)
+    resolver = Resolver(
         cache=cache,
         sources=sources,
-        tokens=tokens,
-        endpoints=endpoints,
-        state=state,
-        digester=env.digester,
-        policy=env.policy,
-        margins=env.margins,
+        clouds=clouds,
+        histories=histories,
         patience=settings.mint_patience,
-        now=env.clock,
+        env=env,
     )
     output_writer = OutputWriter(api, cache, limiter, priority, env.digester)
     status_writer = StatusWriter(api, cache, limiter, env.clock)
-    options = OptionsReconciler(cache, gatherer, state, output_writer, env)
-    indexes = IndexReconciler(cache, gatherer, state, status_writer, queue.is_busy, env)
+    options = OptionsReconciler(cache, resolver, clouds, state, output_writer, env)
+    indexes = IndexReconciler(cache, resolver, state, status_writer, queue.is_busy, env)
     controller = Controller(cache, queue, options, indexes, status_writer, env)
     tokens.on_change = endpoints.on_change = controller.tokens_changed
     feed = Feed(cache, sources.forget, env.digester, partial(controller.enqueue, delay=DEBOUNCE))
@@ -115,7 +121,16 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
         api, feed, settings.namespaces, settings.relist_interval, controller.enqueue, env.rng
     )
     return Operator(
-        settings.namespaces, cache, state, feed, relister, controller, tokens, endpoints, sources
+        namespaces=settings.namespaces,
+        cache=cache,
+        state=state,
+        histories=histories,
+        feed=feed,
+        relister=relister,
+        controller=controller,
+        tokens=tokens,
+        endpoints=endpoints,
+        sources=sources,
     )
 
 

@@ -18,6 +18,7 @@ from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.registry import formats_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import document_of
+from artifact_index.reconcile.resolve.resolution import SelectedIndex
 from artifact_index.reconcile.status.risks import confusion_risk
 from artifact_index.sources.policy import Problem
 from support.client_runs import Clients, Run
@@ -87,7 +88,7 @@ def _placed(scene: Scene, url: str, name: str = "acme") -> IndexPlan:
         "whenUnavailable": when,
         **scene.index,
     }
-    record = index_record(name, spec)
+    record = SelectedIndex.of(index_record(name, spec))
     parsed = parse_spec(ArtifactIndexSpec, spec)
     if scene.omitted or scene.login is None:
         problem = Problem(Reason.SECRET_NOT_FOUND, "gone", must_act=True)

@@ -109,6 +109,9 @@ class Engine:
         **metadata: Any,
     ) -> None:
         """Create or replace an ArtifactIndex."""
+        old = self.port.find("artifactindexes", NAMESPACE, name)
+        if old is not None:
+            metadata = {"generation": old["metadata"]["generation"] + 1, **metadata}
         body = body_of(name, spec or source("anonymous"), **metadata)
         if refresh_requested is not None:
             requested_at = format_time(refresh_requested)

@@ -25,6 +25,7 @@ from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
+    CustomObject,
     IndexObject,
     OptionsObject,
     OutputObject,
@@ -41,7 +42,14 @@ from artifact_index.reconcile.resolve.checks import (
     first_violation,
     invalid_spec,
 )
-from artifact_index.reconcile.resolve.token_view import IndexState, view_of, view_without_login
+from artifact_index.reconcile.resolve.memo import Place, SourceKey
+from artifact_index.reconcile.resolve.resolution import Resolved, SelectedIndex
+from artifact_index.reconcile.resolve.token_view import (
+    IndexState,
+    state_key,
+    with_token,
+    without_login,
+)
 from artifact_index.sources.base import Inputs, ResolvedSource, SourceSecret
 from artifact_index.sources.policy import Policy, Problem
 from artifact_index.sources.registry import of
@@ -259,35 +267,53 @@ def view(
     endpoint: EndpointState | None = None,
     with_credentials: bool = True,
     policy: Policy = POLICY,
-    max_build: float = 1800,
+    max_build: int = 1800,
     now: float = NOW,
     recheck_at: float | None = None,
     **gathered: Any,
 ) -> IndexState:
     """The view of an index; its logins are granted unless leases say otherwise."""
     if record.spec is None:
-        return view_without_login(record, None, first_problem(record), recheck_at)
+        return without_login(SelectedIndex.of(record), None, first_problem(record), recheck_at)
     scope = destination(record.spec)
     inputs = facts_of(record, policy=policy, **gathered)
     problem = first_violation(SPEC_CHECKS, inputs)
     if problem is None and inputs.use is not None and not record.spec.suspend:
         problem = first_violation(SOURCE_CHECKS, inputs)
     if problem is not None or record.spec.suspend:
-        return view_without_login(record, scope, problem, recheck_at)
+        return without_login(SelectedIndex.of(record), scope, problem, recheck_at)
     login = resolved(inputs)
     needs_token = login.token is not None and with_credentials
-    return view_of(
+    found = Resolved(
         record,
         scope,
         login,
-        token=(token or lease_of(grant(), now=now)) if needs_token else None,
-        token_digest=DIGESTER.request(login.token) if login.token and needs_token else None,
-        endpoint=(endpoint or url_state()) if login.endpoint else None,
-        endpoint_digest=DIGESTER.request(login.endpoint) if login.endpoint else None,
-        max_build=max_build,
-        allow_http=policy.allow_http,
-        margins=MARGINS,
-        now=now,
+        place=Place(record.ref, max_build, with_credentials),
+        key=SourceKey(
+            record.uid, record.generation, policy, None, None, False, None, inputs.account
+        ),
+        fresh_after=None,
+    )
+    held = (token or lease_of(grant(), now=now)) if needs_token else None
+    url = (endpoint or url_state()) if login.endpoint else None
+    key = state_key(found, held, url, now)
+    return with_token(found, key, held, url, margins=MARGINS, now=now)
+
+
+def index_of(plan: IndexPlan) -> IndexObject:
+    """The ArtifactIndex of a plan, with a status that was never written."""
+    planned = plan.record
+    # The class itself: called by its alias, Generic writes to the frozen instance.
+    return CustomObject(
+        planned.ref,
+        planned.uid,
+        planned.generation,
+        next(_versions),
+        planned.created,
+        labels={},
+        spec=planned.spec,
+        problem=None,
+        status=b'{"observedGeneration":-1}',
     )
 
 

@@ -19,6 +19,7 @@ from artifact_index.reconcile.cache.objects import (
 )
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
+from artifact_index.reconcile.resolve.history import Histories
 from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
 from support.reconcile_builders import DIGESTER, MARGINS, NAMESPACE, NOW, stored
@@ -66,12 +67,16 @@ def restore_all(
     logins: Logins,
     options: OptionsObject | None = None,
     indexes: Iterable[IndexObject] = (),
+    histories: Histories | None = None,
     digester: Digester = DIGESTER,
 ) -> None:
     """Restore from these objects in the order in which a first listing shows them."""
     held: dict[str, Any] = {
-        "state": state, "tokens": logins.tokens, "endpoints": logins.endpoints
-    }  # fmt: skip
+        "state": state,
+        "histories": Histories() if histories is None else histories,
+        "tokens": logins.tokens,
+        "endpoints": logins.endpoints,
+    }
     for index in indexes:
         restore(ARTIFACT_INDEX_PLURAL, index, {}, **held)
     if options is not None:

@@ -5,8 +5,8 @@ The requests of a cloud are defined with the cloud: frozen dataclasses of the fo
 
 import json
 from collections.abc import Hashable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Protocol, cast
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Protocol
 
 from pydantic import SecretStr
 
@@ -74,9 +74,15 @@ def canonical(request: TokenRequest) -> bytes:
     login does not have leaves no trace, so that a digest in an output outlives a release that knows
     more steps.
     """
-    fields = asdict(cast(Any, request))
-    inputs = {name: value for name, value in fields.items() if value is not None}
-    return json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()
+    inputs = {name: value for name, value in _fields_of(request).items() if value is not None}
+    return _ENCODER.encode(inputs).encode()
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    return {each.name: getattr(value, each.name) for each in fields(value)}
+
+
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_fields_of)
 
 
 KeyMaterial = Mapping[str, SecretStr]

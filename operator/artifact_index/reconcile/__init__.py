@@ -1,1 +1,1 @@
-"""Reconciling: observe, queue, gather, check, plan, apply, summarise."""
+"""Reconciling: cache, queue, resolve, plan, apply, report."""

@@ -7,7 +7,7 @@ from typing import Final
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import ObjectRef
-from artifact_index.reconcile.resolve.gather import Gatherer
+from artifact_index.reconcile.resolve.resolver import Resolver
 from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.index_status import index_status, unselected_status
@@ -22,7 +22,7 @@ class IndexReconciler:
     """Writes the status of an ArtifactIndex; `is_busy` tells of a key that is being reconciled."""
 
     _cache: Cache
-    _gatherer: Gatherer
+    _resolver: Resolver
     _state: State
     _writer: StatusWriter
     _is_busy: Callable[[Key], bool]
@@ -32,12 +32,12 @@ class IndexReconciler:
         """Write the status of one ArtifactIndex if it differs. Raises ApiError."""
         index = self._cache.indexes.get(ref)
         if index is None:
-            self._state.forget_index(ref)
+            self._resolver.forget(ref)
             return Result()
         consumers = [options.ref for options in self._cache.consumers(index)]
         if not consumers:
-            self._state.forget_index(ref, index.uid)
-            problem = self._gatherer.spec_problem(index)
+            self._resolver.forget(ref)
+            problem = self._resolver.spec_problem(index)
             status = unselected_status(index, problem, self._env.clock())
         elif any(self._is_busy(options_key(consumer)) for consumer in consumers):
             # Each of them may change this status: write it once, when all are done.
@@ -50,6 +50,4 @@ class IndexReconciler:
             skew = self._env.margins.clock_skew
             status = index_status(index, plan, self._env.clock(), skew=skew)
         await self._writer.write_index_status(index, status)
-        if (written := self._cache.indexes.get(ref)) is not None:
-            self._state.keep_record(written, consumers)
         return Result()

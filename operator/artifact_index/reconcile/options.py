@@ -1,18 +1,27 @@
 """The reconcile of an IndexOptions: resolve, require tokens, plan, apply, report."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from artifact_index.reconcile.apply.writer import Applied, OutputWriter
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.env import Env
-from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, OutputRef
-from artifact_index.reconcile.plan.entries import IndexPlan, plan_indexes, plan_vanished
+from artifact_index.reconcile.cache.objects import (
+    ObjectRef,
+    OptionsObject,
+    OutputRef,
+    declared_outputs,
+)
+from artifact_index.reconcile.plan.entries import IndexPlan, PlanMemo, plan_indexes, plan_vanished
 from artifact_index.reconcile.plan.fallback import first_withdrawal
 from artifact_index.reconcile.plan.outputs import desired_outputs
-from artifact_index.reconcile.resolve.checks import invalid_spec
-from artifact_index.reconcile.resolve.gather import Gathered, Gatherer
+from artifact_index.reconcile.resolve.checks import invalid_spec, public_index_problem
+from artifact_index.reconcile.resolve.clouds import Clouds
+from artifact_index.reconcile.resolve.requirements import requirements
+from artifact_index.reconcile.resolve.resolution import needs_of
+from artifact_index.reconcile.resolve.resolver import Resolver
+from artifact_index.reconcile.resolve.token_view import IndexState
 from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.conditions import Status
@@ -35,10 +44,12 @@ class OptionsReconciler:
     """Brings the outputs of an IndexOptions to what its spec asks for."""
 
     _cache: Cache
-    _gatherer: Gatherer
+    _resolver: Resolver
+    _clouds: Clouds
     _state: State
     _writer: OutputWriter
     _env: Env
+    _plans: PlanMemo = field(default_factory=PlanMemo, init=False)
 
     async def reconcile(self, ref: ObjectRef) -> Result:
         """Reconcile one. Raises ApiError: a 403 only if the operator may not read the object."""
@@ -46,34 +57,39 @@ class OptionsReconciler:
         if options is None or await self._writer.owner_is_gone(options):
             return self._forget(ref, options)
         if options.spec is not None and options.spec.suspend:
-            self._gatherer.release(ref)
+            self._clouds.release(ref)
             return Result(status=suspended_options_status(options, self._env.clock()))
         if options.problem is not None:
             return Result(status=self._unplanned(options, invalid_spec(options.problem)))
 
-        # 1. Resolve spec, policy and source of each selected index to a login or a problem.
-        # 2. Tokens: require those of all logins, and read what there is; no cloud is awaited.
-        gathered = await self._gatherer.gather(options)
-        if gathered.waiting_until is not None:
+        # 1. Resolve: spec, policy, Secret and ServiceAccount give a login or the first problem.
+        needs, selected = needs_of(options, self._env), self._cache.selected(options)
+        resolved = [await self._resolver.resolve(index, needs) for index in selected]
+
+        # 2. Tokens: say what is required, and read what there is. No cloud is awaited.
+        self._clouds.require(ref, requirements(resolved))
+        indexes = [self._resolver.with_token(resolution) for resolution in resolved]
+        if (deadline := self._resolver.first_token_deadline(indexes)) is not None:
             # Publish nothing half done; `tokens_changed` ends the wait, or this deadline.
             self._state.waiting.add(ref)
-            return Result(requeue_after=gathered.waiting_until - self._env.clock())
+            return Result(requeue_after=deadline - self._env.clock())
         self._state.waiting.discard(ref)
-        if not gathered.views:
-            return await self._without_indexes(options, gathered.problem)
+        public_problem = public_index_problem(options.spec, needs.policy) if options.spec else None
+        if not indexes:
+            return await self._without_indexes(options, public_problem)
 
         # 3. Plan names, entries, fallbacks and blocked entries.
-        plan = self._plan(options, gathered)
+        plan = self._plan(options, indexes)
 
         # 4. Apply: render each output; create, patch or leave it; prune once the new ones stand.
-        applied, unrendered = await self._apply(options, plan, gathered.problem)
+        applied, unrendered = await self._apply(options, plan, public_problem)
         self._state.set_names(ref, plan)
 
         # 5. Report: the first problem of this list decides Ready.
         problem = _first(
             applied.problem,  # an output could not be written, or must not be
             unrendered,  # an output could not be rendered
-            gathered.problem,  # policy forbids the public index
+            public_problem,  # policy forbids the public index
             indexes_problem(plan),  # builds stop at these indexes
             format_problem(applied.written),  # a format cannot hold a login
         )
@@ -93,7 +109,7 @@ class OptionsReconciler:
 
     def awaits_tokens(self, ref: ObjectRef) -> bool:
         """True while a cloud has not answered for some token that the IndexOptions requires."""
-        return self._gatherer.awaits(ref)
+        return self._clouds.awaits(ref)
 
     def only_waited(self, ref: ObjectRef) -> bool:
         """True if the last reconcile only waited for first tokens."""
@@ -107,20 +123,21 @@ class OptionsReconciler:
     def _forget(self, ref: ObjectRef, options: OptionsObject | None) -> Result:
         """Drop everything about a deleted IndexOptions; `options` if the cache still has it."""
         affected = self._cache.drop_options(ref, options.uid) if options is not None else ()
-        self._gatherer.release(ref)
+        self._clouds.release(ref)
         self._state.forget_options(ref)
         return Result(enqueue=affected)
 
-    def _plan(self, options: OptionsObject, gathered: Gathered) -> list[IndexPlan]:
+    def _plan(self, options: OptionsObject, indexes: Sequence[IndexState]) -> list[IndexPlan]:
         public = options.spec.public_index if options.spec else None
         return plan_indexes(
-            gathered.views,
+            indexes,
             published=self._state.published[options.ref],
             assigned=self._state.names_of(options.ref),
             public_name=public.name if public and public.enabled else None,
-            with_credentials=gathered.with_credentials,
+            with_credentials=any(output.kind == "Secret" for output in declared_outputs(options)),
             margins=self._env.margins,
             now=self._env.clock(),
+            memo=self._plans,
         )
 
     async def _apply(

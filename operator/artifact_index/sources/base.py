@@ -1,7 +1,7 @@
 """What every kind of source answers, and the types of its questions and answers. Pure."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -34,15 +34,13 @@ class AccountUse:
 class SourceSecret:
     """A source Secret: its values stay SecretStr until they are rendered.
 
-    A value that is not UTF-8 is in `binary` instead: no source can use it. `logins` holds what was
-    made of the values, by the `SecretUse`, which thousands of indexes may share.
+    A value that is not UTF-8 is in `binary` instead: no source can use it.
     """
 
     uid: str
     resource_version: int
     values: Mapping[str, SecretStr]
     binary: frozenset[str]
-    logins: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,16 +70,14 @@ class CloudSource(base.Source[Model]):
 
     def secret(self) -> base.SecretUse | None:
         """The Secret in `auth`."""
-        auth = self.model.auth
-        if auth is None or auth.secret_ref is None:
+        if (auth := self.model.auth) is None or auth.secret_ref is None:
             return None
         keys = tuple(self.secret_keys().values())
         return base.SecretUse(f"{self.field}.auth.secretRef", auth.secret_ref.name, keys)
 
     def service_account(self) -> base.AccountUse | None:
         """The ServiceAccount in `auth`."""
-        auth = self.model.auth
-        if auth is None or auth.service_account_ref is None:
+        if (auth := self.model.auth) is None or auth.service_account_ref is None:
             return None
         return base.AccountUse(
             f"{self.field}.auth.serviceAccountRef", auth.service_account_ref.name
@@ -106,24 +104,15 @@ class CloudSource(base.Source[Model]):
         account = inputs.account
         if not isinstance(account, base.SourceServiceAccount):
             raise TypeError("an index that passed its checks without its ServiceAccount")
-        identity = ServiceAccountIdentity(
-            inputs.namespace,
-            auth.service_account_ref.name,
-            account.uid,
-            *self.token_exchange(account),
-        )
+        name, exchange = auth.service_account_ref.name, self.token_exchange(account)
+        identity = ServiceAccountIdentity(inputs.namespace, name, account.uid, *exchange)
         return identity, NO_KEY_MATERIAL
 
     def _secret_identity(
         self, inputs: base.Inputs, digester: base.Digester
     ) -> tuple[SecretIdentity, KeyMaterial]:
-        """Indexes that use the Secret in the same way share one identity and its material."""
         secret = inputs.checked_secret()
-        login: tuple[SecretIdentity, KeyMaterial] | None = secret.logins.get(inputs.use)
-        if login is None:
-            material = {name: secret.values[key] for name, key in self.secret_keys().items()}
-            values = {name: value.get_secret_value() for name, value in material.items()}
-            digest = digester.material(values)
-            identity = SecretIdentity(inputs.namespace, secret_uid=secret.uid, digest=digest)
-            login = secret.logins[inputs.use] = identity, material
-        return login
+        material = {name: secret.values[key] for name, key in self.secret_keys().items()}
+        values = {name: value.get_secret_value() for name, value in material.items()}
+        digest = digester.material(values)
+        return SecretIdentity(inputs.namespace, secret_uid=secret.uid, digest=digest), material

@@ -1,7 +1,6 @@
 """Keyed digests. They may stand in annotations: without the key nobody can test guesses."""
 
 import base64
-import hashlib
 import hmac
 import json
 from collections.abc import Mapping
@@ -10,8 +9,8 @@ from typing import Final
 
 from artifact_index.credentials.requests import TokenRequest, canonical
 
-_REQUESTS_KEPT: Final = 20_000
-"""Digests that are memoised: each reconcile needs those of all its indexes again."""
+_SHARED: Final = 256
+"""Requests whose digests are remembered, the latest used: thousands of indexes share a few."""
 
 
 class Digester:
@@ -22,11 +21,11 @@ class Digester:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._request = lru_cache(_REQUESTS_KEPT)(self._fresh_request)
+        self._shared = lru_cache(_SHARED)(self._request)
 
     def request(self, request: TokenRequest) -> str:
         """The digest of a token request with all of its inputs."""
-        return self._request(request)
+        return self._shared(request)
 
     def material(self, values: Mapping[str, str]) -> str:
         """The digest of the referenced keys of a source Secret."""
@@ -40,13 +39,16 @@ class Digester:
         """The digest of an output's whole content, bound to its kind, namespace and name."""
         return self._digest(b"output", _json([*ref, dict(data), checkpoint]))
 
-    def _fresh_request(self, request: TokenRequest) -> str:
+    def _request(self, request: TokenRequest) -> str:
         return self._digest(b"request", canonical(request))
 
     def _digest(self, purpose: bytes, content: bytes) -> str:
-        mac = hmac.new(self._key, purpose + b"\0" + content, hashlib.sha256)
-        return base64.urlsafe_b64encode(mac.digest())[:22].decode()
+        mac = hmac.digest(self._key, purpose + b"\0" + content, "sha256")
+        return base64.urlsafe_b64encode(mac)[:22].decode()
+
+
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()

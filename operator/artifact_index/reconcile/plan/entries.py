@@ -3,23 +3,21 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Final
+from typing import NamedTuple
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.names import NameAssignment, NameRequest, NameTaken, assign_names
 from artifact_index.formats.urls import host_of
-from artifact_index.reconcile.cache.objects import CustomObject, IndexObject, ObjectRef
+from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.reconcile.plan.fallback import Published, fallback_for
 from artifact_index.reconcile.plan.shadowing import shadowing_problems
-from artifact_index.reconcile.resolve.token_view import IndexState, view_without_login
+from artifact_index.reconcile.resolve.memo import Memo, StateKey
+from artifact_index.reconcile.resolve.resolution import SelectedIndex
+from artifact_index.reconcile.resolve.token_view import IndexState, without_login
 from artifact_index.sources.policy import Problem
 from artifact_index.sources.registry import of
-
-_CACHED: Final = 256
-"""Plans of fresh logins that are cached, as many as index states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class IndexPlan:
     the plan; both in POSIX seconds.
     """
 
-    record: IndexObject
+    record: SelectedIndex
     name: str | None
     entry: IndexEntry | None
     published: Published | None
@@ -57,6 +55,16 @@ class IndexPlan:
         return self.published.expires_at if self.published else None
 
 
+class PlanKey(NamedTuple):
+    """Everything that the plan of a fresh login depends on."""
+
+    state: StateKey
+    name: NameAssignment
+
+
+PlanMemo = Memo[PlanKey, IndexPlan]
+
+
 def plan_indexes(
     indexes: Sequence[IndexState],
     *,
@@ -66,12 +74,14 @@ def plan_indexes(
     with_credentials: bool,
     margins: Margins,
     now: float,
+    memo: PlanMemo | None = None,
 ) -> list[IndexPlan]:
     """Plan every selected index, in search order: higher priority first, then by object name.
 
     `published` are the entries that the outputs hold, and `assigned` the names given earlier, both
     by UID. `with_credentials` means that some output holds logins, so that a published entry
-    without its own is no fallback. `now` is in POSIX seconds.
+    without its own is no fallback. `now` is in POSIX seconds. Through the `memo`, IndexOptions with
+    the same state of an index share its plan.
     """
     usable = {
         uid: before for uid, before in published.items() if not (before.bare and with_credentials)
@@ -88,6 +98,7 @@ def plan_indexes(
             usable.get(index.record.uid),
             margins,
             now,
+            memo=memo,
         )
         for index in ordered
     ]
@@ -102,7 +113,7 @@ def plan_vanished(
     now. A static login stays.
     """
     indexes = [
-        view_without_login(_unknown_index(namespace, uid, before.entry.name), None, None)
+        without_login(_unknown_index(namespace, uid, before.entry.name), None, None)
         for uid, before in published.items()
     ]
     return plan_indexes(
@@ -116,20 +127,9 @@ def plan_vanished(
     )
 
 
-def _unknown_index(namespace: str, uid: str, name: str) -> IndexObject:
+def _unknown_index(namespace: str, uid: str, name: str) -> SelectedIndex:
     """Stand in for an ArtifactIndex of which only the published entry is known."""
-    # The class itself: called by its alias, Generic writes to the frozen instance.
-    return CustomObject(
-        ref=ObjectRef(namespace, name),
-        uid=uid,
-        generation=0,
-        resource_version=0,
-        created="",
-        labels={},
-        spec=None,
-        problem=None,
-        status=b"{}",
-    )
+    return SelectedIndex(ObjectRef(namespace, name), uid, generation=0, created="", spec=None)
 
 
 def _name_request(
@@ -156,11 +156,13 @@ def _plan(
     published: Published | None,
     margins: Margins,
     now: float,
+    *,
+    memo: PlanMemo | None,
 ) -> IndexPlan:
     if isinstance(name, NameTaken):
         plan = IndexPlan(index.record, None, None, None, _name_conflict(name))
     elif index.problem is None and not index.stands_still:
-        return _fresh(index, name)
+        return _shared(index, name, memo)
     elif fallback := fallback_for(index, published, margins, now):
         plan = _with_fallback(index, fallback, name, margins)
     else:
@@ -168,9 +170,20 @@ def _plan(
     return replace(plan, fresh_as_of=index.fresh_as_of)
 
 
-@lru_cache(maxsize=_CACHED)
+def _shared(index: IndexState, name: NameAssignment, memo: PlanMemo | None) -> IndexPlan:
+    """Plan a fresh login once for all IndexOptions that have the same state of the index."""
+    if memo is None or index.key is None:
+        return _fresh(index, name)
+    place, key = index.key.place, PlanKey(index.key, name)
+    plan = memo.get(place, key)
+    if plan is None:
+        plan = _fresh(index, name)
+        memo.put(place, key, plan)
+    return plan
+
+
 def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
-    """Plan a fresh login: once for all IndexOptions that have the same state of the index."""
+    """Plan a fresh login."""
     spec, login = index.record.spec, index.login
     if spec is None or login is None or index.url is None:
         raise ValueError("an index without a problem has a login and a URL")

@@ -1,14 +1,15 @@
-"""What can be said of an index before any cloud is asked: its login, or what is wrong with it."""
+"""Resolves an ArtifactIndex to a login, and joins it with its token: both memoised."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.cache import Cache
-from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
-from artifact_index.reconcile.cache.source_cache import SourceReader
+from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
@@ -16,164 +17,255 @@ from artifact_index.reconcile.resolve.checks import (
     invalid_spec,
     secret_is_forbidden,
 )
-from artifact_index.reconcile.resolve.kept_login import KeptLogin
-from artifact_index.reconcile.state.state import State
-from artifact_index.sources.base import Inputs, ResolvedSource
+from artifact_index.reconcile.resolve.clouds import Clouds
+from artifact_index.reconcile.resolve.history import Histories
+from artifact_index.reconcile.resolve.memo import Memo, SourceKey, StateKey
+from artifact_index.reconcile.resolve.resolution import (
+    Needs,
+    Resolution,
+    Resolved,
+    SelectedIndex,
+    Unresolved,
+    unhandled_refresh,
+)
+from artifact_index.reconcile.resolve.token_view import (
+    IndexState,
+    state_key,
+    with_token,
+    without_login,
+)
+from artifact_index.sources.base import Inputs, SourceSecret
 from artifact_index.sources.policy import Policy, Problem
 from artifact_index.sources.registry import of
 
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """The login of an index that passed its checks, or the problem of one that did not.
-
-    Both are None for a suspended index. `scope` is None where the spec cannot be read.
-    """
-
-    record: IndexObject
-    scope: str | None
-    problem: Problem | None = None
-    login: ResolvedSource | None = None
+_FORBIDDEN_RECHECK: Final = 30.0
+"""Seconds after which a Secret that the operator may not read is read again."""
 
 
 class Resolver:
-    """Makes attempts, and keeps good ones while all that they were made from stands.
+    """Resolves an ArtifactIndex to a login; memoised until an input changes (`memo.StateKey`).
 
-    Checks and logins are pure functions of the spec, the policy, whether the Secret is an output,
-    the source Secret or ServiceAccount, and the operator's key. A new spec, Secret or
-    ServiceAccount is a new object here, so that identity tells whether it stands; a problem is
-    never kept, since time alone may change it.
+    Problems are not memoised, since time alone may change them. `patience` is for how many seconds
+    the first tokens are waited for.
     """
 
     def __init__(
         self,
         *,
         cache: Cache,
-        state: State,
-        digester: Digester,
-        policy: Callable[[str], Policy],
-        now: Callable[[], float],
+        sources: SourceCache,
+        clouds: Clouds,
+        histories: Histories,
+        patience: float,
+        env: Env,
     ) -> None:
         self._cache = cache
-        self._state = state
-        self._digester = digester
-        self._policy = policy
-        self._now = now
+        self._sources = sources
+        self._clouds = clouds
+        self._histories = histories
+        self._patience = patience
+        self._env = env
+        self._started_at = env.clock()
+        self._memo: Memo[StateKey, IndexState] = Memo()
 
-    async def attempt(
-        self, record: IndexObject, reader: SourceReader, *, again: bool
-    ) -> Resolution:
-        """The index as its spec and source stand; `again` reads the source anew.
+    async def resolve(self, index: IndexObject, needs: Needs) -> Resolution:
+        """Give the login of an index, or the first problem of its spec or source.
 
-        Raises ApiError where the API server does not answer for the source.
+        A new refresh request has the source read again. Raises ApiError if the API server does not
+        answer for the source.
         """
-        if not again and (standing := self._standing(record, reader)) is not None:
-            return Resolution(record, standing.scope, login=standing.login)
-        # It comes back only if this attempt is good, too.
-        kept = self._state.logins.pop(record.ref, None)
-        if record.spec is None:
-            return Resolution(record, None, _unreadable(record))
-        inputs = self._inputs(record, record.spec)
-        if kept is not None and not kept.has_inputs_of_spec(record.spec, inputs):
-            kept = None
-        problem = first_violation(SPEC_CHECKS, inputs) if kept is None else None
-        if record.spec.suspend:
-            # A suspended index keeps its entry whatever is wrong with it, unless policy forbids it.
+        if index.spec is None:
+            return self._unresolved(index, self.spec_problem(index))
+        if index.spec.suspend:
+            # It keeps its entry whatever is wrong with its spec, unless policy forbids it.
+            problem = self.spec_problem(index)
             forbidden = problem is not None and problem.reason.withdraws_at_once
-            return self._unresolved(record, inputs, problem if forbidden else None)
-        if problem is None and (use := inputs.use) is not None:
-            try:
-                secret = await reader.read(use.name, again=again)
-            except ApiError as error:
-                if not error.forbidden:
-                    raise
-                # A matter of this one Secret; the other indexes must not wait for it.
-                problem = secret_is_forbidden(use, error.message)
-                return self._unresolved(record, inputs, problem)
-            inputs = replace(inputs, secret=secret)
-            if kept is None or secret is not kept.secret:
-                kept = None
-                problem = self._source_problem(record, inputs)
-        if problem is None and (account_use := inputs.account_use) is not None:
-            account = await reader.read_account(account_use.name, again=again)
-            inputs = replace(inputs, account=account)
-            if kept is None or account is not kept.account:
-                kept = None
-                problem = self._source_problem(record, inputs)
+            return self._unresolved(index, problem if forbidden else None)
+        place = needs.place_of(index.ref, index.spec)
+        fresh_after = self._fresh_after(index, needs)
+        reread = self._takes_up(index, fresh_after)
+        if not reread and (latest := self._memo.latest(place)) is not None:
+            key, state = latest[0].source, latest[1]
+            stands = key == self._last_seen(index, needs.policy, key)
+            if stands and state.login is not None and state.scope is not None:
+                return Resolved(index, state.scope, state.login, place, key, fresh_after)
+        inputs = self._inputs(index.ref.namespace, index.spec, needs.policy)
+        problem = first_violation(SPEC_CHECKS, inputs)
+        if problem is None:
+            inputs, problem = await self._read_source(index, inputs, reread=reread)
         if problem is not None:
-            return self._unresolved(record, inputs, problem)
-        self._state.logins[record.ref] = kept = kept or self._kept(record.spec, inputs)
-        return Resolution(record, kept.scope, login=kept.login)
+            return self._unresolved(index, problem)
+        scope = self._env.digester.scope(*inputs.source.destination())
+        login = inputs.source.resolve(inputs, self._env.digester)
+        return Resolved(index, scope, login, place, _source_key(index, inputs), fresh_after)
 
-    def _standing(self, record: IndexObject, reader: SourceReader) -> KeptLogin | None:
-        """What was kept, if all of its inputs stand: thousands of passes find no more than that."""
-        kept, namespace = self._state.logins.get(record.ref), record.ref.namespace
-        if kept is None or kept.spec is not record.spec or kept.policy != self._policy(namespace):
-            return None
-        if (secret := kept.secret_name) is not None and (
-            reader.last_seen(secret) is not kept.secret
-            or self._cache.is_output(ObjectRef(namespace, secret)) != kept.secret_is_output
-        ):
-            return None
-        account = kept.account_name
-        if account is not None and reader.last_seen_account(account) is not kept.account:
-            return None
-        return kept
+    def with_token(self, resolution: Resolution) -> IndexState:
+        """Join what an index resolved to with its token and URL, as they are now."""
+        if isinstance(resolution, Unresolved):
+            return without_login(
+                SelectedIndex.of(resolution.index),
+                resolution.scope,
+                resolution.problem,
+                resolution.recheck_at,
+            )
+        login, place, now = resolution.login, resolution.place, self._env.clock()
+        token = self._clouds.token_of(login) if place.needs_token else None
+        endpoint = self._clouds.endpoint_of(login)
+        key = state_key(resolution, token, endpoint, now)
+        state = self._memo.get(place, key)
+        if state is None:
+            margins = self._env.margins
+            state = with_token(resolution, key, token, endpoint, margins=margins, now=now)
+            self._memo.put(place, key, state)
+        return state
 
-    def spec_problem(self, record: IndexObject) -> Problem | None:
-        """What the spec alone tells of an index."""
-        if record.spec is None:
-            return _unreadable(record)
-        return first_violation(SPEC_CHECKS, self._inputs(record, record.spec))
+    def first_token_deadline(self, indexes: Sequence[IndexState]) -> float | None:
+        """Until when first tokens are worth waiting for, in POSIX seconds; None if none is."""
+        now = self._env.clock()
+        deadlines = [
+            index.pending_since + self._patience
+            for index in indexes
+            if index.pending_since is not None and index.problem is not None
+        ]
+        after_start = self._started_at + self._patience
+        if after_start > now and any(self._retries_after_start(index, now) for index in indexes):
+            deadlines.append(after_start)
+        return max((deadline for deadline in deadlines if deadline > now), default=None)
 
-    def _inputs(self, record: IndexObject, spec: ArtifactIndexSpec) -> Inputs:
-        namespace = record.ref.namespace
-        inputs = Inputs(namespace, of(spec), self._policy(namespace))
-        if inputs.use is None or not self._cache.is_output(ObjectRef(namespace, inputs.use.name)):
+    def spec_problem(self, index: IndexObject) -> Problem | None:
+        """The first problem of the spec alone."""
+        if index.spec is None:
+            return invalid_spec(index.problem) if index.problem is not None else None
+        namespace = index.ref.namespace
+        inputs = self._inputs(namespace, index.spec, self._env.policy(namespace))
+        return first_violation(SPEC_CHECKS, inputs)
+
+    def forget(self, index: ObjectRef) -> None:
+        """Forget an ArtifactIndex that was deleted, or that no IndexOptions selects."""
+        self._histories.forget(index)
+
+    # Sources
+
+    def _inputs(self, namespace: str, spec: ArtifactIndexSpec, policy: Policy) -> Inputs:
+        """The inputs before the source is read."""
+        inputs = Inputs(namespace, of(spec), policy)
+        if inputs.use is None or not self._is_output(namespace, inputs.use.name):
             return inputs
         return replace(inputs, secret_is_output=True)
 
-    def _unresolved(
-        self, record: IndexObject, inputs: Inputs, problem: Problem | None
-    ) -> Resolution:
-        return Resolution(record, self._scope(inputs), problem)
+    def _is_output(self, namespace: str, secret: str | None) -> bool:
+        return secret is not None and self._cache.is_output(ObjectRef(namespace, secret))
 
-    def _scope(self, inputs: Inputs) -> str:
-        return self._digester.scope(*inputs.source.destination())
-
-    def _kept(self, spec: ArtifactIndexSpec, inputs: Inputs) -> KeptLogin:
-        return KeptLogin(
-            spec=spec,
-            policy=inputs.policy,
-            secret_is_output=inputs.secret_is_output,
-            secret=inputs.secret,
-            account=inputs.account,
-            scope=self._scope(inputs),
-            login=inputs.source.resolve(inputs, self._digester),
-            secret_name=inputs.use.name if inputs.use else None,
-            account_name=inputs.account_use.name if inputs.account_use else None,
+    def _last_seen(self, index: IndexObject, policy: Policy, known: SourceKey) -> SourceKey:
+        """The key of a `known` login as of now; sends no request."""
+        namespace, name, account_name = index.ref.namespace, known.secret_name, known.account_name
+        reader = self._sources.bound_to(namespace)
+        return SourceKey(
+            uid=index.uid,
+            generation=index.generation,
+            policy=policy,
+            secret_name=name,
+            secret=_version(reader.last_seen(name)) if name is not None else None,
+            secret_is_output=self._is_output(namespace, name),
+            account_name=account_name,
+            account=reader.last_seen_account(account_name) if account_name is not None else None,
         )
 
-    def _source_problem(self, record: IndexObject, inputs: Inputs) -> Problem | None:
+    async def _read_source(
+        self, index: IndexObject, inputs: Inputs, *, reread: bool
+    ) -> tuple[Inputs, Problem | None]:
+        """Add the Secret or ServiceAccount to the inputs, with their first problem."""
+        use, account_use = inputs.use, inputs.account_use
+        reader = self._sources.bound_to(index.ref.namespace)
+        if use is not None:
+            try:
+                secret = await reader.read(use.name, again=reread)
+            except ApiError as error:
+                if not error.forbidden:
+                    raise
+                # Only this Secret is concerned: the other indexes must not wait for it.
+                return inputs, secret_is_forbidden(use, error.message)
+            inputs = replace(inputs, secret=secret)
+        if account_use is not None:
+            account = await reader.read_account(account_use.name, again=reread)
+            inputs = replace(inputs, account=account)
+        if use is None and account_use is None:
+            return inputs, None
+        return inputs, self._source_problem(index, inputs)
+
+    def _source_problem(self, index: IndexObject, inputs: Inputs) -> Problem | None:
         """The first problem of the source; if it is missing, since when counts."""
+        now = self._env.clock()
         problem = first_violation(SOURCE_CHECKS, inputs)
-        if problem is not None and problem.reason.missing_source:
-            inputs = replace(inputs, missing_for=self._missing_for(record))
-            problem = first_violation(SOURCE_CHECKS, inputs)
-        self._note_missing(record, problem)
-        return problem
-
-    def _missing_for(self, record: IndexObject) -> float:
-        """Seconds since the Secret or key was first missed."""
-        since = self._state.missing_since.get(record.uid, self._now())
-        return max(0.0, self._now() - since)
-
-    def _note_missing(self, record: IndexObject, problem: Problem | None) -> None:
         if problem is None or not problem.reason.missing_source:
-            self._state.missing_since.pop(record.uid, None)
-        elif record.uid not in self._state.missing_since:
-            self._state.missing_since[record.uid] = self._now() - self._missing_for(record)
+            if (history := self._histories.get(index.ref, index.uid)) is not None:
+                history.missing_since = None
+            return problem
+        history = self._histories.get_or_add(index.ref, index.uid)
+        if history.missing_since is None:
+            history.missing_since = now
+        missing_for = max(0.0, now - history.missing_since)
+        return first_violation(SOURCE_CHECKS, replace(inputs, missing_for=missing_for))
+
+    def _unresolved(self, index: IndexObject, problem: Problem | None) -> Unresolved:
+        digester = self._env.digester
+        scope = digester.scope(*of(index.spec).destination()) if index.spec else None
+        return Unresolved(index, scope, problem, self._recheck_at(index, problem))
+
+    def _recheck_at(self, index: IndexObject, problem: Problem | None) -> float | None:
+        """When a grace period ends, or a Secret is read again that nothing else re-reads."""
+        if problem is None or problem.stalled:
+            return None
+        if not problem.reason.missing_source:
+            return self._env.clock() + _FORBIDDEN_RECHECK
+        history = self._histories.get(index.ref, index.uid)
+        if history is None or history.missing_since is None:
+            return None
+        return history.missing_since + self._env.policy(index.ref.namespace).missing_secret_grace
+
+    # Refreshes
+
+    def _fresh_after(self, index: IndexObject, needs: Needs) -> int | None:
+        """The latest refresh request of the index and its IndexOptions that is not handled."""
+        requests = (unhandled_refresh(index, self._env), needs.fresh_after)
+        return max((at for at in requests if at is not None), default=None)
+
+    def _takes_up(self, index: IndexObject, fresh_after: int | None) -> bool:
+        """Whether a refresh request is new: its source is then read again, once."""
+        if fresh_after is None:
+            return False
+        history = self._histories.get_or_add(index.ref, index.uid)
+        if history.reread_for is not None and fresh_after <= history.reread_for:
+            return False
+        history.reread_for = fresh_after
+        return True
+
+    def _retries_after_start(self, index: IndexState, now: float) -> bool:
+        """Whether a refresh that failed before this process began is being retried right now.
+
+        Its outcome is worth waiting for: until it fails again, the index would look mended.
+        """
+        token = index.token
+        if token is None or token.token is None or token.error is not None:
+            return False
+        if token.next_attempt_at is not None and token.next_attempt_at > now:
+            return False
+        history = self._histories.get(index.record.ref, index.record.uid)
+        return history is not None and history.was_failing
 
 
-def _unreadable(record: IndexObject) -> Problem | None:
-    return invalid_spec(record.problem) if record.problem is not None else None
+def _source_key(index: IndexObject, inputs: Inputs) -> SourceKey:
+    return SourceKey(
+        uid=index.uid,
+        generation=index.generation,
+        policy=inputs.policy,
+        secret_name=inputs.use.name if inputs.use else None,
+        secret=_version(inputs.secret),
+        secret_is_output=inputs.secret_is_output,
+        account_name=inputs.account_use.name if inputs.account_use else None,
+        account=inputs.account,
+    )
+
+
+def _version(secret: SourceSecret | None) -> tuple[str, int] | None:
+    return (secret.uid, secret.resource_version) if secret is not None else None

@@ -1,4 +1,4 @@
-"""One index as it stands now: its fresh login or the reason why there is none. Pure."""
+"""Joins an index with its token: the login to publish, or the reason why there is none. Pure."""
 
 import math
 from dataclasses import dataclass
@@ -11,26 +11,31 @@ from artifact_index.credentials.tokens.freshness import Margins, Schedule, sched
 from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.formats.document import Credential
 from artifact_index.formats.urls import is_insecure, validate_index_url
-from artifact_index.reconcile.cache.objects import IndexObject
+from artifact_index.reconcile.resolve.memo import StateKey, TokenKey
+from artifact_index.reconcile.resolve.resolution import Resolved, SelectedIndex
 from artifact_index.sources.base import ResolvedSource
 from artifact_index.sources.code_artifact import index_url
 from artifact_index.sources.policy import Problem
 from artifact_index.sources.registry import of
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class IndexState:
-    """An index with its login's present state. Only one and the same view is equal to itself.
+    """An index with the present state of its login.
 
-    `login` is None where a check failed or the index is suspended; `url` is then what the spec
-    alone tells. `problem` says why there is no fresh credential. `pending_since` is set while a
-    first answer of the cloud is awaited. `failing` is the last error of a login whose credential is
-    live all the same. `refresh_at` is when the builds of this IndexOptions need the next token;
-    `shortfall` says, with the numbers, why the promise to them cannot be kept.
+    `key` names everything that the state was computed from; None if it is not worth a memo, and
+    whoever changes a state must drop it. `login` is None if a check failed or the index is
+    suspended; `url` is then what the spec alone says. `problem` is why there is no fresh
+    credential. `pending_since` is set while a first answer of the cloud is awaited. `failing` is
+    the last error of a login whose credential is valid all the same. `refresh_at` is when the
+    builds of this IndexOptions need the next token; `shortfall` says, with the numbers, why builds
+    cannot be promised one that lives long enough. `recheck_at` is when time alone changes the
+    problem. Times are POSIX seconds.
     """
 
-    record: IndexObject
+    record: SelectedIndex
     scope: str | None
+    key: StateKey | None = None
     login: ResolvedSource | None = None
     url: str | None = None
     credential: Credential | None = None
@@ -47,11 +52,11 @@ class IndexState:
     @property
     def suspended(self) -> bool:
         """Whether the user suspended the index."""
-        return self.record.spec is not None and self.record.spec.suspend
+        return self.record.suspended
 
     @property
     def fresh_as_of(self) -> float:
-        """When the cloud last answered for the token, in POSIX seconds; for ever where none is."""
+        """When the cloud last answered for the token, in POSIX seconds; infinity without one."""
         if self.login is None:
             return -math.inf
         if self.token_digest is None:
@@ -60,73 +65,80 @@ class IndexState:
 
     @property
     def stands_still(self) -> bool:
-        """Whether the entry stays as it is: suspended, or a spec that cannot be read."""
+        """Whether the published entry stays as it is: suspended, or an unreadable spec."""
         return self.suspended or self.record.spec is None
 
 
-def view_without_login(
-    record: IndexObject,
+def state_key(
+    resolved: Resolved, token: TokenState | None, endpoint: EndpointState | None, now: float
+) -> StateKey:
+    """Everything that `with_token` reads, but for the margins, which never change."""
+    return StateKey(
+        place=resolved.place,
+        source=resolved.key,
+        token=TokenKey(token.serial, token.servable(now), token.expired(now)) if token else None,
+        url=endpoint.serial if endpoint else None,
+    )
+
+
+def without_login(
+    record: SelectedIndex,
     scope: str | None,
     problem: Problem | None,
     recheck_at: float | None = None,
 ) -> IndexState:
-    """The view of an index that has failed a check or is suspended.
-
-    `recheck_at` is when time alone changes the verdict.
-    """
+    """The state of an index that failed a check or is suspended."""
     url = of(record.spec).url() if record.spec else None
     return IndexState(record, scope, url=url, problem=problem, recheck_at=recheck_at)
 
 
-def view_of(
-    record: IndexObject,
-    scope: str,
-    login: ResolvedSource,
-    *,
+def with_token(
+    resolved: Resolved,
+    key: StateKey,
     token: TokenState | None,
-    token_digest: str | None,
     endpoint: EndpointState | None,
-    endpoint_digest: str | None,
-    max_build: float,
-    allow_http: bool,
+    *,
     margins: Margins,
     now: float,
 ) -> IndexState:
-    """The view of an index that passed its checks.
+    """The state of an index that passed its checks; `key` is its `state_key`.
 
-    `token` is None for a static login, and where no consumer needs the credential itself. Times
-    follow from this IndexOptions' own `max_build`, in seconds, and not from who else shares the
-    login, so that they are the same whatever order a restart comes by in.
+    `token` is None for a static login, and if no output holds the credential itself. Times follow
+    from the build length of this IndexOptions alone, and not from who else shares the login, so
+    that a restart finds the same ones in whatever order it plans.
     """
-    url, url_problem, url_pending = _url(record, login, endpoint, allow_http=allow_http)
+    login, max_build = resolved.login, resolved.place.max_build
+    needs_token = login.token is not None and resolved.place.needs_token
+    url, url_problem, url_pending = _url(resolved, endpoint)
     credential, problem, pending = login.credential, None, None
     if token is not None:
-        credential, problem, pending = _credential(record, login, token, now)
+        credential, problem, pending = _credential(resolved, token, now)
     waits = [since for since in (url_pending, pending) if since is not None]
     live = url is not None and problem is None
     failing = token.error if token is not None and live else None
-    times = _times(token, token_digest, max_build, margins)
+    times = _times(token, login.token_digest, max_build, margins)
     return IndexState(
-        record=record,
-        scope=scope,
+        record=SelectedIndex.of(resolved.index),
+        scope=resolved.scope,
+        key=key,
         login=login,
         url=url,
         credential=credential,
         problem=problem or url_problem,
         pending_since=min(waits) if waits else None,
-        failing=_login_problem(record, failing) if failing else None,
+        failing=_login_problem(resolved, failing) if failing else None,
         token=token,
-        token_digest=token_digest,
-        endpoint_digest=endpoint_digest,
+        token_digest=login.token_digest if needs_token else None,
+        endpoint_digest=login.endpoint_digest if login.endpoint is not None else None,
         refresh_at=times.refresh_at if times else None,
         shortfall=_shortfall(token, times, max_build, margins) if live else None,
     )
 
 
 def _times(
-    token: TokenState | None, digest: str | None, max_build: float, margins: Margins
+    token: TokenState | None, digest: str, max_build: float, margins: Margins
 ) -> Schedule | None:
-    if token is None or token.token is None or digest is None:
+    if token is None or token.token is None:
         return None
     return schedule(
         login_digest=digest,
@@ -153,17 +165,17 @@ def _shortfall(
 
 
 def _url(
-    record: IndexObject, login: ResolvedSource, endpoint: EndpointState | None, *, allow_http: bool
+    resolved: Resolved, endpoint: EndpointState | None
 ) -> tuple[str | None, Problem | None, float | None]:
-    if login.endpoint is None:
-        return login.url, None, None
+    if resolved.login.endpoint is None:
+        return resolved.login.url, None, None
     if endpoint is None or endpoint.url is None:
-        return None, *_unanswered(record, endpoint)
+        return None, *_unanswered(resolved, endpoint)
     url = index_url(endpoint.url)
     if (problem := validate_index_url(url)) is not None:
         message = f"GetRepositoryEndpoint gave an answer that cannot be used: {problem}"
         return None, Problem(Reason.CLOUD_UNAVAILABLE, message), None
-    if is_insecure(url) and not allow_http:
+    if is_insecure(url) and not resolved.key.policy.allow_http:
         message = "GetRepositoryEndpoint answered with a URL that is not https; ask the "
         message += "administrator for --allow-http, or set spec.codeArtifact.endpoint"
         return None, Problem(Reason.INSECURE_URL, message), None
@@ -171,15 +183,15 @@ def _url(
 
 
 def _credential(
-    record: IndexObject, login: ResolvedSource, token: TokenState, now: float
+    resolved: Resolved, token: TokenState, now: float
 ) -> tuple[Credential | None, Problem | None, float | None]:
     if token.token is not None and token.servable(now):
-        return Credential(login.username, token.token.value), None, None
+        return Credential(resolved.login.username, token.token.value), None, None
     if token.token is None or token.token.expires_at is None:
-        return None, *_unanswered(record, token)
+        return None, *_unanswered(resolved, token)
     cause = "; a new one is being asked for"
     if token.error is not None:
-        cause = f": {_login_problem(record, token.error).message}"
+        cause = f": {_login_problem(resolved, token.error).message}"
     expiry = format_time(token.token.expires_at)
     verb = "expired" if token.expired(now) else "was withdrawn before it expires"
     message = f"the last token {verb} at {expiry} and could not be replaced in time{cause}"
@@ -188,19 +200,19 @@ def _credential(
 
 
 def _unanswered(
-    record: IndexObject, lease: TokenState | EndpointState | None
+    resolved: Resolved, state: TokenState | EndpointState | None
 ) -> tuple[Problem, float | None]:
-    if lease is not None and lease.error is not None:
-        return _login_problem(record, lease.error), None
-    since = lease.pending_since if lease is not None else None
+    if state is not None and state.error is not None:
+        return _login_problem(resolved, state.error), None
+    since = state.pending_since if state is not None else None
     message = "the cloud has been asked for the credential and has not answered yet"
     return Problem(Reason.MINTING_CREDENTIAL, message), since
 
 
-def _login_problem(record: IndexObject, error: LoginError) -> Problem:
+def _login_problem(resolved: Resolved, error: LoginError) -> Problem:
     """The cloud's refusal, with what logged in: the client does not know the field."""
-    source = of(record.spec) if record.spec else None
-    where = ""
+    spec = resolved.index.spec
+    source, where = of(spec) if spec else None, ""
     if source and (use := source.secret()):
         where = f" (login of Secret {use.name!r} in {use.field})"
     if source and (account := source.service_account()):

@@ -26,6 +26,7 @@ from artifact_index.reconcile.cache.objects import (
 from artifact_index.reconcile.cache.status_parsing import condition_of, decoded_status
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.fallback import Published
+from artifact_index.reconcile.resolve.history import Histories
 from artifact_index.reconcile.state.state import State
 
 _MISSING: Final = frozenset(reason for reason in Reason if reason.missing_source)
@@ -39,6 +40,7 @@ def restore(
     body: Object,
     *,
     state: State,
+    histories: Histories,
     tokens: TokenManager,
     endpoints: Endpoints,
 ) -> None:
@@ -58,7 +60,7 @@ def restore(
         items = decoded_status(listed.status).get("indexes") or ()
         state.names[listed.ref] = {item["uid"]: item["name"] for item in items if item.get("name")}
     elif plural == constants.ARTIFACT_INDEX_PLURAL and isinstance(listed, CustomObject):
-        _restore_conditions(listed, state)
+        _restore_conditions(listed, histories)
     elif isinstance(listed, OutputObject) and (name := owner_name(listed)) is not None:
         owner = ObjectRef(listed.ref.namespace, name)
         for uid, published in _published_by(listed, body.get("data") or {}).items():
@@ -69,15 +71,16 @@ def restore(
                 state.names.setdefault(owner, {})[uid] = published.entry.name
 
 
-def _restore_conditions(index: OptionsObject | IndexObject, state: State) -> None:
+def _restore_conditions(index: OptionsObject | IndexObject, histories: Histories) -> None:
     if not any(word in index.status for word in _WORTH_DECODING):
         return
     status = decoded_status(index.status)
     if condition_of(status, REFRESH_FAILING) is not None:
-        state.failing_before.add(index.uid)
+        histories.get_or_add(index.ref, index.uid).was_failing = True
     ready = condition_of(status, READY)
     if ready is not None and ready["reason"] in _MISSING:
-        state.missing_since[index.uid] = parse_time(ready["lastTransitionTime"])
+        missing_since = parse_time(ready["lastTransitionTime"])
+        histories.get_or_add(index.ref, index.uid).missing_since = missing_since
 
 
 def _published_by(output: OutputObject, data: Mapping[str, str | None]) -> dict[str, Published]:

@@ -1,7 +1,7 @@
 """The controller's own state, which no API object stores."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from artifact_index.credentials.tokens.freshness import Margins
@@ -9,7 +9,6 @@ from artifact_index.reconcile.cache.cache import Key
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import Published, first_withdrawal
-from artifact_index.reconcile.resolve.kept_login import KeptLogin
 
 
 @dataclass(slots=True)
@@ -25,14 +24,6 @@ class State:
         default_factory=lambda: defaultdict(dict)
     )
     plans: dict[ObjectRef, dict[ObjectRef, IndexPlan]] = field(default_factory=dict)
-
-    # The resolver's own, by UID of the index: since when its Secret or key has been missing; the
-    # indexes whose last refresh had failed before this start; the latest refresh request for which
-    # its source was read again. `logins` are the resolver's memo.
-    missing_since: dict[str, float] = field(default_factory=dict)
-    failing_before: set[str] = field(default_factory=set)
-    reread_for: dict[str, int] = field(default_factory=dict)
-    logins: dict[ObjectRef, KeptLogin] = field(default_factory=dict)
 
     # The controller's own: IndexOptions that wait for the first tokens of a cloud.
     waiting: set[ObjectRef] = field(default_factory=set)
@@ -63,7 +54,6 @@ class State:
         now = {plan.record.ref: plan for plan in plans}
         if now:
             self.plans[options] = now
-        self._forget_unplanned(plan for ref, plan in before.items() if ref not in now)
         return {ref for ref in before.keys() | now.keys() if before.get(ref) != now.get(ref)}
 
     def plan_of(self, index: IndexObject, consumers: Sequence[ObjectRef]) -> IndexPlan | None:
@@ -87,18 +77,6 @@ class State:
             fresh_as_of=min(plan.fresh_as_of for plan in plans),
         )
 
-    def keep_record(self, index: IndexObject, consumers: Iterable[ObjectRef]) -> None:
-        """The status of an index was written: free the older status that its plans still hold."""
-        renewed: tuple[IndexPlan, IndexPlan] | None = None
-        for options in consumers:
-            plans = self.plans.get(options, {})
-            if (plan := plans.get(index.ref)) is None or not index.same_input(plan.record):
-                continue
-            if renewed is None or renewed[0] is not plan:
-                # Files share a plan, and go on doing so.
-                renewed = plan, replace(plan, record=index)
-            plans[index.ref] = renewed[1]
-
     def priority_of(self, key: Key, margins: Margins) -> float:
         """The queue's order: the IndexOptions whose published token must be withdrawn first.
 
@@ -111,31 +89,10 @@ class State:
 
     def forget_options(self, options: ObjectRef) -> None:
         """Forget a deleted IndexOptions."""
-        self._forget_unplanned(self.plans.pop(options, {}).values())
+        self.plans.pop(options, None)
         self.published.pop(options, None)
         self.names.pop(options, None)
         self.waiting.discard(options)
-
-    def forget_index(self, ref: ObjectRef, uid: str | None = None) -> None:
-        """Forget an ArtifactIndex that was deleted, or that no IndexOptions selects.
-
-        The next reconcile of each of its IndexOptions removes its plans.
-        """
-        self.logins.pop(ref, None)
-        if uid is not None:
-            self._forget_source(uid)
-
-    def _forget_unplanned(self, plans: Iterable[IndexPlan]) -> None:
-        for plan in plans:
-            uid, ref = plan.record.uid, plan.record.ref
-            noted = uid in self.missing_since or uid in self.reread_for
-            if noted and not any(ref in planned for planned in self.plans.values()):
-                self._forget_source(uid)
-
-    def _forget_source(self, uid: str) -> None:
-        self.missing_since.pop(uid, None)
-        self.failing_before.discard(uid)
-        self.reread_for.pop(uid, None)
 
 
 def published_names(published: Mapping[str, Published]) -> dict[str, str]:

@@ -30,6 +30,7 @@ from artifact_index.reconcile.plan.outputs import (
     desired_outputs,
     document_of,
 )
+from artifact_index.reconcile.resolve.resolution import SelectedIndex
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
@@ -191,12 +192,17 @@ def test_a_url_that_may_be_a_secret_as_a_whole_is_refused_in_a_config_map(url: s
 # -- too large
 
 
+def open_indexes(count: int) -> list[SelectedIndex]:
+    return [SelectedIndex.of(index(f"i{n}", source("anonymous"))) for n in range(count)]
+
+
 def test_a_file_that_does_not_fit_is_not_written_and_the_others_are() -> None:
     # 1,000 tokens of 1,000 characters fit into no Secret; without them they fit a ConfigMap.
     token = lease_of(grant("t" * 1000))
     source_of_all = view(index(spec=source("googleArtifactRegistry")), token=token)
     views = [
-        replace(source_of_all, record=index(f"i{n}", source("anonymous"))) for n in range(1000)
+        replace(source_of_all, record=SelectedIndex.of(index(f"i{n}", source("anonymous"))))
+        for n in range(1000)
     ]
     made, problem = desired_outputs(options(spec=BOTH), placed_of(*views), DIGESTER)
 
@@ -211,7 +217,10 @@ def test_the_size_is_that_of_the_decoded_data() -> None:
     # 700 kB are 933 kB of base64: the limit of the API server is on the bytes.
     token = lease_of(grant("t" * 1000))
     source_of_all = view(index(spec=source("googleArtifactRegistry")), token=token)
-    views = [replace(source_of_all, record=index(f"i{n}", source("anonymous"))) for n in range(600)]
+    views = [
+        replace(source_of_all, record=SelectedIndex.of(index(f"i{n}", source("anonymous"))))
+        for n in range(600)
+    ]
     made = one_of(*placed_of(*views))
     assert len(made.data["uv.toml"]) > LARGEST_OUTPUT > len(text_of(made)) > 600_000
 

@@ -60,18 +60,6 @@ def test_an_index_whose_place_has_not_changed_is_not_concerned() -> None:
     assert state.set_plans(OWNER, [a, b]) == {b.record.ref}
 
 
-def test_a_place_keeps_the_record_that_its_status_was_written_to() -> None:
-    state, other = State(), ObjectRef(NAMESPACE, "other")
-    (one,) = placed_of(view(index("a")))
-    state.set_plans(OWNER, [one])
-    written = replace(one.record, resource_version=99, status=b"written")
-    state.keep_record(written, [OWNER, other])
-    assert state.plans[OWNER][one.record.ref].record is written
-    edited = replace(written, generation=written.generation + 1)
-    state.keep_record(edited, [OWNER])
-    assert state.plans[OWNER][one.record.ref].record is written
-
-
 def test_an_index_has_a_place_in_each_of_its_options() -> None:
     state, other = State(), ObjectRef(NAMESPACE, "other")
     (one,) = placed_of(view(index("a")))
@@ -83,26 +71,19 @@ def test_an_index_has_a_place_in_each_of_its_options() -> None:
     assert state.plans == {}
 
 
-def test_what_is_forgotten_leaves_nothing_behind() -> None:
+def test_a_deleted_index_options_leaves_nothing_behind() -> None:
     state = State()
     placed = placed_of(view(index("a", source("basicAuth")), missing=True), view(index("b")))
-    state.missing_since["uid-of-a"] = NOW
     state.set_names(OWNER, placed)
     state.set_plans(OWNER, placed)
     state.set_published(OWNER, placed)
-    for one in placed:
-        state.forget_index(one.record.ref)
     state.forget_options(OWNER)
     assert state == State()
 
 
-def test_an_index_that_left_the_selection_is_not_missing_its_secret_any_more() -> None:
-    state = State()
-    state.missing_since["uid-of-a"] = NOW
-    placed = placed_of(view(index("a", source("basicAuth")), missing=True))
-    state.set_plans(OWNER, placed)
-    state.set_plans(OWNER, ())
-    assert state.missing_since == {}
+def test_a_plan_holds_no_status_of_its_index() -> None:
+    (plan,) = placed_of(view(index("a", status={"url": "https://old.example"})))
+    assert not hasattr(plan.record, "status")
 
 
 def test_what_is_not_served_is_not_kept() -> None:

@@ -8,6 +8,7 @@ import pytest
 from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import Published
+from artifact_index.reconcile.resolve.history import Histories, IndexHistory
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.index_status import index_status
 from artifact_index.reconcile.status.options_status import OptionsOutcome, options_status
@@ -16,6 +17,7 @@ from support.reconcile_builders import (
     NOW,
     grant,
     index,
+    index_of,
     lease_of,
     login_error,
     options,
@@ -69,7 +71,7 @@ def with_statuses(
     outcome = OptionsOutcome(plans, desired(record, plans), None)
     status = options_status(record, outcome, margins=MARGINS, now=NOW)
     indexes = [
-        index(name, SPECS[name], status=index_status(plan.record, plan, MISSED))
+        index(name, SPECS[name], status=index_status(index_of(plan), plan, MISSED))
         for plan in plans
         for name in [plan.record.ref.name]
     ]
@@ -105,16 +107,18 @@ def test_a_start_restores_the_state_that_the_last_process_had(outputs: str) -> N
     before.set_names(OWNER, plans)
     problems = {plan.record.uid: plan.problem for plan in plans if plan.problem is not None}
     assert {"uid-of-gone", "uid-of-omitted"} <= problems.keys()
-    before.missing_since = {"uid-of-gone": MISSED, "uid-of-omitted": MISSED}
-    before.failing_before = {plan.record.uid for plan in plans if plan.failing is not None}
     record, indexes = with_statuses(spec, plans)
 
     bodies = bodies_of(desired(record, plans))
-    after, logins = restored(*bodies, options=record, indexes=indexes)
+    histories = Histories()
+    after, logins = restored(*bodies, options=record, indexes=indexes, histories=histories)
 
     assert after.names == before.names
-    assert after.missing_since == before.missing_since
-    assert after.failing_before == before.failing_before
+    for plan in plans:
+        ref, uid = plan.record.ref, plan.record.uid
+        missing_since = MISSED if uid in ("uid-of-gone", "uid-of-omitted") else None
+        history = IndexHistory(uid, missing_since, was_failing=plan.failing is not None)
+        assert (histories.get(ref, uid) or IndexHistory(uid)) == history
     whole = any("formats" not in output for output in OUTPUTS[outputs])
     assert comparable(after, verbatim=whole) == comparable(before, verbatim=whole)
     for published in before.published[OWNER].values():

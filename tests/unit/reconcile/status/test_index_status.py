@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from artifact_index.api.reasons import Reason
+from artifact_index.reconcile.resolve.resolution import SelectedIndex
 from artifact_index.reconcile.status.index_status import index_status, unselected_status
 from artifact_index.sources.policy import Problem
 from support.reconcile_builders import (
@@ -17,6 +18,7 @@ from support.reconcile_builders import (
     SOURCES,
     grant,
     index,
+    index_of,
     lease_of,
     login_error,
     placed_of,
@@ -41,7 +43,7 @@ pytestmark = pytest.mark.unit
 
 
 def test_a_served_index_tells_its_url_and_times() -> None:
-    status = index_status(GOOD.record, GOOD, NOW)
+    status = index_status(index_of(GOOD), GOOD, NOW)
     assert reported(status) == {"Ready": "True Available"}
     assert status["url"] == "https://europe-west1-python.pkg.dev/my-project/python/simple/"
     assert status["credential"]["expiresAt"] == "2027-01-15T20:00:00Z"
@@ -51,13 +53,13 @@ def test_a_served_index_tells_its_url_and_times() -> None:
 @pytest.mark.parametrize("kind", SOURCES)
 def test_a_status_never_holds_a_credential(kind: str) -> None:
     one = plan_of("acme", source(kind))
-    text = json.dumps([index_status(one.record, one, NOW), status_of(one)])
+    text = json.dumps([index_status(index_of(one), one, NOW), status_of(one)])
     assert CANARY not in text and "token-1" not in text
 
 
 def test_of_a_preauthenticated_url_only_scheme_and_host_are_shown() -> None:
     one = plan_of("acme", source("preauthenticated"))
-    assert index_status(one.record, one, NOW)["url"] == "https://whole.example"
+    assert index_status(index_of(one), one, NOW)["url"] == "https://whole.example"
 
 
 @pytest.mark.parametrize("kind", ["googleArtifactRegistry", "basicAuth", "anonymous"])
@@ -65,18 +67,21 @@ def test_the_url_is_shown_also_where_the_login_fails(kind: str) -> None:
     spec, strict = source(kind), replace(POLICY, missing_secret_grace=0)
     one = plan_of("acme", spec, missing=True, policy=strict)
     good = plan_of("acme", spec)
-    assert index_status(one.record, one, NOW)["url"] == index_status(good.record, good, NOW)["url"]
+    assert (
+        index_status(index_of(one), one, NOW)["url"]
+        == index_status(index_of(good), good, NOW)["url"]
+    )
 
 
 def test_a_login_without_known_expiry_has_no_times() -> None:
     one = plan_of("acme", BASIC)
-    assert "credential" not in index_status(one.record, one, NOW)
+    assert "credential" not in index_status(index_of(one), one, NOW)
 
 
 @pytest.mark.parametrize(("how", "reason"), [(DENIED, "AccessDenied"), (DOWN, "CloudUnavailable")])
 def test_a_failing_refresh_stands_beside_ready(how: dict[str, Any], reason: str) -> None:
     one = fallback_of("acme", GAR, **how)
-    status = index_status(one.record, one, NOW)
+    status = index_status(index_of(one), one, NOW)
     assert reported(status) == {"Ready": "True Available", "RefreshFailing": reason}
     assert "until 2027-01-15T20:00:00Z" in message_of(status, "RefreshFailing")
     assert status["credential"]["expiresAt"] == "2027-01-15T20:00:00Z"
@@ -84,7 +89,7 @@ def test_a_failing_refresh_stands_beside_ready(how: dict[str, Any], reason: str)
 
 def test_a_lease_that_fails_behind_its_own_token_is_a_failing_refresh() -> None:
     one = plan_of("acme", GAR, token=lease_of(grant(), error=login_error()))
-    assert reported(index_status(one.record, one, NOW)) == {
+    assert reported(index_status(index_of(one), one, NOW)) == {
         "Ready": "True Available",
         "RefreshFailing": "CloudUnavailable",
     }
@@ -102,7 +107,7 @@ def test_a_token_that_died_says_when_and_why(
 ) -> None:
     lease = lease_of(grant(), error=login_error(reason), now=at)
     one = plan_of("acme", GAR, token=lease, now=at)
-    status = index_status(one.record, one, at)
+    status = index_status(index_of(one), one, at)
     assert reported(status) == {"Ready": "False CredentialExpired", beside: "CredentialExpired"}
     for part in (word, "2027-01-15T20:00:00Z", f"the cloud said {reason}", "'gcp-key'"):
         assert part in message_of(status)
@@ -110,9 +115,9 @@ def test_a_token_that_died_says_when_and_why(
 
 def test_a_derived_name_comes_with_how_to_pin_it() -> None:
     (derived,) = placed_of(view(index("acme", source("anonymous"))))
-    assert "'open'" in message_of(index_status(derived.record, derived, NOW))
-    assert "spec.name" in message_of(index_status(derived.record, derived, NOW))
-    assert "spec.name" not in message_of(index_status(GOOD.record, GOOD, NOW))
+    assert "'open'" in message_of(index_status(index_of(derived), derived, NOW))
+    assert "spec.name" in message_of(index_status(index_of(derived), derived, NOW))
+    assert "spec.name" not in message_of(index_status(index_of(GOOD), GOOD, NOW))
 
 
 def test_an_index_that_nobody_selects_is_ready_and_says_so() -> None:
@@ -134,9 +139,9 @@ def test_an_index_that_nobody_selects_is_checked_as_far_as_its_spec_goes() -> No
 @pytest.mark.parametrize("ready", ["True", "False"])
 def test_a_suspended_index_keeps_its_last_ready(ready: str, selected: bool) -> None:
     one = GOOD if ready == "True" else ACT
-    before = index_status(one.record, one, NOW)
+    before = index_status(index_of(one), one, NOW)
     record = index("acme", {**GAR, "suspend": True}, status=before)
-    later = replace(one, record=record)
+    later = replace(one, record=SelectedIndex.of(record))
     after = index_status(record, later, NOW) if selected else unselected_status(record, None, NOW)
     assert reported(after) == {"Ready": f"{ready} Suspended"}
     assert after.get("credential") == before.get("credential")
@@ -145,7 +150,7 @@ def test_a_suspended_index_keeps_its_last_ready(ready: str, selected: bool) -> N
 def test_a_token_that_is_too_short_is_said_with_the_numbers_on_both_kinds() -> None:
     short = plan_of("short", GAR, token=lease_of(grant(life=HOUR)), max_build=3600)
     assert short.ready
-    for status in (status_of(short), index_status(short.record, short, NOW)):
+    for status in (status_of(short), index_status(index_of(short), short, NOW)):
         assert reported(status) == {
             "Ready": "True Available",
             "FreshnessNotGuaranteed": "TokenTooShort",
@@ -155,7 +160,7 @@ def test_a_token_that_is_too_short_is_said_with_the_numbers_on_both_kinds() -> N
 
 def test_a_token_that_is_handed_out_again_is_no_promise() -> None:
     repeated = plan_of("metadata", GAR, token=lease_of(grant(), repeats=True))
-    assert "FreshnessNotGuaranteed" in reported(index_status(repeated.record, repeated, NOW))
+    assert "FreshnessNotGuaranteed" in reported(index_status(index_of(repeated), repeated, NOW))
 
 
 def test_a_promise_that_can_be_kept_is_not_spoken_of() -> None:

@@ -33,6 +33,7 @@ from support.reconcile_builders import (
     SOURCES,
     grant,
     index,
+    index_of,
     lease_of,
     login_error,
     options,
@@ -168,12 +169,12 @@ def test_every_status_keeps_the_rules_of_kstatus(
         assert violations("IndexOptions", before, generation) == []
         IndexOptionsStatus.model_validate(before)
         for one in placed:
-            status = index_status(one.record, one, NOW)
+            status = index_status(index_of(one), one, NOW)
             of_index[one.record.ref.name] = status
             assert violations("ArtifactIndex", status, generation) == []
             ArtifactIndexStatus.model_validate(status)
             assert CANARY not in json.dumps(status) and "token-1" not in json.dumps(status)
-            unselected = unselected_status(one.record, views[0].problem, NOW)
+            unselected = unselected_status(index_of(one), views[0].problem, NOW)
             assert violations("ArtifactIndex", unselected, generation) == []
         suspended = suspended_options_status(options(generation=9, status=before), NOW)
         assert violations("IndexOptions", suspended, 9) == []

@@ -8,6 +8,7 @@ import pytest
 from artifact_index.api.index_options import MAX_STATUS_INDEXES
 from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.plan.entries import IndexPlan
+from artifact_index.reconcile.resolve.resolution import SelectedIndex
 from artifact_index.reconcile.status.options_status import (
     OptionsOutcome,
     no_indexes,
@@ -120,12 +121,13 @@ def test_the_indexes_are_listed_with_name_reason_and_expiry() -> None:
 
 def test_a_suspended_index_is_listed_as_such() -> None:
     one = fallback_of("idle", GAR)
-    record = index("idle", {**GAR, "name": "idle", "suspend": True})
+    record = SelectedIndex.of(index("idle", {**GAR, "name": "idle", "suspend": True}))
     assert status_of(replace(one, record=record))["indexes"][0]["reason"] == "Suspended"
 
 
 def test_the_list_is_bounded_and_the_counts_are_not() -> None:
-    placed = [replace(GOOD, record=index(f"i{n}", GAR)) for n in range(MAX_STATUS_INDEXES + 1)]
+    records = [SelectedIndex.of(index(f"i{n}", GAR)) for n in range(MAX_STATUS_INDEXES + 1)]
+    placed = [replace(GOOD, record=record) for record in records]
     entries = [replace(one, entry=None) for one in placed]
     status = status_of(*entries)
     assert len(status["indexes"]) == MAX_STATUS_INDEXES
