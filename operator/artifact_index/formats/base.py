@@ -122,10 +122,7 @@ class FileFormat(Format):
 
     @abstractmethod
     def render(self, document: Document, *, sensitive: bool) -> Rendered:
-        """Render with logins if `sensitive`.
-
-        Raises `RenderingError`, and `NotCredentialFreeError` if the text is not to be `sensitive`.
-        """
+        """Render, with logins if `sensitive`. Raises as `render_secret` or `render_public` does."""
 
     def render_secret(self, document: Document) -> SensitiveContent:
         """Render with logins. Raises `RenderingError`."""
@@ -147,14 +144,10 @@ class RenderingError(Exception):
 
 
 class NotCredentialFreeError(RenderingError):
-    """The URL may be a secret as a whole, so it has no place in credential-free content."""
+    """A preauthenticated URL may be a secret as a whole: it has no credential-free form.
 
-    def __init__(self, index_name: str) -> None:
-        super().__init__(
-            f"index {index_name}: a preauthenticated URL without user name and password, or with "
-            "a query or fragment, may be a secret as a whole and has no credential-free form",
-            index_name=index_name,
-        )
+    It is one without user name and password, or with a query or fragment.
+    """
 
 
 def blocked_url(name: str) -> str:
@@ -176,20 +169,17 @@ def url_of(entry: IndexEntry, *, sensitive: bool) -> str:
         return blocked_url(entry.name)
     if entry.verbatim_url is not None:
         verbatim = entry.verbatim_url.get_secret_value()
-        return verbatim if sensitive else _credential_free(entry.name, verbatim)
+        if sensitive:
+            return verbatim
+        bare, userinfo = split_userinfo(verbatim)
+        if userinfo is None or has_query_or_fragment(verbatim):
+            message = f"the URL of index {entry.name} may be a secret as a whole"
+            raise NotCredentialFreeError(message, index_name=entry.name)
+        return bare
     bare, userinfo = split_userinfo(entry.url)
     if userinfo is not None:
-        raise UnusableURLError(
-            "the URL of an index holds a user name or password beside its source"
-        )
+        raise UnusableURLError("the URL of an index holds a login beside its source")
     return with_credential(bare, entry.credential) if sensitive and entry.credential else bare
-
-
-def _credential_free(name: str, verbatim: str) -> str:
-    bare, userinfo = split_userinfo(verbatim)
-    if userinfo is None or has_query_or_fragment(verbatim):
-        raise NotCredentialFreeError(name)
-    return bare
 
 
 def login_of(entry: IndexEntry) -> Credential | None:
@@ -223,8 +213,7 @@ def named(names: Sequence[str], *, at_most: int = 5) -> str:
 def limits_without_order(file: str, document: Document) -> tuple[FormatLimit, ...]:
     """The limits of a file whose reader asks every index for every package."""
     limits = []
-    explicit = [entry.name for entry in document.entries if entry.explicit]
-    if explicit:
+    if explicit := [entry.name for entry in document.entries if entry.explicit]:
         message = (
             f"{file} leaves out the explicit indexes {named(explicit)}: its reader cannot keep a "
             "package to one index"

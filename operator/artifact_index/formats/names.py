@@ -17,7 +17,6 @@ MAX_NAME_LENGTH: Final = 63
 """A name is also a DNS label: the blocked entry's host starts with it (RFC 1035)."""
 
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_FALLBACK: Final = "index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,6 @@ def assign_names(
     """
     taken = _TakenNames(public_name)
     answers: dict[str, NameAssignment | NameTaken] = {}
-
     unnamed = []
     for request in sorted(requests, key=_seniority):
         name = _earlier_name(request)
@@ -91,13 +89,12 @@ def assign_names(
             unnamed.append(request)
 
     for request in unnamed:
-        name = request.explicit_name
-        if name is None:
+        if (name := request.explicit_name) is None:
             continue
         if taken.add(name, request.object_name):
             answers[request.uid] = NameAssignment(name, assigned=True)
         else:
-            answers[request.uid] = NameTaken(name, taken.holder(name))
+            answers[request.uid] = NameTaken(name, taken.holders[environment_form(name)])
 
     derived = [request for request in unnamed if request.explicit_name is None]
     for request in sorted(derived, key=lambda request: request.host is None):
@@ -107,20 +104,23 @@ def assign_names(
 
 
 class _TakenNames:
-    """The names that are taken, in their environment form, and the object that has each."""
+    """The names that are taken.
+
+    `holders` are the objects that have them, None for the public index, by environment form.
+    """
 
     def __init__(self, public_name: str | None) -> None:
-        self._holders: dict[str, str | None] = {}
+        self.holders: dict[str, str | None] = {}
         self._next_suffix: dict[str, int] = {}
         if public_name is not None:
-            self._holders[environment_form(public_name)] = None
+            self.holders[environment_form(public_name)] = None
 
     def add(self, name: str, object_name: str) -> bool:
         """Take the name; False if another object has it."""
         form = environment_form(name)
-        if form in self._holders:
+        if form in self.holders:
             return False
-        self._holders[form] = object_name
+        self.holders[form] = object_name
         return True
 
     def add_free(self, base: str, object_name: str) -> str:
@@ -133,10 +133,6 @@ class _TakenNames:
             number += 1
         self._next_suffix[base] = number + 1
         return _suffixed(base, number)
-
-    def holder(self, name: str) -> str | None:
-        """The object that has the name; None if it is the public index."""
-        return self._holders[environment_form(name)]
 
 
 def _seniority(request: NameRequest) -> tuple[float, str, str]:
@@ -160,9 +156,9 @@ def _earlier_name(request: NameRequest) -> str | None:
     It comes from a status, which somebody may have edited, so it must look like a name.
     """
     assigned, explicit = request.assigned_name, request.explicit_name
-    if assigned is None or (explicit is not None and explicit != assigned):
-        return None
-    if explicit is None and (len(assigned) > MAX_NAME_LENGTH or not _NAME.fullmatch(assigned)):
+    if explicit is not None:
+        return assigned if assigned == explicit else None
+    if assigned is None or len(assigned) > MAX_NAME_LENGTH or not _NAME.fullmatch(assigned):
         return None
     return assigned
 
@@ -172,11 +168,10 @@ def _derived_name(request: NameRequest) -> str:
     host = request.host
     if host and not is_ip_address(host):
         label = re.sub(r"[^a-z0-9-]", "", host.partition(".")[0].lower())
-        name = label[:MAX_NAME_LENGTH].strip("-")
-        if name:
+        if name := label[:MAX_NAME_LENGTH].strip("-"):
             return name
     name = re.sub(r"[^a-z0-9]", "-", request.object_name.lower())
-    return name[:MAX_NAME_LENGTH].strip("-") or _FALLBACK
+    return name[:MAX_NAME_LENGTH].strip("-") or "index"
 
 
 def _suffixed(base: str, number: int) -> str:

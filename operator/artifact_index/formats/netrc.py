@@ -45,7 +45,12 @@ class Netrc(base.Format):
         held: set[str] = set()
         for host, logins in hosts.items():
             if len(set(logins.values())) > 1:
-                limits.append(_two_logins(host, list(logins)))
+                message = (
+                    f"netrc has no login for host {host!r}: indexes {base.named(list(logins))} log "
+                    "in to it differently, and netrc knows one login for each host; select them by "
+                    "different IndexOptions, or use another format"
+                )
+                limits.append(base.not_expressible(message))
                 continue
             lines[host] = next(iter(logins.values()))
             held.update(logins)
@@ -81,14 +86,6 @@ def _problem(entry: IndexEntry, login: Credential) -> str | None:
                 "format"
             )
     return None
-
-
-def _two_logins(host: str, names: list[str]) -> base.FormatLimit:
-    return base.not_expressible(
-        f"netrc has no login for host {host!r}: indexes {base.named(names)} log in to it "
-        "differently, and netrc knows one login for each host; select them by different "
-        "IndexOptions, or use another format"
-    )
 
 
 def _text(logins: Mapping[str, Credential]) -> SecretStr:

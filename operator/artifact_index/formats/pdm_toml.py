@@ -14,7 +14,6 @@ from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.urls import UnusableURLError, without_userinfo
 
-_KEY: Final = "config.toml"
 # Settings of PDM in the place of a table for a source of the same name (`pypi.url`), and the source
 # in PyPI's place, which a table of its name would displace.
 _RESERVED_NAMES: Final = frozenset({"url", "username", "password", "pypi"})
@@ -31,7 +30,7 @@ class PdmToml(base.FileFormat):
     """
 
     name = "PdmToml"
-    key = _KEY
+    key = "config.toml"
     ordered = False
 
     def render(self, document: Document, *, sensitive: bool) -> base.Rendered:
@@ -41,13 +40,13 @@ class PdmToml(base.FileFormat):
         reserved = [name for name in tables if name in _RESERVED_NAMES]
         listed = {name: table for name, table in tables.items() if name not in reserved}
         default = blocked[0] if blocked else _default(document, listed)
-        limits = (*base.limits_without_order(_KEY, document), *map(_reserved, reserved))
+        limits = (*base.limits_without_order(self.key, document), *map(_reserved, reserved))
         held = base.held_in(document.searched).difference(reserved)
         return _text({**default, **listed}), limits, held
 
     def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
         """Read the login of the source that is named like each index."""
-        tables = base.parsed_toml(files[_KEY].get_secret_value()).get("pypi", {})
+        tables = base.parsed_toml(files[self.key].get_secret_value()).get("pypi", {})
         sources = {name: table for name, table in tables.items() if isinstance(table, dict)}
         return base.logins_of_tables(sources, urls)
 

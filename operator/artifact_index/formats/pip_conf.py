@@ -7,7 +7,6 @@ fails.
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Final
 
 from pydantic import SecretStr
 
@@ -15,25 +14,23 @@ from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.urls import UnusableURLError, split_userinfo
 
-_KEY: Final = "pip.conf"
-
 
 class PipConf(base.FileFormat):
     """The indexes that pip asks, without the explicit ones."""
 
     name = "PipConf"
-    key = _KEY
+    key = "pip.conf"
     ordered = False
 
     def render(self, document: Document, *, sensitive: bool) -> base.Rendered:
         """Render the global section."""
         text = _text(_settings(document, sensitive=sensitive))
-        limits = base.limits_without_order(_KEY, document)
+        limits = base.limits_without_order(self.key, document)
         return text, limits, base.held_in(document.searched)
 
     def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
         """Read the login in each index's URL, if only one login is listed with that URL."""
-        section = base.parsed_ini(files[_KEY].get_secret_value()).get("global", {})
+        section = base.parsed_ini(files[self.key].get_secret_value()).get("global", {})
         listed = f"{section.get('index-url', '')} {section.get('extra-index-url', '')}".split()
         logins: defaultdict[str, set[Credential]] = defaultdict(set)
         for url in listed:

@@ -9,7 +9,6 @@ from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document
 
-_KEY: Final = ".pypirc"
 # Sections that mean something else to twine and distutils.
 _RESERVED_NAMES: Final = frozenset({"distutils", "server-login"})
 
@@ -18,7 +17,7 @@ class Pypirc(base.FileFormat):
     """The servers that twine uploads to."""
 
     name = "Pypirc"
-    key = _KEY
+    key = ".pypirc"
 
     def carries(self, index: ArtifactIndexSpec) -> bool:
         """Whether packages are uploaded to the index."""
@@ -42,7 +41,7 @@ class Pypirc(base.FileFormat):
 
     def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
         """Read the login of the server that is named like each index."""
-        return base.logins_of_tables(base.parsed_ini(files[_KEY].get_secret_value()), urls)
+        return base.logins_of_tables(base.parsed_ini(files[self.key].get_secret_value()), urls)
 
 
 def _problem(name: str, login: Credential | None) -> str | None:

@@ -19,13 +19,9 @@ from artifact_index.formats.document import Credential
 # Scheme, authority and the rest: RFC 3986 appendix B, with the scheme and `//` required.
 _SHAPE: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)(.*)", re.DOTALL)
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
-_PORT: Final = re.compile(r"[0-9]{0,5}")
 # White space, C0 controls, DEL, C1 controls, and zero-width or direction marks.
 _INVISIBLE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\ufeff]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-_CACHED: Final = 256
-"""URLs that stay split: a reconcile asks several times about each, and many files share them."""
-
 _NUMERIC_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
 
@@ -71,17 +67,12 @@ def validate_index_url(url: str) -> str | None:
     uv takes any other string for a local path and then reports "package not found", so a scheme
     in lower case, `//` and a host are required here (reference: uv's `VerbatimUrl`).
     """
-    problem = _text_problem(url)
-    if problem is not None:
+    if (problem := _text_problem(url)) is not None:
         return problem
     parts = _cut(url)
     if parts is None:
         return "the URL is not absolute: it must start with https:// and a host"
-    return (
-        _scheme_problem(parts.scheme)
-        or _address_problem(parts)
-        or _userinfo_problem(parts.userinfo)
-    )
+    return _scheme_problem(parts) or _address_problem(parts) or _userinfo_problem(parts)
 
 
 def _text_problem(url: str) -> str | None:
@@ -99,10 +90,10 @@ def _text_problem(url: str) -> str | None:
     return None
 
 
-def _scheme_problem(scheme: str) -> str | None:
-    if scheme in ("http", "https"):
+def _scheme_problem(parts: _Parts) -> str | None:
+    if parts.scheme in ("http", "https"):
         return None
-    if scheme.lower() in ("http", "https"):
+    if parts.scheme.lower() in ("http", "https"):
         return "the URL's scheme must be in lower case, else uv takes it for a local path"
     return "the URL's scheme must be https"
 
@@ -121,7 +112,7 @@ def _address_problem(parts: _Parts) -> str | None:
     if parts.host.startswith("[") and not is_ip_address(parts.host):
         return "the URL's host is not a valid IPv6 address"
     number = parts.port[1:]
-    if number and (_PORT.fullmatch(number) is None or int(number) > 65535):
+    if number and (re.fullmatch("[0-9]{0,5}", number) is None or int(number) > 65535):
         return (
             "the URL's port is not a number from 0 to 65535; "
             "reserved characters in user name and password must be percent-encoded"
@@ -129,33 +120,30 @@ def _address_problem(parts: _Parts) -> str | None:
     return None
 
 
-def _userinfo_problem(userinfo: str) -> str | None:
+def _userinfo_problem(parts: _Parts) -> str | None:
     """Say what is wrong with user name and password.
 
     uv decodes both as UTF-8 and fails otherwise; a `%` that starts no escape stands for itself.
     """
     try:
-        unquote_to_bytes(userinfo).decode()
+        unquote_to_bytes(parts.userinfo).decode()
     except UnicodeDecodeError:
         return "the URL's user name or password is not percent-encoded UTF-8"
     return None
 
 
-def _usable(url: str) -> _Parts:
-    """Cut a valid URL. Raises `UnusableURLError` if `validate_index_url` objects."""
+def _usable(url: str) -> _Parts | None:
+    """Cut a valid URL; None if `validate_index_url` objects."""
     # A URL with a login is as long as its token and is used once: it is not cached.
     return _usable_uncached(url) if "@" in url else _usable_cached(url)
 
 
-def _usable_uncached(url: str) -> _Parts:
-    problem = validate_index_url(url)
-    parts = _cut(url)
-    if problem is not None or parts is None:
-        raise UnusableURLError(problem or "the URL is malformed")
-    return parts
+def _usable_uncached(url: str) -> _Parts | None:
+    return _cut(url) if validate_index_url(url) is None else None
 
 
-_usable_cached = lru_cache(maxsize=_CACHED)(_usable_uncached)
+# A reconcile asks several times about each URL, and many files share them.
+_usable_cached = lru_cache(maxsize=256)(_usable_uncached)
 
 
 def split_userinfo(url: str) -> tuple[str, Credential | None]:
@@ -164,6 +152,8 @@ def split_userinfo(url: str) -> tuple[str, Credential | None]:
     Everything else keeps the user's spelling. Raises `UnusableURLError`.
     """
     parts = _usable(url)
+    if parts is None:
+        raise UnusableURLError(validate_index_url(url))
     bare = f"{parts.scheme}://{parts.host}{parts.port}{parts.rest}"
     username, _, password = parts.userinfo.partition(":")
     if not username and not password:
@@ -199,10 +189,8 @@ def with_credential(url: str, credential: Credential) -> str:
 
 def has_userinfo(url: str) -> bool:
     """Whether the URL holds a user name or a password; False for an unusable URL."""
-    try:
-        return split_userinfo(url)[1] is not None
-    except UnusableURLError:
-        return False
+    parts = _usable(url)
+    return parts is not None and parts.userinfo not in ("", ":")
 
 
 def has_query_or_fragment(url: str) -> bool:
@@ -213,10 +201,8 @@ def has_query_or_fragment(url: str) -> bool:
 
 def host_of(url: str) -> str | None:
     """The host in lower case, IPv6 in brackets, without port; None for an unusable URL."""
-    try:
-        return _usable(url).host.lower()
-    except UnusableURLError:
-        return None
+    parts = _usable(url)
+    return parts.host.lower() if parts is not None else None
 
 
 def safe_url(url: str) -> str | None:
@@ -224,11 +210,8 @@ def safe_url(url: str) -> str | None:
 
     None for an unusable URL, in which it is unclear which part is the host.
     """
-    try:
-        parts = _usable(url)
-    except UnusableURLError:
-        return None
-    return f"{parts.scheme}://{parts.host.lower()}"
+    parts = _usable(url)
+    return f"{parts.scheme}://{parts.host.lower()}" if parts is not None else None
 
 
 def is_insecure(url: str) -> bool:

@@ -31,8 +31,6 @@ from artifact_index.formats.urls import (
 
 UV_TOML_KEY: Final = "uv.toml"
 
-# A bound for memory, not for correctness: an entry with a CodeArtifact token is 2 to 3 kB of text.
-_CACHED_ENTRIES: Final = 2048
 # Strings of this length or more are put in single quotes, which Python's TOML parser skips at once
 # instead of character by character: the check of a long token costs a tenth.
 _LONG_STRING: Final = 128
@@ -110,10 +108,8 @@ def _entry_table(entry: IndexEntry, default: bool, sensitive: bool) -> TOMLTable
     if entry.ignore_error_codes and not entry.blocked:
         table["ignore-error-codes"] = list(entry.ignore_error_codes)
     if entry.publish_url is not None and not entry.blocked:
-        login = base.login_of(entry) if sensitive else None
-        table["publish-url"] = (
-            with_credential(entry.publish_url, login) if login else entry.publish_url
-        )
+        url, login = entry.publish_url, base.login_of(entry) if sensitive else None
+        table["publish-url"] = with_credential(url, login) if login else url
     return table
 
 
@@ -127,7 +123,8 @@ def _must_authenticate(entry: IndexEntry) -> bool:
     return entry.credentialed if login is None else bool(login.raw_password)
 
 
-@lru_cache(maxsize=_CACHED_ENTRIES)
+# A bound for memory, not for correctness: an entry with a CodeArtifact token is 2 to 3 kB of text.
+@lru_cache(maxsize=2048)
 def _entry_text(entry: IndexEntry, default: bool, sensitive: bool) -> SecretStr:
     try:
         return SecretStr(_index_text(_entry_table(entry, default, sensitive)))

@@ -28,8 +28,7 @@ class BasicAuth(base.Source[BasicAuthSource]):
 
     def destination(self) -> tuple[object, ...]:
         """The URLs; a login goes where packages are uploaded to as well."""
-        uploads = [self.model.publish_url] if self.model.publish_url else []
-        return "basicAuth", self.model.url, *uploads
+        return ("basicAuth", *(url for _, url in self.urls()))
 
     def url(self) -> str | None:
         """The URL of the spec."""

@@ -70,16 +70,14 @@ class CloudSource(base.Source[Model]):
 
     def secret(self) -> base.SecretUse | None:
         """The Secret in `auth`."""
-        auth = self.model.auth
-        if auth is None or auth.secret_ref is None:
+        if (auth := self.model.auth) is None or auth.secret_ref is None:
             return None
         keys = tuple(self.secret_keys().values())
         return base.SecretUse(f"{self.field}.auth.secretRef", auth.secret_ref.name, keys)
 
     def service_account(self) -> base.AccountUse | None:
         """The ServiceAccount in `auth`."""
-        auth = self.model.auth
-        if auth is None or auth.service_account_ref is None:
+        if (auth := self.model.auth) is None or auth.service_account_ref is None:
             return None
         return base.AccountUse(
             f"{self.field}.auth.serviceAccountRef", auth.service_account_ref.name
@@ -106,12 +104,8 @@ class CloudSource(base.Source[Model]):
         account = inputs.account
         if not isinstance(account, base.SourceServiceAccount):
             raise TypeError("an index that passed its checks without its ServiceAccount")
-        identity = ServiceAccountIdentity(
-            inputs.namespace,
-            auth.service_account_ref.name,
-            account.uid,
-            *self.token_exchange(account),
-        )
+        name, exchange = auth.service_account_ref.name, self.token_exchange(account)
+        identity = ServiceAccountIdentity(inputs.namespace, name, account.uid, *exchange)
         return identity, NO_KEY_MATERIAL
 
     def _secret_identity(

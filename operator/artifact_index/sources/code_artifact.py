@@ -19,7 +19,6 @@ from artifact_index.sources.cloud import CloudSource
 from artifact_index.sources.policy import Problem
 
 AWS_AUDIENCE: Final = "sts.amazonaws.com"
-_ROLE_ARN: Final = re.compile(ROLE_ARN_PATTERN)
 
 
 class CodeArtifact(CloudSource[CodeArtifactSource]):
@@ -87,7 +86,7 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
             return None
         if use is None or not isinstance(account, SourceServiceAccount):
             return None
-        if account.role_arn is not None and _ROLE_ARN.fullmatch(account.role_arn):
+        if account.role_arn is not None and re.fullmatch(ROLE_ARN_PATTERN, account.role_arn):
             return None
         wrong = "is not the ARN of an IAM role" if account.role_arn else "is not set"
         return Problem(

@@ -1,10 +1,7 @@
 """A Python repository of Google Artifact Registry."""
 
 from artifact_index.api.interning import intern_equal
-from artifact_index.api.sources.google_artifact_registry import (
-    GoogleArtifactRegistrySource,
-    GoogleServiceAccountRef,
-)
+from artifact_index.api.sources.google_artifact_registry import GoogleArtifactRegistrySource
 from artifact_index.credentials.google.requests import GoogleTokenRequest, Impersonation
 from artifact_index.sources.base import Digester, Inputs, ResolvedSource, SourceServiceAccount
 from artifact_index.sources.cloud import CloudSource
@@ -26,11 +23,21 @@ class GoogleArtifactRegistry(CloudSource[GoogleArtifactRegistrySource]):
         return {"key_json": reference.key}
 
     def token_exchange(self, account: SourceServiceAccount) -> tuple[tuple[str, ...], str]:
-        """Google's STS, for a workload identity provider or GKE's own pool."""
+        """Google's STS, for a workload identity provider or GKE's own pool.
+
+        A provider takes its own resource name as a URL if it lists no audiences; GKE's pool takes
+        the pool's name.
+        """
         reference = self.model.auth.service_account_ref if self.model.auth else None
         if reference is None:
             raise ValueError("a ServiceAccount without a reference to it")
-        exchange, audience = _provider(reference)
+        if reference.gke_cluster is not None:
+            audience = f"{reference.gke_cluster.split('/')[1]}.svc.id.goog"
+            cluster = f"https://container.googleapis.com/v1/{reference.gke_cluster}"
+            exchange = f"identitynamespace:{audience}:{cluster}"
+        else:
+            exchange = f"//iam.googleapis.com/{reference.workload_identity_provider}"
+            audience = f"https:{exchange}"
         return reference.audiences or (audience,), exchange
 
     def hosts(self) -> list[tuple[str, str]]:
@@ -67,18 +74,3 @@ class GoogleArtifactRegistry(CloudSource[GoogleArtifactRegistrySource]):
             token_digest=digester.request(token),
             material=material,
         )
-
-
-def _provider(reference: GoogleServiceAccountRef) -> tuple[str, str]:
-    """The audience of Google's STS, and the default one of the ServiceAccount's token.
-
-    A provider takes its own resource name as a URL if it lists no audiences; GKE's pool takes the
-    pool's name.
-    """
-    if reference.gke_cluster is not None:
-        project = reference.gke_cluster.split("/")[1]
-        pool = f"{project}.svc.id.goog"
-        cluster = f"https://container.googleapis.com/v1/{reference.gke_cluster}"
-        return f"identitynamespace:{pool}:{cluster}", pool
-    provider = f"//iam.googleapis.com/{reference.workload_identity_provider}"
-    return provider, f"https:{provider}"

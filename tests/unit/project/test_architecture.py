@@ -143,13 +143,15 @@ def _snake(name: str) -> str:
 
 @cache
 def _names() -> tuple[frozenset[str], frozenset[str]]:
-    """What the operator defines (classes, functions, fields), and its literals of one word."""
+    """What the operator defines (classes, functions, fields, types), and its literals."""
     names, words = set(), set()
     for node in (node for module in MODULES for node in ast.walk(module.tree)):
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
                 names.add(name)
             case ast.AsyncFunctionDef(name=name) | ast.AnnAssign(target=ast.Name(name)):
+                names.add(name)
+            case ast.Assign(targets=[ast.Name(name)]) if name[:1].isupper():  # an alias of a type
                 names.add(name)
             case ast.Constant(str(text)):
                 words.add(text)
@@ -179,6 +181,12 @@ def _cloud_files() -> list[str]:
     return [*_in_operator(files_that_know_a_cloud(MODULES, CLOUD)), "pyproject.toml"]
 
 
+def _data(name: str) -> list[str]:
+    """The data files of the package with an entry of this name."""
+    found = [path for path in OPERATOR.rglob("*.yaml") if f"\n{name}:" in path.read_text()]
+    return [path.relative_to(OPERATOR).as_posix() for path in found]
+
+
 RECIPES = [
     Recipe(
         "Add a source",
@@ -200,7 +208,10 @@ RECIPES = [
     ),
     Recipe(
         "Add a reason",
-        _in_operator(files_that_classify_a_reason(MODULES)["ACCESS_DENIED"]),
+        [
+            *_in_operator(files_that_classify_a_reason(MODULES)["ACCESS_DENIED"]),
+            *_data("AccessDenied"),
+        ],
         BOUNDS[REASON_FILES],
         {},
     ),

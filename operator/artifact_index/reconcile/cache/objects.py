@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import SecretStr
 
@@ -18,7 +18,6 @@ from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import SpecError, parse_spec
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.interning import intern_equal
-from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.sources.base import SourceSecret, SourceServiceAccount
 
 Spec = TypeVar("Spec", ArtifactIndexSpec, IndexOptionsSpec)
@@ -31,6 +30,13 @@ OUR_ANNOTATIONS = (
     constants.CONTENT_DIGEST_ANNOTATION,
     constants.CHECKPOINT_ANNOTATION,
 )
+
+
+class OutputDigester(Protocol):
+    """Makes the digest of an output."""
+
+    def output(self, ref: tuple[str, str, str], data: Mapping[str, str], checkpoint: str) -> str:
+        """The keyed digest of an output's content, its checkpoint included."""
 
 
 class ObjectRef(NamedTuple):
@@ -175,7 +181,7 @@ def _shared_labels(items: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
     return dict(items)
 
 
-def parse_output(kind: str, body: Mapping[str, Any], digester: Digester) -> OutputObject:
+def parse_output(kind: str, body: Mapping[str, Any], digester: OutputDigester) -> OutputObject:
     """Trim an output, or an object with the name of one. Its data is digested and not kept."""
     metadata = body["metadata"]
     (namespace, name), uid, version = ref_uid_version(body)

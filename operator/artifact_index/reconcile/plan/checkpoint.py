@@ -134,9 +134,8 @@ class Checkpoint(BaseModel):
 
     def _recovered_entries(self, files: Mapping[str, SecretStr]) -> dict[str, IndexEntry]:
         recorded = self.entries or {}
-        logins = read_logins(
-            files, {name: entry.url for name, entry in recorded.items() if entry.login}
-        )
+        urls = {name: entry.url for name, entry in recorded.items() if entry.login}
+        logins = read_logins(files, urls)
         return {
             name: IndexEntry(
                 name=name,

@@ -5,20 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from artifact_index.api.constants import (
-    API_VERSION,
-    CHECKPOINT_ANNOTATION,
-    CONTENT_DIGEST_ANNOTATION,
-    EXPIRES_AT_ANNOTATION,
-    FIELD_MANAGER,
-    INDEX_OPTIONS_KIND,
-    OWNER_ANNOTATION,
-    OWNER_UID_ANNOTATION,
-    PYPI_URL,
-    REFRESH_AT_ANNOTATION,
-    ROLE_LABEL,
-    ROLE_OUTPUT,
-)
+from artifact_index.api import constants
 from artifact_index.api.index_options import IndexOptionsSpec, Output
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
@@ -62,37 +49,28 @@ class DesiredOutput:
 
     def creation(self) -> dict[str, Any]:
         """The body of a POST."""
-        body: dict[str, Any] = {
-            "metadata": {
-                "name": self.ref.name,
-                "namespace": self.ref.namespace,
-                "labels": _LABELS,
-                "annotations": dict(self.annotations),
-            },
-            "data": dict(self.data),
+        metadata = {
+            "name": self.ref.name,
+            "namespace": self.ref.namespace,
+            "labels": _LABELS,
+            "annotations": dict(self.annotations),
+            **({"ownerReferences": [dict(self.owner)]} if self.owner is not None else {}),
         }
-        if self.ref.kind == "Secret":
-            body["type"] = "Opaque"
-        if self.owner is not None:
-            body["metadata"]["ownerReferences"] = [dict(self.owner)]
-        return body
+        body = {"metadata": metadata, "data": dict(self.data)}
+        return body | {"type": "Opaque"} if self.ref.kind == "Secret" else body
 
     def patch(self, existing: OutputObject) -> dict[str, Any]:
         """The body of a merge patch; null for each key and annotation of ours to remove."""
         removed_keys = dict.fromkeys(existing.keys - self.data.keys())
         removed_annotations = dict.fromkeys(existing.annotations.keys() - self.annotations.keys())
-        body: dict[str, Any] = {
-            "metadata": {
-                "uid": existing.uid,
-                "labels": _LABELS,
-                "annotations": {**removed_annotations, **self.annotations},
-                "ownerReferences": [dict(self.owner)] if self.owner else None,
-            },
-            "data": {**removed_keys, **self.data},
+        metadata = {
+            "uid": existing.uid,
+            "labels": _LABELS,
+            "annotations": {**removed_annotations, **self.annotations},
+            "ownerReferences": [dict(self.owner)] if self.owner else None,
         }
-        if self.ref.kind == "ConfigMap":
-            body["binaryData"] = None
-        return body
+        body = {"metadata": metadata, "data": {**removed_keys, **self.data}}
+        return body | {"binaryData": None} if self.ref.kind == "ConfigMap" else body
 
     def is_met_by(self, existing: OutputObject) -> bool:
         """Whether the existing object needs no write."""
@@ -105,10 +83,13 @@ class DesiredOutput:
         )
 
 
-_LABELS: Final = {ROLE_LABEL: ROLE_OUTPUT, MANAGED_BY_LABEL: FIELD_MANAGER}
+_LABELS: Final = {
+    constants.ROLE_LABEL: constants.ROLE_OUTPUT,
+    MANAGED_BY_LABEL: constants.FIELD_MANAGER,
+}
 
 RELEASE_PATCH: Final[Mapping[str, Any]] = {
-    "labels": {ROLE_LABEL: None, MANAGED_BY_LABEL: None},
+    "labels": {constants.ROLE_LABEL: None, MANAGED_BY_LABEL: None},
     "annotations": dict.fromkeys(OUR_ANNOTATIONS),
     "ownerReferences": None,
 }
@@ -120,7 +101,7 @@ def document_of(
 ) -> Document:
     """What the files say; with `public_blocked` uv stops at the public index."""
     public = spec.public_index
-    url = blocked_url(public.name) if public_blocked else public.url or PYPI_URL
+    url = blocked_url(public.name) if public_blocked else public.url or constants.PYPI_URL
     return Document(
         entries=tuple(plan.entry for plan in plans if plan.entry is not None),
         public=PublicEntry(public.name, url) if public.enabled else None,
@@ -166,7 +147,7 @@ def desired_outputs(
         except NotCredentialFreeError as error:
             problem = problem or _not_credential_free(ref, error.index_name)
             continue
-        desired = _desired(ref, options, content, plans, digester)
+        desired = _desired(ref, options, content, plans, digester, public=document.public)
         if (too_large := _too_large(desired, output, len(document.entries))) is not None:
             problem = problem or too_large
             continue
@@ -180,22 +161,29 @@ def _desired(
     content: Content,
     plans: Sequence[IndexPlan],
     digester: Digester,
+    *,
+    public: PublicEntry | None,
 ) -> DesiredOutput:
-    checkpoint = _checkpoint(options, plans, content)
+    checkpoint = Checkpoint.encode(
+        [(plan.record.uid, plan.published) for plan in plans if plan.published is not None],
+        held=content.held,
+        public_name=public.name if public is not None else None,
+        with_entries=UV_TOML_KEY not in content.data,
+    )
     digest = digester.output(ref, content.data, checkpoint)
     annotations = {
-        OWNER_ANNOTATION: options.ref.name,
-        OWNER_UID_ANNOTATION: options.uid,
-        CONTENT_DIGEST_ANNOTATION: digest,
-        CHECKPOINT_ANNOTATION: checkpoint,
+        constants.OWNER_ANNOTATION: options.ref.name,
+        constants.OWNER_UID_ANNOTATION: options.uid,
+        constants.CONTENT_DIGEST_ANNOTATION: digest,
+        constants.CHECKPOINT_ANNOTATION: checkpoint,
     }
     held = [plan for plan in plans if plan.entry is not None and plan.entry.name in content.held]
     expiries = [plan.expires_at for plan in held if plan.expires_at is not None]
     refreshes = [plan.refresh_at for plan in held if plan.refresh_at is not None]
     if expiries:
-        annotations[EXPIRES_AT_ANNOTATION] = format_time(min(expiries))
+        annotations[constants.EXPIRES_AT_ANNOTATION] = format_time(min(expiries))
     if refreshes:
-        annotations[REFRESH_AT_ANNOTATION] = format_time(min(refreshes))
+        annotations[constants.REFRESH_AT_ANNOTATION] = format_time(min(refreshes))
     owner = _owner_reference(options)
     return DesiredOutput(ref, content.data, annotations, digest, owner, content.limits)
 
@@ -204,23 +192,13 @@ def _owner_reference(options: OptionsObject) -> dict[str, Any] | None:
     if options.spec is None or options.spec.deletion_policy == "Retain":
         return None
     return {
-        "apiVersion": API_VERSION,
-        "kind": INDEX_OPTIONS_KIND,
+        "apiVersion": constants.API_VERSION,
+        "kind": constants.INDEX_OPTIONS_KIND,
         "name": options.ref.name,
         "uid": options.uid,
         "controller": True,
         "blockOwnerDeletion": False,
     }
-
-
-def _checkpoint(options: OptionsObject, plans: Sequence[IndexPlan], content: Content) -> str:
-    public = options.spec.public_index if options.spec else None
-    return Checkpoint.encode(
-        [(plan.record.uid, plan.published) for plan in plans if plan.published is not None],
-        held=content.held,
-        public_name=public.name if public is not None and public.enabled else None,
-        with_entries=UV_TOML_KEY not in content.data,
-    )
 
 
 def _not_credential_free(ref: OutputRef, index_name: str) -> Problem:

@@ -12,21 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from operator import itemgetter
-from typing import NamedTuple
 
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
-from artifact_index.formats.document import IndexEntry
+from artifact_index.formats.base import named
 from artifact_index.formats.urls import has_userinfo, without_userinfo
 from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.resolve.token_view import IndexState
 from artifact_index.sources.policy import Problem
-
-
-class _Root(NamedTuple):
-    host: str
-    path: str
 
 
 def shadowing_problems(
@@ -39,13 +33,13 @@ def shadowing_problems(
     """
     roots = [(index, root) for index in indexes if (root := _root(index, published)) is not None]
     hosts: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-    for index, root in roots:
-        hosts[root.host].append((root.path, index.record.ref.name))
+    for index, (host, path) in roots:
+        hosts[host].append((path, index.record.ref.name))
     for named_paths in hosts.values():
         named_paths.sort()
     refused: dict[str, IndexState] = {}
-    for index, root in roots:
-        below = _below(root.path, hosts[root.host])
+    for index, (host, path) in roots:
+        below = _below(path, hosts[host])
         if below and _has_login(index, published):
             # Without a login there is no fallback either: not even the published entry stays.
             problem = _problem(sorted(below))
@@ -63,31 +57,22 @@ def _below(path: str, named_paths: Sequence[tuple[str, str]]) -> list[str]:
     return [name for _, name in named_paths[first:end]]
 
 
-def _root(index: IndexState, published: Mapping[str, Published]) -> _Root | None:
+def _root(index: IndexState, published: Mapping[str, Published]) -> tuple[str, str] | None:
     before = published.get(index.record.uid)
     url = index.url
     if url is None and before is not None:
-        url = _written_url(before.entry)
-    if not url:
-        return None
-    return _root_of(without_userinfo(url))
+        verbatim = before.entry.verbatim_url
+        url = verbatim.get_secret_value() if verbatim is not None else before.entry.url
+    return _root_of(without_userinfo(url)) if url else None
 
 
 @lru_cache(maxsize=256)
-def _root_of(url: str) -> _Root:
+def _root_of(url: str) -> tuple[str, str]:
+    """The host with its scheme, and the path of the root."""
     scheme, _, rest = url.partition("://")
     address, _, path = re.split("[?#]", rest)[0].partition("/")
-    path = f"/{path}".rstrip("/")
-    for end in ("/+simple", "/simple"):
-        if path.endswith(end):
-            path = path.removesuffix(end)
-            break
-    return _Root(f"{scheme}://{address.lower()}", f"{path}/")
-
-
-def _written_url(entry: IndexEntry) -> str:
-    verbatim = entry.verbatim_url
-    return verbatim.get_secret_value() if verbatim is not None else entry.url
+    path = re.sub(r"/\+?simple\Z", "", f"/{path}".rstrip("/"))
+    return f"{scheme}://{address.lower()}", f"{path}/"
 
 
 def _has_login(index: IndexState, published: Mapping[str, Published]) -> bool:
@@ -105,11 +90,9 @@ def _has_userinfo(verbatim: SecretStr | None) -> bool:
 
 
 def _problem(names: Sequence[str]) -> Problem:
-    shown = ", ".join(repr(name) for name in names[:3])
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return Problem(
         Reason.SHADOWS_SIBLINGS,
-        f"its URL is a prefix of the URLs of ArtifactIndex {shown}{more} in the same file, and uv "
-        "would send its login there; give it a URL with a path of its own, or select them by "
-        "different IndexOptions",
+        f"its URL is a prefix of the URLs of ArtifactIndex {named(names, at_most=3)} in the same "
+        "file, and uv would send its login there; give it a URL with a path of its own, or select "
+        "them by different IndexOptions",
     )
