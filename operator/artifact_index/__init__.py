@@ -8,15 +8,10 @@ websocket-client: 18 MiB and 0.25 s. Both are told here that there is none.
 import sys
 from importlib import util
 
-
-def _leave_out_the_synchronous_client() -> None:
-    spec = util.find_spec("kubernetes")
-    if spec is not None and "kubernetes" not in sys.modules:
-        sys.modules["kubernetes"] = util.module_from_spec(spec)
-        # None is how Python is told that a module cannot be imported (`sys.modules`).
-        sys.modules["kubernetes.client"] = sys.modules["kubernetes.config"] = None  # type: ignore[assignment]
-
-
-_leave_out_the_synchronous_client()
+_client = util.find_spec("kubernetes")
+if _client is not None and "kubernetes" not in sys.modules:
+    sys.modules["kubernetes"] = util.module_from_spec(_client)
+    # None is how Python is told that a module cannot be imported (`sys.modules`).
+    sys.modules["kubernetes.client"] = sys.modules["kubernetes.config"] = None  # type: ignore[assignment]
 
 __version__ = "0.1.0"

@@ -19,6 +19,7 @@ from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.plan.entries import IndexPlan, PlanMemo, plan_indexes
 from artifact_index.reconcile.resolve.clouds import Clouds
 from artifact_index.reconcile.resolve.history import Histories
+from artifact_index.reconcile.resolve.memo import PLANS
 from artifact_index.reconcile.resolve.resolution import needs_of
 from artifact_index.reconcile.resolve.resolver import Resolver
 from artifact_index.reconcile.resolve.token_view import IndexState
@@ -104,7 +105,7 @@ class Scene:
             rng=random.Random(1),
             meter=UNMEASURED,
         )
-        self.histories, self.plans = Histories(), PlanMemo()
+        self.histories, self.plans = Histories(), PlanMemo(PLANS)
         self.resolver = self.new_resolver(self.histories)
         self.refresh_requested: str | None = None
         self.spec = SPECS["by access key"]

@@ -26,13 +26,8 @@ The SDKs' own variables apply, too: those of boto3 for AWS, such as `AWS_REGION`
 def settings_markdown() -> str:
     """Return the whole document; the same text each time."""
     rows = [
-        (
-            _names(flags_of(setting)),
-            _names(environment_names_of(setting)),
-            _default(setting),
-            meaning(setting),
-        )
-        for setting in setting_fields()
+        (_names(flags_of(each)), _names(environment_names_of(each)), _default(each), meaning(each))
+        for each in setting_fields()
     ]
     head = ("Flag", "Environment variable", "Default", "Meaning")
     return f"{_INTRODUCTION}\n{markdown_table(head, rows)}"

@@ -112,22 +112,17 @@ def _map_schema(annotation: Any, metadata: list[Any]) -> Schema:
     key, value = get_args(annotation)
     schema: Schema = {"type": "object", "additionalProperties": _type_schema(value, ())}
     schema |= _bounds(metadata, longest="maxProperties", shortest="minProperties")
-    return schema | _validations(_key_rules(_type_schema(key, ())))
+    return schema | {"x-kubernetes-validations": list(_key_rules(_type_schema(key, ())))}
 
 
-def _key_rules(key: Schema) -> Iterator[Rule]:
+def _key_rules(key: Schema) -> Iterator[Schema]:
     """Rules of a map's keys: OpenAPI v3 has none for them, CEL has."""
     longest = key["maxLength"]
-    yield Rule(
-        cel=f"self.all(key, size(key) <= {longest})",
-        message=f"must have keys of at most {longest} characters",
-        holds=lambda _: True,
-    )
+    message = f"must have keys of at most {longest} characters"
+    yield {"rule": f"self.all(key, size(key) <= {longest})", "message": message}
     for rule in key["x-kubernetes-validations"]:
         cel = rule["rule"].replace("self.", "key.", 1)
-        yield Rule(
-            cel=f"self.all(key, {cel})", message=f"keys {rule['message']}", holds=lambda _: True
-        )
+        yield {"rule": f"self.all(key, {cel})", "message": f"keys {rule['message']}"}
 
 
 def _bounds(metadata: list[Any], *, longest: str, shortest: str) -> Schema:

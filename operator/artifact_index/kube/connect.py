@@ -24,9 +24,7 @@ class ConnectError(Exception):
 
 
 async def load_configuration(
-    *,
-    kubeconfig: Path | None = None,
-    environ: Mapping[str, str] | None = None,
+    *, kubeconfig: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> Configuration:
     """Find the API server and the login, and return the client's configuration.
 

@@ -18,6 +18,7 @@ from artifact_index.reconcile.plan.fallback import first_withdrawal
 from artifact_index.reconcile.plan.outputs import desired_outputs
 from artifact_index.reconcile.resolve.checks import invalid_spec, public_index_problem
 from artifact_index.reconcile.resolve.clouds import Clouds
+from artifact_index.reconcile.resolve.memo import PLANS
 from artifact_index.reconcile.resolve.requirements import requirements
 from artifact_index.reconcile.resolve.resolution import needs_of
 from artifact_index.reconcile.resolve.resolver import Resolver
@@ -49,7 +50,7 @@ class OptionsReconciler:
     _state: State
     _writer: OutputWriter
     _env: Env
-    _plans: PlanMemo = field(default_factory=PlanMemo, init=False)
+    _plans: PlanMemo = field(default_factory=lambda: PlanMemo(PLANS), init=False)
 
     async def reconcile(self, ref: ObjectRef) -> Result:
         """Reconcile one. Raises ApiError: a 403 only if the operator may not read the object."""

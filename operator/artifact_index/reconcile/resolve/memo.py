@@ -6,8 +6,11 @@ from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.sources.base import ServiceAccountResult
 from artifact_index.sources.policy import Policy
 
-_SIZE: Final = 2048
-"""Entries that are held at most: enough for one burst of reconciles, in about 2 MiB."""
+STATES: Final = 2048
+"""Index states that are held at most, in about 1 MiB: enough for one burst of reconciles."""
+
+PLANS: Final = 256
+"""Plans that are held at most: as many as several IndexOptions may share at a time."""
 
 
 class Place(NamedTuple):
@@ -66,7 +69,7 @@ Value = TypeVar("Value")
 class Memo(Generic[Key, Value]):
     """The latest value of each place, valid for an equal key only. The oldest are dropped first."""
 
-    def __init__(self, size: int = _SIZE) -> None:
+    def __init__(self, size: int) -> None:
         self._size = size
         self._entries: dict[Place, tuple[Key, Value]] = {}
 

@@ -19,7 +19,7 @@ from artifact_index.reconcile.resolve.checks import (
 )
 from artifact_index.reconcile.resolve.clouds import Clouds
 from artifact_index.reconcile.resolve.history import Histories
-from artifact_index.reconcile.resolve.memo import Memo, SourceKey, StateKey
+from artifact_index.reconcile.resolve.memo import STATES, Memo, SourceKey, StateKey
 from artifact_index.reconcile.resolve.resolution import (
     Needs,
     Resolution,
@@ -66,7 +66,7 @@ class Resolver:
         self._patience = patience
         self._env = env
         self._started_at = env.clock()
-        self._memo: Memo[StateKey, IndexState] = Memo()
+        self._memo: Memo[StateKey, IndexState] = Memo(STATES)
 
     async def resolve(self, index: IndexObject, needs: Needs) -> Resolution:
         """Give the login of an index, or the first problem of its spec or source.

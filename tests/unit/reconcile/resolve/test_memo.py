@@ -13,7 +13,7 @@ def place(name: str) -> Place:
 
 
 def test_a_value_is_given_for_an_equal_key_only() -> None:
-    memo: Memo[tuple[int, ...], str] = Memo()
+    memo: Memo[tuple[int, ...], str] = Memo(size=2)
     memo.put(place("a"), (1, 2), "value")
     assert memo.get(place("a"), (1, 2)) == "value"
     assert memo.get(place("a"), (1, 3)) is None
@@ -22,7 +22,7 @@ def test_a_value_is_given_for_an_equal_key_only() -> None:
 
 
 def test_a_place_has_one_value() -> None:
-    memo: Memo[int, str] = Memo()
+    memo: Memo[int, str] = Memo(size=2)
     memo.put(place("a"), 1, "old")
     memo.put(place("a"), 2, "new")
     assert memo.get(place("a"), 1) is None
