@@ -78,8 +78,10 @@ def growth_table(measures: Sequence[Growth]) -> str:
     sizes = measures[0].sizes
     rows = [["measure", *(f"{size:,}" for size in sizes), "fixed", "for 1,000 more", "exponent"]]
     rows.append(["---"] * len(rows[0]))
-    for one in measures:
-        exponent = "" if one.exponent is None else f"{one.exponent:.2f}"
-        values = (f"{value:.2f}" for value in one.values)
-        rows.append([one.title, *values, f"{one.fixed:.2f}", f"{1000 * one.each:.2f}", exponent])
+    for measure in measures:
+        exponent = "" if measure.exponent is None else f"{measure.exponent:.2f}"
+        values = (f"{value:.2f}" for value in measure.values)
+        rows.append(
+            [measure.title, *values, f"{measure.fixed:.2f}", f"{1000 * measure.each:.2f}", exponent]
+        )
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

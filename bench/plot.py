@@ -11,7 +11,7 @@ _COLOURS = ("#1b6ca8", "#c0392b", "#27875a", "#8e5ea2", "#b9770e", "#555555")
 
 def plot(measures: Sequence[Growth]) -> str:
     """One line for each measure."""
-    values = [value for one in measures for value in one.values if value > 0]
+    values = [value for measure in measures for value in measure.values if value > 0]
     sizes = measures[0].sizes
     x_axis, y_axis = _decades(sizes), _decades(values)
 

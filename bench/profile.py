@@ -44,12 +44,16 @@ def profile(scene: Scene, env: dict[str, str]) -> dict[str, Profile]:
 
 def profile_table(profiles: dict[str, Profile]) -> str:
     """Seconds of CPU by part, the largest first, as Markdown; a column for each process."""
-    parts = {part for one in profiles.values() for part in one}
-    order = sorted(parts, key=lambda part: -sum(one.get(part, 0) for one in profiles.values()))
+    parts = {part for profile in profiles.values() for part in profile}
+    order = sorted(
+        parts, key=lambda part: -sum(profile.get(part, 0) for profile in profiles.values())
+    )
     rows = [["part", *profiles], ["---"] * (len(profiles) + 1)]
     for part in order:
-        rows.append([part, *(_shown(one.get(part, 0), one) for one in profiles.values())])
-    rows.append(["all", *(f"{sum(one.values()):.2f} s" for one in profiles.values())])
+        rows.append(
+            [part, *(_shown(profile.get(part, 0), profile) for profile in profiles.values())]
+        )
+    rows.append(["all", *(f"{sum(profile.values()):.2f} s" for profile in profiles.values())])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

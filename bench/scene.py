@@ -72,7 +72,7 @@ class Scene:
         if self.source != "codeArtifact":
             return 0
         places = (self.place(number) for number in range(self.indexes))
-        return len({(one.namespace, one.group % self.logins, one.place) for one in places})
+        return len({(place.namespace, place.group % self.logins, place.place) for place in places})
 
     @property
     def expiring(self) -> bool:

@@ -81,9 +81,9 @@ def deletions(fleet: Fleet) -> list[tuple[str, str, int]]:
     """Who deleted which Secret of the namespace, for the message of a failure."""
     events = fleet.world.plane.audit_events(verbs=["delete", "deletecollection"])
     return [
-        (one.user, one.name, one.code)
-        for one in events
-        if (one.resource, one.namespace) == ("secrets", fleet.namespace)
+        (event.user, event.name, event.code)
+        for event in events
+        if (event.resource, event.namespace) == ("secrets", fleet.namespace)
     ]
 
 
@@ -110,7 +110,7 @@ def assert_a_fresh_operator_changes_nothing(
         bodies = [body_of(fleet.proxy, "ArtifactIndex", fleet.namespace, name) for name in codes]
         # A token that died before it could be replaced is told of no more.
         credentials = [body.get("status", {}).get("credential", {}) for body in bodies]
-        ends = [one.get("expiresAt", "1970-01-01T00:00:00Z") for one in credentials]
+        ends = [credential.get("expiresAt", "1970-01-01T00:00:00Z") for credential in credentials]
         return all(datetime.fromisoformat(end).timestamp() - born > LONG_TOKENS / 2 for end in ends)
 
     wait_until(tokens_last, "tokens that last", PATIENCE)
@@ -127,7 +127,7 @@ def assert_a_fresh_operator_changes_nothing(
         found = world.operator_writes(since=mark)
     # What the one before it sent last may have been noted down after its end.
     begun = listings(world, mark)[0].received_at
-    writes = [(one.verb, one.resource, one.name) for one in found if one.received_at > begun]
+    writes = [(item.verb, item.resource, item.name) for item in found if item.received_at > begun]
     assert writes == [], fresh.log[-6000:]
     assert world.aws.mints() == mints
     assert reader.versions == versions
@@ -137,8 +137,8 @@ def assert_a_fresh_operator_changes_nothing(
 def listings(world: World, mark: int) -> list[AuditEvent]:
     """The last request of each of the operator's own listings."""
     events = world.plane.audit_events(verbs=["list"], since=mark)
-    ours = [one for one in events if one.user_agent.startswith("artifact-index-operator")]
-    return [one for one in ours if one.resource == "configmaps"]
+    ours = [event for event in events if event.user_agent.startswith("artifact-index-operator")]
+    return [event for event in ours if event.resource == "configmaps"]
 
 
 # The tests
@@ -168,8 +168,8 @@ def test_kills_at_random_moments_leave_no_trace(
         assert_a_fresh_operator_changes_nothing(fleet, reader, operator, fresh)
         print(f"{kills} kills, {fleet.changes} changes, {reader.versions} versions seen")
         assert fleet.changes > kills
-        for one in (operator, fresh):
-            assert "Traceback" not in one.log, one.log[-6000:]
+        for item in (operator, fresh):
+            assert "Traceback" not in item.log, item.log[-6000:]
 
 
 def test_an_api_server_and_an_etcd_that_die_are_lived_through(

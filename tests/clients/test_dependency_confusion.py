@@ -112,8 +112,8 @@ def _options(scene: Scene, public: Repository, *formats: str) -> IndexOptionsSpe
     return parse_spec(IndexOptionsSpec, {**scene.options, "publicIndex": index, "outputs": outputs})
 
 
-def _risk(spec: IndexOptionsSpec, *placed: IndexPlan) -> str | None:
-    found = confusion_risk(spec, placed, formats_of(spec, "out"))
+def _risk(spec: IndexOptionsSpec, *plans: IndexPlan) -> str | None:
+    found = confusion_risk(spec, plans, formats_of(spec, "out"))
     return found.reason if found else None
 
 
@@ -127,15 +127,15 @@ def _uv(clients: Clients, version: str, asked: Document) -> Run:
 def test_what_is_flagged_installs_the_look_alike_and_the_remedy_ends_it(
     clients: Clients, private: Repository, public: Repository, version: str, row: Row
 ) -> None:
-    spec, placed = _options(row.risky, public), _placed(row.risky, private.url)
-    assert _risk(spec, placed) == row.reason
-    run = _uv(clients, version, document_of(spec, [placed]))
+    spec, plans = _options(row.risky, public), _placed(row.risky, private.url)
+    assert _risk(spec, plans) == row.reason
+    run = _uv(clients, version, document_of(spec, [plans]))
     assert clients.installed("target") == {"mine==9.9"}, run.output
 
     (clients.directory / "target").rename(clients.directory / "before")
-    spec, placed = _options(row.safe, public), _placed(row.safe, private.url)
-    assert _risk(spec, placed) is None
-    run = _uv(clients, version, document_of(spec, [placed]))
+    spec, plans = _options(row.safe, public), _placed(row.safe, private.url)
+    assert _risk(spec, plans) is None
+    run = _uv(clients, version, document_of(spec, [plans]))
     assert clients.installed("target") <= {"mine==1.0"}, run.output
 
 
@@ -151,15 +151,15 @@ def test_pip_takes_the_look_alike_of_a_public_index(
     clients: Clients, private: Repository, public: Repository, pip: str, login: tuple[str, str]
 ) -> None:
     risky, safe = Scene(login=login), Scene({"publicIndex": {"enabled": False}}, login=login)
-    spec, placed = _options(risky, public, "PipConf"), _placed(risky, private.url)
-    assert _risk(spec, placed) == "FormatWithoutOrder"
-    run = _pip(clients, pip, document_of(spec, [placed]))
+    spec, plans = _options(risky, public, "PipConf"), _placed(risky, private.url)
+    assert _risk(spec, plans) == "FormatWithoutOrder"
+    run = _pip(clients, pip, document_of(spec, [plans]))
     assert clients.installed("target") == {"mine==9.9"}, run.output
 
     (clients.directory / "target").rename(clients.directory / "before")
     spec = _options(safe, public, "PipConf")
-    assert _risk(spec, placed) is None
-    run = _pip(clients, pip, document_of(spec, [placed]))
+    assert _risk(spec, plans) is None
+    run = _pip(clients, pip, document_of(spec, [plans]))
     assert clients.installed("target") == ({"mine==1.0"} if login == GOOD else set()), run.output
 
 
@@ -169,9 +169,9 @@ def test_pdm_takes_the_look_alike_of_a_public_index(
 ) -> None:
     risky, safe = Scene(login=login), Scene({"publicIndex": {"enabled": False}}, login=login)
     for scene, reason in ((risky, "FormatWithoutOrder"), (safe, None)):
-        spec, placed = _options(scene, public, "PdmToml"), _placed(scene, private.url)
-        assert _risk(spec, placed) == reason
-        text = secret_text("PdmToml", document_of(spec, [placed]))
+        spec, plans = _options(scene, public, "PdmToml"), _placed(scene, private.url)
+        assert _risk(spec, plans) == reason
+        text = secret_text("PdmToml", document_of(spec, [plans]))
         config = clients.write("config.toml", text)
         clients.write(
             "pyproject.toml",
@@ -218,10 +218,10 @@ def test_gitlab_forwards_although_there_is_no_public_index(
 ) -> None:
     """The remedy is in GitLab, where forwarding can be turned off."""
     scene = Scene({"publicIndex": {"enabled": False}})
-    spec, placed = _options(scene, public), _placed(scene, gitlab.url, "gitlab")
-    asked = document_of(spec, [placed])
+    spec, plans = _options(scene, public), _placed(scene, gitlab.url, "gitlab")
+    asked = document_of(spec, [plans])
 
-    assert _risk(spec, placed) == "RequestsForwarded"
+    assert _risk(spec, plans) == "RequestsForwarded"
     run = _uv(clients, version, asked)
     assert clients.installed("target") == {"mine==9.9"}, run.output
 
@@ -244,10 +244,10 @@ def test_gitlab_forwards_a_request_without_a_login(
     """With the credential-free file alone: `auto` asks without a login first, `always` never."""
     gitlab.add(make_wheel("mine", "1.0"))
     scene = Scene(index={"authenticate": authenticate})
-    spec, placed = _options(scene, public), _placed(scene, gitlab.url, "gitlab")
-    config = clients.write("uv.toml", public_text("UvToml", document_of(spec, [placed])))
+    spec, plans = _options(scene, public), _placed(scene, gitlab.url, "gitlab")
+    config = clients.write("uv.toml", public_text("UvToml", document_of(spec, [plans])))
 
-    assert _risk(spec, placed) == reason
+    assert _risk(spec, plans) == reason
     run = clients.uv(version, "pip", *INSTALL, env={"UV_CONFIG_FILE": str(config)})
     assert clients.installed("target") == installed, run.output
 

@@ -64,9 +64,9 @@ def test_each_of_two_indexes_gets_its_own_login(
 
     run = install(clients, pip, asked, "mine", "theirs")
 
-    pages = [one for one in server.requests() if "/simple/" in one.path]
-    assert logins(one for one in pages if one.path.startswith("/second/")) == {login}
-    assert logins(one for one in pages if one.path.startswith("/pypi/acme/")) == {LOGIN}
+    pages = [request for request in server.requests() if "/simple/" in request.path]
+    assert logins(page for page in pages if page.path.startswith("/second/")) == {login}
+    assert logins(page for page in pages if page.path.startswith("/pypi/acme/")) == {LOGIN}
     if pip == PIP_FLOOR:
         # It takes one of the two for all files of the host: the wrong one stops it.
         assert run.returncode != 0

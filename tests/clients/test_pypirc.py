@@ -38,7 +38,7 @@ def test_twine_uploads_a_wheel_that_installs_again(
 
     assert run.returncode == 0, run.output
     assert logins(server.requests()) == {LOGIN}
-    assert {one.path for one in server.requests()} == {"/pypi/acme/"}
+    assert {request.path for request in server.requests()} == {"/pypi/acme/"}
     text = secret_text("UvToml", document(_entry(private), public=None))
     env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", text))}
     clients.uv(NEWEST, "pip", "install", "--target", "target", "fresh", env=env)

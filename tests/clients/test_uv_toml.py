@@ -94,8 +94,8 @@ def test_uv_publishes_a_wheel_and_installs_it_again(
     assert run.returncode == 0, run.output
     assert clients.installed("target") == {"fresh==1.2"}
     assert logins(server.requests()) == {LOGIN}
-    posts = [one for one in server.requests() if one.method == "POST"]
-    assert {one.path for one in posts} == {"/pypi/acme/"}
+    posts = [request for request in server.requests() if request.method == "POST"]
+    assert {post.path for post in posts} == {"/pypi/acme/"}
 
 
 @pytest.mark.parametrize("version", FOUR_VERSIONS)

@@ -24,13 +24,15 @@ def pod_environment(proxy: str, ca: Path | None = None, no_proxy: str = "") -> d
     """The container's variables as the kubelet hands them over, the bundle at its place here."""
     bundle = {"configMap": "corporate-ca"} if ca else {}
     values = {"proxy": {"https": proxy, "noProxy": no_proxy}, "caBundle": bundle}
-    (deployment,) = [one for one in render(values) if one["kind"] == "Deployment"]
+    (deployment,) = [manifest for manifest in render(values) if manifest["kind"] == "Deployment"]
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    variables = {one["name"]: one["value"] for one in container.get("env", [])}
+    variables = {manifest["name"]: manifest["value"] for manifest in container.get("env", [])}
     if ca:
-        (mount,) = [one for one in container["volumeMounts"] if one["name"] == "ca-bundle"]
-        (volume,) = [one for one in pod["volumes"] if one["name"] == "ca-bundle"]
+        (mount,) = [
+            manifest for manifest in container["volumeMounts"] if manifest["name"] == "ca-bundle"
+        ]
+        (volume,) = [manifest for manifest in pod["volumes"] if manifest["name"] == "ca-bundle"]
         (item,) = volume["configMap"]["items"]
         mounted = f"{mount['mountPath']}/{item['path']}"
         variables = {name: text.replace(mounted, str(ca)) for name, text in variables.items()}

@@ -37,13 +37,13 @@ from support.reconcile_builders import (
     HOUR,
     NOW,
     POLICY,
-    facts_of,
     first_problem,
-    grant,
     index,
-    lease_of,
+    index_state,
+    inputs_of,
+    issued_token,
     source,
-    view,
+    token_state_of,
 )
 
 pytestmark = pytest.mark.cloud
@@ -237,7 +237,7 @@ def test_what_the_operator_itself_refuses_is_quoted(page: str) -> None:
 
     def problem(spec: dict[str, Any], gathered: Any = None, **policy: Any) -> str:
         record = index(spec=spec)
-        inputs = facts_of(record, policy=replace(POLICY, **policy))
+        inputs = inputs_of(record, policy=replace(POLICY, **policy))
         found = first_problem(record, replace(inputs, account=gathered))
         assert found is not None
         return found.message
@@ -262,8 +262,10 @@ LAST_ERRORS = {
 @pytest.mark.parametrize("page", PLACES)
 def test_a_token_that_could_not_be_replaced_is_quoted(page: str) -> None:
     error = LoginError(Reason.CLOUD_UNAVAILABLE, LAST_ERRORS[page])
-    lease = lease_of(grant(life=12 * HOUR), error=error)
-    seen = view(index(spec=source(PLACES[page][0])), token=lease, now=NOW + 12 * HOUR - 1)
+    token_state = token_state_of(issued_token(life=12 * HOUR), error=error)
+    seen = index_state(
+        index(spec=source(PLACES[page][0])), token=token_state, now=NOW + 12 * HOUR - 1
+    )
     assert seen.problem is not None and seen.problem.reason == "CredentialExpired"
     assert_quoted(page, seen.problem.message.partition(" (login of")[0])
 

@@ -53,7 +53,7 @@ def test_a_repositorys_url_is_asked_for_by_the_same_steps(
 ) -> None:
     code_artifact.endpoint(endpoint_request(AWS_ACCOUNT, role=STEP), TOKEN)
     assert trusting.mints("GetRepositoryEndpoint") == 1
-    assert [one["Action"] for one in trusting.sts_requests] == [WEB, ASSUME]
+    assert [request["Action"] for request in trusting.sts_requests] == [WEB, ASSUME]
 
 
 def test_a_session_of_a_chain_is_never_asked_for_longer_than_aws_grants(
@@ -62,7 +62,7 @@ def test_a_session_of_a_chain_is_never_asked_for_longer_than_aws_grants(
     since = time.time()
     grant = code_artifact.issue(token_request(AWS_ACCOUNT, duration=0, role=STEP), TOKEN)
     assert_lasts(grant, 3600, since=since)
-    assert [one["DurationSeconds"] for one in trusting.sts_requests] == ["3600", "3600"]
+    assert [request["DurationSeconds"] for request in trusting.sts_requests] == ["3600", "3600"]
 
 
 def test_an_invalid_identity_token_is_tried_again_within_the_attempt(

@@ -223,7 +223,7 @@ def test_no_connection_is_kept_when_no_call_is_under_way(aws: AwsStandIn) -> Non
 
     def serving() -> list[str]:
         started = set(threading.enumerate()) - before
-        return [one.name for one in started if "process_request_thread" in one.name]
+        return [item.name for item in started if "process_request_thread" in item.name]
 
     wait_until(lambda: not serving(), "the stand-in's connections to end", 15)
 

@@ -142,14 +142,16 @@ def test_a_role_is_assumed_last_with_all_that_its_trust_policy_may_ask_for(
     source = code_artifact_by(auth, domain="chain", tokenDuration="0s", assumeRole=step)
     serve(world, namespace, service_account("builder"), artifact_index("acme", codeArtifact=source))
     assert mints(world.aws, assumed("last", "builds")) == 1
-    (asked,) = [one for one in world.aws.sts_requests if one.get("RoleArn") == role("last")]
+    (asked,) = [
+        request for request in world.aws.sts_requests if request.get("RoleArn") == role("last")
+    ]
     assert asked["ExternalId"] == "customer-7"
     assert (asked["Tags.member.1.Key"], asked["Tags.member.1.Value"]) == ("cost centre", "17")
     assert (asked["Tags.member.2.Key"], asked["Tags.member.2.Value"]) == ("team", "a")
     # The token ends with the session, which is the longest that a chain allows.
     assert asked["DurationSeconds"] == "3600"
     status = world.get("artifactindex", namespace, "acme")["status"]  # type: ignore[index]
-    assert "FreshnessNotGuaranteed" not in {one["type"] for one in status["conditions"]}
+    assert "FreshnessNotGuaranteed" not in {condition["type"] for condition in status["conditions"]}
 
 
 def test_keys_with_a_session_token_may_assume_a_role(
@@ -302,8 +304,10 @@ def test_a_role_of_one_namespace_does_not_trust_the_same_name_in_another(
     text = world.uv_toml(other, "uv-config") or ""
     assert "https://mine.unavailable.invalid/" in text and "@" not in text
     # What STS now and then says of a good token, it is asked again at once.
-    asked = [one for one in world.aws.sts_requests if one.get("RoleArn") == role("mine")]
-    assert len([one for one in asked if one["RoleSessionName"] == "aws-other@builder"]) >= 3
+    asked = [
+        request for request in world.aws.sts_requests if request.get("RoleArn") == role("mine")
+    ]
+    assert len([item for item in asked if item["RoleSessionName"] == "aws-other@builder"]) >= 3
 
 
 def test_a_changed_role_annotation_takes_effect_and_the_old_token_serves_meanwhile(

@@ -176,7 +176,7 @@ def secrets_seen(world: World, operator: OperatorProcess) -> set[str]:
         ),
         index_options("refused", outputs=[{"kind": "ConfigMap", "name": "refused"}]),
     )  # fmt: skip
-    for name in (one["metadata"]["name"] for one in indexes(world)):
+    for name in (index["metadata"]["name"] for index in indexes(world)):
         wanted = "False" if name in UNREADY else "True"
         wait_until(
             lambda name=name, wanted=wanted: world.condition(  # type: ignore[misc]
@@ -186,8 +186,8 @@ def secrets_seen(world: World, operator: OperatorProcess) -> set[str]:
         )  # fmt: skip
     world.wait_condition("indexoptions", NAMESPACE, "refused", reason="NotCredentialFree")
     found = {"canary-message-of-the-cloud"}
-    for one in made:
-        found |= canaries(one["stringData"])
+    for item in made:
+        found |= canaries(item["stringData"])
     # Rotated by new keys, forced through an unwatched edit, and over a restart.
     changed = access_key_secret(world, "aws", "arn:aws:iam::111122223333:user/canary-again")
     found |= canaries(changed["stringData"])
@@ -195,7 +195,7 @@ def secrets_seen(world: World, operator: OperatorProcess) -> set[str]:
     world.patch("secret", NAMESPACE, "aws", patch)
     again = "arn:aws:iam::111122223333:user/canary-again"
     wait_until(lambda: world.aws.mints("GetAuthorizationToken", principal=again) == 1, "it", 60)
-    token = next(one.value for one in world.aws.tokens.all() if one.principal == again)
+    token = next(item.value for item in world.aws.tokens.all() if item.principal == again)
     world.wait_served(NAMESPACE, "everything", token)
     world.patch("secret", NAMESPACE, "split", {"stringData": {"uv.toml": "canary-by-hand-edit"}})
     wait_until(
@@ -212,8 +212,8 @@ def secrets_seen(world: World, operator: OperatorProcess) -> set[str]:
             ),
             f"{kind} {name} without the deleted index", 60,
         )  # fmt: skip
-    found |= {one.value for one in world.aws.tokens.all() if "canary" in one.principal}
-    found |= {one.value for one in world.google.tokens.all() if "canary" in one.principal}
+    found |= {item.value for item in world.aws.tokens.all() if "canary" in item.principal}
+    found |= {item.value for item in world.google.tokens.all() if "canary" in item.principal}
     return found | {"canary-by-hand-edit"}
 
 
@@ -232,13 +232,13 @@ def dump(world: World, operator: OperatorProcess, secrets_seen: set[str]) -> Dum
     places = {"log": operator.log, "metrics": health(operator.health_port, "metrics")[1]}
     kinds = ",".join(answer.stdout.split())
     objects = world.plane.kubectl("get", kinds, "-n", NAMESPACE, "-o", "json").stdout
-    for one in json.loads(objects)["items"]:
-        if one["kind"] == "Secret":
-            del one["data"]
-        place = f"{one['kind']}/{one['metadata']['name']}"
-        places[place] = json.dumps(one)
+    for item in json.loads(objects)["items"]:
+        if item["kind"] == "Secret":
+            del item["data"]
+        place = f"{item['kind']}/{item['metadata']['name']}"
+        places[place] = json.dumps(item)
         # The text of each field by itself, so that JSON's own escaping hides nothing.
-        places[f"{place} fields"] = "\n".join(strings(one))
+        places[f"{place} fields"] = "\n".join(strings(item))
     return Dump(places)
 
 
@@ -273,7 +273,7 @@ def test_the_search_would_find_them(world: World, dump: Dump, secrets_seen: set[
     assert "DEBUG" in dump.places["log"]
     assert 'identity="secret/aws"' in dump.places["metrics"]
 
-    data = {one["metadata"]["name"]: one["data"] for one in world.items("secrets", NAMESPACE)}
+    data = {item["metadata"]["name"]: item["data"] for item in world.items("secrets", NAMESPACE)}
     with_data = Dump({name: json.dumps(content) for name, content in data.items()})
     in_outputs = [
         value

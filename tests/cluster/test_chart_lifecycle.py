@@ -75,8 +75,8 @@ def of_release(plane: ControlPlane) -> set[str]:
     label = f"app.kubernetes.io/instance={RELEASE}"
     answer = plane.kubectl("get", kinds, "--all-namespaces", "-l", label, "-o", "json")
     return {
-        f"{one['kind'].lower()}/{one['metadata']['name']}"
-        for one in json.loads(answer.stdout)["items"]
+        f"{item['kind'].lower()}/{item['metadata']['name']}"
+        for item in json.loads(answer.stdout)["items"]
     }
 
 
@@ -92,9 +92,9 @@ def identities(plane: ControlPlane) -> list[tuple[str, ...]]:
     """Kind, name, uid, generation and resourceVersion of both kinds and of all Secrets."""
     answer = plane.kubectl("get", f"{KINDS},secrets", "--namespace", BUILDERS, "-o", "json")
     return sorted(
-        (one["kind"], *(str(one["metadata"].get(key)) for key in
+        (item["kind"], *(str(item["metadata"].get(key)) for key in
          ("name", "uid", "generation", "resourceVersion")))
-        for one in json.loads(answer.stdout)["items"]
+        for item in json.loads(answer.stdout)["items"]
     )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def test_a_release_is_installed_upgraded_rolled_back_and_uninstalled(
     release("rollback", "1")
     assert "--workers=16" in flags(plane)
     history = json.loads(release("history", "--output", "json"))
-    assert [one["status"] for one in history] == ["superseded", "superseded", "deployed"]
+    assert [item["status"] for item in history] == ["superseded", "superseded", "deployed"]
 
     release("uninstall")
     assert of_release(plane) == CRDS

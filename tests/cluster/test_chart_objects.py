@@ -30,8 +30,8 @@ def plane(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
             raise
         pytest.skip(error.reason)
     monitors = tmp_path_factory.mktemp("monitors")
-    for one in definitions:
-        shutil.copy(one, monitors)
+    for definition in definitions:
+        shutil.copy(definition, monitors)
     assert len(control_plane.apply_crds(monitors)) == 2
     modes = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
     metadata = {"name": RESTRICTED, "labels": modes}
@@ -60,19 +60,19 @@ def test_the_api_server_takes_every_object_and_its_pods_pass_the_restricted_stan
     plane: ControlPlane, path: Path
 ) -> None:
     objects = render(values_of(path), namespace=RESTRICTED, hooks=True)
-    for one in objects:
-        if "namespace" in one["metadata"]:
+    for item in objects:
+        if "namespace" in item["metadata"]:
             # Nothing is stored: what belongs to other namespaces is checked in this one as well.
-            one["metadata"]["namespace"] = RESTRICTED
-    (deployment,) = [one for one in objects if one["kind"] == "Deployment"]
-    assert "Pod" in {one["kind"] for one in objects}
+            item["metadata"]["namespace"] = RESTRICTED
+    (deployment,) = [item for item in objects if item["kind"] == "Deployment"]
+    assert "Pod" in {item["kind"] for item in objects}
     # Of a Deployment the API server only warns, and refuses its pods later: both are asked here.
     assert dry_run(plane, *objects, operator_pod(deployment)) == ""
 
 
 def test_an_unknown_field_in_an_object_would_be_noticed(plane: ControlPlane) -> None:
     objects = render({"podMonitor": {"enabled": True}})
-    monitor = next(one for one in objects if one["kind"] == "PodMonitor")
+    monitor = next(item for item in objects if item["kind"] == "PodMonitor")
     monitor["metadata"]["namespace"] = RESTRICTED
     monitor["spec"]["podMetricsEndpoints"][0]["intervall"] = "30s"
     answer = plane.kubectl(
@@ -83,7 +83,7 @@ def test_an_unknown_field_in_an_object_would_be_noticed(plane: ControlPlane) -> 
 
 
 def test_a_pod_beyond_the_standard_would_be_refused(plane: ControlPlane) -> None:
-    objects = {one["kind"]: one for one in render(namespace=RESTRICTED)}
+    objects = {manifest["kind"]: manifest for manifest in render(namespace=RESTRICTED)}
     pod = operator_pod(objects["Deployment"])
     del pod["spec"]["containers"][0]["securityContext"]["capabilities"]
     with pytest.raises(subprocess.CalledProcessError) as refused:

@@ -134,7 +134,7 @@ def failing(world: World, operator: OperatorProcess) -> str:
         access_key_secret(world, "well", user("well")),
         artifact_index("well", name="well", codeArtifact=code_artifact("well")),
         artifact_index("open", name="open", anonymous={"url": "http://127.0.0.1:9/simple/"}),
-        *(one for case in CASES for one in objects_of(world, case)),
+        *(item for case in CASES for item in objects_of(world, case)),
         namespace=namespace,
     )
     # One watch may be ahead of another, and an IndexOptions with some of its indexes is served.
@@ -174,7 +174,11 @@ def test_the_index_options_counts_the_failures_and_names_some(world: World, fail
         "open": "Available",
     }
     found = world.wait_object(
-        "indexoptions", failing, "uv-config", lambda one: reasons_of(one) == expected, f"{expected}"
+        "indexoptions",
+        failing,
+        "uv-config",
+        lambda item: reasons_of(item) == expected,
+        f"{expected}",
     )
     ready = condition_in(found)
     assert ready["reason"] == "IndexesNotReady"
@@ -198,8 +202,8 @@ def test_every_failure_heals_and_says_so_once(world: World, failing: str) -> Non
         access_key_secret(world, "no-repository", user("no-repository-no-more")),
     ]
     world.apply(*fresh, namespace=failing)
-    for one in fresh:
-        name = one["metadata"]["name"]
+    for item in fresh:
+        name = item["metadata"]["name"]
         world.wait_condition("artifactindex", failing, name, reason="Available")
     # What the cloud mends by itself is found out by asking again, once a minute at the latest.
     world.aws.clear()
@@ -231,8 +235,8 @@ def test_a_blocked_index_makes_uv_stop_and_omit_lets_it_pass(
     world.index.add_repository("pypi/lost", make_wheel("mine", "1.0"), accepts=accepts)
     look_alike = world.index.add_repository("blocked/pypi", make_wheel("mine", "9.9"))
     options = [
-        index_options(one, indexStrategy=one, publicIndex={"url": look_alike.url})
-        for one in STRATEGIES
+        index_options(item, indexStrategy=item, publicIndex={"url": look_alike.url})
+        for item in STRATEGIES
     ]
     world.apply(
         access_key_secret(world, "key", user("blocked")),
@@ -256,7 +260,7 @@ def test_a_blocked_index_makes_uv_stop_and_omit_lets_it_pass(
             "indexoptions",
             namespace,
             strategy,
-            lambda one: reasons_of(one) == reasons,
+            lambda item: reasons_of(item) == reasons,
             f"{reasons}",
         )
         assert condition_in(found)["reason"] == "IndexesNotReady"
@@ -265,9 +269,9 @@ def test_a_blocked_index_makes_uv_stop_and_omit_lets_it_pass(
         assert run.returncode != 0 and run.installed == set(), run.output
         assert "lost.unavailable.invalid" in run.output
         asked = world.index.requests()
-        assert not [one for one in asked if "/packages/" in one.path or one.method == "CONNECT"]
+        assert not [item for item in asked if "/packages/" in item.path or item.method == "CONNECT"]
         # Nobody's token is sent where the lost one's would have gone.
-        assert not [one for one in asked if one.path.startswith("/pypi/lost")]
+        assert not [item for item in asked if item.path.startswith("/pypi/lost")]
         assert logins(world.index.requests("blocked/pypi")) <= {(None, None)}
 
     world.patch("artifactindex", namespace, "lost", {"spec": {"whenUnavailable": "Omit"}})
@@ -290,7 +294,7 @@ def test_a_blocked_index_makes_uv_stop_and_omit_lets_it_pass(
     assert install("first-index", "mine").installed == {"mine==1.0"}
     world.wait_object(
         "indexoptions", namespace, "first-index",
-        lambda one: condition_in(one, "DependencyConfusionRisk") == {}, "without the risk",
+        lambda item: condition_in(item, "DependencyConfusionRisk") == {}, "without the risk",
     )  # fmt: skip
 
 
@@ -312,7 +316,11 @@ def test_the_operators_own_identity_serves_only_where_the_administrator_allows_i
     # An index says so before any IndexOptions selects it, too.
     refusals = dict.fromkeys(("block", "absent", "google"), "OperatorIdentityNotAllowed")
     world.wait_object(
-        "indexoptions", refused, "uv-config", lambda one: reasons_of(one) == refusals, f"{refusals}"
+        "indexoptions",
+        refused,
+        "uv-config",
+        lambda item: reasons_of(item) == refusals,
+        f"{refusals}",
     )
     for name in refusals:
         ready = world.wait_condition(

@@ -89,7 +89,9 @@ def test_one_index_options_serves_every_client(
     data = {key: data_of(world, namespace, *key) for key in KEYS}
     assert {key: set(held) for key, held in data.items()} == KEYS
     status = (world.get("indexoptions", namespace, "all") or {})["status"]
-    written = {(one["kind"], one["name"]): set(one["keys"]) for one in status["outputs"]}
+    written = {
+        (output["kind"], output["name"]): set(output["keys"]) for output in status["outputs"]
+    }
     assert written == KEYS
     assert world.aws.mints("GetAuthorizationToken", principal=principal) == 1
 
@@ -132,7 +134,9 @@ def test_one_index_options_serves_every_client(
     works(POETRY, variables, "lock")
 
     asked = world.index.requests("pypi/formats")
-    assert {(one.username, one.password) for one in asked if one.status == 200} == {("aws", token)}
+    assert {(item.username, item.password) for item in asked if item.status == 200} == {
+        ("aws", token)
+    }
     assert world.index.tunnels() == []
 
 
@@ -149,29 +153,33 @@ def test_a_restart_over_variables_alone_writes_and_mints_nothing(world: World) -
         world.apply(
             access_key_secret(world, "key", principal),
             artifact_index("acme", name="acme", codeArtifact=source),
-            *(index_options(one["name"], outputs=[one]) for one in outputs),
+            *(index_options(output["name"], outputs=[output]) for output in outputs),
             namespace=namespace,
         )
-        for one in outputs:
-            world.wait_condition("indexoptions", namespace, one["name"], reason="Available")
+        for output in outputs:
+            world.wait_condition("indexoptions", namespace, output["name"], reason="Available")
         world.wait_condition("artifactindex", namespace, "acme", reason="Available")
     mints = world.aws.mints(principal=principal)
-    before = {one["name"]: data_of(world, namespace, "Secret", one["name"]) for one in outputs}
+    before = {
+        output["name"]: data_of(world, namespace, "Secret", output["name"]) for output in outputs
+    }
     mark = world.plane.audit_mark()
 
     def listings() -> int:
         events = world.plane.audit_events(OPERATOR_USER, verbs=("list",), since=mark)
-        return sum(one.resource == "configmaps" for one in events)
+        return sum(event.resource == "configmaps" for event in events)
 
     with world.operator(*flags):
         # By us, by the watch, and by us again: by then every object has been worked on.
         wait_until(lambda: listings() >= 3, "the second own listing", 90)
 
-    after = {one["name"]: data_of(world, namespace, "Secret", one["name"]) for one in outputs}
+    after = {
+        output["name"]: data_of(world, namespace, "Secret", output["name"]) for output in outputs
+    }
     assert after == before
     # By principal and namespace: the module's operator goes on trying what others left refused.
     assert world.aws.mints(principal=principal) == mints
-    assert [one for one in world.operator_writes(mark) if one.namespace == namespace] == []
+    assert [write for write in world.operator_writes(mark) if write.namespace == namespace] == []
 
 
 def test_a_host_with_two_logins_is_refused_for_netrc_and_named(

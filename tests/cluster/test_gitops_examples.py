@@ -125,7 +125,7 @@ def references(schema: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
 
 def test_kustomize_is_told_of_every_reference() -> None:
     told = yaml.safe_load((GITOPS / "kustomize/base/references.yaml").read_text())["nameReference"]
-    listed = {(one["kind"], spec["path"]) for one in told for spec in one["fieldSpecs"]}
+    listed = {(item["kind"], spec["path"]) for item in told for spec in item["fieldSpecs"]}
     (kind,) = (each for each in KINDS if each.kind == "ArtifactIndex")
 
     assert listed == set(references(root_schema(kind)["properties"]["spec"], "spec"))
@@ -138,7 +138,7 @@ def test_what_the_set_ups_point_at_is_there() -> None:
         for each in found
         if each["kind"] in {"Kustomization", "Application"}
     ]
-    assert len([one for one in paths if one]) == 3
+    assert len([item for item in paths if item]) == 3
     assert all((GITOPS / path).is_dir() for path in paths if path)
 
 
@@ -157,7 +157,9 @@ def test_the_chart_takes_the_values_of_the_set_ups() -> None:
         application["spec"]["source"]["helm"]["valuesObject"],
         release["spec"]["values"],
     ):
-        kinds = {(one["kind"], one["metadata"].get("namespace")) for one in render(values)}
+        kinds = {
+            (manifest["kind"], manifest["metadata"].get("namespace")) for manifest in render(values)
+        }
         assert ("Role", "builders") in kinds
         assert "ClusterRole" not in {kind for kind, _ in kinds}
 
@@ -198,7 +200,9 @@ def test_argo_cd_reads_every_reason_as_it_is_meant() -> None:
 
     answers = healths(script("ArtifactIndex"), asked)
 
-    assert [(one["status"], one["message"].partition(":")[0]) for one in answers] == expected
+    assert [
+        (answer["status"], answer["message"].partition(":")[0]) for answer in answers
+    ] == expected
 
 
 def test_argo_cd_waits_for_the_operator_and_knows_what_is_suspended() -> None:
@@ -212,7 +216,7 @@ def test_argo_cd_waits_for_the_operator_and_knows_what_is_suspended() -> None:
     answers = healths(script("IndexOptions"), [never, without_status, changed, paused])
 
     waiting = ["Progressing"] * 3
-    assert [one["status"] for one in answers] == [*waiting, "Suspended"]
+    assert [answer["status"] for answer in answers] == [*waiting, "Suspended"]
 
 
 def test_argo_cd_shows_a_failing_refresh_without_alarm() -> None:
@@ -242,6 +246,6 @@ def test_argo_cd_reads_what_the_operator_writes(world: World, operator: Operator
         world.get("indexoptions", namespace, "none"),
     ]
 
-    answers = healths(script("IndexOptions"), [one for one in found if one])
+    answers = healths(script("IndexOptions"), [item for item in found if item])
 
-    assert [one["status"] for one in answers] == ["Healthy", "Healthy", "Progressing"]
+    assert [answer["status"] for answer in answers] == ["Healthy", "Healthy", "Progressing"]

@@ -134,14 +134,18 @@ def test_impersonation_goes_by_its_delegates_for_the_life_that_is_asked_for(
     )
     assert principal == "chain@acme-build.example"
     assert 7100 < expiry(world, namespace) <= 7200
-    (asked,) = [one for one in world.google.impersonations if one["account"] == principal]
+    (asked,) = [
+        impersonation
+        for impersonation in world.google.impersonations
+        if impersonation["account"] == principal
+    ]
     assert asked["delegates"] == [
         "projects/-/serviceAccounts/a@acme-build.example",
         "projects/-/serviceAccounts/b@acme-build.example",
     ]
     assert asked["scope"] == [SCOPE]
     # Google asks the caller's token for no more than the right to impersonate.
-    exchanged = [one for one in world.google.tokens.all() if one.principal == asked["caller"]]
+    exchanged = [token for token in world.google.tokens.all() if token.principal == asked["caller"]]
     assert exchanged[-1].scope == "https://www.googleapis.com/auth/iam"
 
 

@@ -24,9 +24,9 @@ pytestmark = pytest.mark.cluster
 
 def assert_logged_in(requests: list[IndexRequest], google: GoogleStandIn) -> None:
     """Something was served, and each time to a live Google token."""
-    served = [one for one in requests if one.status == 200]
+    served = [request for request in requests if request.status == 200]
     assert served
-    assert all(google.is_valid(one.username or "", one.password or "") for one in served)
+    assert all(google.is_valid(item.username or "", item.password or "") for item in served)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,9 @@ def test_a_preauthenticated_url_is_used_verbatim(
     run = install(world, namespace, "uv-config", tmp_path, "lib")
     assert run.installed == {"lib==1.0"}, run.output
     assert asked(world, "lib") == [f"verbatim/{slug}"]
-    served = [one for one in world.index.requests(f"verbatim/{slug}") if one.status == 200]
+    served = [
+        request for request in world.index.requests(f"verbatim/{slug}") if request.status == 200
+    ]
     assert logins(served) == {login}
     world.wait_condition("artifactindex", namespace, "acme", reason="Available")
     status = (world.get("artifactindex", namespace, "acme") or {})["status"]
@@ -82,7 +84,7 @@ def test_artifact_registry_urls_come_from_project_location_and_repository(
     ready(world, namespace)
 
     table = world.indexes(namespace, "uv-config")["europe-west1-python"]
-    (token,) = [one.value for one in world.google.tokens.all() if one.principal == email]
+    (token,) = [item.value for item in world.google.tokens.all() if item.principal == email]
     host = "europe-west1-python.pkg.dev"
     assert table["url"] == f"https://oauth2accesstoken:{token}@{host}/acme-prod/python/simple/"
     assert table["authenticate"] == "always"
@@ -113,10 +115,10 @@ def test_two_repositories_of_one_region_share_a_login_and_are_told_apart_by_suff
         google_key_secret(world, "key", email),
         *(
             artifact_index(
-                f"repo-{one}",
-                googleArtifactRegistry=artifact_registry("key", repository=one, host=host),
+                f"repo-{item}",
+                googleArtifactRegistry=artifact_registry("key", repository=item, host=host),
             )
-            for one in ("alpha", "beta")
+            for item in ("alpha", "beta")
         ),
         index_options("uv-config", publicIndex={"url": pypi.url}),
         namespace=namespace,
@@ -128,5 +130,5 @@ def test_two_repositories_of_one_region_share_a_login_and_are_told_apart_by_suff
     assert world.google.mints("Token", principal=email) == 1
     run = install(world, namespace, "uv-config", tmp_path, "lib-alpha", "lib-beta")
     assert run.installed == {"lib-alpha==1.0", "lib-beta==1.0"}, run.output
-    for one in ("alpha", "beta"):
-        assert_logged_in(world.index.requests(f"acme-prod/{one}"), world.google)
+    for item in ("alpha", "beta"):
+        assert_logged_in(world.index.requests(f"acme-prod/{item}"), world.google)

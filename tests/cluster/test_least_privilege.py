@@ -62,7 +62,7 @@ def unwritten(*outputs: tuple[str, str]) -> Scene:
     return scene
 
 
-KINDS = [(one["kind"], one["name"]) for one in OUTPUTS]
+KINDS = [(output["kind"], output["name"]) for output in OUTPUTS]
 
 
 def unchanged(kind: str) -> Scene:
@@ -75,7 +75,7 @@ def unchanged(kind: str) -> Scene:
             moved = {"spec": {"basicAuth": {"url": "https://moved.example/simple/"}}}
             stage.patch("artifactindex", "acme", moved)
             message = stage.condition("indexoptions", "uv-config", "WriteFailed")
-            texts = [stage.world.uv_toml(stage.namespace, one, each) or "" for each, one in KINDS]
+            texts = [stage.world.uv_toml(stage.namespace, item, each) or "" for each, item in KINDS]
         for (each, one), text in zip(KINDS, texts, strict=True):
             assert ("acme.example" in text) is ((each, one) == (kind, name))
         return message
@@ -89,7 +89,7 @@ def not_removed(kind: str) -> Scene:
     def scene(stage: Stage) -> str:
         with stage.running(LOGIN, BY_LABEL, OPTIONS):
             stage.condition("indexoptions", "uv-config", "Available")
-            kept = [one for one in OUTPUTS if one["kind"] != kind]
+            kept = [output for output in OUTPUTS if output["kind"] != kind]
             stage.patch("indexoptions", "uv-config", {"spec": {"outputs": kept}})
             message = stage.condition("indexoptions", "uv-config", "WriteFailed")
             assert stage.get(kind, dict(KINDS)[kind]) is not None
@@ -210,11 +210,11 @@ def played(
     if value == TOKENS:
         assert "serviceaccounts/token" in said and value in said, said
     else:
-        line = next((one for one in said.splitlines() if taken.denial in one), "")
+        line = next((item for item in said.splitlines() if taken.denial in item), "")
         assert value in line, said
 
     def refused() -> set[Permission]:
-        return {Permission.used_by(one) for one in stage.requests() if one.code == 403}
+        return {Permission.used_by(request) for request in stage.requests() if request.code == 403}
 
     stage.until(lambda: bool(refused()), "the refusal in the audit log")
     assert refused() == {taken}
@@ -233,9 +233,9 @@ def outcomes(world: World) -> Iterator[dict[tuple[str, str], Future[None]]]:
 
 def test_there_is_a_case_for_each_permission_of_the_chart() -> None:
     granted = {
-        (one["metadata"]["namespace"], str(permission))
-        for one in roles_of(namespaced_grants())
-        for permission in permissions_of(one["rules"])
+        (role["metadata"]["namespace"], str(permission))
+        for role in roles_of(namespaced_grants())
+        for permission in permissions_of(role["rules"])
     }
     assert granted == set(CASES)
 
@@ -244,10 +244,10 @@ def test_the_cluster_wide_role_grants_the_same() -> None:
     values = {"serviceAccountTokens": {"mode": "All"}}
     (cluster_wide,) = roles_of(granted_by_chart(values))
     served = [
-        one for one in roles_of(namespaced_grants()) if one["metadata"]["namespace"] == SERVED
+        role for role in roles_of(namespaced_grants()) if role["metadata"]["namespace"] == SERVED
     ]
     assert permissions_of(cluster_wide["rules"]) == {
-        permission for one in served for permission in permissions_of(one["rules"])
+        permission for item in served for permission in permissions_of(item["rules"])
     }
 
 
@@ -266,14 +266,16 @@ def test_with_all_of_them_everything_works_and_each_is_used(world: World) -> Non
     objects = (LOGIN, UNLABELLED, BY_LABEL, BY_NAME, *by_account("lacking-nothing"), OPTIONS)
     taken = [*taken_name("Secret"), *taken_name("ConfigMap")]
     granted = {
-        (one["metadata"]["namespace"], permission)
-        for one in roles_of(grants)
-        for permission in permissions_of(one["rules"])
+        (item["metadata"]["namespace"], permission)
+        for item in roles_of(grants)
+        for permission in permissions_of(item["rules"])
     }
     places = {stage.namespace: SERVED, stage.own: OWN}
 
     def used() -> set[tuple[str, Permission]]:
-        return {(places[one.namespace], Permission.used_by(one)) for one in stage.requests()}
+        return {
+            (places[request.namespace], Permission.used_by(request)) for request in stage.requests()
+        }
 
     with stage.running(*objects, *taken, TROUBLED, TROUBLED_OPTIONS):
         stage.condition("indexoptions", "uv-config", "Available")
@@ -298,4 +300,4 @@ def test_with_all_of_them_everything_works_and_each_is_used(world: World) -> Non
 
     stage.until(lambda: used() >= granted, "all requests in the audit log")
     assert used() == granted
-    assert [one for one in stage.requests() if one.code == 403] == []
+    assert [request for request in stage.requests() if request.code == 403] == []

@@ -99,7 +99,7 @@ def annotated_expiry(world: World) -> int:
 
 def _ready(found: dict[str, Any]) -> dict[str, str]:
     conditions: list[dict[str, str]] = found["status"]["conditions"]
-    return next(one for one in conditions if one["type"] == "Ready")
+    return next(condition for condition in conditions if condition["type"] == "Ready")
 
 
 def test_expiries_are_those_that_the_output_and_the_cloud_tell(
@@ -109,7 +109,7 @@ def test_expiries_are_those_that_the_output_and_the_cloud_tell(
         # A refresh may come between the two looks.
         before = annotated_expiry(world)
         scrape = Scrape(operator)
-        newest = [one for one in world.aws.tokens.all() if one.principal == PRINCIPAL][-1]
+        newest = [token for token in world.aws.tokens.all() if token.principal == PRINCIPAL][-1]
         outputs = scrape.of(OUTPUT_EXPIRY)
         logins = scrape.of(LOGIN_EXPIRY, provider="codeartifact")
         return (
@@ -122,7 +122,7 @@ def test_expiries_are_those_that_the_output_and_the_cloud_tell(
 
     wait_until(told_alike, "metrics, annotation and cloud to tell one expiry", 60)
     scrape = Scrape(operator)
-    [token] = [one for one in world.google.tokens.all() if one.principal == EMAIL]
+    [token] = [item for item in world.google.tokens.all() if item.principal == EMAIL]
     [(labels, expiry)] = scrape.of(LOGIN_EXPIRY, provider="google").items()
     assert labels == ("secret/google", NAMESPACE, "google", "")
     # Counted from before the question, which a busy machine may take a while to ask.
@@ -156,11 +156,11 @@ def test_api_requests_are_those_of_the_audit_log(
     def audited() -> Counter[tuple[str, ...]]:
         events = world.plane.audit_events(OPERATOR_USER, since=mark)
         return Counter(
-            (str(one.code), one.resource.partition(".")[0], one.subresource, one.verb)
-            for one in events
-            if one.user_agent.startswith("artifact-index-operator")
+            (str(event.code), event.resource.partition(".")[0], event.subresource, event.verb)
+            for event in events
+            if event.user_agent.startswith("artifact-index-operator")
             # The end of an operator before this one may be written after the mark.
-            and one.namespace in (NAMESPACE, OPERATOR_NAMESPACE)
+            and event.namespace in (NAMESPACE, OPERATOR_NAMESPACE)
         )
 
     def counted() -> Counter[tuple[str, ...]]:
@@ -182,13 +182,13 @@ def test_objects_are_counted_as_kubectl_shows_them(world: World, operator: Opera
 
     def shown() -> Counter[tuple[str, ...]]:
         objects = [
-            one
+            item
             for kind in ("artifactindexes", "indexoptions")
-            for one in world.items(kind, NAMESPACE)
+            for item in world.items(kind, NAMESPACE)
         ]
-        ready = ((one, _ready(one)) for one in objects)
+        ready = ((item, _ready(item)) for item in objects)
         return Counter(
-            (one["kind"], NAMESPACE, found["status"], found["reason"]) for one, found in ready
+            (item["kind"], NAMESPACE, found["status"], found["reason"]) for item, found in ready
         )
 
     wait_until(lambda: Scrape(operator).of(OBJECTS) == shown(), "the same counts", 60)
@@ -237,10 +237,10 @@ def test_a_slow_cloud_shows_as_lateness(world: World, operator: OperatorProcess)
 
 def test_no_secret_value_is_in_it(world: World, operator: OperatorProcess) -> None:
     text = Scrape(operator).text
-    secrets = [one.value for one in world.aws.tokens.all() if one.principal == PRINCIPAL]
-    secrets += [one.value for one in world.google.tokens.all() if one.principal == EMAIL]
+    secrets = [token.value for token in world.aws.tokens.all() if token.principal == PRINCIPAL]
+    secrets += [token.value for token in world.google.tokens.all() if token.principal == EMAIL]
     assert len(secrets) > 2
-    assert not [one for one in [*secrets, "canary", "://", "AKIA"] if one in text]
+    assert not [item for item in [*secrets, "canary", "://", "AKIA"] if item in text]
 
 
 def test_series_end_with_their_objects(world: World, operator: OperatorProcess) -> None:
@@ -250,7 +250,7 @@ def test_series_end_with_their_objects(world: World, operator: OperatorProcess) 
 
     world.delete("indexoptions", NAMESPACE, "uv-config")
     gone = (OUTPUT_EXPIRY, LOGIN_EXPIRY, LOGIN_REFRESH)
-    wait_until(lambda: not any(Scrape(operator).of(one) for one in gone), "the others' end", 60)
+    wait_until(lambda: not any(Scrape(operator).of(item) for item in gone), "the others' end", 60)
     wait_until(
         lambda: not Scrape(operator).of(OBJECTS, kind="IndexOptions"), "none to be counted", 60
     )

@@ -146,7 +146,7 @@ def test_indexes_whose_hosts_derive_one_name_keep_the_names_they_were_given(
         """Name by object: the file's, which the status repeats."""
         found = world.get("indexoptions", namespace, "uv-config") or {}
         listed = found.get("status", {}).get("indexes", [])
-        in_status = {one["artifactIndex"]: one.get("name", "") for one in listed}
+        in_status = {item["artifactIndex"]: item.get("name", "") for item in listed}
         tables = world.indexes(namespace, "uv-config")
         in_file = {
             table["url"].split("/")[-3]: name for name, table in tables.items() if name != "pypi"
@@ -228,9 +228,11 @@ def test_three_kinds_of_index_serve_one_install_in_the_order_of_their_priority(
     run = install(world, namespace, "uv-config", tmp_path, "lib-aws", "lib-google", "lib-own")
     assert run.installed == {"lib-aws==1.0", "lib-google==1.0", "lib-own==1.0"}, run.output
     assert asked(world, "lib-aws") == ["acme-prod/mixed", "mixed/own", "pypi/mixed-aws"]
-    served = [one for one in world.index.requests("pypi/mixed-aws") if one.status == 200]
+    served = [
+        request for request in world.index.requests("pypi/mixed-aws") if request.status == 200
+    ]
     assert served
-    assert all(world.aws.is_valid(one.username or "", one.password or "") for one in served)
+    assert all(world.aws.is_valid(item.username or "", item.password or "") for item in served)
 
 
 def test_the_file_parses_and_names_its_strategy(world: World, operator: OperatorProcess) -> None:
@@ -248,4 +250,4 @@ def test_the_file_parses_and_names_its_strategy(world: World, operator: Operator
     file = tomllib.loads(world.uv_toml(namespace, "uv-config") or "")
     assert file["index-strategy"] == "unsafe-best-match"
     # Without a public index the last private one is the default, or uv would add PyPI itself.
-    assert [(one["name"], one.get("default")) for one in file["index"]] == [("open", True)]
+    assert [(item["name"], item.get("default")) for item in file["index"]] == [("open", True)]

@@ -65,11 +65,11 @@ def serve(world: World, namespace: str) -> None:
 def requests(world: World, since: int = 0, *verbs: str) -> list[AuditEvent]:
     """What it asked for resources."""
     events = world.plane.audit_events(USER, verbs=verbs, since=since)
-    return [one for one in events if one.resource]
+    return [event for event in events if event.resource]
 
 
 def test_no_cluster_role_is_rendered_for_it() -> None:
-    kinds = {one["kind"] for one in granted_by_chart(VALUES, namespace=OWN)}
+    kinds = {item["kind"] for item in granted_by_chart(VALUES, namespace=OWN)}
     assert kinds == {"ServiceAccount", "Role", "RoleBinding"}
 
 
@@ -139,9 +139,9 @@ def test_a_restart_lists_its_namespaces_and_writes_nothing(
     assert requests(world, mark, *WRITES) == []
     # All that it did here, in every test.
     everything = requests(world)
-    refused = {(one.verb, one.resource, one.name) for one in everything if one.code == 403}
+    refused = {(item.verb, item.resource, item.name) for item in everything if item.code == 403}
     assert refused <= {("get", "serviceaccounts", "stranger")}
-    assert {one.namespace for one in everything} == {OWN, *SERVED}
+    assert {item.namespace for item in everything} == {OWN, *SERVED}
 
 
 def test_a_namespace_that_was_not_granted_ends_it_with_what_to_do(

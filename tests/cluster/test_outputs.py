@@ -46,7 +46,7 @@ def substance(found: dict[str, Any] | None) -> dict[str, Any]:
         "type": found.get("type"),
         "labels": metadata.get("labels"),
         "annotations": metadata.get("annotations"),
-        "owners": [one["uid"] for one in metadata.get("ownerReferences", [])],
+        "owners": [item["uid"] for item in metadata.get("ownerReferences", [])],
     }
 
 
@@ -255,7 +255,7 @@ def test_retained_outputs_stay_and_are_taken_over_by_the_next_of_that_name(
     serve(world, namespace, deletionPolicy="Retain", **both())
     available(world, namespace)
     before = {kind: world.get(kind, namespace, "uv-config") for kind in KINDS}
-    assert all("ownerReferences" not in one["metadata"] for one in before.values() if one)
+    assert all("ownerReferences" not in item["metadata"] for item in before.values() if item)
 
     world.delete("indexoptions", namespace, "uv-config")
     world.wait_condition("artifactindex", namespace, "open", reason="NotSelected")
@@ -304,9 +304,9 @@ def test_an_output_that_left_the_spec_goes_after_the_new_one_is_there(
 
     def written() -> list[tuple[str, str]]:
         return [
-            (one.verb, one.name)
-            for one in world.operator_writes(mark)
-            if one.namespace == namespace and one.resource in ("secrets", "configmaps")
+            (write.verb, write.name)
+            for write in world.operator_writes(mark)
+            if write.namespace == namespace and write.resource in ("secrets", "configmaps")
         ]
 
     wait_until(lambda: len(written()) >= 4, "the audit log", PATIENCE)
@@ -334,7 +334,7 @@ def test_an_index_options_deleted_and_made_again_under_its_name_ends_well(
             found = world.get(kind, namespace, "uv-config")
             if found is None or found["metadata"].get("deletionTimestamp"):
                 return False
-            owners = [one["uid"] for one in found["metadata"]["ownerReferences"]]
+            owners = [reference["uid"] for reference in found["metadata"]["ownerReferences"]]
             if owners != [options["metadata"]["uid"]]:
                 return False
         ready = world.condition("indexoptions", namespace, "uv-config")

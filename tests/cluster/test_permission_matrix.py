@@ -133,7 +133,7 @@ def test_in_namespaced_mode_it_has_the_same_in_its_namespaces_and_its_key(
 def test_kubectl_answers_no_to_what_the_documentation_rules_out(
     world: World, namespaced: str
 ) -> None:
-    asked = [(user, one) for user in (OPERATOR_USER, namespaced) for one in sorted(NEVER)]
+    asked = [(user, item) for user in (OPERATOR_USER, namespaced) for item in sorted(NEVER)]
     assert not NEVER & WORK
 
     def answer(question: tuple[str, Permission]) -> str:
@@ -184,15 +184,15 @@ def test_people_with_edit_change_both_kinds_but_not_their_status(world: World) -
 
 def test_the_roles_for_people_name_nothing_but_the_two_kinds(world: World) -> None:
     people = [
-        one
-        for one in granted_by_chart()
-        if any("aggregate-to" in label for label in one["metadata"].get("labels", {}))
+        item
+        for item in granted_by_chart()
+        if any("aggregate-to" in label for label in item["metadata"].get("labels", {}))
     ]
     assert len(people) == 2
     resources = {
         (group, resource)
-        for one in people
-        for rule in one["rules"]
+        for item in people
+        for rule in item["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }

@@ -37,7 +37,7 @@ def test_the_statuses_tell_when_a_token_dies_is_replaced_and_until_when_builds_a
 ) -> None:
     namespace = world.namespace("times")
     serve(world, namespace, "arn:times")
-    (token,) = [one for one in world.aws.tokens.all() if one.principal == "arn:times"]
+    (token,) = [item for item in world.aws.tokens.all() if item.principal == "arn:times"]
     credential = status_of(world, "artifactindex", namespace, "acme")["credential"]
     expires_at = parse_time(credential["expiresAt"])
     assert expires_at == int(token.expires_at)
@@ -48,7 +48,7 @@ def test_the_statuses_tell_when_a_token_dies_is_replaced_and_until_when_builds_a
     assert options["earliestExpiry"] == credential["expiresAt"]
     # A pod's start and the clock skew.
     assert parse_time(options["guaranteedUntil"]) == expires_at - 3 * MINUTE
-    assert {one["type"] for one in options["conditions"]} == {"Ready"}
+    assert {condition["type"] for condition in options["conditions"]} == {"Ready"}
 
 
 def test_a_promise_that_cannot_be_kept_is_told_with_its_numbers(

@@ -123,9 +123,9 @@ def settle(world: World, namespace: str) -> None:
 
     def reasons(kind: str) -> Counter[str]:
         ready: Counter[str] = Counter()
-        for one in world.items(kind, namespace):
-            current = one["status"].get("observedGeneration") == one["metadata"]["generation"]
-            conditions = {c["type"]: c for c in one["status"].get("conditions", [])}
+        for item in world.items(kind, namespace):
+            current = item["status"].get("observedGeneration") == item["metadata"]["generation"]
+            conditions = {c["type"]: c for c in item["status"].get("conditions", [])}
             ready[conditions["Ready"]["reason"] if current and conditions else "none"] += 1
         return ready
 
@@ -136,12 +136,12 @@ def settle(world: World, namespace: str) -> None:
     def told() -> set[tuple[str, str]]:
         """What the statuses of the IndexOptions say of each index."""
         options = world.items("indexoptions", namespace)
-        items = [item for one in options for item in one["status"].get("indexes", [])]
+        items = [item for option in options for item in option["status"].get("indexes", [])]
         return {(item["artifactIndex"], item["reason"]) for item in items}
 
     def true() -> set[tuple[str, str]]:
         indexes = world.items("artifactindexes", namespace)
-        found = {(one["metadata"]["name"], condition_in(one)["reason"]) for one in indexes}
+        found = {(index["metadata"]["name"], condition_in(index)["reason"]) for index in indexes}
         return found - {("nobodys", "NotSelected")}
 
     wait_until(lambda: reasons("artifactindexes") == expected, f"{namespace} to settle", LONG)
@@ -173,7 +173,7 @@ def converged(world: World, operator: OperatorProcess) -> OperatorProcess:
 def requests(world: World, since: int) -> list[AuditEvent]:
     """The operator's requests after a mark, but those about itself and the API's own documents."""
     events = world.plane.audit_events(OPERATOR_USER, since=since)
-    return [one for one in events if one.resource]
+    return [event for event in events if event.resource]
 
 
 def wait_second_listing(world: World, since: int) -> None:
@@ -204,7 +204,11 @@ def test_a_restart_over_500_indexes_writes_nothing_mints_nothing_and_reads_only_
 
     wait_second_listing(world, mark)
     assert_quiet(world, mark, minted, calls)
-    gets = Counter((one.namespace, one.name) for one in requests(world, mark) if one.verb == "get")
+    gets = Counter(
+        (request.namespace, request.name)
+        for request in requests(world, mark)
+        if request.verb == "get"
+    )
     missed = {
         (namespace, "not-there"): gets.pop((namespace, "not-there")) for namespace in NAMESPACES
     }
@@ -230,7 +234,7 @@ def test_a_restart_over_500_indexes_writes_nothing_mints_nothing_and_reads_only_
     world.wait_served(namespace, name, 'index-strategy = "unsafe-first-match"')
     world.wait_condition("indexoptions", namespace, name, reason="Available")
     wait_until(lambda: len(world.operator_writes(mark)) >= 3, "the audit log", PATIENCE)
-    writes = Counter((one.resource, one.subresource) for one in world.operator_writes(mark))
+    writes = Counter((write.resource, write.subresource) for write in world.operator_writes(mark))
     assert writes == {
         ("secrets", ""): 1,
         ("indexoptions.artifactindex.dev", "status"): 1,
@@ -258,7 +262,7 @@ def test_an_edit_while_the_operator_was_away_is_written_without_a_mint(
 
     text = world.wait_served(namespace, name, 'name = "pypi"', there=False)
     assert before is not None
-    tokens = [one.value for one in world.aws.tokens.all() if one.value in before]
+    tokens = [item.value for item in world.aws.tokens.all() if item.value in before]
     assert tokens and all(token in text for token in tokens)
     assert (mints(world), world.aws.calls()) == (minted, calls)
 
@@ -317,7 +321,7 @@ def test_it_is_alive_but_not_ready_before_everything_has_been_listed() -> None:
             emulator.clear_faults()
             operator.wait_ready()
             # The signing key is made first, and nothing else without an object to serve.
-            assert [one.resource for one in emulator.requests.writes()] == ["secrets"]
+            assert [write.resource for write in emulator.requests.writes()] == ["secrets"]
         finally:
             assert operator.stop() < STOP_SECONDS
 

@@ -102,7 +102,7 @@ def test_consent_to_the_operators_identity_is_given_and_taken_back(world: World)
     flags = ("--allow-http", "--namespace", namespace)
     with operator(world, *flags, env=environment):
         world.wait_condition("artifactindex", namespace, "acme", reason="Available")
-    token = next(one.value for one in world.aws.tokens.all() if one.principal == principal)
+    token = next(item.value for item in world.aws.tokens.all() if item.principal == principal)
     assert token in (world.uv_toml(namespace, "uv-config") or "")
 
     elsewhere = ("--operator-identity-namespaces", "somewhere-else")

@@ -71,7 +71,7 @@ def test_two_hundred_indexes_in_five_outputs_share_one_mint_at_start_and_at_each
 
     def unselected() -> int:
         indexes = world.items("artifactindexes", NAMESPACE)
-        return sum(condition_in(one).get("reason") == "NotSelected" for one in indexes)
+        return sum(condition_in(index).get("reason") == "NotSelected" for index in indexes)
 
     # Everything is selected only now: what is counted is not how fast kubectl applies.
     wait_until(lambda: unselected() == INDEXES, "every index to be seen", PATIENCE)
@@ -88,13 +88,19 @@ def test_two_hundred_indexes_in_five_outputs_share_one_mint_at_start_and_at_each
 
     def writes() -> list[AuditEvent]:
         events = world.operator_writes(mark)
-        return [one for one in events if one.resource == "secrets" and one.namespace == NAMESPACE]
+        return [
+            event
+            for event in events
+            if event.resource == "secrets" and event.namespace == NAMESPACE
+        ]
 
     def rotated(times: int) -> bool:
         """Every output holds the newest token of so many."""
         if mints() < times:
             return False
-        newest = [one for one in world.aws.tokens.all() if one.principal == PRINCIPAL][-1].value
+        newest = [token for token in world.aws.tokens.all() if token.principal == PRINCIPAL][
+            -1
+        ].value
         texts = [world.uv_toml(NAMESPACE, f"uv-g{number}") or "" for number in range(OUTPUTS)]
         return all(text.count(newest) == INDEXES // OUTPUTS for text in texts)
 
@@ -110,7 +116,7 @@ def test_two_hundred_indexes_in_five_outputs_share_one_mint_at_start_and_at_each
     wait_until(lambda: len(writes()) >= 3 * OUTPUTS, "the audit log to be written", PATIENCE)
 
     assert mints() == 3
-    assert Counter((one.verb, one.name) for one in writes()) == Counter(
+    assert Counter((write.verb, write.name) for write in writes()) == Counter(
         {("create", f"uv-g{number}"): 1 for number in range(OUTPUTS)}
         | {("patch", f"uv-g{number}"): 2 for number in range(OUTPUTS)}
     )
@@ -120,14 +126,14 @@ def test_two_hundred_indexes_in_five_outputs_share_one_mint_at_start_and_at_each
 def test_a_rotation_costs_one_status_for_each_object_and_no_read(world: World) -> None:
     """Of the same run: the operator has been stopped, so nothing moves any more."""
     events = world.plane.audit_events(OPERATOR_USER)
-    own = [one for one in events if one.namespace == NAMESPACE]
+    own = [event for event in events if event.namespace == NAMESPACE]
     statuses = Counter(
-        (one.resource.partition(".")[0], one.name) for one in own if one.subresource == "status"
+        (item.resource.partition(".")[0], item.name) for item in own if item.subresource == "status"
     )
     assert len(statuses) == INDEXES + OUTPUTS
     # Not selected yet, served, and two rotations; the last may have been cut off by the stop.
     assert set(statuses.values()) <= {2, 3, 4}
-    assert not [one for one in own if one.verb == "get"]
+    assert not [item for item in own if item.verb == "get"]
     for number in range(OUTPUTS):
         found = world.condition("indexoptions", NAMESPACE, f"uv-g{number}")
         assert found["reason"] == "Available"

@@ -49,12 +49,12 @@ def operator(world: World) -> Iterator[OperatorProcess]:
 def reads(world: World, namespace: str, since: int) -> Counter[tuple[str, str]]:
     """What the operator has read by name, after a mark of the audit log."""
     events = world.plane.audit_events(OPERATOR_USER, verbs=["get"], since=since)
-    return Counter((one.resource, one.name) for one in events if one.namespace == namespace)
+    return Counter((event.resource, event.name) for event in events if event.namespace == namespace)
 
 
 def aws_case(world: World) -> tuple[dict[str, Any], dict[str, Any], dict[str, str], Any]:
     """Source Secret, spec, new values, and how to see the new login."""
-    before, after = (f"arn:aws:iam::111122223333:user/source-{one}" for one in ("old", "new"))
+    before, after = (f"arn:aws:iam::111122223333:user/source-{item}" for item in ("old", "new"))
     made = access_key_secret(world, "login", after)
     return (
         access_key_secret(world, "login", before),
@@ -66,7 +66,7 @@ def aws_case(world: World) -> tuple[dict[str, Any], dict[str, Any], dict[str, st
 
 def google_case(world: World) -> tuple[dict[str, Any], dict[str, Any], dict[str, str], Any]:
     """The same for a service account key."""
-    before, after = (f"{one}@source.iam.gserviceaccount.com" for one in ("old", "new"))
+    before, after = (f"{item}@source.iam.gserviceaccount.com" for item in ("old", "new"))
     made = google_key_secret(world, "login", after)
     return (
         google_key_secret(world, "login", before),

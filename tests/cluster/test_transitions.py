@@ -77,12 +77,12 @@ def test_failing_dying_and_recovering_are_one_event_each(world: World) -> None:
                 seconds=RETRY_SECONDS,
             )  # fmt: skip
             versions = world.versions("artifactindex", namespace, "acme")
-            failing = [one for one in versions if condition_in(one, "RefreshFailing")]
+            failing = [version for version in versions if condition_in(version, "RefreshFailing")]
             assert failing
-            for one in failing:
-                assert condition_in(one, "RefreshFailing")["reason"] == "AccessDenied"
-                assert condition_in(one)["status"] == "True"
-                assert condition_in(one, "Reconciling") == {}
+            for item in failing:
+                assert condition_in(item, "RefreshFailing")["reason"] == "AccessDenied"
+                assert condition_in(item)["status"] == "True"
+                assert condition_in(item, "Reconciling") == {}
             assert dead["status"] == "False"
             assert "codeartifact:GetAuthorizationToken" in dead["message"]
             stalled = world.condition("artifactindex", namespace, "acme", "Stalled")
@@ -103,7 +103,7 @@ def test_failing_dying_and_recovering_are_one_event_each(world: World) -> None:
         world.aws.clear()
         world.aws.cap_seconds = None
     told = reasons_of_events(world, namespace)
-    assert sorted(one for one in told if one[1] != "TokenTooShort") == [
+    assert sorted(item for item in told if item[1] != "TokenTooShort") == [
         ("Normal", "Available"),
         ("Warning", "AccessDenied"),
         ("Warning", "CredentialExpired"),
@@ -157,6 +157,6 @@ def test_a_host_that_is_not_allowed_is_refused_with_the_settings_name(world: Wor
         found = world.wait_condition("artifactindex", namespace, "bad", reason="HostNotAllowed")
         assert "spec.anonymous.url" in found["message"] and "--allowed-hosts" in found["message"]
         world.wait_condition("artifactindex", namespace, "good", reason="Available")
-        urls = {name: one["url"] for name, one in world.indexes(namespace, "uv-config").items()}
+        urls = {name: item["url"] for name, item in world.indexes(namespace, "uv-config").items()}
         assert urls["good"] == "https://a.acme.example/"
         assert urls["bad"].startswith("https://bad.unavailable.invalid")

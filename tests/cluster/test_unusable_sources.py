@@ -46,7 +46,7 @@ def operator(world: World) -> Iterator[OperatorProcess]:
 def first_told(world: World, namespace: str, reason: str) -> dict[str, Any]:
     """The index under test as it was when its status first gave a reason."""
     versions = world.versions("artifactindex", namespace, "acme")
-    return next(one for one in versions if condition_in(one).get("reason") == reason)
+    return next(version for version in versions if condition_in(version).get("reason") == reason)
 
 
 @pytest.mark.parametrize("labelled", [True, False])
@@ -140,7 +140,7 @@ def test_a_malformed_url_is_the_users_to_mend_and_never_shown(
     tables = world.indexes(namespace, "uv-config")
     assert tables.pop("sibling")["url"] == URL
     assert tables.pop("pypi")
-    assert {one["url"] for one in tables.values()} == {
+    assert {table["url"] for table in tables.values()} == {
         f"https://{name}.unavailable.invalid/simple/" for name in MALFORMED
     }
 
@@ -216,7 +216,9 @@ def test_a_static_credential_goes_when_its_secret_or_key_has_been_gone_for_the_g
 
     def writes() -> list[AuditEvent]:
         events = world.operator_writes(mark)
-        return [one for one in events if (one.namespace, one.resource) == (namespace, "secrets")]
+        return [
+            event for event in events if (event.namespace, event.resource) == (namespace, "secrets")
+        ]
 
     wait_until(lambda: len(writes()) > 0, "the audit log", PATIENCE)
     # Not before the grace is over: a GitOps tool may be about to make it again.

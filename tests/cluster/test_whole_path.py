@@ -47,9 +47,11 @@ def test_uv_installs_a_private_package_through_a_minted_token(
     assert run.returncode == 0, run.output
     assert run.installed == {"acme-lib==1.0"}
     assert world.aws.mints("GetAuthorizationToken", principal=principal) == 1
-    served = [one for one in world.index.requests("pypi/whole-path") if one.status == 200]
+    served = [
+        request for request in world.index.requests("pypi/whole-path") if request.status == 200
+    ]
     assert served
-    assert all(one.username == "aws" for one in served)
+    assert all(item.username == "aws" for item in served)
     assert repository.url.removeprefix("http://") in text
 
 

@@ -64,7 +64,7 @@ def test_a_live_token_outlives_failing_refreshes_until_its_withdrawal(
 
     found = world.wait_object(
         "artifactindex", namespace, "acme",
-        lambda one: condition_in(one, "RefreshFailing").get("reason") == "CloudUnavailable",
+        lambda item: condition_in(item, "RefreshFailing").get("reason") == "CloudUnavailable",
         "failing to refresh",
     )  # fmt: skip
     text = world.uv_toml(namespace, "uv-config") or ""
@@ -73,13 +73,13 @@ def test_a_live_token_outlives_failing_refreshes_until_its_withdrawal(
     assert condition_in(found, "RefreshFailing")["status"] == "True"
     assert (ready["status"], ready["reason"]) == ("True", "Available")
     assert condition_in(found, "Reconciling") == {}
-    token = [one for one in world.aws.tokens.all() if one.principal == user("refresh")][-1]
+    token = [item for item in world.aws.tokens.all() if item.principal == user("refresh")][-1]
     assert token.value in text
     assert options["status"] == "True"
 
     found = world.wait_object(
         "artifactindex", namespace, "acme",
-        lambda one: condition_in(one).get("reason") == "CredentialExpired", "expired",
+        lambda item: condition_in(item).get("reason") == "CredentialExpired", "expired",
     )  # fmt: skip
     assert condition_in(found)["status"] == "False"
     assert "again" in condition_in(found)["message"]
@@ -119,7 +119,7 @@ def test_a_token_leaves_the_file_before_it_is_refused(
     def withdrawn() -> bool:
         begun = time.time()
         text = world.uv_toml(namespace, "uv-config") or ""
-        held = [one.expires_at for one in world.aws.tokens.all() if one.value in text]
+        held = [token.expires_at for token in world.aws.tokens.all() if token.value in text]
         assert all(begun < dies for dies in held), "it is served although it has died"
         return not held
 
@@ -155,8 +155,8 @@ def test_a_selection_of_nothing_never_leaves_the_public_index_alone(
     def shown() -> str:
         """The file with the cloud's tokens cut out: one may be replaced meanwhile."""
         text = world.uv_toml(namespace, "uv-config") or ""
-        for one in world.aws.tokens.all():
-            text = text.replace(one.value, "TOKEN")
+        for token in world.aws.tokens.all():
+            text = text.replace(token.value, "TOKEN")
         return text
 
     before = shown()

@@ -78,7 +78,7 @@ def test_an_output_goes_before_the_statuses_that_wait(world: EmulatedWorld) -> N
     world.add("urgent", artifact_index("b", **anonymous("b")))
     world.wait_served("urgent", "a", "b")
     writes = world.emulator.requests.writes()
-    at = next(place for place, one in enumerate(writes) if one.resource == "secrets")
+    at = next(place for place, item in enumerate(writes) if item.resource == "secrets")
 
     def statuses() -> int:
         return world.emulator.requests.count("patch", "artifactindexes", subresource="status")
@@ -98,7 +98,7 @@ def test_the_outputs_of_all_files_go_before_their_statuses(world: EmulatedWorld)
     for number in range(count):
         world.wait_reason("artifactindexes", "wave", f"a{number}", "Available")
 
-    first = [one.resource for one in world.emulator.requests.writes()][:count]
+    first = [write.resource for write in world.emulator.requests.writes()][:count]
     # The first files are done before the last ones are there.
     assert first.count("secrets") >= count - 3
 
@@ -119,7 +119,7 @@ def test_edits_while_the_server_is_slow_become_one_more_write(world: EmulatedWor
     world.wait_served("slow", "a", "b", *names)
     world.settle(quiet=1)
 
-    assert [one.status for one in patched("patch", "secrets")] == [200, 200]
+    assert [item.status for item in patched("patch", "secrets")] == [200, 200]
 
 
 def test_a_throttling_cloud_is_asked_once_for_all_until_it_answers(world: EmulatedWorld) -> None:

@@ -46,9 +46,9 @@ def test_jobs_of_the_examples_install_a_private_package_and_follow_a_new_token(
         assert found, f"{line} is not in what is left:\n{told}"
         told = told[found.end() :]
     opened = [
-        one.password
-        for one in uninstalled.stand_ins.index.requests("pypi/python")
-        if one.status == 200
+        request.password
+        for request in uninstalled.stand_ins.index.requests("pypi/python")
+        if request.status == 200
     ]
     new = token_in(uninstalled.output(NAMESPACE, "uv-config", "uv.toml"))
     # One token opened the repository to the three Jobs, another one to the last.

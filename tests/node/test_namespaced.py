@@ -47,7 +47,7 @@ def test_another_namespace_is_left_alone(served: Tour, node: Node) -> None:
 
     def handled() -> bool:
         items = (node.plane.read(path) or {})["items"]
-        return all(one["status"]["observedGeneration"] > 0 for one in items)
+        return all(item["status"]["observedGeneration"] > 0 for item in items)
 
     wait_until(handled, "the index in the served namespace", PATIENCE)
     secrets = node.plane.read(f"/api/v1/namespaces/{OTHER}/secrets")

@@ -81,12 +81,12 @@ class Cost:
             lambda: self._listings(started) >= LISTINGS, "the operator's second listing", PATIENCE
         )
         writes = self.plane.audit_events(OPERATOR_USER, verbs=WRITES, since=self.mark)
-        assert Counter((one.verb, one.resource, one.name) for one in writes) == {}
+        assert Counter((write.verb, write.resource, write.name) for write in writes) == {}
         assert self.guide.stand_ins.mints == self.minted
 
     def _listings(self, started: datetime.datetime) -> int:
         lists = self.plane.audit_events(OPERATOR_USER, verbs=["list"], since=self.mark)
-        return sum(one.resource == "configmaps" and one.received_at > started for one in lists)
+        return sum(item.resource == "configmaps" and item.received_at > started for item in lists)
 
 
 @pytest.fixture(scope="module")

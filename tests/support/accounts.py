@@ -24,7 +24,9 @@ def allow_tokens(world: World, namespace: str, *accounts: str) -> None:
     """What the chart grants where these ServiceAccounts, by default `builder`, are on its list."""
     listed = {namespace: list(accounts or ("builder",))}
     tokens = granted_by_chart({"serviceAccountTokens": {"mode": "Listed", "listed": listed}})
-    install(world.plane, *(one for one in tokens if one["metadata"].get("namespace") == namespace))
+    install(
+        world.plane, *(token for token in tokens if token["metadata"].get("namespace") == namespace)
+    )
 
 
 def issuer_of(world: World) -> ClusterIssuer:
@@ -69,7 +71,9 @@ def code_artifact_by(auth: dict[str, Any], *, domain: str, **more: Any) -> dict[
 def token_in(world: World, namespace: str, variable: str = "uv-config") -> str:
     """The only index's password in the output."""
     (table,) = [
-        one for one in world.indexes(namespace, variable).values() if "@" in one.get("url", "")
+        index
+        for index in world.indexes(namespace, variable).values()
+        if "@" in index.get("url", "")
     ]
     userinfo: str = table["url"].partition("//")[2].partition("@")[0]
     return userinfo.partition(":")[2]

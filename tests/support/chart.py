@@ -101,7 +101,7 @@ def render(
         "template", release, CHART, "--namespace", namespace, *left_out,
         version=version, values=values or {},
     )  # fmt: skip
-    return [one for one in yaml.safe_load_all(answer.stdout) if one]
+    return [item for item in yaml.safe_load_all(answer.stdout) if item]
 
 
 def main() -> int:

@@ -85,8 +85,8 @@ def _grants(values: Mapping[str, Any], name: str) -> str:
         values=values,
     )  # fmt: skip
     text = re.sub(r"^# Source: .*\n|^  labels:\n(    .*\n)+", "", text, flags=re.MULTILINE)
-    documents = [one for one in text.split("---\n") if f"\n  name: {name}\n" in one]
-    return "".join(f"---\n{one}" for one in documents)
+    documents = [part for part in text.split("---\n") if f"\n  name: {name}\n" in part]
+    return "".join(f"---\n{document}" for document in documents)
 
 
 def main() -> None:

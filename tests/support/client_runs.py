@@ -93,4 +93,4 @@ class Clients:
     def installed(self, target: str) -> set[str]:
         """`name==version` of what stands in a directory of packages."""
         found = metadata.distributions(path=[str(self.directory / target)])
-        return {f"{one.name}=={one.version}" for one in found}
+        return {f"{item.name}=={item.version}" for item in found}

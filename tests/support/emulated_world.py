@@ -75,7 +75,9 @@ class EmulatedWorld:
         """The reason of a condition; empty where it is not set."""
         found = self.emulator.find(kind, namespace, name) or {}
         conditions = (found.get("status") or {}).get("conditions") or ()
-        return next((one["reason"] for one in conditions if one["type"] == what), "")
+        return next(
+            (condition["reason"] for condition in conditions if condition["type"] == what), ""
+        )
 
     # Waiting and counting
 

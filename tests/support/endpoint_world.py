@@ -44,7 +44,7 @@ class EndpointWorld:
         self.latency = 0.25
         self.failure: BaseException | None = None
         self.asked: list[tuple[float, str]] = []
-        self.told: list[tuple[float, frozenset[Hashable]]] = []
+        self.reported: list[tuple[float, frozenset[Hashable]]] = []
         self.hanging: set[str] = set()
         self.meter = RecordingMeter()
         self.urls = self.new_endpoints()
@@ -53,7 +53,7 @@ class EndpointWorld:
         urls = Endpoints(
             self.issue, now=self.now, rng=random.Random(4), meter=self.meter, deadline=deadline
         )
-        urls.on_change = lambda consumers: self.told.append((self.now(), consumers))
+        urls.on_change = lambda consumers: self.reported.append((self.now(), consumers))
         return urls
 
     def now(self) -> float:

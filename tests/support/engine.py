@@ -34,8 +34,8 @@ from support.reconcile_builders import (
     NOW,
     SECRETS,
     body_of,
-    endpoint_grant,
-    grant,
+    issued_token,
+    repository_url,
     secret_body,
     source,
 )
@@ -96,8 +96,8 @@ class Engine:
             raise self.error
         self.mints += 1
         if isinstance(request, CodeArtifactEndpointRequest):
-            return endpoint_grant()
-        return grant(f"minted-{self.mints}", issued_at=int(self.time))
+            return repository_url()
+        return issued_token(f"minted-{self.mints}", issued_at=int(self.time))
 
     # Objects
 

@@ -16,20 +16,24 @@ def granted_by_chart(
     values: Mapping[str, Any] | None = None, *, namespace: str = OPERATOR_NAMESPACE
 ) -> list[dict[str, Any]]:
     """The ServiceAccount, roles and bindings that the chart renders for a release."""
-    return [one for one in render(values, namespace=namespace) if one["kind"] in RBAC_KINDS]
+    return [
+        manifest
+        for manifest in render(values, namespace=namespace)
+        if manifest["kind"] in RBAC_KINDS
+    ]
 
 
 def roles_of(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The operator's roles among rendered objects, without those that people are bound to."""
     bound = {
-        one["roleRef"]["name"]
-        for one in objects
-        if one["kind"] in ("ClusterRoleBinding", "RoleBinding")
+        item["roleRef"]["name"]
+        for item in objects
+        if item["kind"] in ("ClusterRoleBinding", "RoleBinding")
     }
     return [
-        one
-        for one in objects
-        if one["kind"] in ("ClusterRole", "Role") and one["metadata"]["name"] in bound
+        item
+        for item in objects
+        if item["kind"] in ("ClusterRole", "Role") and item["metadata"]["name"] in bound
     ]
 
 

@@ -24,7 +24,7 @@ def private(world: World, prefix: str, password: str, *packages: str) -> Reposit
 
 def public(world: World, prefix: str, *packages: str) -> Repository:
     """The stand-in for PyPI, with version 9.9 of everything."""
-    return world.index.add_repository(prefix, *(make_wheel(one, "9.9") for one in packages))
+    return world.index.add_repository(prefix, *(make_wheel(package, "9.9") for package in packages))
 
 
 def install(world: World, namespace: str, name: str, tmp_path: Path, *packages: str) -> UvRun:

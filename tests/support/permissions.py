@@ -49,7 +49,7 @@ def permissions_of(rules: Iterable[Mapping[str, Any]]) -> set[Permission]:
 def without(role: Mapping[str, Any], taken: Permission) -> dict[str, Any]:
     """A Role or ClusterRole with one permission less, limits to names kept."""
     left = copy.deepcopy(dict(role))
-    left["rules"] = [rule for one, rule in _singles(role["rules"]) if one != taken]
+    left["rules"] = [rule for item, rule in _singles(role["rules"]) if item != taken]
     return left
 
 

@@ -8,7 +8,7 @@ from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.plan.outputs import document_of
 from artifact_index.sources.registry import CLOUDS
-from support.reconcile_builders import NOW, placed_of, served_after, view
+from support.reconcile_builders import NOW, index_state, plans_from, published_after
 from support.rendered import secret_text
 
 MINTED = [cloud.field.removeprefix("spec.") for cloud in CLOUDS]
@@ -17,7 +17,7 @@ STATIC = ["preauthenticated", "basicAuth"]
 
 def published_by(record: IndexObject, **how: Any) -> dict[str, Published]:
     """The entries that the outputs hold after one good reconcile."""
-    return served_after(placed_of(view(record, **how)))
+    return published_after(plans_from(index_state(record, **how)))
 
 
 def only(plans: list[IndexPlan]) -> IndexPlan:
@@ -31,7 +31,9 @@ def again(
 ) -> IndexPlan:
     """The plan of the index at a later reconcile."""
     names = {uid: published.entry.name for uid, published in before.items()}
-    return only(placed_of(view(record, now=now, **how), served=before, assigned=names, now=now))
+    return only(
+        plans_from(index_state(record, now=now, **how), served=before, assigned=names, now=now)
+    )
 
 
 def text_of(*plans: IndexPlan) -> str:

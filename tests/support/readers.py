@@ -26,7 +26,7 @@ class Readers:
     def __init__(self, kinds: dict[str, Kind], expiry_of: Callable[[str], float]) -> None:
         self.least_slack = float("inf")
         self.broken: list[str] = []
-        self.told: defaultdict[str, list[tuple[float, bool]]] = defaultdict(list)
+        self.reported: defaultdict[str, list[tuple[float, bool]]] = defaultdict(list)
         self.seen: dict[str, tuple[str, float]] = {}
         self._kinds = kinds
         self._expiry_of = expiry_of
@@ -43,14 +43,14 @@ class Readers:
 
     def status(self, name: str, status: dict[str, Any], now: float) -> None:
         """A status was written: is the promise made?"""
-        types = {one["type"] for one in status.get("conditions") or ()}
-        made, told = "FreshnessNotGuaranteed" not in types, self.told[name]
-        if not told or told[-1][1] is not made:
-            told.append((now, made))
+        types = {item["type"] for item in status.get("conditions") or ()}
+        made, reported = "FreshnessNotGuaranteed" not in types, self.reported[name]
+        if not reported or reported[-1][1] is not made:
+            reported.append((now, made))
 
     def promised(self, name: str, now: float) -> bool:
         """What the status said at a time."""
-        known = [made for at, made in self.told[name] if at <= now]
+        known = [made for at, made in self.reported[name] if at <= now]
         return known[-1] if known else True
 
     def close(self, now: float) -> None:

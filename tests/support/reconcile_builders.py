@@ -1,4 +1,4 @@
-"""Objects, records, leases and views for tests of the reconciler, with as little said as possible.
+"""Objects, tokens, index states and plans for tests of the reconciler, in few words.
 
 Everything is built by the operator's own parsers, from bodies as the API server shows them.
 """
@@ -165,7 +165,7 @@ def source_secret(name: str, values: Mapping[str, str | bytes] | None = None) ->
     return parse_source_secret(secret_body(name, SECRETS[name] if values is None else values))
 
 
-def facts_of(
+def inputs_of(
     record: IndexObject,
     *,
     values: Mapping[str, str | bytes] | None = None,
@@ -195,30 +195,30 @@ def resolved(inputs: Inputs, digester: Digester = DIGESTER) -> ResolvedSource:
 
 def destination(spec: ArtifactIndexSpec) -> str:
     """The digest of where a credential of an index may be sent."""
-    return DIGESTER.scope(*of(spec).destination())
+    return DIGESTER.destination(*of(spec).destination())
 
 
 def first_problem(record: IndexObject, inputs: Inputs | None = None) -> Problem | None:
     """The first problem of the whole chain of checks, all of them applied."""
     if record.problem is not None:
         return invalid_spec(record.problem)
-    inputs = inputs or facts_of(record)
+    inputs = inputs or inputs_of(record)
     return first_violation((*SPEC_CHECKS, *SOURCE_CHECKS), inputs)
 
 
-def grant(value: str = "token-1", *, issued_at: int = NOW, life: int = 12 * HOUR) -> Token:
-    """A granted token."""
+def issued_token(value: str = "token-1", *, issued_at: int = NOW, life: int = 12 * HOUR) -> Token:
+    """A token that a cloud issued."""
     return Token(SecretStr(value), issued_at, issued_at + life)
 
 
-def endpoint_grant(
+def repository_url(
     url: str = "https://acme-111122223333.d.codeartifact.example/pypi/python/",
 ) -> Token:
-    """A granted repository endpoint."""
+    """The URL of a repository as a cloud answers it."""
     return Token(SecretStr(url), 0, None)
 
 
-def lease_of(
+def token_state_of(
     held: Token | None = None,
     *,
     error: LoginError | None = None,
@@ -226,7 +226,7 @@ def lease_of(
     repeats: bool = False,
     now: float = NOW,
 ) -> TokenState:
-    """A lease in this state, by the token manager's own rules."""
+    """A token in this state, by the token manager's own rules."""
     entry = TokenEntry(
         digest="login",
         margins=MARGINS,
@@ -251,7 +251,7 @@ def url_state(
 ) -> EndpointState:
     """A repository's URL in this state; known unless there is an error or it is awaited."""
     if url is None and error is None and pending_since is None:
-        url = endpoint_grant().value.get_secret_value()
+        url = repository_url().value.get_secret_value()
     return EndpointState(url, error, pending_since, next(_serials))
 
 
@@ -260,7 +260,7 @@ def login_error(reason: Reason = Reason.CLOUD_UNAVAILABLE) -> LoginError:
     return LoginError(reason, f"the cloud said {reason}")
 
 
-def view(
+def index_state(
     record: IndexObject,
     *,
     token: TokenState | None = None,
@@ -272,21 +272,21 @@ def view(
     recheck_at: float | None = None,
     **gathered: Any,
 ) -> IndexState:
-    """The view of an index; its logins are granted unless leases say otherwise."""
+    """The state of an index; its token is issued unless a token state says otherwise."""
     if record.spec is None:
         return without_login(SelectedIndex.of(record), None, first_problem(record), recheck_at)
-    scope = destination(record.spec)
-    inputs = facts_of(record, policy=policy, **gathered)
+    bound_to = destination(record.spec)
+    inputs = inputs_of(record, policy=policy, **gathered)
     problem = first_violation(SPEC_CHECKS, inputs)
     if problem is None and inputs.use is not None and not record.spec.suspend:
         problem = first_violation(SOURCE_CHECKS, inputs)
     if problem is not None or record.spec.suspend:
-        return without_login(SelectedIndex.of(record), scope, problem, recheck_at)
+        return without_login(SelectedIndex.of(record), bound_to, problem, recheck_at)
     login = resolved(inputs)
     needs_token = login.token is not None and with_credentials
     found = Resolved(
         record,
-        scope,
+        bound_to,
         login,
         place=Place(record.ref, max_build, with_credentials),
         key=SourceKey(
@@ -294,7 +294,7 @@ def view(
         ),
         fresh_after=None,
     )
-    held = (token or lease_of(grant(), now=now)) if needs_token else None
+    held = (token or token_state_of(issued_token(), now=now)) if needs_token else None
     url = (endpoint or url_state()) if login.endpoint else None
     key = state_key(found, held, url, now)
     return with_token(found, key, held, url, margins=MARGINS, now=now)
@@ -302,7 +302,7 @@ def view(
 
 def index_of(plan: IndexPlan) -> IndexObject:
     """The ArtifactIndex of a plan, with a status that was never written."""
-    planned = plan.record
+    planned = plan.selected
     # The class itself: called by its alias, Generic writes to the frozen instance.
     return CustomObject(
         planned.ref,
@@ -317,17 +317,17 @@ def index_of(plan: IndexPlan) -> IndexObject:
     )
 
 
-def placed_of(
-    *views: IndexState,
+def plans_from(
+    *index_states: IndexState,
     served: Mapping[str, Published] | None = None,
     assigned: Mapping[str, str] | None = None,
     public_name: str | None = "pypi",
     with_credentials: bool = True,
     now: float = NOW,
 ) -> list[IndexPlan]:
-    """The places of these views."""
+    """The plans of these indexes."""
     return plan_indexes(
-        views,
+        index_states,
         published=served or {},
         assigned=assigned or {},
         public_name=public_name,
@@ -337,9 +337,9 @@ def placed_of(
     )
 
 
-def served_after(placed: Sequence[IndexPlan]) -> dict[str, Published]:
+def published_after(plans: Sequence[IndexPlan]) -> dict[str, Published]:
     """What the outputs hold after these places have been written, by UID."""
-    return {one.record.uid: one.published for one in placed if one.published is not None}
+    return {item.selected.uid: item.published for item in plans if item.published is not None}
 
 
 def stored(output: DesiredOutput, *, version: int | None = None) -> dict[str, Any]:

@@ -34,13 +34,13 @@ from support.reconcile_builders import (
     POLICY,
     SECRETS,
     body_of,
-    grant,
-    lease_of,
+    issued_token,
     login_error,
     options,
     secret_body,
     source,
     source_secret,
+    token_state_of,
     url_state,
 )
 
@@ -66,7 +66,7 @@ class FakeClouds(Clouds):
     """One token and one URL, whatever the login."""
 
     def __init__(self) -> None:
-        self.token: TokenState = lease_of(grant())
+        self.token: TokenState = token_state_of(issued_token())
         self.endpoint: EndpointState = url_state()
 
     def token_of(self, login: ResolvedSource) -> TokenState | None:
@@ -221,8 +221,8 @@ class Scene:
 
     def issue_token(self) -> None:
         self.tokens += 1
-        self.clouds.token = lease_of(
-            grant(f"token-{self.tokens}", issued_at=int(self.time)), now=self.time
+        self.clouds.token = token_state_of(
+            issued_token(f"token-{self.tokens}", issued_at=int(self.time)), now=self.time
         )
 
 
@@ -252,11 +252,11 @@ CHANGES: dict[str, Callable[[Scene], object]] = {
     "a refresh request": Scene.request_refresh,
     "another token": Scene.issue_token,
     "a failing token": lambda scene: setattr(
-        scene.clouds, "token", lease_of(grant(), error=login_error(), now=scene.time)
+        scene.clouds, "token", token_state_of(issued_token(), error=login_error(), now=scene.time)
     ),
-    "no token": lambda scene: setattr(scene.clouds, "token", lease_of(error=login_error())),
+    "no token": lambda scene: setattr(scene.clouds, "token", token_state_of(error=login_error())),
     "an awaited token": lambda scene: setattr(
-        scene.clouds, "token", lease_of(pending_since=scene.time)
+        scene.clouds, "token", token_state_of(pending_since=scene.time)
     ),
     "another URL": lambda scene: setattr(
         scene.clouds, "endpoint", url_state("https://other.example/pypi/python/")

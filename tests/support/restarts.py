@@ -49,10 +49,10 @@ async def no_cloud(request: TokenRequest, material: KeyMaterial) -> Token:
 
 
 def new_manager(
-    now: Callable[[], float] = lambda: NOW, told: list[frozenset[Hashable]] | None = None
+    now: Callable[[], float] = lambda: NOW, reported: list[frozenset[Hashable]] | None = None
 ) -> TokenManager:
     manager = TokenManager(no_cloud, margins=MARGINS, now=now, rng=Random(1))
-    manager.on_change = ([] if told is None else told).append
+    manager.on_change = ([] if reported is None else reported).append
     return manager
 
 

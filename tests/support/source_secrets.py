@@ -44,5 +44,5 @@ def rewrite(world: World, namespace: str, name: str, values: dict[str, str]) -> 
 
 def newest(tokens: list[Any], principal: str) -> str:
     """The principal's newest token; what no file holds where there is none yet."""
-    held = [one.value for one in tokens if one.principal == principal]
+    held = [token.value for token in tokens if token.principal == principal]
     return held[-1] if held else "(no token)"

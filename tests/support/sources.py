@@ -4,7 +4,7 @@ from typing import Any
 
 from artifact_index.sources.base import ResolvedSource, Source
 from artifact_index.sources.registry import of
-from support.reconcile_builders import facts_of, index, resolved
+from support.reconcile_builders import index, inputs_of, resolved
 
 
 def source_of(spec: dict[str, Any]) -> Source[Any]:
@@ -16,4 +16,4 @@ def source_of(spec: dict[str, Any]) -> Source[Any]:
 
 def resolve(spec: dict[str, Any], **gathered: Any) -> ResolvedSource:
     """How an index with this spec is reached; its Secret has its usual values unless told."""
-    return resolved(facts_of(index(spec=spec), **gathered))
+    return resolved(inputs_of(index(spec=spec), **gathered))

@@ -50,7 +50,7 @@ class Stage:
         self.namespace = name
         self.own = f"{name}-system"
         self.taken = taken
-        less = [_taken_from(one, taken) for one in grants] if taken else list(grants)
+        less = [_taken_from(grant, taken) for grant in grants] if taken else list(grants)
         self._grants = self._placed(less)
         self.operator: OperatorProcess
 
@@ -81,7 +81,7 @@ class Stage:
     def requests(self, **how: Any) -> list[AuditEvent]:
         """What its operator asked the API server for resources, in the audit log so far."""
         user = service_account_user(self.own, RELEASE)
-        return [one for one in self.world.plane.audit_events(user, **how) if one.resource]
+        return [event for event in self.world.plane.audit_events(user, **how) if event.resource]
 
     def condition(self, kind: str, name: str, reason: str) -> str:
         """Wait for Ready's reason; returns the message."""
@@ -126,8 +126,8 @@ class Stage:
         text = json.dumps(grants)
         for placeholder, namespace in ((OWN, self.own), (SERVED, self.namespace)):
             text = text.replace(f'"{placeholder}"', f'"{namespace}"')
-        placed: list[Object] = json.loads(text)
-        return placed
+        plans: list[Object] = json.loads(text)
+        return plans
 
 
 def _taken_from(granted: Object, taken: tuple[str, Permission]) -> Object:

@@ -18,34 +18,34 @@ from support.reconcile_builders import (
     MARGINS,
     NOW,
     index,
-    lease_of,
+    index_state,
     login_error,
     options,
-    placed_of,
-    served_after,
+    plans_from,
+    published_after,
     source,
-    view,
+    token_state_of,
 )
 
 Status = dict[str, Any]
 GAR = source("googleArtifactRegistry")
 BASIC = source("basicAuth")
-DENIED = {"token": lease_of(error=login_error(Reason.ACCESS_DENIED))}
-DOWN = {"token": lease_of(error=login_error())}
+DENIED = {"token": token_state_of(error=login_error(Reason.ACCESS_DENIED))}
+DOWN = {"token": token_state_of(error=login_error())}
 GONE = {"missing": True, "missing_for": 300}
 
 
 def plan_of(name: str, spec: dict[str, Any], **how: Any) -> IndexPlan:
     """The plan of an index that is alone in its file."""
-    (plan,) = placed_of(view(index(name, {"name": name, **spec}, generation=4), **how))
+    (plan,) = plans_from(index_state(index(name, {"name": name, **spec}, generation=4), **how))
     return plan
 
 
 def fallback_of(name: str, spec: dict[str, Any], **how: Any) -> IndexPlan:
     """The plan of an index whose login fails while its last one is published."""
     record = index(name, {"name": name, **spec}, generation=4)
-    served = served_after(placed_of(view(record)))
-    (plan,) = placed_of(view(record, **how), served=served)
+    served = published_after(plans_from(index_state(record)))
+    (plan,) = plans_from(index_state(record, **how), served=served)
     return plan
 
 

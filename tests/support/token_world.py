@@ -55,7 +55,7 @@ class TokenWorld:
         self.failure: BaseException | None = None
         self.repeated: Token | None = None
         self.asked: list[tuple[float, str]] = []
-        self.told: list[tuple[float, frozenset[Hashable]]] = []
+        self.reported: list[tuple[float, frozenset[Hashable]]] = []
         self.hanging: set[str] = set()
         self.margins = margins
         self.manager = self.new_manager()
@@ -69,7 +69,7 @@ class TokenWorld:
             rng=random.Random(4),
             limits=Limits(deadline=deadline),
         )
-        manager.on_change = lambda consumers: self.told.append((self.now(), consumers))
+        manager.on_change = lambda consumers: self.reported.append((self.now(), consumers))
         return manager
 
     async def restart(self, deadline: float = 600) -> None:
@@ -122,7 +122,7 @@ class TokenWorld:
         await asyncio.sleep(moment - self.now())
 
     def times_told(self) -> list[float]:
-        return [moment for moment, _ in self.told]
+        return [moment for moment, _ in self.reported]
 
 
 def token_made(seconds_ago: float, *, life: int | None = HOUR, value: str = "seeded") -> Token:

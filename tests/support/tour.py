@@ -168,7 +168,9 @@ class Tour:
                 "key.json": self.stand_ins.google.make_key_json(GOOGLE_ACCOUNT)
             },
         }
-        secrets = [one for one in load("secrets.example.yaml") if one["metadata"]["name"] in values]
+        secrets = [
+            item for item in load("secrets.example.yaml") if item["metadata"]["name"] in values
+        ]
         for secret in secrets:
             secret["stringData"] = values[secret["metadata"]["name"]]
         (artifact_registry,) = load("google-artifact-registry.yaml")
@@ -188,7 +190,7 @@ class Tour:
     def _all_available(self, namespace: str) -> bool:
         group = f"/apis/artifactindex.dev/v1alpha1/namespaces/{namespace}"
         indexes = (self.cluster.read(f"{group}/artifactindexes") or {})["items"]
-        return all(_ready_reason(one) == "Available" for one in indexes)
+        return all(_ready_reason(index) == "Available" for index in indexes)
 
     def refresh(self, namespace: str) -> None:
         """Ask for new tokens."""
@@ -254,7 +256,7 @@ class Tour:
         def ended() -> str | None:
             job = self.cluster.read(path) or {}
             conditions = job.get("status", {}).get("conditions", [])
-            true = (one["type"] for one in conditions if one["status"] == "True")
+            true = (condition["type"] for condition in conditions if condition["status"] == "True")
             return next((each for each in true if each in ("Complete", "Failed")), None)
 
         selector = f"job-name={name}"
@@ -282,8 +284,8 @@ class Tour:
 
     def apply(self, namespace: str, *objects: Object) -> None:
         """kubectl apply, strictly validated, into this namespace whatever the objects say."""
-        for one in objects:
-            one["metadata"]["namespace"] = namespace
+        for item in objects:
+            item["metadata"]["namespace"] = namespace
         text = yaml.safe_dump_all(objects)
         self.cluster.kubectl("apply", "--validate=strict", "-f", "-", input=text)
 

@@ -30,7 +30,7 @@ def load(*arguments: str, **environ: str) -> Settings:
     return load_settings(vars(parser.parse_args(["run", *arguments])), environ)
 
 
-@pytest.mark.parametrize("setting", setting_fields(), ids=lambda one: one.name)
+@pytest.mark.parametrize("setting", setting_fields(), ids=lambda item: item.name)
 def test_every_setting_is_explained_and_shows_its_names(
     setting: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,8 +45,8 @@ def test_every_setting_is_explained_and_shows_its_names(
 
 def test_no_two_settings_share_a_name() -> None:
     fields = setting_fields()
-    assert len({flag_of(one) for one in fields}) == len(fields)
-    assert len({environment_of(one) for one in fields}) == len(fields)
+    assert len({flag_of(field) for field in fields}) == len(fields)
+    assert len({environment_of(field) for field in fields}) == len(fields)
 
 
 def test_settings_do_not_change() -> None:
@@ -111,7 +111,7 @@ def test_what_cannot_be_used_is_refused_with_its_flag_or_variable(flag: str) -> 
     assert str(caught.value).startswith(f"{flag} {message}")
 
     if text:  # an empty variable is as good as none
-        (setting,) = [one for one in setting_fields() if flag_of(one) == flag]
+        (setting,) = [field for field in setting_fields() if flag_of(field) == flag]
         with pytest.raises(SettingError) as caught:
             load(**{environment_of(setting): text})
         assert str(caught.value).startswith(f"{environment_of(setting)} {message}")
@@ -156,7 +156,7 @@ def test_the_operators_identity_is_for_whom_the_administrator_names(
     arguments: list[str], consent: dict[str, bool]
 ) -> None:
     settings = load(*arguments)
-    assert {one: settings.may_use_operator_identity(one) for one in consent} == consent
+    assert {item: settings.may_use_operator_identity(item) for item in consent} == consent
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ class Fleet:
     # Changes
 
     def _change(self) -> None:
-        passing = [one for one in self.indexes.values() if not one.lasting]
+        passing = [index for index in self.indexes.values() if not index.lasting]
         room = len(self.indexes) < MOST_INDEXES
         choices: list[tuple[int, Callable[[], None]]] = [
             (5 if room else 0, self._new_index),

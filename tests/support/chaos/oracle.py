@@ -80,7 +80,7 @@ def _status_trouble(fleet: Fleet, names: Names) -> str | None:
         if not _ready(body):
             return f"ArtifactIndex {name} is not ready"
         # Of several files the status speaks of the first: an index may have other names in others.
-        first = min(one.name for one in fleet.options.values() if one.selects(index))
+        first = min(option.name for option in fleet.options.values() if option.selects(index))
         if index.derived and f"served as {names[first][name]!r};" not in _told(body)["message"]:
             return f"ArtifactIndex {name} tells another name than {names[first][name]}"
         expiries[name] = body["status"].get("credential", {}).get("expiresAt")
@@ -89,16 +89,16 @@ def _status_trouble(fleet: Fleet, names: Names) -> str | None:
         if not _ready(body):
             return f"IndexOptions {name} is not ready"
         items = body["status"]["indexes"]
-        listed = [(one["artifactIndex"], one["name"], one.get("expiresAt")) for one in items]
+        listed = [(item["artifactIndex"], item["name"], item.get("expiresAt")) for item in items]
         order = fleet.expected_order(options)
-        if listed != [(one.name, names[name][one.name], expiries[one.name]) for one in order]:
+        if listed != [(item.name, names[name][item.name], expiries[item.name]) for item in order]:
             return f"the status of IndexOptions {name} lists {listed}"
     return None
 
 
 def _told(body: dict[str, Any]) -> dict[str, Any]:
     """The condition Ready; empty where there is none."""
-    conditions = {one["type"]: one for one in body.get("status", {}).get("conditions", [])}
+    conditions = {item["type"]: item for item in body.get("status", {}).get("conditions", [])}
     found: dict[str, Any] = conditions.get("Ready", {})
     return found
 

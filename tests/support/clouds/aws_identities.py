@@ -163,14 +163,14 @@ class AwsIdentities(HttpStandIn):
             return self._imds(operation, request)
         raise RefusedError(404, "UnknownOperationException")
 
-    def facts_of(self, operation: str, request: HttpRequest) -> Mapping[str, str]:
+    def inputs_of(self, operation: str, request: HttpRequest) -> Mapping[str, str]:
         """Parameters, and the principal of the access key that the request names."""
-        facts = dict(super().facts_of(operation, request))
+        inputs = dict(super().inputs_of(operation, request))
         authorization = request.headers.get("authorization", "")
         named = authorization.partition("Credential=")[2].partition("/")[0]
         with self.lock:
             key = self._keys.get(named)
-        return facts if key is None else facts | {"principal": key.principal}
+        return inputs if key is None else inputs | {"principal": key.principal}
 
     def error_answer(self, operation: str, fault: Fault) -> HttpAnswer:
         """JSON with the code in a header for REST, XML for STS."""

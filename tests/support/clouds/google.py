@@ -159,14 +159,14 @@ class GoogleStandIn(HttpStandIn):
             return "GenerateAccessToken"
         return "Metadata" if request.path.endswith("/token") else "MetadataInfo"
 
-    def facts_of(self, operation: str, request: HttpRequest) -> Mapping[str, str]:
+    def inputs_of(self, operation: str, request: HttpRequest) -> Mapping[str, str]:
         """Parameters, and the service account that an assertion names."""
-        facts = dict(super().facts_of(operation, request))
+        inputs = dict(super().inputs_of(operation, request))
         try:
-            issuer = json.loads(_decoded(facts["assertion"].split(".")[1]))["iss"]
+            issuer = json.loads(_decoded(inputs["assertion"].split(".")[1]))["iss"]
         except (KeyError, IndexError, ValueError):
-            return facts
-        return facts | {"principal": issuer}
+            return inputs
+        return inputs | {"principal": issuer}
 
     def answer(self, operation: str, request: HttpRequest) -> HttpAnswer:
         """Dispatch."""

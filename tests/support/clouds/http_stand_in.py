@@ -179,17 +179,17 @@ class HttpStandIn:
         """Take injected faults back, of one operation or all."""
         with self.lock:
             self._injected = [
-                one for one in self._injected if operation not in (None, one.operation)
+                item for item in self._injected if operation not in (None, item.operation)
             ]
 
-    def _fault(self, operation: str, facts: Mapping[str, str]) -> Fault | None:
+    def _fault(self, operation: str, inputs: Mapping[str, str]) -> Fault | None:
         with self.lock:
-            for one in reversed(self._injected):
-                fits = one.operation == operation and one.left != 0
-                if fits and all(facts.get(name) == text for name, text in one.where.items()):
-                    if one.left is not None:
-                        one.left -= 1
-                    return one.fault
+            for item in reversed(self._injected):
+                fits = item.operation == operation and item.left != 0
+                if fits and all(inputs.get(name) == text for name, text in item.where.items()):
+                    if item.left is not None:
+                        item.left -= 1
+                    return item.fault
         return None
 
     # -- the service
@@ -198,7 +198,7 @@ class HttpStandIn:
         """Name of the operation that the request asks for."""
         raise NotImplementedError
 
-    def facts_of(self, operation: str, request: HttpRequest) -> Mapping[str, str]:
+    def inputs_of(self, operation: str, request: HttpRequest) -> Mapping[str, str]:
         """Parameters and principal of the request, for `where` of `inject`."""
         return {**request.query, **request.form}
 
@@ -215,7 +215,7 @@ class HttpStandIn:
         operation = self.operation_of(request)
         with self.lock:
             self._calls[operation] += 1
-        fault = self._fault(operation, self.facts_of(operation, request))
+        fault = self._fault(operation, self.inputs_of(operation, request))
         if fault is None:
             try:
                 return self.answer(operation, request)

@@ -87,7 +87,7 @@ def keyed_digests() -> dict[str, str]:
     digester = Digester(KEY)
     return {
         "values of a Secret": digester.material({"b": "2", "a": "größe"}),
-        "where a credential may go": digester.scope("basicAuth", "https://a.example/", None),
+        "where a credential may go": digester.destination("basicAuth", "https://a.example/", None),
         "an output's content": digester.output(
             ("Secret", "builders", "uv"), {"uv.toml": "eA=="}, '{"indexes":{}}'
         ),

@@ -62,7 +62,7 @@ def _lives(
         cluster.live(stage.at, stage.refuses)
         outputs = cluster.outputs()
         if stage is not STAGES[0]:
-            outputs = [one for one in outputs if one["metadata"]["name"] in KEPT]
+            outputs = [output for output in outputs if output["metadata"]["name"] in KEPT]
         yield stage, outputs
         if between is not None:
             between(cluster, stage)
@@ -76,7 +76,9 @@ def logins() -> dict[str, Any]:
     cluster = Cluster()
     cluster.live(NOW, STAGES[0].refuses)
     forms = {request_digest(form): form for form in cluster.forms}
-    output = next(one for one in cluster.outputs() if one["metadata"]["name"] == "logins")
+    output = next(
+        manifest for manifest in cluster.outputs() if manifest["metadata"]["name"] == "logins"
+    )
     served = json.loads(output["metadata"]["annotations"]["artifactindex.dev/served"])
     return {
         item["uid"].removeprefix("uid-of-ArtifactIndex-"): {

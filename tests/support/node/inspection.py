@@ -30,8 +30,8 @@ def operator_pod(plane: ControlPlane, *, but: str = "") -> str:
             if pod["metadata"]["name"] != but
             and "deletionTimestamp" not in pod["metadata"]
             and any(
-                one["type"] == "Ready" and one["status"] == "True"
-                for one in pod["status"].get("conditions", [])
+                item["type"] == "Ready" and item["status"] == "True"
+                for item in pod["status"].get("conditions", [])
             )
         ]
 

@@ -135,7 +135,10 @@ class Node:
     def _is_ready(self) -> bool:
         found: dict[str, Any] = self.plane.read(f"/api/v1/nodes/{NAME}") or {}
         conditions = found.get("status", {}).get("conditions", [])
-        ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+        ready = any(
+            condition["type"] == "Ready" and condition["status"] == "True"
+            for condition in conditions
+        )
         return ready and not found.get("spec", {}).get("taints")
 
 

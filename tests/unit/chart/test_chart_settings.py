@@ -27,7 +27,7 @@ def chart_values() -> dict[str, Any]:
 
 def settings_of(values: dict[str, Any]) -> Settings:
     """What the operator makes of the container's arguments."""
-    (deployment,) = [one for one in render(values) if one["kind"] == "Deployment"]
+    (deployment,) = [manifest for manifest in render(values) if manifest["kind"] == "Deployment"]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     parser = argparse.ArgumentParser()
     run.register(parser.add_subparsers())
@@ -38,7 +38,7 @@ def another(name: str, default: Any) -> Any:
     """A value of the chart that is not the setting's default."""
     if name in LISTS:
         return LISTS[name]
-    (setting,) = [one for one in setting_fields() if one.name == name]
+    (setting,) = [field for field in setting_fields() if field.name == name]
     parse = setting.metadata["parse"]
     if isinstance(parse, OneOf):
         return next(choice for choice in parse.choices if choice != default)
@@ -53,9 +53,11 @@ def another(name: str, default: Any) -> Any:
 
 def test_each_setting_has_a_value_and_each_value_a_setting() -> None:
     settings = {
-        to_camel(one.name) for one in setting_fields() if one.name not in NOT_UNDER_SETTINGS
+        to_camel(field.name) for field in setting_fields() if field.name not in NOT_UNDER_SETTINGS
     }
-    former = {to_camel(name) for one in setting_fields() if (name := one.metadata["former_name"])}
+    former = {
+        to_camel(name) for field in setting_fields() if (name := field.metadata["former_name"])
+    }
     assert set(chart_values()["settings"]) == settings | former
     assert set(NOT_UNDER_SETTINGS.values()) <= set(chart_values())
 
@@ -65,7 +67,7 @@ def test_without_values_the_operator_runs_with_its_own_defaults() -> None:
 
 
 def test_every_value_arrives_as_the_operators_setting() -> None:
-    given = {one.name: another(one.name, one.default) for one in setting_fields()}
+    given = {field.name: another(field.name, field.default) for field in setting_fields()}
     del given["namespaces"]
     values = {to_camel(name): value for name, value in given.items()}
     found = settings_of({"settings": values, "watchNamespaces": ["team-b", "team-a"]})
@@ -74,7 +76,7 @@ def test_every_value_arrives_as_the_operators_setting() -> None:
         name: value if isinstance(value, list) else [str(value).lower()]
         for name, value in given.items()
     }
-    lists = {one.name for one in setting_fields() if one.metadata["repeatable"]}
+    lists = {field.name for field in setting_fields() if field.metadata["repeatable"]}
     expected = load_settings(
         {
             "namespaces": ["team-b", "team-a"],
@@ -83,7 +85,9 @@ def test_every_value_arrives_as_the_operators_setting() -> None:
         {},
     )
     assert found == expected
-    unchanged = [one.name for one in setting_fields() if getattr(found, one.name) == one.default]
+    unchanged = [
+        field.name for field in setting_fields() if getattr(found, field.name) == field.default
+    ]
     assert unchanged == []
 
 

@@ -121,13 +121,13 @@ def test_helm_lint_finds_nothing(path: Path, version: str) -> None:
 def test_a_package_holds_the_definitions_and_renders_the_same(tmp_path: Path, version: str) -> None:
     run_helm("package", CHART, "--destination", tmp_path, version=version, home=tmp_path)
     (package,) = tmp_path.glob("*.tgz")
-    crds = [one for one in render() if one["kind"] == "CustomResourceDefinition"]
+    crds = [manifest for manifest in render() if manifest["kind"] == "CustomResourceDefinition"]
     assert len(crds) == 2
     answer = run_helm(
         "template", RELEASE, package, "--namespace", OPERATOR_NAMESPACE, "--no-hooks",
         version=version,
     )  # fmt: skip
-    assert [one for one in yaml.safe_load_all(answer.stdout) if one] == render()
+    assert [item for item in yaml.safe_load_all(answer.stdout) if item] == render()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -140,23 +140,23 @@ def test_it_can_be_a_part_of_another_chart(tmp_path: Path, version: str) -> None
     (parent / "Chart.yaml").write_text(yaml.safe_dump(described | {"dependencies": [dependency]}))
     values = {"global": {"team": "platform"}, CHART.name: {"enabled": True}}
     answer = run_helm("template", "all", parent, version=version, values=values)
-    kinds = [one["kind"] for one in yaml.safe_load_all(answer.stdout) if one]
+    kinds = [item["kind"] for item in yaml.safe_load_all(answer.stdout) if item]
     assert "Deployment" in kinds
 
 
 def test_the_definitions_are_those_of_the_repository() -> None:
-    for one in render({"crds": {"keep": False}}):
-        if one["kind"] == "CustomResourceDefinition":
-            del one["metadata"]["labels"]
-            plural, _, group = one["metadata"]["name"].partition(".")
+    for manifest in render({"crds": {"keep": False}}):
+        if manifest["kind"] == "CustomResourceDefinition":
+            del manifest["metadata"]["labels"]
+            plural, _, group = manifest["metadata"]["name"].partition(".")
             source = CHART.parents[1] / "crds" / f"{group}_{plural}.yaml"
-            assert one == yaml.safe_load(source.read_text())
+            assert manifest == yaml.safe_load(source.read_text())
 
 
 def test_kept_definitions_say_so_to_helm() -> None:
-    crds = [one for one in render() if one["kind"] == "CustomResourceDefinition"]
-    assert [one["metadata"]["annotations"]["helm.sh/resource-policy"] for one in crds] == [
+    crds = [manifest for manifest in render() if manifest["kind"] == "CustomResourceDefinition"]
+    assert [crd["metadata"]["annotations"]["helm.sh/resource-policy"] for crd in crds] == [
         "keep",
         "keep",
     ]
-    assert not [one for one in render({"crds": {"enabled": False}}) if one in crds]
+    assert not [manifest for manifest in render({"crds": {"enabled": False}}) if manifest in crds]

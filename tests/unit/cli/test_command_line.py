@@ -32,7 +32,7 @@ def test_crds_prints_what_kubectl_apply_takes(capsys: pytest.CaptureFixture[str]
     assert main(["crds"]) == 0
 
     documents = list(yaml.safe_load_all(capsys.readouterr().out))
-    assert [one["kind"] for one in documents] == ["CustomResourceDefinition"] * 2
+    assert [document["kind"] for document in documents] == ["CustomResourceDefinition"] * 2
 
 
 @pytest.mark.parametrize(

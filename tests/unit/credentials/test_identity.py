@@ -29,7 +29,7 @@ from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import parse_service_account
 from artifact_index.sources.base import Inputs, SourceServiceAccount
-from support.reconcile_builders import POLICY, facts_of, index, resolved, source, source_secret
+from support.reconcile_builders import POLICY, index, inputs_of, resolved, source, source_secret
 
 pytestmark = pytest.mark.unit
 
@@ -42,10 +42,10 @@ ACCOUNT = SourceServiceAccount("account-uid", ROLE, None)
 
 
 def logged_in(
-    spec: dict[str, Any], *, namespace: str = "builders", name: str = "acme", **facts: Any
+    spec: dict[str, Any], *, namespace: str = "builders", name: str = "acme", **inputs: Any
 ) -> Inputs:
     """What was gathered for an index of this namespace."""
-    return replace(facts_of(index(name, spec, namespace=namespace)), **facts)
+    return replace(inputs_of(index(name, spec, namespace=namespace)), **inputs)
 
 
 def aws(**fields: Any) -> dict[str, Any]:
@@ -234,13 +234,13 @@ def test_every_field_of_every_request_is_an_input_that_a_case_changes() -> None:
             return {leaf for key, inner in value.items() for leaf in leaves(inner, f"{path}.{key}")}
         return {path.lstrip(".")}
 
-    def facts(request: TokenRequest) -> dict[str, Any]:
+    def inputs(request: TokenRequest) -> dict[str, Any]:
         return asdict(cast(Any, request))
 
     named = set[str]()
     changed = set[str]()
     for base, _, facts_changed in CHANGES:
-        one, other = facts(token_of(BASES[base])), facts(token_of(facts_changed))
+        one, other = inputs(token_of(BASES[base])), inputs(token_of(facts_changed))
         named |= leaves(one)
         changed |= {
             leaf for leaf in leaves(one) | leaves(other) if _at(one, leaf) != _at(other, leaf)
@@ -298,11 +298,11 @@ def test_digests_of_logins_without_further_steps_are_what_they_were(
 
 def test_the_operators_session_always_begins_with_the_namespace() -> None:
     def name(step: dict[str, Any], namespace: str = "team-a", auth: Any = None) -> str:
-        facts = logged_in(
+        inputs = logged_in(
             aws(auth=auth or {"operatorIdentity": {}}, assumeRole={"roleARN": ROLE, **step}),
             namespace=namespace,
         )
-        request = token_of(facts)
+        request = token_of(inputs)
         assert isinstance(request, CodeArtifactTokenRequest) and request.role is not None
         return request.role.session_name
 

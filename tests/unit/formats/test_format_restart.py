@@ -15,18 +15,18 @@ from support.reconcile_builders import (
     DIGESTER,
     HOUR,
     NOW,
-    facts_of,
-    grant,
     index,
-    lease_of,
+    index_state,
+    inputs_of,
+    issued_token,
     options,
-    placed_of,
+    plans_from,
+    published_after,
     resolved,
-    served_after,
     source,
     stored,
+    token_state_of,
     url_state,
-    view,
 )
 from support.restarts import OWNER, Logins, bodies_of, restored
 
@@ -76,44 +76,44 @@ def placed_after(
     state: State, logins: Logins, records: list[IndexObject], formats: list[dict[str, Any]]
 ) -> list[IndexPlan]:
     """The places of a first pass after the start: only seeded logins have an answer."""
-    views = []
-    for one in records:
-        login = resolved(facts_of(one))
-        views.append(
-            view(
-                one,
-                token=logins.token(login.token) or lease_of(pending_since=NOW),
+    index_states = []
+    for record in records:
+        login = resolved(inputs_of(record))
+        index_states.append(
+            index_state(
+                record,
+                token=logins.token(login.token) or token_state_of(pending_since=NOW),
                 endpoint=logins.endpoint(login.endpoint) or url_state(pending_since=NOW),
                 with_credentials=_with_credentials(formats),
             )
         )
-    names = {one.uid: one.ref.name for one in records}
-    return placed_of(
-        *views, served=state.published[OWNER], assigned=names,
+    names = {record.uid: record.ref.name for record in records}
+    return plans_from(
+        *index_states, served=state.published[OWNER], assigned=names,
         with_credentials=_with_credentials(formats),
     )  # fmt: skip
 
 
 def _with_credentials(formats: list[dict[str, Any]]) -> bool:
-    return any(one["kind"] == "Secret" for one in formats)
+    return any(item["kind"] == "Secret" for item in formats)
 
 
 def first_pass(
     formats: list[dict[str, Any]], specs: dict[str, dict[str, Any]], token: str = "token-1"
 ) -> tuple[list[DesiredOutput], list[IndexObject]]:
     records = [index(name, spec) for name, spec in specs.items()]
-    views = [
-        view(
-            one,
-            token=lease_of(grant(token)),
+    index_states = [
+        index_state(
+            record,
+            token=token_state_of(issued_token(token)),
             endpoint=url_state(),
             with_credentials=_with_credentials(formats),
         )
-        for one in records
+        for record in records
     ]
-    names = {one.uid: one.ref.name for one in records}
-    placed = placed_of(*views, assigned=names, with_credentials=_with_credentials(formats))
-    made, problem = desired_outputs(options(spec={"outputs": formats}), placed, DIGESTER)
+    names = {record.uid: record.ref.name for record in records}
+    plans = plans_from(*index_states, assigned=names, with_credentials=_with_credentials(formats))
+    made, problem = desired_outputs(options(spec={"outputs": formats}), plans, DIGESTER)
     assert problem is None
     return made, records
 
@@ -123,14 +123,14 @@ def first_pass(
 def test_a_restart_writes_and_mints_nothing(outputs: str, only: str | None) -> None:
     """Not for what a format leaves out: an explicit index of pip and PDM needs no token there."""
     specs = {name: spec for name, spec in SPECS.items() if only in (name, None)}
-    kept = {each for one in OUTPUTS[outputs] for each in one["formats"]}
+    kept = {each for output in OUTPUTS[outputs] for each in output["formats"]}
     if kept <= {"PipConf", "PdmToml"}:
         specs.pop("pinned", None)
     made, records = first_pass(OUTPUTS[outputs], specs)
 
     state, logins = restored(*bodies_of(made))
-    placed = placed_after(state, logins, records, OUTPUTS[outputs])
-    again, problem = desired_outputs(options(spec={"outputs": OUTPUTS[outputs]}), placed, DIGESTER)
+    plans = placed_after(state, logins, records, OUTPUTS[outputs])
+    again, problem = desired_outputs(options(spec={"outputs": OUTPUTS[outputs]}), plans, DIGESTER)
 
     assert problem is None
     for one, other in zip(made, again, strict=True):
@@ -141,11 +141,11 @@ def test_a_restart_writes_and_mints_nothing(outputs: str, only: str | None) -> N
 def test_no_secret_is_in_what_a_restart_reads_beside_the_data(format_: str) -> None:
     made, _ = first_pass([_secret(format_)], SPECS)
 
-    for one in made:
-        said = one.annotations[CHECKPOINT_ANNOTATION]
+    for item in made:
+        said = item.annotations[CHECKPOINT_ANNOTATION]
         assert "token-1" not in said and CANARY not in said
         assert "/a/simple" not in said  # of the preauthenticated URL, not even the path
-    data = "".join(base64.b64decode(one).decode() for one in made[0].data.values())
+    data = "".join(base64.b64decode(item).decode() for item in made[0].data.values())
     assert "token-1" in data
 
 
@@ -154,9 +154,11 @@ def test_of_two_outputs_the_newer_token_is_taken_up() -> None:
     formats = [_secret("Environment", name="e"), _secret("Netrc", name="n")]
     specs = {"aws": SPECS["aws"]}
     old, records = first_pass(formats, specs)
-    views = [view(records[0], token=lease_of(grant("token-2", issued_at=NOW + HOUR)))]
+    index_states = [
+        index_state(records[0], token=token_state_of(issued_token("token-2", issued_at=NOW + HOUR)))
+    ]
     new, problem = desired_outputs(
-        options(spec={"outputs": formats}), placed_of(*views, now=NOW + HOUR), DIGESTER
+        options(spec={"outputs": formats}), plans_from(*index_states, now=NOW + HOUR), DIGESTER
     )
     assert problem is None
 
@@ -175,10 +177,10 @@ def test_a_suspended_index_keeps_its_login_through_a_restart(format_: str, kind:
     state, _ = restored(*bodies_of(made))
 
     suspended = index(kind, {**SPECS[kind], "suspend": True})
-    placed = placed_of(
-        view(suspended), served=state.published[OWNER], assigned={records[0].uid: kind}
+    plans = plans_from(
+        index_state(suspended), served=state.published[OWNER], assigned={records[0].uid: kind}
     )
-    again, _ = desired_outputs(options(spec={"outputs": formats}), placed, DIGESTER)
+    again, _ = desired_outputs(options(spec={"outputs": formats}), plans, DIGESTER)
 
     assert again[0].data == made[0].data
-    assert served_after(placed).keys() == {records[0].uid}
+    assert published_after(plans).keys() == {records[0].uid}

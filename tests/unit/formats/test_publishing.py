@@ -7,13 +7,13 @@ import pytest
 from artifact_index.reconcile.resolve.checks import SPEC_CHECKS, first_violation
 from support.reconcile_builders import (
     destination,
-    facts_of,
     index,
-    placed_of,
-    served_after,
+    index_state,
+    inputs_of,
+    plans_from,
+    published_after,
     source,
     url_state,
-    view,
 )
 
 pytestmark = pytest.mark.unit
@@ -24,7 +24,7 @@ BASIC = source("basicAuth", publishURL=UPLOAD)
 
 def publish_url(spec: dict[str, Any]) -> str | None:
     endpoint = url_state("https://acme.example/pypi/python/")
-    (one,) = placed_of(view(index("acme", spec), endpoint=endpoint))
+    (one,) = plans_from(index_state(index("acme", spec), endpoint=endpoint))
     assert one.entry is not None
     return one.entry.publish_url
 
@@ -55,7 +55,7 @@ def test_uploads_go_to_the_index_url_without_simple_or_where_the_spec_says(
 def test_a_publish_url_must_be_https_like_every_url() -> None:
     record = index("acme", {**source("basicAuth", publishURL="http://basic.example/upload/")})
 
-    problem = first_violation(SPEC_CHECKS, facts_of(record))
+    problem = first_violation(SPEC_CHECKS, inputs_of(record))
 
     assert problem is not None
     assert problem.reason == "InsecureURL" and "spec.basicAuth.publishURL" in problem.message
@@ -76,9 +76,11 @@ def test_a_login_is_not_carried_over_to_another_place_of_uploads() -> None:
 
 
 def test_turning_publish_off_takes_the_url_out_of_what_is_still_served() -> None:
-    before = placed_of(view(index("acme", {**BASIC, "publish": True})))
+    before = plans_from(index_state(index("acme", {**BASIC, "publish": True})))
 
-    (after,) = placed_of(view(index("acme", BASIC), missing=True), served=served_after(before))
+    (after,) = plans_from(
+        index_state(index("acme", BASIC), missing=True), served=published_after(before)
+    )
 
     assert after.entry is not None and after.entry.credential is not None
     assert after.entry.publish_url is None

@@ -35,7 +35,15 @@ from artifact_index.reconcile.plan.outputs import desired_outputs
 from artifact_index.reconcile.status.notes import format_problem
 from artifact_index.reconcile.status.risks import confusion_risk
 from support.format_cases import HOSTILE_DOCUMENTS, live, raw
-from support.reconcile_builders import CANARY, DIGESTER, index, options, placed_of, source, view
+from support.reconcile_builders import (
+    CANARY,
+    DIGESTER,
+    index,
+    index_state,
+    options,
+    plans_from,
+    source,
+)
 from support.rendered import public_text
 
 pytestmark = pytest.mark.unit
@@ -187,7 +195,7 @@ def test_an_added_format_is_rendered_read_back_and_reported_by_its_line_in_the_r
     assert record.spec is not None
     output = Output.model_construct(kind="Secret", name="s", formats=(table, "UvToml"))
     spec = record.spec.model_copy(update={"outputs": (output,)})
-    plans = placed_of(view(index("acme", {**source("basicAuth"), "name": "acme"})))
+    plans = plans_from(index_state(index("acme", {**source("basicAuth"), "name": "acme"})))
 
     ((made,), problem) = desired_outputs(replace(record, spec=spec), plans, DIGESTER)
 

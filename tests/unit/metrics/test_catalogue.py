@@ -44,29 +44,29 @@ async def test_a_scrape_and_the_catalogue_name_the_same_metrics() -> None:
         logins=[login],
     )
     ours = {
-        name: one
-        for name, one in (await scraped(snapshot, counters)).items()
+        name: item
+        for name, item in (await scraped(snapshot, counters)).items()
         if name.startswith(PREFIX)
     }
-    assert set(ours) == {one.name.removesuffix("_total") for one in CATALOGUE}
-    for one in CATALOGUE:
-        family = ours[one.name.removesuffix("_total")]
-        assert (family.type, family.documentation) == (one.type, one.summary)
-        assert family.samples, one.name
+    assert set(ours) == {item.name.removesuffix("_total") for item in CATALOGUE}
+    for item in CATALOGUE:
+        family = ours[item.name.removesuffix("_total")]
+        assert (family.type, family.documentation) == (item.type, item.summary)
+        assert family.samples, item.name
         for sample in family.samples:
-            assert set(sample.labels) - {"le"} == set(one.labels)
+            assert set(sample.labels) - {"le"} == set(item.labels)
 
 
 def test_names_and_units_are_as_prometheus_wants_them() -> None:
-    for one in CATALOGUE:
-        assert one.name.startswith(PREFIX) and one.name.endswith("_total") == (
-            one.type == "counter"
+    for item in CATALOGUE:
+        assert item.name.startswith(PREFIX) and item.name.endswith("_total") == (
+            item.type == "counter"
         )
-        assert ("s" in one.unit.split(", ")[-1].split()) == one.name.endswith("_seconds")
-        assert bool(one.buckets) == (one.type == "histogram")
-        assert list(one.buckets) == sorted(set(one.buckets))
-        assert one.summary.endswith(".")
-    assert set(LABELS) == {label for one in CATALOGUE for label in one.labels}
+        assert ("s" in item.unit.split(", ")[-1].split()) == item.name.endswith("_seconds")
+        assert bool(item.buckets) == (item.type == "histogram")
+        assert list(item.buckets) == sorted(set(item.buckets))
+        assert item.summary.endswith(".")
+    assert set(LABELS) == {label for item in CATALOGUE for label in item.labels}
 
 
 async def test_whoever_asks_for_open_metrics_gets_it() -> None:

@@ -167,7 +167,7 @@ def test_conditions_are_found_in_a_status_whatever_its_texts_hold(
     indexes = [{"name": "a", "uid": "1", "ready": False, "reason": "AccessDenied"}]
     status = status_bytes({"conditions": conditions, "indexes": indexes})
     assert json.loads(status)["conditions"] == conditions
-    assert reported_conditions(status) == {kind: one[:2] for kind, one in told.items()}
+    assert reported_conditions(status) == {kind: item[:2] for kind, item in told.items()}
 
 
 @pytest.mark.parametrize("odd", ["null", '"text"', '{"conditions": 3}', '{"conditions": [[]]}'])

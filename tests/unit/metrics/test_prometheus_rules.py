@@ -14,9 +14,9 @@ pytestmark = pytest.mark.unit
 
 RULES = Path(__file__).parents[3] / "examples" / "monitoring" / "prometheus-rules.yaml"
 SERIES = {
-    f"{one.name}{suffix}"
-    for one in CATALOGUE
-    for suffix in (("_bucket", "_sum", "_count") if one.type == "histogram" else ("",))
+    f"{item.name}{suffix}"
+    for item in CATALOGUE
+    for suffix in (("_bucket", "_sum", "_count") if item.type == "histogram" else ("",))
 }
 GIVEN = {"le", "pod"}
 """Labels that are not the operator's: of a histogram's buckets, and of the scrape."""
@@ -35,7 +35,7 @@ def test_a_rule_uses_metrics_and_labels_that_exist(rule: dict[str, Any]) -> None
     labels = set(re.findall(r"(\w+)(?:!=|=~|!~|=)\"", rule["expr"]))
     for group in re.findall(r"\bby \(([^)]*)\)", rule["expr"]):
         labels |= set(group.split(", "))
-    [metric] = [one for one in CATALOGUE if any(name.startswith(one.name) for name in used)]
+    [metric] = [item for item in CATALOGUE if any(name.startswith(item.name) for name in used)]
     assert labels <= set(metric.labels) | GIVEN
     texts = " ".join(rule.get("annotations", {}).values())
     told = set(re.findall(r"\$labels\.(\w+)", texts))

@@ -119,7 +119,7 @@ def test_growth_is_told_and_drawn() -> None:
     ]
     measures = growth(phases)
 
-    assert [one.title for one in measures] == ["cold start: time, s", "cold start: CPU, s"]
+    assert [measure.title for measure in measures] == ["cold start: time, s", "cold start: CPU, s"]
     assert "| cold start: time, s | 1.00 | 10.00 | 100.00 |" in growth_table(measures)
     drawn = ElementTree.fromstring(plot(measures))
     assert len(drawn.findall("{http://www.w3.org/2000/svg}polyline")) == 2

@@ -27,15 +27,15 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def actions(policy: dict[str, Any]) -> set[str]:
-    given = [one["Action"] for one in policy["Statement"]]
-    return {name for one in given for name in ([one] if isinstance(one, str) else one)}
+    given = [item["Action"] for item in policy["Statement"]]
+    return {name for item in given for name in ([item] if isinstance(item, str) else item)}
 
 
 def fields(value: Any, path: str = "") -> set[str]:
     """The paths of all fields; what a user may name at will (tags) counts as one."""
     if not isinstance(value, dict) or path.endswith(".tags"):
         return {path}
-    return {path}.union(*(fields(one, f"{path}.{name}") for name, one in value.items()))
+    return {path}.union(*(fields(item, f"{path}.{name}") for name, item in value.items()))
 
 
 def test_the_aws_policies_are_json_and_the_first_is_all_that_an_identity_needs() -> None:

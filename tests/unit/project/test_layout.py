@@ -180,7 +180,7 @@ def _declared(*groups: str) -> dict[str, Requirement]:
             else:
                 pending.append(entry["include-group"])
     parsed = [Requirement(entry) for entry in entries]
-    return {canonicalize_name(one.name): one for one in parsed}
+    return {canonicalize_name(item.name): item for item in parsed}
 
 
 @pytest.mark.parametrize(("lock", "groups"), [("dev.txt", ["dev"]), ("runtime.txt", [])])

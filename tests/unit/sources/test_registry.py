@@ -19,8 +19,8 @@ from support.reconcile_builders import (
     SECRET_OF,
     SOURCES,
     destination,
-    facts_of,
     index,
+    inputs_of,
     resolved,
     source,
 )
@@ -111,7 +111,7 @@ def test_only_a_source_without_a_login_is_resolved_without_one(kind: str) -> Non
 
 @pytest.mark.parametrize("kind", SECRET_OF)
 def test_nothing_is_resolved_without_the_secret(kind: str) -> None:
-    inputs = replace(facts_of(index(spec=source(kind))), secret=None)
+    inputs = replace(inputs_of(index(spec=source(kind))), secret=None)
     with pytest.raises(ValueError, match="without its Secret"):
         resolved(inputs)
 

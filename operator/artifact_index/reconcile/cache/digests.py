@@ -31,7 +31,7 @@ class Digester:
         """The digest of the referenced keys of a source Secret."""
         return self._digest(b"material", _json(values))
 
-    def scope(self, *parts: object) -> str:
+    def destination(self, *parts: object) -> str:
         """The digest of where a credential may be sent."""
         return self._digest(b"scope", _json(parts))
 

@@ -31,7 +31,7 @@ class IndexPlan:
     the plan; both in POSIX seconds.
     """
 
-    record: SelectedIndex
+    selected: SelectedIndex
     name: str | None
     entry: IndexEntry | None
     published: Published | None
@@ -90,12 +90,12 @@ def plan_indexes(
         (_name_request(index, usable, assigned) for index in indexes), public_name=public_name
     )
     shadowing = shadowing_problems(indexes, usable)
-    ordered = sorted(indexes, key=lambda index: (-_priority(index), index.record.ref.name))
+    ordered = sorted(indexes, key=lambda index: (-_priority(index), index.selected.ref.name))
     return [
         _plan(
-            shadowing.get(index.record.uid, index),
-            names[index.record.uid],
-            usable.get(index.record.uid),
+            shadowing.get(index.selected.uid, index),
+            names[index.selected.uid],
+            usable.get(index.selected.uid),
             margins,
             now,
             memo=memo,
@@ -135,10 +135,10 @@ def _unknown_index(namespace: str, uid: str, name: str) -> SelectedIndex:
 def _name_request(
     index: IndexState, published: Mapping[str, Published], assigned: Mapping[str, str]
 ) -> NameRequest:
-    record = index.record
+    record = index.selected
     host = host_of(index.url) if index.url is not None else None
     before = published.get(record.uid)
-    if host is None and before is not None and before.destination == index.scope:
+    if host is None and before is not None and before.destination == index.destination:
         host = host_of(before.entry.url)
     return NameRequest(
         uid=record.uid,
@@ -160,7 +160,7 @@ def _plan(
     memo: PlanMemo | None,
 ) -> IndexPlan:
     if isinstance(name, NameTaken):
-        plan = IndexPlan(index.record, None, None, None, _name_conflict(name))
+        plan = IndexPlan(index.selected, None, None, None, _name_conflict(name))
     elif index.problem is None and not index.stands_still:
         return _shared(index, name, memo)
     elif fallback := fallback_for(index, published, margins, now):
@@ -184,7 +184,7 @@ def _shared(index: IndexState, name: NameAssignment, memo: PlanMemo | None) -> I
 
 def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
     """Plan a fresh login."""
-    spec, login = index.record.spec, index.login
+    spec, login = index.selected.spec, index.login
     if spec is None or login is None or index.url is None:
         raise ValueError("an index without a problem has a login and a URL")
     source = of(spec)
@@ -202,7 +202,7 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
     token = index.token.token if index.token else None
     published = Published(
         entry=entry,
-        destination=index.scope,
+        destination=index.destination,
         token=index.token_digest if token else None,
         endpoint=index.endpoint_digest,
         issued_at=token.issued_at if token else 0,
@@ -211,7 +211,7 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
         bare=login.token is not None and token is None,
     )
     return IndexPlan(
-        index.record,
+        index.selected,
         _assigned(name),
         entry,
         published,
@@ -228,7 +228,7 @@ def _with_fallback(
     index: IndexState, fallback: Published, name: NameAssignment, margins: Margins
 ) -> IndexPlan:
     """Keep the published login; the rest of the entry follows the spec unless it is suspended."""
-    spec, entry = index.record.spec, replace(fallback.entry, name=name.name)
+    spec, entry = index.selected.spec, replace(fallback.entry, name=name.name)
     if spec is not None and not index.suspended:
         entry = replace(
             entry,
@@ -245,7 +245,7 @@ def _with_fallback(
         failing = None if problem.reason == Reason.MINTING_CREDENTIAL else problem
         problem = None
     return IndexPlan(
-        index.record,
+        index.selected,
         _assigned(name),
         entry,
         replace(fallback, entry=entry),
@@ -258,7 +258,7 @@ def _with_fallback(
 
 def _without_login(index: IndexState, name: NameAssignment) -> IndexPlan:
     """Block the index, or leave it out if its spec says `whenUnavailable: Omit`."""
-    spec, problem = index.record.spec, index.problem
+    spec, problem = index.selected.spec, index.problem
     blocked = None
     if not _omits(index):
         explicit = spec is not None and spec.explicit
@@ -266,7 +266,7 @@ def _without_login(index: IndexState, name: NameAssignment) -> IndexPlan:
     if index.suspended and problem is None:
         problem = _suspended_without_login(index)
     return IndexPlan(
-        index.record,
+        index.selected,
         _assigned(name),
         blocked,
         None,
@@ -295,7 +295,7 @@ def _suspended_without_login(index: IndexState) -> Problem:
 
 
 def _omits(index: IndexState) -> bool:
-    spec = index.record.spec
+    spec = index.selected.spec
     return spec is not None and spec.when_unavailable == "Omit"
 
 
@@ -309,4 +309,4 @@ def _name_conflict(name: NameTaken) -> Problem:
 
 
 def _priority(index: IndexState) -> int:
-    return index.record.spec.priority if index.record.spec else 100
+    return index.selected.spec.priority if index.selected.spec else 100

@@ -70,7 +70,7 @@ def fallback_for(
         return None
     if index.stands_still:
         return published
-    if problem is None or published.destination != index.scope:
+    if problem is None or published.destination != index.destination:
         return None
     is_static = published.token is None
     revoked = is_static and problem.stalled and problem.reason.missing_source

@@ -110,8 +110,8 @@ def claims_of(plans: Sequence[IndexPlan]) -> Claims:
     publishers = []
     domains: defaultdict[str, list[str]] = defaultdict(list)
     for plan in plans:
-        spec = plan.record.spec
-        name = plan.entry.name if plan.entry is not None else plan.name or plan.record.ref.name
+        spec = plan.selected.spec
+        name = plan.entry.name if plan.entry is not None else plan.name or plan.selected.ref.name
         if spec is not None and spec.publish:
             publishers.append(name)
         if spec is not None and (domain := of(spec).token_domain()) is not None:
@@ -160,7 +160,7 @@ def _desired(
     public: PublicEntry | None,
 ) -> DesiredOutput:
     checkpoint = Checkpoint.encode(
-        [(plan.record.uid, plan.published) for plan in plans if plan.published is not None],
+        [(plan.selected.uid, plan.published) for plan in plans if plan.published is not None],
         held=content.held,
         public_name=public.name if public is not None else None,
         with_entries=UV_TOML_KEY not in content.data,

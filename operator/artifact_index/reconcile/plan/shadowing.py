@@ -34,7 +34,7 @@ def shadowing_problems(
     roots = [(index, root) for index in indexes if (root := _root(index, published)) is not None]
     hosts: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for index, (host, path) in roots:
-        hosts[host].append((path, index.record.ref.name))
+        hosts[host].append((path, index.selected.ref.name))
     for named_paths in hosts.values():
         named_paths.sort()
     refused: dict[str, IndexState] = {}
@@ -43,7 +43,7 @@ def shadowing_problems(
         if below and _has_login(index, published):
             # Without a login there is no fallback either: not even the published entry stays.
             problem = _problem(sorted(below))
-            refused[index.record.uid] = replace(
+            refused[index.selected.uid] = replace(
                 index, key=None, login=None, credential=None, problem=problem
             )
     return refused
@@ -58,7 +58,7 @@ def _below(path: str, named_paths: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _root(index: IndexState, published: Mapping[str, Published]) -> tuple[str, str] | None:
-    before = published.get(index.record.uid)
+    before = published.get(index.selected.uid)
     url = index.url
     if url is None and before is not None:
         verbatim = before.entry.verbatim_url
@@ -78,7 +78,7 @@ def _root_of(url: str) -> tuple[str, str]:
 def _has_login(index: IndexState, published: Mapping[str, Published]) -> bool:
     if index.login is not None:
         return index.login.credentialed or _has_userinfo(index.login.verbatim_url)
-    before = published.get(index.record.uid)
+    before = published.get(index.selected.uid)
     if before is None:
         return False
     entry = before.entry

@@ -60,12 +60,12 @@ class SelectedIndex(NamedTuple):
 class Resolved:
     """An index that passed its checks, with its login.
 
-    `scope` is a digest of where the login may be sent. `place` and `key` are those of the memo.
+    `destination` is a digest of where the login may be sent. `place` and `key` are the memo's.
     `fresh_after` is the latest refresh request for its token that is not handled, in POSIX seconds.
     """
 
     index: IndexObject
-    scope: str
+    destination: str
     login: ResolvedSource
     place: Place
     key: SourceKey
@@ -74,13 +74,13 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """The first problem of an index, None if it is suspended; `scope` is None without a spec.
+    """The first problem of an index, None if it is suspended; `destination` is None without a spec.
 
     `recheck_at` is when time alone changes the problem, in POSIX seconds.
     """
 
     index: IndexObject
-    scope: str | None
+    destination: str | None
     problem: Problem | None
     recheck_at: float | None
 

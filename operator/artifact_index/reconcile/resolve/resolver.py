@@ -87,24 +87,24 @@ class Resolver:
         if not reread and (latest := self._memo.latest(place)) is not None:
             key, state = latest[0].source, latest[1]
             stands = key == self._last_seen(index, needs.policy, key)
-            if stands and state.login is not None and state.scope is not None:
-                return Resolved(index, state.scope, state.login, place, key, fresh_after)
+            if stands and state.login is not None and state.destination is not None:
+                return Resolved(index, state.destination, state.login, place, key, fresh_after)
         inputs = self._inputs(index.ref.namespace, index.spec, needs.policy)
         problem = first_violation(SPEC_CHECKS, inputs)
         if problem is None:
             inputs, problem = await self._read_source(index, inputs, reread=reread)
         if problem is not None:
             return self._unresolved(index, problem)
-        scope = self._env.digester.scope(*inputs.source.destination())
+        destination = self._env.digester.destination(*inputs.source.destination())
         login = inputs.source.resolve(inputs, self._env.digester)
-        return Resolved(index, scope, login, place, _source_key(index, inputs), fresh_after)
+        return Resolved(index, destination, login, place, _source_key(index, inputs), fresh_after)
 
     def with_token(self, resolution: Resolution) -> IndexState:
         """Join what an index resolved to with its token and URL, as they are now."""
         if isinstance(resolution, Unresolved):
             return without_login(
                 SelectedIndex.of(resolution.index),
-                resolution.scope,
+                resolution.destination,
                 resolution.problem,
                 resolution.recheck_at,
             )
@@ -209,8 +209,8 @@ class Resolver:
 
     def _unresolved(self, index: IndexObject, problem: Problem | None) -> Unresolved:
         digester = self._env.digester
-        scope = digester.scope(*of(index.spec).destination()) if index.spec else None
-        return Unresolved(index, scope, problem, self._recheck_at(index, problem))
+        destination = digester.destination(*of(index.spec).destination()) if index.spec else None
+        return Unresolved(index, destination, problem, self._recheck_at(index, problem))
 
     def _recheck_at(self, index: IndexObject, problem: Problem | None) -> float | None:
         """When a grace period ends, or a Secret is read again that nothing else re-reads."""
@@ -250,7 +250,7 @@ class Resolver:
             return False
         if token.next_attempt_at is not None and token.next_attempt_at > now:
             return False
-        history = self._histories.get(index.record.ref, index.record.uid)
+        history = self._histories.get(index.selected.ref, index.selected.uid)
         return history is not None and history.was_failing
 
 

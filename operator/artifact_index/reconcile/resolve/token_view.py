@@ -33,8 +33,8 @@ class IndexState:
     problem. Times are POSIX seconds.
     """
 
-    record: SelectedIndex
-    scope: str | None
+    selected: SelectedIndex
+    destination: str | None
     key: StateKey | None = None
     login: ResolvedSource | None = None
     url: str | None = None
@@ -52,7 +52,7 @@ class IndexState:
     @property
     def suspended(self) -> bool:
         """Whether the user suspended the index."""
-        return self.record.suspended
+        return self.selected.suspended
 
     @property
     def fresh_as_of(self) -> float:
@@ -66,7 +66,7 @@ class IndexState:
     @property
     def stands_still(self) -> bool:
         """Whether the published entry stays as it is: suspended, or an unreadable spec."""
-        return self.suspended or self.record.spec is None
+        return self.suspended or self.selected.spec is None
 
 
 def state_key(
@@ -82,14 +82,14 @@ def state_key(
 
 
 def without_login(
-    record: SelectedIndex,
-    scope: str | None,
+    selected: SelectedIndex,
+    destination: str | None,
     problem: Problem | None,
     recheck_at: float | None = None,
 ) -> IndexState:
     """The state of an index that failed a check or is suspended."""
-    url = of(record.spec).url() if record.spec else None
-    return IndexState(record, scope, url=url, problem=problem, recheck_at=recheck_at)
+    url = of(selected.spec).url() if selected.spec else None
+    return IndexState(selected, destination, url=url, problem=problem, recheck_at=recheck_at)
 
 
 def with_token(
@@ -118,8 +118,8 @@ def with_token(
     failing = token.error if token is not None and live else None
     times = _times(token, login.token_digest, max_build, margins)
     return IndexState(
-        record=SelectedIndex.of(resolved.index),
-        scope=resolved.scope,
+        selected=SelectedIndex.of(resolved.index),
+        destination=resolved.destination,
         key=key,
         login=login,
         url=url,

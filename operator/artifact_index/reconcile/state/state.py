@@ -36,7 +36,7 @@ class State:
         """Take over the names of a reconcile, whether or not its outputs could be written."""
         if plans:
             self.names[options] = {
-                plan.record.uid: plan.name for plan in plans if plan.name is not None
+                plan.selected.uid: plan.name for plan in plans if plan.name is not None
             }
         else:
             # The outputs stay, and pods use the names in them: these are assigned still.
@@ -45,13 +45,13 @@ class State:
     def set_published(self, options: ObjectRef, plans: Sequence[IndexPlan]) -> None:
         """Take over what the outputs hold after a write."""
         self.published[options] = {
-            plan.record.uid: plan.published for plan in plans if plan.published is not None
+            plan.selected.uid: plan.published for plan in plans if plan.published is not None
         }
 
     def set_plans(self, options: ObjectRef, plans: Sequence[IndexPlan]) -> set[ObjectRef]:
         """Take over the plans of a reconcile; returns every index whose plan has changed."""
         before = self.plans.pop(options, {})
-        now = {plan.record.ref: plan for plan in plans}
+        now = {plan.selected.ref: plan for plan in plans}
         if now:
             self.plans[options] = now
         return {ref for ref in before.keys() | now.keys() if before.get(ref) != now.get(ref)}
@@ -64,7 +64,7 @@ class State:
         """
         by_consumer = (self.plans.get(options, {}) for options in sorted(consumers))
         plans = [by_ref[index.ref] for by_ref in by_consumer if index.ref in by_ref]
-        current = (plan.record.is_generation(index.uid, index.generation) for plan in plans)
+        current = (plan.selected.is_generation(index.uid, index.generation) for plan in plans)
         if len(plans) < len(consumers) or not all(current):
             return None
         chosen = next((plan for plan in plans if not plan.ready), plans[0])

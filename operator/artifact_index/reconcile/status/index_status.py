@@ -74,7 +74,7 @@ def _status(index: IndexObject, desired: Sequence[DesiredCondition], now: float)
 
 
 def _ready_message(plan: IndexPlan) -> str:
-    if plan.record.spec is None or plan.record.spec.name or not plan.name:
+    if plan.selected.spec is None or plan.selected.spec.name or not plan.name:
         return "the index is available"
     return f"the index is available as {plan.name!r}; set spec.name to pin this name"
 

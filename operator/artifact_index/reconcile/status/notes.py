@@ -37,10 +37,10 @@ def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> Desi
     credentialed: defaultdict[str, list[str]] = defaultdict(list)
     for plan in plans:
         host = host_of(plan.shown_url) if plan.shown_url is not None else None
-        if host is None or plan.record.spec is None:
+        if host is None or plan.selected.spec is None:
             continue
-        has_login = plan.record.spec.source.has_login
-        (credentialed if has_login else open_indexes)[host].append(plan.record.ref.name)
+        has_login = plan.selected.spec.source.has_login
+        (credentialed if has_login else open_indexes)[host].append(plan.selected.ref.name)
     if spec.public_index.enabled:
         host = host_of(spec.public_index.url or PYPI_URL)
         open_indexes[host or ""].append(spec.public_index.name)

@@ -97,7 +97,7 @@ def no_indexes(options: OptionsObject, *, outputs_stay: bool) -> Problem:
 def indexes_problem(plans: Sequence[IndexPlan]) -> Problem | None:
     """The problem of an IndexOptions with unready indexes, unless the user lets them be omitted."""
     problems = [
-        (plan.record.ref.name, plan.problem)
+        (plan.selected.ref.name, plan.problem)
         for plan in plans
         if plan.problem is not None and not is_omitted(plan)
     ]
@@ -124,10 +124,10 @@ def _summary(plans: Sequence[IndexPlan], outputs: Sequence[DesiredOutput]) -> st
 
 
 def _index_item(plan: IndexPlan) -> dict[str, Any]:
-    reason = Reason.SUSPENDED if plan.record.suspended else Reason.AVAILABLE
+    reason = Reason.SUSPENDED if plan.selected.suspended else Reason.AVAILABLE
     item: dict[str, Any] = {
-        "artifactIndex": plan.record.ref.name,
-        "uid": plan.record.uid,
+        "artifactIndex": plan.selected.ref.name,
+        "uid": plan.selected.uid,
         "ready": plan.ready,
         "reason": plan.problem.reason if plan.problem else reason,
     }

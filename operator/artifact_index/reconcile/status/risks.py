@@ -31,7 +31,7 @@ def confusion_risk(
 
     A package that is pinned to an explicit index is safe: only searched indexes count.
     """
-    searched = [plan for plan in plans if not (plan.record.spec and plan.record.spec.explicit)]
+    searched = [plan for plan in plans if not (plan.selected.spec and plan.selected.spec.explicit)]
     risks = [
         *_uv_risks(spec, searched, formats),
         *_forwarding(spec, searched),
@@ -82,7 +82,7 @@ def _forwarding(spec: IndexOptionsSpec, searched: Sequence[IndexPlan]) -> Iterat
         if plan.shown_url is None or _GITLAB.search(plan.shown_url) is None:
             continue
         remedies = []
-        index = plan.record.spec
+        index = plan.selected.spec
         if index is not None and (index.authenticate == "auto" or not index.source.has_login):
             remedies.append(
                 "a request without a login is forwarded as well: set spec.authenticate to always"
@@ -119,17 +119,17 @@ def _unordered(
 
 def is_omitted(plan: IndexPlan) -> bool:
     """Whether the index is left out because the user said `whenUnavailable: Omit`."""
-    spec = plan.record.spec
+    spec = plan.selected.spec
     return spec is not None and spec.when_unavailable == "Omit" and plan.entry is None
 
 
 def _ignores_denial(plan: IndexPlan) -> bool:
-    spec = plan.record.spec
+    spec = plan.selected.spec
     return spec is not None and not {401, 403}.isdisjoint(spec.ignore_error_codes)
 
 
 def names(plans: Sequence[IndexPlan]) -> str:
     """The first indexes by name, and how many more there are."""
-    named = ", ".join(repr(plan.record.ref.name) for plan in plans[:_NAMES_IN_MESSAGE])
+    named = ", ".join(repr(plan.selected.ref.name) for plan in plans[:_NAMES_IN_MESSAGE])
     more = len(plans) - _NAMES_IN_MESSAGE
     return f"ArtifactIndex {named}" + (f" and {more} more" if more > 0 else "")

@@ -28,7 +28,7 @@ async def test_consumers_of_one_url_share_one_lookup_and_are_told_together(
     assert world.state().pending_since == EPOCH
     await asyncio.sleep(1)
     assert len(world.asked) == 1
-    assert [consumers for _, consumers in world.told] == [frozenset(range(200))]
+    assert [consumers for _, consumers in world.reported] == [frozenset(range(200))]
     assert world.state().url == "https://acme.example/1/"
     assert (world.state().error, world.state().pending_since) == (None, None)
 
@@ -39,7 +39,7 @@ async def test_a_url_is_looked_up_once(world: EndpointWorld) -> None:
     world.urls.require("a", [want()])
     world.urls.require("b", [want(fresh_after=int(world.now()))])
     await asyncio.sleep(24 * HOUR)
-    assert len(world.asked) == len(world.told) == 1
+    assert len(world.asked) == len(world.reported) == 1
     assert world.state().url is not None
 
 
@@ -172,15 +172,15 @@ async def test_a_failure_is_told_once_and_again_when_its_reason_changes(
     world.urls.require("a", [want()])
     await asyncio.sleep(300)
     assert len(world.asked) > 5
-    assert len(world.told) == 1
+    assert len(world.reported) == 1
     world.failure = DENIED
     await asyncio.sleep(300)
-    assert len(world.told) == 2
+    assert len(world.reported) == 2
     error = world.state().error
     assert error is not None and error.reason == "AccessDenied"
     world.failure = None
     await asyncio.sleep(660)
-    assert len(world.told) == 3
+    assert len(world.reported) == 3
     assert (world.state().error, world.state().url is None) == (None, False)
 
 

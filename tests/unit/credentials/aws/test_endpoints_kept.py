@@ -90,7 +90,7 @@ async def test_restored_urls_are_not_looked_up(world: EndpointWorld) -> None:
     await asyncio.sleep(HOUR)
     assert world.state() == restored
     assert world.asked == []
-    assert world.told == []
+    assert world.reported == []
 
 
 async def test_a_restored_url_never_replaces_a_newer_one(world: EndpointWorld) -> None:
@@ -161,7 +161,7 @@ async def test_a_released_lookup_keeps_its_answer_and_no_key_material(world: End
     assert all(entry.requirement is None for entry in world.urls._entries.values())
     world.failure = None
     await asyncio.sleep(1)
-    assert world.state().url is not None and world.told == []
+    assert world.state().url is not None and world.reported == []
     world.urls.require("a", [want()])
     assert len(world.asked) == 2
 
@@ -206,4 +206,4 @@ async def test_after_close_nothing_is_looked_up_and_a_lookup_in_flight_is_given_
     world.urls.require("b", [want(url_of(1)), want(url_of(2))])
     await asyncio.sleep(2 * HOUR)
     assert len(world.asked) == 1
-    assert world.told == []
+    assert world.reported == []

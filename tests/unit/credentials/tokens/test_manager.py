@@ -31,7 +31,7 @@ async def test_consumers_of_one_login_share_one_mint_and_are_told_together(
         world.manager.require(consumer, [want()])
     await asyncio.sleep(1)
     assert len(world.asked) == 1
-    assert [consumers for _, consumers in world.told] == [frozenset(range(200))]
+    assert [consumers for _, consumers in world.reported] == [frozenset(range(200))]
 
 
 async def test_a_login_wanted_again_while_it_is_minted_is_minted_once(world: TokenWorld) -> None:
@@ -112,7 +112,7 @@ async def test_a_token_is_replaced_at_its_refresh_time_and_all_consumers_are_tol
     await asyncio.sleep(1)
     assert world.held().expires_at > first.expires_at  # type: ignore[operator]
     assert [moment for moment, _ in world.asked] == [EPOCH, refresh_at]
-    assert [consumers for _, consumers in world.told] == [frozenset("ab")] * 2
+    assert [consumers for _, consumers in world.reported] == [frozenset("ab")] * 2
 
 
 async def test_the_longest_build_of_all_consumers_decides_the_schedule(world: TokenWorld) -> None:
@@ -143,7 +143,7 @@ async def test_a_grant_that_never_expires_is_minted_once(world: TokenWorld) -> N
     world.life = None
     world.manager.require("a", [want()])
     await asyncio.sleep(24 * HOUR)
-    assert len(world.asked) == len(world.told) == 1
+    assert len(world.asked) == len(world.reported) == 1
     assert world.servable()
     assert world.state().next_attempt_at is None
 
@@ -181,7 +181,7 @@ async def test_a_clock_that_jumps_ahead_is_noticed_within_seconds(world: TokenWo
     await asyncio.sleep(16)
     assert len(world.asked) > 1
     assert not world.servable()
-    assert len(world.told) >= 2
+    assert len(world.reported) >= 2
 
 
 async def test_a_clock_that_is_set_back_does_not_stretch_the_waits(world: TokenWorld) -> None:
@@ -215,5 +215,5 @@ async def test_after_close_nothing_is_minted_and_a_mint_in_flight_is_given_up(
     world.manager.require("b", [want(), want(token_of("x"))])
     await asyncio.sleep(2 * HOUR)
     assert len(world.asked) == 1
-    assert world.told == []
+    assert world.reported == []
     assert not world.runner.done()

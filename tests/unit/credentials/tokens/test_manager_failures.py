@@ -57,11 +57,11 @@ async def test_a_failure_is_told_once_and_again_when_its_reason_changes(world: T
     world.manager.require("a", [want()])
     await asyncio.sleep(300)
     assert len(world.asked) > 5
-    assert len(world.told) == 1
+    assert len(world.reported) == 1
     assert world.state().error is not None
     world.failure = DENIED
     await asyncio.sleep(300)
-    assert len(world.told) == 2
+    assert len(world.reported) == 2
     assert world.state().error.reason == "AccessDenied"  # type: ignore[union-attr]
 
 
@@ -74,7 +74,7 @@ async def test_recovery_is_told_once_and_clears_the_error(world: TokenWorld) -> 
     state = world.state()
     assert state.error is None
     assert state.servable(world.now())
-    assert len(world.told) == 2
+    assert len(world.reported) == 2
 
 
 async def test_recovery_by_an_unchanged_token_is_told_too(world: TokenWorld) -> None:
@@ -87,7 +87,7 @@ async def test_recovery_by_an_unchanged_token_is_told_too(world: TokenWorld) -> 
     world.failure = None
     await asyncio.sleep(10)
     assert world.state().error is None
-    assert len(world.told) == 3
+    assert len(world.reported) == 3
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ async def test_a_repeated_token_is_no_change_and_is_asked_for_again_near_its_end
     await asyncio.sleep(2)
     assert world.asked[-1][0] == first.expires_at - 225
     assert world.held() != first
-    assert len(world.told) == 3
+    assert len(world.reported) == 3
 
 
 async def test_that_a_source_repeats_its_token_is_remembered_until_it_does_not(
@@ -243,7 +243,7 @@ async def test_a_source_stuck_on_a_dead_token_is_not_asked_in_a_hot_loop(world: 
     await asyncio.sleep(1)
     world.repeated = world.held()
     await asyncio.sleep(2 * HOUR)
-    assert len(world.told) == 4  # first grant, no promise any more, withdrawal, expiry
+    assert len(world.reported) == 4  # first grant, no promise any more, withdrawal, expiry
     assert 30 <= len(world.asked) <= 90
     world.repeated = None
     await asyncio.sleep(120)

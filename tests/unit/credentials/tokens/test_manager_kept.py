@@ -90,7 +90,7 @@ async def test_a_seed_that_overtakes_a_mint_does_not_make_the_source_a_repeating
 async def test_whoever_serves_a_seed_is_told_of_its_withdrawal(world: TokenWorld) -> None:
     world.manager.restore("old login", token_made(3000), consumer="a")
     await asyncio.sleep(700)
-    assert world.told == [
+    assert world.reported == [
         (EPOCH + 445, frozenset("a")),
         (EPOCH + 600, frozenset("a")),
     ]
@@ -106,7 +106,7 @@ async def test_a_mint_for_a_login_that_nobody_wants_any_more_is_kept_but_not_ref
     world.manager.release("a")
     await asyncio.sleep(1)
     assert world.servable()
-    assert world.told == []
+    assert world.reported == []
     await asyncio.sleep(3400)
     assert len(world.asked) == 1
 
@@ -122,7 +122,7 @@ async def test_the_old_login_is_served_while_its_successor_cannot_be_minted(
     assert world.servable(token_of("old"))
     await world.until(world.state(token_of("old")).withdraw_at)
     await asyncio.sleep(1)
-    assert world.told[-1] == (EPOCH + HOUR - 155, frozenset("a"))
+    assert world.reported[-1] == (EPOCH + HOUR - 155, frozenset("a"))
     await asyncio.sleep(10)
     assert world.manager.state_of(digest_of(token_of("old"))) is None
 

@@ -52,7 +52,7 @@ def test_limiter_go_by_urgency_then_by_order_and_the_forgotten_get_none() -> Non
 
 async def test_a_thousand_logins_after_a_start_without_memory_keep_to_the_rate() -> None:
     begun: list[tuple[float, str]] = []
-    told: dict[str, float | None] = {}
+    reported: dict[str, float | None] = {}
 
     def now() -> float:
         return EPOCH + asyncio.get_running_loop().time()
@@ -74,9 +74,9 @@ async def test_a_thousand_logins_after_a_start_without_memory_keep_to_the_rate()
     for number in range(LOGINS):
         domain = f"domain-{number:04}"
         # What the status still knows of the token that builds read: its end, or nothing.
-        told[domain] = EPOCH + rng.uniform(600, 40_000) if number % 2 else None
+        reported[domain] = EPOCH + rng.uniform(600, 40_000) if number % 2 else None
         request = CodeArtifactTokenRequest("r", domain, "1", 43_200, OperatorIdentity())
-        manager.require(number, [Requirement(domain, request, needed_by=told[domain])])
+        manager.require(number, [Requirement(domain, request, needed_by=reported[domain])])
     await asyncio.sleep(LOGINS / 10 + 1)
     runner.cancel()
     await asyncio.gather(runner, return_exceptions=True)
@@ -86,7 +86,7 @@ async def test_a_thousand_logins_after_a_start_without_memory_keep_to_the_rate()
     assert len(begun) == LOGINS
     assert all(later - earlier >= 1 for earlier, later in zip(times, times[10:], strict=False))
     # After the few that began before the others were known: first who has nothing, then by end.
-    order = [told[domain] or EPOCH for _, domain in begun[10:]]
+    order = [reported[domain] or EPOCH for _, domain in begun[10:]]
     assert order == sorted(order)
 
 

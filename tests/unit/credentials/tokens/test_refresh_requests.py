@@ -48,7 +48,7 @@ class Scene:
         self.asked: list[float] = []
         self.failure: LoginError | None = None
         self.repeated: Token | None = None
-        self.told = 0
+        self.reported = 0
         self.start()
 
     def start(self) -> None:
@@ -80,7 +80,7 @@ class Scene:
         return EPOCH + asyncio.get_running_loop().time()
 
     def _tell(self) -> None:
-        self.told += 1
+        self.reported += 1
 
     async def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
         self.asked.append(self.now())
@@ -114,7 +114,7 @@ async def test_a_request_is_one_mint_however_often_it_is_seen(scene: Scene) -> N
         await asyncio.sleep(1)
     assert scene.asked == [EPOCH, EPOCH + 100]
     assert scene.state.fresh_as_of == EPOCH + 100
-    assert scene.told == 2
+    assert scene.reported == 2
 
 
 async def test_a_request_from_before_the_token_is_fulfilled_already(scene: Scene) -> None:
@@ -195,12 +195,12 @@ async def test_a_request_from_the_second_of_a_failure_has_the_login_tried_at_onc
 async def test_an_answer_with_the_same_token_fulfils_a_request_and_is_told(scene: Scene) -> None:
     await scene.begin()
     scene.repeated = scene.state.token
-    told = scene.told
+    reported = scene.reported
     scene.want(EPOCH + 100)
     await asyncio.sleep(30)
     assert scene.asked == [EPOCH, EPOCH + 100]
     assert scene.state.fresh_as_of == EPOCH + 100
-    assert scene.told == told + 1
+    assert scene.reported == reported + 1
 
 
 async def test_a_restart_in_between_costs_no_second_mint(scene: Scene) -> None:

@@ -146,9 +146,9 @@ def test_selectors_mean_what_kubernetes_means(case: str) -> None:
         concerned = cache.put_index(index(name, labels=labels))
         assert (options_key(record.ref) in concerned) is (name in expected)
     cache.put_index(index("elsewhere", labels={"env": "prod"}, namespace="elsewhere"))
-    assert {one.ref.name for one in cache.selected(record)} == expected
-    for one in cache.selected(record):
-        assert cache.consumers(one) == [record]
+    assert {item.ref.name for item in cache.selected(record)} == expected
+    for item in cache.selected(record):
+        assert cache.consumers(item) == [record]
 
 
 def test_a_suspended_or_unreadable_options_is_no_consumer(cache: Cache) -> None:
@@ -186,9 +186,9 @@ def test_both_directions_of_a_selection_agree_after_any_history(
             cache.drop_index(ref(name))
         else:
             cache.drop_options(ref(name))
-    indexes = [cache.indexes.get(one) for one in cache.indexes]
-    for one in cache.options:
-        record = cache.options.get(one)
+    indexes = [cache.indexes.get(item) for item in cache.indexes]
+    for option in cache.options:
+        record = cache.options.get(option)
         assert record is not None and record.spec is not None
         meant = {i.ref for i in indexes if i and record.spec.selects(i.labels)}
         assert {found.ref for found in cache.selected(record)} == meant
@@ -273,11 +273,11 @@ def test_outputs_are_found_by_their_owner(cache: Cache) -> None:
     foreign = output("c", controller={**controller_of("prod"), "kind": "Deployment"})
     for record in (by_reference, by_mark, foreign):
         cache.put_output(record)
-    assert [one.ref.name for one in cache.outputs_of(ref("prod"))] == ["a", "b"]
+    assert [item.ref.name for item in cache.outputs_of(ref("prod"))] == ["a", "b"]
 
     cache.put_output(output("b", controller=controller_of("dev", "y")))
-    assert [one.ref.name for one in cache.outputs_of(ref("prod"))] == ["a"]
-    assert [one.ref.name for one in cache.outputs_of(ref("dev"))] == ["b"]
+    assert [item.ref.name for item in cache.outputs_of(ref("prod"))] == ["a"]
+    assert [item.ref.name for item in cache.outputs_of(ref("dev"))] == ["b"]
 
 
 @pytest.mark.parametrize(("kind", "is_output"), [("Secret", True), ("ConfigMap", False)])

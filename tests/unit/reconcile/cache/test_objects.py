@@ -206,7 +206,7 @@ def test_a_digest_is_the_same_in_another_process_and_needs_the_key() -> None:
     ways: list[Callable[[Digester], str]] = [
         lambda d: d.request(REQUESTS[0]),
         lambda d: d.material({"a": "b"}),
-        lambda d: d.scope("a", None),
+        lambda d: d.destination("a", None),
         lambda d: d.output(OutputRef("Secret", "n", "o"), {"a": "b"}, "s"),
     ]
     for made in ways:
@@ -226,14 +226,14 @@ def test_the_digest_of_an_output_covers_place_data_and_trace(one: Any, other: An
 
 @given(one=st.lists(TEXT | st.none()), other=st.lists(TEXT | st.none()))
 def test_scopes_are_one_only_where_all_parts_are(one: list[Any], other: list[Any]) -> None:
-    assert (DIGESTER.scope(*one) == DIGESTER.scope(*other)) is (one == other)
+    assert (DIGESTER.destination(*one) == DIGESTER.destination(*other)) is (one == other)
 
 
 def test_no_kind_of_digest_passes_for_another() -> None:
     digests = {
         DIGESTER.material({}),
-        DIGESTER.scope({}),
-        DIGESTER.scope(),
+        DIGESTER.destination({}),
+        DIGESTER.destination(),
         DIGESTER.output(OutputRef("Secret", "n", "o"), {}, ""),
     }
     assert len(digests) == 4
@@ -256,4 +256,4 @@ def test_every_output_is_declared() -> None:
         for kind, name in itertools.product(("Secret", "ConfigMap"), ("a", "b"))
     ]
     found = list(declared_outputs(options(spec={"outputs": outputs})))
-    assert found == [OutputRef(one["kind"], NAMESPACE, one["name"]) for one in outputs]
+    assert found == [OutputRef(output["kind"], NAMESPACE, output["name"]) for output in outputs]

@@ -59,11 +59,11 @@ def test_selecting_by_label_finds_what_comparing_all_finds(changes: list[Any]) -
             elif known is not None:
                 selection.drop_options(known)
 
-    for one in options.values():
-        expected = {index.ref for index in indexes.values() if _selects(one, index)}
-        assert {index.ref for index in selection.selected(one)} == expected
+    for option in options.values():
+        expected = {index.ref for index in indexes.values() if _selects(option, index)}
+        assert {index.ref for index in selection.selected(option)} == expected
     for index in indexes.values():
-        found = {one.ref for one in options.values() if _selects(one, index)}
+        found = {option.ref for option in options.values() if _selects(option, index)}
         assert selection.selecting(index) == found
 
 

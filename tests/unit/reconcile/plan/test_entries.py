@@ -14,9 +14,9 @@ from support.reconcile_builders import (
     NOW,
     SOURCES,
     index,
-    placed_of,
+    index_state,
+    plans_from,
     source,
-    view,
 )
 
 pytestmark = pytest.mark.unit
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.unit
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_a_fresh_login_is_served_and_ready(kind: str) -> None:
-    plan = only(placed_of(view(index(spec=source(kind)))))
+    plan = only(plans_from(index_state(index(spec=source(kind)))))
     assert plan.ready and plan.entry is not None and not plan.entry.blocked
     assert (plan.expires_at is not None) is (kind in MINTED)
     secrets = {"token-1"} if kind in MINTED else {CANARY} if kind in STATIC else set()
@@ -32,18 +32,23 @@ def test_a_fresh_login_is_served_and_ready(kind: str) -> None:
 
 
 def test_places_are_in_search_order() -> None:
-    views = [
-        view(index("low", {**source("anonymous"), "priority": 1})),
-        view(index("b", source("anonymous"))),
-        view(index("top", {**source("anonymous"), "priority": 101})),
-        view(index("a", source("anonymous"))),
+    index_states = [
+        index_state(index("low", {**source("anonymous"), "priority": 1})),
+        index_state(index("b", source("anonymous"))),
+        index_state(index("top", {**source("anonymous"), "priority": 101})),
+        index_state(index("a", source("anonymous"))),
     ]
-    assert [plan.record.ref.name for plan in placed_of(*views)] == ["top", "a", "b", "low"]
+    assert [plan.selected.ref.name for plan in plans_from(*index_states)] == [
+        "top",
+        "a",
+        "b",
+        "low",
+    ]
 
 
 def test_without_a_secret_output_nothing_is_minted_and_the_entry_is_bare() -> None:
-    seen = view(index(spec=source("codeArtifact")), with_credentials=False)
-    plan = only(placed_of(seen, with_credentials=False))
+    seen = index_state(index(spec=source("codeArtifact")), with_credentials=False)
+    plan = only(plans_from(seen, with_credentials=False))
     assert plan.ready and plan.published is not None
     assert (plan.published.bare, plan.published.token, plan.expires_at) == (True, None, None)
 
@@ -51,7 +56,7 @@ def test_without_a_secret_output_nothing_is_minted_and_the_entry_is_bare() -> No
 @pytest.mark.parametrize(("mode", "entries"), [("Block", 1), ("Omit", 0)])
 def test_an_index_without_login_is_blocked_or_left_out(mode: str, entries: int) -> None:
     spec = {**source("basicAuth"), "whenUnavailable": mode, "name": "acme"}
-    plan = only(placed_of(view(index(spec=spec), missing=True)))
+    plan = only(plans_from(index_state(index(spec=spec), missing=True)))
     assert len(document_of(IndexOptionsSpec(), [plan]).entries) == entries
     assert ("https://acme.unavailable.invalid/simple/" in text_of(plan)) is (mode == "Block")
     assert not plan.ready
@@ -61,7 +66,7 @@ def test_an_index_without_login_is_blocked_or_left_out(mode: str, entries: int) 
 
 
 def named(plans: list[IndexPlan]) -> dict[str, str | None]:
-    return {plan.record.ref.name: plan.name for plan in plans}
+    return {plan.selected.ref.name: plan.name for plan in plans}
 
 
 def at(name: str, host: str, created: str) -> IndexObject:
@@ -71,27 +76,27 @@ def at(name: str, host: str, created: str) -> IndexObject:
 def test_neither_a_new_nor_a_deleted_nor_an_older_index_renames_another() -> None:
     first, second = at("b", "x", "2026-01-02T00:00:00Z"), at("c", "x", "2026-01-03T00:00:00Z")
     older = at("a", "x", "2026-01-01T00:00:00Z")
-    plans = placed_of(view(first), view(second))
+    plans = plans_from(index_state(first), index_state(second))
     assert named(plans) == {"b": "x", "c": "x-2"}
 
-    names = {plan.record.uid: plan.name for plan in plans if plan.name}
-    joined = placed_of(view(older), view(first), view(second), assigned=names)
+    names = {plan.selected.uid: plan.name for plan in plans if plan.name}
+    joined = plans_from(index_state(older), index_state(first), index_state(second), assigned=names)
     assert named(joined) == {"a": "x-3", "b": "x", "c": "x-2"}
-    left = placed_of(view(second), assigned=names)
+    left = plans_from(index_state(second), assigned=names)
     assert named(left) == {"c": "x-2"}
 
 
 def test_a_name_is_allotted_only_once_the_host_is_known() -> None:
     record = index("obj", source("preauthenticated"))
-    waiting = only(placed_of(view(record, missing=True)))
+    waiting = only(plans_from(index_state(record, missing=True)))
     assert waiting.name is None and waiting.entry is not None and waiting.entry.name == "obj"
 
-    assert only(placed_of(view(record))).name == "whole"
+    assert only(plans_from(index_state(record))).name == "whole"
 
 
 def test_a_name_survives_that_the_host_is_unknown_for_a_while() -> None:
     record = index("obj", source("preauthenticated"))
-    later = placed_of(view(record, missing=True), assigned={record.uid: "whole"})
+    later = plans_from(index_state(record, missing=True), assigned={record.uid: "whole"})
     assert named(later) == {"obj": "whole"}
 
 
@@ -101,7 +106,8 @@ def test_a_name_conflict_leaves_the_younger_out_and_serves_the_others() -> None:
     young = index("young", {**source("basicAuth"), "name": "a-b"}, created="2026-01-02T00:00:00Z")
     third = index("third", {**source("anonymous"), "name": "c"})
     by_name = {
-        plan.record.ref.name: plan for plan in placed_of(view(old), view(young), view(third))
+        plan.selected.ref.name: plan
+        for plan in plans_from(index_state(old), index_state(young), index_state(third))
     }
 
     assert by_name["old"].ready and by_name["third"].ready
@@ -114,9 +120,9 @@ def test_a_name_conflict_leaves_the_younger_out_and_serves_the_others() -> None:
 
 def test_a_name_conflict_with_the_public_index_names_it() -> None:
     record = index("mine", {**source("anonymous"), "name": "pypi"})
-    plan = only(placed_of(view(record)))
+    plan = only(plans_from(index_state(record)))
     assert plan.problem is not None and "the public index" in plan.problem.message
-    assert only(placed_of(view(record), public_name=None)).ready
+    assert only(plans_from(index_state(record), public_name=None)).ready
 
 
 # -- nothing selected any more
@@ -131,4 +137,4 @@ def test_of_a_file_that_lost_its_indexes_tokens_go_and_static_logins_stay() -> N
     text = text_of(*plans)
     assert "token-1" not in text and CANARY in text
     assert "https://acme-111122223333.unavailable.invalid/" in text
-    assert {plan.record.uid for plan in plans} == set(served)
+    assert {plan.selected.uid for plan in plans} == set(served)

@@ -17,15 +17,15 @@ from support.reconcile_builders import (
     SECRET_OF,
     SECRETS,
     SOURCES,
-    facts_of,
-    grant,
     index,
-    lease_of,
+    index_state,
+    inputs_of,
+    issued_token,
     login_error,
-    placed_of,
+    plans_from,
     source,
+    token_state_of,
     url_state,
-    view,
 )
 
 pytestmark = pytest.mark.unit
@@ -39,13 +39,15 @@ SUSPENDED = {"suspend": True}
 def test_the_builders_name_every_secret() -> None:
     # A guard of the tests above: a missing Secret must be what makes their sources fail.
     for kind, name in SECRET_OF.items():
-        use = facts_of(index(spec=source(kind))).use
+        use = inputs_of(index(spec=source(kind))).use
         assert use is not None and use.name == name
 
 
 def test_the_first_withdrawal_is_that_of_the_shortest_token() -> None:
     def with_life(name: str, life: int) -> dict[str, Published]:
-        return published_by(index(name, source("codeArtifact")), token=lease_of(grant(life=life)))
+        return published_by(
+            index(name, source("codeArtifact")), token=token_state_of(issued_token(life=life))
+        )
 
     served = {**with_life("a", 12 * HOUR), **with_life("b", HOUR), **published_by(index("c"))}
     assert first_withdrawal(served, MARGINS) == NOW + HOUR - 155
@@ -59,9 +61,9 @@ def failing(kind: str) -> dict[str, dict[str, Any]]:
         "key missing": {"values": {"other": "x"}},
     }
     if kind in MINTED:
-        ways["login denied"] = {"token": lease_of(error=login_error(Reason.ACCESS_DENIED))}
-        ways["cloud down"] = {"token": lease_of(error=login_error())}
-        ways["no answer yet"] = {"token": lease_of(pending_since=NOW)}
+        ways["login denied"] = {"token": token_state_of(error=login_error(Reason.ACCESS_DENIED))}
+        ways["cloud down"] = {"token": token_state_of(error=login_error())}
+        ways["no answer yet"] = {"token": token_state_of(pending_since=NOW)}
         ways["Secret gone for long"] = {"missing": True, "missing_for": 10**6}
     if kind == "codeArtifact":
         ways["endpoint unknown"] = {"endpoint": url_state(error=login_error())}
@@ -255,7 +257,7 @@ def test_a_suspended_index_stands_still(kind: str) -> None:
     later = index(spec={**source(kind), **SUSPENDED, "explicit": True}, generation=2)
     plan = again(later, before, missing=True, missing_for=10**6)
 
-    assert text_of(plan) == text_of(only(placed_of(view(record))))
+    assert text_of(plan) == text_of(only(plans_from(index_state(record))))
     assert plan.ready and plan.failing is None
 
 
@@ -283,7 +285,7 @@ def test_a_suspended_index_is_not_ready_once_builds_stop_at_it(kind: str) -> Non
 def test_a_spec_that_cannot_be_read_leaves_the_entry_as_it_is(kind: str) -> None:
     record = index(spec=source(kind))
     plan = again(index(spec={**source(kind), "priority": "high"}), published_by(record))
-    assert text_of(plan) == text_of(only(placed_of(view(record))))
+    assert text_of(plan) == text_of(only(plans_from(index_state(record))))
     assert plan.problem is not None and plan.problem.reason == "InvalidSpec"
 
 
@@ -297,9 +299,9 @@ def test_a_bare_entry_never_stands_in_where_credentials_are_due(kind: str) -> No
         uid: replace(published, bare=True, entry=replace(published.entry, credential=None))
         for uid, published in published_by(record).items()
     }
-    seen = view(record, missing=True)
-    with_secret = only(placed_of(seen, served=bare))
+    seen = index_state(record, missing=True)
+    with_secret = only(plans_from(seen, served=bare))
     assert is_blocked(with_secret)
 
-    config_maps_only = only(placed_of(seen, served=bare, with_credentials=False))
+    config_maps_only = only(plans_from(seen, served=bare, with_credentials=False))
     assert config_maps_only.entry is not None and not config_maps_only.entry.blocked

@@ -14,10 +14,10 @@ from artifact_index.reconcile.plan.outputs import (
 from support.reconcile_builders import (
     DIGESTER,
     index,
+    index_state,
     options,
-    placed_of,
+    plans_from,
     source,
-    view,
 )
 
 pytestmark = pytest.mark.unit
@@ -36,12 +36,12 @@ def made_of(plans: list[IndexPlan], *formats: str, **spec: Any) -> tuple[list[De
 def test_too_large_an_output_is_refused_with_the_size_of_each_file() -> None:
     password = "x" * 16_000
     specs = {f"i{n}": basic(f"https://h{n}.example/simple/") for n in range(40)}
-    views = [
-        view(index(name, spec), values={"username": "u", "password": password})
+    index_states = [
+        index_state(index(name, spec), values={"username": "u", "password": password})
         for name, spec in specs.items()
     ]
 
-    made, problem = made_of(placed_of(*views), "UvToml", "Netrc")
+    made, problem = made_of(plans_from(*index_states), "UvToml", "Netrc")
 
     assert made == []
     assert str(LARGEST_OUTPUT) in problem and "uv.toml 6" in problem and "netrc 6" in problem
@@ -51,15 +51,15 @@ def test_too_large_an_output_is_refused_with_the_size_of_each_file() -> None:
 def test_variables_end_at_256_kib(count: int, fits: bool) -> None:
     """Each login stands there twice: for uv and for Poetry."""
     password = "x" * 8_000
-    views = [
-        view(
+    index_states = [
+        index_state(
             index(f"i{n}", basic(f"https://h{n}.example/simple/")),
             values={"username": "u", "password": password},
         )
         for n in range(count)
     ]
 
-    made, problem = made_of(placed_of(*views), "Environment")
+    made, problem = made_of(plans_from(*index_states), "Environment")
 
     assert bool(made) == fits
     assert fits or (str(LARGEST_ENVIRONMENT) in problem and "variables" in problem)

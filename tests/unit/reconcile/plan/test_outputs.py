@@ -40,17 +40,17 @@ from support.reconcile_builders import (
     OPTIONS_UID,
     SOURCES,
     controller_of,
-    grant,
     index,
-    lease_of,
+    index_state,
+    issued_token,
     merge_patched,
     options,
     output,
-    placed_of,
+    plans_from,
     source,
     stored,
     stored_record,
-    view,
+    token_state_of,
 )
 
 pytestmark = pytest.mark.unit
@@ -73,7 +73,7 @@ def one_of(*plans: IndexPlan, **how: Any) -> DesiredOutput:
 
 def all_plans() -> list[IndexPlan]:
     """An index of every kind, each with its login."""
-    return placed_of(*(view(index(kind.lower(), source(kind))) for kind in SOURCES))
+    return plans_from(*(index_state(index(kind.lower(), source(kind))) for kind in SOURCES))
 
 
 def text_of(made: DesiredOutput) -> str:
@@ -125,12 +125,12 @@ def test_retain_leaves_the_owner_reference_out_and_keeps_the_marks() -> None:
 
 
 def test_an_output_tells_its_first_expiry_and_refresh() -> None:
-    short = lease_of(grant(life=6 * HOUR))
-    views = [
-        view(index("long", source("codeArtifact"))),
-        view(index("short", source("googleArtifactRegistry")), token=short),
+    short = token_state_of(issued_token(life=6 * HOUR))
+    index_states = [
+        index_state(index("long", source("codeArtifact"))),
+        index_state(index("short", source("googleArtifactRegistry")), token=short),
     ]
-    for made in desired(*placed_of(*views), spec=BOTH):
+    for made in desired(*plans_from(*index_states), spec=BOTH):
         if made.ref.kind == "Secret":
             assert made.annotations[EXPIRES_AT_ANNOTATION] == "2027-01-15T14:00:00Z"
             assert made.annotations[REFRESH_AT_ANNOTATION] < "2027-01-15T14:00:00Z"
@@ -179,7 +179,7 @@ def test_nothing_that_is_desired_shows_its_data_in_a_repr() -> None:
     ],
 )
 def test_a_url_that_may_be_a_secret_as_a_whole_is_refused_in_a_config_map(url: str) -> None:
-    plans = placed_of(view(index(spec=source("preauthenticated")), values={"url": url}))
+    plans = plans_from(index_state(index(spec=source("preauthenticated")), values={"url": url}))
     made, problem = desired_outputs(options(spec=BOTH), plans, DIGESTER)
 
     assert [output.ref.kind for output in made] == ["Secret"]
@@ -198,13 +198,13 @@ def open_indexes(count: int) -> list[SelectedIndex]:
 
 def test_a_file_that_does_not_fit_is_not_written_and_the_others_are() -> None:
     # 1,000 tokens of 1,000 characters fit into no Secret; without them they fit a ConfigMap.
-    token = lease_of(grant("t" * 1000))
-    source_of_all = view(index(spec=source("googleArtifactRegistry")), token=token)
-    views = [
-        replace(source_of_all, record=SelectedIndex.of(index(f"i{n}", source("anonymous"))))
+    token = token_state_of(issued_token("t" * 1000))
+    source_of_all = index_state(index(spec=source("googleArtifactRegistry")), token=token)
+    index_states = [
+        replace(source_of_all, selected=SelectedIndex.of(index(f"i{n}", source("anonymous"))))
         for n in range(1000)
     ]
-    made, problem = desired_outputs(options(spec=BOTH), placed_of(*views), DIGESTER)
+    made, problem = desired_outputs(options(spec=BOTH), plans_from(*index_states), DIGESTER)
 
     assert [output.ref.kind for output in made] == ["ConfigMap"]
     assert problem is not None
@@ -215,19 +215,19 @@ def test_a_file_that_does_not_fit_is_not_written_and_the_others_are() -> None:
 
 def test_the_size_is_that_of_the_decoded_data() -> None:
     # 700 kB are 933 kB of base64: the limit of the API server is on the bytes.
-    token = lease_of(grant("t" * 1000))
-    source_of_all = view(index(spec=source("googleArtifactRegistry")), token=token)
-    views = [
-        replace(source_of_all, record=SelectedIndex.of(index(f"i{n}", source("anonymous"))))
+    token = token_state_of(issued_token("t" * 1000))
+    source_of_all = index_state(index(spec=source("googleArtifactRegistry")), token=token)
+    index_states = [
+        replace(source_of_all, selected=SelectedIndex.of(index(f"i{n}", source("anonymous"))))
         for n in range(600)
     ]
-    made = one_of(*placed_of(*views))
+    made = one_of(*plans_from(*index_states))
     assert len(made.data["uv.toml"]) > LARGEST_OUTPUT > len(text_of(made)) > 600_000
 
 
 def test_annotations_that_do_not_fit_are_too_large_as_well() -> None:
-    views = [view(index(f"index-{n}", uid=f"{n:036}")) for n in range(3000)]
-    made, problem = desired_outputs(options(), placed_of(*views), DIGESTER)
+    index_states = [index_state(index(f"index-{n}", uid=f"{n:036}")) for n in range(3000)]
+    made, problem = desired_outputs(options(), plans_from(*index_states), DIGESTER)
     assert made == []
     assert problem is not None and problem.reason == "TargetTooLarge"
     assert "annotations" in problem.message and str(LARGEST_ANNOTATIONS) in problem.message
@@ -309,7 +309,7 @@ def test_annotations_of_others_need_no_write() -> None:
 def test_a_patch_makes_any_object_what_it_ought_to_be(kind: str, policy: str) -> None:
     spec = {"outputs": [{"kind": kind, "name": "x"}], "deletionPolicy": policy}
     tokens_before = one_of(*all_plans(), spec=spec)
-    made = one_of(*placed_of(view(index())), spec=spec)
+    made = one_of(*plans_from(index_state(index())), spec=spec)
     body = stored(tokens_before)
     body["metadata"]["annotations"] |= {"team": "a", EXPIRES_AT_ANNOTATION: "x"}
     body["metadata"]["labels"] = {"team": "a"}
@@ -351,14 +351,17 @@ def checkpoint_of(made: DesiredOutput) -> dict[str, Any]:
 
 def test_tokens_of_one_login_with_different_times_are_told_apart() -> None:
     # A suspended index keeps the token that it had; its neighbour has been refreshed since.
-    old, new = lease_of(grant("token-1")), lease_of(grant("token-2", issued_at=NOW + HOUR))
-    before = placed_of(view(index("a", source("googleArtifactRegistry")), token=old))
-    served = {plan.record.uid: plan.published for plan in before if plan.published}
+    old, new = (
+        token_state_of(issued_token("token-1")),
+        token_state_of(issued_token("token-2", issued_at=NOW + HOUR)),
+    )
+    before = plans_from(index_state(index("a", source("googleArtifactRegistry")), token=old))
+    served = {plan.selected.uid: plan.published for plan in before if plan.published}
     later = [
-        view(index("a", {**source("googleArtifactRegistry"), "suspend": True})),
-        view(index("b", source("googleArtifactRegistry", repository="other")), token=new),
+        index_state(index("a", {**source("googleArtifactRegistry"), "suspend": True})),
+        index_state(index("b", source("googleArtifactRegistry", repository="other")), token=new),
     ]
-    content = checkpoint_of(one_of(*placed_of(*later, served=served)))
+    content = checkpoint_of(one_of(*plans_from(*later, served=served)))
 
     assert len(content["grants"]) == 1
     times = {
@@ -370,7 +373,7 @@ def test_tokens_of_one_login_with_different_times_are_told_apart() -> None:
 
 
 def test_a_blocked_entry_is_not_in_the_checkpoint() -> None:
-    plans = placed_of(view(index(spec=source("basicAuth")), missing=True))
+    plans = plans_from(index_state(index(spec=source("basicAuth")), missing=True))
     assert checkpoint_of(one_of(*plans))["indexes"] == {}
 
 

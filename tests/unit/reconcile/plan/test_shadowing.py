@@ -7,10 +7,10 @@ import pytest
 from artifact_index.reconcile.plan.entries import IndexPlan
 from support.reconcile_builders import (
     index,
-    placed_of,
-    served_after,
+    index_state,
+    plans_from,
+    published_after,
     source,
-    view,
 )
 
 pytestmark = pytest.mark.unit
@@ -25,7 +25,9 @@ def anonymous(url: str, **more: Any) -> dict[str, Any]:
 
 
 def plans_of(**specs: dict[str, Any]) -> list[IndexPlan]:
-    return placed_of(*(view(index(name, {"name": name, **spec})) for name, spec in specs.items()))
+    return plans_from(
+        *(index_state(index(name, {"name": name, **spec})) for name, spec in specs.items())
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def plans_of(**specs: dict[str, Any]) -> list[IndexPlan]:
 def test_a_login_above_a_sibling_is_refused(root: str, sibling: str, refused: bool) -> None:
     specs = {"root": basic(root), "sibling": anonymous(sibling)}
 
-    plans = {plan.record.ref.name: plan for plan in plans_of(**specs)}
+    plans = {plan.selected.ref.name: plan for plan in plans_of(**specs)}
 
     assert plans["sibling"].ready
     problem = plans["root"].problem
@@ -60,7 +62,7 @@ def test_each_login_names_all_that_is_below_it_and_nothing_beside_it() -> None:
     specs = {name: basic(f"https://h.example/{path}simple/") for name, path in paths.items()}
     specs["elsewhere"] = basic("https://other.example/a/simple/")
 
-    problems = {plan.record.ref.name: plan.problem for plan in plans_of(**specs)}
+    problems = {plan.selected.ref.name: plan.problem for plan in plans_of(**specs)}
 
     refused = {name for name, problem in problems.items() if problem is not None}
     assert refused == {"top", "a", "a-b"}
@@ -83,13 +85,13 @@ def test_an_index_without_a_login_may_stand_above_others() -> None:
 
 
 def test_a_login_that_was_served_leaves_the_file_when_a_sibling_comes() -> None:
-    alone = view(index("root", basic("https://h.example/simple/")))
-    before = placed_of(alone)
-    beside = view(index("sibling", anonymous("https://h.example/b/simple/")))
+    alone = index_state(index("root", basic("https://h.example/simple/")))
+    before = plans_from(alone)
+    beside = index_state(index("sibling", anonymous("https://h.example/b/simple/")))
 
-    after = placed_of(alone, beside, served=served_after(before))
+    after = plans_from(alone, beside, served=published_after(before))
 
-    (root,) = [plan for plan in after if plan.record.ref.name == "root"]
+    (root,) = [plan for plan in after if plan.selected.ref.name == "root"]
     assert root.published is None and root.entry is not None and root.entry.blocked
 
 

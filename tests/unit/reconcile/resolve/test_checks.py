@@ -14,9 +14,9 @@ from support.reconcile_builders import (
     SECRET_OF,
     SECRETS,
     SOURCES,
-    facts_of,
     first_problem,
     index,
+    inputs_of,
     source,
 )
 
@@ -34,7 +34,7 @@ URL_FIELDS = {
 def check(spec: dict[str, Any], **gathered: Any) -> Problem | None:
     """The first violation of the whole chain."""
     record = index(spec=spec)
-    inputs = facts_of(record, **gathered) if record.spec is not None else None
+    inputs = inputs_of(record, **gathered) if record.spec is not None else None
     return first_problem(record, inputs)
 
 
@@ -209,6 +209,6 @@ def test_every_reason_of_a_check_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("kind", SECRET_OF)
 def test_values_are_not_judged_without_a_secret(kind: str) -> None:
-    inputs = facts_of(index(spec=source(kind)), missing=True)
+    inputs = inputs_of(index(spec=source(kind)), missing=True)
     assert values_are_text(inputs) is None
     assert kind_is_satisfied(inputs) is None

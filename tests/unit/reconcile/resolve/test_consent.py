@@ -9,7 +9,7 @@ from artifact_index.reconcile.resolve.checks import public_index_problem
 from artifact_index.settings import SettingError, load_settings
 from artifact_index.sources.base import RefusedServiceAccount, SourceServiceAccount
 from artifact_index.sources.policy import Problem, matches
-from support.reconcile_builders import POLICY, facts_of, first_problem, index, options, source
+from support.reconcile_builders import POLICY, first_problem, index, inputs_of, options, source
 
 pytestmark = pytest.mark.unit
 
@@ -27,7 +27,7 @@ HOSTED = {
 def check(spec: dict[str, Any], **changes: Any) -> Problem | None:
     account = changes.pop("account", None)
     record = index(spec=spec)
-    inputs = facts_of(record, policy=replace(POLICY, **changes))
+    inputs = inputs_of(record, policy=replace(POLICY, **changes))
     return first_problem(record, replace(inputs, account=account))
 
 

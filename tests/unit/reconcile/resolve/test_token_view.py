@@ -17,13 +17,13 @@ from support.reconcile_builders import (
     NOW,
     POLICY,
     SOURCES,
-    grant,
     index,
-    lease_of,
+    index_state,
+    issued_token,
     login_error,
     source,
+    token_state_of,
     url_state,
-    view,
 )
 
 pytestmark = pytest.mark.unit
@@ -40,7 +40,7 @@ def problem_of(seen: IndexState) -> Problem:
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_a_login_that_can_be_had_is_no_problem(kind: str) -> None:
-    seen = view(index(spec=source(kind)))
+    seen = index_state(index(spec=source(kind)))
     assert seen.problem is None and seen.url is not None and seen.pending_since is None
     assert (seen.refresh_at is not None) is (kind in MINTED)
 
@@ -51,21 +51,21 @@ def test_a_login_that_can_be_had_is_no_problem(kind: str) -> None:
 )
 def test_a_token_is_a_credential_until_its_withdrawal(after: int, reason: str | None) -> None:
     now = NOW + after
-    seen = view(GAR, token=lease_of(grant(), now=now), now=now)
+    seen = index_state(GAR, token=token_state_of(issued_token(), now=now), now=now)
     assert (seen.problem.reason if seen.problem else None) == reason
     assert (seen.credential is None) is (reason is not None)
 
 
 def test_a_first_answer_is_waited_for() -> None:
-    seen = view(GAR, token=lease_of(pending_since=NOW - 3))
+    seen = index_state(GAR, token=token_state_of(pending_since=NOW - 3))
     assert problem_of(seen).reason == "MintingCredential" and not problem_of(seen).stalled
     assert seen.pending_since == NOW - 3
 
 
 def test_the_earlier_of_two_first_answers_counts() -> None:
-    seen = view(
+    seen = index_state(
         CODE_ARTIFACT,
-        token=lease_of(pending_since=NOW - 3),
+        token=token_state_of(pending_since=NOW - 3),
         endpoint=url_state(pending_since=NOW - 5),
     )
     assert seen.pending_since == NOW - 5
@@ -78,9 +78,9 @@ def test_the_earlier_of_two_first_answers_counts() -> None:
 def test_a_refusal_names_the_secret_that_logged_in(
     what: str, reason: Reason, stalled: bool
 ) -> None:
-    make = lease_of if what == "token" else url_state
+    make = token_state_of if what == "token" else url_state
     how: dict[str, Any] = {what: make(error=login_error(reason))}
-    problem = problem_of(view(CODE_ARTIFACT, **how))
+    problem = problem_of(index_state(CODE_ARTIFACT, **how))
     assert (problem.reason, problem.stalled) == (reason, stalled)
     for part in ("the cloud said", "'aws-key'", "spec.codeArtifact.auth.secretRef"):
         assert part in problem.message
@@ -88,18 +88,18 @@ def test_a_refusal_names_the_secret_that_logged_in(
 
 def test_the_operators_own_login_names_no_secret() -> None:
     record = index(spec=source("googleArtifactRegistry", auth=None))
-    problem = problem_of(view(record, token=lease_of(error=login_error())))
+    problem = problem_of(index_state(record, token=token_state_of(error=login_error())))
     assert problem.message == "the cloud said CloudUnavailable"
 
 
 def test_an_error_behind_a_live_token_is_a_failing_refresh() -> None:
-    seen = view(GAR, token=lease_of(grant(), error=login_error()))
+    seen = index_state(GAR, token=token_state_of(issued_token(), error=login_error()))
     assert seen.problem is None
     assert seen.failing is not None and seen.failing.reason == "CloudUnavailable"
 
 
 def test_a_token_alone_is_no_login_without_the_url() -> None:
-    seen = view(CODE_ARTIFACT, endpoint=url_state(error=login_error()))
+    seen = index_state(CODE_ARTIFACT, endpoint=url_state(error=login_error()))
     assert problem_of(seen).reason == "CloudUnavailable" and seen.url is None
     assert seen.failing is None and seen.shortfall is None
 
@@ -114,7 +114,7 @@ ANSWERS = {
 @pytest.mark.parametrize("case", ANSWERS)
 def test_an_endpoint_that_cannot_be_used_is_not_used(case: str) -> None:
     answer, stalled, reason = ANSWERS[case]
-    seen = view(CODE_ARTIFACT, endpoint=url_state(answer))
+    seen = index_state(CODE_ARTIFACT, endpoint=url_state(answer))
     problem = problem_of(seen)
     assert (problem.reason, problem.stalled, seen.url) == (reason, stalled, None)
     assert "GetRepositoryEndpoint" in problem.message and answer not in problem.message
@@ -124,13 +124,14 @@ def test_an_http_endpoint_is_used_where_the_administrator_allows_it() -> None:
     allowed = replace(POLICY, allow_http=True)
     endpoint = url_state("http://acme.example/")
     assert (
-        view(CODE_ARTIFACT, endpoint=endpoint, policy=allowed).url == "http://acme.example/simple/"
+        index_state(CODE_ARTIFACT, endpoint=endpoint, policy=allowed).url
+        == "http://acme.example/simple/"
     )
 
 
 @pytest.mark.parametrize("max_build", [0, 1800, 6 * HOUR])
 def test_the_refresh_follows_from_these_builds_and_the_login_alone(max_build: int) -> None:
-    seen = view(GAR, max_build=max_build)
+    seen = index_state(GAR, max_build=max_build)
     assert seen.token_digest is not None
     expected = schedule(
         login_digest=seen.token_digest,
@@ -143,20 +144,20 @@ def test_the_refresh_follows_from_these_builds_and_the_login_alone(max_build: in
 
 
 def test_without_a_secret_output_no_token_is_looked_at() -> None:
-    seen = view(GAR, with_credentials=False)
+    seen = index_state(GAR, with_credentials=False)
     assert (seen.problem, seen.token, seen.token_digest) == (None, None, None)
     assert seen.url is not None
 
 
 def test_the_digests_are_those_of_the_requests() -> None:
-    seen = view(CODE_ARTIFACT)
+    seen = index_state(CODE_ARTIFACT)
     assert seen.login is not None and seen.login.token and seen.login.endpoint
     assert seen.token_digest == DIGESTER.request(seen.login.token)
     assert seen.endpoint_digest == DIGESTER.request(seen.login.endpoint)
 
 
 def test_a_view_never_shows_its_credential() -> None:
-    assert "token-1" not in repr(view(GAR))
+    assert "token-1" not in repr(index_state(GAR))
 
 
 @pytest.mark.parametrize(
@@ -168,4 +169,4 @@ def test_a_view_never_shows_its_credential() -> None:
     ],
 )
 def test_a_suspended_or_unreadable_index_stands_still(spec: dict[str, Any], still: bool) -> None:
-    assert view(index(spec=spec)).stands_still is still
+    assert index_state(index(spec=spec)).stands_still is still

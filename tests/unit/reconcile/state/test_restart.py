@@ -16,17 +16,17 @@ from support.reconcile_builders import (
     DIGESTER,
     NOW,
     SOURCES,
-    facts_of,
     index,
-    lease_of,
+    index_state,
+    inputs_of,
     options,
-    placed_of,
+    plans_from,
+    published_after,
     resolved,
-    served_after,
     source,
     stored,
+    token_state_of,
     url_state,
-    view,
 )
 from support.restarts import OWNER, Logins, bodies_of, desired, restored
 
@@ -48,23 +48,25 @@ def placed_after(
 ) -> list[IndexPlan]:
     """The places of a first pass after a start: only seeded logins have an answer."""
     assert record.spec is not None
-    with_credentials = any(one.kind == "Secret" for one in record.spec.outputs_of("uv-config"))
+    with_credentials = any(
+        output.kind == "Secret" for output in record.spec.outputs_of("uv-config")
+    )
 
-    views = []
-    for one in records:
-        how: dict[str, Any] = dict(indexes[one.ref.name])
-        inputs = facts_of(one, **how) if one.spec is not None else None
+    index_states = []
+    for item in records:
+        how: dict[str, Any] = dict(indexes[item.ref.name])
+        inputs = inputs_of(item, **how) if item.spec is not None else None
         if inputs is not None and (inputs.use is None or inputs.secret is not None):
             try:
                 login = resolved(inputs)
             except KeyError:  # a key is missing: the checks will say so
                 login = None
             if login is not None:
-                how["token"] = logins.token(login.token) or lease_of(pending_since=now)
+                how["token"] = logins.token(login.token) or token_state_of(pending_since=now)
                 how["endpoint"] = logins.endpoint(login.endpoint) or url_state(pending_since=now)
-        views.append(view(one, with_credentials=with_credentials, now=now, **how))
-    return placed_of(
-        *views,
+        index_states.append(index_state(item, with_credentials=with_credentials, now=now, **how))
+    return plans_from(
+        *index_states,
         served=state.published[OWNER],
         assigned=state.names_of(OWNER),
         with_credentials=with_credentials,
@@ -147,34 +149,37 @@ def restart_is_quiet(cases: Mapping[str, Case], spec: dict[str, Any]) -> None:
     assert record.spec is not None
     with_credentials = spec is not CONFIG_MAP
     before = [
-        view(index(name, one.spec), with_credentials=with_credentials, **one.before)
-        for name, one in cases.items()
+        index_state(index(name, item.spec), with_credentials=with_credentials, **item.before)
+        for name, item in cases.items()
     ]
-    first = placed_of(*before, with_credentials=with_credentials)
-    records = [index(name, one.later_spec or one.spec) for name, one in cases.items()]
+    first = plans_from(*before, with_credentials=with_credentials)
+    records = [index(name, item.later_spec or item.spec) for name, item in cases.items()]
     after = [
-        view(one, with_credentials=with_credentials, **cases[one.ref.name].after) for one in records
+        index_state(item, with_credentials=with_credentials, **cases[item.ref.name].after)
+        for item in records
     ]
-    names = {one.record.uid: one.name for one in first if one.name is not None}
-    second = placed_of(
-        *after, served=served_after(first), assigned=names, with_credentials=with_credentials
+    names = {item.selected.uid: item.name for item in first if item.name is not None}
+    second = plans_from(
+        *after, served=published_after(first), assigned=names, with_credentials=with_credentials
     )
     made = desired(record, second)
 
     status = {
         "indexes": [
-            {"uid": one.record.uid, "name": one.name} for one in second if one.name is not None
+            {"uid": item.selected.uid, "name": item.name}
+            for item in second
+            if item.name is not None
         ]
     }
     record = options(spec=spec, status=status)
     state, logins = restored(*bodies_of(made), options=record)
-    how = {name: one.after for name, one in cases.items()}
+    how = {name: item.after for name, item in cases.items()}
     third = placed_after(record, state, logins, how, records)
     for wanted, was in zip(desired(record, third), made, strict=True):
         assert wanted.annotations == was.annotations
         assert wanted.is_met_by(parse_output(was.ref.kind, stored(was), DIGESTER))
-    assert [one.problem for one in third] == [one.problem for one in second]
-    assert [one.expires_at for one in third] == [one.expires_at for one in second]
+    assert [item.problem for item in third] == [item.problem for item in second]
+    assert [item.expires_at for item in third] == [item.expires_at for item in second]
 
 
 @settings(max_examples=60)
@@ -190,10 +195,12 @@ def test_a_second_restart_is_as_quiet_as_the_first() -> None:
     # What was taken up must leave the same trace as what was fresh.
     record = options(spec=CONFIG_MAP)
     one = index(spec=source("preauthenticated"))
-    made = desired(record, placed_of(view(one, with_credentials=False), with_credentials=False))
+    made = desired(
+        record, plans_from(index_state(one, with_credentials=False), with_credentials=False)
+    )
     for _ in range(3):
         state, logins = restored(*bodies_of(made))
-        placed = placed_after(record, state, logins, {"acme": GONE}, [one])
-        again = desired(record, placed)
+        plans = placed_after(record, state, logins, {"acme": GONE}, [one])
+        again = desired(record, plans)
         assert [x.annotations for x in again] == [x.annotations for x in made]
         made = again

@@ -21,18 +21,18 @@ from support.reconcile_builders import (
     DIGESTER,
     HOUR,
     NOW,
-    endpoint_grant,
-    facts_of,
-    grant,
     index,
-    lease_of,
+    index_state,
+    inputs_of,
+    issued_token,
     options,
-    placed_of,
+    plans_from,
+    published_after,
+    repository_url,
     resolved,
-    served_after,
     source,
     stored,
-    view,
+    token_state_of,
 )
 from support.restarts import (
     OWNER,
@@ -53,20 +53,20 @@ BOTH: dict[str, Any] = {"outputs": SECRET["outputs"] + CONFIG_MAP["outputs"]}
 
 
 def written(*kinds: str, spec: dict[str, Any] = SECRET) -> list[tuple[str, dict[str, Any]]]:
-    placed = placed_of(*(view(index(kind.lower(), source(kind))) for kind in kinds))
-    return bodies_of(desired(options(spec=spec), placed))
+    plans = plans_from(*(index_state(index(kind.lower(), source(kind))) for kind in kinds))
+    return bodies_of(desired(options(spec=spec), plans))
 
 
 def test_tokens_and_endpoints_are_seeded() -> None:
     ((_, body),) = written("codeArtifact")
     _, logins = restored(("Secret", body))
-    login = resolved(facts_of(index("codeartifact", source("codeArtifact"))))
+    login = resolved(inputs_of(index("codeartifact", source("codeArtifact"))))
     assert login.token is not None and login.endpoint is not None
 
     token = logins.token(login.token)
-    assert token is not None and token.token == grant()
+    assert token is not None and token.token == issued_token()
     endpoint = logins.endpoint(login.endpoint)
-    assert endpoint is not None and endpoint.url == endpoint_grant().value.get_secret_value()
+    assert endpoint is not None and endpoint.url == repository_url().value.get_secret_value()
 
 
 def edit_file(body: dict[str, Any]) -> None:
@@ -157,39 +157,41 @@ def test_a_config_map_gives_a_bare_entry_without_any_token() -> None:
 @pytest.mark.parametrize("order", ["a-b", "b-a"])
 def test_an_old_token_is_not_given_the_times_of_its_successor(order: str) -> None:
     # Two indexes share a login; the suspended one still holds the token of yesterday.
-    old = lease_of(grant("token-1", life=HOUR))
-    new = lease_of(grant("token-2", issued_at=NOW + 1800))
+    old = token_state_of(issued_token("token-1", life=HOUR))
+    new = token_state_of(issued_token("token-2", issued_at=NOW + 1800))
     names = order.split("-")
     kept, fresh = (
         source("googleArtifactRegistry"),
         source("googleArtifactRegistry", repository="other"),
     )
-    first = placed_of(view(index(names[0], kept), token=old))
-    second = placed_of(
-        view(index(names[0], {**kept, "suspend": True})),
-        view(index(names[1], fresh), token=new),
-        served=served_after(first),
+    first = plans_from(index_state(index(names[0], kept), token=old))
+    second = plans_from(
+        index_state(index(names[0], {**kept, "suspend": True})),
+        index_state(index(names[1], fresh), token=new),
+        served=published_after(first),
     )
     state, logins = restored(*bodies_of(desired(options(spec=SECRET), second)))
 
     held = state.published[OWNER]
     assert held[f"uid-of-{names[0]}"].expires_at == NOW + HOUR
     assert held[f"uid-of-{names[1]}"].expires_at == NOW + 1800 + 12 * HOUR
-    login = resolved(facts_of(index(spec=kept)))
-    lease = logins.token(login.token)
-    assert lease is not None and lease.token == grant("token-2", issued_at=NOW + 1800)
+    login = resolved(inputs_of(index(spec=kept)))
+    token_state = logins.token(login.token)
+    assert token_state is not None and token_state.token == issued_token(
+        "token-2", issued_at=NOW + 1800
+    )
 
 
 def test_the_owner_is_told_of_the_withdrawal_of_a_restored_token() -> None:
-    told: list[frozenset[Hashable]] = []
+    reported: list[frozenset[Hashable]] = []
     clock = [float(NOW)]
-    tokens = new_manager(lambda: clock[0], told)
+    tokens = new_manager(lambda: clock[0], reported)
     logins = Logins(tokens, new_endpoints())
     restore_all(written("googleArtifactRegistry"), state=State(), logins=logins)
-    told.clear()
+    reported.clear()
     clock[0] += 12 * HOUR - 155
     tokens._process_due(clock[0])
-    assert told == [frozenset({OWNER})]
+    assert reported == [frozenset({OWNER})]
 
 
 def test_names_after_a_start_are_those_of_the_status_and_the_outputs() -> None:
@@ -210,7 +212,9 @@ def test_names_after_a_start_are_those_of_the_status_and_the_outputs() -> None:
 
 
 def test_the_owner_of_an_output_is_its_mark_where_there_is_no_reference() -> None:
-    made = desired(options(spec={**SECRET, "deletionPolicy": "Retain"}), placed_of(view(index())))
+    made = desired(
+        options(spec={**SECRET, "deletionPolicy": "Retain"}), plans_from(index_state(index()))
+    )
     body = stored(made[0])
     assert body["metadata"]["annotations"][OWNER_ANNOTATION] == "uv-config"
     assert replace(made[0]).owner is None

@@ -7,7 +7,15 @@ import pytest
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.reconcile.state.state import State
-from support.reconcile_builders import NAMESPACE, NOW, index, options, placed_of, source, view
+from support.reconcile_builders import (
+    NAMESPACE,
+    NOW,
+    index,
+    index_state,
+    options,
+    plans_from,
+    source,
+)
 from support.restarts import OWNER
 
 pytestmark = pytest.mark.unit
@@ -18,8 +26,8 @@ pytestmark = pytest.mark.unit
 
 def test_names_are_read_from_the_status_only_once() -> None:
     state = State()
-    placed = placed_of(view(index("a")))
-    state.set_names(OWNER, placed)
+    plans = plans_from(index_state(index("a")))
+    state.set_names(OWNER, plans)
     edited = options(status={"indexes": [{"uid": "uid-of-a", "name": "edited"}]})
     Cache().put_options(edited)
     assert state.names_of(edited.ref) == {"uid-of-a": "open"}
@@ -27,16 +35,18 @@ def test_names_are_read_from_the_status_only_once() -> None:
 
 def test_a_name_that_is_only_a_stand_in_is_not_kept() -> None:
     state = State()
-    state.set_names(OWNER, placed_of(view(index(spec=source("preauthenticated")), missing=True)))
+    state.set_names(
+        OWNER, plans_from(index_state(index(spec=source("preauthenticated")), missing=True))
+    )
     assert state.names_of(OWNER) == {}
 
 
 def test_names_outlive_a_selection_that_is_empty_for_a_while() -> None:
     # The outputs stay, so the pods go on under these names; a restart would read them there.
     state = State()
-    placed = placed_of(view(index("a")))
-    state.set_names(OWNER, placed)
-    state.set_published(OWNER, placed)
+    plans = plans_from(index_state(index("a")))
+    state.set_names(OWNER, plans)
+    state.set_published(OWNER, plans)
     state.set_names(OWNER, ())
     assert state.names_of(OWNER) == {"uid-of-a": "open"}
 
@@ -46,23 +56,23 @@ def test_names_outlive_a_selection_that_is_empty_for_a_while() -> None:
 
 def test_every_index_that_came_or_went_is_concerned() -> None:
     state = State()
-    a, b = placed_of(view(index("a")), view(index("b")))
-    assert state.set_plans(OWNER, [a]) == {a.record.ref}
-    assert state.set_plans(OWNER, [b]) == {a.record.ref, b.record.ref}
-    assert set(state.plans[OWNER]) == {b.record.ref}
+    a, b = plans_from(index_state(index("a")), index_state(index("b")))
+    assert state.set_plans(OWNER, [a]) == {a.selected.ref}
+    assert state.set_plans(OWNER, [b]) == {a.selected.ref, b.selected.ref}
+    assert set(state.plans[OWNER]) == {b.selected.ref}
 
 
 def test_an_index_whose_place_has_not_changed_is_not_concerned() -> None:
     state = State()
-    before = placed_of(view(index("a")), view(index("b")))
+    before = plans_from(index_state(index("a")), index_state(index("b")))
     state.set_plans(OWNER, before)
     a, b = replace(before[0]), replace(before[1], fresh_as_of=NOW)
-    assert state.set_plans(OWNER, [a, b]) == {b.record.ref}
+    assert state.set_plans(OWNER, [a, b]) == {b.selected.ref}
 
 
 def test_an_index_has_a_place_in_each_of_its_options() -> None:
     state, other = State(), ObjectRef(NAMESPACE, "other")
-    (one,) = placed_of(view(index("a")))
+    (one,) = plans_from(index_state(index("a")))
     state.set_plans(OWNER, [one])
     state.set_plans(other, [one])
     state.forget_options(OWNER)
@@ -73,21 +83,25 @@ def test_an_index_has_a_place_in_each_of_its_options() -> None:
 
 def test_a_deleted_index_options_leaves_nothing_behind() -> None:
     state = State()
-    placed = placed_of(view(index("a", source("basicAuth")), missing=True), view(index("b")))
-    state.set_names(OWNER, placed)
-    state.set_plans(OWNER, placed)
-    state.set_published(OWNER, placed)
+    plans = plans_from(
+        index_state(index("a", source("basicAuth")), missing=True), index_state(index("b"))
+    )
+    state.set_names(OWNER, plans)
+    state.set_plans(OWNER, plans)
+    state.set_published(OWNER, plans)
     state.forget_options(OWNER)
     assert state == State()
 
 
 def test_a_plan_holds_no_status_of_its_index() -> None:
-    (plan,) = placed_of(view(index("a", status={"url": "https://old.example"})))
-    assert not hasattr(plan.record, "status")
+    (plan,) = plans_from(index_state(index("a", status={"url": "https://old.example"})))
+    assert not hasattr(plan.selected, "status")
 
 
 def test_what_is_not_served_is_not_kept() -> None:
     state = State()
-    placed = placed_of(view(index("a", source("basicAuth")), missing=True), view(index("b")))
-    state.set_published(OWNER, placed)
+    plans = plans_from(
+        index_state(index("a", source("basicAuth")), missing=True), index_state(index("b"))
+    )
+    state.set_published(OWNER, plans)
     assert set(state.published[OWNER]) == {"uid-of-b"}

@@ -15,16 +15,16 @@ from artifact_index.reconcile.status.options_status import OptionsOutcome, optio
 from support.reconcile_builders import (
     MARGINS,
     NOW,
-    grant,
     index,
     index_of,
-    lease_of,
+    index_state,
+    issued_token,
     login_error,
     options,
-    placed_of,
-    served_after,
+    plans_from,
+    published_after,
     source,
-    view,
+    token_state_of,
 )
 from support.restarts import OWNER, bodies_of, desired, restored
 
@@ -53,14 +53,14 @@ OUTPUTS: dict[str, list[dict[str, Any]]] = {
 
 def plans_of(records: dict[str, IndexObject]) -> list[IndexPlan]:
     """All is well at first; then a refresh fails, and Secrets are missing."""
-    first = placed_of(*(view(record) for record in records.values()))
-    names = {plan.record.uid: plan.name for plan in first if plan.name is not None}
-    held = {"failing": lease_of(grant(), error=login_error())}
+    first = plans_from(*(index_state(record) for record in records.values()))
+    names = {plan.selected.uid: plan.name for plan in first if plan.name is not None}
+    held = {"failing": token_state_of(issued_token(), error=login_error())}
     later = [
-        view(record, missing=name in ("gone", "omitted"), token=held.get(name))
+        index_state(record, missing=name in ("gone", "omitted"), token=held.get(name))
         for name, record in records.items()
     ]
-    return placed_of(*later, served=served_after(first), assigned=names)
+    return plans_from(*later, served=published_after(first), assigned=names)
 
 
 def with_statuses(
@@ -73,7 +73,7 @@ def with_statuses(
     indexes = [
         index(name, SPECS[name], status=index_status(index_of(plan), plan, MISSED))
         for plan in plans
-        for name in [plan.record.ref.name]
+        for name in [plan.selected.ref.name]
     ]
     return options(spec=spec, status=status), indexes
 
@@ -105,7 +105,7 @@ def test_a_start_restores_the_state_that_the_last_process_had(outputs: str) -> N
     before = State()
     before.set_published(OWNER, plans)
     before.set_names(OWNER, plans)
-    problems = {plan.record.uid: plan.problem for plan in plans if plan.problem is not None}
+    problems = {plan.selected.uid: plan.problem for plan in plans if plan.problem is not None}
     assert {"uid-of-gone", "uid-of-omitted"} <= problems.keys()
     record, indexes = with_statuses(spec, plans)
 
@@ -115,7 +115,7 @@ def test_a_start_restores_the_state_that_the_last_process_had(outputs: str) -> N
 
     assert after.names == before.names
     for plan in plans:
-        ref, uid = plan.record.ref, plan.record.uid
+        ref, uid = plan.selected.ref, plan.selected.uid
         missing_since = MISSED if uid in ("uid-of-gone", "uid-of-omitted") else None
         history = IndexHistory(uid, missing_since, was_failing=plan.failing is not None)
         assert (histories.get(ref, uid) or IndexHistory(uid)) == history
@@ -124,7 +124,7 @@ def test_a_start_restores_the_state_that_the_last_process_had(outputs: str) -> N
     for published in before.published[OWNER].values():
         if published.token is not None:
             token = logins.tokens.state_of(published.token)
-            assert token is not None and token.token == grant()
+            assert token is not None and token.token == issued_token()
         if published.endpoint is not None:
             endpoint = logins.endpoints.state_of(published.endpoint)
             assert endpoint is not None and published.entry.url == f"{endpoint.url}simple/"

@@ -16,14 +16,14 @@ from support.reconcile_builders import (
     NOW,
     POLICY,
     SOURCES,
-    grant,
     index,
     index_of,
-    lease_of,
+    index_state,
+    issued_token,
     login_error,
-    placed_of,
+    plans_from,
     source,
-    view,
+    token_state_of,
 )
 from support.statuses import (
     ACT,
@@ -88,7 +88,7 @@ def test_a_failing_refresh_stands_beside_ready(how: dict[str, Any], reason: str)
 
 
 def test_a_lease_that_fails_behind_its_own_token_is_a_failing_refresh() -> None:
-    one = plan_of("acme", GAR, token=lease_of(grant(), error=login_error()))
+    one = plan_of("acme", GAR, token=token_state_of(issued_token(), error=login_error()))
     assert reported(index_status(index_of(one), one, NOW)) == {
         "Ready": "True Available",
         "RefreshFailing": "CloudUnavailable",
@@ -105,8 +105,8 @@ def test_a_lease_that_fails_behind_its_own_token_is_a_failing_refresh() -> None:
 def test_a_token_that_died_says_when_and_why(
     at: int, word: str, reason: Reason, beside: str
 ) -> None:
-    lease = lease_of(grant(), error=login_error(reason), now=at)
-    one = plan_of("acme", GAR, token=lease, now=at)
+    token_state = token_state_of(issued_token(), error=login_error(reason), now=at)
+    one = plan_of("acme", GAR, token=token_state, now=at)
     status = index_status(index_of(one), one, at)
     assert reported(status) == {"Ready": "False CredentialExpired", beside: "CredentialExpired"}
     for part in (word, "2027-01-15T20:00:00Z", f"the cloud said {reason}", "'gcp-key'"):
@@ -114,7 +114,7 @@ def test_a_token_that_died_says_when_and_why(
 
 
 def test_a_derived_name_comes_with_how_to_pin_it() -> None:
-    (derived,) = placed_of(view(index("acme", source("anonymous"))))
+    (derived,) = plans_from(index_state(index("acme", source("anonymous"))))
     assert "'open'" in message_of(index_status(index_of(derived), derived, NOW))
     assert "spec.name" in message_of(index_status(index_of(derived), derived, NOW))
     assert "spec.name" not in message_of(index_status(index_of(GOOD), GOOD, NOW))
@@ -141,14 +141,14 @@ def test_a_suspended_index_keeps_its_last_ready(ready: str, selected: bool) -> N
     one = GOOD if ready == "True" else ACT
     before = index_status(index_of(one), one, NOW)
     record = index("acme", {**GAR, "suspend": True}, status=before)
-    later = replace(one, record=SelectedIndex.of(record))
+    later = replace(one, selected=SelectedIndex.of(record))
     after = index_status(record, later, NOW) if selected else unselected_status(record, None, NOW)
     assert reported(after) == {"Ready": f"{ready} Suspended"}
     assert after.get("credential") == before.get("credential")
 
 
 def test_a_token_that_is_too_short_is_said_with_the_numbers_on_both_kinds() -> None:
-    short = plan_of("short", GAR, token=lease_of(grant(life=HOUR)), max_build=3600)
+    short = plan_of("short", GAR, token=token_state_of(issued_token(life=HOUR)), max_build=3600)
     assert short.ready
     for status in (status_of(short), index_status(index_of(short), short, NOW)):
         assert reported(status) == {
@@ -159,7 +159,7 @@ def test_a_token_that_is_too_short_is_said_with_the_numbers_on_both_kinds() -> N
 
 
 def test_a_token_that_is_handed_out_again_is_no_promise() -> None:
-    repeated = plan_of("metadata", GAR, token=lease_of(grant(), repeats=True))
+    repeated = plan_of("metadata", GAR, token=token_state_of(issued_token(), repeats=True))
     assert "FreshnessNotGuaranteed" in reported(index_status(index_of(repeated), repeated, NOW))
 
 

@@ -31,16 +31,16 @@ from support.reconcile_builders import (
     NOW,
     POLICY,
     SOURCES,
-    grant,
     index,
     index_of,
-    lease_of,
+    index_state,
+    issued_token,
     login_error,
     options,
-    placed_of,
-    served_after,
+    plans_from,
+    published_after,
     source,
-    view,
+    token_state_of,
 )
 from support.statuses import DENIED, DOWN, GONE, Status
 
@@ -50,9 +50,9 @@ pytestmark = pytest.mark.unit
 def violations(kind: str, status: Status, generation: int) -> list[str]:
     """What Flux's conformance checks would say (`fluxcd/pkg runtime/conditions/check`)."""
     found = []
-    conditions = {one["type"]: one for one in status["conditions"]}
+    conditions = {item["type"]: item for item in status["conditions"]}
     ready = conditions.get("Ready")
-    negative = [conditions[one] for one in ("Stalled", "Reconciling") if one in conditions]
+    negative = [conditions[item] for item in ("Stalled", "Reconciling") if item in conditions]
     if len(conditions) != len(status["conditions"]):
         found.append("a type stands twice")
     if ready is None:
@@ -70,11 +70,11 @@ def violations(kind: str, status: Status, generation: int) -> list[str]:
         negative[0]["message"],
     ):
         found.append("Ready has not the words of the negative condition")
-    found += [f"{one} is there and not True" for one, condition in conditions.items()
-              if one != "Ready" and condition["status"] != "True"]  # fmt: skip
-    found += [f"{one} is unknown" for one in conditions if one not in CONDITION_MEANINGS]
-    found += [f"{one} is of generation {condition['observedGeneration']}"
-              for one, condition in conditions.items()
+    found += [f"{item} is there and not True" for item, condition in conditions.items()
+              if item != "Ready" and condition["status"] != "True"]  # fmt: skip
+    found += [f"{item} is unknown" for item in conditions if item not in CONDITION_MEANINGS]
+    found += [f"{item} is of generation {condition['observedGeneration']}"
+              for item, condition in conditions.items()
               if condition["observedGeneration"] != generation]  # fmt: skip
     if status["observedGeneration"] > generation:
         found.append("the observed generation is ahead")
@@ -95,10 +95,10 @@ CAUSES: dict[str, dict[str, Any]] = {
     "gone": GONE,
     "denied": DENIED,
     "down": DOWN,
-    "minting": {"token": lease_of(pending_since=NOW)},
-    "failing": {"token": lease_of(grant(), error=login_error())},
-    "expired": {"token": lease_of(grant(issued_at=NOW - 13 * HOUR))},
-    "short": {"token": lease_of(grant(life=HOUR))},
+    "minting": {"token": token_state_of(pending_since=NOW)},
+    "failing": {"token": token_state_of(issued_token(), error=login_error())},
+    "expired": {"token": token_state_of(issued_token(issued_at=NOW - 13 * HOUR))},
+    "short": {"token": token_state_of(issued_token(life=HOUR))},
     "no consent": {"policy": replace(POLICY, operator_identity=False)},
 }
 SPECS = st.builds(
@@ -153,28 +153,28 @@ def test_every_status_keeps_the_rules_of_kstatus(
     of_index: dict[str, Status] = {}
     for generation, indexes in enumerate(passes, start=1):
         records = [
-            index(f"i{n}", one, generation=generation, status=of_index.get(f"i{n}"))
-            for n, (one, _) in enumerate(indexes)
+            index(f"i{n}", item, generation=generation, status=of_index.get(f"i{n}"))
+            for n, (item, _) in enumerate(indexes)
         ]
-        views = [
-            view(record, **CAUSES[cause])
+        index_states = [
+            index_state(record, **CAUSES[cause])
             for record, (_, cause) in zip(records, indexes, strict=True)
         ]
-        placed = placed_of(*views, served=served)
-        served = served_after(placed)
+        plans = plans_from(*index_states, served=served)
+        served = published_after(plans)
         record = options(spec=spec, generation=generation, status=before)
-        written, _ = desired_outputs(record, placed, DIGESTER)
-        outcome = OptionsOutcome(placed, written, problem or indexes_problem(placed))
+        written, _ = desired_outputs(record, plans, DIGESTER)
+        outcome = OptionsOutcome(plans, written, problem or indexes_problem(plans))
         before = options_status(record, outcome, margins=MARGINS, now=NOW)
         assert violations("IndexOptions", before, generation) == []
         IndexOptionsStatus.model_validate(before)
-        for one in placed:
-            status = index_status(index_of(one), one, NOW)
-            of_index[one.record.ref.name] = status
+        for item in plans:
+            status = index_status(index_of(item), item, NOW)
+            of_index[item.selected.ref.name] = status
             assert violations("ArtifactIndex", status, generation) == []
             ArtifactIndexStatus.model_validate(status)
             assert CANARY not in json.dumps(status) and "token-1" not in json.dumps(status)
-            unselected = unselected_status(index_of(one), views[0].problem, NOW)
+            unselected = unselected_status(index_of(item), index_states[0].problem, NOW)
             assert violations("ArtifactIndex", unselected, generation) == []
         suspended = suspended_options_status(options(generation=9, status=before), NOW)
         assert violations("IndexOptions", suspended, 9) == []
@@ -197,4 +197,4 @@ def test_the_rules_find_what_breaks_them(status: dict[str, str], fault: str) -> 
         for kind, value in status.items()
     ]  # fmt: skip
     found = violations("IndexOptions", {"conditions": conditions, "observedGeneration": 2}, 2)
-    assert any(fault in one for one in found)
+    assert any(fault in item for item in found)

@@ -21,10 +21,10 @@ from support.reconcile_builders import (
     DIGESTER,
     NOW,
     index,
+    index_state,
     options,
-    placed_of,
+    plans_from,
     source,
-    view,
 )
 
 pytestmark = pytest.mark.unit
@@ -39,7 +39,9 @@ def anonymous(url: str, **more: Any) -> dict[str, Any]:
 
 
 def plans_of(**specs: dict[str, Any]) -> list[IndexPlan]:
-    return placed_of(*(view(index(name, {"name": name, **spec})) for name, spec in specs.items()))
+    return plans_from(
+        *(index_state(index(name, {"name": name, **spec})) for name, spec in specs.items())
+    )
 
 
 def made_of(plans: list[IndexPlan], *formats: str, **spec: Any) -> tuple[list[DesiredOutput], str]:
@@ -54,7 +56,7 @@ def conditions(plans: list[IndexPlan], *formats: str, **spec: Any) -> dict[str, 
     made, problem = desired_outputs(record, plans, DIGESTER)
     outcome = OptionsOutcome(plans, made, problem or format_problem(made))
     status = options_status(record, outcome, margins=Margins(), now=NOW)
-    return {one["type"]: one for one in status["conditions"]}
+    return {condition["type"]: condition for condition in status["conditions"]}
 
 
 SHARED = {
@@ -120,7 +122,7 @@ def test_variables_that_two_indexes_claim_are_a_note() -> None:
 
 def test_an_index_that_is_not_ready_still_claims_its_variables() -> None:
     ready, gone = index("b", SHARED["b"]), index("c", {**source("codeArtifact"), "publish": True})
-    plans = placed_of(view(ready), view(gone, missing=True))
+    plans = plans_from(index_state(ready), index_state(gone, missing=True))
 
     claims = claims_of(plans)
 
@@ -156,14 +158,14 @@ def test_an_index_without_a_login_beside_one_with_a_login_is_noted(
 
 
 def test_the_status_lists_no_more_keys_than_its_schema_takes() -> None:
-    views = [
-        view(index(f"i{n}", {**basic(f"https://h{n}.example/simple/"), "name": f"i{n}"}))
+    index_states = [
+        index_state(index(f"i{n}", {**basic(f"https://h{n}.example/simple/"), "name": f"i{n}"}))
         for n in range(700)
     ]
     record = options(
         spec={"outputs": [{"kind": "Secret", "name": "s", "formats": ["Environment"]}]}
     )
-    plans = placed_of(*views)
+    plans = plans_from(*index_states)
     made, problem = desired_outputs(record, plans, DIGESTER)
     assert problem is None and len(made[0].data) == 2800
 

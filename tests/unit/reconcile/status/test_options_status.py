@@ -16,7 +16,16 @@ from artifact_index.reconcile.status.options_status import (
     suspended_options_status,
 )
 from artifact_index.sources.policy import Problem
-from support.reconcile_builders import HOUR, MARGINS, NOW, grant, index, lease_of, options, source
+from support.reconcile_builders import (
+    HOUR,
+    MARGINS,
+    NOW,
+    index,
+    issued_token,
+    options,
+    source,
+    token_state_of,
+)
 from support.statuses import (
     ACT,
     BASIC,
@@ -75,8 +84,8 @@ READINESS: dict[str, tuple[list[IndexPlan], dict[str, str]]] = {
 
 @pytest.mark.parametrize("case", READINESS)
 def test_readiness_follows_from_the_indexes(case: str) -> None:
-    placed, conditions = READINESS[case]
-    assert reported(status_of(*placed)) == conditions
+    plans, conditions = READINESS[case]
+    assert reported(status_of(*plans)) == conditions
 
 
 def test_the_culprits_are_named_with_their_reason_and_what_to_do() -> None:
@@ -122,20 +131,20 @@ def test_the_indexes_are_listed_with_name_reason_and_expiry() -> None:
 def test_a_suspended_index_is_listed_as_such() -> None:
     one = fallback_of("idle", GAR)
     record = SelectedIndex.of(index("idle", {**GAR, "name": "idle", "suspend": True}))
-    assert status_of(replace(one, record=record))["indexes"][0]["reason"] == "Suspended"
+    assert status_of(replace(one, selected=record))["indexes"][0]["reason"] == "Suspended"
 
 
 def test_the_list_is_bounded_and_the_counts_are_not() -> None:
     records = [SelectedIndex.of(index(f"i{n}", GAR)) for n in range(MAX_STATUS_INDEXES + 1)]
-    placed = [replace(GOOD, record=record) for record in records]
-    entries = [replace(one, entry=None) for one in placed]
+    plans = [replace(GOOD, selected=record) for record in records]
+    entries = [replace(item, entry=None) for item in plans]
     status = status_of(*entries)
     assert len(status["indexes"]) == MAX_STATUS_INDEXES
     assert status["indexCount"] == MAX_STATUS_INDEXES + 1
 
 
 def test_the_guarantee_ends_a_pods_start_and_the_clocks_error_before_the_first_expiry() -> None:
-    short = plan_of("short", GAR, token=lease_of(grant(life=6 * HOUR)))
+    short = plan_of("short", GAR, token=token_state_of(issued_token(life=6 * HOUR)))
     status = status_of(GOOD, short)
     assert status["earliestExpiry"] == "2027-01-15T14:00:00Z"
     assert status["guaranteedUntil"] == "2027-01-15T13:57:00Z"

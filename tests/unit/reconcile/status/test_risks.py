@@ -34,8 +34,8 @@ RISKS: dict[str, tuple[list[IndexPlan], dict[str, Any], str | None]] = {
 
 @pytest.mark.parametrize("case", RISKS)
 def test_dependency_confusion_is_named_with_its_cause(case: str) -> None:
-    placed, spec, reason = RISKS[case]
-    status = status_of(*placed, spec=spec)
+    plans, spec, reason = RISKS[case]
+    status = status_of(*plans, spec=spec)
     assert reported(status).get("DependencyConfusionRisk") == reason
 
 
@@ -46,5 +46,5 @@ def test_a_risk_names_the_field_or_the_index() -> None:
         "401 or 403 ignored": "'careless'",
         "left out": "'omitted'",
     }.items():
-        placed, spec, _ = RISKS[case]
-        assert part in message_of(status_of(*placed, spec=spec), "DependencyConfusionRisk")
+        plans, spec, _ = RISKS[case]
+        assert part in message_of(status_of(*plans, spec=spec), "DependencyConfusionRisk")
