@@ -81,8 +81,8 @@ def _status_trouble(fleet: Fleet, names: Names) -> str | None:
             return f"ArtifactIndex {name} is not ready"
         # Of several files the status speaks of the first: an index may have other names in others.
         first = min(option.name for option in fleet.options.values() if option.selects(index))
-        if index.derived and f"served as {names[first][name]!r};" not in _told(body)["message"]:
-            return f"ArtifactIndex {name} tells another name than {names[first][name]}"
+        if index.derived and f"available as {names[first][name]!r};" not in _told(body)["message"]:
+            return f"ArtifactIndex {name} names another than {names[first][name]}"
         expiries[name] = body["status"].get("credential", {}).get("expiresAt")
     for name, options in fleet.options.items():
         body = body_of(fleet.proxy, "IndexOptions", fleet.namespace, name)
