@@ -12,7 +12,7 @@ from artifact_index.kube.errors import ApiError
 from artifact_index.kube.paging import PageSizes
 from artifact_index.kube.port import ListPage, Object
 from artifact_index.kube.resources import Resource
-from support.reconcile_builders import merge_patched
+from support.merge_patch import merge_patched
 
 Refusal = Callable[[str, str, str], ApiError | None]
 

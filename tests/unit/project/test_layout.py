@@ -34,6 +34,12 @@ def test_the_source_root_does_not_shadow_the_standard_library() -> None:
     assert not Path(found.stdout.strip()).is_relative_to(TOP)
 
 
+def test_every_folder_is_a_package() -> None:
+    """import-linter passes over a folder without `__init__.py`, and so would the contracts."""
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    assert all((folder / "__init__.py").is_file() for folder in folders)
+
+
 # -- the layers
 
 VIOLATIONS = {

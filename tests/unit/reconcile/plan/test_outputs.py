@@ -28,9 +28,9 @@ from artifact_index.reconcile.plan.outputs import (
     RELEASE_PATCH,
     DesiredOutput,
     desired_outputs,
-    document_of,
 )
 from artifact_index.reconcile.resolve.resolution import SelectedIndex
+from support.merge_patch import merge_patched
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
@@ -43,7 +43,6 @@ from support.reconcile_builders import (
     index,
     index_state,
     issued_token,
-    merge_patched,
     options,
     output,
     plans_from,
@@ -375,30 +374,6 @@ def test_tokens_of_one_login_with_different_times_are_told_apart() -> None:
 def test_a_blocked_entry_is_not_in_the_checkpoint() -> None:
     plans = plans_from(index_state(index(spec=source("basicAuth")), missing=True))
     assert checkpoint_of(one_of(*plans))["indexes"] == {}
-
-
-# -- the public index
-
-
-@pytest.mark.parametrize(
-    ("spec", "name", "url"),
-    [
-        ({}, "pypi", "https://pypi.org/simple"),
-        ({"publicIndex": {"name": "mirror"}}, "mirror", "https://pypi.org/simple"),
-        ({"publicIndex": {"url": "https://m.example/"}}, "pypi", "https://m.example/"),
-    ],
-)
-def test_the_public_index_is_pypi_or_its_mirror(spec: dict[str, Any], name: str, url: str) -> None:
-    record = options(spec=spec)
-    assert record.spec is not None
-    public = document_of(record.spec, []).public
-    assert public is not None and (public.name, public.url) == (name, url)
-
-
-def test_a_disabled_public_index_is_left_out() -> None:
-    record = options(spec={"publicIndex": {"enabled": False}})
-    assert record.spec is not None
-    assert document_of(record.spec, []).public is None
 
 
 def test_the_content_digest_is_in_the_annotation() -> None:

@@ -17,7 +17,8 @@ from artifact_index.reconcile.status.conditions import (
     suspended_status,
 )
 from artifact_index.sources.policy import Problem
-from support.reconcile_builders import NOW, merge_patched, options
+from support.merge_patch import merge_patched
+from support.reconcile_builders import NOW, options
 
 pytestmark = pytest.mark.unit
 
