@@ -20,8 +20,8 @@ TOLD = (
     r"uv-job\.yaml.*\n.*\+ {package}=={version}\n",
     r"pip-job\.yaml.*\n.*Successfully installed {package}-{version}\n",
     r"uv-env-job\.yaml.*\n.*\+ {package}=={version}\n",
-    r"a new token, and the mounted file follows \.",
-    r"a Job that starts now builds with the new one.*\n.*\+ {package}=={version}\n",
+    r"a new token reaches the mounted file \.",
+    r"a new Job builds with the new token.*\n.*\+ {package}=={version}\n",
 )
 
 
