@@ -128,9 +128,13 @@ class Relister:
                     in_namespace.clear()
                 slice_began = clock()
                 for body in page.items:
-                    ref, keys = self._feed.listed(resource.plural, body, on_listed)
+                    ref, keys, new = self._feed.listed(resource.plural, body)
                     in_namespace.add(ref)
                     concerned |= keys
+                    if new is not None and on_listed is not None:
+                        rest = on_listed(resource.plural, new, body)
+                        if rest is not None:
+                            await rest
                     if clock() - slice_began > _LONGEST_SLICE:
                         await asyncio.sleep(0)
                         slice_began = clock()
