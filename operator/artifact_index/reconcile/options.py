@@ -4,6 +4,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from artifact_index.reconcile.apply.rendering import rendered_outputs
 from artifact_index.reconcile.apply.writer import Applied, OutputWriter
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.env import Env
@@ -15,7 +16,6 @@ from artifact_index.reconcile.cache.objects import (
 )
 from artifact_index.reconcile.plan.entries import IndexPlan, PlanMemo, plan_indexes, plan_vanished
 from artifact_index.reconcile.plan.fallback import first_withdrawal
-from artifact_index.reconcile.plan.outputs import desired_outputs
 from artifact_index.reconcile.resolve.checks import invalid_spec, public_index_problem
 from artifact_index.reconcile.resolve.clouds import Clouds
 from artifact_index.reconcile.resolve.memo import PLANS
@@ -150,11 +150,13 @@ class OptionsReconciler:
         only: Container[OutputRef] | None = None,
     ) -> tuple[Applied, Problem | None]:
         """Write the outputs, or some `only`; the problem is of one that could not be rendered."""
-        outputs, unrendered = desired_outputs(
-            options, plan, self._env.digester, public_blocked=public_problem is not None
+        outputs, unrendered = await rendered_outputs(
+            options,
+            plan,
+            self._env.digester,
+            public_blocked=public_problem is not None,
+            only=only,
         )
-        if only is not None:
-            outputs = [output for output in outputs if output.ref in only]
         applied = await self._writer.apply(options, outputs)
         if applied.written:
             self._state.set_published(options.ref, plan)

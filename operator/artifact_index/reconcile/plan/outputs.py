@@ -1,7 +1,7 @@
 """The outputs that an IndexOptions asks for, and how one differs from what exists. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -9,9 +9,14 @@ from artifact_index.api import constants
 from artifact_index.api.index_options import IndexOptionsSpec, Output
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
-from artifact_index.formats.base import FormatLimit, NotCredentialFreeError, blocked_url
+from artifact_index.formats.base import (
+    FormatLimit,
+    NotCredentialFreeError,
+    blocked_url,
+    least_size,
+)
 from artifact_index.formats.document import Claims, Document, PublicEntry
-from artifact_index.formats.registry import Content, content_of, holds_variables
+from artifact_index.formats.registry import Content, Rendering, holds_variables
 from artifact_index.formats.uv_toml import UV_TOML_KEY
 from artifact_index.reconcile.cache import objects
 from artifact_index.reconcile.cache.digests import Digester
@@ -24,6 +29,19 @@ LARGEST_OUTPUT: Final = 900 * 1024
 """Bytes of data, decoded. The API server takes 1 MiB, and etcd 1.5 MiB with the metadata."""
 LARGEST_ANNOTATIONS: Final = 240 * 1024
 """Bytes of our annotations. The API server takes 256 KiB, those of others with them."""
+
+MOST_ENTRIES: Final = 20_000
+"""Entries in all files of all outputs of one IndexOptions together: about a second of rendering.
+
+So 500 indexes fit into 8 outputs of 5 files each, and 2,000 into 10 files.
+"""
+LARGEST_LOGINS: Final = 8 * 2**20
+"""Bytes of all URLs and logins of one IndexOptions: some formats look at more than they write."""
+
+_LARGE: Final = 64 * 1024
+"""Bytes from which rendering and digests would hold the event loop for some 20 ms or more."""
+_ENTRY: Final = 256
+"""Bytes of text whose rendering costs as much as what an entry costs beside its URL and login."""
 
 LARGEST_ENVIRONMENT: Final = 256 * 1024
 """Bytes of variables. Linux takes a quarter of the stack for them and the arguments (execve)."""
@@ -119,31 +137,54 @@ def claims_of(plans: Sequence[IndexPlan]) -> Claims:
     return Claims(tuple(publishers), {key: tuple(names) for key, names in domains.items()})
 
 
+def are_large(options: objects.OptionsObject, plans: Sequence[IndexPlan]) -> bool:
+    """Whether `desired_outputs` would hold the event loop, so that a thread must call it."""
+    if options.spec is None:
+        return False
+    entries = [plan.entry for plan in plans if plan.entry is not None]
+    size = least_size(entries, sensitive=True) + _ENTRY * len(entries)
+    return size * _file_count(options.spec.outputs_of(options.ref.name)) > _LARGE
+
+
 def desired_outputs(
     options: objects.OptionsObject,
     plans: Sequence[IndexPlan],
     digester: Digester,
     *,
     public_blocked: bool = False,
+    only: Container[objects.OutputRef] | None = None,
 ) -> tuple[list[DesiredOutput], Problem | None]:
-    """Render every output that the spec names; also return the first problem that prevents one."""
+    """Render every output that the spec names; also return the first problem that prevents one.
+
+    With `only`, the outputs outside of it are not rendered.
+    """
     if options.spec is None:
         raise ValueError("outputs of an unusable spec")
     document = document_of(options.spec, plans, public_blocked=public_blocked)
     declared = options.spec.outputs_of(options.ref.name)
     if any(holds_variables(output.formats) for output in declared):
         document = replace(document, claims=claims_of(plans))
+    if (too_much := _too_much(declared, document)) is not None:
+        return [], too_much
+    rendering = Rendering(document)
     outputs: list[DesiredOutput] = []
     problem: Problem | None = None
     for output in declared:
         ref = objects.OutputRef(output.kind, options.ref.namespace, output.name)
+        if only is not None and ref not in only:
+            continue
+        if (least := rendering.least_size(output)) > LARGEST_OUTPUT:
+            problem = problem or _does_not_fit(
+                output, f"at least {least} bytes of data", LARGEST_OUTPUT, document
+            )
+            continue
         try:
-            content = content_of(output, document)
+            content = rendering.content_of(output)
         except NotCredentialFreeError as error:
             problem = problem or _not_credential_free(ref, error.index_name)
             continue
         desired = _desired(ref, options, content, plans, digester, public=document.public)
-        if (too_large := _too_large(desired, output, len(document.entries))) is not None:
+        if (too_large := _too_large(desired, output, document)) is not None:
             problem = problem or too_large
             continue
         outputs.append(desired)
@@ -205,7 +246,40 @@ def _not_credential_free(ref: objects.OutputRef, index_name: str) -> Problem:
     )
 
 
-def _too_large(desired: DesiredOutput, output: Output, index_count: int) -> Problem | None:
+def _file_count(outputs: Sequence[Output]) -> int:
+    return sum(len(output.formats) for output in outputs)
+
+
+def _too_much(outputs: Sequence[Output], document: Document) -> Problem | None:
+    """Why nothing is rendered: to do so would hold up everybody else."""
+    count, files = len(document.entries), _file_count(outputs)
+    remedy = "select fewer indexes, or split them over two IndexOptions"
+    if count * files > MOST_ENTRIES:
+        return Problem(
+            Reason.TARGET_TOO_LARGE,
+            f"{count} indexes in {files} files of {len(outputs)} outputs are {count * files} "
+            f"entries, more than the {MOST_ENTRIES} of one IndexOptions; {remedy}, or list fewer "
+            "formats in spec.outputs",
+        )
+    if (size := least_size(document.entries, sensitive=True)) > LARGEST_LOGINS:
+        return Problem(
+            Reason.TARGET_TOO_LARGE,
+            f"the URLs and logins of {count} indexes have {size} bytes, more than the "
+            f"{LARGEST_LOGINS} of one IndexOptions; {remedy}",
+        )
+    return None
+
+
+def _does_not_fit(output: Output, what: str, largest: int, document: Document) -> Problem:
+    return Problem(
+        Reason.TARGET_TOO_LARGE,
+        f"{output.kind} {output.name!r} would hold {what} for {len(document.entries)} indexes, "
+        f"more than the {largest} that fit; select fewer indexes, or split them over two "
+        "IndexOptions",
+    )
+
+
+def _too_large(desired: DesiredOutput, output: Output, document: Document) -> Problem | None:
     # Four characters of base64 are three bytes.
     share = 3 / 4 if output.kind == "Secret" else 1
     sizes = {key: int(share * _size({key: value})) for key, value in desired.data.items()}
@@ -219,12 +293,7 @@ def _too_large(desired: DesiredOutput, output: Output, index_count: int) -> Prob
             by_file = ""
             if what == "data" and len(sizes) > 1:
                 by_file = f" ({', '.join(f'{key} {of_key}' for key, of_key in sizes.items())})"
-            return Problem(
-                Reason.TARGET_TOO_LARGE,
-                f"{output.kind} {output.name!r} would hold {size} bytes of {what}{by_file} for "
-                f"{index_count} indexes, more than the {largest} that fit; select fewer indexes, "
-                "or split them over two IndexOptions",
-            )
+            return _does_not_fit(output, f"{size} bytes of {what}{by_file}", largest, document)
     return None
 
 
