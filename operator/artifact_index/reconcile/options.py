@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from artifact_index.reconcile.apply.rendering import rendered_outputs
@@ -34,6 +35,7 @@ from artifact_index.reconcile.status.options_status import (
     options_status,
     suspended_options_status,
 )
+from artifact_index.runtime import Turns, beside_the_loop
 from artifact_index.sources.policy import Problem
 
 _SHORTEST_REQUEUE: Final = 0.1
@@ -65,7 +67,10 @@ class OptionsReconciler:
 
         # 1. Resolve: spec, policy, Secret and ServiceAccount give a login or the first problem.
         needs, selected = needs_of(options, self._env), self._cache.selected(options)
-        resolved = [await self._resolver.resolve(index, needs) for index in selected]
+        resolved, turns = [], Turns()
+        for index in selected:
+            resolved.append(await self._resolver.resolve(index, needs))
+            await turns.leave()
 
         # 2. Tokens: say what is required, and read what there is. No cloud is awaited.
         self._clouds.require(ref, requirements(resolved))
@@ -80,7 +85,7 @@ class OptionsReconciler:
             return await self._without_indexes(options, public_problem)
 
         # 3. Plan names, entries, fallbacks and blocked entries.
-        plan = self._plan(options, indexes)
+        plan = await self._plan(options, indexes)
 
         # 4. Apply: render each output; create, patch or leave it; prune once the new ones stand.
         applied, unrendered = await self._apply(options, plan, public_problem)
@@ -128,9 +133,12 @@ class OptionsReconciler:
         self._state.forget_options(ref)
         return Result(enqueue=affected)
 
-    def _plan(self, options: OptionsObject, indexes: Sequence[IndexState]) -> list[IndexPlan]:
+    async def _plan(self, options: OptionsObject, indexes: Sequence[IndexState]) -> list[IndexPlan]:
+        """Plan the indexes; a thread plans more of them than the memo holds."""
         public = options.spec.public_index if options.spec else None
-        return plan_indexes(
+        is_large = len(indexes) > PLANS
+        plan = partial(
+            plan_indexes,
             indexes,
             published=self._state.published[options.ref],
             assigned=self._state.names_of(options.ref),
@@ -138,8 +146,9 @@ class OptionsReconciler:
             with_credentials=any(output.kind == "Secret" for output in declared_outputs(options)),
             margins=self._env.margins,
             now=self._env.clock(),
-            memo=self._plans,
+            memo=None if is_large else self._plans,
         )
+        return await beside_the_loop(plan) if is_large else plan()
 
     async def _apply(
         self,
