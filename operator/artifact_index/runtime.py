@@ -32,8 +32,8 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
         return runner.run(main)
 
 
-_LONGEST_TURN: Final = 0.02
-"""Seconds for which a computation may hold the event loop."""
+_LONGEST_TURN: Final = 0.005
+"""Seconds for which one of several long computations may hold the event loop."""
 
 # More threads would not be faster, but would leave the event loop less of the interpreter.
 _thread: Final = ThreadPoolExecutor(1, thread_name_prefix="beside-the-loop")
