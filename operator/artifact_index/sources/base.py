@@ -64,12 +64,14 @@ ServiceAccountResult = SourceServiceAccount | RefusedServiceAccount | None
 class Inputs:
     """Everything that the checks and `Source.resolve` read, for one index.
 
-    `secret` and `account` are None if the source needs none or it does not exist. `missing_for` is
-    how many seconds ago the operator first missed the Secret, its key or the ServiceAccount; 0 if
-    it is there. `use` and `account_use` are what the source refers to.
+    `namespace` and `name` are the index's own. `secret` and `account` are None if the source needs
+    none or it does not exist. `missing_for` is how many seconds ago the operator first missed the
+    Secret, its key or the ServiceAccount; 0 if it is there. `use` and `account_use` are what the
+    source refers to.
     """
 
     namespace: str
+    name: str
     source: "Source[Any]"
     policy: Policy
     secret: SourceSecret | None = None
