@@ -175,6 +175,10 @@ class Source(ABC, Generic[Model]):
         """
         return []
 
+    def session_tags(self) -> tuple[str, ...]:
+        """The keys of the tags with which the spec marks a session of its login."""
+        return ()
+
     def destination(self) -> tuple[object, ...]:
         """Where a credential of this index may be sent, whoever logs in; its kind first.
 
