@@ -186,7 +186,11 @@ class OptionsReconciler:
     ) -> tuple[Applied, Problem | None]:
         """Write the outputs, or some `only`; the problem is of one that could not be rendered."""
         outputs, unrendered = desired_outputs(
-            options, plan, self._env.digester, public_blocked=public_problem is not None
+            options,
+            plan,
+            self._env.digester,
+            public_blocked=public_problem is not None,
+            exists=lambda ref: self._cache.outputs.get(ref) is not None,
         )
         if only is not None:
             outputs = [output for output in outputs if output.ref in only]

@@ -194,6 +194,10 @@ class Source(ABC, Generic[Model]):
         """What a status may show of the index's URL."""
         return url
 
+    def public_path(self) -> bool:
+        """Whether a complete URL from a Secret is no secret without its user name and password."""
+        return False
+
     def publish_url(self, url: str) -> str | None:
         """Where packages are uploaded if `url` is the index's; None if that is not known."""
         return None
