@@ -8,6 +8,10 @@ from unicodedata import normalize
 from urllib.parse import quote
 
 
+_SHORTEST = 8
+"""Characters below which another form of a value may stand in a text by chance."""
+
+
 @dataclass(frozen=True)
 class Dump:
     """Texts that must hold no secret, each with where it was found."""
@@ -20,7 +24,7 @@ class Dump:
             f"{place} ({form})"
             for place, text in self.places.items()
             for form, needle in forms(value).items()
-            if needle in text
+            if needle in text and (form == "plain" or len(needle) >= _SHORTEST)
         ]
 
 
