@@ -32,9 +32,8 @@ class CheckpointIndex(BaseModel):
 
     `destination` is the digest of where the login may be sent, None for an unreadable spec.
     `token` and `endpoint` are digests of requests. A `bare` index has a login that is not in this
-    output. A `verbatim` URL stands in the output as the user wrote it, and its path is public with
-    `public_path`. `times` are those of the
-    token where they differ from the checkpoint's own.
+    output. A `verbatim` URL stands in the output as the user wrote it; `public_path` is what the
+    spec says of it. `times` are those of the token where they differ from the checkpoint's own.
     """
 
     model_config = _MODEL

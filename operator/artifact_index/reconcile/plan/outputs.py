@@ -155,7 +155,7 @@ def desired_outputs(
             problem = problem or _not_credential_free(ref, plans)
             if not exists(ref):
                 continue
-            safe = [plan if _is_credential_free(plan) else _blocked(plan) for plan in plans]
+            safe = [_without_secret(plan) for plan in plans]
             entries = tuple(plan.entry for plan in safe if plan.entry is not None)
             content = content_of(output, replace(document, entries=entries))
         desired = _desired(ref, options, content, safe, digester, public=document.public)
@@ -212,19 +212,17 @@ def _owner_reference(options: objects.OptionsObject) -> dict[str, Any] | None:
     }
 
 
-def _is_credential_free(plan: IndexPlan) -> bool:
-    return plan.entry is None or is_credential_free(plan.entry)
-
-
-def _blocked(plan: IndexPlan) -> IndexPlan:
-    if plan.entry is None:
+def _without_secret(plan: IndexPlan) -> IndexPlan:
+    """The plan for a ConfigMap: the entry is blocked if all of it may be a secret."""
+    entry = plan.entry
+    if entry is None or is_credential_free(entry):
         return plan
-    entry = IndexEntry(plan.entry.name, url="", blocked=True, explicit=plan.entry.explicit)
-    return replace(plan, entry=entry, published=None)
+    blocked = IndexEntry(entry.name, url="", blocked=True, explicit=entry.explicit)
+    return replace(plan, entry=blocked, published=None)
 
 
 def _not_credential_free(ref: objects.OutputRef, plans: Sequence[IndexPlan]) -> Problem:
-    refused = [plan.selected.ref.name for plan in plans if not _is_credential_free(plan)]
+    refused = [plan.selected.ref.name for plan in plans if _without_secret(plan) is not plan]
     return Problem(
         Reason.NOT_CREDENTIAL_FREE,
         f"{ref.kind} {ref.name!r} must not hold the preauthenticated URL of ArtifactIndex "
