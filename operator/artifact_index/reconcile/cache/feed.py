@@ -135,14 +135,12 @@ class Feed:
             elif entrance.objects.is_newer(ref, version):
                 try:
                     new = entrance.parse(body, entrance.objects.get(ref))
+                    concerned |= entrance.put(object_ref, new, listed)
+                    if on_listed is not None:
+                        on_listed(plural, new, body)
                 except Exception as error:
-                    # One unreadable object must end neither a relist nor the events of its kind.
-                    message = "%s %s/%s cannot be read and stays as it was"
-                    log_exception(logger, error, message, plural, *object_ref)
-                    continue
-                concerned |= entrance.put(object_ref, new, listed)
-                if on_listed is not None:
-                    on_listed(plural, new, body)
+                    # One object that fails must end neither a relist nor the events of its kind.
+                    log_exception(logger, error, "%s %s/%s cannot be read", plural, *object_ref)
         return concerned
 
 
