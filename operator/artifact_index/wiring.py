@@ -180,6 +180,8 @@ def policy_of(settings: Settings) -> Callable[[str], Policy]:
             operator_identity=settings.may_use_operator_identity(namespace),
             missing_secret_grace=settings.missing_secret_grace,
             operator_identity_limits=settings.operator_identity_limits(namespace),
+            session_tags=settings.operator_identity_session_tags,
+            tenant_tags=settings.operator_identity_tenant_tags,
             allowed_hosts=settings.allowed_hosts,
         )
 

@@ -12,6 +12,7 @@ from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.instrumentation import Meter
+from artifact_index.logs import log_exception
 
 ATTEMPT_DEADLINE: Final = 600.0
 """Seconds after which a call is given up, with its wait for a thread."""
@@ -79,8 +80,7 @@ class Calls:
                 f"The cloud did not answer within {self._deadline:g} s; the login is tried again.",
             )
         except Exception as error:
-            # Its text may hold a secret value: only the type is logged.
-            logger.error("A login failed unexpectedly: %s", type(error).__name__)
+            log_exception(logger, error, "a login at %s failed unexpectedly", request.service)
         finally:  # after a cancellation, too, or the caller would wait for ever
             took = clock() - began
             on_outcome(outcome, took)

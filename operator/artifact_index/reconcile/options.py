@@ -4,6 +4,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.apply.writer import Applied, OutputWriter
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.env import Env
@@ -15,6 +16,7 @@ from artifact_index.reconcile.cache.objects import (
 )
 from artifact_index.reconcile.plan.entries import IndexPlan, PlanMemo, plan_indexes, plan_vanished
 from artifact_index.reconcile.plan.fallback import first_withdrawal
+from artifact_index.reconcile.plan.isolation import isolate
 from artifact_index.reconcile.plan.outputs import desired_outputs
 from artifact_index.reconcile.resolve.checks import invalid_spec, public_index_problem
 from artifact_index.reconcile.resolve.clouds import Clouds
@@ -35,6 +37,9 @@ from artifact_index.reconcile.status.options_status import (
     suspended_options_status,
 )
 from artifact_index.sources.policy import Problem
+
+_FAILURE_RECHECK: Final = 30.0
+"""Seconds after which an index at which the operator failed is planned again."""
 
 _SHORTEST_REQUEUE: Final = 0.1
 """Seconds: what is due already must not make the reconcile spin."""
@@ -79,11 +84,15 @@ class OptionsReconciler:
         if not indexes:
             return await self._without_indexes(options, public_problem)
 
-        # 3. Plan names, entries, fallbacks and blocked entries.
-        plan = self._plan(options, indexes)
+        try:
+            # 3. Plan names, entries, fallbacks and blocked entries.
+            plan = self._plan(options, indexes)
 
-        # 4. Apply: render each output; create, patch or leave it; prune once the new ones stand.
-        applied, unrendered = await self._apply(options, plan, public_problem)
+            # 4. Apply: render each output; create, patch or leave it; prune once all stand.
+            applied, unrendered = await self._apply(options, plan, public_problem)
+        except Exception as error:
+            plan = await self._plan_without_failures(options, indexes, error)
+            applied, unrendered = await self._apply(options, plan, public_problem)
         self._state.set_names(ref, plan)
 
         # 5. Report: the first problem of this list decides Ready.
@@ -128,11 +137,37 @@ class OptionsReconciler:
         self._state.forget_options(ref)
         return Result(enqueue=affected)
 
-    def _plan(self, options: OptionsObject, indexes: Sequence[IndexState]) -> list[IndexPlan]:
+    async def _plan_without_failures(
+        self, options: OptionsObject, indexes: Sequence[IndexState], error: Exception
+    ) -> list[IndexPlan]:
+        """The plan after an error that some indexes caused: for each of them it is a problem.
+
+        Raises the error if no index alone causes it.
+        """
+
+        async def attempt(some: Sequence[IndexState]) -> None:
+            desired_outputs(options, self._plan(options, some), self._env.digester)
+
+        if isinstance(error, ApiError):
+            raise error
+        recheck_at = self._env.clock() + _FAILURE_RECHECK
+        isolated, unpublishable = await isolate(indexes, attempt, error, recheck_at=recheck_at)
+        return self._plan(options, isolated, unpublishable)
+
+    def _plan(
+        self,
+        options: OptionsObject,
+        indexes: Sequence[IndexState],
+        unpublishable: Container[str] = (),
+    ) -> list[IndexPlan]:
+        """Plan the indexes; nothing that is published stands in for those with these UIDs."""
         public = options.spec.public_index if options.spec else None
+        published = self._state.published[options.ref]
+        if unpublishable:
+            published = {uid: old for uid, old in published.items() if uid not in unpublishable}
         return plan_indexes(
             indexes,
-            published=self._state.published[options.ref],
+            published=published,
             assigned=self._state.names_of(options.ref),
             public_name=public.name if public and public.enabled else None,
             with_credentials=any(output.kind == "Secret" for output in declared_outputs(options)),
@@ -151,7 +186,11 @@ class OptionsReconciler:
     ) -> tuple[Applied, Problem | None]:
         """Write the outputs, or some `only`; the problem is of one that could not be rendered."""
         outputs, unrendered = desired_outputs(
-            options, plan, self._env.digester, public_blocked=public_problem is not None
+            options,
+            plan,
+            self._env.digester,
+            public_blocked=public_problem is not None,
+            exists=lambda ref: self._cache.outputs.get(ref) is not None,
         )
         if only is not None:
             outputs = [output for output in outputs if output.ref in only]

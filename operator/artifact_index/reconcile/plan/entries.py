@@ -193,6 +193,7 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
         url=index.url,
         credential=index.credential,
         verbatim_url=login.verbatim_url,
+        public_path=source.public_path(),
         credentialed=login.credentialed,
         explicit=spec.explicit,
         authenticate=spec.authenticate,
@@ -229,6 +230,8 @@ def _with_fallback(
 ) -> IndexPlan:
     """Keep the published login; the rest of the entry follows the spec unless it is suspended."""
     spec, entry = index.selected.spec, replace(fallback.entry, name=name.name)
+    if spec is not None:
+        entry = replace(entry, public_path=of(spec).public_path())
     if spec is not None and not index.suspended:
         entry = replace(
             entry,
