@@ -42,10 +42,10 @@ def shadowing_problems(
     above: defaultdict[int, set[int]] = defaultdict(set)
     below: dict[int, set[int]] = {}
     for number, (index, (host, path)) in enumerate(rooted):
-        lower = _below(path, hosts[host])
-        if lower and _has_login(index, published):
-            below[number] = set(lower)
-            for each in lower:
+        under = _below(path, hosts[host])
+        if under and _has_login(index, published):
+            below[number] = set(under)
+            for each in under:
                 above[each].add(number)
     if not below:
         return {}
