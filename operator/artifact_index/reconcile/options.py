@@ -16,7 +16,13 @@ from artifact_index.reconcile.cache.objects import (
 )
 from artifact_index.reconcile.cache.status_parsing import decoded_status
 from artifact_index.reconcile.plan.entries import IndexPlan, PlanMemo, plan_indexes
-from artifact_index.reconcile.plan.last_good import plans_as_published, undeclared, with_outputs
+from artifact_index.reconcile.plan.last_good import (
+    blocked_before,
+    is_blocked,
+    plans_as_published,
+    undeclared,
+    with_outputs,
+)
 from artifact_index.reconcile.plan.outputs import desired_outputs
 from artifact_index.reconcile.resolve.checks import invalid_spec, public_index_problem
 from artifact_index.reconcile.resolve.clouds import Clouds
@@ -107,7 +113,9 @@ class OptionsReconciler:
         # 4. Apply: render each output; create, patch or leave it; prune once the new ones stand.
         applied = await self._apply(options, plan, public_problem)
         kept = self._last_good(options, public_problem)
-        if (cause := applied.problem) is not None:
+        if (cause := applied.problem) is None:
+            self._state.blocked.pop(ref, None)
+        else:
             await self._keep_last_good(options, plan, applied, kept)
             published = self._state.published[ref]
             plan = plans_as_published(plan, published, options, cause, self._env)
@@ -189,11 +197,16 @@ class OptionsReconciler:
         self, options: OptionsObject, plan: Sequence[IndexPlan], applied: Applied, kept: LastGood
     ) -> None:
         """Keep the tokens fresh in the outputs of this IndexOptions that were not written."""
-        written = {output.ref for output in applied.written}
+        ref, written = options.ref, {output.ref for output in applied.written}
         unwritten = [each for each in self._writer.owned(options) if each.ref not in written]
-        await kept.keep(unwritten, plan, applied.failed)
+        blocked = self._state.blocked.get(ref)
+        if blocked is None:
+            blocked = blocked_before(self._state.plans.get(ref), options.status)
+        await kept.keep(unwritten, plan, blocked, applied.failed)
+        blocked |= {each.selected.uid for each in plan if is_blocked(each)}
+        self._state.blocked[ref] = blocked
         if kept.plans and not written:
-            self._state.set_published(options.ref, [*kept.plans.values()])
+            self._state.set_published(ref, [*kept.plans.values()])
 
     async def _withdraw(
         self,

@@ -1,6 +1,6 @@
 """Outputs that cannot be written as their IndexOptions asks: no token may expire in them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from artifact_index.api.timestamps import format_time
@@ -11,7 +11,7 @@ from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import OptionsObject, OutputObject, OutputRef
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_vanished
 from artifact_index.reconcile.plan.fallback import Published, first_withdrawal
-from artifact_index.reconcile.plan.last_good import held_by, with_only
+from artifact_index.reconcile.plan.last_good import held_by, is_blocked, with_only
 from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
 from artifact_index.sources.policy import Problem
 
@@ -42,18 +42,18 @@ class LastGood:
         self,
         outputs: Iterable[OutputObject],
         plans: Sequence[IndexPlan],
+        recovered: Container[str],
         failed: Mapping[OutputRef, str | None],
     ) -> None:
         """Write outputs with the indexes that they hold already; withdraw where these do not fit.
 
-        An index that is new to an output is left out of it, so that it stops no build. `failed` are
-        the writes that have just failed (`Applied.failed`): a retry of the same follows anyway.
+        An index that is new to an output is left out of it, so that it stops no build. `recovered`
+        are the UIDs of indexes that were blocked until now. `failed` are the writes that have just
+        failed (`Applied.failed`): a retry of the same follows anyway.
         """
         for output in outputs:
             held = held_by(output, self._published)
-            old = [plan for plan in plans if plan.selected.uid in held or _is_blocked(plan)]
-            holds_any = any(plan.selected.uid in held for plan in old)
-            desired = self._render(output, old) if holds_any else []
+            desired, old = self._fitting(output, plans, held, recovered)
             if not desired:
                 await self._withdraw(output, held)
             elif output.ref in failed and failed[output.ref] in (None, desired[0].digest):
@@ -93,6 +93,27 @@ class LastGood:
                 return
         self.effects.append(_stays(output, held))
 
+    def _fitting(
+        self,
+        output: OutputObject,
+        plans: Sequence[IndexPlan],
+        held: Container[str],
+        recovered: Container[str],
+    ) -> tuple[list[DesiredOutput], list[IndexPlan]]:
+        """The output with the indexes that it holds, and their plans; empty if they do not fit.
+
+        A file with the public index alone is never written.
+        """
+        for added in (recovered, ()):
+            old = [
+                plan
+                for plan in plans
+                if is_blocked(plan) or plan.selected.uid in held or plan.selected.uid in added
+            ]
+            if old and (desired := self._render(output, old)):
+                return desired, old
+        return [], []
+
     def _render(self, output: OutputObject, plans: Sequence[IndexPlan]) -> list[DesiredOutput]:
         """The output with these plans; empty if it cannot hold them."""
         options = with_only(self._options, output)
@@ -108,10 +129,6 @@ class LastGood:
             self.written += applied.written
             self.plans |= {plan.selected.uid: plan for plan in plans}
         return bool(applied.written)
-
-
-def _is_blocked(plan: IndexPlan) -> bool:
-    return plan.entry is not None and plan.entry.blocked
 
 
 def _what(output: OutputObject) -> str:

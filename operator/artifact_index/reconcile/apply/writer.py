@@ -178,8 +178,9 @@ class OutputWriter:
             if error.not_found:
                 return await self._create(options, output)
             if error.invalid or error.conflict:
-                # Another object has the name by now: the next reconcile reads it.
+                # Another object may have the name by now, or the API server refuses the content.
                 self._cache.drop_output(output.ref, existing.uid)
+                await self._read(output.ref)
             raise
         self._observe(kind, body)
         return None

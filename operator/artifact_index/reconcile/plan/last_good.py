@@ -9,10 +9,12 @@ from artifact_index.api.reasons import Reason
 from artifact_index.formats.registry import formats_of_keys
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import (
+    ObjectRef,
     OptionsObject,
     OutputObject,
     declared_outputs,
 )
+from artifact_index.reconcile.cache.status_parsing import decoded_status
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import Published
@@ -28,6 +30,23 @@ def held_by(output: OutputObject, published: Mapping[str, Published]) -> dict[st
         return dict(published)
     checkpoint = _checkpoint_of(output)
     return checkpoint.outline() if checkpoint is not None else dict(published)
+
+
+def is_blocked(plan: IndexPlan) -> bool:
+    """Whether builds stop at the index."""
+    return plan.entry is not None and plan.entry.blocked
+
+
+def blocked_before(plans: Mapping[ObjectRef, IndexPlan] | None, status: bytes) -> set[str]:
+    """The UIDs of the indexes that the last reconcile of an IndexOptions has blocked.
+
+    `plans` are those of that reconcile. After a restart there are none, and its `status` tells.
+    """
+    if plans is not None:
+        return {plan.selected.uid for plan in plans.values() if is_blocked(plan)}
+    items = decoded_status(status).get("indexes") or ()
+    never = Reason.NOT_WRITTEN
+    return {each["uid"] for each in items if not each.get("ready") and each.get("reason") != never}
 
 
 def undeclared(options: OptionsObject, owned: Sequence[OutputObject]) -> list[OutputObject]:

@@ -25,6 +25,9 @@ class State:
     )
     plans: dict[ObjectRef, dict[ObjectRef, IndexPlan]] = field(default_factory=dict)
 
+    blocked: dict[ObjectRef, set[str]] = field(default_factory=dict)
+    """While outputs of an IndexOptions cannot be written: UIDs of indexes that they may block."""
+
     # The controller's own: IndexOptions that wait for the first tokens of a cloud.
     waiting: set[ObjectRef] = field(default_factory=set)
 
@@ -92,6 +95,7 @@ class State:
         self.plans.pop(options, None)
         self.published.pop(options, None)
         self.names.pop(options, None)
+        self.blocked.pop(options, None)
         self.waiting.discard(options)
 
 
