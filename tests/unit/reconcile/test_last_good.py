@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from artifact_index.kube.errors import ApiError
-from artifact_index.reconcile.cache.objects import ObjectRef, OutputRef, parse_source_secret
+from artifact_index.reconcile.cache.objects import ObjectRef, parse_source_secret
 from support.engine import BROKEN, FORBIDDEN, GAR, WITHDRAWAL, Engine, publish_token
 from support.reconcile_builders import HOUR, NAMESPACE, secret_body, source
 
@@ -293,15 +293,14 @@ async def test_a_suspended_options_says_that_no_token_is_withdrawn(engine: Engin
     assert "no token is withdrawn" in engine.ready()[2]
 
 
-async def test_an_edited_output_that_cannot_be_written_loses_its_tokens_in_time(
-    engine: Engine,
-) -> None:
+async def test_an_edited_output_whose_new_name_is_taken_is_repaired(engine: Engine) -> None:
     """Its checkpoint is not believed: all that was published counts."""
     await rename_to_a_foreign_secret(engine)
     body = engine.port.find("secrets", NAMESPACE, "uv-config")
     assert body is not None
-    body["metadata"]["annotations"]["artifactindex.dev/served"] = "{}"
-    engine.cache.drop_output(OutputRef("Secret", NAMESPACE, "uv-config"))
+    engine.port.put("secrets", {**body, "data": {"uv.toml": "", "stray": "eA=="}})
     await engine.operator.prime()
     await engine.settle()
-    assert "minted-1" in engine.entries()["gar"]
+    assert engine.entries()["gar"].count("minted-1") == 1
+    repaired = engine.port.find("secrets", NAMESPACE, "uv-config")
+    assert repaired is not None and repaired["data"].keys() == {"uv.toml"}
