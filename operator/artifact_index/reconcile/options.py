@@ -131,7 +131,8 @@ class OptionsReconciler:
         error = applied.error or kept.error
         return Result(
             status=self._status(options, OptionsOutcome(plan, written, problem)),
-            plan=plan,
+            # While a namesake's outputs are being deleted, the indexes keep their last status.
+            plan=None if cause is not None and cause.reason.quiet else plan,
             requeue_after=self._next_recheck(plan, kept),
             retry=applied.needs_retry or kept.error is not None,
             retry_after=(error.retry_after if error else None) or 0.0,

@@ -51,6 +51,8 @@ async def test_a_second_options_that_names_source_secrets_stands_alone(
     reason = "NoIndexes" if selector else "TargetNotOwned"
     assert served.ready(name="slip")[:2] == ("False", reason)
     assert served.ready()[:2] == ("True", "Available")
+    for name in ("gar", "static"):
+        assert served.ready("artifactindexes", name)[:2] == ("True", "Available")
     # Nor does it after a restart, which has read no Secret yet.
     later = Engine(served.port)
     served.port.writes.clear()
