@@ -193,6 +193,18 @@ async def test_a_token_beside_a_served_index_that_outgrows_the_file_is_withdrawn
     assert engine.ready("artifactindexes", "gar")[:2] == ("False", "CredentialExpired")
 
 
+async def test_what_was_blocked_beside_a_withdrawn_token_stays_blocked(engine: Engine) -> None:
+    put_url(engine, "huge", 10)
+    engine.index("huge", of_secret("huge"))
+    engine.index("lost", source("basicAuth"))
+    await publish_token(engine, {"outputs": [{"kind": "Secret", "name": "s"}]}, ready=False)
+    put_url(engine, "huge", 930_000)
+    engine.time += WITHDRAWAL
+    await engine.settle()
+    blocked = {name for name, url in engine.entries("s").items() if "unavailable.invalid" in url}
+    assert blocked == {"gar", "basic"} and set(engine.entries("s")) == {"pypi", "huge", *blocked}
+
+
 async def test_the_message_tells_until_when_a_token_lives_in_an_output_that_is_refused(
     engine: Engine,
 ) -> None:

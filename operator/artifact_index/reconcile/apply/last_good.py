@@ -55,7 +55,7 @@ class LastGood:
             held = held_by(output, self._published)
             desired, old = self._fitting(output, plans, held, recovered)
             if not desired:
-                await self._withdraw(output, held)
+                await self._withdraw(output, held, filter(is_blocked, plans))
             elif output.ref in failed and failed[output.ref] in (None, desired[0].digest):
                 self.effects.append(_stays(output, held))
             elif await self._write(desired, old):
@@ -74,8 +74,13 @@ class LastGood:
             return problem
         return replace(problem, message=f"{problem.message}. Until then {'; '.join(self.effects)}")
 
-    async def _withdraw(self, output: OutputObject, held: Mapping[str, Published]) -> None:
-        """Withdraw the tokens of one output if the first is due. Static logins stay if they fit."""
+    async def _withdraw(
+        self, output: OutputObject, held: Mapping[str, Published], plans: Iterable[IndexPlan] = ()
+    ) -> None:
+        """Withdraw the tokens of one output if the first is due. Static logins stay if they fit.
+
+        What the `plans` block stays blocked.
+        """
         withdraw_at, now = first_withdrawal(held, self._env.margins), self._env.clock()
         if withdraw_at is None:
             return
@@ -83,15 +88,23 @@ class LastGood:
             self.withdraw_at = min(withdraw_at, self.withdraw_at or withdraw_at)
             self.effects.append(_stays(output, held))
             return
-        namespace = output.ref.namespace
-        names = {uid: entry.entry.name for uid, entry in held.items()}
+        names = {each.selected.uid: each.entry.name for each in plans if each.entry}
+        names |= {uid: entry.entry.name for uid, entry in held.items()}
         static = {uid: old for uid, old in self._published.items() if uid in held and not old.token}
-        for staying in (static, {}):
-            plans = plan_vanished(namespace, names, staying, self._env.margins, now)
-            if (desired := self._render(output, plans)) and await self._write(desired, plans):
-                self.effects.append(f"the tokens in {_what(output)} are withdrawn")
-                return
-        self.effects.append(_stays(output, held))
+        desired, vanished = self._without_tokens(output, names, static)
+        if not desired:
+            desired, vanished = self._without_tokens(output, names, {})
+        if desired and await self._write(desired, vanished):
+            self.effects.append(f"the tokens in {_what(output)} are withdrawn")
+        else:
+            self.effects.append(_stays(output, held))
+
+    def _without_tokens(
+        self, output: OutputObject, names: Mapping[str, str], staying: Mapping[str, Published]
+    ) -> tuple[list[DesiredOutput], list[IndexPlan]]:
+        margins, now = self._env.margins, self._env.clock()
+        plans = plan_vanished(output.ref.namespace, names, staying, margins, now)
+        return self._render(output, plans), plans
 
     def _fitting(
         self,
@@ -104,14 +117,14 @@ class LastGood:
 
         A file with the public index alone is never written.
         """
-        for added in (recovered, ()):
-            old = [
-                plan
-                for plan in plans
-                if is_blocked(plan) or plan.selected.uid in held or plan.selected.uid in added
-            ]
-            if old and (desired := self._render(output, old)):
-                return desired, old
+        old = [plan for plan in plans if is_blocked(plan) or plan.selected.uid in held]
+        uids = {plan.selected.uid for plan in old}
+        back = [
+            plan for plan in plans if plan.selected.uid in uids or plan.selected.uid in recovered
+        ]
+        for fitting in (back, old) if len(back) > len(old) else (old,):
+            if fitting and (desired := self._render(output, fitting)):
+                return desired, fitting
         return [], []
 
     def _render(self, output: OutputObject, plans: Sequence[IndexPlan]) -> list[DesiredOutput]:

@@ -26,8 +26,6 @@ def held_by(output: OutputObject, published: Mapping[str, Published]) -> dict[st
 
     Its checkpoint tells. If somebody edited the output, everything that is `published` counts.
     """
-    if output.annotations.get(CONTENT_DIGEST_ANNOTATION) != output.digest:
-        return dict(published)
     checkpoint = _checkpoint_of(output)
     return checkpoint.outline() if checkpoint is not None else dict(published)
 
@@ -119,10 +117,12 @@ def _stands(held: Published, planned: Published, env: Env) -> bool:
 
 
 def _checkpoint_of(output: OutputObject) -> Checkpoint | None:
+    if output.annotations.get(CONTENT_DIGEST_ANNOTATION) != output.digest:
+        return None
     try:
         return Checkpoint.decode(output.annotations.get(CHECKPOINT_ANNOTATION, ""))
     except ValueError:
-        return None  # edited, or of another version of the operator
+        return None  # of another version of the operator
 
 
 def _as_declared(output: OutputObject) -> Output:
