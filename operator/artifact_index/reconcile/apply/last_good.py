@@ -53,7 +53,7 @@ class LastGood:
         """
         for output in outputs:
             held = held_by(output, self._published)
-            desired, old = self._fitting(output, plans, held, recovered)
+            desired, old = await self._fitting(output, plans, held, recovered)
             if not desired:
                 await self._withdraw(output, held, filter(is_blocked, plans))
             elif output.ref in failed and failed[output.ref] in (None, desired[0].digest):
@@ -91,22 +91,22 @@ class LastGood:
         names = {each.selected.uid: each.entry.name for each in plans if each.entry}
         names |= {uid: entry.entry.name for uid, entry in held.items()}
         static = {uid: old for uid, old in self._published.items() if uid in held and not old.token}
-        desired, vanished = self._without_tokens(output, names, static)
+        desired, vanished = await self._without_tokens(output, names, static)
         if not desired:
-            desired, vanished = self._without_tokens(output, names, {})
+            desired, vanished = await self._without_tokens(output, names, {})
         if desired and await self._write(desired, vanished):
             self.effects.append(f"the tokens in {_what(output)} are withdrawn")
         else:
             self.effects.append(_stays(output, held))
 
-    def _without_tokens(
+    async def _without_tokens(
         self, output: OutputObject, names: Mapping[str, str], staying: Mapping[str, Published]
     ) -> tuple[list[DesiredOutput], list[IndexPlan]]:
         margins, now = self._env.margins, self._env.clock()
         plans = plan_vanished(output.ref.namespace, names, staying, margins, now)
-        return self._render(output, plans), plans
+        return await self._render(output, plans), plans
 
-    def _fitting(
+    async def _fitting(
         self,
         output: OutputObject,
         plans: Sequence[IndexPlan],
@@ -123,11 +123,13 @@ class LastGood:
             plan for plan in plans if plan.selected.uid in uids or plan.selected.uid in recovered
         ]
         for fitting in (back, old) if len(back) > len(old) else (old,):
-            if fitting and (desired := self._render(output, fitting)):
+            if fitting and (desired := await self._render(output, fitting)):
                 return desired, fitting
         return [], []
 
-    def _render(self, output: OutputObject, plans: Sequence[IndexPlan]) -> list[DesiredOutput]:
+    async def _render(
+        self, output: OutputObject, plans: Sequence[IndexPlan]
+    ) -> list[DesiredOutput]:
         """The output with these plans; empty if it cannot hold them."""
         options = with_only(self._options, output)
         desired, _ = desired_outputs(

@@ -98,7 +98,7 @@ def plans_as_published(
     planned = []
     for plan in plans:
         held = published.get(plan.selected.uid)
-        if plan.published is None or plan.published == held:
+        if plan.published is None or (held is not None and _login(held) == _login(plan.published)):
             planned.append(plan)
         elif held is None or not _stands(held, plan.published, env):
             planned.append(
@@ -108,6 +108,13 @@ def plans_as_published(
             failing = plan.failing or Problem(Reason.NOT_WRITTEN, why)
             planned.append(replace(plan, published=held, failing=failing))
     return planned
+
+
+def _login(published: Published) -> tuple[object, ...]:
+    """What tells two logins apart; the same after a restart."""
+    entry = published.entry
+    identity = published.destination, published.token, published.issued_at
+    return *identity, entry.credential, entry.verbatim_url
 
 
 def _stands(held: Published, planned: Published, env: Env) -> bool:
