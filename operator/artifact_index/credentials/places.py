@@ -40,8 +40,8 @@ class Places:
     """At most `total` calls at once, and `per_service` to one service. Times are the loop's.
 
     - Those who wait take turns by tenant, then by service.
-    - A tenant gets another place while more are free than it holds. So a single one holds half of
-      them at most, and one is always free for a tenant that holds none.
+    - A tenant gets another place while more are free than it holds: the first one gets half of
+      them at most, the next one half of the rest.
     - Services whose last call timed out hold at most half of the places together.
     - A lane has one place after a timeout, until a call of it is answered. After several timeouts
       in a row it has none for a while, and its calls fail at once.
