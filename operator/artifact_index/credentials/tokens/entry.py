@@ -89,16 +89,19 @@ class TokenEntry:
     ) -> bool:
         """Take in what `tenants` published before a restart; true if it is the latest token.
 
-        Of the tenants that are `known`, the token is known already.
+        Of the tenants that are `known`, some file is known already.
         """
         if is_later(token, self.token):
             self._keep_earlier(known - tenants)
             self.hold(token, now)
             return True
-        if token != self.token:
+        if token != self.token and not tenants <= known:
+            self.earlier = {**self.earlier, **dict.fromkeys(tenants, self._held(token))}
+        elif self.earlier:
             # A tenant whose files differ gets the latest token in all of them.
-            rest = without(self.earlier, tenants)
-            self.earlier = {**rest, **dict.fromkeys(tenants - known, self._held(token))}
+            shown = {tenant: held.token for tenant, held in self.earlier.items()}
+            differ = [tenant for tenant in tenants if shown.get(tenant, token) != token]
+            self.earlier = without(self.earlier, differ)
         return False
 
     def request(self, moment: int | None, tenant: Hashable, now: float) -> bool:

@@ -85,7 +85,7 @@ class TokenManager:
         if token.expires_at is not None and token.expires_at <= now:
             return
         entry = self._entry(digest, now)
-        if token != entry.token:
+        if token != entry.token or entry.earlier:
             known = self._limits.tenants_of(entry.consumers.all())
             tenants = self._limits.tenants_of(() if consumer is None else (consumer,))
             if entry.restore(token, tenants, known, now):
