@@ -4,7 +4,7 @@ import heapq
 import itertools
 from collections.abc import Callable, Hashable, Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 TENANT: Final[ContextVar[Hashable]] = ContextVar("tenant", default=None)
@@ -30,7 +30,7 @@ class _Ticket:
     priority: float
     number: int
     repeat: bool
-    tenants: set[Hashable] = field(default_factory=set)
+    tenants: tuple[Hashable, ...] = ()
     valid: bool = True
 
 
@@ -64,7 +64,7 @@ class FairQueue:
             self._tickets[key] = ticket
         for tenant in tenants:
             if tenant not in ticket.tenants:
-                ticket.tenants.add(tenant)
+                ticket.tenants += (tenant,)
                 self._lines_of(ticket).add(tenant, ticket)
 
     def discard(self, key: str) -> None:

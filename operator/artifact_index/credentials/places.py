@@ -129,24 +129,23 @@ class Places:
                 turn.set_result(None)
 
     def _next_lane(self) -> Lane | None:
+        held = self._by_service.items()
+        held_by_slow = sum(count for service, count in held if service in self._timeouts)
+        slow_may = held_by_slow < self._for_slow
         for tenant, services in self._waiting.items():
             if self._by_tenant[tenant] < self._free:
                 for service in services:
-                    if self._has_place(lane := Lane(tenant, service)):
+                    if self._has_place(lane := Lane(tenant, service), slow_may=slow_may):
                         return lane
         return None
 
-    def _has_place(self, lane: Lane) -> bool:
+    def _has_place(self, lane: Lane, *, slow_may: bool) -> bool:
+        """Whether the lane may have a free place; `slow_may`: services that time out may."""
         if self._by_service[lane.service] >= self._per_service:
             return False
         if lane in self._timeouts and self._by_lane[lane]:
             return False
-        return lane.service not in self._timeouts or self._held_by_slow() < self._for_slow
-
-    def _held_by_slow(self) -> int:
-        """Places of services whose last call timed out."""
-        held = self._by_service.items()
-        return sum(count for service, count in held if service in self._timeouts)
+        return slow_may or lane.service not in self._timeouts
 
     def _leave(self, lane: Lane, turn: asyncio.Future[None]) -> None:
         """Take one who waits out of the line."""

@@ -98,6 +98,8 @@ class Endpoints:
         # By service, while there are any. Ten thousand tasks that wait would be 40 MiB.
         self._queues: dict[str, FairQueue] = {}
         self._in_flight: Counter[str] = Counter()
+        # The services in whose queues a tenant with too many lookups in flight was passed over.
+        self._passed_over: dict[Hashable, dict[str, None]] = {}
 
     def restore(self, digest: str, url: str) -> None:
         """Take over a URL from our own outputs after a restart: it is not looked up again."""
@@ -121,7 +123,8 @@ class Endpoints:
             self._add(requirement, consumer, now)
         for digest in before - by_digest.keys():
             self._remove(self._entries[digest], consumer, now)
-        self._start_queued(now)
+        for service in {each.request.service for each in by_digest.values()}:
+            self._start_queued(service, now)
 
     def release(self, consumer: Hashable) -> None:
         """The consumer has gone."""
@@ -173,9 +176,11 @@ class Endpoints:
         if entry.consumers:
             return
         if entry.requirement is not None:
-            queue = self._queues.get(entry.requirement.request.service)
-            if queue is not None:
+            service = entry.requirement.request.service
+            if (queue := self._queues.get(service)) is not None:
                 queue.discard(entry.digest)
+                if not len(queue):
+                    del self._queues[service]
         if entry.timer is not None:
             entry.timer.cancel()
         if entry.attempts.pending_since is not None:
@@ -212,20 +217,38 @@ class Endpoints:
     def _on_timer(self, entry: _Entry) -> None:
         now = self._read_clock()
         self._schedule(entry, now)
-        self._start_queued(now)
+        if entry.requirement is not None:
+            self._start_queued(entry.requirement.request.service, now)
 
-    def _start_queued(self, now: float) -> None:
-        """Start lookups in turns of the tenants, as long as there are threads for them."""
-        for service, queue in list(self._queues.items()):
-            while self._in_flight[service] < CALLS_PER_SERVICE:
-                turn = queue.pop(self._calls.may_start)
-                if turn is None:
-                    break
-                entry = self._entries[turn.key]
-                if entry.requirement is not None:
-                    self._start(entry, entry.requirement, now, turn.tenant)
-            if not len(queue):
-                del self._queues[service]
+    def _start_queued(self, service: str, now: float) -> None:
+        """Start lookups in turns of the tenants, as long as there are threads for the service."""
+
+        def may_go(tenant: Hashable) -> bool:
+            if self._calls.may_start(tenant):
+                return True
+            self._passed_over.setdefault(tenant, {})[service] = None
+            return False
+
+        queue = self._queues.get(service)
+        while queue is not None and self._in_flight[service] < CALLS_PER_SERVICE:
+            turn = queue.pop(may_go)
+            if turn is None:
+                break
+            entry = self._entries[turn.key]
+            if entry.requirement is not None:
+                self._start(entry, entry.requirement, now, turn.tenant)
+        if queue is not None and not len(queue):
+            del self._queues[service]
+
+    def _start_passed_over(self, tenant: Hashable, now: float) -> None:
+        """Look again where a tenant was passed over, until it has too many in flight again."""
+        services = self._passed_over.get(tenant, {})
+        while services and self._calls.may_start(tenant):
+            service = next(iter(services))
+            del services[service]
+            self._start_queued(service, now)
+        if not services:
+            self._passed_over.pop(tenant, None)
 
     def _start(self, entry: _Entry, requirement: Requirement, now: float, tenant: Hashable) -> None:
         service, retry_at = requirement.request.service, entry.attempts.retry_at
@@ -239,11 +262,14 @@ class Endpoints:
                 del self._in_flight[service]
             entry.in_flight = False
             if not self._calls.closed:
-                self._settle(entry, outcome)
+                now = self._settle(entry, outcome)
+                self._start_queued(service, now)
+                self._start_passed_over(tenant, now)
 
         self._calls.start(requirement.request, requirement.key_material, on_outcome, tenant)
 
-    def _settle(self, entry: _Entry, outcome: Token | LoginError) -> None:
+    def _settle(self, entry: _Entry, outcome: Token | LoginError) -> float:
+        """Take in the outcome of a lookup; returns the time."""
         now = self._read_clock()
         if isinstance(outcome, LoginError):
             news = entry.attempts.failed(outcome, now, self._rng)
@@ -257,7 +283,7 @@ class Endpoints:
             except Exception as error:  # lookups go on whatever a listener does
                 logger.error("A change of a URL was not delivered: %s", type(error).__name__)
         self._schedule(entry, now)
-        self._start_queued(now)
+        return now
 
     def _read_clock(self) -> float:
         """The time; waits follow a clock that was set back."""
