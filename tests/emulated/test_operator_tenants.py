@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from support.control_plane import wait_until
 from support.clouds import Fault
+from support.control_plane import wait_until
 from support.emulated_world import EmulatedWorld, anonymous, emulated_world
 from support.world import PATIENCE, artifact_index, index_options, secret
 

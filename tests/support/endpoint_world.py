@@ -39,9 +39,7 @@ def want(request: TokenRequest = URL, fresh_after: int | None = None) -> Require
 class EndpointWorld:
     """URLs that are looked up, the cloud that answers, and their clock."""
 
-    def __init__(
-        self, tenant_of: Callable[[Hashable], Hashable] = lambda consumer: None
-    ) -> None:
+    def __init__(self, tenant_of: Callable[[Hashable], Hashable] = lambda consumer: None) -> None:
         self.tenant_of = tenant_of
         self.clock_error = 0.0
         self.latency = 0.25

@@ -1,4 +1,4 @@
-"""Two namespaces that share the operator's identity: one of them asks for refreshes all the time."""
+"""Two namespaces that share the operator's identity, and one asks for refreshes all the time."""
 
 import asyncio
 import random
@@ -86,7 +86,9 @@ def _options(namespace: str, number: int) -> dict[str, Any]:
 
 def changed(before: dict[tuple[str, str], str], after: dict[tuple[str, str], str]) -> set[str]:
     """The namespaces in which a Secret was written."""
-    return {namespace for (namespace, name), seen in after.items() if before[namespace, name] != seen}
+    return {
+        namespace for (namespace, name), seen in after.items() if before[namespace, name] != seen
+    }
 
 
 async def live() -> None:
