@@ -75,7 +75,7 @@ class FakeClouds(Clouds):
         self.token: TokenState = token_state_of(issued_token())
         self.endpoint: EndpointState = url_state()
 
-    def token_of(self, login: ResolvedSource) -> TokenState | None:
+    def token_of(self, login: ResolvedSource, namespace: str) -> TokenState | None:
         return self.token if login.token is not None else None
 
     def endpoint_of(self, login: ResolvedSource) -> EndpointState | None:

@@ -130,7 +130,8 @@ class Resolver:
                 resolution.recheck_at,
             )
         login, place, now = resolution.login, resolution.place, self._env.clock()
-        token = self._clouds.token_of(login) if place.needs_token else None
+        namespace = resolution.index.ref.namespace
+        token = self._clouds.token_of(login, namespace) if place.needs_token else None
         endpoint = self._clouds.endpoint_of(login)
         key = state_key(resolution, token, endpoint, now)
         state = self._memo.get(place, key)
