@@ -137,15 +137,15 @@ class OptionsReconciler:
             indexes_problem(plan),  # builds stop at these indexes
             format_problem(written),  # a format cannot hold a login
         )
-        error = applied.error or kept.error
+        failed = applied.error or kept.error
         return Result(
             status=self._status(options, OptionsOutcome(plan, written, problem)),
             # While a namesake's outputs are being deleted, the indexes keep their last status.
             plan=None if cause is not None and cause.reason.quiet else plan,
             requeue_after=self._next_recheck(plan, kept),
             retry=applied.needs_retry or kept.error is not None,
-            retry_after=(error.retry_after if error else None) or 0.0,
-            quiet=error is not None,
+            retry_after=(failed.retry_after if failed else None) or 0.0,
+            quiet=failed is not None,
         )
 
     def commit(self, ref: ObjectRef, plan: Sequence[IndexPlan]) -> set[ObjectRef]:
