@@ -97,6 +97,14 @@ def holds_variables(formats: Iterable[OutputFormat]) -> bool:
     return any(FORMATS[name].key is None for name in formats)
 
 
+def formats_of_keys(kind: OutputKind, keys: Set[str]) -> tuple[OutputFormat, ...]:
+    """The formats of an output that has these keys; somebody may have added others."""
+    found = tuple(name for name, each in FORMATS.items() if each.key in keys)
+    if kind == "ConfigMap":
+        return tuple(name for name in found if name != "Netrc") or ("UvToml",)
+    return found or ("Environment",)
+
+
 def without_order(formats: Set[OutputFormat]) -> list[OutputFormat]:
     """Those of the formats whose readers take the best version of all indexes, by name."""
     return sorted(name for name in formats if not FORMATS[name].ordered)

@@ -1,6 +1,6 @@
 """Renders the outputs of an IndexOptions without holding the event loop."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from artifact_index.reconcile.cache.digests import Digester
@@ -17,10 +17,10 @@ async def rendered_outputs(
     digester: Digester,
     *,
     public_blocked: bool = False,
-    only: Container[OutputRef] | None = None,
+    exists: Callable[[OutputRef], bool] = lambda _: False,
 ) -> tuple[list[DesiredOutput], Problem | None]:
     """As `desired_outputs` returns them; large ones are rendered in a thread."""
     render = partial(
-        desired_outputs, options, plans, digester, public_blocked=public_blocked, only=only
+        desired_outputs, options, plans, digester, public_blocked=public_blocked, exists=exists
     )
     return await beside_the_loop(render) if are_large(options, plans) else render()

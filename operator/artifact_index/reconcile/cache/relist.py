@@ -13,11 +13,18 @@ from typing import Final
 
 from artifact_index.kube import resources
 from artifact_index.kube.errors import ApiError
-from artifact_index.kube.port import KubePort
+from artifact_index.kube.port import KubePort, Object
 from artifact_index.kube.resources import Resource
+from artifact_index.logs import log_exception
 from artifact_index.reconcile.cache.cache import Key
-from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELECTOR, Feed, OnListed
-from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.cache.feed import (
+    CONFIG_MAP_SELECTOR,
+    SECRET_SELECTOR,
+    FedObject,
+    Feed,
+    OnListed,
+)
+from artifact_index.reconcile.cache.objects import ObjectRef, ref_uid_version
 from artifact_index.runtime import Turns
 
 _LISTED: Final[tuple[tuple[Resource, str | None], ...]] = (
@@ -129,9 +136,18 @@ class Relister:
                     in_namespace.add(ref)
                     concerned |= keys
                     if new is not None and on_listed is not None:
-                        rest = on_listed(resource.plural, new, body)
-                        if rest is not None:
-                            await rest
+                        await _hand_on(on_listed, resource.plural, new, body)
                     await turns.leave()
             listed |= in_namespace
         return concerned | self._feed.end_sweep(resource.plural, listed)
+
+
+async def _hand_on(on_listed: OnListed, plural: str, new: FedObject, body: Object) -> None:
+    try:
+        rest = on_listed(plural, new, body)
+        if rest is not None:
+            await rest
+    except Exception as error:
+        # One object that fails must not end the listing.
+        ref = ref_uid_version(body)[0]
+        log_exception(logger, error, "%s %s/%s cannot be restored", plural, *ref)

@@ -146,13 +146,6 @@ def test_equal_files_of_many_outputs_are_rendered_once(monkeypatch: pytest.Monke
     assert len({each.digest for each in made}) == 5
 
 
-def test_only_the_outputs_that_are_asked_for_are_rendered() -> None:
-    record = options(spec=outputs(3, "UvToml"))
-    whole, _ = desired_outputs(record, plans_of(2), DIGESTER)
-    some, problem = desired_outputs(record, plans_of(2), DIGESTER, only={whole[1].ref})
-    assert (some, problem) == (whole[1:2], None)
-
-
 # -- in a thread
 
 
