@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from artifact_index.reconcile.plan.outputs import MOST_ENTRIES, desired_outputs
+from artifact_index.reconcile.plan.outputs import desired_outputs
+from artifact_index.reconcile.plan.sizes import MOST_ENTRIES
 from support.control_plane import wait_until
 from support.emulated_world import EmulatedWorld, anonymous, emulated_world
 from support.operator_process import OperatorProcess, health

@@ -8,7 +8,7 @@ import pytest
 
 from artifact_index.reconcile import options as options_module
 from artifact_index.reconcile.apply import rendering
-from artifact_index.reconcile.plan.outputs import MOST_ENTRIES
+from artifact_index.reconcile.plan.sizes import MOST_ENTRIES
 from artifact_index.reconcile.resolve.memo import PLANS
 from artifact_index.reconcile.state import restore
 from support.engine import Engine

@@ -6,7 +6,8 @@ from functools import partial
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import OptionsObject, OutputRef
 from artifact_index.reconcile.plan.entries import IndexPlan
-from artifact_index.reconcile.plan.outputs import DesiredOutput, are_large, desired_outputs
+from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
+from artifact_index.reconcile.plan.sizes import are_large
 from artifact_index.runtime import beside_the_loop
 from artifact_index.sources.policy import Problem
 

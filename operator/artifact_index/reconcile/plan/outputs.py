@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from artifact_index.api import constants
-from artifact_index.api.index_options import IndexOptionsSpec, Output
+from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.formats.base import (
@@ -14,7 +14,6 @@ from artifact_index.formats.base import (
     NotCredentialFreeError,
     blocked_url,
     is_credential_free,
-    least_size,
     named,
 )
 from artifact_index.formats.document import Claims, Document, IndexEntry, PublicEntry
@@ -22,31 +21,11 @@ from artifact_index.formats.registry import Content, Rendering, holds_variables
 from artifact_index.formats.uv_toml import UV_TOML_KEY
 from artifact_index.reconcile.cache import objects
 from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.plan import sizes
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.sources.policy import Problem
 from artifact_index.sources.registry import of
-
-LARGEST_OUTPUT: Final = 900 * 1024
-"""Bytes of data, decoded. The API server takes 1 MiB, and etcd 1.5 MiB with the metadata."""
-LARGEST_ANNOTATIONS: Final = 240 * 1024
-"""Bytes of our annotations. The API server takes 256 KiB, those of others with them."""
-
-MOST_ENTRIES: Final = 20_000
-"""Entries in all files of all outputs of one IndexOptions together: about a second of rendering.
-
-So 500 indexes fit into 8 outputs of 5 files each, and 2,000 into 10 files.
-"""
-LARGEST_LOGINS: Final = 8 * 2**20
-"""Bytes of all URLs and logins of one IndexOptions: some formats look at more than they write."""
-
-_LARGE: Final = 64 * 1024
-"""Bytes from which rendering and digests would hold the event loop for some 20 ms or more."""
-_ENTRY: Final = 256
-"""Bytes of text whose rendering costs as much as what an entry costs beside its URL and login."""
-
-LARGEST_ENVIRONMENT: Final = 256 * 1024
-"""Bytes of variables. Linux takes a quarter of the stack for them and the arguments (execve)."""
 
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 
@@ -157,15 +136,6 @@ def claims_of(plans: Sequence[IndexPlan]) -> Claims:
     return Claims(tuple(publishers), {key: tuple(names) for key, names in domains.items()})
 
 
-def are_large(options: objects.OptionsObject, plans: Sequence[IndexPlan]) -> bool:
-    """Whether `desired_outputs` would hold the event loop, so that a thread must call it."""
-    if options.spec is None:
-        return False
-    entries = [plan.entry for plan in plans if plan.entry is not None]
-    size = least_size(entries, sensitive=True) + _ENTRY * len(entries)
-    return size * _file_count(options.spec.outputs_of(options.ref.name)) > _LARGE
-
-
 def desired_outputs(
     options: objects.OptionsObject,
     plans: Sequence[IndexPlan],
@@ -185,7 +155,7 @@ def desired_outputs(
     declared = options.spec.outputs_of(options.ref.name)
     if any(holds_variables(output.formats) for output in declared):
         document = replace(document, claims=claims_of(plans))
-    if (too_much := _too_much(declared, document)) is not None:
+    if (too_much := sizes.too_much(declared, document)) is not None:
         return [], too_much
     rendering = Rendering(document)
     without_secrets: Rendering | None = None
@@ -193,9 +163,8 @@ def desired_outputs(
     problem: Problem | None = None
     for output in declared:
         ref = objects.OutputRef(output.kind, options.ref.namespace, output.name)
-        if (least := rendering.least_size(output)) > LARGEST_OUTPUT:
-            what = f"at least {least} bytes of data"
-            problem = problem or _does_not_fit(output, what, LARGEST_OUTPUT, document)
+        if (cannot_fit := sizes.cannot_fit(output, rendering)) is not None:
+            problem = problem or cannot_fit
             continue
         safe = plans
         try:
@@ -210,7 +179,8 @@ def desired_outputs(
                 without_secrets = Rendering(replace(document, entries=entries))
             content = without_secrets.content_of(output)
         desired = _desired(ref, options, content, safe, digester, public=document.public)
-        if (too_large := _too_large(desired, output, document)) is not None:
+        too_large = sizes.too_large(output, desired.data, desired.annotations, document)
+        if too_large is not None:
             problem = problem or too_large
             continue
         outputs.append(desired)
@@ -282,58 +252,3 @@ def _not_credential_free(ref: objects.OutputRef, plans: Sequence[IndexPlan]) -> 
         "query or fragment, and its path is public, set spec.preauthenticated.publicPath to true; "
         "else write it to a Secret, or leave the index out of this selection",
     )
-
-
-def _file_count(outputs: Sequence[Output]) -> int:
-    return sum(len(output.formats) for output in outputs)
-
-
-def _too_much(outputs: Sequence[Output], document: Document) -> Problem | None:
-    """Why nothing is rendered: to do so would hold up everybody else."""
-    count, files = len(document.entries), _file_count(outputs)
-    remedy = "select fewer indexes, or split them over two IndexOptions"
-    if count * files > MOST_ENTRIES:
-        return Problem(
-            Reason.TARGET_TOO_LARGE,
-            f"{count} indexes in {files} files of {len(outputs)} outputs are {count * files} "
-            f"entries, more than the {MOST_ENTRIES} of one IndexOptions; {remedy}, or list fewer "
-            "formats in spec.outputs",
-        )
-    if (size := least_size(document.entries, sensitive=True)) > LARGEST_LOGINS:
-        return Problem(
-            Reason.TARGET_TOO_LARGE,
-            f"the URLs and logins of {count} indexes have {size} bytes, more than the "
-            f"{LARGEST_LOGINS} of one IndexOptions; {remedy}",
-        )
-    return None
-
-
-def _does_not_fit(output: Output, what: str, largest: int, document: Document) -> Problem:
-    return Problem(
-        Reason.TARGET_TOO_LARGE,
-        f"{output.kind} {output.name!r} would hold {what} for {len(document.entries)} indexes, "
-        f"more than the {largest} that fit; select fewer indexes, or split them over two "
-        "IndexOptions",
-    )
-
-
-def _too_large(desired: DesiredOutput, output: Output, document: Document) -> Problem | None:
-    # Four characters of base64 are three bytes.
-    share = 3 / 4 if output.kind == "Secret" else 1
-    sizes = {key: int(share * _size({key: value})) for key, value in desired.data.items()}
-    total = "data", sum(sizes.values()), LARGEST_OUTPUT
-    if holds_variables(output.formats):
-        # Each variable has a `=` and an end.
-        total = "variables", sum(sizes.values()) + 2 * len(sizes), LARGEST_ENVIRONMENT
-    annotations = "annotations", _size(desired.annotations), LARGEST_ANNOTATIONS
-    for what, size, largest in (total, annotations):
-        if size > largest:
-            by_file = ""
-            if what == "data" and len(sizes) > 1:
-                by_file = f" ({', '.join(f'{key} {of_key}' for key, of_key in sizes.items())})"
-            return _does_not_fit(output, f"{size} bytes of {what}{by_file}", largest, document)
-    return None
-
-
-def _size(values: Mapping[str, str]) -> int:
-    return sum(len(key) + len(value.encode()) for key, value in values.items())

@@ -16,11 +16,9 @@ from artifact_index.reconcile.apply import rendering as rendering_module
 from artifact_index.reconcile.apply.rendering import rendered_outputs
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
-    LARGEST_LOGINS,
-    LARGEST_OUTPUT,
-    MOST_ENTRIES,
     desired_outputs,
 )
+from artifact_index.reconcile.plan.sizes import LARGEST_LOGINS, LARGEST_OUTPUT, MOST_ENTRIES
 from artifact_index.sources.policy import Problem
 from support.reconcile_builders import DIGESTER, index, index_state, options, plans_from, source
 
