@@ -82,7 +82,9 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
     """Wire the parts of one operator on the event loop that will run them; `issue` asks clouds."""
     cache, state, histories = Cache(), State(), Histories()
     priority = partial(state.priority_of, margins=env.margins)
-    queue = WorkQueue(priority=priority, rng=env.rng)
+    # With one namespace nobody else needs a worker.
+    shared = settings.workers if len(settings.namespaces) != 1 else None
+    queue = WorkQueue(priority=priority, rng=env.rng, workers=shared)
     limiter = WriteLimiter(settings.writes_per_second, settings.write_burst)
     issue = ServiceAccountTokens(api, issue).issue
     tokens = TokenManager(

@@ -171,7 +171,8 @@ class OutputWriter:
         self._cache.drop_output(existing.ref, existing.uid)
 
     async def _wait(self, options: OptionsObject) -> None:
-        await self._limiter.wait(OUTPUT, self._priority(options_key(options.ref)))
+        priority = self._priority(options_key(options.ref))
+        await self._limiter.wait(OUTPUT, options.ref.namespace, priority)
 
     def _observe(self, kind: str, body: dict[str, object]) -> OutputObject:
         output = parse_output(kind, body, self._digester)

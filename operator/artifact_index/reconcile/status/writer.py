@@ -60,7 +60,7 @@ class StatusWriter:
         metadata = {"uid": owner.uid, "resourceVersion": str(owner.resource_version)}
         patch = {"metadata": metadata, "status": status_patch(stored, status)}
         namespace, name = owner.ref
-        await self._limiter.wait(STATUS)
+        await self._limiter.wait(STATUS, namespace)
         try:
             body = await self._api.patch(resource, namespace, name, patch, subresource="status")
         except ApiError as error:
@@ -96,7 +96,7 @@ class StatusWriter:
             "lastTimestamp": time,
             "count": 1,
         }
-        await self._limiter.wait(EVENT)
+        await self._limiter.wait(EVENT, owner.ref.namespace)
         try:
             await self._api.create(EVENTS, owner.ref.namespace, body)
         except ApiError as error:
