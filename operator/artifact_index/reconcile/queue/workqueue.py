@@ -4,7 +4,7 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
@@ -47,7 +47,7 @@ class WorkQueue:
         self._order = itertools.count()
         self._starting = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
-        self._wake = asyncio.Event()
+        self._idle: deque[asyncio.Future[None]] = deque()  # the workers that wait in `get`
         self._drained = asyncio.Event()
 
     def __len__(self) -> int:
@@ -112,8 +112,14 @@ class WorkQueue:
     async def get(self) -> Key:
         """Wait for a ready key and take the first one; the caller has it until `done`."""
         while (key := self._ready.pop(self._may_start)) is None:
-            self._wake.clear()
-            await self._wake.wait()
+            woken = asyncio.get_running_loop().create_future()
+            self._idle.append(woken)
+            try:
+                await woken
+            except asyncio.CancelledError:
+                if not woken.cancelled():
+                    self._wake_worker()
+                raise
         del self._queued[key]
         self._working.add(key)
         self._working_in[key.ref.namespace] += 1
@@ -151,6 +157,13 @@ class WorkQueue:
             return True
         return self._working_in[namespace] < self._workers - len(self._working)
 
+    def _wake_worker(self) -> None:
+        while self._idle:
+            woken = self._idle.popleft()
+            if not woken.done():
+                woken.set_result(None)
+                return
+
     def _make_ready(self, key: Key) -> None:
         if key in self._working:
             self._again.add(key)
@@ -159,7 +172,7 @@ class WorkQueue:
             rank = 0 if key.kind == "IndexOptions" else 1
             self._ready.push(key.ref.namespace, rank, self._priority(key), key)
             if self._may_start(key.ref.namespace):
-                self._wake.set()
+                self._wake_worker()
 
     def _set_timer(self) -> None:
         """Have the delayed keys made ready once the first of them is due."""

@@ -75,6 +75,18 @@ def test_a_lower_rank_goes_first_whose_turn_it_ever_is() -> None:
     assert items(turns)[:3] == ["output 0", "output 1", "output 2"]
 
 
+def test_statuses_that_waited_for_outputs_take_turns_as_well() -> None:
+    turns: Turns[str] = Turns()
+    for number in range(3):
+        turns.push("waiting", 1, 0.0, f"status {number}")
+    for number in range(100):
+        turns.push("busy", 0, 0.0, f"output {number}")
+    for _ in range(100):
+        turns.pop()
+    turns.push("new", 1, 0.0, "new")
+    assert "new" in items(turns)[:2]
+
+
 def test_a_namespace_that_comes_back_at_once_does_not_overtake_the_others() -> None:
     """A file that is enqueued again whenever it is done, and always the most urgent."""
     turns: Turns[str] = Turns()
