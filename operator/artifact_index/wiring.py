@@ -41,11 +41,12 @@ from artifact_index.sources.policy import Policy
 class Operator:
     """The parts of one operator; nothing runs yet.
 
-    Call `prime`; then run `tokens`, `sources`, `relister` and each worker of `controller` in tasks
-    of their own. No `namespaces` means all of them.
+    Call `prime`; then run `tokens`, `sources`, `relister` and so many `workers` of `controller` in
+    tasks of their own. No `namespaces` means all of them.
     """
 
     namespaces: tuple[str, ...]
+    workers: int
     cache: Cache
     state: State
     histories: Histories
@@ -82,8 +83,9 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
     """Wire the parts of one operator on the event loop that will run them; `issue` asks clouds."""
     cache, state, histories = Cache(), State(), Histories()
     priority = partial(state.priority_of, margins=env.margins)
-    # With one namespace nobody else needs a worker.
-    shared = settings.workers if len(settings.namespaces) != 1 else None
+    workers = settings.workers
+    # In an installation for one namespace nobody else needs a worker.
+    shared = None if len(settings.namespaces) == 1 else workers
     queue = WorkQueue(priority=priority, rng=env.rng, workers=shared)
     limiter = WriteLimiter(settings.writes_per_second, settings.write_burst)
     issue = ServiceAccountTokens(api, issue).issue
@@ -124,6 +126,7 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
     )
     return Operator(
         namespaces=settings.namespaces,
+        workers=workers,
         cache=cache,
         state=state,
         histories=histories,
