@@ -114,13 +114,21 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
         patience=settings.mint_patience,
         env=env,
     )
-    output_writer = OutputWriter(api, cache, limiter, priority, env.digester)
     status_writer = StatusWriter(api, cache, limiter, env.clock)
+    output_writer = OutputWriter(
+        api, cache, limiter, priority, env.digester, status_writer.announce
+    )
     options = OptionsReconciler(cache, resolver, clouds, state, output_writer, env)
     indexes = IndexReconciler(cache, resolver, state, status_writer, queue.is_busy, env)
     controller = Controller(cache, queue, options, indexes, status_writer, env)
     tokens.on_change = endpoints.on_change = controller.tokens_changed
-    feed = Feed(cache, sources.forget, env.digester, partial(controller.enqueue, delay=DEBOUNCE))
+    feed = Feed(
+        cache,
+        sources.forget,
+        env.digester,
+        enqueue=partial(controller.enqueue, delay=DEBOUNCE),
+        status_edited=controller.status_edited,
+    )
     relister = Relister(
         api, feed, settings.namespaces, settings.relist_interval, controller.enqueue, env.rng
     )

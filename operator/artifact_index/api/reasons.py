@@ -94,6 +94,8 @@ class Reason(StrEnum):
     WAITING_FOR_DELETION = "WaitingForDeletion", Polarity.RETRY, Trait.QUIET, Trait.UNWATCHED
     WRITE_FAILED = "WriteFailed", Polarity.RETRY
     TARGET_NOT_OWNED = "TargetNotOwned", Polarity.ACT, Trait.UNWATCHED
+    TARGET_UNUSABLE = "TargetUnusable", Polarity.ACT, Trait.UNWATCHED
+    OUTPUT_CONTESTED = "OutputContested", Polarity.ACT
     TARGET_TOO_LARGE = "TargetTooLarge", Polarity.ACT
     NOT_CREDENTIAL_FREE = "NotCredentialFree", Polarity.ACT
     TOKEN_TOO_SHORT = "TokenTooShort", Polarity.NOTE

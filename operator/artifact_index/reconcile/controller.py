@@ -16,7 +16,8 @@ from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, status_bytes
 from artifact_index.reconcile.index import IndexReconciler
 from artifact_index.reconcile.options import OptionsReconciler
-from artifact_index.reconcile.queue.workqueue import WorkQueue
+from artifact_index.reconcile.queue.repairs import Repairs
+from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.status.conditions import Status
 from artifact_index.reconcile.status.writer import StatusWriter
@@ -50,6 +51,8 @@ class Controller:
         default_factory=dict, init=False
     )
     """The statuses that wait to be written, each with the object that it was made for."""
+    _edits: Repairs[Key] = field(default_factory=Repairs, init=False)
+    """The objects whose status somebody else has changed lately."""
 
     # What asks for a reconcile
 
@@ -57,6 +60,13 @@ class Controller:
         """Have these keys reconciled after `delay` seconds."""
         for key in keys:
             self.queue.add_after(key, delay)
+
+    def status_edited(self, keys: Iterable[Key]) -> None:
+        """Have a status put right that somebody else has changed; the more often, the later."""
+        now = asyncio.get_running_loop().time()
+        for key in keys:
+            edit = self._edits.count(key)
+            self.queue.add_after(key, max(DEBOUNCE, edit.next_at - now))
 
     def tokens_changed(self, consumers: Iterable[Any]) -> None:
         """Have the IndexOptions reconciled whose tokens changed, once for a burst of first tokens.

@@ -98,7 +98,7 @@ class OptionsReconciler:
         return Result(
             status=self._status(options, OptionsOutcome(plan, applied.written, problem)),
             plan=plan,
-            requeue_after=None if failed else self._next_recheck(plan),
+            requeue_after=None if failed else self._next_recheck(plan, applied),
             retry=applied.needs_retry,
             retry_after=applied.retry_after,
             quiet=failed,
@@ -187,7 +187,7 @@ class OptionsReconciler:
         return Result(
             status=self._status(options, OptionsOutcome((), (), problem)),
             plan=(),
-            requeue_after=withdraw_at - now if withdraw_at is not None else None,
+            requeue_after=withdraw_at - now if withdraw_at is not None else applied.recheck_after,
             retry=applied.needs_retry,
             retry_after=applied.retry_after,
             # A failed withdrawal is reported at once: the token is still published.
@@ -204,10 +204,13 @@ class OptionsReconciler:
             return None
         return options_status(latest, outcome, margins=self._env.margins, now=self._env.clock())
 
-    def _next_recheck(self, plan: Sequence[IndexPlan]) -> float | None:
-        """Seconds until time alone changes an entry, if it ever does."""
+    def _next_recheck(self, plan: Sequence[IndexPlan], applied: Applied) -> float | None:
+        """Seconds until time alone changes an entry or an output, if it ever does."""
         times = [index.recheck_at for index in plan if index.recheck_at is not None]
-        return max(_SHORTEST_REQUEUE, min(times) - self._env.clock()) if times else None
+        waits = [min(times) - self._env.clock()] if times else []
+        if applied.recheck_after is not None:
+            waits.append(applied.recheck_after)
+        return max(_SHORTEST_REQUEUE, min(waits)) if waits else None
 
 
 def _first(*problems: Problem | None) -> Problem | None:

@@ -1,12 +1,14 @@
 """Writes the outputs of one IndexOptions, and prunes those that its spec no longer names."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from artifact_index.api.reasons import Reason
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import CONFIG_MAPS, INDEX_OPTIONS, SECRETS, Resource
+from artifact_index.reconcile.apply.contests import DELETED, Contests, writer_of
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
@@ -17,23 +19,31 @@ from artifact_index.reconcile.cache.objects import (
     parse_output,
 )
 from artifact_index.reconcile.plan.outputs import RELEASE_PATCH, DesiredOutput
-from artifact_index.reconcile.plan.ownership import belongs_to, ownership_problem
+from artifact_index.reconcile.plan.ownership import belongs_to, is_adoption, ownership_problem
 from artifact_index.reconcile.queue.write_limiter import OUTPUT, WriteLimiter
 from artifact_index.sources.policy import Problem
 
 RESOURCES: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
+
+_ADOPTED: Final = "Adopted"
+_KEYS_IN_EVENT: Final = 10
+
+_REMOVED: Final = ""
+"""The content of an output that left the spec."""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
     """The outputs that now stand as desired, and the first problem of the others.
 
-    `error` is the first error of the API server: it calls for a retry.
+    An output that somebody else undoes again and again counts as written; `recheck_after` is in
+    seconds. `error` is the first error of the API server: it calls for a retry.
     """
 
     written: tuple[DesiredOutput, ...] = ()
     problem: Problem | None = None
     error: ApiError | None = None
+    recheck_after: float | None = None
 
     @property
     def needs_retry(self) -> bool:
@@ -55,6 +65,8 @@ class OutputWriter:
     _limiter: WriteLimiter
     _priority: Callable[[Key], float]
     _digester: Digester
+    _announce: Callable[[OptionsObject, str, str], Awaitable[None]]
+    _contests: Contests = field(default_factory=Contests, init=False)
 
     async def owner_is_gone(self, options: OptionsObject) -> bool:
         """True if an IndexOptions that lost an output no longer exists. Raises ApiError.
@@ -80,14 +92,17 @@ class OutputWriter:
         errors: list[ApiError] = []
         for output in outputs:
             try:
-                if (problem := await self._apply(options, output)) is not None:
-                    problems.append(problem)
-                else:
-                    written.append(output)
+                problem = await self._apply(options, output)
             except ApiError as error:
                 errors.append(error)
-                problems.append(_write_failed(output.ref, error))
-        return Applied(tuple(written), next(iter(problems), None), next(iter(errors), None))
+                problem = _write_failed(output.ref, error)
+            if problem is not None:
+                problems.append(problem)
+            if problem is None or problem.reason is Reason.OUTPUT_CONTESTED:
+                written.append(output)
+        recheck_after = self._contests.recheck_after(options, (each.ref for each in outputs))
+        problem, error = next(iter(problems), None), next(iter(errors), None)
+        return Applied(tuple(written), problem, error, recheck_after)
 
     async def prune(self, options: OptionsObject, applied: Applied) -> Applied:
         """Delete the outputs that left the spec, or release them with `deletionPolicy: Retain`.
@@ -100,7 +115,13 @@ class OutputWriter:
             if existing.ref in declared or not belongs_to(existing, options):
                 continue
             try:
+                contested = await self._postponed(options, existing.ref, _REMOVED)
+                if contested is not None:
+                    recheck_after = self._contests.recheck_after(options, [existing.ref])
+                    applied = replace(applied, problem=contested, recheck_after=recheck_after)
+                    continue
                 await self._remove(options, existing)
+                self._contests.repaired(options, existing.ref, _REMOVED)
             except ApiError as error:
                 if not (error.not_found or error.conflict or error.invalid):
                     problem = _write_failed(existing.ref, error)
@@ -109,46 +130,105 @@ class OutputWriter:
 
     async def _apply(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
         existing = self._cache.outputs.get(output.ref)
-        if existing is None:
-            try:
-                return await self._create(options, output)
-            except ApiError as error:
-                if not error.already_exists:
-                    raise
-        if existing is None or not existing.labelled:
+        if existing is not None and not existing.labelled:
             # The watch does not deliver objects without our label: the cached copy may be old.
             existing = await self._read(output.ref)
-            if existing is None:
-                return await self._create(options, output)
+        if existing is not None:
+            return await self._update(options, output, existing)
+        lost = self._cache.outputs.was_removed(output.ref)
+        if (
+            lost
+            and (contested := await self._postponed(options, output.ref, output.digest)) is not None
+        ):
+            return contested
+        try:
+            await self._create(options, output)
+        except ApiError as error:
+            if not error.already_exists or (existing := await self._read(output.ref)) is None:
+                raise
+            return await self._update(options, output, existing)
+        return self._repaired(options, output) if lost else None
+
+    async def _update(
+        self, options: OptionsObject, output: DesiredOutput, existing: OutputObject
+    ) -> Problem | None:
         living = self._cache.options_uids(options.ref.namespace)
         problem = ownership_problem(existing, options, living)
-        if problem is not None or output.is_met_by(existing):
+        if problem is not None:
             return problem
-        return await self._patch(options, output, existing)
+        if output.is_met_by(existing):
+            return self._contests.problem(options, output.ref)
+        undone = output.was_undone(existing)
+        if (
+            undone
+            and (contested := await self._postponed(options, output.ref, output.digest)) is not None
+        ):
+            return contested
+        if existing.immutable:
+            await self._replace(options, output, existing)
+        else:
+            await self._patch(options, output, existing)
+        return self._repaired(options, output) if undone else None
 
-    async def _create(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
+    async def _postponed(
+        self, options: OptionsObject, ref: OutputRef, content: str
+    ) -> Problem | None:
+        """The problem of an output that is undone too often to be repaired now."""
+        if not self._contests.is_postponed(options, ref, content):
+            return None
+        if self._contests.needs_writer(options, ref):
+            try:
+                body = await self._api.get(RESOURCES[ref.kind], ref.namespace, ref.name)
+                writer = writer_of(body["metadata"].get("managedFields") or ())
+            except ApiError as error:
+                if not error.not_found:
+                    raise
+                writer = DELETED
+            self._contests.blame(options, ref, writer)
+        return self._contests.problem(options, ref, stands=False)
+
+    def _repaired(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
+        self._contests.repaired(options, output.ref, output.digest)
+        return self._contests.problem(options, output.ref)
+
+    async def _create(self, options: OptionsObject, output: DesiredOutput) -> None:
         kind, namespace, _ = output.ref
         await self._wait(options)
         body = await self._api.create(RESOURCES[kind], namespace, output.creation())
         self._observe(kind, body)
-        return None
 
     async def _patch(
         self, options: OptionsObject, output: DesiredOutput, existing: OutputObject
-    ) -> Problem | None:
+    ) -> None:
         kind, namespace, name = output.ref
         await self._wait(options)
         try:
             body = await self._api.patch(RESOURCES[kind], namespace, name, output.patch(existing))
         except ApiError as error:
             if error.not_found:
-                return await self._create(options, output)
+                await self._create(options, output)
+                return
             if error.invalid or error.conflict:
-                # Another object has the name by now: the next reconcile reads it.
+                # It is immutable or another object by now: the next reconcile reads it.
                 self._cache.drop_output(output.ref, existing.uid)
             raise
         self._observe(kind, body)
-        return None
+        if is_adoption(existing, options):
+            await self._announce(options, _ADOPTED, _adopted(existing, output))
+
+    async def _replace(
+        self, options: OptionsObject, output: DesiredOutput, existing: OutputObject
+    ) -> None:
+        """Create an immutable output of ours anew; pods that mount the old one keep its content."""
+        kind, namespace, name = output.ref
+        await self._wait(options)
+        try:
+            await self._api.delete(RESOURCES[kind], namespace, name, uid=existing.uid)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+        self._cache.drop_output(output.ref, existing.uid)
+        await self._create(options, output)
 
     async def _read(self, ref: OutputRef) -> OutputObject | None:
         try:
@@ -193,8 +273,23 @@ def owner_unknown(answer: str) -> Problem:
     )
 
 
-def _write_failed(ref: OutputRef, error: ApiError) -> Problem:
-    return Problem(
-        Reason.WRITE_FAILED,
-        f"{ref.kind} {ref.name!r} could not be written and is tried again: {error}",
+def _adopted(existing: OutputObject, output: DesiredOutput) -> str:
+    message = f"{existing.ref.kind} {existing.ref.name!r} was there before and is an output now"
+    removed = sorted(existing.keys - output.data.keys())
+    if not removed:
+        return message
+    names = ", ".join(repr(key) for key in removed[:_KEYS_IN_EVENT])
+    more = len(removed) - _KEYS_IN_EVENT
+    return f"{message}; these keys of it were removed: {names}" + (
+        f" and {more} more" if more > 0 else ""
     )
+
+
+def _write_failed(ref: OutputRef, error: ApiError) -> Problem:
+    message = f"{ref.kind} {ref.name!r} could not be written and is tried again: {error}"
+    if error.invalid:
+        message += (
+            "; if it lasts, see what the named fields of the object forbid, or delete the object "
+            "so that it is created anew"
+        )
+    return Problem(Reason.WRITE_FAILED, message)

@@ -52,7 +52,7 @@ class DesiredOutput:
             **({"ownerReferences": [dict(self.owner)]} if self.owner is not None else {}),
         }
         body = {"metadata": metadata, "data": dict(self.data)}
-        return body | {"type": "Opaque"} if self.ref.kind == "Secret" else body
+        return body | {"type": objects.OPAQUE} if self.ref.kind == "Secret" else body
 
     def patch(self, existing: objects.OutputObject) -> dict[str, Any]:
         """The body of a merge patch; null for each key and annotation of ours to remove."""
@@ -72,10 +72,20 @@ class DesiredOutput:
         owner_uid = existing.controller.uid if existing.controller else None
         return (
             existing.labelled
+            and not existing.immutable
             and existing.digest == self.digest
             and existing.annotations == self.annotations
             and owner_uid == (self.owner["uid"] if self.owner else None)
         )
+
+    def was_undone(self, existing: objects.OutputObject) -> bool:
+        """Whether an existing object that differs is not as the operator left it.
+
+        Its label is gone, its digest does not verify, or something beside the content differs.
+        """
+        recorded = existing.annotations.get(constants.CONTENT_DIGEST_ANNOTATION)
+        intact = existing.labelled and existing.digest == recorded
+        return not intact or existing.digest == self.digest
 
 
 _LABELS: Final = {

@@ -48,6 +48,10 @@ class StatusWriter:
         if body is not None and index.spec is not None:
             self._cache.put_index(parse_custom_object(type(index.spec), body, index))
 
+    async def announce(self, options: OptionsObject, reason: str, message: str) -> None:
+        """Post an event about something done for an IndexOptions that no condition reports."""
+        await self._post(INDEX_OPTIONS, options, Event("Normal", reason, message), self._clock())
+
     async def _write(
         self, resource: Resource, owner: IndexObject | OptionsObject, status: Status
     ) -> dict[str, Any] | None:

@@ -35,7 +35,11 @@ async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
         port.put("secrets", secret_body(f"uv-{number}", {"uv.toml": ""}, labels=labels))
     rng, digester = random.Random(1), LaboriousDigester(b"key")
     feed = Feed(
-        cache=cache, forget_polled=lambda ref: None, digester=digester, enqueue=lambda keys: None
+        cache=cache,
+        forget_polled=lambda ref: None,
+        digester=digester,
+        enqueue=lambda keys: None,
+        status_edited=lambda keys: None,
     )
     relister = Relister(port, feed, (), 600, lambda keys: None, rng)
     seen = set[int]()
