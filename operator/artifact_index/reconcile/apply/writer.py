@@ -1,5 +1,6 @@
 """Writes the outputs of one IndexOptions, and prunes those that its spec no longer names."""
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -30,6 +31,8 @@ _KEYS_IN_EVENT: Final = 10
 
 _REMOVED: Final = ""
 """The content of an output that left the spec."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,7 @@ class OutputWriter:
                     raise
                 writer = DELETED
             self._contests.blame(options, ref, writer)
+            logger.warning("%s %s/%s: %s", *ref, writer)
         return self._contests.problem(options, ref, stands=False)
 
     def _repaired(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
