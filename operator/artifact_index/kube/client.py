@@ -40,7 +40,7 @@ _LARGE: Final = 64 * 1024
 answer it takes ten times as much: sixteen files of a hundred indexes at once were the memory peak.
 """
 _LARGE_AT_A_TIME: Final = 2
-_LARGE_FOR: Final = 1.0
+_LARGE_FOR: Final = 0.5
 """Seconds after which the next large body may follow although there is no answer yet: a namespace
 whose writes a webhook holds up must not hold up the others."""
 

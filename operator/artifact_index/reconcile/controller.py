@@ -29,6 +29,9 @@ _QUIET_FAILURES: Final = 2
 _MORE_TOKENS: Final = 0.25
 """Seconds for which the first tokens of one IndexOptions are collected into one reconcile."""
 
+_MORE_CONSUMERS: Final = 0.05
+"""Seconds for which IndexOptions that end are collected into one look by an index of them all."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -51,6 +54,8 @@ class Controller:
         default_factory=dict, init=False
     )
     """The statuses that wait to be written, each with the object that it was made for."""
+    _after: dict[Key, set[Key]] = field(default_factory=dict, init=False)
+    """The objects that wait for the end of another one's reconcile, by that one."""
     _edits: Repairs[Key] = field(default_factory=Repairs, init=False)
     """The objects whose status somebody else has changed lately."""
 
@@ -101,6 +106,7 @@ class Controller:
         clock = asyncio.get_running_loop().time
         started_at = clock()
         result = await self._try(key)
+        self.enqueue(self._after.pop(key, ()), _MORE_CONSUMERS)
         self._env.meter.reconciled(kind=key.kind, result=result, seconds=clock() - started_at)
 
     async def _try(self, key: Key) -> PassResult:
@@ -139,6 +145,8 @@ class Controller:
             if result.plan is not None:
                 changed = self._options.commit(key.ref, result.plan)
                 self.enqueue(index_key(index) for index in changed)
+        if result.after is not None:
+            self._after.setdefault(result.after, set()).add(key)
         if result.requeue_after is not None:
             self.queue.add_after(key, result.requeue_after)
         if result.retry:
