@@ -50,9 +50,7 @@ def test_a_secret_of_another_type_is_not_adopted(
     world: World, operator: OperatorProcess, secret_type: str
 ) -> None:
     namespace = world.namespace(f"typed-{secret_type.replace('/', '-').replace('.', '-')}")
-    world.apply(
-        handed_over(type=secret_type, stringData=TYPED[secret_type]), namespace=namespace
-    )
+    world.apply(handed_over(type=secret_type, stringData=TYPED[secret_type]), namespace=namespace)
     before = world.get("secret", namespace, "uv-config")
 
     message = refused(world, namespace)

@@ -15,7 +15,7 @@ STRAY = {"data": {"stray": "eA=="}}
 
 
 def serve(world: World, namespace: str, **spec: Any) -> None:
-    """A namespace with one index, and an IndexOptions whose outputs are a Secret and a ConfigMap."""
+    """A namespace with one index, written to a Secret and a ConfigMap."""
     world.namespace(namespace)
     outputs = [{"kind": kind, "name": "uv-config"} for kind in KINDS]
     world.apply(

@@ -1,4 +1,4 @@
-"""What others do to the operator's writes: one namespace slows them down, or somebody undoes them."""
+"""What others do to the operator's writes: one namespace slows them, or somebody undoes them."""
 
 import time
 from collections.abc import Iterator
@@ -73,7 +73,9 @@ def test_two_installations_over_the_same_objects_write_little_and_say_so(
         world.wait_reason("indexoptions", "shared", "uv-config", "OutputContested")
         # They pause for seconds already, where they wrote a hundred times in one.
         world.settle(quiet=3, seconds=30)
-        message = world.emulator.get("indexoptions", "shared", "uv-config")["status"]["conditions"][0]
+        message = world.emulator.get("indexoptions", "shared", "uv-config")["status"]["conditions"][
+            0
+        ]
         assert "another installation" in message["message"]
         assert world.emulator.requests.count("patch", "secrets") < 30
         for kind in ("indexoptions", "artifactindexes"):

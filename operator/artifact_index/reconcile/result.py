@@ -14,10 +14,10 @@ class Result:
 
     `status` is to be written once no output waits for its own write. `plan` is what the statuses
     of the indexes have to follow; None leaves the last one. `enqueue` are other objects that the
-    reconcile affects. `requeue_after` is in seconds. `after` is another object whose reconcile has to
-    end before this one can go on. `retry` asks for a reconcile after a back-off
-    of at least `retry_after` seconds. A `quiet` result withholds status and plan from the first
-    failures in a row: a brief outage of the API server must not cost two more writes.
+    reconcile affects. `requeue_after` is in seconds. `after` is another object, whose reconcile has
+    to end first. `retry` asks for a reconcile after a back-off of at least `retry_after` seconds. A
+    `quiet` result withholds status and plan from the first failures in a row: a brief outage of the
+    API server must not cost two more writes.
     """
 
     status: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""Outputs that are undone again and again: who does it, and what to do about it."""
+"""Outputs that are undone again and again: when to repair them, who does it, and what to do."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,66 +10,56 @@ from artifact_index.reconcile.cache.objects import OptionsObject, OutputRef
 from artifact_index.reconcile.queue.repairs import CALM, Repairs
 from artifact_index.sources.policy import Problem
 
-Contested = tuple[OutputRef, str, int]
-"""An output, and its IndexOptions by UID and generation: another spec starts over."""
-
 DELETED: Final = "it is deleted again and again by somebody else; stop that"
 
 
 class Contests:
-    """Decides when an output that was undone is repaired, and reports those that go on."""
+    """Knows what was written to outputs lately: what has to be written again was undone."""
 
     def __init__(self) -> None:
-        self._repairs: Repairs[Contested] = Repairs()
+        self._repairs: Repairs[OutputRef] = Repairs()
 
-    def is_postponed(self, options: OptionsObject, ref: OutputRef, content: str) -> bool:
+    def is_postponed(self, options: OptionsObject, ref: OutputRef, digest: str) -> bool:
         """Whether a repair has to wait. Other content, such as a new token, does not."""
-        repaired = self._repairs.get(_item(options, ref))
-        now = asyncio.get_running_loop().time()
-        return repaired is not None and repaired.content == content and now < repaired.next_at
+        written = self._repairs.get(ref)
+        if written is None or written.content != _content(options, digest):
+            return False
+        return asyncio.get_running_loop().time() < written.next_at
 
-    def repaired(self, options: OptionsObject, ref: OutputRef, content: str) -> None:
-        """Count a repair that has been made."""
-        self._repairs.count(_item(options, ref), content)
+    def wrote(self, options: OptionsObject, ref: OutputRef, digest: str) -> None:
+        """Note a write that has been made."""
+        self._repairs.count(ref, _content(options, digest))
 
-    def needs_writer(self, options: OptionsObject, ref: OutputRef) -> bool:
-        """Whether nobody has looked yet who undoes the output."""
-        repaired = self._repairs.get(_item(options, ref))
-        return repaired is not None and not repaired.writer
+    def blame(self, ref: OutputRef, culprit: str) -> None:
+        """Report the output as contested from now on; `culprit` says by whom, and the next step."""
+        if (written := self._repairs.get(ref)) is not None:
+            written.contested_by = culprit
 
-    def blame(self, options: OptionsObject, ref: OutputRef, writer: str) -> None:
-        """Report the output as contested from now on; `writer` says by whom, and the next step."""
-        if (repaired := self._repairs.get(_item(options, ref))) is not None:
-            repaired.writer = writer
-
-    def problem(
-        self, options: OptionsObject, ref: OutputRef, *, stands: bool = True
-    ) -> Problem | None:
+    def problem(self, ref: OutputRef, *, stands: bool = True) -> Problem | None:
         """The problem of a contested output; it ends when the output `stands` for a while."""
-        item = _item(options, ref)
-        repaired = self._repairs.get(item)
-        if repaired is None or not repaired.writer:
+        written = self._repairs.get(ref)
+        if written is None or not written.contested_by:
             return None
-        if stands and asyncio.get_running_loop().time() >= repaired.last + CALM:
-            self._repairs.forget(item)
+        if stands and asyncio.get_running_loop().time() >= written.last + CALM:
+            self._repairs.forget(ref)
             return None
         return Problem(
             Reason.OUTPUT_CONTESTED,
             f"{ref.kind} {ref.name!r} does not stay as it is written, so it is repaired less and "
-            f"less often, in the end every {CALM / 60:.0f} minutes: {repaired.writer}, or choose "
-            "another name in spec.outputs",
+            f"less often, in the end every {CALM / 60:.0f} minutes: {written.contested_by}, or "
+            "choose another name in spec.outputs",
         )
 
-    def recheck_after(self, options: OptionsObject, refs: Iterable[OutputRef]) -> float | None:
+    def recheck_after(self, refs: Iterable[OutputRef]) -> float | None:
         """Seconds until the next of these outputs may be repaired, or is not contested any more."""
         now = asyncio.get_running_loop().time()
-        repairs = (self._repairs.get(_item(options, ref)) for ref in refs)
-        contested = (repaired for repaired in repairs if repaired and repaired.writer)
+        outputs = map(self._repairs.get, refs)
+        contested = [written for written in outputs if written and written.contested_by]
         times = [each.next_at if each.next_at > now else each.last + CALM for each in contested]
         return min(times) - now if times else None
 
 
-def writer_of(managed_fields: Sequence[Mapping[str, Any]]) -> str:
+def culprit_of(managed_fields: Sequence[Mapping[str, Any]]) -> str:
     """Who wrote an object last, by its `metadata.managedFields`, and what to do about it.
 
     Another installation of this operator has our own name as its field manager.
@@ -90,5 +80,6 @@ def writer_of(managed_fields: Sequence[Mapping[str, Any]]) -> str:
     return f"{who} changes it again and again; stop that writer"
 
 
-def _item(options: OptionsObject, ref: OutputRef) -> Contested:
-    return ref, options.uid, options.generation
+def _content(options: OptionsObject, digest: str) -> int:
+    """A hash of what is written. With another spec it is not the same."""
+    return hash((options.uid, options.generation, digest))

@@ -9,7 +9,7 @@ from artifact_index.api.reasons import Reason
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import CONFIG_MAPS, INDEX_OPTIONS, SECRETS, Resource
-from artifact_index.reconcile.apply.contests import DELETED, Contests, writer_of
+from artifact_index.reconcile.apply.contests import DELETED, Contests, culprit_of
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
@@ -30,7 +30,7 @@ _ADOPTED: Final = "Adopted"
 _KEYS_IN_EVENT: Final = 10
 
 _REMOVED: Final = ""
-"""The content of an output that left the spec."""
+"""Instead of the digest, of an output that left the spec."""
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class OutputWriter:
                 problems.append(problem)
             if problem is None or problem.reason is Reason.OUTPUT_CONTESTED:
                 written.append(output)
-        recheck_after = self._contests.recheck_after(options, (each.ref for each in outputs))
+        recheck_after = self._contests.recheck_after(each.ref for each in outputs)
         problem, error = next(iter(problems), None), next(iter(errors), None)
         return Applied(tuple(written), problem, error, recheck_after)
 
@@ -120,11 +120,11 @@ class OutputWriter:
             try:
                 contested = await self._postponed(options, existing.ref, _REMOVED)
                 if contested is not None:
-                    recheck_after = self._contests.recheck_after(options, [existing.ref])
+                    recheck_after = self._contests.recheck_after([existing.ref])
                     applied = replace(applied, problem=contested, recheck_after=recheck_after)
                     continue
                 await self._remove(options, existing)
-                self._contests.repaired(options, existing.ref, _REMOVED)
+                self._contests.wrote(options, existing.ref, _REMOVED)
             except ApiError as error:
                 if not (error.not_found or error.conflict or error.invalid):
                     problem = _write_failed(existing.ref, error)
@@ -138,11 +138,7 @@ class OutputWriter:
             existing = await self._read(output.ref)
         if existing is not None:
             return await self._update(options, output, existing)
-        lost = self._cache.outputs.was_removed(output.ref)
-        if (
-            lost
-            and (contested := await self._postponed(options, output.ref, output.digest)) is not None
-        ):
+        if (contested := await self._postponed(options, output.ref, output.digest)) is not None:
             return contested
         try:
             await self._create(options, output)
@@ -150,7 +146,7 @@ class OutputWriter:
             if not error.already_exists or (existing := await self._read(output.ref)) is None:
                 raise
             return await self._update(options, output, existing)
-        return self._repaired(options, output) if lost else None
+        return self._wrote(options, output)
 
     async def _update(
         self, options: OptionsObject, output: DesiredOutput, existing: OutputObject
@@ -160,40 +156,39 @@ class OutputWriter:
         if problem is not None:
             return problem
         if output.is_met_by(existing):
-            return self._contests.problem(options, output.ref)
-        undone = output.was_undone(existing)
-        if (
-            undone
-            and (contested := await self._postponed(options, output.ref, output.digest)) is not None
-        ):
+            return self._contests.problem(output.ref)
+        if (contested := await self._postponed(options, output.ref, output.digest)) is not None:
             return contested
         if existing.immutable:
             await self._replace(options, output, existing)
         else:
             await self._patch(options, output, existing)
-        return self._repaired(options, output) if undone else None
+        return self._wrote(options, output)
 
     async def _postponed(
-        self, options: OptionsObject, ref: OutputRef, content: str
+        self, options: OptionsObject, ref: OutputRef, digest: str
     ) -> Problem | None:
         """The problem of an output that is undone too often to be repaired now."""
-        if not self._contests.is_postponed(options, ref, content):
+        if not self._contests.is_postponed(options, ref, digest):
             return None
-        if self._contests.needs_writer(options, ref):
-            try:
-                body = await self._api.get(RESOURCES[ref.kind], ref.namespace, ref.name)
-                writer = writer_of(body["metadata"].get("managedFields") or ())
-            except ApiError as error:
-                if not error.not_found:
-                    raise
-                writer = DELETED
-            self._contests.blame(options, ref, writer)
-            logger.warning("%s %s/%s: %s", *ref, writer)
-        return self._contests.problem(options, ref, stands=False)
+        if self._contests.problem(ref, stands=False) is None:
+            culprit = await self._culprit(ref)
+            logger.warning("%s %s/%s does not stay as it is written: %s", *ref, culprit)
+            self._contests.blame(ref, culprit)
+        return self._contests.problem(ref, stands=False)
 
-    def _repaired(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
-        self._contests.repaired(options, output.ref, output.digest)
-        return self._contests.problem(options, output.ref)
+    async def _culprit(self, ref: OutputRef) -> str:
+        try:
+            body = await self._api.get(RESOURCES[ref.kind], ref.namespace, ref.name)
+        except ApiError as error:
+            if error.not_found:
+                return DELETED
+            raise
+        return culprit_of(body["metadata"].get("managedFields") or ())
+
+    def _wrote(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
+        self._contests.wrote(options, output.ref, output.digest)
+        return self._contests.problem(output.ref)
 
     async def _create(self, options: OptionsObject, output: DesiredOutput) -> None:
         kind, namespace, _ = output.ref

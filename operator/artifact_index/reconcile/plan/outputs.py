@@ -78,15 +78,6 @@ class DesiredOutput:
             and owner_uid == (self.owner["uid"] if self.owner else None)
         )
 
-    def was_undone(self, existing: objects.OutputObject) -> bool:
-        """Whether an existing object that differs is not as the operator left it.
-
-        Its label is gone, its digest does not verify, or something beside the content differs.
-        """
-        recorded = existing.annotations.get(constants.CONTENT_DIGEST_ANNOTATION)
-        intact = existing.labelled and existing.digest == recorded
-        return not intact or existing.digest == self.digest
-
 
 _LABELS: Final = {
     constants.ROLE_LABEL: constants.ROLE_OUTPUT,

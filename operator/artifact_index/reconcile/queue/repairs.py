@@ -5,14 +5,14 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-AT_ONCE: Final = 3
-"""Repairs of one object in a row that do not wait."""
-
 CALM: Final = 120.0
 """Seconds for which an object must stay as it was written: it is not contested any more.
 
 Also the longest time between two repairs, as after failures.
 """
+
+_AT_ONCE: Final = 4
+"""Writes of one content in a row that do not wait: the first, and three repairs."""
 
 _FIRST_DELAY: Final = 0.5
 
@@ -20,54 +20,59 @@ Item = TypeVar("Item", bound=Hashable)
 
 
 @dataclass(slots=True)
-class Repaired:
-    """How often an object was repaired lately, and when last, on the event loop's clock.
+class Written:
+    """What was written to an object last, and how often in a row.
 
-    `content` is what was written, `writer` what is known of whoever undoes it.
+    `content` is a hash, `last` is on the event loop's clock. `contested_by` says who undoes it,
+    once that is known.
     """
 
-    times: int = 0
-    last: float = 0.0
-    content: str = ""
-    writer: str = ""
+    content: int
+    times: int
+    last: float
+    contested_by: str = ""
 
     @property
     def next_at(self) -> float:
-        """The time from which the next repair may follow."""
-        if self.times < AT_ONCE:
+        """The time from which the same may be written again."""
+        if self.times < _AT_ONCE:
             return self.last
-        doublings = min(self.times - AT_ONCE, 16)
+        doublings = min(self.times - _AT_ONCE, 16)
         return self.last + min(CALM, _FIRST_DELAY * float(2**doublings))
 
 
 class Repairs(Generic[Item]):
-    """The objects that were repaired lately. A healthy object takes no memory."""
+    """The objects that were written lately: one that is written again has been undone."""
 
     def __init__(self) -> None:
-        self._repaired: dict[Item, Repaired] = {}  # the latest repair last
+        self._written: dict[Item, Written] = {}  # the latest write last
 
     def __len__(self) -> int:
-        return len(self._repaired)
+        return len(self._written)
 
-    def get(self, item: Item) -> Repaired | None:
-        """The repairs of an object; None if it has stayed as it was written."""
-        return self._repaired.get(item)
+    def get(self, item: Item) -> Written | None:
+        """The last write of an object; None if there was none lately."""
+        return self._written.get(item)
 
-    def count(self, item: Item, content: str = "") -> Repaired:
-        """Count a repair that is made now, and forget objects that were repaired long ago."""
+    def count(self, item: Item, content: int = 0) -> Written:
+        """Count a write that is made now. Forgets the objects that were written long ago."""
         now = asyncio.get_running_loop().time()
-        repaired = self._repaired.pop(item, None)
-        while self._repaired:
-            oldest = next(iter(self._repaired))
-            if self._repaired[oldest].last > now - 2 * CALM:
+        written = self._written.pop(item, None)
+        while self._written:
+            oldest = next(iter(self._written))
+            if self._written[oldest].last > now - 2 * CALM:
                 break
-            del self._repaired[oldest]
-        if repaired is None or repaired.last <= now - 2 * CALM:
-            repaired = Repaired()
-        repaired.times, repaired.last, repaired.content = repaired.times + 1, now, content
-        self._repaired[item] = repaired
-        return repaired
+            del self._written[oldest]
+        if written is None or written.last <= now - 2 * CALM:
+            written = Written(content, 1, now)
+        elif written.content == content:
+            written.times += 1
+        elif not written.contested_by:
+            written.times = 1
+        written.content, written.last = content, now
+        self._written[item] = written
+        return written
 
     def forget(self, item: Item) -> None:
-        """Let the next repair be the first one."""
-        self._repaired.pop(item, None)
+        """Count the next write as the first one."""
+        self._written.pop(item, None)

@@ -10,7 +10,7 @@ import pytest
 
 from artifact_index.api.constants import CONTENT_DIGEST_ANNOTATION, ROLE_LABEL
 from artifact_index.kube.port import Object
-from artifact_index.reconcile.apply.contests import writer_of
+from artifact_index.reconcile.apply.contests import culprit_of
 from support.engine import Engine, publish_token
 from support.reconcile_builders import NAMESPACE, source
 
@@ -226,4 +226,4 @@ def entry(manager: str, time: str | None) -> dict[str, Any]:
 def test_the_writer_is_named_by_its_field_manager(
     entries: list[dict[str, Any]], named: str
 ) -> None:
-    assert named in writer_of(entries)
+    assert named in culprit_of(entries)
