@@ -59,8 +59,6 @@ class Controller:
     _edits: Repairs[Key] = field(default_factory=Repairs, init=False)
     """The objects whose status somebody else has changed lately."""
 
-    # What asks for a reconcile
-
     def enqueue(self, keys: Iterable[Key], delay: float = 0.0) -> None:
         """Have these keys reconciled after `delay` seconds."""
         for key in keys:
@@ -87,8 +85,6 @@ class Controller:
             if more_to_come and self._options.only_waited(ref):
                 continue
             self.queue.add_after(options_key(ref), _MORE_TOKENS if more_to_come else 0)
-
-    # The workers
 
     async def run_worker(self) -> None:
         """Reconcile the first key by priority, for ever."""
@@ -154,8 +150,6 @@ class Controller:
             return "retry"
         self.queue.forget(key)
         return "ok"
-
-    # Statuses
 
     def _set_pending(self, ref: ObjectRef, status: Status) -> None:
         self._pending.pop(ref, None)

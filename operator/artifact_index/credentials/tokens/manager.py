@@ -212,8 +212,6 @@ class TokenManager:
         self._released.pop(entry.digest, None)
         self._timers.put(entry.digest, math.inf)
 
-    # Time
-
     def _read_clock(self) -> float:
         """The time. Waits follow a clock that was set back, or they would last that much longer."""
         now, step = self._clock.read()

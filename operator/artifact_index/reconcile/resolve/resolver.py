@@ -144,8 +144,6 @@ class Resolver:
         """Forget an ArtifactIndex that was deleted, or that no IndexOptions selects."""
         self._histories.forget(index)
 
-    # Sources
-
     def _inputs(self, namespace: str, spec: ArtifactIndexSpec, policy: Policy) -> Inputs:
         """The inputs before the source is read."""
         inputs = Inputs(namespace, of(spec), policy)
@@ -222,8 +220,6 @@ class Resolver:
         if history is None or history.missing_since is None:
             return None
         return history.missing_since + self._env.policy(index.ref.namespace).missing_secret_grace
-
-    # Refreshes
 
     def _fresh_after(self, index: IndexObject, needs: Needs) -> int | None:
         """The latest refresh request of the index and its IndexOptions that is not handled."""
