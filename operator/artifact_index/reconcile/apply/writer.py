@@ -104,8 +104,9 @@ class OutputWriter:
             if problem is None or problem.reason is Reason.OUTPUT_CONTESTED:
                 written.append(output)
         recheck_after = self._contests.recheck_after(each.ref for each in outputs)
-        problem, error = next(iter(problems), None), next(iter(errors), None)
-        return Applied(tuple(written), problem, error, recheck_after)
+        return Applied(
+            tuple(written), next(iter(problems), None), next(iter(errors), None), recheck_after
+        )
 
     async def prune(self, options: OptionsObject, applied: Applied) -> Applied:
         """Delete the outputs that left the spec, or release them with `deletionPolicy: Retain`.

@@ -193,7 +193,7 @@ async def test_a_status_that_is_changed_again_and_again_is_put_right_less_and_le
             asyncio.get_running_loop().call_later(0.01, change)
 
     async with working(engine):
-        engine.port.refuse = see  # type: ignore[assignment]
+        engine.port.refuse = see
         change()
         await asyncio.sleep(600)
         minutes = Counter(int((at - changed[0]) // 60) for at in changed)

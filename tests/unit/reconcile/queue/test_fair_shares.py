@@ -45,7 +45,7 @@ async def take(queue: WorkQueue, count: int) -> list[Key]:
 
 
 def items(turns: Turns[str]) -> list[str]:
-    return list(iter(turns.pop, None))  # type: ignore[arg-type]
+    return list(iter(turns.pop, None))
 
 
 def test_namespaces_take_turns_and_priority_decides_within_each() -> None:
@@ -93,7 +93,7 @@ def test_a_namespace_that_comes_back_at_once_does_not_overtake_the_others() -> N
     for number in range(3):
         turns.push(f"ns{number}", 0, 10.0, f"other {number}")
     turns.push("busy", 0, 0.0, "busy")
-    order = []
+    order: list[str] = []
     while len(order) < 4:
         item = turns.pop()
         assert item is not None
