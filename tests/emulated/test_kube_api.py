@@ -218,7 +218,7 @@ async def test_large_bodies_that_are_answered_late_soon_let_others_go(emulator: 
     emulator.create_namespace("slow")
     emulator.delay(20.0, verb="create", namespace="slow")
     api = KubeApi(await load_configuration(kubeconfig=emulator.kubeconfig()))
-    bodies = [{**secret(f"large-{number}"), "data": {"a": "eA==" * 25_000}} for number in range(5)]
+    bodies = [{**secret(f"large-{number}"), "data": {"a": "eHh4" * 25_000}} for number in range(5)]
     slow = [asyncio.create_task(api.create(SECRETS, "slow", body)) for body in bodies[1:]]
     await asyncio.sleep(0)
     async with asyncio.timeout(10):

@@ -226,15 +226,22 @@ class KubeApi:
 
     @contextlib.asynccontextmanager
     async def _large_slot(self) -> AsyncIterator[None]:
+        held = True
+
+        def give_back() -> None:
+            nonlocal held
+            if held:
+                held = False
+                self._large_slots.release()
+
         await self._large_slots.acquire()
-        overdue = asyncio.get_running_loop().call_later(_LARGE_FOR, self._large_slots.release)
+        overdue = asyncio.get_running_loop().call_later(_LARGE_FOR, give_back)
         try:
             async with self._slots:
                 yield
         finally:
-            if overdue.when() > asyncio.get_running_loop().time():
-                overdue.cancel()
-                self._large_slots.release()
+            overdue.cancel()
+            give_back()
 
     async def _token(self) -> str | None:
         try:

@@ -19,12 +19,20 @@ class Contests:
     def __init__(self) -> None:
         self._repairs: Repairs[OutputRef] = Repairs()
 
-    def is_postponed(self, options: OptionsObject, ref: OutputRef, digest: str) -> bool:
-        """Whether a repair has to wait. Other content, such as a new token, does not."""
+    def is_contested(self, options: OptionsObject, ref: OutputRef, digest: str) -> bool:
+        """Whether this has been written too often already. Other content, as a new token, has not.
+
+        Such an output is written only if `may_repair` agrees.
+        """
         written = self._repairs.get(ref)
-        if written is None or written.content != _content(options, digest):
-            return False
-        return asyncio.get_running_loop().time() < written.next_at
+        return (
+            written is not None and written.often and written.content == _content(options, digest)
+        )
+
+    def may_repair(self, ref: OutputRef) -> bool:
+        """Whether the time between two repairs of a contested output is over."""
+        written = self._repairs.get(ref)
+        return written is None or asyncio.get_running_loop().time() >= written.next_at
 
     def wrote(self, options: OptionsObject, ref: OutputRef, digest: str) -> None:
         """Note a write that has been made."""

@@ -170,12 +170,14 @@ class OutputWriter:
         self, options: OptionsObject, ref: OutputRef, digest: str
     ) -> Problem | None:
         """The problem of an output that is undone too often to be repaired now."""
-        if not self._contests.is_postponed(options, ref, digest):
+        if not self._contests.is_contested(options, ref, digest):
             return None
         if self._contests.problem(ref, stands=False) is None:
             culprit = await self._culprit(ref)
             logger.warning("%s %s/%s does not stay as it is written: %s", *ref, culprit)
             self._contests.blame(ref, culprit)
+        if self._contests.may_repair(ref):
+            return None
         return self._contests.problem(ref, stands=False)
 
     async def _culprit(self, ref: OutputRef) -> str:

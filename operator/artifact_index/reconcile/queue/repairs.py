@@ -33,9 +33,14 @@ class Written:
     contested_by: str = ""
 
     @property
+    def often(self) -> bool:
+        """Whether one more write of the content is one too many."""
+        return self.times >= _AT_ONCE
+
+    @property
     def next_at(self) -> float:
         """The time from which the same may be written again."""
-        if self.times < _AT_ONCE:
+        if not self.often:
             return self.last
         doublings = min(self.times - _AT_ONCE, 16)
         return self.last + min(CALM, _FIRST_DELAY * float(2**doublings))

@@ -46,7 +46,7 @@ class WorkQueue:
         self._requeues: dict[Key, int] = {}
         self._order = itertools.count()
         self._starting = asyncio.Lock()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: tuple[float, asyncio.Handle] | None = None
         self._idle: deque[asyncio.Future[None]] = deque()  # the workers that wait in `get`
         self._drained = asyncio.Event()
 
@@ -180,10 +180,11 @@ class WorkQueue:
             return
         due = self._delayed[0][0]
         if self._timer is not None:
-            if self._timer.when() <= due:
+            at, handle = self._timer
+            if at <= due:
                 return
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(due, self._promote, due)
+            handle.cancel()
+        self._timer = due, asyncio.get_running_loop().call_at(due, self._promote, due)
 
     def _promote(self, until: float) -> None:
         self._timer = None
