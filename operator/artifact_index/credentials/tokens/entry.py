@@ -10,6 +10,7 @@ from typing import Final
 from artifact_index.credentials import backoff
 from artifact_index.credentials.attempts import Attempts
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.fair_queue import Rank
 from artifact_index.credentials.requests import Requirement, Token
 from artifact_index.credentials.tokens.activity import (
     UNPLANNED,
@@ -198,15 +199,17 @@ class TokenEntry:
         loss_at = self.schedule.next_loss_at(now)
         return now if loss_at is None else loss_at
 
-    def is_repeat(self, now: float) -> bool:
-        """Whether the next attempt repeats one that was refused, or fails with nothing to lose.
+    def rank(self, now: float) -> Rank:
+        """What the next attempt is about.
 
-        Nobody asked for it, and no input has changed: another input is another token.
+        It is a repeat while no input has changed, since other inputs are another token, and unless
+        somebody asks for it.
         """
-        error = self.attempts.error
-        if error is None or self.attempts.requested_for(self.fresh_as_of()) <= now:
-            return False
-        return error.permanent or self.deadline(now) <= now
+        error, has_nothing = self.attempts.error, self.deadline(now) <= now
+        requested = self.attempts.requested_for(self.fresh_as_of()) <= now
+        if error is not None and not requested and (error.permanent or has_nothing):
+            return Rank.REPEAT
+        return Rank.FIRST if has_nothing else Rank.LIVE
 
     def phase_at(self, now: float) -> Phase:
         """What may be done with the token at this time."""

@@ -180,7 +180,8 @@ class TokenManager:
         entry = self._entry(requirement.digest, now)
         changed = entry.consumers.add(consumer, requirement.max_build)
         entry.requirement = requirement
-        self._released.pop(entry.digest, None)
+        if self._released.pop(entry.digest, None) is not None:
+            entry.attempts.required_again()
         entry.consumers.gone_since = None
         if (
             entry.token is None
