@@ -205,8 +205,10 @@ class Settings:
         "never longer than half of their life",
     )  # fmt: skip
     mints_per_second: int = _setting(
-        10, _parse_count, "request at most this many tokens per second; the most urgent go first"
-    )
+        10, _parse_count,
+        "request at most this many tokens per second; namespaces take turns, and in each the most "
+        "urgent go first",
+    )  # fmt: skip
     writes_per_second: int = _setting(
         1000, _parse_rate,
         "write to the API server at most this often per second on average, 0 = no limit; outputs "

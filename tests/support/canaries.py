@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from unicodedata import normalize
 from urllib.parse import quote
 
-
 _SHORTEST = 8
 """Characters below which another form of a value may stand in a text by chance."""
 

@@ -50,8 +50,6 @@ class Controller:
     )
     """The statuses that wait to be written, each with the object that it was made for."""
 
-    # What asks for a reconcile
-
     def enqueue(self, keys: Iterable[Key], delay: float = 0.0) -> None:
         """Have these keys reconciled after `delay` seconds."""
         for key in keys:
@@ -71,8 +69,6 @@ class Controller:
             if more_to_come and self._options.only_waited(ref):
                 continue
             self.queue.add_after(options_key(ref), _MORE_TOKENS if more_to_come else 0)
-
-    # The workers
 
     async def run_worker(self) -> None:
         """Reconcile the first key by priority, for ever."""
@@ -131,8 +127,6 @@ class Controller:
             return "retry"
         self.queue.forget(key)
         return "ok"
-
-    # Statuses
 
     def _set_pending(self, ref: ObjectRef, status: Status) -> None:
         self._pending.pop(ref, None)

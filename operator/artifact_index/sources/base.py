@@ -34,13 +34,15 @@ class AccountUse:
 class SourceSecret:
     """A source Secret: its values stay SecretStr until they are rendered.
 
-    A value that is not UTF-8 is in `binary` instead: no source can use it.
+    A value that is not UTF-8 is in `binary` instead: no source can use it. `is_output` is True for
+    an output of ours that has lost its label or is not in the cache yet; it has no values.
     """
 
     uid: str
     resource_version: int
     values: Mapping[str, SecretStr]
     binary: frozenset[str]
+    is_output: bool = False
 
 
 @dataclass(frozen=True, slots=True)

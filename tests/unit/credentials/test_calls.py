@@ -30,7 +30,7 @@ async def test_an_unexpected_error_is_an_outcome_and_logged_without_its_text(
     outcome: asyncio.Future[Token | LoginError] = asyncio.Future()
     calls = Calls(issue, meter=UNMEASURED)
     request = GoogleTokenRequest(OperatorIdentity())
-    calls.start(request, NO_KEY_MATERIAL, lambda result, _: outcome.set_result(result))
+    calls.start(request, NO_KEY_MATERIAL, lambda result, _: outcome.set_result(result), "tenant")
     error = await outcome
     assert isinstance(error, LoginError) and error.reason == "InternalError"
     assert "ValueError at tests/unit/credentials/test_calls.py" not in error.message

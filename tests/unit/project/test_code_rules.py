@@ -25,6 +25,8 @@ def exception_texts(code: str) -> Iterator[int]:
         if not isinstance(node, ast.Call):
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if name == "exception" and not node.args:
+            continue  # of a future; a logger's takes a message
         if name in TEXTS or any(keyword.arg == "exc_info" for keyword in node.keywords):
             yield node.lineno
 
@@ -39,7 +41,9 @@ def url_parsers(code: str) -> Iterator[int]:
             names = [(node.module or "").partition(".")[0], *(each.name for each in node.names)]
         elif isinstance(node, ast.Attribute):
             names = [node.attr]
-        if not URL_PACKAGES.union(PARSERS).isdisjoint(names):
+        if isinstance(node, ast.stmt | ast.expr) and not URL_PACKAGES.union(PARSERS).isdisjoint(
+            names
+        ):
             yield node.lineno
 
 

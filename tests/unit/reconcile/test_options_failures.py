@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from artifact_index.formats import netrc, uv_toml
+from artifact_index.formats import base, uv_toml
 from artifact_index.formats.document import IndexEntry
 from artifact_index.reconcile.cache.objects import ObjectRef, parse_source_secret
 from artifact_index.reconcile.plan import entries, shadowing
-from artifact_index.reconcile.resolve import resolver
+from artifact_index.reconcile.resolve import resolver, token_view
 from artifact_index.sources.base import Inputs
 from artifact_index.sources.basic_auth import BasicAuth
 from artifact_index.sources.google_artifact_registry import GoogleArtifactRegistry
@@ -49,7 +49,7 @@ def in_its_token(patch: pytest.MonkeyPatch) -> None:
     def is_basic(resolved: Any, *_: object) -> bool:
         return bool(resolved.index.ref.name == "basic")
 
-    patch.setattr(resolver, "with_token", raising(resolver.with_token, is_basic))
+    patch.setattr(resolver, "with_token", raising(token_view.with_token, is_basic))
 
 
 def in_its_plan(patch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ async def test_an_index_whose_published_entry_fails_too_is_blocked(
     def is_basic(entry: IndexEntry, *_: object) -> bool:
         return entry.name == "basic" and not entry.blocked
 
-    monkeypatch.setattr(netrc.base, "login_of", raising(netrc.base.login_of, is_basic))
+    monkeypatch.setattr(base, "login_of", raising(base.login_of, is_basic))
     uv_toml._entry_text.cache_clear()
     engine.time += 11 * HOUR
     await engine.settle()

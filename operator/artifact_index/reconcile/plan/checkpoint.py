@@ -133,6 +133,13 @@ class Checkpoint(BaseModel):
             if name in entries
         }
 
+    def outline(self) -> dict[str, Published]:
+        """The entries by UID of the index, as far as they are known without the files."""
+        return {
+            index.uid: self._as_published(index, IndexEntry(name=name, url=""))
+            for name, index in self.indexes.items()
+        }
+
     def _recovered_entries(self, files: Mapping[str, SecretStr]) -> dict[str, IndexEntry]:
         recorded = self.entries or {}
         urls = {name: entry.url for name, entry in recorded.items() if entry.login}

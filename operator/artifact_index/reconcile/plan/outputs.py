@@ -97,6 +97,24 @@ RELEASE_PATCH: Final[Mapping[str, Any]] = {
 """Metadata that turns an output into an ordinary object, for `deletionPolicy: Retain`."""
 
 
+def ownership_patch(
+    options: objects.OptionsObject, existing: objects.OutputObject
+) -> dict[str, Any]:
+    """A merge patch that sets or removes the owner reference; our marks and the content stay."""
+    owner = owner_reference(options)
+    annotations = {
+        constants.OWNER_ANNOTATION: options.ref.name,
+        constants.OWNER_UID_ANNOTATION: options.uid,
+    }
+    metadata = {
+        "uid": existing.uid,
+        "labels": _LABELS,
+        "annotations": annotations,
+        "ownerReferences": [owner] if owner else None,
+    }
+    return {"metadata": metadata}
+
+
 def document_of(
     spec: IndexOptionsSpec, plans: Sequence[IndexPlan], *, public_blocked: bool = False
 ) -> Document:
@@ -195,11 +213,12 @@ def _desired(
         annotations[constants.EXPIRES_AT_ANNOTATION] = format_time(min(expiries))
     if refreshes:
         annotations[constants.REFRESH_AT_ANNOTATION] = format_time(min(refreshes))
-    owner = _owner_reference(options)
+    owner = owner_reference(options)
     return DesiredOutput(ref, content.data, annotations, digest, owner, content.limits)
 
 
-def _owner_reference(options: objects.OptionsObject) -> dict[str, Any] | None:
+def owner_reference(options: objects.OptionsObject) -> dict[str, Any] | None:
+    """The controller reference of the outputs; None with `deletionPolicy: Retain`."""
     if options.spec is None or options.spec.deletion_policy == "Retain":
         return None
     return {

@@ -143,7 +143,8 @@ def session_tags_are_allowed(inputs: Inputs) -> Problem | None:
 
 def source_is_no_output(inputs: Inputs) -> Problem | None:
     """Reading credentials from a Secret that the operator writes would be a feedback loop."""
-    if inputs.use is None or not inputs.secret_is_output:
+    is_output = inputs.secret_is_output or (inputs.secret is not None and inputs.secret.is_output)
+    if inputs.use is None or not is_output:
         return None
     return Problem(
         Reason.SOURCE_IS_OUTPUT,
@@ -228,6 +229,7 @@ SPEC_CHECKS: Final[tuple[Check, ...]] = (
 """What the spec alone decides; an index that no IndexOptions selects is checked no further."""
 
 SOURCE_CHECKS: Final[tuple[Check, ...]] = (
+    source_is_no_output,
     secret_exists,
     keys_exist,
     values_are_text,

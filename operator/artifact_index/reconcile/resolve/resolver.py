@@ -130,7 +130,8 @@ class Resolver:
                 resolution.recheck_at,
             )
         login, place, now = resolution.login, resolution.place, self._env.clock()
-        token = self._clouds.token_of(login) if place.needs_token else None
+        namespace = resolution.index.ref.namespace
+        token = self._clouds.token_of(login, namespace) if place.needs_token else None
         endpoint = self._clouds.endpoint_of(login)
         key = state_key(resolution, token, endpoint, now)
         state = self._memo.get(place, key)
@@ -167,8 +168,6 @@ class Resolver:
     def forget(self, index: ObjectRef) -> None:
         """Forget an ArtifactIndex that was deleted, or that no IndexOptions selects."""
         self._histories.forget(index)
-
-    # Sources
 
     def _inputs(self, index: ObjectRef, spec: ArtifactIndexSpec, policy: Policy) -> Inputs:
         """The inputs before the source is read."""
@@ -246,8 +245,6 @@ class Resolver:
         if history is None or history.missing_since is None:
             return None
         return history.missing_since + self._env.policy(index.ref.namespace).missing_secret_grace
-
-    # Refreshes
 
     def _fresh_after(self, index: IndexObject, needs: Needs) -> int | None:
         """The latest refresh request of the index and its IndexOptions that is not handled."""
