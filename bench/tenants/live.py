@@ -13,7 +13,7 @@ from bench.bytecode import Build
 from bench.changes import Change, create, make
 from bench.observe import cpu_seconds, memory_mib
 from bench.rounds import fresh_server
-from bench.tenants.plan import HUNG_OWNER, LARGE, NAMESPACES, SLOW, Tenants, another_password
+from bench.tenants.plan import HUNG_USER, LARGE, NAMESPACES, SLOW, Tenants, another_password
 from bench.tenants.probes import HealthAsked, NewFiles, asking_health, creating
 from bench.tenants.slow_admission import SlowAdmission
 from bench.tenants.witness import Seen, Witness
@@ -86,8 +86,7 @@ class _Together:
         self._world.apply(*spaces, admission.configuration(SLOW, OPERATOR_USER))
         self._world.aws.cap_seconds = self._plan.life
         silent = Fault(hang_seconds=_HANG, reset=True)
-        where = {"domain-owner": HUNG_OWNER}
-        self._world.aws.inject("GetAuthorizationToken", silent, **where)
+        self._world.aws.inject("GetAuthorizationToken", silent, principal=HUNG_USER)
         asyncio.run(create(self._admin, list(self._plan.good_objects(self._world.aws))))
 
     def run(self) -> None:
@@ -97,7 +96,7 @@ class _Together:
             with self._watched(ALONE, operator):
                 time.sleep(self._plan.seconds)
             with self._watched(ARRIVING, operator):
-                asyncio.run(create(self._admin, list(self._plan.hostile_objects())))
+                asyncio.run(create(self._admin, list(self._plan.hostile_objects(self._world.aws))))
             with self._watched(BESIDE, operator):
                 self._change_passwords(self._plan.seconds)
         with self._operator() as operator, self._watched(RESTARTED, operator):

@@ -12,8 +12,9 @@ from support.world import artifact_index, basic_auth, code_artifact, index_optio
 
 GOOD, REFUSED, HUNG, LARGE, SLOW, HOARD = "good", "refused", "hung", "large", "slow", "hoard"
 NAMESPACES = (GOOD, REFUSED, HUNG, LARGE, SLOW, HOARD)
-HUNG_OWNER = "999999999999"
-"""The account whose domains the cloud keeps silent about, whatever their region."""
+GOOD_USER = "arn:aws:iam::111122223333:user/good"
+HUNG_USER = "arn:aws:iam::111122223333:user/hung"
+"""Whom the cloud never answers, whatever the region."""
 
 _SECRET = "login"
 _FILE_OF = 10
@@ -72,15 +73,15 @@ class Tenants:
 
     def good_objects(self, aws: AwsStandIn) -> Iterator[Object]:
         """The good tenant: logins of one key, ten in each file."""
-        yield SECRETS, GOOD, _key_secret(aws)
+        yield SECRETS, GOOD, _key_secret(aws, GOOD_USER)
         for number in range(self.good):
             yield _file_index(f"index-{number:02}", f"file-{number // _FILE_OF}")
         for number in range(-(-self.good // _FILE_OF)):
             yield _file(f"file-{number}")
 
-    def hostile_objects(self) -> Iterator[Object]:
+    def hostile_objects(self, aws: AwsStandIn) -> Iterator[Object]:
         """All others, in turns: what each of them does happens all the time."""
-        tenants = [self._refused(), self._hung(), self._large(), self._slow(), self._hoard()]
+        tenants = [self._refused(), self._hung(aws), self._large(), self._slow(), self._hoard()]
         for row in itertools.zip_longest(*tenants):
             yield from (item for item in row if item is not None)
 
@@ -92,14 +93,11 @@ class Tenants:
             yield _index(REFUSED, number, codeArtifact=source)
         yield from _files_of_groups(REFUSED, self.refused)
 
-    def _hung(self) -> Iterator[Object]:
-        unused = {"AWS_ACCESS_KEY_ID": "AKIA1111111111111111", "AWS_SECRET_ACCESS_KEY": "unused"}
-        yield SECRETS, HUNG, secret(_SECRET, unused)
+    def _hung(self, aws: AwsStandIn) -> Iterator[Object]:
+        yield SECRETS, HUNG, _key_secret(aws, HUNG_USER)
         for number in range(self.hung):
-            source = code_artifact(
-                _SECRET, domain=f"domain-{number}", domainOwner=HUNG_OWNER,
-                region=f"xx-silent-{number % self.regions}",
-            )  # fmt: skip
+            region = f"xx-silent-{number % self.regions}"
+            source = code_artifact(_SECRET, domain=f"domain-{number}", region=region)
             yield _index(HUNG, number, codeArtifact=source)
         yield from _files_of_groups(HUNG, self.hung)
 
@@ -136,8 +134,8 @@ def another_password(number: int) -> dict[str, Any]:
     return secret(_SECRET, {"password": f"password-{number}"})
 
 
-def _key_secret(aws: AwsStandIn) -> dict[str, Any]:
-    key = aws.add_access_key(principal="arn:aws:iam::111122223333:user/good")
+def _key_secret(aws: AwsStandIn, principal: str) -> dict[str, Any]:
+    key = aws.add_access_key(principal=principal)
     values = {
         "AWS_ACCESS_KEY_ID": key.access_key_id,
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
