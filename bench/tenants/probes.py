@@ -125,14 +125,14 @@ class HealthAsked:
 
 @contextlib.contextmanager
 def asking_health(operator: OperatorProcess) -> Iterator[HealthAsked]:
-    """Ask twice a second for as long as the block lasts."""
-    found, ended = HealthAsked(), threading.Event()
+    """Ask a running operator twice a second for as long as the block lasts."""
+    found, ended, port = HealthAsked(), threading.Event(), operator.health_port
 
     def ask() -> None:
         last_good = time.monotonic()
         while not ended.is_set():
             begun = time.monotonic()
-            good = _is_good(operator.health_port)
+            good = _is_good(port)
             now = time.monotonic()
             found.asked += 1
             found.bad += not good
