@@ -111,7 +111,7 @@ class _Together:
 
     def _await_good(self) -> None:
         def served() -> bool:
-            return self._witness.tokens() == self._plan.good
+            return self._witness.take().held == self._plan.good
 
         wait_until(served, "the good tenant's tokens", _START)
 

@@ -16,6 +16,9 @@ GOOD_USER = "arn:aws:iam::111122223333:user/good"
 HUNG_USER = "arn:aws:iam::111122223333:user/hung"
 """Whom the cloud never answers, whatever the region."""
 
+NEW = "new-"
+"""How the names of the good tenant's new files begin."""
+
 _SECRET = "login"
 _FILE_OF = 10
 _GROUP = 100

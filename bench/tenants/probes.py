@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bench.scene import Object
-from bench.tenants.plan import GOOD, new_objects
+from bench.tenants.plan import GOOD, NEW, new_objects
 from bench.tenants.witness import Witness
 from support.chaos.fleet import PLURALS
 from support.control_plane import wait_until
@@ -40,7 +40,7 @@ class NewFiles:
 
     def step(self) -> None:
         """Create the next one, and delete those that are served."""
-        name = f"new-{self.first + len(self.created) + len(self.waits):05}"
+        name = f"{NEW}{self.first + len(self.created) + len(self.waits):05}"
         index, file = new_objects(name)
         self._create(index)
         self.created[name] = time.time()

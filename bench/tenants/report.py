@@ -7,9 +7,9 @@ from bench.tenants.live import ALONE, BESIDE, Watched
 from bench.tenants.plan import Tenants
 
 _COLUMNS = (
-    "phase", "seconds", "new files", "p50 s", "p99 s", "tokens replaced", "withdrawn",
-    "least life s", "healthz bad of", "worst s", "longest without s", "lag p99 ms", "MiB", "CPU s",
-    "cloud calls", "per s",
+    "phase", "seconds", "new files", "p50 s", "p99 s", "tokens", "replaced",
+    "withdrawn", "least life s", "healthz bad of", "worst s", "longest without s", "lag p99 ms",
+    "MiB", "CPU s", "cloud calls", "per s",
 )  # fmt: skip
 
 
@@ -41,6 +41,7 @@ def broken_limits(plan: Tenants, phases: Sequence[Watched]) -> list[str]:
         for what, found, most in (
             ("s to a new file at p99", phase.files.p99, limits.new_file),
             ("tokens withdrawn", phase.seen.withdrawn, 0),
+            ("tokens missing at the end", plan.good - phase.seen.held, 0),
             ("bad answers of /healthz", phase.health.bad, 0),
             ("ms of lag at p99", 1000 * phase.lag_p99, limits.lag),
             ("MiB", phase.memory, limits.memory),
@@ -74,7 +75,8 @@ def _row(phase: Watched) -> list[str]:
     files, seen, health = phase.files, phase.seen, phase.health
     return [
         phase.name, f"{phase.seconds:.0f}", str(len(files.waits)), f"{files.p50:.2f}",
-        f"{files.p99:.2f}", str(seen.replaced), str(seen.withdrawn), f"{seen.least_life:.1f}",
+        f"{files.p99:.2f}", str(seen.held), str(seen.replaced), str(seen.withdrawn),
+        f"{seen.least_life:.1f}",
         f"{health.bad} of {health.asked}", f"{health.worst:.2f}", f"{health.gap:.1f}",
         f"{1000 * phase.lag_p99:.0f}", f"{phase.memory:.0f}", f"{phase.cpu:.1f}",
         str(phase.calls), f"{phase.calls / phase.seconds:.1f}",

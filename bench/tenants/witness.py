@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from bench.tenants.plan import GOOD
+from bench.tenants.plan import GOOD, NEW
 from support.chaos.fleet import PLURALS
 from support.clouds import AwsStandIn
 from support.kube_proxy import KubeProxy, Unanswered
@@ -23,10 +23,12 @@ class Seen:
     """Since the last look: tokens `replaced`, and entries that lost theirs without another.
 
     `least_life` is what a token in a file had left, in seconds: when it was replaced, or now.
+    `held` is how many entries of the lasting files have a token now.
     """
 
     replaced: int = 0
     withdrawn: int = 0
+    held: int = 0
     least_life: float = float("inf")
 
 
@@ -59,16 +61,12 @@ class Witness:
         if self.trouble:
             raise RuntimeError(self.trouble)
         with self._lock:
-            for held in self._held.values():
+            for output, held in self._held.items():
+                self._seen.held += 0 if output.startswith(NEW) else len(held)
                 for token in held.values():
                     self._note_life(token, time.time())
             seen, self._seen = self._seen, Seen()
         return seen
-
-    def tokens(self) -> int:
-        """How many entries hold a token now."""
-        with self._lock:
-            return sum(len(held) for held in self._held.values())
 
     def _follow(self) -> None:
         path = PLURALS["Secret"].format(GOOD)

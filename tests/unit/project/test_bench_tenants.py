@@ -30,7 +30,9 @@ def witness() -> Witness:
 def alone(witness: Witness) -> Watched:
     files = NewFiles(witness.proxy, witness, waits=[0.2] * 100)
     health = HealthAsked(asked=200)
-    return Watched(ALONE, 100.0, files, health, Seen(least_life=410.0), 0.05, 100.0, 1.0, 100)
+    return Watched(
+        ALONE, 100.0, files, health, Seen(held=50, least_life=410.0), 0.05, 100.0, 1.0, 100
+    )
 
 
 def beside(alone: Watched, waits: list[float]) -> Watched:
@@ -47,12 +49,13 @@ def test_a_good_tenant_that_notices_nothing_breaks_no_limit(alone: Watched) -> N
 def test_each_limit_is_watched(alone: Watched) -> None:
     bad = replace(
         beside(alone, [0.2] * 98 + [3.0, 3.0]), lag_p99=0.25, memory=251.0, calls=2000,
-        health=HealthAsked(asked=200, bad=1), seen=Seen(withdrawn=2, least_life=399.0),
+        health=HealthAsked(asked=200, bad=1), seen=Seen(withdrawn=2, held=48, least_life=399.0),
     )  # fmt: skip
 
     assert broken_limits(PLAN, [alone, bad]) == [
         "tenants, beside others: 3.00 s to a new file at p99, more than 2.00",
         "tenants, beside others: 2.00 tokens withdrawn, more than 0.00",
+        "tenants, beside others: 2.00 tokens missing at the end, more than 0.00",
         "tenants, beside others: 1.00 bad answers of /healthz, more than 0.00",
         "tenants, beside others: 250.00 ms of lag at p99, more than 100.00",
         "tenants, beside others: 251.00 MiB, more than 250.00",
