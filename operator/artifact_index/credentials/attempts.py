@@ -35,7 +35,7 @@ class Attempts:
     error: LoginError | None = None
     """Why the last attempt failed; None after a success."""
     failures: int = 0
-    """Failures in a row."""
+    """Failures in a row that are permanent, or that are not, like the last one."""
 
     def request(self, moment: int | None, now: float) -> bool:
         """Take in a refresh request; true if it is later than the known one."""
@@ -54,8 +54,10 @@ class Attempts:
         self, error: LoginError, now: float, rng: random.Random, remaining: float | None = None
     ) -> bool:
         """Take in a failure, `remaining` seconds before something is lost; true if it is news."""
-        news = self.error is None or self.error.reason != error.reason
-        self.error = error
+        before, self.error = self.error, error
+        news = before is None or before.reason != error.reason
+        if before is not None and before.permanent != error.permanent:
+            self.failures = 0  # an outage says nothing about a refusal
         self.failures += 1
         self.pending_since = None
         if error.retry_after is not None:

@@ -20,6 +20,7 @@ from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.urls import (
     UnusableURLError,
     has_query_or_fragment,
+    has_userinfo,
     split_userinfo,
     with_credential,
 )
@@ -144,10 +145,7 @@ class RenderingError(Exception):
 
 
 class NotCredentialFreeError(RenderingError):
-    """A preauthenticated URL may be a secret as a whole: it has no credential-free form.
-
-    It is one without user name and password, or with a query or fragment.
-    """
+    """A preauthenticated URL may be a secret as a whole: see `is_credential_free`."""
 
 
 def blocked_url(name: str) -> str:
@@ -158,6 +156,18 @@ def blocked_url(name: str) -> str:
     index's credential to it.
     """
     return f"https://{name}.unavailable.invalid/simple/"
+
+
+def is_credential_free(entry: IndexEntry) -> bool:
+    """Whether the entry has a form without any secret, for a ConfigMap.
+
+    A preauthenticated URL has one if the spec says that its path is public, and if user name and
+    password show where its secret stands. A query or a fragment may hold another one.
+    """
+    if entry.blocked or entry.verbatim_url is None:
+        return True
+    url = entry.verbatim_url.get_secret_value()
+    return entry.public_path and has_userinfo(url) and not has_query_or_fragment(url)
 
 
 def url_of(entry: IndexEntry, *, sensitive: bool) -> str:
@@ -171,11 +181,10 @@ def url_of(entry: IndexEntry, *, sensitive: bool) -> str:
         verbatim = entry.verbatim_url.get_secret_value()
         if sensitive:
             return verbatim
-        bare, userinfo = split_userinfo(verbatim)
-        if userinfo is None or has_query_or_fragment(verbatim):
+        if not is_credential_free(entry):
             message = f"the URL of index {entry.name} may be a secret as a whole"
             raise NotCredentialFreeError(message, index_name=entry.name)
-        return bare
+        return split_userinfo(verbatim)[0]
     bare, userinfo = split_userinfo(entry.url)
     if userinfo is not None:
         raise UnusableURLError("the URL of an index holds a login beside its source")

@@ -8,7 +8,12 @@ from typing import Final
 from pydantic import SecretStr
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.api.index_options import IndexOptionsSpec, Output, OutputFormat
+from artifact_index.api.index_options import (
+    IndexOptionsSpec,
+    Output,
+    OutputFormat,
+    OutputKind,
+)
 from artifact_index.formats.base import Format, FormatLimit, PublicContent, SensitiveContent, URLs
 from artifact_index.formats.document import Credential, Document
 from artifact_index.formats.environment import Environment
@@ -72,6 +77,14 @@ def needs_login(formats: Set[OutputFormat], index: ArtifactIndexSpec) -> bool:
 def holds_variables(formats: Iterable[OutputFormat]) -> bool:
     """Whether the keys of an output of these formats are variables."""
     return any(FORMATS[name].key is None for name in formats)
+
+
+def formats_of_keys(kind: OutputKind, keys: Set[str]) -> tuple[OutputFormat, ...]:
+    """The formats of an output that has these keys; somebody may have added others."""
+    found = tuple(name for name, each in FORMATS.items() if each.key in keys)
+    if kind == "ConfigMap":
+        return tuple(name for name in found if name != "Netrc") or ("UvToml",)
+    return found or ("Environment",)
 
 
 def without_order(formats: Set[OutputFormat]) -> list[OutputFormat]:

@@ -202,7 +202,7 @@ class _WrittenIndex(BaseModel):
     url: str
     explicit: bool = False
     authenticate: Authenticate | None = None
-    codes: list[int] = Field(default=[], alias="ignore-error-codes")
+    codes: list[int] = Field(default_factory=list, alias="ignore-error-codes")
     publish_url: str | None = Field(default=None, alias="publish-url")
 
 

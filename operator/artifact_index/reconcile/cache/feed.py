@@ -1,5 +1,6 @@
 """From the objects that the API server shows to the cache, and on to the queue."""
 
+import logging
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT, ROLE_SOURCE
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_OPTIONS, SECRETS
+from artifact_index.logs import log_exception
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.kind_cache import CachedObject, KindCache, Ref
@@ -28,6 +30,8 @@ from artifact_index.sources.base import SourceSecret
 
 SECRET_SELECTOR: Final = f"{ROLE_LABEL} in ({ROLE_OUTPUT},{ROLE_SOURCE})"
 CONFIG_MAP_SELECTOR: Final = f"{ROLE_LABEL}={ROLE_OUTPUT}"
+
+logger = logging.getLogger(__name__)
 
 FedObject: TypeAlias = IndexObject | OptionsObject | OutputObject | SourceSecret
 OnListed: TypeAlias = Callable[[str, FedObject, Object], None]
@@ -129,10 +133,14 @@ class Feed:
             if deleted or entrance.role not in (None, role):
                 concerned |= entrance.drop(ref, uid, version)
             elif entrance.objects.is_newer(ref, version):
-                new = entrance.parse(body, entrance.objects.get(ref))
-                concerned |= entrance.put(object_ref, new, listed)
-                if on_listed is not None:
-                    on_listed(plural, new, body)
+                try:
+                    new = entrance.parse(body, entrance.objects.get(ref))
+                    concerned |= entrance.put(object_ref, new, listed)
+                    if on_listed is not None:
+                        on_listed(plural, new, body)
+                except Exception as error:
+                    # One object that fails must end neither a relist nor the events of its kind.
+                    log_exception(logger, error, "%s %s/%s cannot be read", plural, *object_ref)
         return concerned
 
 

@@ -1,7 +1,7 @@
 """The outputs that an IndexOptions asks for, and how one differs from what exists. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -9,8 +9,14 @@ from artifact_index.api import constants
 from artifact_index.api.index_options import IndexOptionsSpec, Output
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
-from artifact_index.formats.base import FormatLimit, NotCredentialFreeError, blocked_url
-from artifact_index.formats.document import Claims, Document, PublicEntry
+from artifact_index.formats.base import (
+    FormatLimit,
+    NotCredentialFreeError,
+    blocked_url,
+    is_credential_free,
+    named,
+)
+from artifact_index.formats.document import Claims, Document, IndexEntry, PublicEntry
 from artifact_index.formats.registry import Content, content_of, holds_variables
 from artifact_index.formats.uv_toml import UV_TOML_KEY
 from artifact_index.reconcile.cache import objects
@@ -91,6 +97,24 @@ RELEASE_PATCH: Final[Mapping[str, Any]] = {
 """Metadata that turns an output into an ordinary object, for `deletionPolicy: Retain`."""
 
 
+def ownership_patch(
+    options: objects.OptionsObject, existing: objects.OutputObject
+) -> dict[str, Any]:
+    """A merge patch that sets or removes the owner reference; our marks and the content stay."""
+    owner = owner_reference(options)
+    annotations = {
+        constants.OWNER_ANNOTATION: options.ref.name,
+        constants.OWNER_UID_ANNOTATION: options.uid,
+    }
+    metadata = {
+        "uid": existing.uid,
+        "labels": _LABELS,
+        "annotations": annotations,
+        "ownerReferences": [owner] if owner else None,
+    }
+    return {"metadata": metadata}
+
+
 def document_of(
     spec: IndexOptionsSpec, plans: Sequence[IndexPlan], *, public_blocked: bool = False
 ) -> Document:
@@ -125,8 +149,13 @@ def desired_outputs(
     digester: Digester,
     *,
     public_blocked: bool = False,
+    exists: Callable[[objects.OutputRef], bool] = lambda _: False,
 ) -> tuple[list[DesiredOutput], Problem | None]:
-    """Render every output that the spec names; also return the first problem that prevents one."""
+    """Render every output that the spec names; also return the first problem that prevents one.
+
+    A ConfigMap that `exists` is rendered with what it must not hold blocked: an older spec or an
+    older release may have written it there.
+    """
     if options.spec is None:
         raise ValueError("outputs of an unusable spec")
     document = document_of(options.spec, plans, public_blocked=public_blocked)
@@ -137,12 +166,17 @@ def desired_outputs(
     problem: Problem | None = None
     for output in declared:
         ref = objects.OutputRef(output.kind, options.ref.namespace, output.name)
+        safe = plans
         try:
             content = content_of(output, document)
-        except NotCredentialFreeError as error:
-            problem = problem or _not_credential_free(ref, error.index_name)
-            continue
-        desired = _desired(ref, options, content, plans, digester, public=document.public)
+        except NotCredentialFreeError:
+            problem = problem or _not_credential_free(ref, plans)
+            if not exists(ref):
+                continue
+            safe = [_without_secret(plan) for plan in plans]
+            entries = tuple(plan.entry for plan in safe if plan.entry is not None)
+            content = content_of(output, replace(document, entries=entries))
+        desired = _desired(ref, options, content, safe, digester, public=document.public)
         if (too_large := _too_large(desired, output, len(document.entries))) is not None:
             problem = problem or too_large
             continue
@@ -179,11 +213,12 @@ def _desired(
         annotations[constants.EXPIRES_AT_ANNOTATION] = format_time(min(expiries))
     if refreshes:
         annotations[constants.REFRESH_AT_ANNOTATION] = format_time(min(refreshes))
-    owner = _owner_reference(options)
+    owner = owner_reference(options)
     return DesiredOutput(ref, content.data, annotations, digest, owner, content.limits)
 
 
-def _owner_reference(options: objects.OptionsObject) -> dict[str, Any] | None:
+def owner_reference(options: objects.OptionsObject) -> dict[str, Any] | None:
+    """The controller reference of the outputs; None with `deletionPolicy: Retain`."""
     if options.spec is None or options.spec.deletion_policy == "Retain":
         return None
     return {
@@ -196,12 +231,23 @@ def _owner_reference(options: objects.OptionsObject) -> dict[str, Any] | None:
     }
 
 
-def _not_credential_free(ref: objects.OutputRef, index_name: str) -> Problem:
+def _without_secret(plan: IndexPlan) -> IndexPlan:
+    """The plan for a ConfigMap: the entry is blocked if all of it may be a secret."""
+    entry = plan.entry
+    if entry is None or is_credential_free(entry):
+        return plan
+    blocked = IndexEntry(entry.name, url="", blocked=True, explicit=entry.explicit)
+    return replace(plan, entry=blocked, published=None)
+
+
+def _not_credential_free(ref: objects.OutputRef, plans: Sequence[IndexPlan]) -> Problem:
+    refused = [plan.selected.ref.name for plan in plans if _without_secret(plan) is not plan]
     return Problem(
         Reason.NOT_CREDENTIAL_FREE,
-        f"{ref.kind} {ref.name!r} must not hold index {index_name!r}: its preauthenticated URL has "
-        "no user name, or has a query or fragment, so all of it may be a secret; write it to a "
-        "Secret, or leave the index out of this selection",
+        f"{ref.kind} {ref.name!r} must not hold the preauthenticated URL of ArtifactIndex "
+        f"{named(refused, at_most=3)}: all of it may be a secret. If it has a user name and no "
+        "query or fragment, and its path is public, set spec.preauthenticated.publicPath to true; "
+        "else write it to a Secret, or leave the index out of this selection",
     )
 
 

@@ -116,6 +116,32 @@ def test_a_sweep_spares_what_an_event_has_named_meanwhile(scene: Scene) -> None:
     assert scene.cache.sources.get(BASIC) is not None
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_an_object_that_cannot_be_read_stays_as_it_was_and_stops_no_other(
+    scene: Scene, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.show(way, "secrets", secret("source", 5))
+    unreadable = secret("source", 6)
+    unreadable["data"] = ["canary-3f7a"]  # the API server admits no such object
+    assert scene.show(way, "secrets", unreadable) == set()
+    kept = scene.cache.sources.get(BASIC)
+    assert kept is not None and kept.resource_version == 5
+    assert "secrets builders/basic cannot be read" in caplog.text
+    assert "canary-3f7a" not in caplog.text
+    assert scene.show(way, "secrets", secret("source", 7)) != set()
+
+
+def test_an_object_that_cannot_be_restored_stops_no_other(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    def restore(*_: object) -> None:
+        raise ValueError("canary-3f7a")
+
+    ref, _ = scene.feed.listed("secrets", secret("source", 5), restore)
+    assert scene.cache.sources.get(ref) is not None
+    assert "ValueError at" in caplog.text and "canary-3f7a" not in caplog.text
+
+
 def test_every_object_that_a_listing_brings_is_handed_on_once(scene: Scene) -> None:
     seen: list[tuple[str, FedObject, Object]] = []
     body = body_of("a", {}, version=5)

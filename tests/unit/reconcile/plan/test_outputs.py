@@ -169,25 +169,6 @@ def test_nothing_that_is_desired_shows_its_data_in_a_repr() -> None:
         assert "uv.toml" not in repr(made)
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://whole.example/token/simple/",
-        f"https://u:{CANARY}@whole.example/?key={CANARY}",
-        f"https://u:{CANARY}@whole.example/#{CANARY}",
-    ],
-)
-def test_a_url_that_may_be_a_secret_as_a_whole_is_refused_in_a_config_map(url: str) -> None:
-    plans = plans_from(index_state(index(spec=source("preauthenticated")), values={"url": url}))
-    made, problem = desired_outputs(options(spec=BOTH), plans, DIGESTER)
-
-    assert [output.ref.kind for output in made] == ["Secret"]
-    assert problem is not None
-    assert (problem.reason, problem.stalled) == ("NotCredentialFree", True)
-    assert "ConfigMap 'c'" in problem.message and "'whole'" in problem.message
-    assert CANARY not in problem.message and "token" not in problem.message
-
-
 # -- too large
 
 

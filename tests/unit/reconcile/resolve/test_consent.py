@@ -121,6 +121,36 @@ def test_a_host_in_a_secret_and_a_public_mirror_are_bound_too() -> None:
     assert public_index_problem(spec, replace(POLICY, allowed_hosts=("mirror.*",))) is None
 
 
+TAGGED = {"assumeRole": {"roleARN": ROLE, "tags": {"team": "a"}}}
+RESERVED = {"assumeRole": {"roleARN": ROLE, "tags": {"ArtifactIndex.dev/Namespace": "b"}}}
+
+
+@pytest.mark.parametrize("auth", [OWN, None])
+@pytest.mark.parametrize(
+    ("spec", "changes", "words"),
+    [
+        (TAGGED, {}, ("spec.codeArtifact.assumeRole.tags", "--operator-identity-tenant-tags")),
+        (TAGGED, {"session_tags": True}, ("--operator-identity-tenant-tags",)),
+        (TAGGED, {"tenant_tags": True}, None),
+        (RESERVED, {"tenant_tags": True}, ("'artifactindex.dev/'", "only the operator")),
+        ({"assumeRole": {"roleARN": ROLE, "externalID": "e-1"}}, {}, None),
+    ],
+)
+def test_a_spec_tags_sessions_of_the_operators_identity_only_if_it_may(
+    spec: dict[str, Any], changes: dict[str, bool], words: tuple[str, ...] | None, auth: Any
+) -> None:
+    problem = check(source("codeArtifact", auth=auth, **spec), **changes)
+    assert (problem is None) == (words is None)
+    if problem is not None:
+        assert (problem.reason, problem.stalled) == ("OperatorIdentityNotAllowed", True)
+        assert all(word in problem.message for word in (*(words or ()), "auth.secretRef"))
+
+
+def test_whoever_logs_in_with_keys_of_his_own_sets_any_tags() -> None:
+    for spec in (TAGGED, RESERVED):
+        assert check(source("codeArtifact", **spec)) is None
+
+
 @pytest.mark.parametrize(
     ("account", "reference", "reason", "words"),
     [
