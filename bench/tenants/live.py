@@ -27,6 +27,7 @@ from support.world import OPERATOR_USER, World, open_world
 ALONE, ARRIVING, BESIDE, RESTARTED = "alone", "others arrive", "beside others", "restarted"
 
 _LAG = "artifact_index_event_loop_lag_seconds"
+_MINT, _LOOKUP = "GetAuthorizationToken", "GetRepositoryEndpoint"
 _HANG = 60.0
 """Seconds for which the cloud is silent: the operator gives up before."""
 _START = 120.0
@@ -37,7 +38,8 @@ class Watched:
     """One phase: what the good tenant noticed, and what the operator took.
 
     `lag_p99` in seconds is the bucket of the operator's own histogram. `memory` is the peak of the
-    process in MiB, `calls` are those to the cloud.
+    process in MiB. `mints` are requests for tokens, also those that were refused, `lookups` those
+    for the URLs of repositories.
     """
 
     name: str
@@ -48,7 +50,8 @@ class Watched:
     lag_p99: float = 0.0
     memory: float = 0.0
     cpu: float = 0.0
-    calls: int = 0
+    mints: int = 0
+    lookups: int = 0
 
 
 def live_together(plan: Tenants, build: Build) -> list[Watched]:
@@ -86,7 +89,7 @@ class _Together:
         self._world.apply(*spaces, admission.configuration(SLOW, OPERATOR_USER))
         self._world.aws.cap_seconds = self._plan.life
         silent = Fault(hang_seconds=_HANG, reset=True)
-        self._world.aws.inject("GetAuthorizationToken", silent, principal=HUNG_USER)
+        self._world.aws.inject(_MINT, silent, principal=HUNG_USER)
         asyncio.run(create(self._admin, list(self._plan.good_objects(self._world.aws))))
 
     def run(self) -> None:
@@ -128,8 +131,9 @@ class _Together:
     def _watched(self, name: str, operator: OperatorProcess) -> Iterator[None]:
         """What happens inside; a phase ends when its new files are there, or are given up."""
         files = NewFiles(self._proxy, self._witness, first=self._files)
-        begun, cpu, calls = time.monotonic(), cpu_seconds(operator.pid), self._world.aws.calls()
-        lag = _lag_counts(operator)
+        begun, cpu, lag = time.monotonic(), cpu_seconds(operator.pid), _lag_counts(operator)
+        calls = self._world.aws.calls
+        mints, lookups = calls(_MINT), calls(_LOOKUP)
         self._witness.take()
         with asking_health(operator) as health, creating(files):
             yield
@@ -144,7 +148,8 @@ class _Together:
                 lag_p99=_p99(lag, _lag_counts(operator)),
                 memory=memory_mib(operator.pid),
                 cpu=cpu_seconds(operator.pid) - cpu,
-                calls=self._world.aws.calls() - calls,
+                mints=calls(_MINT) - mints,
+                lookups=calls(_LOOKUP) - lookups,
             )
         )
 

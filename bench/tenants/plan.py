@@ -32,16 +32,18 @@ class Limits:
     """What the good tenant may notice of the others.
 
     Seconds: `new_file` to its new files at p99, `life` that its tokens have left at the least.
-    Milliseconds: `lag` of the event loop at p99. `memory` is MiB, `calls` those to the clouds in a
-    second. `ratio` is of the time to a new file, to that without the others; times below `noise`
-    seconds count as that. None where nothing is promised.
+    Milliseconds: `lag` of the event loop at p99. `memory` is MiB. `mints` are the requests for
+    tokens in a second, `lookups` those for URLs in a phase, for each login of all tenants. `ratio`
+    is of the time to a new file, to that without the others; times below `noise` seconds count as
+    that. None where nothing is promised.
     """
 
     new_file: float = 2.0
     life: float = 0.0
     lag: float | None = 100.0
     memory: float = 250.0
-    calls: float = 12.0
+    mints: float = 10.5
+    lookups: float = 2.0
     ratio: float | None = 1.5
     noise: float = 0.0
 
@@ -73,6 +75,11 @@ class Tenants:
     life: int | None = None
     flags: tuple[str, ...] = ()
     limits: Limits = Limits()
+
+    @property
+    def logins(self) -> int:
+        """The logins of all tenants, but for those of new files."""
+        return self.good + self.refused + self.hung
 
     def good_objects(self, aws: AwsStandIn) -> Iterator[Object]:
         """The good tenant: logins of one key, ten in each file."""

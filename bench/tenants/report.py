@@ -9,7 +9,7 @@ from bench.tenants.plan import Tenants
 _COLUMNS = (
     "phase", "seconds", "new files", "p50 s", "p99 s", "tokens", "replaced",
     "withdrawn", "least life s", "healthz bad of", "worst s", "longest without s", "lag p99 ms",
-    "MiB", "CPU s", "cloud calls", "per s",
+    "MiB", "CPU s", "mints", "per s", "lookups",
 )  # fmt: skip
 
 
@@ -45,7 +45,8 @@ def broken_limits(plan: Tenants, phases: Sequence[Watched]) -> list[str]:
             ("bad answers of /healthz", phase.health.bad, 0),
             ("ms of lag at p99", 1000 * phase.lag_p99, limits.lag),
             ("MiB", phase.memory, limits.memory),
-            ("calls to the cloud in a second", phase.calls / phase.seconds, limits.calls),
+            ("mints in a second", phase.mints / phase.seconds, limits.mints),
+            ("lookups of URLs", phase.lookups, limits.lookups * _logins(plan, phase)),
         ):
             if most is not None and found > most:
                 problems.append(f"tenants, {phase.name}: {found:.2f} {what}, more than {most:.2f}")
@@ -60,6 +61,10 @@ def broken_limits(plan: Tenants, phases: Sequence[Watched]) -> list[str]:
         if limits.ratio is not None and ratio > limits.ratio
     ]
     return problems
+
+
+def _logins(plan: Tenants, phase: Watched) -> int:
+    return plan.logins + len(phase.files.waits)
 
 
 def _ratios(plan: Tenants, phases: Sequence[Watched]) -> dict[str, float]:
@@ -79,5 +84,5 @@ def _row(phase: Watched) -> list[str]:
         f"{seen.least_life:.1f}",
         f"{health.bad} of {health.asked}", f"{health.worst:.2f}", f"{health.gap:.1f}",
         f"{1000 * phase.lag_p99:.0f}", f"{phase.memory:.0f}", f"{phase.cpu:.1f}",
-        str(phase.calls), f"{phase.calls / phase.seconds:.1f}",
+        str(phase.mints), f"{phase.mints / phase.seconds:.1f}", str(phase.lookups),
     ]  # fmt: skip

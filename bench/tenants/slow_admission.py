@@ -15,6 +15,14 @@ from support.served import Published
 _WRITTEN = ["secrets", "configmaps", "indexoptions/status", "artifactindexes/status"]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """An API server that gave up is no error here."""
+
+
 class SlowAdmission(Published):
     """Serves HTTPS on loopback; `folder` gets its certificate. `delay` is in seconds."""
 
@@ -24,9 +32,7 @@ class SlowAdmission(Published):
         self._ca = authority.path
         self._ended = threading.Event()
         self._delay = delay
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pair.certificate, pair.key)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)

@@ -48,7 +48,8 @@ def test_a_good_tenant_that_notices_nothing_breaks_no_limit(alone: Watched) -> N
 
 def test_each_limit_is_watched(alone: Watched) -> None:
     bad = replace(
-        beside(alone, [0.2] * 98 + [3.0, 3.0]), lag_p99=0.25, memory=251.0, calls=2000,
+        beside(alone, [0.2] * 98 + [3.0, 3.0]),
+        lag_p99=0.25, memory=251.0, mints=2000, lookups=99_999,
         health=HealthAsked(asked=200, bad=1), seen=Seen(withdrawn=2, held=48, least_life=399.0),
     )  # fmt: skip
 
@@ -59,7 +60,8 @@ def test_each_limit_is_watched(alone: Watched) -> None:
         "tenants, beside others: 1.00 bad answers of /healthz, more than 0.00",
         "tenants, beside others: 250.00 ms of lag at p99, more than 100.00",
         "tenants, beside others: 251.00 MiB, more than 250.00",
-        "tenants, beside others: 20.00 calls to the cloud in a second, more than 12.00",
+        "tenants, beside others: 20.00 mints in a second, more than 10.50",
+        "tenants, beside others: 99999.00 lookups of URLs, more than 21324.00",
         "tenants, beside others: a token had 399.0 s left, promised were 400.0",
         "tenants: p99 beside others is 15.00 times that alone, more than 1.5",
     ]
