@@ -95,6 +95,10 @@ class Format(Protocol):
         """
         return self.ordered or not index.explicit
 
+    def least_size(self, document: Document, *, sensitive: bool) -> int:
+        """Bytes that the file has at least: a bound that costs no rendering."""
+        return 0
+
     def render_secret(self, document: Document) -> SensitiveContent:
         """Render with logins. Raises `RenderingError`."""
         ...
@@ -205,6 +209,22 @@ def login_of(entry: IndexEntry) -> Credential | None:
 def held_in(entries: Iterable[IndexEntry]) -> frozenset[str]:
     """The names of the entries whose login is in a file that lists all of these."""
     return frozenset(entry.name for entry in entries if not entry.blocked and login_of(entry))
+
+
+def least_size(entries: Iterable[IndexEntry], *, sensitive: bool) -> int:
+    """Bytes that the URLs of these entries, and the logins if `sensitive`, take at least.
+
+    Of a verbatim URL a third is certain: the rest may be percent-encoding, and a format decodes it.
+    """
+    size = 0
+    for entry in entries:
+        if entry.verbatim_url is None:
+            size += len(entry.url)
+        elif sensitive:
+            size += len(entry.verbatim_url) // 3
+        if sensitive and entry.credential is not None:
+            size += len(entry.credential.username) + len(entry.credential.password)
+    return size
 
 
 def ascii_url(url: str) -> str:

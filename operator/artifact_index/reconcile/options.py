@@ -2,10 +2,12 @@
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.apply.last_good import LastGood
+from artifact_index.reconcile.apply.rendering import rendered_outputs
 from artifact_index.reconcile.apply.writer import Applied, OutputWriter
 from artifact_index.reconcile.cache.cache import Cache, options_key
 from artifact_index.reconcile.cache.env import Env
@@ -25,7 +27,6 @@ from artifact_index.reconcile.plan.last_good import (
     undeclared,
     with_outputs,
 )
-from artifact_index.reconcile.plan.outputs import desired_outputs
 from artifact_index.reconcile.resolve.checks import invalid_spec, public_index_problem
 from artifact_index.reconcile.resolve.clouds import Clouds
 from artifact_index.reconcile.resolve.memo import PLANS
@@ -44,6 +45,7 @@ from artifact_index.reconcile.status.options_status import (
     options_status,
     suspended_options_status,
 )
+from artifact_index.runtime import Turns, beside_the_loop
 from artifact_index.sources.policy import Problem
 
 _FAILURE_RECHECK: Final = 30.0
@@ -97,7 +99,10 @@ class OptionsReconciler:
         # An output that has left the spec and is still there needs its logins, too.
         wide = with_outputs(options, undeclared(options, owned))
         needs, selected = needs_of(wide, self._env), self._cache.selected(options)
-        resolved = [await self._resolver.resolve(index, needs) for index in selected]
+        resolved, turns = [], Turns()
+        for index in selected:
+            resolved.append(await self._resolver.resolve(index, needs))
+            await turns.leave()
 
         # 2. Tokens: say what is required, and read what there is. No cloud is awaited.
         self._clouds.require(ref, requirements(resolved))
@@ -113,7 +118,7 @@ class OptionsReconciler:
 
         try:
             # 3. Plan names, entries, fallbacks and blocked entries.
-            plan = self._plan(wide, indexes)
+            plan = await self._plan(wide, indexes)
 
             # 4. Apply: render each output; create, patch or leave it; prune once all stand.
             applied = await self._apply(options, plan, public_problem)
@@ -181,26 +186,32 @@ class OptionsReconciler:
         """
 
         async def attempt(some: Sequence[IndexState]) -> None:
-            desired_outputs(options, self._plan(options, some), self._env.digester)
+            plan = await self._plan(options, some)
+            await rendered_outputs(options, plan, self._env.digester)
 
         if isinstance(error, ApiError):
             raise error
         recheck_at = self._env.clock() + _FAILURE_RECHECK
         isolated, unpublishable = await isolate(indexes, attempt, error, recheck_at=recheck_at)
-        return self._plan(options, isolated, unpublishable)
+        return await self._plan(options, isolated, unpublishable)
 
-    def _plan(
+    async def _plan(
         self,
         options: OptionsObject,
         indexes: Sequence[IndexState],
         unpublishable: Container[str] = (),
     ) -> list[IndexPlan]:
-        """Plan the indexes; nothing that is published stands in for those with these UIDs."""
+        """Plan the indexes; nothing that is published stands in for those with these UIDs.
+
+        A thread plans more of them than the memo holds.
+        """
+        is_large = len(indexes) > PLANS
         public = options.spec.public_index if options.spec else None
         published = self._state.published[options.ref]
         if unpublishable:
             published = {uid: old for uid, old in published.items() if uid not in unpublishable}
-        return plan_indexes(
+        plan = partial(
+            plan_indexes,
             indexes,
             published=published,
             assigned=self._state.names_of(options.ref),
@@ -208,14 +219,15 @@ class OptionsReconciler:
             with_credentials=any(output.kind == "Secret" for output in declared_outputs(options)),
             margins=self._env.margins,
             now=self._env.clock(),
-            memo=self._plans,
+            memo=None if is_large else self._plans,
         )
+        return await beside_the_loop(plan) if is_large else plan()
 
     async def _apply(
         self, options: OptionsObject, plan: Sequence[IndexPlan], public_problem: Problem | None
     ) -> Applied:
         """Write the outputs; the problem may also be of one that could not be rendered."""
-        outputs, unrendered = desired_outputs(
+        outputs, unrendered = await rendered_outputs(
             options,
             plan,
             self._env.digester,

@@ -24,7 +24,7 @@ from artifact_index.formats.base import (
 from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.registry import (
     FORMATS,
-    content_of,
+    Rendering,
     holds_variables,
     login_formats,
     needs_login,
@@ -251,4 +251,4 @@ def test_an_added_format_without_a_public_form_is_refused_in_a_config_map(
     output = Output.model_construct(kind="ConfigMap", name="c", formats=(table,))
 
     with pytest.raises(ValueError, match="Table is nothing but credentials"):
-        content_of(output, Document((), public=None))
+        Rendering(Document((), public=None)).content_of(output)

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from artifact_index.api.timestamps import format_time
 from artifact_index.formats.base import named
 from artifact_index.kube.errors import ApiError
+from artifact_index.reconcile.apply.rendering import rendered_outputs
 from artifact_index.reconcile.apply.writer import OutputWriter
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import OptionsObject, OutputObject, OutputRef
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_vanished
 from artifact_index.reconcile.plan.fallback import Published, first_withdrawal
 from artifact_index.reconcile.plan.last_good import held_by, is_blocked, with_only
-from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
+from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.sources.policy import Problem
 
 
@@ -132,8 +133,12 @@ class LastGood:
     ) -> list[DesiredOutput]:
         """The output with these plans; empty if it cannot hold them."""
         options = with_only(self._options, output)
-        desired, _ = desired_outputs(
-            options, plans, self._env.digester, public_blocked=self._public_blocked
+        desired, _ = await rendered_outputs(
+            options,
+            plans,
+            self._env.digester,
+            public_blocked=self._public_blocked,
+            exists=lambda _: True,
         )
         return desired
 

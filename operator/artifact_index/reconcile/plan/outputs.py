@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from artifact_index.api import constants
-from artifact_index.api.index_options import IndexOptionsSpec, Output
+from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.formats.base import (
@@ -17,22 +17,15 @@ from artifact_index.formats.base import (
     named,
 )
 from artifact_index.formats.document import Claims, Document, IndexEntry, PublicEntry
-from artifact_index.formats.registry import Content, content_of, holds_variables
+from artifact_index.formats.registry import Content, Rendering, holds_variables
 from artifact_index.formats.uv_toml import UV_TOML_KEY
 from artifact_index.reconcile.cache import objects
 from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.plan import sizes
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.sources.policy import Problem
 from artifact_index.sources.registry import of
-
-LARGEST_OUTPUT: Final = 900 * 1024
-"""Bytes of data, decoded. The API server takes 1 MiB, and etcd 1.5 MiB with the metadata."""
-LARGEST_ANNOTATIONS: Final = 240 * 1024
-"""Bytes of our annotations. The API server takes 256 KiB, those of others with them."""
-
-LARGEST_ENVIRONMENT: Final = 256 * 1024
-"""Bytes of variables. Linux takes a quarter of the stack for them and the arguments (execve)."""
 
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 
@@ -162,22 +155,32 @@ def desired_outputs(
     declared = options.spec.outputs_of(options.ref.name)
     if any(holds_variables(output.formats) for output in declared):
         document = replace(document, claims=claims_of(plans))
+    if (too_much := sizes.too_much(declared, document)) is not None:
+        return [], too_much
+    rendering = Rendering(document)
+    without_secrets: Rendering | None = None
     outputs: list[DesiredOutput] = []
     problem: Problem | None = None
     for output in declared:
         ref = objects.OutputRef(output.kind, options.ref.namespace, output.name)
+        if (cannot_fit := sizes.cannot_fit(output, rendering)) is not None:
+            problem = problem or cannot_fit
+            continue
         safe = plans
         try:
-            content = content_of(output, document)
+            content = rendering.content_of(output)
         except NotCredentialFreeError:
             problem = problem or _not_credential_free(ref, plans)
             if not exists(ref):
                 continue
             safe = [_without_secret(plan) for plan in plans]
-            entries = tuple(plan.entry for plan in safe if plan.entry is not None)
-            content = content_of(output, replace(document, entries=entries))
+            if without_secrets is None:
+                entries = tuple(plan.entry for plan in safe if plan.entry is not None)
+                without_secrets = Rendering(replace(document, entries=entries))
+            content = without_secrets.content_of(output)
         desired = _desired(ref, options, content, safe, digester, public=document.public)
-        if (too_large := _too_large(desired, output, len(document.entries))) is not None:
+        too_large = sizes.too_large(output, desired.data, desired.annotations, document)
+        if too_large is not None:
             problem = problem or too_large
             continue
         outputs.append(desired)
@@ -249,30 +252,3 @@ def _not_credential_free(ref: objects.OutputRef, plans: Sequence[IndexPlan]) -> 
         "query or fragment, and its path is public, set spec.preauthenticated.publicPath to true; "
         "else write it to a Secret, or leave the index out of this selection",
     )
-
-
-def _too_large(desired: DesiredOutput, output: Output, index_count: int) -> Problem | None:
-    # Four characters of base64 are three bytes.
-    share = 3 / 4 if output.kind == "Secret" else 1
-    sizes = {key: int(share * _size({key: value})) for key, value in desired.data.items()}
-    total = "data", sum(sizes.values()), LARGEST_OUTPUT
-    if holds_variables(output.formats):
-        # Each variable has a `=` and an end.
-        total = "variables", sum(sizes.values()) + 2 * len(sizes), LARGEST_ENVIRONMENT
-    annotations = "annotations", _size(desired.annotations), LARGEST_ANNOTATIONS
-    for what, size, largest in (total, annotations):
-        if size > largest:
-            by_file = ""
-            if what == "data" and len(sizes) > 1:
-                by_file = f" ({', '.join(f'{key} {of_key}' for key, of_key in sizes.items())})"
-            return Problem(
-                Reason.TARGET_TOO_LARGE,
-                f"{output.kind} {output.name!r} would hold {size} bytes of {what}{by_file} for "
-                f"{index_count} indexes, more than the {largest} that fit; select fewer indexes, "
-                "or split them over two IndexOptions",
-            )
-    return None
-
-
-def _size(values: Mapping[str, str]) -> int:
-    return sum(len(key) + len(value.encode()) for key, value in values.items())

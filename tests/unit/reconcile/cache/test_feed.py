@@ -7,7 +7,7 @@ import pytest
 from artifact_index.api.constants import ROLE_LABEL
 from artifact_index.kube.port import Object
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
-from artifact_index.reconcile.cache.feed import FedObject, Feed
+from artifact_index.reconcile.cache.feed import Feed
 from artifact_index.reconcile.cache.objects import ObjectRef, OutputRef
 from support.reconcile_builders import DIGESTER, NAMESPACE, body_of, index, secret_body, source
 
@@ -92,7 +92,7 @@ def test_a_secret_that_comes_into_the_watch_has_no_polled_copy(scene: Scene, way
 @pytest.mark.parametrize("late", [secret("output", 6), secret("source", 6, **DELETED)])
 def test_a_page_that_is_older_than_an_event_changes_nothing(scene: Scene, late: Object) -> None:
     scene.show("watched", "secrets", secret("source", 7))
-    assert scene.feed.listed("secrets", late) == (BASIC, set())
+    assert scene.feed.listed("secrets", late) == (BASIC, set(), None)
     kept = scene.cache.sources.get(BASIC)
     assert kept is not None and kept.resource_version == 7
     assert scene.cache.outputs.get(OUTPUT) is None
@@ -131,20 +131,7 @@ def test_an_object_that_cannot_be_read_stays_as_it_was_and_stops_no_other(
     assert scene.show(way, "secrets", secret("source", 7)) != set()
 
 
-def test_an_object_that_cannot_be_restored_stops_no_other(
-    scene: Scene, caplog: pytest.LogCaptureFixture
-) -> None:
-    def restore(*_: object) -> None:
-        raise ValueError("canary-3f7a")
-
-    ref, _ = scene.feed.listed("secrets", secret("source", 5), restore)
-    assert scene.cache.sources.get(ref) is not None
-    assert "ValueError at" in caplog.text and "canary-3f7a" not in caplog.text
-
-
 def test_every_object_that_a_listing_brings_is_handed_on_once(scene: Scene) -> None:
-    seen: list[tuple[str, FedObject, Object]] = []
     body = body_of("a", {}, version=5)
-    for _ in range(2):
-        scene.feed.listed("indexoptions", body, lambda *listed: seen.append(listed))
-    assert seen == [("indexoptions", scene.cache.options.get(REF), body)]
+    seen = [scene.feed.listed("indexoptions", body)[2] for _ in range(2)]
+    assert seen == [scene.cache.options.get(REF), None]

@@ -23,12 +23,11 @@ from artifact_index.formats.base import PublicContent, SensitiveContent
 from artifact_index.reconcile.cache.objects import OutputObject, parse_output
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
-    LARGEST_ANNOTATIONS,
-    LARGEST_OUTPUT,
     RELEASE_PATCH,
     DesiredOutput,
     desired_outputs,
 )
+from artifact_index.reconcile.plan.sizes import LARGEST_ANNOTATIONS, LARGEST_OUTPUT
 from artifact_index.reconcile.resolve.resolution import SelectedIndex
 from support.merge_patch import merge_patched
 from support.reconcile_builders import (

@@ -9,6 +9,7 @@ from artifact_index.reconcile.resolve.checks import public_index_problem
 from artifact_index.settings import SettingError, load_settings
 from artifact_index.sources.base import RefusedServiceAccount, SourceServiceAccount
 from artifact_index.sources.policy import Problem, matches
+from artifact_index.wiring import policy_of
 from support.reconcile_builders import POLICY, first_problem, index, inputs_of, options, source
 
 pytestmark = pytest.mark.unit
@@ -144,6 +145,13 @@ def test_a_spec_tags_sessions_of_the_operators_identity_only_if_it_may(
     if problem is not None:
         assert (problem.reason, problem.stalled) == ("OperatorIdentityNotAllowed", True)
         assert all(word in problem.message for word in (*(words or ()), "auth.secretRef"))
+
+
+@pytest.mark.parametrize("given", [None, "true"])
+def test_the_settings_of_tags_are_off_unless_they_are_given(given: str | None) -> None:
+    names = ("operator_identity_session_tags", "operator_identity_tenant_tags")
+    policy = policy_of(load_settings(dict.fromkeys(names, given), {}))("builders")
+    assert policy.session_tags is policy.tenant_tags is (given is not None)
 
 
 def test_whoever_logs_in_with_keys_of_his_own_sets_any_tags() -> None:
