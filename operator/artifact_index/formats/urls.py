@@ -206,6 +206,12 @@ def host_of(url: str) -> str | None:
     return parts.host.lower() if parts is not None else None
 
 
+def address_of(url: str) -> str | None:
+    """Host and, if the URL names one, port, in lower case; None for an unusable URL."""
+    parts = _usable(url)
+    return f"{parts.host}{parts.port}".lower() if parts is not None else None
+
+
 def safe_url(url: str) -> str | None:
     """Scheme and host only: what a status may say of a URL that may be a secret as a whole.
 

@@ -34,13 +34,15 @@ class AccountUse:
 class SourceSecret:
     """A source Secret: its values stay SecretStr until they are rendered.
 
-    A value that is not UTF-8 is in `binary` instead: no source can use it.
+    A value that is not UTF-8 is in `binary` instead: no source can use it. `is_output` is True for
+    an output of ours that has lost its label or is not in the cache yet; it has no values.
     """
 
     uid: str
     resource_version: int
     values: Mapping[str, SecretStr]
     binary: frozenset[str]
+    is_output: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,14 @@ ServiceAccountResult = SourceServiceAccount | RefusedServiceAccount | None
 class Inputs:
     """Everything that the checks and `Source.resolve` read, for one index.
 
-    `secret` and `account` are None if the source needs none or it does not exist. `missing_for` is
-    how many seconds ago the operator first missed the Secret, its key or the ServiceAccount; 0 if
-    it is there. `use` and `account_use` are what the source refers to.
+    `namespace` and `name` are the index's own. `secret` and `account` are None if the source needs
+    none or it does not exist. `missing_for` is how many seconds ago the operator first missed the
+    Secret, its key or the ServiceAccount; 0 if it is there. `use` and `account_use` are what the
+    source refers to.
     """
 
     namespace: str
+    name: str
     source: "Source[Any]"
     policy: Policy
     secret: SourceSecret | None = None
@@ -173,6 +177,10 @@ class Source(ABC, Generic[Model]):
         """
         return []
 
+    def session_tags(self) -> tuple[str, ...]:
+        """The keys of the tags with which the spec marks a session of its login."""
+        return ()
+
     def destination(self) -> tuple[object, ...]:
         """Where a credential of this index may be sent, whoever logs in; its kind first.
 
@@ -187,6 +195,10 @@ class Source(ABC, Generic[Model]):
     def shown_url(self, url: str | None) -> str | None:
         """What a status may show of the index's URL."""
         return url
+
+    def public_path(self) -> bool:
+        """Whether a complete URL from a Secret is no secret without its user name and password."""
+        return False
 
     def publish_url(self, url: str) -> str | None:
         """Where packages are uploaded if `url` is the index's; None if that is not known."""

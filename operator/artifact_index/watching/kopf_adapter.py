@@ -6,6 +6,7 @@ into the annotation), timers and daemons add finalizers. Its indexes start in qu
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,10 +18,13 @@ from artifact_index.api.constants import GROUP
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import ApiError, with_remedy
 from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_OPTIONS, SECRETS
+from artifact_index.logs import log_exception
 from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELECTOR, Feed
 from artifact_index.watching.kopf_state import NoDiffBase, NoMemories, NoProgress
 
 _LONGEST_BACKOFF: Final = 60.0
+
+logger = logging.getLogger(__name__)
 
 _NO_FINALIZER: Final = f"{GROUP}/no finalizer of ours"
 """kopf removes its finalizer from every object that has it; the API server refuses this name, so
@@ -44,9 +48,13 @@ class Memo:
 
 async def seen(event: Any, memo: Memo, resource: Any, **_: Any) -> None:
     """An object was listed, or it changed, or it lost the label by which it was selected."""
-    if event["type"] is None:
-        memo.watch_began()
-    memo.feed.watched(resource.plural, event["type"], event["object"])
+    try:
+        if event["type"] is None:
+            memo.watch_began()
+        memo.feed.watched(resource.plural, event["type"], event["object"])
+    except Exception as error:
+        # kopf would log the text of the error, which may quote the object.
+        log_exception(logger, error, "an event of %s waits for the next relist", resource.plural)
 
 
 async def watch(

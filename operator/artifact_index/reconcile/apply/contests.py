@@ -18,53 +18,62 @@ class Contests:
 
     def __init__(self) -> None:
         self._repairs: Repairs[OutputRef] = Repairs()
+        self._culprits: dict[OutputRef, str] = {}
 
-    def is_contested(self, options: OptionsObject, ref: OutputRef, digest: str) -> bool:
+    def __bool__(self) -> bool:
+        """Whether any output is contested."""
+        return bool(self._culprits)
+
+    def is_contested(self, options: OptionsObject, ref: OutputRef, content: str) -> bool:
         """Whether this has been written too often already. Other content, as a new token, has not.
 
         Such an output is written only if `may_repair` agrees.
         """
         written = self._repairs.get(ref)
-        return (
-            written is not None and written.often and written.content == _content(options, digest)
-        )
+        return written is not None and written.often and written.content == _hash(options, content)
 
     def may_repair(self, ref: OutputRef) -> bool:
         """Whether the time between two repairs of a contested output is over."""
         written = self._repairs.get(ref)
         return written is None or asyncio.get_running_loop().time() >= written.next_at
 
-    def wrote(self, options: OptionsObject, ref: OutputRef, digest: str) -> None:
-        """Note a write that has been made."""
-        self._repairs.count(ref, _content(options, digest))
+    def wrote(self, options: OptionsObject, ref: OutputRef, content: str) -> None:
+        """Note a write that has been made; `content` is its digest, or a word for it."""
+        self._repairs.count(ref, _hash(options, content))
 
     def blame(self, ref: OutputRef, culprit: str) -> None:
         """Report the output as contested from now on; `culprit` says by whom, and the next step."""
-        if (written := self._repairs.get(ref)) is not None:
-            written.contested_by = culprit
+        known = self._culprits.items()
+        self._culprits = {each: text for each, text in known if self._repairs.get(each)}
+        self._culprits[ref] = culprit
 
     def problem(self, ref: OutputRef, *, stands: bool = True) -> Problem | None:
         """The problem of a contested output; it ends when the output `stands` for a while."""
-        written = self._repairs.get(ref)
-        if written is None or not written.contested_by:
+        if ref not in self._culprits:
             return None
-        if stands and asyncio.get_running_loop().time() >= written.last + CALM:
+        written = self._repairs.get(ref)
+        now = asyncio.get_running_loop().time()
+        if written is None or (stands and now >= written.last + CALM):
             self._repairs.forget(ref)
+            del self._culprits[ref]
             return None
         return Problem(
             Reason.OUTPUT_CONTESTED,
             f"{ref.kind} {ref.name!r} does not stay as it is written, so it is repaired less and "
-            f"less often, in the end every {CALM / 60:.0f} minutes: {written.contested_by}, or "
+            f"less often, in the end every {CALM / 60:.0f} minutes: {self._culprits[ref]}, or "
             "choose another name in spec.outputs",
         )
 
     def recheck_after(self, refs: Iterable[OutputRef]) -> float | None:
         """Seconds until the next of these outputs may be repaired, or is not contested any more."""
         now = asyncio.get_running_loop().time()
-        outputs = map(self._repairs.get, refs)
-        contested = [written for written in outputs if written and written.contested_by]
-        times = [each.next_at if each.next_at > now else each.last + CALM for each in contested]
-        return min(times) - now if times else None
+        outputs = [self._repairs.get(ref) for ref in refs if ref in self._culprits]
+        times = [
+            written.next_at if written.next_at > now else written.last + CALM
+            for written in outputs
+            if written is not None
+        ]
+        return max(0.0, min(times) - now) if times else None
 
 
 def culprit_of(managed_fields: Sequence[Mapping[str, Any]]) -> str:
@@ -88,6 +97,6 @@ def culprit_of(managed_fields: Sequence[Mapping[str, Any]]) -> str:
     return f"{who} changes it again and again; stop that writer"
 
 
-def _content(options: OptionsObject, digest: str) -> int:
-    """A hash of what is written. With another spec it is not the same."""
-    return hash((options.uid, options.generation, digest))
+def _hash(options: OptionsObject, content: str) -> int:
+    """What is written. With another spec it is not the same."""
+    return hash((options.uid, options.generation, content))

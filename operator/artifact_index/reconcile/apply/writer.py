@@ -1,7 +1,7 @@
 """Writes the outputs of one IndexOptions, and prunes those that its spec no longer names."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -13,13 +13,19 @@ from artifact_index.reconcile.apply.contests import DELETED, Contests, culprit_o
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
+    OPAQUE,
     OptionsObject,
     OutputObject,
     OutputRef,
     declared_outputs,
     parse_output,
 )
-from artifact_index.reconcile.plan.outputs import RELEASE_PATCH, DesiredOutput
+from artifact_index.reconcile.plan.outputs import (
+    RELEASE_PATCH,
+    DesiredOutput,
+    owner_reference,
+    ownership_patch,
+)
 from artifact_index.reconcile.plan.ownership import belongs_to, is_adoption, ownership_problem
 from artifact_index.reconcile.queue.write_limiter import OUTPUT, WriteLimiter
 from artifact_index.sources.policy import Problem
@@ -29,8 +35,9 @@ RESOURCES: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
 _ADOPTED: Final = "Adopted"
 _KEYS_IN_EVENT: Final = 10
 
-_REMOVED: Final = ""
-"""Instead of the digest, of an output that left the spec."""
+_REMOVED: Final = "removed"
+_OWNER: Final = "owner"
+"""What is written instead of a content with a digest."""
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +46,16 @@ logger = logging.getLogger(__name__)
 class Applied:
     """The outputs that now stand as desired, and the first problem of the others.
 
-    An output that somebody else undoes again and again counts as written; `recheck_after` is in
-    seconds. `error` is the first error of the API server: it calls for a retry.
+    An output that somebody else undoes again and again counts as written. `error` is the first
+    error of the API server: it calls for a retry. `failed` are the outputs with an error, each with
+    the digest of the content that was refused; None if it was not refused but may be accepted at
+    the next try.
     """
 
     written: tuple[DesiredOutput, ...] = ()
     problem: Problem | None = None
     error: ApiError | None = None
-    recheck_after: float | None = None
+    failed: Mapping[OutputRef, str | None] = field(default_factory=dict)
 
     @property
     def needs_retry(self) -> bool:
@@ -70,6 +79,8 @@ class OutputWriter:
     _digester: Digester
     _announce: Callable[[OptionsObject, str, str], Awaitable[None]]
     _contests: Contests = field(default_factory=Contests, init=False)
+    _owner_contests: Contests = field(default_factory=Contests, init=False)
+    """Of content and whole outputs; of owner references alone."""
 
     async def owner_is_gone(self, options: OptionsObject) -> bool:
         """True if an IndexOptions that lost an output no longer exists. Raises ApiError.
@@ -93,20 +104,19 @@ class OutputWriter:
         written: list[DesiredOutput] = []
         problems: list[Problem] = []
         errors: list[ApiError] = []
+        failed: dict[OutputRef, str | None] = {}
         for output in outputs:
             try:
                 problem = await self._apply(options, output)
             except ApiError as error:
                 errors.append(error)
                 problem = _write_failed(output.ref, error)
+                failed[output.ref] = output.digest if error.forbidden or error.invalid else None
             if problem is not None:
                 problems.append(problem)
             if problem is None or problem.reason is Reason.OUTPUT_CONTESTED:
                 written.append(output)
-        recheck_after = self._contests.recheck_after(each.ref for each in outputs)
-        return Applied(
-            tuple(written), next(iter(problems), None), next(iter(errors), None), recheck_after
-        )
+        return Applied(tuple(written), next(iter(problems), None), next(iter(errors), None), failed)
 
     async def prune(self, options: OptionsObject, applied: Applied) -> Applied:
         """Delete the outputs that left the spec, or release them with `deletionPolicy: Retain`.
@@ -119,10 +129,9 @@ class OutputWriter:
             if existing.ref in declared or not belongs_to(existing, options):
                 continue
             try:
-                contested = await self._postponed(options, existing.ref, _REMOVED)
+                contested = await self._postponed(self._contests, options, existing.ref, _REMOVED)
                 if contested is not None:
-                    recheck_after = self._contests.recheck_after([existing.ref])
-                    applied = replace(applied, problem=contested, recheck_after=recheck_after)
+                    applied = replace(applied, problem=contested)
                     continue
                 await self._remove(options, existing)
                 self._contests.wrote(options, existing.ref, _REMOVED)
@@ -132,6 +141,49 @@ class OutputWriter:
                     return replace(applied, problem=problem, error=error)
         return applied
 
+    def owned(self, options: OptionsObject) -> list[OutputObject]:
+        """The outputs that belong to exactly this IndexOptions, also those that left its spec."""
+        return [each for each in self._cache.outputs_of(options.ref) if belongs_to(each, options)]
+
+    async def align_owners(self, options: OptionsObject, owned: Iterable[OutputObject]) -> Applied:
+        """Have the owner references of its outputs follow `deletionPolicy`; their content stays."""
+        applied = Applied()
+        retains = owner_reference(options) is None
+        for existing in owned:
+            if options.spec is None or retains == (existing.controller is None):
+                continue
+            if existing.secret_type not in ("", OPAQUE):
+                continue
+            kind, namespace, name = existing.ref
+            patch = ownership_patch(options, existing)
+            try:
+                contested = await self._postponed(
+                    self._owner_contests, options, existing.ref, _OWNER
+                )
+                if contested is not None:
+                    applied = replace(applied, problem=contested)
+                    continue
+                await self._wait(options)
+                self._observe(kind, await self._api.patch(RESOURCES[kind], namespace, name, patch))
+                self._owner_contests.wrote(options, existing.ref, _OWNER)
+            except ApiError as error:
+                if error.not_found:
+                    self._cache.drop_output(existing.ref, existing.uid)
+                else:
+                    problem = _write_failed(existing.ref, error)
+                    applied = replace(applied, problem=problem, error=error)
+        return applied
+
+    def recheck_after(self, options: OptionsObject) -> float | None:
+        """Seconds until a contested output may be repaired, or is not contested any more."""
+        both = self._contests, self._owner_contests
+        if not any(both):
+            return None
+        refs = {output.ref for output in self._cache.outputs_of(options.ref)}
+        refs.update(declared_outputs(options))
+        waits = (contests.recheck_after(refs) for contests in both)
+        return min((wait for wait in waits if wait is not None), default=None)
+
     async def _apply(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
         existing = self._cache.outputs.get(output.ref)
         if existing is not None and not existing.labelled:
@@ -139,7 +191,8 @@ class OutputWriter:
             existing = await self._read(output.ref)
         if existing is not None:
             return await self._update(options, output, existing)
-        if (contested := await self._postponed(options, output.ref, output.digest)) is not None:
+        contested = await self._postponed(self._contests, options, output.ref, output.digest)
+        if contested is not None:
             return contested
         try:
             await self._create(options, output)
@@ -158,7 +211,8 @@ class OutputWriter:
             return problem
         if output.is_met_by(existing):
             return self._contests.problem(output.ref)
-        if (contested := await self._postponed(options, output.ref, output.digest)) is not None:
+        contested = await self._postponed(self._contests, options, output.ref, output.digest)
+        if contested is not None:
             return contested
         if existing.immutable:
             await self._replace(options, output, existing)
@@ -167,18 +221,16 @@ class OutputWriter:
         return self._wrote(options, output)
 
     async def _postponed(
-        self, options: OptionsObject, ref: OutputRef, digest: str
+        self, contests: Contests, options: OptionsObject, ref: OutputRef, content: str
     ) -> Problem | None:
         """The problem of an output that is undone too often to be repaired now."""
-        if not self._contests.is_contested(options, ref, digest):
+        if not contests.is_contested(options, ref, content):
             return None
-        if self._contests.problem(ref, stands=False) is None:
+        if contests.problem(ref, stands=False) is None:
             culprit = await self._culprit(ref)
             logger.warning("%s %s/%s does not stay as it is written: %s", *ref, culprit)
-            self._contests.blame(ref, culprit)
-        if self._contests.may_repair(ref):
-            return None
-        return self._contests.problem(ref, stands=False)
+            contests.blame(ref, culprit)
+        return None if contests.may_repair(ref) else contests.problem(ref, stands=False)
 
     async def _culprit(self, ref: OutputRef) -> str:
         try:
@@ -211,8 +263,9 @@ class OutputWriter:
                 await self._create(options, output)
                 return
             if error.invalid or error.conflict:
-                # It is immutable or another object by now: the next reconcile reads it.
+                # It is immutable or another object by now, or the API server refuses the content.
                 self._cache.drop_output(output.ref, existing.uid)
+                await self._read(output.ref)
             raise
         self._observe(kind, body)
         if is_adoption(existing, options):

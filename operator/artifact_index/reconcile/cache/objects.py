@@ -220,7 +220,10 @@ def _secret_type(body: Mapping[str, Any]) -> str:
 
 
 def parse_source_secret(body: Mapping[str, Any]) -> SourceSecret:
-    """Trim a source Secret and decode its values."""
+    """Trim a source Secret and decode its values, unless it is an output."""
+    _, uid, version = ref_uid_version(body)
+    if _is_output(body["metadata"]):
+        return SourceSecret(uid, version, {}, frozenset(), is_output=True)
     values: dict[str, SecretStr] = {}
     binary: set[str] = set()
     for key, encoded in (body.get("data") or {}).items():
@@ -229,7 +232,6 @@ def parse_source_secret(body: Mapping[str, Any]) -> SourceSecret:
             values[key] = SecretStr(base64.b64decode(encoded or "").decode())
         except (UnicodeDecodeError, binascii.Error):
             binary.add(key)
-    _, uid, version = ref_uid_version(body)
     return SourceSecret(uid, version, values, frozenset(binary))
 
 
@@ -240,6 +242,16 @@ def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:
         uid=body["metadata"]["uid"],
         role_arn=annotations.get(constants.EKS_ROLE_ANNOTATION) or None,
         audience=annotations.get(constants.EKS_AUDIENCE_ANNOTATION) or None,
+    )
+
+
+def _is_output(metadata: Mapping[str, Any]) -> bool:
+    """Whether a Secret is ours by any of its marks: somebody may have removed the others."""
+    owner = _controller(metadata.get("ownerReferences") or [])
+    return (
+        (metadata.get("labels") or {}).get(constants.ROLE_LABEL) == constants.ROLE_OUTPUT
+        or constants.CONTENT_DIGEST_ANNOTATION in (metadata.get("annotations") or {})
+        or (owner is not None and owner.ours)
     )
 
 

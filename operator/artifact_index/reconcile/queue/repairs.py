@@ -23,14 +23,12 @@ Item = TypeVar("Item", bound=Hashable)
 class Written:
     """What was written to an object last, and how often in a row.
 
-    `content` is a hash, `last` is on the event loop's clock. `contested_by` says who undoes it,
-    once that is known.
+    `content` is a hash, `last` is on the event loop's clock.
     """
 
     content: int
     times: int
     last: float
-    contested_by: str = ""
 
     @property
     def often(self) -> bool:
@@ -72,7 +70,7 @@ class Repairs(Generic[Item]):
             written = Written(content, 1, now)
         elif written.content == content:
             written.times += 1
-        elif not written.contested_by:
+        elif not written.often:
             written.times = 1
         written.content, written.last = content, now
         self._written[item] = written

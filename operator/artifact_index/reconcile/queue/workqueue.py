@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from artifact_index.reconcile.cache.cache import Key
-from artifact_index.reconcile.queue.turns import Turns
+from artifact_index.reconcile.queue.namespace_queue import NamespaceQueue
 
 DEBOUNCE: Final = 0.05
 """Seconds for which changes of one object are collected into one reconcile."""
@@ -38,7 +38,7 @@ class WorkQueue:
         self._workers = workers
         self._due: dict[Key, float] = {}
         self._delayed: list[tuple[float, int, Key]] = []
-        self._ready: Turns[Key] = Turns()
+        self._ready: NamespaceQueue[Key] = NamespaceQueue()
         self._queued: dict[Key, float] = {}  # ready since, on the loop's clock; oldest first
         self._working: set[Key] = set()
         self._working_in: Counter[str] = Counter()

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from artifact_index.reconcile.queue.turns import Turns
+from artifact_index.reconcile.queue.namespace_queue import NamespaceQueue
 
 OUTPUT, STATUS, EVENT = range(3)
 _WHOLE: Final = 1 - 1e-9  # a whole token, less the error of rounding
@@ -22,7 +22,7 @@ class WriteLimiter:
         self._burst: Final = float(burst)
         self._tokens = self._burst
         self._filled_at = -float("inf")
-        self._waiting: Turns[asyncio.Future[None]] = Turns()
+        self._waiting: NamespaceQueue[asyncio.Future[None]] = NamespaceQueue()
         self._timer: asyncio.TimerHandle | None = None
 
     async def wait(self, rank: int, namespace: str, priority: float = 0.0) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from artifact_index.reconcile.cache.cache import Key, index_key, options_key
 from artifact_index.reconcile.cache.objects import ObjectRef
-from artifact_index.reconcile.queue.turns import Turns
+from artifact_index.reconcile.queue.namespace_queue import NamespaceQueue
 from artifact_index.reconcile.queue.workqueue import WorkQueue
 from artifact_index.reconcile.queue.write_limiter import OUTPUT, WriteLimiter
 
@@ -44,12 +44,12 @@ async def take(queue: WorkQueue, count: int) -> list[Key]:
     return taken
 
 
-def items(turns: Turns[str]) -> list[str]:
+def items(turns: NamespaceQueue[str]) -> list[str]:
     return list(iter(turns.pop, None))
 
 
 def test_namespaces_take_turns_and_priority_decides_within_each() -> None:
-    turns: Turns[str] = Turns()
+    turns: NamespaceQueue[str] = NamespaceQueue()
     for name, priority in (("a3", 3.0), ("a1", 1.0), ("a2", 2.0)):
         turns.push("a", 0, priority, name)
     for name, priority in (("b9", 9.0), ("b8", 8.0)):
@@ -59,7 +59,7 @@ def test_namespaces_take_turns_and_priority_decides_within_each() -> None:
 
 
 def test_with_one_item_in_each_namespace_the_most_urgent_of_all_goes_first() -> None:
-    turns: Turns[str] = Turns()
+    turns: NamespaceQueue[str] = NamespaceQueue()
     priorities = [5.0, 1.0, float("inf"), 3.0]
     for number, priority in enumerate(priorities):
         turns.push(f"ns{number}", 0, priority, str(priority))
@@ -67,7 +67,7 @@ def test_with_one_item_in_each_namespace_the_most_urgent_of_all_goes_first() -> 
 
 
 def test_a_lower_rank_goes_first_whose_turn_it_ever_is() -> None:
-    turns: Turns[str] = Turns()
+    turns: NamespaceQueue[str] = NamespaceQueue()
     turns.push("a", 1, 0.0, "status of a")
     turns.push("b", 1, 0.0, "status of b")
     for number in range(3):
@@ -76,7 +76,7 @@ def test_a_lower_rank_goes_first_whose_turn_it_ever_is() -> None:
 
 
 def test_statuses_that_waited_for_outputs_take_turns_as_well() -> None:
-    turns: Turns[str] = Turns()
+    turns: NamespaceQueue[str] = NamespaceQueue()
     for number in range(3):
         turns.push("waiting", 1, 0.0, f"status {number}")
     for number in range(100):
@@ -89,7 +89,7 @@ def test_statuses_that_waited_for_outputs_take_turns_as_well() -> None:
 
 def test_a_namespace_that_comes_back_at_once_does_not_overtake_the_others() -> None:
     """A file that is enqueued again whenever it is done, and always the most urgent."""
-    turns: Turns[str] = Turns()
+    turns: NamespaceQueue[str] = NamespaceQueue()
     for number in range(3):
         turns.push(f"ns{number}", 0, 10.0, f"other {number}")
     turns.push("busy", 0, 0.0, "busy")
@@ -106,7 +106,7 @@ def test_a_namespace_that_comes_back_at_once_does_not_overtake_the_others() -> N
 @pytest.mark.parametrize("seed", range(20))
 def test_every_item_comes_once_and_no_namespace_gets_ahead(seed: int) -> None:
     rng = random.Random(seed)
-    turns: Turns[tuple[str, int]] = Turns()
+    turns: NamespaceQueue[tuple[str, int]] = NamespaceQueue()
     waiting: Counter[str] = Counter()
     numbers, pushed, popped = itertools.count(), set(), set()
     served: Counter[str] = Counter()  # since the namespaces that wait have been the same

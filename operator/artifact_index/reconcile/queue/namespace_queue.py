@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Turns(Generic[Item]):
+class NamespaceQueue(Generic[Item]):
     """A queue that is shared by namespace.
 
     The lowest rank goes first, whatever its namespace. Among equal ranks, each namespace that waits
