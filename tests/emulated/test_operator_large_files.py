@@ -167,6 +167,7 @@ def test_large_files_hold_up_nobody_else_even_over_a_restart(
         add_large_files(world, "large", COUNT)
         for name in FILES:
             world.wait_reason("indexoptions", "large", name, "Available")
+        world.settle()
         beside = []
         for password in ("second", "third", "fourth"):
             change_password(world, "large", password)
