@@ -152,8 +152,8 @@ class OutputWriter:
         for existing in owned:
             if options.spec is None or retains == (existing.controller is None):
                 continue
-            if existing.secret_type not in ("", OPAQUE):
-                continue
+            if not retains and existing.secret_type not in ("", OPAQUE):
+                continue  # an older release may have adopted it: it may be let go, not taken
             kind, namespace, name = existing.ref
             patch = ownership_patch(options, existing)
             try:
