@@ -78,6 +78,15 @@ class Attempts:
         self.retry_at = self.pending_since = self.error = None
         self.failures = 0
 
+    def required_again(self) -> None:
+        """The value is required after nobody did: an input has changed, if only back again.
+
+        What was refused is then tried at once.
+        """
+        if self.error is not None and self.error.permanent and self.error.retry_after is None:
+            self.error = self.retry_at = None
+            self.failures = 0
+
     def awaits_refresh(self, fresh_as_of: float) -> bool:
         """Whether a refresh request is later than the last answer, as of `fresh_as_of`."""
         return self.fresh_after is not None and fresh_as_of < self.fresh_after

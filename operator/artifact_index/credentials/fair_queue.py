@@ -5,16 +5,28 @@ import itertools
 from collections.abc import Callable, Hashable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, NamedTuple
 
 TENANT: Final[ContextVar[Hashable]] = ContextVar("tenant", default=None)
 """Whose share the running cloud call uses."""
 
+LIVE_EVERY: Final = 2
+"""Each second turn goes to a tenant with something to lose, beside the first attempts of many."""
+
 REPEATS_EVERY: Final = 5
-"""Each fifth turn goes to a repeat, if any waits: a flood of first attempts never stops them."""
+"""Each fifth turn goes to a repeat: a flood of first attempts never stops them."""
 
 _SLACK: Final = 64
 """Outdated tickets that are kept at most beside as many as there are valid ones."""
+
+
+class Rank(Enum):
+    """What an attempt is about."""
+
+    LIVE = "a successor of a token that is still good"
+    FIRST = "a first token"
+    REPEAT = "what was refused, or fails with nothing to lose"
 
 
 class Turn(NamedTuple):
@@ -29,7 +41,7 @@ class _Ticket:
     key: str
     priority: float
     number: int
-    repeat: bool
+    rank: Rank
     tenants: tuple[Hashable, ...] = ()
     valid: bool = True
 
@@ -38,7 +50,7 @@ class FairQueue:
     """Keys that wait. Tenants take turns; within a tenant the lowest priority value goes first.
 
     A key of several tenants goes with the first turn of any of them. A repeat waits until nothing
-    else does, but for each fifth turn.
+    else does, but for some turns; and some turns go to tenants whose next key is LIVE.
     """
 
     def __init__(self) -> None:
@@ -47,6 +59,7 @@ class FairQueue:
         self._numbers = itertools.count()
         self._turns = itertools.count(1)
         self._outdated = 0
+        self._live = 0
 
     def __len__(self) -> int:
         return len(self._tickets)
@@ -55,13 +68,13 @@ class FairQueue:
         return key in self._tickets
 
     def add(
-        self, key: str, priority: float, tenants: Iterable[Hashable], *, repeat: bool = False
+        self, key: str, priority: float, tenants: Iterable[Hashable], rank: Rank = Rank.FIRST
     ) -> None:
         """Queue a key. A queued one keeps its place, and further tenants wait for it, too."""
         ticket = self._tickets.get(key)
         if ticket is None:
-            ticket = _Ticket(key, priority, next(self._numbers), repeat)
-            self._tickets[key] = ticket
+            ticket = self._tickets[key] = _Ticket(key, priority, next(self._numbers), rank)
+            self._live += rank is Rank.LIVE
         for tenant in tenants:
             if tenant not in ticket.tenants:
                 ticket.tenants += (tenant,)
@@ -75,10 +88,10 @@ class FairQueue:
 
     def pop(self, may_go: Callable[[Hashable], bool] = lambda tenant: True) -> Turn | None:
         """The next key of those tenants that `may_go`; None if there is none."""
-        lines = self._first, self._repeats
-        if next(self._turns) % REPEATS_EVERY == 0:
-            lines = self._repeats, self._first
-        found = lines[0].pop(may_go) or lines[1].pop(may_go)
+        turn = next(self._turns)
+        live_first = turn % LIVE_EVERY == 0 and self._live > 0
+        found = self._repeats.pop(may_go) if turn % REPEATS_EVERY == 0 else None
+        found = found or self._first.pop(may_go, live_first=live_first) or self._repeats.pop(may_go)
         if found is None:
             return None
         ticket, tenant = found
@@ -87,11 +100,12 @@ class FairQueue:
         return Turn(ticket.key, tenant)
 
     def _lines_of(self, ticket: _Ticket) -> "_Lines":
-        return self._repeats if ticket.repeat else self._first
+        return self._repeats if ticket.rank is Rank.REPEAT else self._first
 
     def _outdate(self, ticket: _Ticket, left_behind: int) -> None:
         """Invalidate a ticket, which is left in so many lines."""
         ticket.valid = False
+        self._live -= ticket.rank is Rank.LIVE
         self._outdated += left_behind
         if self._outdated > len(self._tickets) + _SLACK:
             self._outdated = 0
@@ -109,7 +123,11 @@ class _Lines:
         heap = self._heaps.setdefault(tenant, [])
         heapq.heappush(heap, (ticket.priority, ticket.number, ticket))
 
-    def pop(self, may_go: Callable[[Hashable], bool]) -> tuple[_Ticket, Hashable] | None:
+    def pop(
+        self, may_go: Callable[[Hashable], bool], *, live_first: bool = False
+    ) -> tuple[_Ticket, Hashable] | None:
+        chosen: Hashable | None = None
+        found = False
         for tenant in list(self._heaps):
             heap = self._heaps[tenant]
             while heap and not heap[0][2].valid:
@@ -117,13 +135,19 @@ class _Lines:
             if not heap:
                 del self._heaps[tenant]
             elif may_go(tenant):
-                _, _, ticket = heapq.heappop(heap)
-                # The tenant's next turn comes after those of all others.
-                del self._heaps[tenant]
-                if heap:
-                    self._heaps[tenant] = heap
-                return ticket, tenant
-        return None
+                is_live = heap[0][2].rank is Rank.LIVE
+                if is_live or not found:
+                    chosen, found = tenant, True
+                if is_live or not live_first:
+                    break
+        if not found:
+            return None
+        heap = self._heaps.pop(chosen)
+        _, _, ticket = heapq.heappop(heap)
+        if heap:
+            # The tenant's next turn comes after those of all others.
+            self._heaps[chosen] = heap
+        return ticket, chosen
 
     def clean(self) -> None:
         """Drop the tickets that are no longer valid."""

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from artifact_index.credentials.fair_queue import REPEATS_EVERY, FairQueue, Turn
+from artifact_index.credentials.fair_queue import REPEATS_EVERY, FairQueue, Rank, Turn
 
 pytestmark = pytest.mark.unit
 
@@ -13,6 +13,10 @@ pytestmark = pytest.mark.unit
 def keys(queue: FairQueue, count: int) -> list[str]:
     turns = [queue.pop() for _ in range(count)]
     return [turn.key for turn in turns if turn is not None]
+
+
+def rank_of(repeats: bool) -> Rank:
+    return Rank.REPEAT if repeats else Rank.FIRST
 
 
 def test_a_tenant_with_few_keys_does_not_wait_behind_one_with_many() -> None:
@@ -50,7 +54,7 @@ def test_a_key_of_several_tenants_goes_once_with_the_first_turn_of_any() -> None
 def test_repeats_wait_for_all_others_but_for_each_fifth_turn() -> None:
     queue = FairQueue()
     for number in range(100):
-        queue.add(f"repeat-{number}", 0, ["refused"], repeat=True)
+        queue.add(f"repeat-{number}", 0, ["refused"], Rank.REPEAT)
         queue.add(f"live-{number}", 1000, ["good"])
     taken = [key.split("-")[0] for key in keys(queue, 50)]
     assert taken.count("repeat") == 50 // REPEATS_EVERY
@@ -58,11 +62,21 @@ def test_repeats_wait_for_all_others_but_for_each_fifth_turn() -> None:
     assert len(keys(queue, 1000)) == 150
 
 
+def test_every_second_turn_goes_to_a_tenant_with_something_to_lose() -> None:
+    queue = FairQueue()
+    for number in range(1000):
+        queue.add(f"first-{number}", 0, [f"tenant-{number}"])
+    for number in range(10):
+        queue.add(f"live-{number}", 1000, ["good"], Rank.LIVE)
+    assert sum(key.startswith("live") for key in keys(queue, 20)) == 10
+    assert len(keys(queue, 2000)) == 990
+
+
 def test_repeats_of_a_few_are_not_starved_by_the_first_attempts_of_many() -> None:
     queue = FairQueue()
-    queue.add("mended", 0, ["good"], repeat=True)
+    queue.add("mended", 0, ["good"], Rank.REPEAT)
     for number in range(1000):
-        queue.add(f"repeat-{number}", 0, ["hostile"], repeat=True)
+        queue.add(f"repeat-{number}", 0, ["hostile"], Rank.REPEAT)
         queue.add(f"first-{number}", 0, ["hostile"])
     assert "mended" in keys(queue, 2 * REPEATS_EVERY)
 
@@ -92,7 +106,7 @@ def test_keys_that_come_and_go_leave_nothing_behind() -> None:
     queue = FairQueue()
     queue.add("stays", 0, ["x"])
     for number in range(20_000):
-        queue.add(f"key-{number}", 0, [f"tenant-{number}", "x"], repeat=number % 2 == 0)
+        queue.add(f"key-{number}", 0, [f"tenant-{number}", "x"], rank_of(number % 2 == 0))
         queue.discard(f"key-{number}")
     lines = [*queue._first._heaps.values(), *queue._repeats._heaps.values()]
     assert sum(map(len, lines)) < 300
@@ -108,7 +122,7 @@ def test_every_key_goes_once_whatever_is_added_and_discarded(seed: int) -> None:
         if rng.random() < 0.6:
             key = f"key-{number}"
             tenants = rng.sample(range(8), rng.randint(1, 3))
-            queue.add(key, rng.random(), tenants, repeat=rng.random() < 0.3)
+            queue.add(key, rng.random(), tenants, rank_of(rng.random() < 0.3))
             waiting.add(key)
         elif waiting and rng.random() < 0.3:
             key = rng.choice(sorted(waiting))

@@ -18,7 +18,7 @@ from artifact_index.credentials.attempts import Attempts
 from artifact_index.credentials.calls import ATTEMPT_DEADLINE, Calls, Issue
 from artifact_index.credentials.clock import WallClock
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.fair_queue import FairQueue
+from artifact_index.credentials.fair_queue import FairQueue, Rank
 from artifact_index.credentials.requests import Requirement, Token
 from artifact_index.credentials.threads import CALLS_PER_SERVICE
 from artifact_index.instrumentation import UNMEASURED, Meter
@@ -155,9 +155,11 @@ class Endpoints:
         entry = self._entries.get(digest) or _Entry(digest, EndpointState())
         self._entries[digest] = entry
         entry.consumers.add(consumer)
-        self._released.pop(digest, None)
+        released = self._released.pop(digest, None)
         if entry.state.url is not None:
             return
+        if released is not None:
+            entry.attempts.required_again()
         entry.requirement = requirement
         if entry.attempts.error is None and entry.attempts.pending_since is None:
             entry.attempts.pending_since = now
@@ -208,8 +210,9 @@ class Endpoints:
         next_at = min(now if attempts.retry_at is None else attempts.retry_at, requested_for)
         if next_at <= now:
             queue = self._queues.setdefault(entry.requirement.request.service, FairQueue())
-            repeat = attempts.error is not None and requested_for > now
-            queue.add(entry.digest, 0, map(self._tenant_of, entry.consumers), repeat=repeat)
+            failed = attempts.error is not None and requested_for > now
+            rank = Rank.REPEAT if failed else Rank.FIRST
+            queue.add(entry.digest, 0, map(self._tenant_of, entry.consumers), rank)
         else:
             loop = asyncio.get_running_loop()
             entry.timer = loop.call_later(next_at - now, self._on_timer, entry)

@@ -1,7 +1,8 @@
 """Earlier tokens that tenants go on to publish, while a later one exists. Pure.
 
-Tenants may share a login. One that asks for a fresh token has it minted, and gets it at once; the
-files of the others keep theirs until it is due, or each request would rewrite all files of all.
+Tenants may share a login. One that asks for fresh tokens, or whose builds are long, has it minted
+often. The files of the others keep their token until it is due by their own builds, or all files of
+all would be rewritten each time.
 """
 
 import math
@@ -13,21 +14,48 @@ from artifact_index.credentials.tokens.freshness import Schedule
 
 
 class Held(NamedTuple):
-    """A token and its times."""
+    """A token that a tenant publishes; its times suit builds of up to `max_build` seconds."""
 
     token: Token
     times: Schedule
+    max_build: float
+
+    def is_due(self, now: float) -> bool:
+        """Whether the tenant needs a later one; one that never expires is not worth keeping."""
+        return self.times.refresh_at is None or self.times.refresh_at <= now
 
 
 Earlier = Mapping[Hashable, Held]
-"""The tokens by tenant; those that are not in it publish the latest."""
+"""What tenants publish; those that are not in it publish the latest token."""
 
 NO_EARLIER: Final[Earlier] = {}
 
 
-def kept_by(tenants: Collection[Hashable], latest: Held, earlier: Earlier) -> Earlier:
-    """What these tenants publish once `latest` has a successor, which all others publish."""
-    return {tenant: earlier.get(tenant, latest) for tenant in tenants} or NO_EARLIER
+def kept_until_due(held: Earlier, now: float) -> Earlier:
+    """Of what tenants hold, what they go on to publish beside a later token."""
+    kept = {tenant: each for tenant, each in held.items() if not each.is_due(now)}
+    return kept or NO_EARLIER
+
+
+def restored(
+    earlier: Earlier,
+    held: Held,
+    tenants: Collection[Hashable],
+    known: Collection[Hashable],
+    latest: Token | None,
+) -> Earlier:
+    """With a file of these tenants that held a token before a restart.
+
+    Some file of those tenants that are `known` was found already. One whose files differ gets the
+    latest token in all of them.
+    """
+    if held.token != latest and not any(tenant in known for tenant in tenants):
+        return {**earlier, **dict.fromkeys(tenants, held)}
+    return {
+        tenant: each
+        for tenant, each in earlier.items()
+        if tenant not in tenants or each.token == held.token
+    }
 
 
 def without(earlier: Earlier, tenants: Collection[Hashable]) -> Earlier:
@@ -38,14 +66,10 @@ def without(earlier: Earlier, tenants: Collection[Hashable]) -> Earlier:
 
 def due_at(earlier: Earlier) -> float:
     """When the first of them is due, in POSIX seconds; infinity without any."""
-    return min(map(_due_at, earlier.values()), default=math.inf)
+    times = (held.times.refresh_at for held in earlier.values())
+    return min((at for at in times if at is not None), default=math.inf)
 
 
 def due_tenants(earlier: Earlier, now: float) -> frozenset[Hashable]:
     """The tenants whose token is due."""
-    return frozenset(tenant for tenant, held in earlier.items() if _due_at(held) <= now)
-
-
-def _due_at(held: Held) -> float:
-    """A token that never expires is not worth keeping beside a later one."""
-    return -math.inf if held.times.refresh_at is None else held.times.refresh_at
+    return frozenset(tenant for tenant, held in earlier.items() if held.is_due(now))

@@ -3,23 +3,24 @@
 import itertools
 import math
 import random
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from artifact_index.credentials import backoff
 from artifact_index.credentials.attempts import Attempts
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.fair_queue import Rank
 from artifact_index.credentials.requests import Requirement, Token
-from artifact_index.credentials.tokens.activity import (
-    UNPLANNED,
-    Activity,
-    Idle,
-    InFlight,
-    Queued,
-)
+from artifact_index.credentials.tokens.activity import UNPLANNED, Activity, Idle, InFlight, Queued
 from artifact_index.credentials.tokens.consumers import Consumers
-from artifact_index.credentials.tokens.earlier import NO_EARLIER, Earlier, Held, kept_by, without
+from artifact_index.credentials.tokens.earlier import (
+    NO_EARLIER,
+    Earlier,
+    Held,
+    kept_until_due,
+    restored,
+)
 from artifact_index.credentials.tokens.freshness import Margins, Phase, Schedule, schedule
 from artifact_index.credentials.tokens.renewal import is_from_the_future, is_later, renews
 from artifact_index.credentials.tokens.token_state import TokenState
@@ -68,10 +69,7 @@ class TokenEntry:
     def reschedule(self) -> None:
         """Compute the schedule anew after the token or the consumers' builds have changed."""
         if self.token is not None:
-            self.schedule = self._schedule_of(self.token)
-        if self.earlier:
-            held = self.earlier.items()
-            self.earlier = {tenant: self._held(token) for tenant, (token, _) in held}
+            self.schedule = self._schedule_of(self.token, self.consumers.longest_build)
 
     def hold(self, token: Token, now: float) -> None:
         """Replace the token."""
@@ -81,28 +79,27 @@ class TokenEntry:
         self.phase = self.phase_at(now)
 
     def restore(
-        self,
-        token: Token,
-        tenants: frozenset[Hashable],
-        known: frozenset[Hashable],
-        now: float,
+        self, token: Token, tenants: frozenset[Hashable], known: frozenset[Hashable], now: float
     ) -> bool:
         """Take in what `tenants` published before a restart; true if it is the latest token.
 
         Of the tenants that are `known`, some file is known already.
         """
         if is_later(token, self.token):
-            self._keep_earlier(known - tenants)
+            # How long their builds are is known once they require the token.
+            self._keep_earlier(dict.fromkeys(known - tenants, 0.0), now)
             self.hold(token, now)
             return True
-        if token != self.token and not tenants <= known:
-            self.earlier = {**self.earlier, **dict.fromkeys(tenants, self._held(token))}
-        elif self.earlier:
-            # A tenant whose files differ gets the latest token in all of them.
-            shown = {tenant: held.token for tenant, held in self.earlier.items()}
-            differ = [tenant for tenant in tenants if shown.get(tenant, token) != token]
-            self.earlier = without(self.earlier, differ)
+        self.earlier = restored(self.earlier, self._held(token, 0), tenants, known, self.token)
         return False
+
+    def needs(self, tenant: Hashable, max_build: float) -> bool:
+        """Take in how long a tenant's builds are; true if its own token may now be due."""
+        held = self.earlier.get(tenant)
+        if held is None or max_build <= held.max_build:
+            return False
+        self.earlier = {**self.earlier, tenant: self._held(held.token, max_build)}
+        return True
 
     def request(self, moment: int | None, tenant: Hashable, now: float) -> bool:
         """Take in a tenant's refresh request; true if it is later than the known one."""
@@ -127,17 +124,18 @@ class TokenEntry:
         self.changed()
 
     def succeeded(
-        self, token: Token, now: float, rng: random.Random, tenants: frozenset[Hashable]
+        self, token: Token, now: float, rng: random.Random, builds: Mapping[Hashable, float]
     ) -> frozenset[Hashable]:
         """Take in a token from the cloud; return those tenants that have something new to see.
 
-        If `tenants` share a token that is not due, only those that requested it get the next one.
+        `builds` are the longest ones of each tenant, in seconds. A tenant keeps the token that it
+        publishes until that is due, unless it has requested another.
         """
-        attempts, repeated = self.attempts, self.repeats
+        attempts, repeated, tenants = self.attempts, self.repeats, frozenset(builds)
         told = tenants if attempts.error is not None else tenants & self.requesters
         if renews(token, self.token, now, skew=self.margins.clock_skew):
             self.repeats = repeated and bool(self.idle_answers or attempts.failures)
-            self._keep_earlier(tenants - self.requesters if self._is_early(now) else frozenset())
+            self._keep_earlier({each: builds[each] for each in tenants - self.requesters}, now)
             self.hold(token, now)
             told |= tenants - self.earlier.keys()
         elif isinstance(self.activity, InFlight) and self.token is self.activity.replacing:
@@ -198,15 +196,17 @@ class TokenEntry:
         loss_at = self.schedule.next_loss_at(now)
         return now if loss_at is None else loss_at
 
-    def is_repeat(self, now: float) -> bool:
-        """Whether the next attempt repeats one that was refused, or fails with nothing to lose.
+    def rank(self, now: float) -> Rank:
+        """What the next attempt is about.
 
-        Nobody asked for it, and no input has changed: another input is another token.
+        It is a repeat while no input has changed, since other inputs are another token, and unless
+        somebody asks for it.
         """
-        error = self.attempts.error
-        if error is None or self.attempts.requested_for(self.fresh_as_of()) <= now:
-            return False
-        return error.permanent or self.deadline(now) <= now
+        error, has_nothing = self.attempts.error, self.deadline(now) <= now
+        requested = self.attempts.requested_for(self.fresh_as_of()) <= now
+        if error is not None and not requested and (error.permanent or has_nothing):
+            return Rank.REPEAT
+        return Rank.FIRST if has_nothing else Rank.LIVE
 
     def phase_at(self, now: float) -> Phase:
         """What may be done with the token at this time."""
@@ -225,7 +225,9 @@ class TokenEntry:
 
     def state(self, now: float, tenant: Hashable = None) -> TokenState:
         """The present state, as the consumers of a tenant see it."""
-        token, schedule = self.earlier.get(tenant, (self.token, self.schedule))
+        token, schedule = self.token, self.schedule
+        if (held := self.earlier.get(tenant)) is not None:
+            token, schedule = held.token, held.times
         pending_since, next_at = self.attempts.pending_since, math.inf
         if isinstance(self.activity, Idle):
             next_at = self.activity.next_at
@@ -271,27 +273,29 @@ class TokenEntry:
         """
         return self.token is None and self.deadline(now) > now
 
-    def _is_early(self, now: float) -> bool:
-        """Whether only a request can have caused an attempt now."""
-        refresh_at = self.schedule.refresh_at if self.schedule else None
-        if self.token is None or refresh_at is None or not self.requesters:
-            return False
-        return now < refresh_at and not self._is_from_the_future(self.token, now)
+    def _keep_earlier(self, builds: Mapping[Hashable, float], now: float) -> None:
+        """Let tenants go on to publish what they do until it is due; the latest is replaced."""
+        token = self.token
+        if token is None or self._is_from_the_future(token, now):
+            self.earlier = NO_EARLIER
+            return
+        shown = {
+            tenant: self._held(
+                self.earlier[tenant].token if tenant in self.earlier else token, build
+            )
+            for tenant, build in builds.items()
+        }
+        self.earlier = kept_until_due(shown, now)
 
-    def _keep_earlier(self, tenants: frozenset[Hashable]) -> None:
-        """Let tenants go on to publish what they do, although it is about to be replaced."""
-        if self.token is not None:
-            self.earlier = kept_by(tenants, self._held(self.token), self.earlier)
+    def _held(self, token: Token, max_build: float) -> Held:
+        return Held(token, self._schedule_of(token, max_build), max_build)
 
-    def _held(self, token: Token) -> Held:
-        return Held(token, self._schedule_of(token))
-
-    def _schedule_of(self, token: Token) -> Schedule:
+    def _schedule_of(self, token: Token, max_build: float) -> Schedule:
         return schedule(
             login_digest=self.digest,
             issued_at=token.issued_at,
             expires_at=token.expires_at,
-            max_build=self.consumers.longest_build,
+            max_build=max_build,
             margins=self.margins,
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from artifact_index.credentials.calls import ATTEMPT_DEADLINE, Calls, Issue
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.fair_queue import Rank
 from artifact_index.credentials.requests import Requirement, Token
 from artifact_index.credentials.tokens.activity import UNPLANNED, Queued
 from artifact_index.credentials.tokens.entry import TokenEntry
@@ -54,13 +55,13 @@ class Issuer:
 
     def enqueue(self, entry: TokenEntry, now: float) -> None:
         """Queue an entry that is due; call `begin` once all that are due are queued."""
-        deadline, repeat = entry.deadline(now), entry.is_repeat(now)
-        if repeat and deadline <= now:
+        deadline, rank = entry.deadline(now), entry.rank(now)
+        if rank is Rank.REPEAT and deadline <= now:
             deadline = math.inf  # nothing is lost while others go first
         entry.activity = Queued(deadline)
         self._queue[entry.digest] = entry
         tenants = self._limits.tenants_of(entry.consumers.builds)
-        self._limiter.add(entry.digest, deadline, tenants, repeat=repeat)
+        self._limiter.add(entry.digest, deadline, tenants, rank)
 
     def join(self, entry: TokenEntry, consumer: Hashable) -> None:
         """Let a turn of another consumer's tenant do, too, if the entry is queued."""

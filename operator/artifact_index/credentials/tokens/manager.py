@@ -179,8 +179,12 @@ class TokenManager:
     def _add(self, consumer: Hashable, requirement: Requirement, now: float) -> None:
         entry = self._entry(requirement.digest, now)
         changed = entry.consumers.add(consumer, requirement.max_build)
+        if entry.earlier:
+            tenant = self._limits.tenant_of(consumer)
+            changed = entry.needs(tenant, requirement.max_build) or changed
         entry.requirement = requirement
-        self._released.pop(entry.digest, None)
+        if self._released.pop(entry.digest, None) is not None:
+            entry.attempts.required_again()
         entry.consumers.gone_since = None
         if (
             entry.token is None
@@ -289,8 +293,8 @@ class TokenManager:
             entry.activity = UNPLANNED
             return
         if not isinstance(outcome, LoginError):
-            tenants = self._limits.tenants_of(entry.consumers.all())
-            self._notify(entry, entry.succeeded(outcome, now, self._rng, tenants))
+            builds = entry.consumers.builds_of(self._limits.tenant_of)
+            self._notify(entry, entry.succeeded(outcome, now, self._rng, builds))
         elif entry.failed(outcome, now, self._rng):
             self._notify(entry)
         self._advance(entry, now)

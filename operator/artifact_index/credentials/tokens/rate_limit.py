@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from typing import Final
 
-from artifact_index.credentials.fair_queue import FairQueue, Turn
+from artifact_index.credentials.fair_queue import FairQueue, Rank, Turn
 
 _SECOND: Final = 1.0
 
@@ -24,10 +24,10 @@ class RateLimiter:
         return len(self._queue)
 
     def add(
-        self, key: str, priority: float, tenants: Iterable[Hashable], *, repeat: bool = False
+        self, key: str, priority: float, tenants: Iterable[Hashable], rank: Rank = Rank.FIRST
     ) -> None:
         """Queue a key. A queued one keeps its place, and further tenants wait for it, too."""
-        self._queue.add(key, priority, tenants, repeat=repeat)
+        self._queue.add(key, priority, tenants, rank)
 
     def discard(self, key: str) -> None:
         """Take a key off the queue, if it is on it."""

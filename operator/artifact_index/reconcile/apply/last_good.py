@@ -134,7 +134,11 @@ class LastGood:
         """The output with these plans; empty if it cannot hold them."""
         options = with_only(self._options, output)
         desired, _ = await rendered_outputs(
-            options, plans, self._env.digester, public_blocked=self._public_blocked
+            options,
+            plans,
+            self._env.digester,
+            public_blocked=self._public_blocked,
+            exists=lambda _: True,
         )
         return desired
 

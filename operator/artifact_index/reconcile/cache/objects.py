@@ -31,6 +31,11 @@ OUR_ANNOTATIONS = (
     constants.CHECKPOINT_ANNOTATION,
 )
 
+OPAQUE = "Opaque"
+"""The type of a Secret that is an output."""
+
+_LONGEST_TYPE = 100
+
 
 class OutputDigester(Protocol):
     """Makes the digest of an output."""
@@ -107,7 +112,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class OutputObject:
-    """A Secret or ConfigMap as an output: its owner, and a keyed digest of its content."""
+    """A Secret or ConfigMap as an output: its owner, and a keyed digest of its content.
+
+    `secret_type` is empty for a ConfigMap.
+    """
 
     ref: OutputRef
     uid: str
@@ -118,6 +126,8 @@ class OutputObject:
     adopt: str | None
     keys: frozenset[str]
     digest: str
+    secret_type: str
+    immutable: bool
 
 
 def declared_outputs(options: OptionsObject) -> Iterator[OutputRef]:
@@ -198,7 +208,15 @@ def parse_output(kind: str, body: Mapping[str, Any], digester: OutputDigester) -
         adopt=annotations.get(constants.ADOPT_ANNOTATION),
         keys=frozenset(data),
         digest=digester.output(ref, data, annotations.get(constants.CHECKPOINT_ANNOTATION, "")),
+        secret_type=_secret_type(body) if kind == "Secret" else "",
+        immutable=bool(body.get("immutable")),
     )
+
+
+def _secret_type(body: Mapping[str, Any]) -> str:
+    """The type of a Secret: anybody's text, as long as they like."""
+    kind = body.get("type") or OPAQUE
+    return OPAQUE if kind == OPAQUE else kind[:_LONGEST_TYPE]
 
 
 def parse_source_secret(body: Mapping[str, Any]) -> SourceSecret:

@@ -32,8 +32,8 @@ LATENCY = 0.5
 SHORT, LONG = 900, HOUR
 BUILD = 1800
 GOOD = 50
-AT_ONCE = 1.0
-"""Seconds within which another tenant's call begins: ten calls a second are shared by two."""
+TURNS = 5
+"""Calls a second, at least, that new logins get beside other ones."""
 
 
 class Consumer(NamedTuple):
@@ -127,8 +127,8 @@ async def live(refused: int, hostile: int, seconds: float) -> tuple[Tenants, lis
     return scene, waits
 
 
-def check(scene: Tenants, waits: list[float]) -> None:
-    """Nothing of the good tenants is withdrawn, no promise is short, no newcomer waits."""
+def check(scene: Tenants) -> None:
+    """Nothing of the good tenants is withdrawn, and no promise is short."""
     visible = MARGINS.write + MARGINS.propagation + MARGINS.pod_start + MARGINS.clock_skew
     for domain, life in scene.good.items():
         # Tokens of 15 minutes can promise no build, and leave the files 155 s before they die.
@@ -136,14 +136,13 @@ def check(scene: Tenants, waits: list[float]) -> None:
         replaced = [*scene.issued[domain], (scene.ended_at, 0)]
         for (_, expires_at), (replaced_at, _) in pairwise(replaced):
             assert expires_at - replaced_at >= needed, domain
-    assert max(waits) <= AT_ONCE
     times = [at for at, _ in scene.calls]
     assert all(later - earlier >= 1 for earlier, later in zip(times, times[10:], strict=False))
 
 
 @pytest.mark.parametrize(
     ("refused", "hostile", "minutes"),
-    [(3000, 1, 105), (10_000, 1, 35), (10_000, 100, 20)],
+    [(3000, 1, 90), (10_000, 1, 20), (10_000, 100, 20)],
     ids=["3000", "10000", "10000-in-100-namespaces"],
 )
 def test_refused_logins_neither_kill_a_token_nor_hold_a_newcomer_up(
@@ -151,10 +150,11 @@ def test_refused_logins_neither_kill_a_token_nor_hold_a_newcomer_up(
 ) -> None:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         scene, waits = runner.run(live(refused, hostile, 60 * minutes))
-    check(scene, waits)
-    if minutes > 90:
+    check(scene)
+    assert max(waits) <= (hostile + 1) / TURNS + 1
+    if minutes == 90:
         # By then each is tried again after half an hour to an hour.
-        assert scene.refused_between(90 * 60, 105 * 60) <= refused * 15 / 30
+        assert scene.refused_between(75 * 60, 90 * 60) <= refused * 15 / 30
         assert max(scene.refused.values()) <= 10
 
 

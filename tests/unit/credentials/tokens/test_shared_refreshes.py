@@ -117,6 +117,32 @@ async def test_requests_without_an_end_cost_others_no_more_than_their_own_refres
     assert len(world.asked) <= 3 * 60 + 5
 
 
+async def test_long_builds_of_one_tenant_rewrite_no_files_of_another(world: TokenWorld) -> None:
+    """A promise that can just be kept asks for a new token each minute or two."""
+    require(world, "b", build=600)
+    await asyncio.sleep(1)
+    require(world, "a", build=HOUR - 880 - 60)
+    for second in range(2 * HOUR):
+        assert state(world, "b").servable(world.now()), second
+        held = token(world, "b")
+        assert held.expires_at is not None and held.expires_at - world.now() > 880, second
+        await asyncio.sleep(1)
+    of_b = [at for at, consumers in world.reported if consumers & files("b")]
+    assert len(world.asked) > 60
+    assert len(of_b) <= 1 + 2 * 60 // 30
+
+
+async def test_a_tenants_own_longer_build_gives_it_the_latest_token(world: TokenWorld) -> None:
+    await begin(world)
+    await request(world, "a")
+    await asyncio.sleep(600)
+    assert token(world, "b") != token(world, "a")
+    at = world.now()
+    world.manager.require("b0", [want(build=2000)])
+    assert token(world, "b") == token(world, "a")
+    assert told(world, at) == files("b")
+
+
 async def test_another_tenant_that_asks_gets_a_token_that_is_new_enough_without_a_mint(
     world: TokenWorld,
 ) -> None:

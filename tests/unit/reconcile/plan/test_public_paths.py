@@ -114,3 +114,25 @@ async def test_an_upgrade_blocks_the_path_and_a_field_brings_it_back(engine: Eng
     await restarted.settle()
     assert restarted.ready()[:2] == ("True", "Available")
     assert "whole.example/a/simple" in str(engine.port.find("configmaps", "builders", "c"))
+
+
+@pytest.mark.looptime(noop_cycles=1)
+@pytest.mark.parametrize("restart", [False, True])
+async def test_the_path_leaves_a_config_map_that_is_declared_no_more(
+    engine: Engine, restart: bool
+) -> None:
+    """It cannot be removed as long as the output in its place is not written."""
+    engine.secret("whole-url")
+    engine.index("pre", {"name": "whole", **source("preauthenticated")})
+    engine.options(BOTH)
+    await engine.settle()
+
+    engine.index("pre", {"name": "whole", **source("preauthenticated", publicPath=None)})
+    engine.options({"outputs": [OUTPUTS[0], {"kind": "ConfigMap", "name": "d"}]})
+    if restart:
+        engine = Engine(engine.port)
+        await engine.operator.prime()
+    await engine.settle(*engine.cache.all_keys())
+    assert engine.ready()[:2] == ("False", "NotCredentialFree")
+    assert "whole.example" not in str(engine.port.find("configmaps", "builders", "c"))
+    assert engine.port.find("configmaps", "builders", "d") is None
