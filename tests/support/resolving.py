@@ -14,7 +14,12 @@ from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.instrumentation import UNMEASURED
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.env import Env
-from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef, parse_custom_object
+from artifact_index.reconcile.cache.objects import (
+    IndexObject,
+    ObjectRef,
+    parse_custom_object,
+    parse_source_secret,
+)
 from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.plan.entries import IndexPlan, PlanMemo, plan_indexes
 from artifact_index.reconcile.resolve.clouds import Clouds
@@ -39,7 +44,6 @@ from support.reconcile_builders import (
     options,
     secret_body,
     source,
-    source_secret,
     token_state_of,
     url_state,
 )
@@ -178,8 +182,9 @@ class Scene:
         self.put_index({**self.spec, "suspend": not self.spec.get("suspend", False)})
 
     def put_secret(self, name: str, **changed: str) -> None:
-        record = source_secret(name, {**SECRETS[name], **changed})
-        self.cache.put_source(ObjectRef(NAMESPACE, name), record)
+        ref = ObjectRef(NAMESPACE, name)
+        body = self.port.put("secrets", secret_body(name, {**SECRETS[name], **changed}))
+        self.cache.put_source(ref, parse_source_secret(body, self.cache.named_keys(ref)))
 
     def put_secrets(self) -> None:
         for name in SECRETS:
@@ -198,6 +203,7 @@ class Scene:
 
     def drop_secrets(self) -> None:
         for name in SECRETS:
+            self.port.objects.pop(("secrets", NAMESPACE, name), None)
             self.cache.drop_source(ObjectRef(NAMESPACE, name))
 
     def put_account(self, role: str | None, uid: str = "uid-of-builder") -> None:

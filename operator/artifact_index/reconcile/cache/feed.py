@@ -139,6 +139,9 @@ class Feed:
 def _entrances(
     cache: Cache, forget_polled: Callable[[ObjectRef], None], digester: Digester
 ) -> dict[str, tuple[_Entrance[Any, Any], ...]]:
+    def parse_source(body: Object, _: SourceSecret | None) -> SourceSecret:
+        return parse_source_secret(body, cache.named_keys(ref_uid_version(body)[0]))
+
     def put_source(ref: ObjectRef, secret: SourceSecret, listed: bool) -> set[Key]:
         forget_polled(ref)
         return cache.put_source(ref, secret, listed=listed)
@@ -173,7 +176,7 @@ def _entrances(
     )
     sources = _Entrance(
         objects=cache.sources,
-        parse=lambda body, _: parse_source_secret(body),
+        parse=parse_source,
         put=put_source,
         drop=drop_source,
         role=ROLE_SOURCE,

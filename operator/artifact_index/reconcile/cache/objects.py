@@ -6,7 +6,7 @@ Raw bodies and managedFields are dropped, since up to ten thousand objects are c
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -201,18 +201,23 @@ def parse_output(kind: str, body: Mapping[str, Any], digester: OutputDigester) -
     )
 
 
-def parse_source_secret(body: Mapping[str, Any]) -> SourceSecret:
-    """Trim a source Secret and decode its values."""
+def parse_source_secret(body: Mapping[str, Any], keys: Iterable[str]) -> SourceSecret:
+    """Trim a source Secret to these keys and decode their values."""
+    data = body.get("data") or {}
     values: dict[str, SecretStr] = {}
     binary: set[str] = set()
-    for key, encoded in (body.get("data") or {}).items():
+    missing: set[str] = set()
+    for key in keys:
+        if key not in data:
+            missing.add(key)
+            continue
         try:
             # An empty value may be null: Go marshals a nil []byte so.
-            values[key] = SecretStr(base64.b64decode(encoded or "").decode())
+            values[key] = SecretStr(base64.b64decode(data[key] or "").decode())
         except (UnicodeDecodeError, binascii.Error):
             binary.add(key)
     _, uid, version = ref_uid_version(body)
-    return SourceSecret(uid, version, values, frozenset(binary))
+    return SourceSecret(uid, version, values, frozenset(binary), frozenset(missing))
 
 
 def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:

@@ -159,19 +159,18 @@ def test_an_output_may_have_no_data_at_all() -> None:
 
 
 def test_a_source_is_decoded_and_its_values_do_not_show() -> None:
-    record = parse_source_secret(
-        secret_body("s", {"a": CANARY, "b": "", "ü": "é", "bin": b"\xff\x00"})
-    )
+    body = secret_body("s", {"a": CANARY, "b": "", "ü": "é", "bin": b"\xff\x00", "more": "x"})
+    record = parse_source_secret(body, ["a", "b", "ü", "bin", "no"])
     assert {k: v.get_secret_value() for k, v in record.values.items()} == {
         "a": CANARY, "b": "", "ü": "é"
     }  # fmt: skip
-    assert record.binary == {"bin"}
+    assert record.binary == {"bin"} and record.missing == {"no"}
     assert CANARY not in repr(record)
 
 
 def test_what_is_no_base64_is_binary() -> None:
     body = {**secret_body("s", {}), "data": {"a": "x"}}
-    assert parse_source_secret(body).binary == {"a"}
+    assert parse_source_secret(body, ["a"]).binary == {"a"}
 
 
 # -- digests
