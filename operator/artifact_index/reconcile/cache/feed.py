@@ -77,7 +77,7 @@ class Feed:
         """
         address = ref_uid_version(body)
         for entrance in self._entrances[plural]:
-            entrance.objects.mark_seen(entrance.ref(address[0]))
+            entrance.objects.mark_seen(entrance.ref(address[0]), address[2])
         self._enqueue(self._take(plural, body, address, deleted=event == "DELETED"))
 
     def listed(
@@ -90,7 +90,7 @@ class Feed:
         address = ref_uid_version(body)
         ref, _, version = address
         for entrance in self._entrances[plural]:
-            if entrance.objects.has_newer(entrance.ref(ref), version):
+            if entrance.objects.is_outdated(entrance.ref(ref), version):
                 # A watch event was faster than this page.
                 return ref, set()
         return ref, self._take(plural, body, address, listed=True, on_listed=on_listed)
@@ -128,7 +128,7 @@ class Feed:
             ref = entrance.ref(object_ref)
             if deleted or entrance.role not in (None, role):
                 concerned |= entrance.drop(ref, uid, version)
-            elif entrance.objects.is_newer(ref, version):
+            elif entrance.objects.is_news(ref, version, listed=listed):
                 new = entrance.parse(body, entrance.objects.get(ref))
                 concerned |= entrance.put(object_ref, new, listed)
                 if on_listed is not None:

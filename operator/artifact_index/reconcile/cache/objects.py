@@ -83,9 +83,13 @@ class CustomObject(Generic[Spec]):
         return (self.uid, self.generation) == (uid, generation)
 
     def same_input(self, other: "CustomObject[Spec] | None") -> bool:
-        """True if nothing that reconciling reads differs, apart from the status."""
+        """True if nothing that reconciling reads differs, apart from the status.
+
+        A lower version is from before a restored backup, which may number another spec alike.
+        """
         return (
             other is not None
+            and self.resource_version >= other.resource_version
             and self.is_generation(other.uid, other.generation)
             and self.labels == other.labels
             and self.refresh_requested == other.refresh_requested
@@ -151,7 +155,8 @@ def parse_custom_object(
     metadata = body["metadata"]
     ref, uid, version = ref_uid_version(body)
     annotations, generation = metadata.get("annotations") or {}, metadata.get("generation") or 0
-    if cached is not None and generation and cached.is_generation(uid, generation):
+    goes_back = cached is not None and cached.resource_version > version
+    if cached and generation and cached.is_generation(uid, generation) and not goes_back:
         spec, problem = cached.spec, cached.problem
     else:
         spec, problem = None, None

@@ -122,3 +122,22 @@ def test_every_object_that_a_listing_brings_is_handed_on_once(scene: Scene) -> N
     for _ in range(2):
         scene.feed.listed("indexoptions", body, lambda *listed: seen.append(listed))
     assert seen == [("indexoptions", scene.cache.options.get(REF), body)]
+
+
+def test_a_listing_after_a_restored_backup_is_believed(scene: Scene) -> None:
+    """The backup numbers another spec of the same object with the same generation."""
+    urls = {5: "https://old.example/", 9: "https://new.example/"}
+    bodies = {
+        version: body_of("a", source("anonymous", url=url), version=version, generation=2)
+        for version, url in urls.items()
+    }
+    scene.show("watched", "artifactindexes", bodies[9])
+    scene.show("watched", "secrets", secret("source", 9))
+    for plural in ("artifactindexes", "secrets"):
+        scene.feed.begin_sweep(plural)
+    assert index_key(REF) in scene.show("listed", "artifactindexes", bodies[5])
+    assert scene.show("listed", "secrets", secret("output", 5))
+    index = scene.cache.indexes.get(REF)
+    assert index is not None and index.spec is not None and index.resource_version == 5
+    assert index.spec.anonymous is not None and index.spec.anonymous.url == urls[5]
+    assert scene.cache.sources.get(BASIC) is None and scene.cache.outputs.get(OUTPUT) is not None
