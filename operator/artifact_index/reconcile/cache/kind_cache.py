@@ -86,10 +86,11 @@ class KindCache(Generic[Ref, CachedObject]):
         if listed and self._is_unreported(ref):
             self._deleted.pop(ref, None)
             self._deleted_before.pop(ref, None)
-        elif listed and self._seen is not None and ref not in self._objects:
-            return False
-        elif version < self._deleted.get(ref, self._deleted_before.get(ref, 0)):
-            return False
+        else:
+            removed_meanwhile = listed and self._seen is not None and ref not in self._objects
+            deleted_at = self._deleted.get(ref, self._deleted_before.get(ref, 0))
+            if removed_meanwhile or version < deleted_at:
+                return False
         self._objects[ref] = new
         return True
 
