@@ -10,6 +10,7 @@ from artifact_index.kube.resources import CONFIG_MAPS, INDEX_OPTIONS, SECRETS, R
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
+    MOST_KEYS,
     OptionsObject,
     OutputObject,
     OutputRef,
@@ -147,7 +148,10 @@ class OutputWriter:
                 # Another object has the name by now: the next reconcile reads it.
                 self._cache.drop_output(output.ref, existing.uid)
             raise
-        self._observe(kind, body)
+        observed = self._observe(kind, body)
+        if len(existing.keys) == MOST_KEYS and not output.is_met_by(observed):
+            # Not all of its keys were known: the next ones go now.
+            return await self._patch(options, output, observed)
         return None
 
     async def _read(self, ref: OutputRef) -> OutputObject | None:

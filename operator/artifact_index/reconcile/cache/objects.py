@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from itertools import islice
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import SecretStr
 
@@ -30,6 +31,13 @@ OUR_ANNOTATIONS = (
     constants.CONTENT_DIGEST_ANNOTATION,
     constants.CHECKPOINT_ANNOTATION,
 )
+
+
+_LONGEST_ANNOTATION: Final = 256
+"""Characters of each annotation that are kept: ours are shorter, but for the checkpoint."""
+
+MOST_KEYS: Final = 1024
+"""Keys of an output that are kept; foreign ones are removed so many at a time."""
 
 
 class OutputDigester(Protocol):
@@ -111,7 +119,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class OutputObject:
-    """A Secret or ConfigMap as an output: its owner, and a keyed digest of its content."""
+    """A Secret or ConfigMap as an output: its owner, and a keyed digest of its content.
+
+    The digest stands for the checkpoint as well, which is not among the `annotations`.
+    """
 
     ref: OutputRef
     uid: str
@@ -176,7 +187,7 @@ def parse_custom_object(
         spec=spec,
         problem=problem,
         status=status_bytes(body.get("status") or {}),
-        refresh_requested=annotations.get(constants.REFRESH_REQUESTED_ANNOTATION),
+        refresh_requested=_shortened(annotations, constants.REFRESH_REQUESTED_ANNOTATION),
     )
 
 
@@ -199,11 +210,21 @@ def parse_output(kind: str, body: Mapping[str, Any], digester: OutputDigester) -
         resource_version=version,
         controller=_controller(metadata.get("ownerReferences") or []),
         labelled=(metadata.get("labels") or {}).get(constants.ROLE_LABEL) == "output",
-        annotations={key: annotations[key] for key in OUR_ANNOTATIONS if key in annotations},
-        adopt=annotations.get(constants.ADOPT_ANNOTATION),
-        keys=frozenset(data),
+        annotations=compared_annotations(annotations),
+        adopt=_shortened(annotations, constants.ADOPT_ANNOTATION),
+        keys=frozenset(islice(data, MOST_KEYS)),
         digest=digester.output(ref, data, annotations.get(constants.CHECKPOINT_ANNOTATION, "")),
     )
+
+
+def compared_annotations(annotations: Mapping[str, str]) -> dict[str, str]:
+    """Our annotations of an output, without the checkpoint."""
+    return {
+        key: value
+        for key in OUR_ANNOTATIONS
+        if key != constants.CHECKPOINT_ANNOTATION
+        and (value := _shortened(annotations, key)) is not None
+    }
 
 
 def parse_source_secret(body: Mapping[str, Any], keys: Iterable[str]) -> SourceSecret:
@@ -233,6 +254,11 @@ def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:
         role_arn=annotations.get(constants.EKS_ROLE_ANNOTATION) or None,
         audience=annotations.get(constants.EKS_AUDIENCE_ANNOTATION) or None,
     )
+
+
+def _shortened(annotations: Mapping[str, str], key: str) -> str | None:
+    value = annotations.get(key)
+    return None if value is None else value[:_LONGEST_ANNOTATION]
 
 
 def _controller(references: list[Mapping[str, Any]]) -> Owner | None:

@@ -73,7 +73,7 @@ class DesiredOutput:
         return (
             existing.labelled
             and existing.digest == self.digest
-            and existing.annotations == self.annotations
+            and existing.annotations == objects.compared_annotations(self.annotations)
             and owner_uid == (self.owner["uid"] if self.owner else None)
         )
 

@@ -63,7 +63,7 @@ def restore(
         _restore_conditions(listed, histories)
     elif isinstance(listed, OutputObject) and (name := owner_name(listed)) is not None:
         owner = ObjectRef(listed.ref.namespace, name)
-        for uid, published in _published_by(listed, body.get("data") or {}).items():
+        for uid, published in _published_by(listed, body).items():
             _restore_token(published, owner, tokens, endpoints)
             before = state.published[owner].get(uid)
             if before is None or _is_better(published, before):
@@ -83,7 +83,7 @@ def _restore_conditions(index: OptionsObject | IndexObject, histories: Histories
         histories.get_or_add(index.ref, index.uid).missing_since = missing_since
 
 
-def _published_by(output: OutputObject, data: Mapping[str, str | None]) -> dict[str, Published]:
+def _published_by(output: OutputObject, body: Object) -> dict[str, Published]:
     """What an output publishes, by UID of the index; nothing if anybody but us has written it.
 
     Only content whose keyed digest verifies is trusted. The tokens of an edited output are issued
@@ -91,8 +91,10 @@ def _published_by(output: OutputObject, data: Mapping[str, str | None]) -> dict[
     """
     if output.annotations.get(constants.CONTENT_DIGEST_ANNOTATION) != output.digest:
         return {}
+    data: Mapping[str, str | None] = body.get("data") or {}
+    annotations: Mapping[str, str] = body["metadata"].get("annotations") or {}
     try:
-        checkpoint = Checkpoint.decode(output.annotations.get(constants.CHECKPOINT_ANNOTATION, ""))
+        checkpoint = Checkpoint.decode(annotations.get(constants.CHECKPOINT_ANNOTATION, ""))
         files = {key: _text_of(value or "", output.ref.kind) for key, value in data.items()}
     except ValueError:
         # Another version of the operator has written it: the tokens are issued anew.

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.constants import ADOPT_ANNOTATION
 from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
@@ -22,6 +23,7 @@ from artifact_index.credentials.requests import (
 )
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
+    OUR_ANNOTATIONS,
     ObjectRef,
     OutputRef,
     Owner,
@@ -123,6 +125,14 @@ def test_of_an_output_only_a_digest_of_its_data_is_kept() -> None:
     record = output(data={"uv.toml": CANARY})
     assert CANARY not in repr(record)
     assert record.keys == {"uv.toml"}
+
+
+def test_of_an_output_little_is_kept_whatever_somebody_wrote_into_it() -> None:
+    body = secret_body("x", {f"key-{number}": "" for number in range(5000)})
+    body["metadata"]["annotations"] = dict.fromkeys(
+        (*OUR_ANNOTATIONS, ADOPT_ANNOTATION), "x" * 9000
+    )
+    assert len(repr(parse_output("Secret", body, DIGESTER))) < 32_000
 
 
 @pytest.mark.parametrize(
