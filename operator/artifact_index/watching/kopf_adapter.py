@@ -6,6 +6,7 @@ into the annotation), timers and daemons add finalizers. Its indexes start in qu
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -107,18 +108,18 @@ def login_within(patience: float) -> Callable[..., Awaitable[kopf.AiohttpSession
     kopf's own logins support neither login programs nor token files, which managed clusters use.
     A login that is refused at once is repeated with growing delays, for `patience` seconds.
     """
-    refused_at, delays = -_LONGEST_BACKOFF, iter(Backoffs(patience))
+    logged_in_at, delays = -math.inf, iter(Backoffs(patience))
 
     async def login(**_: Any) -> kopf.AiohttpSession:
-        nonlocal refused_at, delays
+        nonlocal logged_in_at, delays
         loop = asyncio.get_running_loop()
-        if loop.time() - refused_at > _LONGEST_BACKOFF:
+        if loop.time() - logged_in_at > _LONGEST_BACKOFF:
             delays = iter(Backoffs(patience))
         elif (delay := next(delays, None)) is not None:
             await asyncio.sleep(delay)
         else:
             raise _LoginRefusedError("the API server refuses the login")
-        refused_at = loop.time()
+        logged_in_at = loop.time()
         return await _session()
 
     return login
