@@ -59,7 +59,7 @@ async def run(settings: Settings) -> None:
         digester = Digester(await load_signing_key(api, settings.operator_namespace))
         threads = CloudThreads(providers_of(settings).issue, threads=settings.cloud_threads)
         operator = build(settings, api, threads.issue, env_of(settings, digester, meter=counters))
-        check = ServerCheck(api, next(iter(settings.namespaces), None))
+        check = ServerCheck(api, next(iter(operator.namespaces), None))
         await Process(settings, operator, threads, counters, check).run()
     finally:
         await api.close()
