@@ -224,9 +224,10 @@ class KubeApi:
             headers["Authorization"] = token
         try:
             async with self._large_slots if _is_large(body) else self._slots:
-                answer: aiohttp.ClientResponse = await self._client.call_api(
+                answered = await self._client.call_api(
                     method, url, header_params=headers, body=body, _request_timeout=self._timeout
                 )
+                answer: aiohttp.ClientResponse = answered.response
                 return answer, await _read(answer, most)
         except (aiohttp.ClientError, OSError) as error:
             raise _unreachable(error) from None

@@ -56,8 +56,12 @@ async def seen(event: Any, memo: Memo, resource: Any, **_: Any) -> None:
     """An object changed, or it lost the label by which it was selected, or a watch began."""
     if event["type"] is None:
         memo.watch_began()
-    else:
-        memo.feed.watched(resource.plural, event["type"], event["object"])
+        return
+    body = event["object"]
+    memo.feed.watched(resource.plural, event["type"], body)
+    # kopf's view of the body refers to itself: the values would wait for the garbage collector.
+    for field in ("data", "binaryData", "spec", "status"):
+        body.pop(field, None)
 
 
 async def watch(
@@ -143,6 +147,7 @@ async def _session() -> kopf.AiohttpSession:
         proxy=configuration.proxy,
         trust_env=False,
         middlewares=(_list_metadata_only,),
+        response_class=_Answer,
     )
     return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session)
 
@@ -157,6 +162,17 @@ async def _list_metadata_only(
     if "limit" in request.url.query:
         request.headers["Accept"] = _METADATA_ONLY
     return await send(request)
+
+
+class _Answer(aiohttp.ClientResponse):
+    """An answer of the API server, whose empty list of metadata is null; kopf iterates over it."""
+
+    async def json(self, **how: Any) -> Any:
+        """The JSON in the body."""
+        answer = await super().json(**how)
+        if isinstance(answer, dict) and answer.get("items", ()) is None:
+            answer["items"] = []
+        return answer
 
 
 def registry(patience: float) -> kopf.OperatorRegistry:

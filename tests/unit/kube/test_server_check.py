@@ -28,7 +28,7 @@ class Port(MemoryPort):
         super().__init__()
         self.version = 100
         self.error: ApiError | None = None
-        self.refused = ("artifactindexes", "indexoptions")
+        self.refused: tuple[str, ...] = ("artifactindexes", "indexoptions")
 
     async def list(
         self,
