@@ -63,7 +63,7 @@ class ServerCheck:
         except ApiError as error:
             self.problem = f"the API server does not serve the operator: {error}"
             if resource.custom and error.not_found:
-                self.problem = str(without_definition(resource))
+                self.problem = without_definition(resource).message
             return
         self.problem = None
         if version < self._version:

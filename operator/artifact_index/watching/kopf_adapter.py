@@ -90,8 +90,14 @@ async def watch(
         standalone=True,
     )
     spawned()
+    running = asyncio.create_task(kopf.run_tasks(tasks, ignored=ours))
     try:
-        await kopf.run_tasks(tasks, ignored=ours)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        _end_watchers(ours)
+        await running
+    except asyncio.CancelledError:
+        running.cancel()
+        raise
     except Exception as error:
         # kopf raises the answer in errors whose classes are not part of its API.
         refused = isinstance(error.__cause__, _LoginRefusedError)
@@ -100,6 +106,16 @@ async def watch(
             raise
         message = getattr(error, "message", None) or f"a watch was answered with status {status}"
         raise ApiError(status, "Refused", with_remedy(status, str(message))) from None
+
+
+def _end_watchers(others: set[asyncio.Task[Any]]) -> None:
+    """End kopf's watchers before it closes their session, as it does first when it ends.
+
+    A watcher without a session waits for a login, and ignores that it is cancelled meanwhile.
+    """
+    for task in asyncio.all_tasks() - others:
+        if task.get_name().startswith("watcher for "):
+            task.cancel()
 
 
 class _LoginRefusedError(kopf.PermanentError):
