@@ -21,7 +21,10 @@ from bench.profile import profile, profile_table
 from bench.report import as_data, machine, medians, table
 from bench.rounds import run_round
 from bench.scene import Scene
-from bench.scenes import FULL, GATE, GROWTH, SMALL, WEEK, Plan, chosen, names_of, paired
+from bench.scenes import FULL, GATE, GROWTH, SMALL, TENANTS, WEEK, Plan, chosen, names_of, paired
+from bench.tenants.live import live_together
+from bench.tenants.plan import Tenants
+from bench.tenants.report import broken_limits, tenants_data, tenants_table
 from bench.week.expected import wrong_week
 from bench.week.life import Lived, live_through
 from bench.week.plan import Week
@@ -76,6 +79,8 @@ def _planned(asked: argparse.Namespace) -> Plan:
     plan = replace(plan, scenes=chosen(plan, asked.scene))
     if asked.scene and WEEK not in asked.scene:
         plan = replace(plan, weeks=())
+    if asked.scene and TENANTS not in asked.scene:
+        plan = replace(plan, tenants=())
     return plan
 
 
@@ -107,6 +112,8 @@ def _run(plan: Plan, json_path: Path | None, plot_path: Path | None) -> int:
         problems += _run_scenes(plan, plot_path, data)
     if plan.weeks:
         problems += _live_weeks(plan.weeks, data)
+    if plan.tenants:
+        problems += _live_together(plan.tenants, data)
     return _finish(problems, data, json_path)
 
 
@@ -152,6 +159,18 @@ def _live_weeks(plans: Sequence[Week], data: dict[str, Any]) -> list[str]:
     print(f"\n{rates_table(weeks)}", flush=True)
     data["weeks"] = [week_data(week) for week in weeks]
     return [problem for week in weeks for problem in wrong_week(week)] + growing(weeks)
+
+
+def _live_together(plans: Sequence[Tenants], data: dict[str, Any]) -> list[str]:
+    problems: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        ours = compile_ours(Path(folder))
+        for plan in plans:
+            phases = live_together(plan, ours)
+            print(f"\n{tenants_table(plan, phases)}", flush=True)
+            data.setdefault(TENANTS, []).append(tenants_data(plan, phases))
+            problems += broken_limits(plan, phases)
+    return problems
 
 
 def _rounds(scene: Scene, budget: Budget, plan: Plan, ours: Build) -> list[list[Phase]]:

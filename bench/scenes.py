@@ -5,10 +5,14 @@ from dataclasses import dataclass, replace
 from bench.budget import Budget
 from bench.phase import IDLE, KEY_ROTATED, RESTART, SECRETS_CHANGED, STORM, Durations
 from bench.scene import Scene
+from bench.tenants.plan import A_FEW, EVERYBODY, Tenants
 from bench.week.plan import Week
 
 WEEK = "week"
 """The name of the simulated week, which needs no API server."""
+
+TENANTS = "tenants"
+"""The name of the hostile tenants beside a good one."""
 
 GATE = ("files", "ten-tokens", "indexes", "logins")
 """What is run beside another commit's operator where nobody names a scene."""
@@ -26,7 +30,7 @@ class Plan:
 
     While a time or the memory breaks its budget, more rounds than `rounds` are run, up to
     `most_rounds`: on a busy machine a single round proves little. A wrong count is final. `weeks`
-    are one week at several sizes; they are lived through once.
+    are one week at several sizes; they are lived through once, as are the `tenants`.
     """
 
     scenes: tuple[tuple[Scene, Budget], ...]
@@ -34,6 +38,7 @@ class Plan:
     rounds: int
     most_rounds: int
     weeks: tuple[Week, ...] = ()
+    tenants: tuple[Tenants, ...] = ()
 
 
 _FILES = Budget(cpu=2.8)
@@ -179,6 +184,7 @@ FULL = Plan(
         Week("a week with 1,000 indexes", width=1),
         Week("a week with 10,000 indexes", width=10),
     ),
+    tenants=(EVERYBODY,),
 )
 
 # The fixed cost of a start, boto3's import above all, weighs ten times as much at a tenth of the
@@ -220,17 +226,20 @@ SMALL = Plan(
         Week("17 hours with 100 indexes", hours=17, namespaces=2, files=5, width=1),
         Week("17 hours with 400 indexes", hours=17, namespaces=2, files=5, width=4),
     ),
+    tenants=(A_FEW,),
 )
 
 
 def chosen(plan: Plan, names: list[str]) -> tuple[tuple[Scene, Budget], ...]:
     """The scenes of these names, where `growth` is all its sizes; every scene without a name.
-    The week is none of them.
+    The week and the tenants are none of them.
 
     Raises ValueError with what there is.
     """
     for name in names:
-        if name != WEEK and not any(_is_meant(scene, name) for scene, _ in plan.scenes):
+        if name not in (WEEK, TENANTS) and not any(
+            _is_meant(scene, name) for scene, _ in plan.scenes
+        ):
             raise ValueError(f"no scene {name!r}; there are {', '.join(names_of(plan))}")
     return tuple(
         (scene, budget)
@@ -242,11 +251,12 @@ def chosen(plan: Plan, names: list[str]) -> tuple[tuple[Scene, Budget], ...]:
 def paired(names: list[str], *, small: bool) -> tuple[tuple[Scene, Budget], ...]:
     """The scenes of these names to run beside another commit; without a name, those of the gate.
 
-    Every scene has a small form here. Raises ValueError with what there is, and for the week, of
-    which neither time nor memory is measured.
+    Every scene has a small form here. Raises ValueError with what there is, and for the week and
+    the tenants, which are no phases that two commits both go through.
     """
-    if WEEK in names:
-        raise ValueError(f"{WEEK!r} measures nothing that two commits could be compared by")
+    for name in (WEEK, TENANTS):
+        if name in names:
+            raise ValueError(f"{name!r} measures nothing that two commits could be compared by")
     scenes = chosen(FULL, names or list(GATE))
     return tuple((_tenth(scene) if small else scene, budget) for scene, budget in scenes)
 
@@ -264,7 +274,7 @@ def _tenth(scene: Scene) -> Scene:
 
 def names_of(plan: Plan) -> list[str]:
     """What may be asked for."""
-    return [*(scene.name for scene, _ in plan.scenes), "growth", WEEK]
+    return [*(scene.name for scene, _ in plan.scenes), "growth", WEEK, TENANTS]
 
 
 def _is_meant(scene: Scene, name: str) -> bool:

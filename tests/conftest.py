@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +21,16 @@ settings.register_profile(
     derandomize=os.environ.get("CI") == "true",
 )
 settings.load_profile("any machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The bench takes a core: it runs beside the cluster tier, which mostly waits."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[str, bool]:
+    tier = item.path.relative_to(Path(__file__).parent).parts[0]
+    return ("cluster" if tier == "scale" else tier, tier != "scale")
 
 
 def _not_run(reporter: pytest.TerminalReporter) -> int:

@@ -17,6 +17,7 @@ from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.server_check import ServerCheck
+from artifact_index.logs import log_loop_error
 from artifact_index.metrics.counters import Counters
 from artifact_index.metrics.exposition import Exposition
 from artifact_index.metrics.live import Snapshot
@@ -49,6 +50,7 @@ async def run(settings: Settings) -> None:
     Raises ConnectError, ApiError or SigningKeyError if it cannot even start.
     """
     limit_malloc_arenas()
+    asyncio.get_running_loop().set_exception_handler(log_loop_error)
     if settings.kubeconfig:
         # kopf's own login reads it from there, too.
         os.environ["KUBECONFIG"] = settings.kubeconfig
@@ -206,4 +208,4 @@ class Process:
 def _ignore_watches(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """kopf's watches cannot be closed in the middle of an event; at shutdown nothing is lost."""
     if "asyncgen" not in context:
-        loop.default_exception_handler(context)
+        log_loop_error(loop, context)

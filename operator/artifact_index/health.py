@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import threading
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
@@ -14,17 +16,25 @@ from artifact_index.instrumentation import UNMEASURED, Meter
 _LAG_PERIOD: Final = 0.05
 """Seconds between samples: anything that blocks the loop for longer is noticed."""
 _LAG_SAMPLES: Final = 1200
-_RECENT_SAMPLES: Final = 100
-_LONGEST_LAG: Final = 5.0
-"""Seconds by which the event loop may be late before /healthz fails."""
+_LONGEST_HOLD: Final = 15.0
+"""Seconds for which nothing else may run on the event loop before /healthz fails: the loop is
+stuck then. Nothing that the operator does takes a tenth of this."""
+_PATIENCE: Final = 1.0
+"""Seconds for which a probe waits for a busy event loop; the chart's probes wait for 5."""
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(slots=True)
 class LoopLag:
-    """Samples how late the event loop runs timers, over the last minute; in seconds."""
+    """Samples how late the event loop runs timers, over the last minute; in seconds.
+
+    `beat` is when it last ran one, by the monotonic clock; another thread may read it.
+    """
 
     meter: Meter = UNMEASURED
     samples: deque[float] = field(default_factory=lambda: deque(maxlen=_LAG_SAMPLES))
+    beat: float = field(default_factory=time.monotonic)
 
     async def run(self) -> None:
         """Sample until cancelled."""
@@ -33,13 +43,9 @@ class LoopLag:
             due = loop.time() + _LAG_PERIOD
             await asyncio.sleep(_LAG_PERIOD)
             late = loop.time() - due
+            self.beat = time.monotonic()
             self.samples.append(late)
             self.meter.loop_lag(late)
-
-    @property
-    def recent(self) -> float:
-        """The largest lag of the last 5 seconds."""
-        return max(list(self.samples)[-_RECENT_SAMPLES:], default=0.0)
 
     def __str__(self) -> str:
         """Summarize the last minute for the log."""
@@ -68,8 +74,6 @@ class Health:
         for name, task in self.tasks.items():
             if task.done():
                 return f"{name} has stopped"
-        if self.lag.recent > _LONGEST_LAG:
-            return f"the event loop is blocked: a timer ran {self.lag.recent:.1f} s late"
         age = self.listing_age()
         if age is not None and age > self.oldest_listing:
             return f"the last complete relist was {age:.0f} s ago"
@@ -81,6 +85,13 @@ class Health:
             return "the first listing of all objects is not complete"
         return self.trouble() or self.unserved()
 
+    def stuck(self) -> str | None:
+        """Return that the event loop is stuck, or None. For another thread, so it asks nothing."""
+        held = time.monotonic() - self.lag.beat
+        if held <= _LONGEST_HOLD:
+            return None
+        return f"the event loop is stuck: nothing else has run on it for {held:.0f} s"
+
 
 Scrape = Callable[[str], Awaitable[tuple[bytes, str]]]
 """Returns body and content type of /metrics for an Accept header."""
@@ -88,25 +99,66 @@ Scrape = Callable[[str], Awaitable[tuple[bytes, str]]]
 
 @contextlib.asynccontextmanager
 async def serve_health(health: Health, scrape: Scrape, host: str, port: int) -> AsyncIterator[int]:
-    """Serve the endpoints and yield the port. Health is 200 with `ok`, or 503 with the reason."""
+    """Serve the endpoints and yield the port. Health is 200 with `ok`, or 503 with the reason.
+
+    A thread with an event loop of its own serves them. It asks the operator's loop; if that is too
+    busy to answer in time, it repeats the last answer, unless the loop is stuck.
+    """
+    operator = asyncio.get_running_loop()
+    last: dict[str, str | None] = {"/healthz": None, "/readyz": health.unready()}
+
+    async def ask(path: str) -> str | None:
+        return health.unready() if path == "/readyz" else health.trouble()
 
     async def probe(request: web.Request) -> web.Response:
-        reason = health.unready() if request.path == "/readyz" else health.trouble()
+        path = request.path
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                reason = last[path] = await _on(operator, ask(path))
+        except TimeoutError:
+            reason = health.stuck() or last[path]
         return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
 
     async def metrics(request: web.Request) -> web.Response:
-        body, content_type = await scrape(request.headers.get("Accept", ""))
+        body, content_type = await _on(operator, _scraped(request.headers.get("Accept", "")))
         return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def _scraped(accept: str) -> tuple[bytes, str]:
+        return await scrape(accept)
 
     application = web.Application()
     application.router.add_get("/healthz", probe)
     application.router.add_get("/readyz", probe)
     application.router.add_get("/metrics", metrics)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
-    await runner.setup()
+
+    async def start() -> int:
+        await runner.setup()
+        await web.TCPSite(runner, host, port).start()
+        bound: int = runner.addresses[0][1]
+        return bound
+
+    with _loop_in_a_thread() as endpoints:
+        try:
+            yield await _on(endpoints, start())
+        finally:
+            await _on(endpoints, runner.cleanup())
+
+
+async def _on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+    """Await a coroutine that runs on the event loop of another thread."""
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+
+
+@contextlib.contextmanager
+def _loop_in_a_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop that runs in a daemon thread until the context ends."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="health", daemon=True)
+    thread.start()
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        yield runner.addresses[0][1]
+        yield loop
     finally:
-        await runner.cleanup()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

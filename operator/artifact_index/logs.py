@@ -1,16 +1,26 @@
 """Logging as text or JSON lines, with a filter that redacts whatever looks like a credential.
 
-The filter is the last line of defence: no part of the operator logs a secret on purpose.
+The filter is the last line of defence: no part of the operator logs a secret on purpose. The text
+of an exception is never logged, since it may quote a value that no pattern recognizes.
 """
 
+import hashlib
 import json
 import logging
 import re
+import sys
+import threading
 import time
+import traceback
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 REDACTED: Final = "[redacted]"
+
+_MOST_FRAMES: Final = 15
+"""Frames of an exception that are logged: a recursion has a thousand."""
+
+logger = logging.getLogger(__name__)
 
 # Keys that carry credentials, also as the end of a longer name (AWS_SECRET_ACCESS_KEY).
 _KEYS: Final = (
@@ -31,6 +41,14 @@ _VALUE: Final = (
 _PATTERNS: Final = (
     # userinfo of a URL, up to the last @ of the authority
     (re.compile(r"://[^/\s]*@"), f"://{REDACTED}@"),
+    # the same in a URL that is percent-encoded as a whole, perhaps twice
+    (
+        re.compile(r"(?i)(%(?:25)*3A%(?:25)*2F%(?:25)*2F)(?:(?!%(?:25)*2F)[^/\s])*%(?:25)*40"),
+        rf"\1{REDACTED}%40",
+    ),
+    # and without its scheme
+    (re.compile(r"(?<![^\s'\"(=,])[^\s'\"@/:]+:[^\s/@]+@(?=[\w\[])"), f"{REDACTED}@"),
+    (re.compile(r"(?i)(netloc[ =]+)(?:'.*'|\".*\"|\S+)"), rf"\1{REDACTED}"),
     # the block of a Secret in YAML
     (
         re.compile(r"(?m)^([ \t]*(?:data|stringData):)[ \t]*\n(?:[ \t]+.*(?:\n|$))+"),
@@ -56,6 +74,48 @@ def redact(text: str) -> str:
     return text
 
 
+def describe(error: BaseException) -> str:
+    """An exception and its causes by class and frames, innermost frame first; never by its text."""
+    parts: list[str] = []
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        frames = [
+            f"{'/'.join(frame.f_code.co_filename.split('/')[-3:])}:{line} {frame.f_code.co_name}"
+            for frame, line in traceback.walk_tb(current.__traceback__)
+        ]
+        innermost = " < ".join(reversed(frames[-_MOST_FRAMES:]))
+        parts.append(f"{type(current).__name__} at {innermost or 'no frame'}")
+        context = None if current.__suppress_context__ else current.__context__
+        current = current.__cause__ or context
+    return "; caused by ".join(parts)
+
+
+def log_exception(
+    to: logging.Logger, error: BaseException, message: str, *arguments: object
+) -> str:
+    """Log an unexpected exception by class and frames, after a message; return its incident.
+
+    The incident is equal for equal classes and frames: a status that names it does not change while
+    the same error repeats, and leads to the line in the log.
+    """
+    described = describe(error)
+    incident = hashlib.sha256(described.encode()).hexdigest()[:8]
+    to.error(f"{message}: internal error %s: %s", *arguments, incident, described)
+    return incident
+
+
+def log_loop_error(_: object, context: dict[str, Any]) -> None:
+    """The event loop's exception handler. The default one prints texts, arguments and results."""
+    # The message ends with the representation of a callback and its arguments.
+    what = re.split("[(<]", context["message"])[0].strip()
+    if (error := context.get("exception")) is not None:
+        log_exception(logger, error, "%s", what)
+    else:
+        logger.error("%s", what)
+
+
 class RedactingFilter(logging.Filter):
     """Redacts each record before a handler formats it."""
 
@@ -67,9 +127,9 @@ class RedactingFilter(logging.Filter):
             # A handler would only report this error; raised here, it would reach the caller.
             text = f"{record.msg} (its arguments do not match)"
         record.msg, record.args = redact(text), None
-        if record.exc_info and not record.exc_text:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-        if record.exc_text:
+        if record.exc_info and record.exc_info[1] is not None:
+            record.exc_text = describe(record.exc_info[1])
+        elif record.exc_text:
             record.exc_text = redact(record.exc_text)
         if record.stack_info:
             record.stack_info = redact(record.stack_info)
@@ -110,3 +170,11 @@ def configure_logging(*, log_format: str, level: str) -> None:
     # clients log response bodies at DEBUG, including those of Secrets.
     for name in ("kopf.objects", "kopf.activities", "kubernetes", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # The interpreter's own hooks print the text of the exception to standard error.
+    threading.excepthook = lambda failed: _log_uncaught("thread", failed.exc_value)
+    sys.unraisablehook = lambda failed: _log_uncaught("finalizer", failed.exc_value)
+
+
+def _log_uncaught(where: str, error: BaseException | None) -> None:
+    if error is not None:
+        log_exception(logger, error, "a %s failed", where)

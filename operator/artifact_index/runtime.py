@@ -1,10 +1,11 @@
-"""The event loop, garbage collector and allocator of a process with many long-lived objects."""
+"""The event loop, its thread, garbage collector and allocator of a process with many objects."""
 
 import asyncio
 import ctypes
 import gc
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 import uvloop
@@ -29,6 +30,36 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
     sys.setswitchinterval(_SWITCH_INTERVAL)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
+
+
+_LONGEST_TURN: Final = 0.005
+"""Seconds for which one of several long computations may hold the event loop."""
+
+# More threads would not be faster, but would leave the event loop less of the interpreter.
+_thread: Final = ThreadPoolExecutor(1, thread_name_prefix="beside-the-loop")
+
+
+async def beside_the_loop(work: Callable[[], Result]) -> Result:
+    """Run a long computation in a thread, one at a time, so that the event loop goes on.
+
+    `work` must be pure, and its inputs must not change meanwhile. Cancelled, it is dropped if it
+    has not begun.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_thread, work)
+
+
+class Turns:
+    """Gives others a turn on the event loop whenever a long computation has held it for a while."""
+
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._clock()
+
+    async def leave(self) -> None:
+        """Call it between two steps; it costs next to nothing while no turn is due."""
+        if self._clock() - self._began > _LONGEST_TURN:
+            await asyncio.sleep(0)
+            self._began = self._clock()
 
 
 def freeze_startup_objects() -> None:

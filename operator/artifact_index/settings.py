@@ -138,6 +138,15 @@ class Settings:
         "repeatable; default: none, or the served namespace if there is only one",
         repeatable=True,
     )  # fmt: skip
+    operator_identity_session_tags: bool = _setting(
+        False, _parse_bool,
+        "tag AWS sessions of the operator's own identity with artifactindex.dev/namespace and "
+        "artifactindex.dev/name; trust policies of the roles must then allow sts:TagSession",
+    )  # fmt: skip
+    operator_identity_tenant_tags: bool = _setting(
+        False, _parse_bool,
+        "accept assumeRole.tags of specs that log in with the operator's own identity",
+    )  # fmt: skip
     allowed_hosts: tuple[str, ...] = _setting(
         (), _parse_host,
         "reject index URLs with a host other than these, such as *.example.com; repeatable; "
@@ -196,8 +205,10 @@ class Settings:
         "never longer than half of their life",
     )  # fmt: skip
     mints_per_second: int = _setting(
-        10, _parse_count, "request at most this many tokens per second; the most urgent go first"
-    )
+        10, _parse_count,
+        "request at most this many tokens per second; namespaces take turns, and in each the most "
+        "urgent go first",
+    )  # fmt: skip
     writes_per_second: int = _setting(
         1000, _parse_rate,
         "write to the API server at most this often per second on average, 0 = no limit; outputs "

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.calls import Issue
@@ -18,6 +19,7 @@ from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.feed import Feed
+from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.reconcile.cache.relist import Relister
 from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.controller import Controller
@@ -90,9 +92,11 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
         now=env.clock,
         rng=env.rng,
         meter=env.meter,
-        limits=Limits(per_second=settings.mints_per_second),
+        limits=Limits(per_second=settings.mints_per_second, tenant_of=_namespace_of),
     )
-    endpoints = Endpoints(issue, now=env.clock, rng=env.rng, meter=env.meter)
+    endpoints = Endpoints(
+        issue, now=env.clock, rng=env.rng, meter=env.meter, tenant_of=_namespace_of
+    )
     sources = SourceCache(
         api=api,
         cache=cache,
@@ -131,6 +135,12 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
         endpoints=endpoints,
         sources=sources,
     )
+
+
+def _namespace_of(consumer: Any) -> str:
+    """Whose share of the clouds a consumer uses, which is the reference of an IndexOptions."""
+    ref: ObjectRef = consumer
+    return ref.namespace
 
 
 def env_of(
@@ -179,6 +189,8 @@ def policy_of(settings: Settings) -> Callable[[str], Policy]:
             operator_identity=settings.may_use_operator_identity(namespace),
             missing_secret_grace=settings.missing_secret_grace,
             operator_identity_limits=settings.operator_identity_limits(namespace),
+            session_tags=settings.operator_identity_session_tags,
+            tenant_tags=settings.operator_identity_tenant_tags,
             allowed_hosts=settings.allowed_hosts,
         )
 

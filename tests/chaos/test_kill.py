@@ -1,11 +1,13 @@
 """Kills at random moments: readers see nothing of them, and every start comes to the same end.
 
-`CHAOS_SEED` and `CHAOS_KILLS` in the environment choose another run, or a longer one.
+`CHAOS_SEED` in the environment chooses another run, `CHAOS_KILLS` and `CHAOS_STOPPED` (seconds for
+which the process is stopped) a longer one.
 """
 
 import contextlib
 import os
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -17,7 +19,7 @@ from support.chaos.fleet import PLURALS
 from support.chaos.oracle import body_of, trouble
 from support.control_plane import AuditEvent, wait_until
 from support.kube_proxy import KubeProxy, Unanswered
-from support.operator_process import STOP_SECONDS, OperatorProcess
+from support.operator_process import STOP_SECONDS, OperatorProcess, health
 from support.world import World, artifact_index, index_options
 
 pytestmark = pytest.mark.chaos
@@ -25,6 +27,8 @@ pytestmark = pytest.mark.chaos
 SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 KILLS = int(os.environ.get("CHAOS_KILLS", "25"))
 TOKEN_SECONDS = 9
+# Longer than a token lives.
+STOPPED = float(os.environ.get("CHAOS_STOPPED", "10"))
 LONG_TOKENS = 12 * 3600
 PATIENCE = 90.0
 """Seconds that a busy machine may take to come to rest."""
@@ -192,6 +196,28 @@ def test_an_api_server_and_an_etcd_that_die_are_lived_through(
         assert operator.pid == pid
         assert operator.process is not None
         assert operator.process.poll() is None
+
+
+def test_a_process_that_stood_still_while_its_tokens_died_goes_on(
+    world: World, fleet: Fleet, proxy: KubeProxy
+) -> None:
+    operator = world.operator(*FLAGS, "--namespace", fleet.namespace)
+    with Reader(proxy, fleet) as reader, operator:
+        wait_converged(fleet, reader, operator)
+        process = operator.process
+        assert process is not None
+        fleet.resume()
+        process.send_signal(signal.SIGSTOP)
+        try:
+            # How long it stands still is the test's input; nothing is waited for here.
+            time.sleep(STOPPED)
+        finally:
+            process.send_signal(signal.SIGCONT)
+        fleet.pause()
+        wait_converged(fleet, reader, operator)
+        wait_until(lambda: health(operator.health_port, "healthz")[0] == 200, "health", PATIENCE)
+        assert process.poll() is None
+        print(f"stopped for {STOPPED:.0f} s, {fleet.changes} changes, {reader.versions} versions")
 
 
 def test_sigterm_in_the_first_wave_ends_it_at_once_and_the_next_start_goes_on(

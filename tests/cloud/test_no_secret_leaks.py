@@ -3,7 +3,7 @@
 import json
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from artifact_index.credentials.google.client import LOGGERS as GOOGLE_LOGGERS
 from artifact_index.credentials.providers import Providers
 from artifact_index.credentials.requests import NO_KEY_MATERIAL, KeyMaterial, TokenRequest
 from artifact_index.credentials.sdk_logs import quiet
+from support.canaries import Dump
 from support.clouds import AwsStandIn, Fault, GoogleStandIn
 from support.clouds.logins import (
     OPERATOR,
@@ -32,6 +33,10 @@ SDK_LOGGERS = {*AWS_LOGGERS, *GOOGLE_LOGGERS}
 
 EMAIL = "ci@my-project.iam.gserviceaccount.com"
 AUDIENCE = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k"
+
+
+ODD = "odd-canary-[x]-{}@:%5B%'\"\\\u2100"
+"""Letters at which parsers stumble, and which a text may hold in another form than they came."""
 
 
 class Outlet:
@@ -53,6 +58,11 @@ class Outlet:
             return None
         self._texts += [repr(grant), str(grant)]
         return grant.value.get_secret_value()
+
+    def found(self, canaries: Iterable[str]) -> dict[str, list[str]]:
+        """Which of the values stand in what was seen, and in which form."""
+        dump = Dump({"the outlet": self.text()})
+        return {value: where for value in canaries if (where := dump.search(value))}
 
     def text(self) -> str:
         return "\n".join([*self._texts, self._caplog.text])
@@ -84,7 +94,8 @@ def test_aws_logins_that_succeed_and_fail_leak_nothing(
     operator = aws.add_access_key("arn:operator", session=True)
     for name, setting in aws.env(operator).items():
         monkeypatch.setenv(name, setting)
-    wrong = key.material() | {"secret_access_key": "wrong-secret-" + "x" * 27}
+    wrong = key.material() | {"secret_access_key": "wrong-secret-" + "x" * 9 + ODD[:-1]}
+    odd = {"access_key_id": f"id-{ODD}", "secret_access_key": f"secret-{ODD}"}
     assert key.session_token and operator.session_token
     canaries = [
         key.secret_access_key,
@@ -92,6 +103,7 @@ def test_aws_logins_that_succeed_and_fail_leak_nothing(
         operator.secret_access_key,
         operator.session_token,
         wrong["secret_access_key"],
+        *odd.values(),
     ]
     echo = " ".join(canaries)
     with sdk_level(logging.NOTSET):
@@ -107,6 +119,7 @@ def test_aws_logins_that_succeed_and_fail_leak_nothing(
         # Another Secret object, or the client of the right key would be used again.
         bad = Providers(CodeArtifact(attempts=1), google_client(google))
         outlet.ask(bad, token_request(), sealed(wrong))
+        outlet.ask(bad, token_request(), sealed(odd))
         for fault in [
             Fault(403, "AccessDeniedException", echo),
             Fault(400, "ValidationException", echo, extra={"reason": echo}),
@@ -121,7 +134,7 @@ def test_aws_logins_that_succeed_and_fail_leak_nothing(
             outlet.ask(bad, token_request(), sealed(key.material()))
     seen = outlet.text()
     assert "AccessDenied" in seen, "the outlet sees nothing at all"
-    assert [canary for canary in canaries if canary in seen] == []
+    assert outlet.found(canaries) == {}
 
 
 def test_google_logins_that_succeed_and_fail_leak_nothing(
@@ -145,8 +158,12 @@ def test_google_logins_that_succeed_and_fail_leak_nothing(
     (tmp_path / "adc.json").write_text(json.dumps(adc))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "adc.json"))
     # Each line of the key by itself: a dump of the JSON escapes the line breaks between them.
-    canaries = [subject, *[line for line in private_key.splitlines() if not line.startswith("-")]]
-    echo = subject + private_key
+    canaries = [
+        subject,
+        ODD,
+        *[line for line in private_key.splitlines() if not line.startswith("-")],
+    ]
+    echo = subject + private_key + ODD
     with sdk_level(logging.NOTSET):
         clouds = Providers(CodeArtifact(), google_client(google))
         sound = sealed({"key_json": key_json})
@@ -158,7 +175,9 @@ def test_google_logins_that_succeed_and_fail_leak_nothing(
             assert value is not None
             canaries.append(value)
         cut = json.dumps(json.loads(key_json) | {"private_key": private_key[:-40]})
-        for broken in [cut, key_json + "}", json.dumps([key_json]), key_json.replace('"', "'")]:
+        named = json.dumps({"type": "service_account", "client_email": ODD, "private_key": ODD})
+        quoted = key_json.replace('"', "'")
+        for broken in [cut, key_json + "}", json.dumps([key_json]), quoted, named, ODD]:
             outlet.ask(clouds, google_request(), sealed({"key_json": broken}))
         for fault in [
             Fault(400, "invalid_grant", echo),
@@ -175,7 +194,7 @@ def test_google_logins_that_succeed_and_fail_leak_nothing(
             google.clear()
     seen = outlet.text()
     assert "InvalidCredential" in seen, "the outlet sees nothing at all"
-    assert [canary for canary in canaries if canary in seen] == []
+    assert outlet.found(canaries) == {}
 
 
 def test_the_sdks_would_leak_at_debug_if_they_were_not_held_back(

@@ -42,7 +42,7 @@ def operator(world: World) -> Iterator[OperatorProcess]:
         for glob in ("arn:aws:codeartifact:*:domain/allowed-*", "*:role/allowed-*")
     )
     shared = "aws-two=arn:aws:codeartifact:*:domain/shared"
-    consent = f"aws-own,{shared},aws-own-too,{limited}"
+    consent = f"aws-own,{shared},aws-own-too,aws-tags,{limited}"
     flags = ("--operator-identity-namespaces", consent, "--source-reread-interval", "2s")
     with world.operator(*flags, "--log-level", "debug", **own) as running:
         yield running
@@ -192,6 +192,25 @@ def test_a_role_assumed_by_the_operator_always_has_the_namespace_in_its_session_
     source = code_artifact_by({"operatorIdentity": {}}, domain="named", assumeRole=step)
     serve(world, world.namespace("aws-own-too"), artifact_index("acme", codeArtifact=source))
     assert mints(world.aws, assumed("tenant", "aws-own-too@aws-own@stolen")) == 1
+
+
+def test_a_spec_tags_no_session_of_the_operators_identity(
+    world: World, operator: OperatorProcess
+) -> None:
+    namespace = world.namespace("aws-tags")
+    world.aws.trust_role(role("tagged"), principal=OPERATOR)
+    step = {"roleARN": role("tagged"), "tags": {"team": "b"}}
+    source = code_artifact_by({"operatorIdentity": {}}, domain="tagged", assumeRole=step)
+    world.apply(
+        artifact_index("acme", codeArtifact=source),
+        index_options("uv-config"),
+        namespace=namespace,
+    )
+    found = world.wait_condition(
+        "artifactindex", namespace, "acme", reason="OperatorIdentityNotAllowed"
+    )
+    assert "--operator-identity-tenant-tags" in found["message"]
+    assert not [each for each in world.aws.sts_requests if each.get("RoleArn") == role("tagged")]
 
 
 @pytest.mark.parametrize(

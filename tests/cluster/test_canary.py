@@ -1,15 +1,13 @@
 """No secret leaves the Secrets: searched for in every object, log line, status and event."""
 
-import base64
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
+from support.canaries import Dump, forms, strings
 from support.clouds import Fault
 from support.control_plane import wait_until
 from support.operator_process import OperatorProcess, health
@@ -31,40 +29,8 @@ NAMESPACE = "canary"
 SHORTEST = 12
 """Characters of the shortest value that is searched for."""
 
-
-@dataclass(frozen=True)
-class Dump:
-    """Everything that is not the data of a Secret, with where it was found."""
-
-    places: dict[str, str]
-
-    def search(self, value: str) -> list[str]:
-        """Where a value stands, plain or in another form."""
-        return [
-            f"{place} ({form})"
-            for place, text in self.places.items()
-            for form, needle in forms(value).items()
-            if needle in text
-        ]
-
-
-def forms(value: str) -> dict[str, str]:
-    """A value as it may come to stand in a text."""
-    raw = value.encode()
-    found = {
-        "plain": value,
-        "percent-encoded": quote(value, safe=""),
-        "as JSON": json.dumps(value)[1:-1],
-        "as a Python literal": repr(value)[1:-1],
-        "hexadecimal": raw.hex(),
-        "reversed": value[::-1],
-    }
-    for shift in range(3):
-        # The middle of the encoding is the same whatever stands around the value.
-        for name, encode in (("base64", base64.b64encode), ("base64url", base64.urlsafe_b64encode)):
-            encoded = encode(b"x" * shift + raw).decode().rstrip("=")
-            found[f"{name}+{shift}"] = encoded[4 if shift else 0 : -4]
-    return found
+ODD = "canary-%s-name[canary-%s-in-brackets]canary-%s-behind@:%%5B%%'\"\u2100\uff0fcanary-%s-last"
+"""What other parsers of URLs, files and messages stumble over, with a canary in each part."""
 
 
 def canaries(values: dict[str, str]) -> set[str]:
@@ -77,6 +43,11 @@ def canaries(values: dict[str, str]) -> set[str]:
             found.add(json.loads(value)["private_key_id"])
         found |= set(re.findall(r"canary[\w/+.~ -]{6,}", value))
     return {value for value in found if len(value) >= SHORTEST}
+
+
+def odd(name: str) -> str:
+    """A value that is hard to quote, and whose parts are canaries as well."""
+    return ODD % ((name,) * 4)
 
 
 def sources(world: World) -> list[dict[str, Any]]:
@@ -109,6 +80,22 @@ def sources(world: World) -> list[dict[str, Any]]:
         secret("url-query", {"url": f"http://{host}/v/simple/?token=canary-query-token-1"}),
         secret("url-path", {"url": f"http://{host}/canary-path-token-1/simple/"}),
         secret("url-broken", {"url": "htp:/canary-broken-user:canary-broken-password@host"}),
+        secret("basic-odd", {
+            "username": odd("user").replace(":", ";"), "password": odd("password") + "\\n{}",
+        }),
+        secret("aws-odd", {
+            "AWS_ACCESS_KEY_ID": odd("key-id"), "AWS_SECRET_ACCESS_KEY": odd("secret-key"),
+        }),
+        secret("google-odd", {"key.json": json.dumps({
+            "type": "service_account", "client_email": odd("email"), "private_key": odd("pem\n"),
+        })}),
+        secret("url-odd", {"url": f"http://{odd('url-user')}:{odd('url')}@{host}/v/simple/"}),
+        secret("url-token", {"url": f"http://{odd('url-token')}@{host}/token/simple/"}),
+        secret("url-odd-path", {
+            "url": f"http://ci:{odd('with-path')}@{host}/{odd('path')}/?{odd('query')}#{odd('part')}",
+        }),
+        secret("url-odd-host", {"url": f"http://{odd('at')}@[{odd('host')}]/v/simple/"}),
+        secret("url-elsewhere", {"url": f"http://ci:{odd('far')}@elsewhere.example/simple/"}),
         secret("url-port", {"url": "https://canary-port-user:canary-port-password@host:99999/"}),
     ]  # fmt: skip
 
@@ -130,26 +117,36 @@ def indexes(world: World) -> list[dict[str, Any]]:
         "basic": {"basicAuth": basic_auth(url, "basic", None)},
         "basic-broken": {"basicAuth": basic_auth(url, "basic-broken")},
         "basic-unlabelled": {"basicAuth": basic_auth(url, "basic-unlabelled")},
+        "basic-odd": {"basicAuth": basic_auth("https://odd.packages.example/", "basic-odd", None)},
+        "aws-odd": {"codeArtifact": code_artifact("aws-odd", domain="canary")},
+        "google-odd": {"googleArtifactRegistry": artifact_registry("google-odd")},
         **{
-            name: {"preauthenticated": {"urlSecretRef": {"name": name}}}
-            for name in ("url", "url-query", "url-path", "url-broken", "url-port")
+            name: {"preauthenticated": {"urlSecretRef": {"name": name}, "publicPath": True}}
+            for name in ("url", "url-broken", "url-port", "url-odd", "url-token", "url-odd-host",
+                         "url-elsewhere")
         },
-    }
-    secretive = ("url-query", "url-path")
+        **{name: {"preauthenticated": {"urlSecretRef": {"name": name}}} for name in SECRETIVE},
+    }  # fmt: skip
     return [
-        artifact_index(name, labels={"public": str(name not in secretive).lower()}, **spec)
+        artifact_index(name, labels={"public": str(name not in SECRETIVE).lower()}, **spec)
         for name, spec in specs.items()
     ]
 
 
+SECRETIVE = ("url-query", "url-path", "url-odd-path")
+"""Indexes whose URL may be a secret as a whole."""
+
 UNREADY = ("aws-denied", "aws-wrong", "google-broken", "google-garbage", "basic-broken",
-           "url-broken", "url-port")  # fmt: skip
+           "url-broken", "url-port", "aws-odd", "google-odd", "url-odd-host",
+           "url-elsewhere")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def operator(world: World) -> Iterator[OperatorProcess]:
     """An operator that tells everything it would ever tell."""
-    with world.operator("--log-level", "debug", "--namespace", NAMESPACE) as running:
+    hosts = f"{world.index.netloc.partition(':')[0]},*packages.example"
+    flags = ("--log-level", "debug", "--namespace", NAMESPACE, "--allowed-hosts", hosts)
+    with world.operator(*flags) as running:
         yield running
     world.aws.clear()
 
@@ -229,7 +226,9 @@ def dump(world: World, operator: OperatorProcess, secrets_seen: set[str]) -> Dum
     answer = world.plane.kubectl(
         "api-resources", "--verbs=list", "--namespaced", "-o", "name", "--request-timeout=20s"
     )
-    places = {"log": operator.log, "metrics": health(operator.health_port, "metrics")[1]}
+    pages = ("metrics", "healthz", "readyz")
+    places = {page: health(operator.health_port, page)[1] for page in pages}
+    places["log"] = operator.log
     kinds = ",".join(answer.stdout.split())
     objects = world.plane.kubectl("get", kinds, "-n", NAMESPACE, "-o", "json").stdout
     for item in json.loads(objects)["items"]:
@@ -240,19 +239,6 @@ def dump(world: World, operator: OperatorProcess, secrets_seen: set[str]) -> Dum
         # The text of each field by itself, so that JSON's own escaping hides nothing.
         places[f"{place} fields"] = "\n".join(strings(item))
     return Dump(places)
-
-
-def strings(value: object) -> Iterator[str]:
-    """Every string in a JSON value, keys included."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield key
-            yield from strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from strings(item)
-    elif isinstance(value, str):
-        yield value
 
 
 def test_no_secret_is_found_outside_the_data_of_secrets(

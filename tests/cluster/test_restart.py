@@ -59,7 +59,8 @@ def source_of(number: int) -> dict[str, Any]:
             name = f"repository-{number}"
             return {"googleArtifactRegistry": artifact_registry(f"gcp-{variant}", repository=name)}
         case 2:
-            return {"preauthenticated": {"urlSecretRef": {"name": "urls", "key": f"u{variant}"}}}
+            urls = {"name": "urls", "key": f"u{variant}"}
+            return {"preauthenticated": {"urlSecretRef": urls, "publicPath": True}}
         case 3:
             url = f"https://packages.example/{number}/simple/"
             return {"basicAuth": basic_auth(url, f"basic-{variant}", None)}

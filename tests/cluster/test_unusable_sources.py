@@ -185,14 +185,22 @@ def test_an_output_as_a_source_is_refused(world: World, operator: OperatorProces
     world.wait_condition("artifactindex", namespace, "later", reason="Available")
     assert "ci:x@" in (world.uv_toml(namespace, "uv-config") or "")
 
+    # A name takes nothing from a Secret that is there; its own annotation hands it over.
     world.apply(index_options("later-an-output"), namespace=namespace)
+    world.wait_condition("indexoptions", namespace, "later-an-output", reason="TargetNotOwned")
+    assert world.condition("artifactindex", namespace, "later")["reason"] == "Available"
+    assert "ci:x@" in (world.uv_toml(namespace, "uv-config") or "")
+
+    consent = {"metadata": {"annotations": {"artifactindex.dev/adopt": "later-an-output"}}}
+    world.patch("secret", namespace, "later-an-output", consent)
+    touch = {"spec": {"maxBuildDuration": "20m"}}
+    world.patch("indexoptions", namespace, "later-an-output", touch)
     world.wait_condition("artifactindex", namespace, "later", reason="SourceIsOutput")
     world.wait_served(namespace, "uv-config", "ci:x@", there=False)
     assert world.indexes(namespace, "uv-config")["sibling"]["url"] == URL
 
     world.delete("indexoptions", namespace, "later-an-output")
-    world.wait_condition("artifactindex", namespace, "later", reason="Available")
-    world.wait_served(namespace, "uv-config", "ci:x@")
+    world.wait_condition("artifactindex", namespace, "later", reason="SecretNotFound")
 
 
 @pytest.mark.parametrize(("what", "labelled"), [("secret", False), ("key", True)])

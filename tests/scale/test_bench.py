@@ -28,13 +28,15 @@ def control_plane(request: pytest.FixtureRequest) -> None:
 
 
 def test_the_small_bench_keeps_its_budgets() -> None:
-    # Some 60 s; three rounds of each scene on a machine that is three times as slow.
+    # Some 110 s; three rounds of each scene on a machine that is three times as slow.
     run = bench("--small", seconds=900)
 
     assert run.returncode == 0, run.stdout + run.stderr
     phases = ("cold start", "restart", "idle", "key rotated", "storm of edits", "secrets changed")
     assert all(f"| {phase} " in run.stdout for phase in phases), run.stdout
     assert "| no cause | 0 | 0 | 0 | 0 | 0 | 0 | 0 |" in run.stdout, run.stdout
+    tenants = ("alone", "others arrive", "beside others", "restarted")
+    assert all(f"| {phase} " in run.stdout for phase in tenants), run.stdout
 
 
 def test_the_operator_of_the_same_commit_does_the_same_work(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from pydantic import SecretStr
 
@@ -39,7 +39,8 @@ def want(request: TokenRequest = URL, fresh_after: int | None = None) -> Require
 class EndpointWorld:
     """URLs that are looked up, the cloud that answers, and their clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, tenant_of: Callable[[Hashable], Hashable] = lambda consumer: None) -> None:
+        self.tenant_of = tenant_of
         self.clock_error = 0.0
         self.latency = 0.25
         self.failure: BaseException | None = None
@@ -51,7 +52,12 @@ class EndpointWorld:
 
     def new_endpoints(self, deadline: float = 600) -> Endpoints:
         urls = Endpoints(
-            self.issue, now=self.now, rng=random.Random(4), meter=self.meter, deadline=deadline
+            self.issue,
+            now=self.now,
+            rng=random.Random(4),
+            meter=self.meter,
+            deadline=deadline,
+            tenant_of=self.tenant_of,
         )
         urls.on_change = lambda consumers: self.reported.append((self.now(), consumers))
         return urls

@@ -96,6 +96,6 @@ def _extract(commit: str, folder: Path) -> None:
 def _install(folder: Path) -> None:
     uv, environment = str(uv_binary(NEWEST)), str(folder / "env")
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    install = [uv, "pip", "install", "--quiet", "--require-hashes", "--compile-bytecode"]
+    install = [uv, "pip", "install", "--quiet", "--require-hashes"]
     lock = ["--python", f"{environment}/bin/python", "-r", str(folder / _LOCK)]
     subprocess.run([*install, *lock], check=True, timeout=600)

@@ -77,7 +77,7 @@ SOURCES: dict[str, dict[str, Any]] = {
         "repository": "python",
         "auth": {"secretRef": {"name": "gcp-key"}},
     },
-    "preauthenticated": {"urlSecretRef": {"name": "whole-url"}},
+    "preauthenticated": {"urlSecretRef": {"name": "whole-url"}, "publicPath": True},
     "basicAuth": {"url": "https://basic.example/simple/", "secretRef": {"name": "basic"}},
     "anonymous": {"url": "https://open.example/simple/"},
 }
@@ -178,7 +178,7 @@ def inputs_of(
     """The inputs of an index whose Secret is there, unless `missing`; its spec can be read."""
     assert record.spec is not None
     inputs = Inputs(
-        record.ref.namespace,
+        *record.ref,
         of(record.spec),
         policy,
         secret_is_output=secret_is_output,

@@ -17,6 +17,7 @@ from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import (
     IndexObject,
     ObjectRef,
+    OutputRef,
     parse_custom_object,
     parse_source_secret,
 )
@@ -42,6 +43,7 @@ from support.reconcile_builders import (
     issued_token,
     login_error,
     options,
+    output,
     secret_body,
     source,
     token_state_of,
@@ -73,7 +75,7 @@ class FakeClouds(Clouds):
         self.token: TokenState = token_state_of(issued_token())
         self.endpoint: EndpointState = url_state()
 
-    def token_of(self, login: ResolvedSource) -> TokenState | None:
+    def token_of(self, login: ResolvedSource, namespace: str) -> TokenState | None:
         return self.token if login.token is not None else None
 
     def endpoint_of(self, login: ResolvedSource) -> EndpointState | None:
@@ -211,14 +213,13 @@ class Scene:
         body["metadata"]["annotations"] = {EKS_ROLE_ANNOTATION: role} if role else {}
         self.port.put("serviceaccounts", body)
 
-    def declare_outputs(self) -> None:
-        for number, name in enumerate(SECRETS):
-            spec = {"outputs": [{"kind": "Secret", "name": name, "formats": ["UvToml"]}]}
-            self.cache.put_options(options(f"o{number}", spec, uid=f"uid-of-o{number}"))
+    def make_outputs(self) -> None:
+        for name in SECRETS:
+            self.cache.put_output(output(name))
 
     def drop_outputs(self) -> None:
-        for number in range(len(SECRETS)):
-            self.cache.drop_options(ObjectRef(NAMESPACE, f"o{number}"))
+        for name in SECRETS:
+            self.cache.drop_output(OutputRef("Secret", NAMESPACE, name))
 
     def request_refresh(self) -> None:
         self.refresh_requested = format_time(int(self.time))
@@ -247,8 +248,8 @@ CHANGES: dict[str, Callable[[Scene], object]] = {
     "another role": lambda scene: scene.put_account(ROLE + "2"),
     "no role": lambda scene: scene.put_account(None),
     "another ServiceAccount": lambda scene: scene.put_account(ROLE, "another uid"),
-    "Secrets named as outputs": Scene.declare_outputs,
-    "Secrets named as outputs no more": Scene.drop_outputs,
+    "Secrets that are outputs": Scene.make_outputs,
+    "Secrets that are outputs no more": Scene.drop_outputs,
     "http allowed": lambda scene: setattr(scene, "policy", replace(POLICY, allow_http=True)),
     "no consent": lambda scene: setattr(scene, "policy", replace(POLICY, operator_identity=False)),
     "other hosts": lambda scene: setattr(scene, "policy", replace(POLICY, allowed_hosts=("x",))),

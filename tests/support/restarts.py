@@ -78,12 +78,12 @@ def restore_all(
         "endpoints": logins.endpoints,
     }
     for index in indexes:
-        restore(ARTIFACT_INDEX_PLURAL, index, {}, **held)
+        assert restore(ARTIFACT_INDEX_PLURAL, index, {}, **held) is None
     if options is not None:
-        restore(INDEX_OPTIONS_PLURAL, options, {}, **held)
+        assert restore(INDEX_OPTIONS_PLURAL, options, {}, **held) is None
     for kind, body in bodies:
         output = parse_output(kind, body, digester)
-        restore(PLURALS[kind], output, body, **held)
+        assert restore(PLURALS[kind], output, body, **held) is None
 
 
 def restored(*bodies: Body, **how: Any) -> tuple[State, Logins]:

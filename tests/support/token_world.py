@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from pydantic import SecretStr
 
@@ -41,14 +41,21 @@ def digest_of(request: TokenRequest) -> str:
     return canonical(request).decode()
 
 
-def want(request: TokenRequest = GOOGLE, build: float = 0) -> Requirement:
-    return Requirement(digest_of(request), request, {}, build)
+def want(
+    request: TokenRequest = GOOGLE, build: float = 0, fresh_after: int | None = None
+) -> Requirement:
+    return Requirement(digest_of(request), request, {}, build, fresh_after)
 
 
 class TokenWorld:
-    """A token manager, its cloud and its clock."""
+    """A token manager, its cloud and its clock; `tenant_of` says whose share a consumer uses."""
 
-    def __init__(self, margins: Margins) -> None:
+    def __init__(
+        self,
+        margins: Margins,
+        tenant_of: Callable[[Hashable], Hashable] = lambda consumer: None,
+    ) -> None:
+        self.tenant_of = tenant_of
         self.clock_error = 0.0
         self.life: int | None = HOUR
         self.latency = 0.25
@@ -67,7 +74,7 @@ class TokenWorld:
             margins=self.margins,
             now=self.now,
             rng=random.Random(4),
-            limits=Limits(deadline=deadline),
+            limits=Limits(deadline=deadline, tenant_of=self.tenant_of),
         )
         manager.on_change = lambda consumers: self.reported.append((self.now(), consumers))
         return manager

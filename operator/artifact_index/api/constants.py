@@ -35,5 +35,10 @@ REFRESH_AT_ANNOTATION: Final = f"{GROUP}/refresh-at"
 CONTENT_DIGEST_ANNOTATION: Final = f"{GROUP}/content-digest"
 CHECKPOINT_ANNOTATION: Final = f"{GROUP}/served"
 
+# Tags of AWS sessions that the operator's own identity begins; AWS ignores the case of a tag's key.
+SESSION_TAG_PREFIX: Final = f"{GROUP}/"
+NAMESPACE_TAG: Final = f"{SESSION_TAG_PREFIX}namespace"
+NAME_TAG: Final = f"{SESSION_TAG_PREFIX}name"
+
 PYPI_URL: Final = "https://pypi.org/simple"
 """PyPI as uv's own constant of that name spells it: without a trailing slash."""

@@ -112,10 +112,13 @@ class IndexOptionsSpec(ApiModel):
     """Objects to write. Absent: one Secret, named like this object, with uv.toml."""
 
     deletion_policy: DeletionPolicy = "Delete"
-    """What becomes of the outputs when this object is deleted or no longer names them."""
+    """What becomes of the outputs when this object is deleted or no longer names them. It takes
+    effect while this object is suspended, too. Wait until `status.observedGeneration` repeats the
+    change before you delete this object."""
 
     suspend: bool = False
-    """Stop writing: outputs are neither changed nor repaired, and nothing is minted for them."""
+    """Stop writing: outputs are neither changed nor repaired, nothing is minted for them, and no
+    token is withdrawn from them. Their owner references still follow `deletionPolicy`."""
 
     def selects(self, labels: Mapping[str, str] | None) -> bool:
         """Whether an ArtifactIndex of this namespace with these labels is selected."""

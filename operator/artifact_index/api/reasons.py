@@ -29,7 +29,7 @@ class Trait(Enum):
     WITHDRAWS_AT_ONCE = auto()
     """Consent or transport security is gone: no output may go on holding the login."""
     QUIET = auto()
-    """Posts no event: nothing is wrong yet."""
+    """Posts no event: nothing is wrong yet, or another object has the event of the cause."""
     UNWATCHED = auto()
     """No watch reports when its cause ends, so the operator looks again by itself."""
 
@@ -93,6 +93,7 @@ class Reason(StrEnum):
     INDEXES_NOT_READY = "IndexesNotReady", Polarity.RETRY
     WAITING_FOR_DELETION = "WaitingForDeletion", Polarity.RETRY, Trait.QUIET, Trait.UNWATCHED
     WRITE_FAILED = "WriteFailed", Polarity.RETRY
+    NOT_WRITTEN = "NotWritten", Polarity.RETRY, Trait.QUIET
     TARGET_NOT_OWNED = "TargetNotOwned", Polarity.ACT, Trait.UNWATCHED
     TARGET_TOO_LARGE = "TargetTooLarge", Polarity.ACT
     NOT_CREDENTIAL_FREE = "NotCredentialFree", Polarity.ACT

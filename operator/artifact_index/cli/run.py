@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import Any
 
-from artifact_index.logs import configure_logging
+from artifact_index.logs import configure_logging, log_exception
 from artifact_index.settings import (
     SettingError,
     environment_of,
@@ -67,8 +67,8 @@ def execute(chosen: argparse.Namespace) -> int:
         logger.error("%s", error)
     except ApiError as error:
         logger.error("a required request to the API server failed: %s", error)
-    except Exception:
-        logger.exception("the operator exits because of an unexpected error")
+    except Exception as error:
+        log_exception(logger, error, "the operator exits because of an unexpected error")
     return 1
 
 

@@ -4,7 +4,11 @@ The API server refuses Pydantic's own JSON schema (`$ref`, null types, `const`, 
 walks the models' fields. It knows exactly the types that the models use and refuses all others.
 """
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -32,7 +36,11 @@ def object_schema(model: type[ApiModel], description: str | None = None) -> Sche
     text = _one_line(description or model.__doc__ or "")
     schema: Schema = {"description": text, "type": "object"}
     if fields:
-        schema["properties"] = {alias: _field_schema(info) for alias, info in fields.items()}
+        texts = _field_docstrings(model)
+        schema["properties"] = {
+            info.alias or name: _field_schema(info, texts.get(name, ""))
+            for name, info in model.model_fields.items()
+        }
     if required := [alias for alias, info in fields.items() if info.is_required()]:
         schema["required"] = required
     return schema | _validations(model.rules)
@@ -42,8 +50,22 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _field_schema(info: FieldInfo) -> Schema:
-    schema = _type_schema(info.annotation, info.metadata, _one_line(info.description or ""))
+def _field_docstrings(model: type[ApiModel]) -> dict[str, str]:
+    """The docstring under each field, by its name.
+
+    Pydantic can collect them itself, but reads all sources for that whenever the operator starts.
+    """
+    found: dict[str, str] = {}
+    for part in (part for part in reversed(model.__mro__) if issubclass(part, ApiModel)):
+        (declared,) = ast.parse(textwrap.dedent(inspect.getsource(part))).body
+        for field, text in pairwise(ast.iter_child_nodes(declared)):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                found[ast.unparse(field.target)] = ast.literal_eval(text.value)
+    return found
+
+
+def _field_schema(info: FieldInfo, description: str) -> Schema:
+    schema = _type_schema(info.annotation, info.metadata, _one_line(description))
     default = _default(info)
     return schema if default is None else schema | {"default": default}
 

@@ -35,7 +35,7 @@ class Attempts:
     error: LoginError | None = None
     """Why the last attempt failed; None after a success."""
     failures: int = 0
-    """Failures in a row."""
+    """Failures in a row that are permanent, or that are not, like the last one."""
 
     def request(self, moment: int | None, now: float) -> bool:
         """Take in a refresh request; true if it is later than the known one."""
@@ -54,8 +54,10 @@ class Attempts:
         self, error: LoginError, now: float, rng: random.Random, remaining: float | None = None
     ) -> bool:
         """Take in a failure, `remaining` seconds before something is lost; true if it is news."""
-        news = self.error is None or self.error.reason != error.reason
-        self.error = error
+        before, self.error = self.error, error
+        news = before is None or before.reason != error.reason
+        if before is not None and before.permanent != error.permanent:
+            self.failures = 0  # an outage says nothing about a refusal
         self.failures += 1
         self.pending_since = None
         if error.retry_after is not None:
@@ -75,6 +77,15 @@ class Attempts:
         self.succeeded_at = self.began_at
         self.retry_at = self.pending_since = self.error = None
         self.failures = 0
+
+    def required_again(self) -> None:
+        """The value is required after nobody did: an input has changed, if only back again.
+
+        What was refused is then tried at once.
+        """
+        if self.error is not None and self.error.permanent and self.error.retry_after is None:
+            self.error = self.retry_at = None
+            self.failures = 0
 
     def awaits_refresh(self, fresh_as_of: float) -> bool:
         """Whether a refresh request is later than the last answer, as of `fresh_as_of`."""

@@ -6,7 +6,7 @@ from typing import Final
 
 # Bases and limits of exponential growth, in seconds.
 _RETRYABLE: Final = (1, 60)
-_PERMANENT: Final = (30, 600)
+_PERMANENT: Final = (30, 3600)
 _UNCHANGED: Final = (30, 120)
 
 LEAST_DELAY: Final = 1.0
@@ -24,14 +24,16 @@ def after_failure(
     retry_after: float | None = None,
     remaining: float | None = None,
 ) -> float:
-    """Seconds until the attempt after `failures` (1, 2, …) failures in a row, with full jitter.
+    """Seconds until the attempt after `failures` (1, 2, …) failures in a row, with jitter.
 
-    `remaining` is the time until something is lost (the promised freshness, then the token). At
-    most a quarter of it is waited, so that an outage that ends in time is noticed in time. The
-    delay is never shorter than `retry_after`, which the cloud asked for.
+    The jitter is full after a failure that may pass, and half after a `permanent` one: until its
+    inputs change, the same attempt only costs a call. `remaining` is the time until something is
+    lost (the promised freshness, then the token). At most a quarter of it is waited, so that an
+    outage that ends in time is noticed in time. The delay is never shorter than `retry_after`,
+    which the cloud asked for.
     """
     ceiling = _grown(_PERMANENT if permanent else _RETRYABLE, failures)
-    delay = _within_life(rng.uniform(0, ceiling), remaining)
+    delay = _within_life(rng.uniform(ceiling / 2 if permanent else 0, ceiling), remaining)
     if retry_after is not None and math.isfinite(retry_after):
         delay = max(delay, min(retry_after, MOST_RETRY_AFTER))
     return max(LEAST_DELAY, delay)

@@ -5,16 +5,22 @@ The outcome of a call is a value: a failure is passed on, not raised.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.fair_queue import TENANT
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.instrumentation import Meter
+from artifact_index.logs import log_exception
 
 ATTEMPT_DEADLINE: Final = 600.0
 """Seconds after which a call is given up, with its wait for a thread."""
+
+MOST_IN_FLIGHT: Final = 256
+"""Calls of one tenant that are in flight at once, most of which wait for a thread: about 1 MiB."""
 
 Issue = Callable[[TokenRequest, KeyMaterial], Awaitable[Token]]
 """Asks a cloud. Raises LoginError."""
@@ -33,13 +39,33 @@ class Calls:
         self._meter = meter
         self._deadline = deadline
         self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight: Counter[Hashable] = Counter()
         self.closed = False
 
+    def may_start(self, tenant: Hashable) -> bool:
+        """Whether a tenant may have another call in flight."""
+        return not self.closed and self._in_flight[tenant] < MOST_IN_FLIGHT
+
     def start(
-        self, request: TokenRequest, key_material: KeyMaterial, on_outcome: OnOutcome
+        self,
+        request: TokenRequest,
+        key_material: KeyMaterial,
+        on_outcome: OnOutcome,
+        tenant: Hashable,
     ) -> None:
-        """Make the call in a task. `on_outcome` is always called, after a cancellation, too."""
-        task = asyncio.create_task(self._call(request, key_material, on_outcome))
+        """Make the call in a task, at the expense of the tenant's share.
+
+        `on_outcome` is always called, after a cancellation, too.
+        """
+        self._in_flight[tenant] += 1
+
+        def end(outcome: Token | LoginError, took: float) -> None:
+            self._in_flight[tenant] -= 1
+            if not self._in_flight[tenant]:
+                del self._in_flight[tenant]
+            on_outcome(outcome, took)
+
+        task = asyncio.create_task(self._call(request, key_material, end, tenant))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -59,8 +85,13 @@ class Calls:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _call(
-        self, request: TokenRequest, key_material: KeyMaterial, on_outcome: OnOutcome
+        self,
+        request: TokenRequest,
+        key_material: KeyMaterial,
+        on_outcome: OnOutcome,
+        tenant: Hashable,
     ) -> None:
+        TENANT.set(tenant)
         clock = asyncio.get_running_loop().time
         began = clock()
         outcome: Token | LoginError = LoginError(
@@ -79,8 +110,7 @@ class Calls:
                 f"The cloud did not answer within {self._deadline:g} s; the login is tried again.",
             )
         except Exception as error:
-            # Its text may hold a secret value: only the type is logged.
-            logger.error("A login failed unexpectedly: %s", type(error).__name__)
+            log_exception(logger, error, "a login at %s failed unexpectedly", request.service)
         finally:  # after a cancellation, too, or the caller would wait for ever
             took = clock() - began
             on_outcome(outcome, took)

@@ -5,10 +5,11 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final
-from weakref import WeakValueDictionary
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.fair_queue import TENANT
+from artifact_index.credentials.places import Lane, Places
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 
 THREADS: Final = 16
@@ -21,6 +22,8 @@ CALL_DEADLINE: Final = 150.0
 """Seconds that one login of up to three steps may take: more than the SDKs' own timeouts and
 retries add up to."""
 
+SLOW: Final = 2.0
+"""Seconds after which a call that fails for want of an answer counts as timed out."""
 
 _Outcome = Token | Exception
 
@@ -32,9 +35,9 @@ class CloudThreads:
     the interpreter does not join it at exit, as it does the workers of a ThreadPoolExecutor: a call
     that hangs never delays the end of the process.
 
-    A call that outlives its deadline is abandoned and its slots are freed, so that hanging calls
+    A call that outlives its deadline is abandoned and its place is freed, so that hanging calls
     cannot block a service for ever. At most `threads` calls can be abandoned at a time; further
-    ones keep their slots until they end.
+    ones keep their places until they end. `Places` says who waits for whom.
     """
 
     def __init__(
@@ -46,30 +49,34 @@ class CloudThreads:
         deadline: float = CALL_DEADLINE,
     ) -> None:
         self._call = call
-        self._per_service = per_service
         self._deadline = deadline
-        self._slots = asyncio.Semaphore(threads)
-        self._services: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._places = Places(threads, per_service)
         self._abandonable = threading.Semaphore(threads)
         self._closed = False
 
     async def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
         """Call in a thread. Raises what the call raises, and LoginError at the deadline.
 
-        The wait for a slot has no limit here. After a cancellation the call goes on in its thread
-        and keeps its slots until it ends; its answer is dropped.
+        The wait for a place has no limit here, but the service may be suspended. After a
+        cancellation the call goes on in its thread and keeps its place until it ends; its answer
+        is dropped.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[_Outcome] = loop.create_future()
-        slots = await self._enter(request.service)
+        lane = Lane(TENANT.get(), request.service)
+        await self._places.take(lane)
+        place = ExitStack()
+        place.callback(self._places.release, lane)
         if self._closed:
-            slots.close()
+            place.close()
             raise LoginError(Reason.CLOUD_UNAVAILABLE, "The operator is shutting down.")
+        began = loop.time()
 
         def finish(outcome: _Outcome) -> None:
-            slots.close()
             if not answer.done():
+                self._judge(lane, outcome, loop.time() - began)
                 answer.set_result(outcome)
+            place.close()
 
         def work() -> None:
             outcome = self._outcome(request, key_material)
@@ -83,14 +90,16 @@ class CloudThreads:
             async with asyncio.timeout(self._deadline):
                 outcome = await answer
         except TimeoutError:
-            if self._abandonable.acquire(blocking=False):
-                slots.close()
-                slots.callback(self._abandonable.release)
-            raise LoginError(
+            error = LoginError(
                 Reason.CLOUD_UNAVAILABLE,
                 f"The call to {request.service} did not end within {self._deadline:g} s; "
                 "it is retried.",
-            ) from None
+            )
+            self._places.timed_out(lane, error)
+            if self._abandonable.acquire(blocking=False):
+                place.close()
+                place.callback(self._abandonable.release)
+            raise error from None
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
@@ -107,21 +116,10 @@ class CloudThreads:
         except BaseException as error:  # SystemExit would end the thread and leave us waiting
             return RuntimeError(type(error).__name__)
 
-    async def _enter(self, name: str) -> ExitStack:
-        """Take a slot of the service, then one of all: who waits for a service holds no thread.
-
-        Closing the result frees both, once.
-        """
-        service_slots = self._services.get(name)
-        if service_slots is None:
-            service_slots = self._services[name] = asyncio.Semaphore(self._per_service)
-        await service_slots.acquire()
-        try:
-            await self._slots.acquire()
-        except BaseException:
-            service_slots.release()
-            raise
-        slots = ExitStack()
-        slots.callback(service_slots.release)
-        slots.callback(self._slots.release)
-        return slots
+    def _judge(self, lane: Lane, outcome: _Outcome, seconds: float) -> None:
+        """Tell from the outcome of a call whether the service answers."""
+        if isinstance(outcome, LoginError) and outcome.reason is Reason.CLOUD_UNAVAILABLE:
+            if seconds >= SLOW:
+                self._places.timed_out(lane, outcome)
+        else:
+            self._places.answered(lane)

@@ -20,6 +20,7 @@ from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.urls import (
     UnusableURLError,
     has_query_or_fragment,
+    has_userinfo,
     split_userinfo,
     with_credential,
 )
@@ -94,6 +95,10 @@ class Format(Protocol):
         """
         return self.ordered or not index.explicit
 
+    def least_size(self, document: Document, *, sensitive: bool) -> int:
+        """Bytes that the file has at least: a bound that costs no rendering."""
+        return 0
+
     def render_secret(self, document: Document) -> SensitiveContent:
         """Render with logins. Raises `RenderingError`."""
         ...
@@ -144,10 +149,7 @@ class RenderingError(Exception):
 
 
 class NotCredentialFreeError(RenderingError):
-    """A preauthenticated URL may be a secret as a whole: it has no credential-free form.
-
-    It is one without user name and password, or with a query or fragment.
-    """
+    """A preauthenticated URL may be a secret as a whole: see `is_credential_free`."""
 
 
 def blocked_url(name: str) -> str:
@@ -158,6 +160,18 @@ def blocked_url(name: str) -> str:
     index's credential to it.
     """
     return f"https://{name}.unavailable.invalid/simple/"
+
+
+def is_credential_free(entry: IndexEntry) -> bool:
+    """Whether the entry has a form without any secret, for a ConfigMap.
+
+    A preauthenticated URL has one if the spec says that its path is public, and if user name and
+    password show where its secret stands. A query or a fragment may hold another one.
+    """
+    if entry.blocked or entry.verbatim_url is None:
+        return True
+    url = entry.verbatim_url.get_secret_value()
+    return entry.public_path and has_userinfo(url) and not has_query_or_fragment(url)
 
 
 def url_of(entry: IndexEntry, *, sensitive: bool) -> str:
@@ -171,11 +185,10 @@ def url_of(entry: IndexEntry, *, sensitive: bool) -> str:
         verbatim = entry.verbatim_url.get_secret_value()
         if sensitive:
             return verbatim
-        bare, userinfo = split_userinfo(verbatim)
-        if userinfo is None or has_query_or_fragment(verbatim):
+        if not is_credential_free(entry):
             message = f"the URL of index {entry.name} may be a secret as a whole"
             raise NotCredentialFreeError(message, index_name=entry.name)
-        return bare
+        return split_userinfo(verbatim)[0]
     bare, userinfo = split_userinfo(entry.url)
     if userinfo is not None:
         raise UnusableURLError("the URL of an index holds a login beside its source")
@@ -196,6 +209,22 @@ def login_of(entry: IndexEntry) -> Credential | None:
 def held_in(entries: Iterable[IndexEntry]) -> frozenset[str]:
     """The names of the entries whose login is in a file that lists all of these."""
     return frozenset(entry.name for entry in entries if not entry.blocked and login_of(entry))
+
+
+def least_size(entries: Iterable[IndexEntry], *, sensitive: bool) -> int:
+    """Bytes that the URLs of these entries, and the logins if `sensitive`, take at least.
+
+    Of a verbatim URL a third is certain: the rest may be percent-encoding, and a format decodes it.
+    """
+    size = 0
+    for entry in entries:
+        if entry.verbatim_url is None:
+            size += len(entry.url)
+        elif sensitive:
+            size += len(entry.verbatim_url) // 3
+        if sensitive and entry.credential is not None:
+            size += len(entry.credential.username) + len(entry.credential.password)
+    return size
 
 
 def ascii_url(url: str) -> str:

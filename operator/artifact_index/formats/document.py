@@ -32,15 +32,17 @@ class IndexEntry:
     """One index as it goes into a file.
 
     `url` never holds userinfo. At most one of `credential` and `verbatim_url` is set; the latter
-    is a complete URL that sensitive content holds exactly as the user wrote it. `credentialed` says
-    that the source has a login, even in content without it. `publish_url` is where packages are
-    uploaded with the same login; None if nothing is.
+    is a complete URL that sensitive content holds exactly as the user wrote it; `public_path` says
+    that nothing in it is secret but user name and password. `credentialed` says that the source has
+    a login, even in content without it. `publish_url` is where packages are uploaded with the same
+    login; None if nothing is.
     """
 
     name: str
     url: str
     credential: Credential | None = None
     verbatim_url: SecretStr | None = None
+    public_path: bool = False
     credentialed: bool = False
     explicit: bool = False
     authenticate: Authenticate | None = None

@@ -33,6 +33,11 @@ class PdmToml(base.FileFormat):
     key = "config.toml"
     ordered = False
 
+    def least_size(self, document: Document, *, sensitive: bool) -> int:
+        """Bytes of the entries that PDM takes for sources, at least."""
+        sources = (entry for entry in document.searched if entry.name not in _RESERVED_NAMES)
+        return base.least_size(sources, sensitive=sensitive)
+
     def render(self, document: Document, *, sensitive: bool) -> base.Rendered:
         """Render a table for each source whose name PDM takes for one."""
         tables = {entry.name: _table(entry, sensitive) for entry in document.searched}

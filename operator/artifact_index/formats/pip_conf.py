@@ -22,6 +22,10 @@ class PipConf(base.FileFormat):
     key = "pip.conf"
     ordered = False
 
+    def least_size(self, document: Document, *, sensitive: bool) -> int:
+        """Bytes of the entries that pip searches, at least."""
+        return base.least_size(document.searched, sensitive=sensitive)
+
     def render(self, document: Document, *, sensitive: bool) -> base.Rendered:
         """Render the global section."""
         text = _text(_settings(document, sensitive=sensitive))

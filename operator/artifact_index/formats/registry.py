@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.api.index_options import IndexOptionsSpec, Output, OutputFormat
+from artifact_index.api.index_options import IndexOptionsSpec, Output, OutputFormat, OutputKind
 from artifact_index.formats.base import Format, FormatLimit, PublicContent, SensitiveContent, URLs
 from artifact_index.formats.document import Credential, Document
 from artifact_index.formats.environment import Environment
@@ -35,22 +35,45 @@ class Content:
     held: frozenset[str]
 
 
-def content_of(output: Output, document: Document) -> Content:
-    """Render the files of an output.
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """Renders a document for several outputs: each format once with logins and once without."""
 
-    Raises `NotCredentialFreeError`, and `RenderingError` if a text does not say what was meant.
-    """
-    formats = [FORMATS[name] for name in output.formats]
-    if output.kind == "ConfigMap":
-        public = [each.render_public(document) for each in formats]
-        limits = tuple(limit for content in public for limit in content.limits)
-        return Content(_merged(map(_config_map_data, public)), limits, frozenset())
-    secret = [each.render_secret(document) for each in formats]
-    return Content(
-        data=_merged(map(_secret_data, secret)),
-        limits=tuple(limit for content in secret for limit in content.limits),
-        held=frozenset(name for content in secret for name in content.held),
-    )
+    document: Document
+    _rendered: dict[tuple[OutputKind, OutputFormat], Content] = field(default_factory=dict)
+
+    def content_of(self, output: Output) -> Content:
+        """The files of an output.
+
+        Raises `NotCredentialFreeError`, and `RenderingError` if a text does not say what was meant.
+        """
+        contents = [self._content_of(output.kind, name) for name in output.formats]
+        if len(contents) == 1:
+            return contents[0]
+        return Content(
+            data={key: text for content in contents for key, text in content.data.items()},
+            limits=tuple(limit for content in contents for limit in content.limits),
+            held=frozenset(name for content in contents for name in content.held),
+        )
+
+    def least_size(self, output: Output) -> int:
+        """Bytes that the files of an output have at least: a bound that costs no rendering."""
+        sensitive = output.kind == "Secret"
+        formats = (FORMATS[name] for name in output.formats)
+        return sum(each.least_size(self.document, sensitive=sensitive) for each in formats)
+
+    def _content_of(self, kind: OutputKind, name: OutputFormat) -> Content:
+        content = self._rendered.get((kind, name))
+        if content is None:
+            content = self._rendered[kind, name] = self._render(kind, FORMATS[name])
+        return content
+
+    def _render(self, kind: OutputKind, form: Format) -> Content:
+        if kind == "ConfigMap":
+            public = form.render_public(self.document)
+            return Content(_config_map_data(public), public.limits, frozenset())
+        secret = form.render_secret(self.document)
+        return Content(_secret_data(secret), secret.limits, secret.held)
 
 
 def formats_of(options: IndexOptionsSpec, object_name: str) -> frozenset[OutputFormat]:
@@ -74,6 +97,14 @@ def holds_variables(formats: Iterable[OutputFormat]) -> bool:
     return any(FORMATS[name].key is None for name in formats)
 
 
+def formats_of_keys(kind: OutputKind, keys: Set[str]) -> tuple[OutputFormat, ...]:
+    """The formats of an output that has these keys; somebody may have added others."""
+    found = tuple(name for name, each in FORMATS.items() if each.key in keys)
+    if kind == "ConfigMap":
+        return tuple(name for name in found if name != "Netrc") or ("UvToml",)
+    return found or ("Environment",)
+
+
 def without_order(formats: Set[OutputFormat]) -> list[OutputFormat]:
     """Those of the formats whose readers take the best version of all indexes, by name."""
     return sorted(name for name in formats if not FORMATS[name].ordered)
@@ -90,10 +121,6 @@ def read_logins(files: Mapping[str, SecretStr], urls: URLs) -> dict[str, Credent
         if each.key is None or each.key in files:
             logins |= each.read_back(files, urls)
     return logins
-
-
-def _merged(files: Iterable[dict[str, str]]) -> dict[str, str]:
-    return {key: text for each in files for key, text in each.items()}
 
 
 def _secret_data(content: SensitiveContent) -> dict[str, str]:

@@ -19,6 +19,7 @@ from artifact_index.formats.document import Credential
 # Scheme, authority and the rest: RFC 3986 appendix B, with the scheme and `//` required.
 _SHAPE: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)(.*)", re.DOTALL)
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+_PORT: Final = re.compile("[0-9]{0,5}")
 # White space, C0 controls, DEL, C1 controls, and zero-width or direction marks.
 _INVISIBLE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\ufeff]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
@@ -112,7 +113,7 @@ def _address_problem(parts: _Parts) -> str | None:
     if parts.host.startswith("[") and not is_ip_address(parts.host):
         return "the URL's host is not a valid IPv6 address"
     number = parts.port[1:]
-    if number and (re.fullmatch("[0-9]{0,5}", number) is None or int(number) > 65535):
+    if number and (_PORT.fullmatch(number) is None or int(number) > 65535):
         return (
             "the URL's port is not a number from 0 to 65535; "
             "reserved characters in user name and password must be percent-encoded"
@@ -203,6 +204,12 @@ def host_of(url: str) -> str | None:
     """The host in lower case, IPv6 in brackets, without port; None for an unusable URL."""
     parts = _usable(url)
     return parts.host.lower() if parts is not None else None
+
+
+def address_of(url: str) -> str | None:
+    """Host and, if the URL names one, port, in lower case; None for an unusable URL."""
+    parts = _usable(url)
+    return f"{parts.host}{parts.port}".lower() if parts is not None else None
 
 
 def safe_url(url: str) -> str | None:

@@ -36,6 +36,9 @@ UV_TOML_KEY: Final = "uv.toml"
 _LONG_STRING: Final = 128
 _PUBLIC: Final = -1
 
+_LARGEST_KEPT: Final = 4096
+"""Bytes of a login whose text is kept: a password may be a megabyte, and change each second."""
+
 TOMLTable = dict[str, Any]
 
 
@@ -44,6 +47,10 @@ class UvToml(base.FileFormat):
 
     name = "UvToml"
     key = UV_TOML_KEY
+
+    def least_size(self, document: Document, *, sensitive: bool) -> int:
+        """Bytes of all entries, at least."""
+        return base.least_size(document.entries, sensitive=sensitive)
 
     def render(self, document: Document, *, sensitive: bool) -> base.Rendered:
         """Render the keys at the top, then a table for each index."""
@@ -54,7 +61,9 @@ class UvToml(base.FileFormat):
         if document.public is not None:
             pieces.append(_public_text(document.public, default == _PUBLIC))
         for position, entry in enumerate(document.entries):
-            pieces.append(_entry_text(entry, position == default, sensitive).get_secret_value())
+            is_large = base.least_size((entry,), sensitive=True) > _LARGEST_KEPT
+            text_of = _new_entry_text if is_large else _entry_text
+            pieces.append(text_of(entry, position == default, sensitive).get_secret_value())
         held = frozenset(entry.name for entry in document.entries if not entry.blocked)
         return base.HEADER + "\n".join(pieces), (), held
 
@@ -123,14 +132,16 @@ def _must_authenticate(entry: IndexEntry) -> bool:
     return entry.credentialed if login is None else bool(login.raw_password)
 
 
-# A bound for memory, not for correctness: an entry with a CodeArtifact token is 2 to 3 kB of text.
-@lru_cache(maxsize=2048)
-def _entry_text(entry: IndexEntry, default: bool, sensitive: bool) -> SecretStr:
+def _new_entry_text(entry: IndexEntry, default: bool, sensitive: bool) -> SecretStr:
     try:
         return SecretStr(_index_text(_entry_table(entry, default, sensitive)))
     except UnusableURLError as error:
         message = f"index {entry.name}: {error}"
         raise base.RenderingError(message, index_name=entry.name) from None
+
+
+# A bound for memory, not for correctness: an entry with a CodeArtifact token is 2 to 3 kB of text.
+_entry_text = lru_cache(maxsize=2048)(_new_entry_text)
 
 
 @lru_cache(maxsize=256)
@@ -202,7 +213,7 @@ class _WrittenIndex(BaseModel):
     url: str
     explicit: bool = False
     authenticate: Authenticate | None = None
-    codes: list[int] = Field(default=[], alias="ignore-error-codes")
+    codes: list[int] = Field(default_factory=list, alias="ignore-error-codes")
     publish_url: str | None = Field(default=None, alias="publish-url")
 
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from artifact_index.api.reasons import Reason
 from artifact_index.instrumentation import PassResult
 from artifact_index.kube.errors import ApiError
+from artifact_index.logs import log_exception
 from artifact_index.reconcile.apply.writer import owner_unknown
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
 from artifact_index.reconcile.cache.env import Env
@@ -20,7 +19,7 @@ from artifact_index.reconcile.queue.workqueue import WorkQueue
 from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.status.conditions import Status
 from artifact_index.reconcile.status.writer import StatusWriter
-from artifact_index.sources.policy import Problem
+from artifact_index.sources.policy import Problem, internal_problem
 
 _QUIET_FAILURES: Final = 2
 """Failures in a row that are retried before the status reports them."""
@@ -51,8 +50,6 @@ class Controller:
     )
     """The statuses that wait to be written, each with the object that it was made for."""
 
-    # What asks for a reconcile
-
     def enqueue(self, keys: Iterable[Key], delay: float = 0.0) -> None:
         """Have these keys reconciled after `delay` seconds."""
         for key in keys:
@@ -72,8 +69,6 @@ class Controller:
             if more_to_come and self._options.only_waited(ref):
                 continue
             self.queue.add_after(options_key(ref), _MORE_TOKENS if more_to_come else 0)
-
-    # The workers
 
     async def run_worker(self) -> None:
         """Reconcile the first key by priority, for ever."""
@@ -102,16 +97,12 @@ class Controller:
             delay = self.queue.add_rate_limited(key, error.retry_after or 0.0)
             logger.warning("%s %s/%s: %s; trying again in %.1f s", key.kind, *key.ref, error, delay)
             return "api_error"
-        except Exception:
+        except Exception as error:
             # The outermost boundary of a reconcile: one bad object must not stop the others.
-            incident = secrets.token_hex(4)
             delay = self.queue.add_rate_limited(key)
-            logger.exception(
-                "%s %s/%s: internal error %s; trying again in %.1f s",
-                key.kind, *key.ref, incident, delay,
-            )  # fmt: skip
-            message = f"internal error {incident}; the operator's log has the details"
-            self._report(key, Problem(Reason.INTERNAL_ERROR, message))
+            message = "%s %s/%s is tried again in %.1f s"
+            incident = log_exception(logger, error, message, key.kind, *key.ref, delay)
+            self._report(key, internal_problem(incident))
             return "internal_error"
 
     async def _reconcile(self, key: Key) -> Result:
@@ -136,8 +127,6 @@ class Controller:
             return "retry"
         self.queue.forget(key)
         return "ok"
-
-    # Statuses
 
     def _set_pending(self, ref: ObjectRef, status: Status) -> None:
         self._pending.pop(ref, None)
@@ -165,6 +154,7 @@ class Controller:
             status = self._options.unplanned_status(key.ref, problem)
             if status is not None:
                 self._set_pending(key.ref, status)
-        except Exception:
+        except Exception as error:
             # What broke the reconcile may break its status, too; the worker goes on.
-            logger.exception("%s %s/%s: %s is not reported", key.kind, *key.ref, problem.reason)
+            message = "%s of IndexOptions %s/%s is not reported"
+            log_exception(logger, error, message, problem.reason, *key.ref)

@@ -1,21 +1,32 @@
 """The reconcile of an IndexOptions: resolve, require tokens, plan, apply, report."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
+from artifact_index.kube.errors import ApiError
+from artifact_index.reconcile.apply.last_good import LastGood
+from artifact_index.reconcile.apply.rendering import rendered_outputs
 from artifact_index.reconcile.apply.writer import Applied, OutputWriter
-from artifact_index.reconcile.cache.cache import Cache
+from artifact_index.reconcile.cache.cache import Cache, options_key
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import (
     ObjectRef,
     OptionsObject,
-    OutputRef,
+    OutputObject,
     declared_outputs,
 )
-from artifact_index.reconcile.plan.entries import IndexPlan, PlanMemo, plan_indexes, plan_vanished
-from artifact_index.reconcile.plan.fallback import first_withdrawal
-from artifact_index.reconcile.plan.outputs import desired_outputs
+from artifact_index.reconcile.cache.status_parsing import decoded_status
+from artifact_index.reconcile.plan.entries import IndexPlan, PlanMemo, plan_indexes
+from artifact_index.reconcile.plan.isolation import isolate
+from artifact_index.reconcile.plan.last_good import (
+    blocked_before,
+    is_blocked,
+    plans_as_published,
+    undeclared,
+    with_outputs,
+)
 from artifact_index.reconcile.resolve.checks import invalid_spec, public_index_problem
 from artifact_index.reconcile.resolve.clouds import Clouds
 from artifact_index.reconcile.resolve.memo import PLANS
@@ -34,7 +45,11 @@ from artifact_index.reconcile.status.options_status import (
     options_status,
     suspended_options_status,
 )
+from artifact_index.runtime import Turns, beside_the_loop
 from artifact_index.sources.policy import Problem
+
+_FAILURE_RECHECK: Final = 30.0
+"""Seconds after which an index at which the operator failed is planned again."""
 
 _SHORTEST_REQUEUE: Final = 0.1
 """Seconds: what is due already must not make the reconcile spin."""
@@ -57,15 +72,37 @@ class OptionsReconciler:
         options = self._cache.options.get(ref)
         if options is None or await self._writer.owner_is_gone(options):
             return self._forget(ref, options)
-        if options.spec is not None and options.spec.suspend:
+        owned = self._writer.owned(options)
+        aligned = await self._writer.align_owners(options, owned)
+        result = await self._reconcile(options, owned)
+        if aligned.problem is not None:
+            result = self._not_aligned(options, result, aligned, aligned.problem)
+        before = {output.ref for output in owned}
+        after = {output.ref for output in self._writer.owned(options)}
+        if before != after:
+            # No watch event follows our own write, but an index may read this Secret as its source.
+            concerned = self._cache.users_of_outputs(before ^ after)
+            if before - after:
+                concerned.add(options_key(ref))  # the others may need fewer logins
+            result = replace(result, enqueue={*result.enqueue, *concerned})
+        return result
+
+    async def _reconcile(self, options: OptionsObject, owned: Sequence[OutputObject]) -> Result:
+        ref = options.ref
+        if options.suspended:
             self._clouds.release(ref)
             return Result(status=suspended_options_status(options, self._env.clock()))
         if options.problem is not None:
-            return Result(status=self._unplanned(options, invalid_spec(options.problem)))
+            return await self._unreadable(options, invalid_spec(options.problem), owned)
 
         # 1. Resolve: spec, policy, Secret and ServiceAccount give a login or the first problem.
-        needs, selected = needs_of(options, self._env), self._cache.selected(options)
-        resolved = [await self._resolver.resolve(index, needs) for index in selected]
+        # An output that has left the spec and is still there needs its logins, too.
+        wide = with_outputs(options, undeclared(options, owned))
+        needs, selected = needs_of(wide, self._env), self._cache.selected(options)
+        resolved, turns = [], Turns()
+        for index in selected:
+            resolved.append(await self._resolver.resolve(index, needs))
+            await turns.leave()
 
         # 2. Tokens: say what is required, and read what there is. No cloud is awaited.
         self._clouds.require(ref, requirements(resolved))
@@ -77,31 +114,43 @@ class OptionsReconciler:
         self._state.waiting.discard(ref)
         public_problem = public_index_problem(options.spec, needs.policy) if options.spec else None
         if not indexes:
-            return await self._without_indexes(options, public_problem)
+            return await self._without_indexes(options, public_problem, owned)
 
-        # 3. Plan names, entries, fallbacks and blocked entries.
-        plan = self._plan(options, indexes)
+        try:
+            # 3. Plan names, entries, fallbacks and blocked entries.
+            plan = await self._plan(wide, indexes)
 
-        # 4. Apply: render each output; create, patch or leave it; prune once the new ones stand.
-        applied, unrendered = await self._apply(options, plan, public_problem)
+            # 4. Apply: render each output; create, patch or leave it; prune once all stand.
+            applied = await self._apply(options, plan, public_problem)
+        except Exception as error:
+            plan = await self._plan_without_failures(wide, indexes, error)
+            applied = await self._apply(options, plan, public_problem)
         self._state.set_names(ref, plan)
+        kept = self._last_good(options, public_problem)
+        if (cause := applied.problem) is None:
+            self._state.blocked.pop(ref, None)
+        else:
+            await self._keep_last_good(options, plan, applied, kept)
+            published = self._state.published[ref]
+            plan = plans_as_published(plan, published, options, cause, self._env)
+        written = (*applied.written, *kept.written)
 
         # 5. Report: the first problem of this list decides Ready.
         problem = _first(
-            applied.problem,  # an output could not be written, or must not be
-            unrendered,  # an output could not be rendered
+            kept.explained(cause) if cause else None,  # an output could not be rendered or written
             public_problem,  # policy forbids the public index
             indexes_problem(plan),  # builds stop at these indexes
-            format_problem(applied.written),  # a format cannot hold a login
+            format_problem(written),  # a format cannot hold a login
         )
-        failed = applied.error is not None
+        failed = applied.error or kept.error
         return Result(
-            status=self._status(options, OptionsOutcome(plan, applied.written, problem)),
-            plan=plan,
-            requeue_after=None if failed else self._next_recheck(plan),
-            retry=applied.needs_retry,
-            retry_after=applied.retry_after,
-            quiet=failed,
+            status=self._status(options, OptionsOutcome(plan, written, problem)),
+            # While a namesake's outputs are being deleted, the indexes keep their last status.
+            plan=None if cause is not None and cause.reason.quiet else plan,
+            requeue_after=self._next_recheck(plan, kept),
+            retry=applied.needs_retry or kept.error is not None,
+            retry_after=(failed.retry_after if failed else None) or 0.0,
+            quiet=failed is not None,
         )
 
     def commit(self, ref: ObjectRef, plan: Sequence[IndexPlan]) -> set[ObjectRef]:
@@ -128,71 +177,154 @@ class OptionsReconciler:
         self._state.forget_options(ref)
         return Result(enqueue=affected)
 
-    def _plan(self, options: OptionsObject, indexes: Sequence[IndexState]) -> list[IndexPlan]:
+    async def _plan_without_failures(
+        self, options: OptionsObject, indexes: Sequence[IndexState], error: Exception
+    ) -> list[IndexPlan]:
+        """The plan after an error that some indexes caused: for each of them it is a problem.
+
+        Raises the error if no index alone causes it.
+        """
+
+        async def attempt(some: Sequence[IndexState]) -> None:
+            plan = await self._plan(options, some)
+            await rendered_outputs(options, plan, self._env.digester)
+
+        if isinstance(error, ApiError):
+            raise error
+        recheck_at = self._env.clock() + _FAILURE_RECHECK
+        isolated, unpublishable = await isolate(indexes, attempt, error, recheck_at=recheck_at)
+        return await self._plan(options, isolated, unpublishable)
+
+    async def _plan(
+        self,
+        options: OptionsObject,
+        indexes: Sequence[IndexState],
+        unpublishable: Container[str] = (),
+    ) -> list[IndexPlan]:
+        """Plan the indexes; nothing that is published stands in for those with these UIDs.
+
+        A thread plans more of them than the memo holds.
+        """
+        is_large = len(indexes) > PLANS
         public = options.spec.public_index if options.spec else None
-        return plan_indexes(
+        published = self._state.published[options.ref]
+        if unpublishable:
+            published = {uid: old for uid, old in published.items() if uid not in unpublishable}
+        plan = partial(
+            plan_indexes,
             indexes,
-            published=self._state.published[options.ref],
+            published=published,
             assigned=self._state.names_of(options.ref),
             public_name=public.name if public and public.enabled else None,
             with_credentials=any(output.kind == "Secret" for output in declared_outputs(options)),
             margins=self._env.margins,
             now=self._env.clock(),
-            memo=self._plans,
+            memo=None if is_large else self._plans,
         )
+        return await beside_the_loop(plan) if is_large else plan()
 
     async def _apply(
-        self,
-        options: OptionsObject,
-        plan: Sequence[IndexPlan],
-        public_problem: Problem | None,
-        *,
-        only: Container[OutputRef] | None = None,
-    ) -> tuple[Applied, Problem | None]:
-        """Write the outputs, or some `only`; the problem is of one that could not be rendered."""
-        outputs, unrendered = desired_outputs(
-            options, plan, self._env.digester, public_blocked=public_problem is not None
+        self, options: OptionsObject, plan: Sequence[IndexPlan], public_problem: Problem | None
+    ) -> Applied:
+        """Write the outputs; the problem may also be of one that could not be rendered."""
+        outputs, unrendered = await rendered_outputs(
+            options,
+            plan,
+            self._env.digester,
+            public_blocked=public_problem is not None,
+            exists=lambda ref: self._cache.outputs.get(ref) is not None,
         )
-        if only is not None:
-            outputs = [output for output in outputs if output.ref in only]
         applied = await self._writer.apply(options, outputs)
         if applied.written:
             self._state.set_published(options.ref, plan)
         if applied.problem is None and unrendered is None:
-            applied = await self._writer.prune(options, applied)
-        return applied, unrendered
+            return await self._writer.prune(options, applied)
+        return replace(applied, problem=applied.problem or unrendered)
+
+    def _last_good(self, options: OptionsObject, public_problem: Problem | None) -> LastGood:
+        published, blocked = self._state.published[options.ref], public_problem is not None
+        return LastGood(self._writer, self._env, options, published, blocked)
+
+    async def _keep_last_good(
+        self, options: OptionsObject, plan: Sequence[IndexPlan], applied: Applied, kept: LastGood
+    ) -> None:
+        """Keep the tokens fresh in the outputs of this IndexOptions that were not written."""
+        ref, written = options.ref, {output.ref for output in applied.written}
+        unwritten = [each for each in self._writer.owned(options) if each.ref not in written]
+        blocked = self._state.blocked.get(ref)
+        if blocked is None:
+            blocked = blocked_before(self._state.plans.get(ref), options.status)
+        await kept.keep(unwritten, plan, blocked, applied.failed)
+        blocked |= {each.selected.uid for each in plan if is_blocked(each)}
+        self._state.blocked[ref] = blocked
+        if kept.plans and not written:
+            self._state.set_published(ref, [*kept.plans.values()])
+
+    async def _withdraw(
+        self,
+        options: OptionsObject,
+        public_problem: Problem | None,
+        owned: Sequence[OutputObject],
+    ) -> LastGood:
+        """Withdraw every token that is due from outputs into which no plan goes."""
+        kept = self._last_good(options, public_problem)
+        await kept.withdraw(owned)
+        if kept.plans:
+            self._state.set_published(options.ref, [*kept.plans.values()])
+        return kept
 
     async def _without_indexes(
-        self, options: OptionsObject, public_problem: Problem | None
+        self,
+        options: OptionsObject,
+        public_problem: Problem | None,
+        owned: Sequence[OutputObject],
     ) -> Result:
         """Nothing is selected: a file with the public index alone is never written.
 
         Existing outputs stay until the first of their tokens must be withdrawn.
         """
-        ref, now, margins = options.ref, self._env.clock(), self._env.margins
-        existing = {output.ref for output in self._cache.outputs_of(ref)}
-        published = self._state.published[ref] if existing else {}
-        withdraw_at = first_withdrawal(published, margins)
-        applied, unrendered = Applied(), None
-        if withdraw_at is not None and withdraw_at <= now:
-            vanished = plan_vanished(ref.namespace, published, margins, now)
-            applied, unrendered = await self._apply(
-                options, vanished, public_problem, only=existing
-            )
-            withdraw_at = None
-        self._state.set_names(ref, ())
-        problem = _first(
-            applied.problem, unrendered, no_indexes(options, outputs_stay=bool(existing))
-        )
+        kept = await self._withdraw(options, public_problem, owned)
+        if kept.written and kept.problem is None:
+            applied = await self._writer.prune(options, Applied())
+            kept.problem, kept.error = applied.problem, applied.error
+        self._state.set_names(options.ref, ())
+        problem = _first(kept.problem, no_indexes(options, outputs_stay=bool(owned)))
+        status = self._status(options, OptionsOutcome((), (), problem))
+        return self._withdrawn(kept, status, plan=())
+
+    async def _unreadable(
+        self, options: OptionsObject, problem: Problem, owned: Sequence[OutputObject]
+    ) -> Result:
+        """The spec cannot be read: outputs stay until their tokens must be withdrawn."""
+        kept = await self._withdraw(options, problem, owned)
+        explained = kept.explained(kept.problem or problem)
+        return self._withdrawn(kept, self._unplanned(options, explained))
+
+    def _withdrawn(
+        self, kept: LastGood, status: Status | None, plan: Sequence[IndexPlan] | None = None
+    ) -> Result:
+        """The result of a reconcile that did nothing but withdraw tokens.
+
+        It is not quiet: after a failed withdrawal the token is still published.
+        """
         return Result(
-            status=self._status(options, OptionsOutcome((), (), problem)),
-            plan=(),
-            requeue_after=withdraw_at - now if withdraw_at is not None else None,
-            retry=applied.needs_retry,
-            retry_after=applied.retry_after,
-            # A failed withdrawal is reported at once: the token is still published.
-            quiet=False,
+            status=status,
+            plan=plan,
+            requeue_after=self._next_recheck((), kept),
+            retry=kept.error is not None,
+            retry_after=(kept.error.retry_after if kept.error else None) or 0.0,
         )
+
+    def _not_aligned(
+        self, options: OptionsObject, result: Result, aligned: Applied, problem: Problem
+    ) -> Result:
+        """The spec is not observed while the owner references do not follow `deletionPolicy`."""
+        status = self._unplanned(options, problem)
+        if status is not None:
+            previous = decoded_status(options.status)
+            status["observedGeneration"] = previous.get("observedGeneration", -1)
+        retry_after = max(result.retry_after, aligned.retry_after)
+        return replace(result, status=status, retry=True, retry_after=retry_after, quiet=True)
 
     def _unplanned(self, options: OptionsObject, problem: Problem) -> Status | None:
         return self._status(options, OptionsOutcome(None, (), problem))
@@ -204,9 +336,11 @@ class OptionsReconciler:
             return None
         return options_status(latest, outcome, margins=self._env.margins, now=self._env.clock())
 
-    def _next_recheck(self, plan: Sequence[IndexPlan]) -> float | None:
+    def _next_recheck(self, plan: Sequence[IndexPlan], kept: LastGood) -> float | None:
         """Seconds until time alone changes an entry, if it ever does."""
         times = [index.recheck_at for index in plan if index.recheck_at is not None]
+        if kept.withdraw_at is not None:
+            times.append(kept.withdraw_at)
         return max(_SHORTEST_REQUEUE, min(times) - self._env.clock()) if times else None
 
 

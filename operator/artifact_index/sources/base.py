@@ -35,7 +35,8 @@ class SourceSecret:
     """The keys of a source Secret that were looked for, and nothing of its other keys.
 
     Values stay SecretStr until they are rendered. A value that is not UTF-8 is in `binary` instead:
-    no source can use it. A key that the Secret does not have is in `missing`.
+    no source can use it. A key that the Secret does not have is in `missing`. `is_output` is True
+    for an output of ours that has lost its label or is not in the cache yet; it has no values.
     """
 
     uid: str
@@ -43,6 +44,7 @@ class SourceSecret:
     values: Mapping[str, SecretStr]
     binary: frozenset[str] = frozenset()
     missing: frozenset[str] = frozenset()
+    is_output: bool = False
 
     @property
     def size(self) -> int:
@@ -54,8 +56,10 @@ class SourceSecret:
         return (self.uid, self.resource_version) == (other.uid, other.resource_version)
 
     def knows(self, keys: Iterable[str]) -> bool:
-        """Whether these keys were looked for."""
-        return all(key in self.values or key in self.binary or key in self.missing for key in keys)
+        """Whether these keys were looked for, or need not be."""
+        return self.is_output or all(
+            key in self.values or key in self.binary or key in self.missing for key in keys
+        )
 
     def without(self, keys: Set[str]) -> "SourceSecret":
         """The Secret as if these keys had not been looked for."""
@@ -64,7 +68,7 @@ class SourceSecret:
 
     def without_values(self) -> "SourceSecret":
         """The Secret as if no key had been looked for."""
-        return SourceSecret(self.uid, self.resource_version, {})
+        return SourceSecret(self.uid, self.resource_version, {}, is_output=self.is_output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,14 @@ ServiceAccountResult = SourceServiceAccount | RefusedServiceAccount | None
 class Inputs:
     """Everything that the checks and `Source.resolve` read, for one index.
 
-    `secret` and `account` are None if the source needs none or it does not exist. `missing_for` is
-    how many seconds ago the operator first missed the Secret, its key or the ServiceAccount; 0 if
-    it is there. `use` and `account_use` are what the source refers to.
+    `namespace` and `name` are the index's own. `secret` and `account` are None if the source needs
+    none or it does not exist. `missing_for` is how many seconds ago the operator first missed the
+    Secret, its key or the ServiceAccount; 0 if it is there. `use` and `account_use` are what the
+    source refers to.
     """
 
     namespace: str
+    name: str
     source: "Source[Any]"
     policy: Policy
     secret: SourceSecret | None = None
@@ -197,6 +203,10 @@ class Source(ABC, Generic[Model]):
         """
         return []
 
+    def session_tags(self) -> tuple[str, ...]:
+        """The keys of the tags with which the spec marks a session of its login."""
+        return ()
+
     def destination(self) -> tuple[object, ...]:
         """Where a credential of this index may be sent, whoever logs in; its kind first.
 
@@ -211,6 +221,10 @@ class Source(ABC, Generic[Model]):
     def shown_url(self, url: str | None) -> str | None:
         """What a status may show of the index's URL."""
         return url
+
+    def public_path(self) -> bool:
+        """Whether a complete URL from a Secret is no secret without its user name and password."""
+        return False
 
     def publish_url(self, url: str) -> str | None:
         """Where packages are uploaded if `url` is the index's; None if that is not known."""

@@ -3,7 +3,12 @@
 import re
 from typing import Final
 
-from artifact_index.api.constants import EKS_ROLE_ANNOTATION, FIELD_MANAGER
+from artifact_index.api.constants import (
+    EKS_ROLE_ANNOTATION,
+    FIELD_MANAGER,
+    NAME_TAG,
+    NAMESPACE_TAG,
+)
 from artifact_index.api.interning import intern_equal
 from artifact_index.api.reasons import Reason
 from artifact_index.api.sources.code_artifact import ROLE_ARN_PATTERN, CodeArtifactSource
@@ -68,6 +73,10 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
             names.append((f"{self.field}.assumeRole.roleARN", model.assume_role.role_arn))
         return names
 
+    def session_tags(self) -> tuple[str, ...]:
+        """Tags of the session that assumes the role."""
+        return tuple(self.model.assume_role.tags) if self.model.assume_role else ()
+
     def destination(self) -> tuple[object, ...]:
         """The repository, and the way to it."""
         model = self.model
@@ -99,7 +108,7 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
         """A token of the domain; without an endpoint in the spec also the repository's URL."""
         model, url = self.model, self.url()
         identity, material = self.identity(inputs, digester)
-        role = self._role(inputs.namespace)
+        role = self._role(inputs)
         domain = (model.region, model.domain, model.domain_owner)
         token = intern_equal(
             CodeArtifactTokenRequest(*domain, model.token_duration.seconds, identity, role)
@@ -118,19 +127,22 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
             material=material,
         )
 
-    def _role(self, namespace: str) -> AssumedRole | None:
+    def _role(self, inputs: Inputs) -> AssumedRole | None:
         """The role that is assumed last, if any.
 
-        With the operator's own identity the session's name always begins with the namespace: a
-        trust policy can then tell the tenants apart.
+        With the operator's own identity the session's name always begins with the namespace, and
+        its tags hold namespace and name if the administrator wants them: a trust policy can then
+        tell the tenants apart.
         """
         step = self.model.assume_role
         if step is None:
             return None
-        name = step.session_name or FIELD_MANAGER
+        name, tags = step.session_name or FIELD_MANAGER, dict(step.tags)
         if self.uses_operator_identity() or step.session_name is None:
-            name = session_name(namespace, name)
-        return AssumedRole(step.role_arn, name, step.external_id, tuple(sorted(step.tags.items())))
+            name = session_name(inputs.namespace, name)
+        if self.uses_operator_identity() and inputs.policy.session_tags:
+            tags |= {NAMESPACE_TAG: inputs.namespace, NAME_TAG: inputs.name}
+        return AssumedRole(step.role_arn, name, step.external_id, tuple(sorted(tags.items())))
 
 
 def index_url(endpoint: str) -> str:

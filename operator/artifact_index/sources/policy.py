@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from artifact_index.api.reasons import Reason
+from artifact_index.formats.urls import address_of, host_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +35,33 @@ class Policy:
     missing_secret_grace: float
     operator_identity_limits: tuple[str, ...] = ("*",)
     """Globs of what the operator's identity may be used for: ARNs, projects, e-mail addresses."""
+    session_tags: bool = False
+    """Whether the operator tags the AWS sessions of its own identity with namespace and name."""
+    tenant_tags: bool = False
+    """Whether a spec may set session tags with the operator's own identity."""
     allowed_hosts: tuple[str, ...] = ()
     """Globs of hosts that a URL of a spec may name; empty: any."""
 
 
+def internal_problem(incident: str) -> Problem:
+    """The problem of an object at which the operator itself failed; the log names the incident."""
+    return Problem(
+        Reason.INTERNAL_ERROR,
+        f"internal error {incident}; the operator's log has the details under this number",
+    )
+
+
 def host_problem(field: str, url: str, policy: Policy) -> Problem | None:
-    """Why a URL or host must not be used; None if the administrator allows it or set no list."""
+    """Why a URL or host must not be used; None if the administrator allows it or set no list.
+
+    A URL that cannot be used has no host that could be allowed.
+    """
     if not policy.allowed_hosts:
         return None
-    parts = urlsplit(url if "://" in url else f"https://{url}")
-    host = (parts.hostname or "").lower()
-    names = (host, parts.netloc.rpartition("@")[2].lower())
+    url = url if "://" in url else f"https://{url}"
+    host, address = host_of(url), address_of(url)
+    # An entry may name an IPv6 address without its brackets.
+    names = (host.strip("[]"), address) if host is not None and address is not None else ()
     if any(matches(name, policy.allowed_hosts) for name in names):
         return None
     return Problem(

@@ -27,6 +27,10 @@ class Preauthenticated(base.Source[PreauthenticatedSource]):
         """Scheme and host."""
         return safe_url(url) if url is not None else None
 
+    def public_path(self) -> bool:
+        """As the spec says."""
+        return self.model.public_path
+
     def problem(self, inputs: base.Inputs) -> Problem | None:
         """The value must be a URL, of a host and with a scheme that the administrator allows."""
         use, key = inputs.use, self.model.url_secret_ref.key

@@ -6,6 +6,7 @@ into the annotation), timers and daemons add finalizers. Its indexes start in qu
 """
 
 import asyncio
+import logging
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,6 +20,7 @@ from artifact_index.api.constants import GROUP
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import ApiError, with_remedy
 from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_OPTIONS, SECRETS
+from artifact_index.logs import log_exception
 from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELECTOR, Feed
 from artifact_index.watching.kopf_state import NoDiffBase, NoMemories, NoProgress
 
@@ -30,6 +32,8 @@ _PAGE: Final = 100
 _METADATA_ONLY: Final = (
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 )
+
+logger = logging.getLogger(__name__)
 
 _NO_FINALIZER: Final = f"{GROUP}/no finalizer of ours"
 """kopf removes its finalizer from every object that has it; the API server refuses this name, so
@@ -58,7 +62,11 @@ async def seen(event: Any, memo: Memo, resource: Any, **_: Any) -> None:
         memo.watch_began()
         return
     body = event["object"]
-    memo.feed.watched(resource.plural, event["type"], body)
+    try:
+        memo.feed.watched(resource.plural, event["type"], body)
+    except Exception as error:
+        # kopf would log the text of the error, which may quote the object.
+        log_exception(logger, error, "an event of %s waits for the next relist", resource.plural)
     # kopf's view of the body refers to itself: the values would wait for the garbage collector.
     for field in ("data", "binaryData", "spec", "status"):
         body.pop(field, None)

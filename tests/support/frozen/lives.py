@@ -37,6 +37,7 @@ _SETTINGS: Final = Settings(
     namespaces=(NAMESPACE,),
     operator_namespace=NAMESPACE,
     operator_identity_namespaces=(NAMESPACE,),
+    operator_identity_tenant_tags=True,
     missing_secret_grace=0.0,
 )
 _PLURALS: Final = {

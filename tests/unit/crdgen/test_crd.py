@@ -204,9 +204,13 @@ def test_kinds_have_their_names_columns_and_annotations(name: str) -> None:
     ],
 )
 def test_a_type_without_structural_schema_is_refused(annotation: Any) -> None:
-    model = type("Bad", (ApiModel,), {"__annotations__": {"field": annotation}, "__doc__": "Bad."})
+    class Bad(ApiModel):
+        """Bad."""
+
+        field: annotation
+
     with pytest.raises((UnsupportedTypeError, ValueError)):
-        object_schema(model)
+        object_schema(Bad)
 
 
 def test_the_reference_names_every_field_and_reason() -> None:

@@ -32,8 +32,9 @@ def longest_of_many(failures: int, *, permanent: bool) -> float:
         (False, 10_000, 60),
         (True, 1, 30),
         (True, 2, 60),
-        (True, 6, 600),
-        (True, 10_000, 600),
+        (True, 6, 960),
+        (True, 8, 3600),
+        (True, 10_000, 3600),
     ],
 )
 def test_delays_double_up_to_the_limit_of_the_kind_of_failure(
@@ -48,6 +49,13 @@ def test_delays_are_spread_over_the_whole_range() -> None:
     delays = [after_failure(failures=9, permanent=False, rng=rng) for _ in range(1000)]
     assert min(delays) < 6
     assert 27 < sum(delays) / len(delays) < 33
+
+
+def test_a_refusal_that_lasts_costs_a_call_in_half_an_hour_at_most() -> None:
+    rng = random.Random(1)
+    delays = [after_failure(failures=9, permanent=True, rng=rng) for _ in range(1000)]
+    assert min(delays) >= 1800
+    assert 2600 < sum(delays) / len(delays) < 2800
 
 
 @given(

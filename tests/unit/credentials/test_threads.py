@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.fair_queue import TENANT
 from artifact_index.credentials.google.requests import GoogleTokenRequest
 from artifact_index.credentials.requests import (
     NO_KEY_MATERIAL,
@@ -65,6 +66,11 @@ def threads() -> int:
     return sum(thread.name.startswith("cloud-") for thread in threading.enumerate())
 
 
+async def issue_for(tenant: str, pool: CloudThreads, request: TokenRequest) -> Token:
+    TENANT.set(tenant)
+    return await pool.issue(request, NO_KEY_MATERIAL)
+
+
 async def becomes(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - threads change it
@@ -114,7 +120,7 @@ async def test_one_service_gets_at_most_its_share_and_others_go_on(cloud: Cloud)
 
 async def test_all_services_together_get_at_most_all_threads(cloud: Cloud) -> None:
     pool = CloudThreads(cloud.call, threads=3, per_service=2)
-    calls = [asyncio.create_task(pool.issue(aws(f"r{n}"), NO_KEY_MATERIAL)) for n in range(8)]
+    calls = [asyncio.create_task(issue_for(f"t{n}", pool, aws(f"r{n}"))) for n in range(8)]
     await becomes(lambda: cloud.running == 3)
     for _ in range(10):
         await asyncio.sleep(0)
@@ -138,9 +144,9 @@ async def test_a_call_past_its_deadline_is_unavailable_and_hands_its_place_on(
 
 async def test_hung_threads_are_bounded_and_places_come_back_when_they_end(cloud: Cloud) -> None:
     pool = CloudThreads(cloud.call, threads=2, per_service=2, deadline=0.02)
-    for _ in range(4):
+    for number in range(4):
         with pytest.raises(LoginError):
-            await pool.issue(GOOGLE, NO_KEY_MATERIAL)
+            await asyncio.create_task(issue_for(f"t{number}", pool, aws(f"r{number}")))
     await becomes(lambda: cloud.running == 4)
     waiting = asyncio.create_task(pool.issue(GOOGLE, NO_KEY_MATERIAL))
     for _ in range(10):
@@ -181,7 +187,9 @@ async def test_services_that_nobody_asks_are_forgotten(cloud: Cloud) -> None:
     pool = CloudThreads(cloud.call)
     for n in range(50):
         await pool.issue(aws(f"r{n}"), NO_KEY_MATERIAL)
-    assert len(pool._services) <= 1
+    places = pool._places
+    assert not places._by_tenant and not places._by_service and not places._by_lane
+    assert not places._waiting and not places._timeouts
 
 
 EXIT_WITH_A_HUNG_CALL = """

@@ -24,7 +24,7 @@ from artifact_index.formats.base import (
 from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.registry import (
     FORMATS,
-    content_of,
+    Rendering,
     holds_variables,
     login_formats,
     needs_login,
@@ -101,13 +101,37 @@ def test_public_files_hold_no_login(name: OutputFormat, document: Document) -> N
 
 
 @pytest.mark.parametrize("name", ["UvToml", "PipConf", "PdmToml"])
-def test_a_url_that_is_a_secret_as_a_whole_has_no_public_form(name: OutputFormat) -> None:
-    url = SecretStr("https://host.example/c4n4ry/simple/")
-    document = Document((IndexEntry("pre", "", verbatim_url=url),), public=None)
+@pytest.mark.parametrize(
+    ("url", "public_path"),
+    [
+        ("https://host.example/c4n4ry/simple/", False),
+        ("https://host.example/c4n4ry/simple/", True),
+        ("https://ci:p@host.example/c4n4ry/simple/", False),
+        ("https://ci@host.example/c4n4ry/simple/", False),
+        ("https://ci:p@host.example/simple/?c4n4ry", True),
+        ("https://ci:p@host.example/simple/#c4n4ry", True),
+        ("https://:@host.example/c4n4ry/simple/", True),
+        ("https://ci:p@host.example:port/c4n4ry/", True),
+    ],
+)
+def test_a_url_that_is_a_secret_as_a_whole_has_no_public_form(
+    name: OutputFormat, url: str, public_path: bool
+) -> None:
+    entry = IndexEntry("pre", "", verbatim_url=SecretStr(url), public_path=public_path)
+    document = Document((entry,), public=None)
 
     with pytest.raises(NotCredentialFreeError, match="pre") as caught:
         FORMATS[name].render_public(document)
     assert "c4n4ry" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["UvToml", "PipConf", "PdmToml"])
+def test_a_public_path_stands_in_a_public_form_without_its_login(name: OutputFormat) -> None:
+    url = SecretStr("https://ci:c4n4ry@host.example/team/simple/")
+    document = Document((IndexEntry("pre", "", verbatim_url=url, public_path=True),), public=None)
+
+    text = public_text(name, document)
+    assert "https://host.example/team/simple/" in text and "c4n4ry" not in text
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -227,4 +251,4 @@ def test_an_added_format_without_a_public_form_is_refused_in_a_config_map(
     output = Output.model_construct(kind="ConfigMap", name="c", formats=(table,))
 
     with pytest.raises(ValueError, match="Table is nothing but credentials"):
-        content_of(output, Document((), public=None))
+        Rendering(Document((), public=None)).content_of(output)

@@ -189,7 +189,11 @@ def test_a_preauthenticated_url_stands_as_it_is(url: str) -> None:
 def test_credential_free_content_holds_no_login() -> None:
     asked = document(
         entry("one", credential=login()),
-        entry("two", verbatim_url=SecretStr(f"https://u:{CANARY}@two.example/simple/")),
+        entry(
+            "two",
+            verbatim_url=SecretStr(f"https://u:{CANARY}@two.example/simple/"),
+            public_path=True,
+        ),
         entry("three", credential=login(), blocked=True),
     )
 

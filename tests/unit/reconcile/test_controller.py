@@ -31,7 +31,7 @@ async def test_the_first_two_failures_in_a_row_are_not_reported(engine: Engine) 
 
     await engine.settle()
     assert engine.ready()[1] == "WriteFailed"
-    assert engine.ready("artifactindexes", "open")[1] == "Available"
+    assert engine.ready("artifactindexes", "open")[1] == "NotWritten"
 
 
 async def test_a_success_after_quiet_failures_reports_what_they_withheld(engine: Engine) -> None:

@@ -128,6 +128,7 @@ async def test_an_output_of_a_deleted_owner_is_awaited_until_it_is_gone(engine: 
     engine.options({})
     await engine.settle()
     assert engine.ready()[1] == "WaitingForDeletion" and "Reconciling" in engine.conditions()
+    assert engine.ready("artifactindexes", "open") == ("", "", "")
     assert engine.due_in() < 121
 
 

@@ -87,7 +87,7 @@ async def test_an_internal_error_keeps_indexes_and_outputs_in_the_status(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError(CANARY)
 
-    monkeypatch.setattr("artifact_index.reconcile.options.desired_outputs", broken)
+    monkeypatch.setattr("artifact_index.reconcile.apply.rendering.desired_outputs", broken)
     engine.index("open")
     await engine.settle()
     status, reason, message = engine.ready()

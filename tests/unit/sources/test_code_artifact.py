@@ -1,5 +1,6 @@
 """CodeArtifact: what is asked of AWS with which identity."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,17 @@ from artifact_index.credentials.aws.requests import (
 from artifact_index.credentials.requests import OperatorIdentity, SecretIdentity
 from artifact_index.sources.base import SecretUse
 from artifact_index.sources.code_artifact import index_url
-from support.reconcile_builders import CANARY, DIGESTER, NAMESPACE, SECRETS, source
+from support.reconcile_builders import (
+    CANARY,
+    DIGESTER,
+    NAMESPACE,
+    POLICY,
+    SECRETS,
+    index,
+    inputs_of,
+    resolved,
+    source,
+)
 from support.sources import resolve, source_of
 
 pytestmark = pytest.mark.unit
@@ -92,3 +103,35 @@ def test_the_keys_of_the_secret_are_known(reference: dict[str, Any], keys: tuple
     spec = source("codeArtifact", auth={"secretRef": {"name": "s", **reference}})
     use = SecretUse("spec.codeArtifact.auth.secretRef", "s", keys)
     assert source_of(spec).secret() == use
+
+
+ROLE = "arn:aws:iam::111122223333:role/builders"
+
+
+@pytest.mark.parametrize(
+    ("auth", "session_tags", "tags"),
+    [
+        ({"operatorIdentity": {}}, False, {"team": "a"}),
+        ({"secretRef": {"name": "aws-key"}}, True, {"team": "a"}),
+        (
+            {"operatorIdentity": {}},
+            True,
+            {
+                "team": "a",
+                "artifactindex.dev/namespace": NAMESPACE,
+                "artifactindex.dev/name": "acme",
+            },
+        ),
+    ],
+)
+def test_the_operator_tags_sessions_of_its_own_identity_if_the_administrator_wants_it(
+    auth: dict[str, Any], session_tags: bool, tags: dict[str, str]
+) -> None:
+    step = {"roleARN": ROLE, "tags": {"team": "a"}}
+    record = index(spec=source("codeArtifact", auth=auth, assumeRole=step))
+    policy = replace(POLICY, session_tags=session_tags, tenant_tags=True)
+    found = resolved(inputs_of(record, policy=policy))
+    assert isinstance(found.token, CodeArtifactTokenRequest) and found.token.role is not None
+    assert found.token.role.tags == tuple(sorted(tags.items()))
+    assert isinstance(found.endpoint, CodeArtifactEndpointRequest)
+    assert found.endpoint.role == found.token.role

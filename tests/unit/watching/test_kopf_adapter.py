@@ -1,12 +1,16 @@
-"""The login of the watches, which kopf repeats after each 401."""
+"""What kopf calls: the handler of events, which never raises, and the login of the watches."""
 
 import asyncio
 import itertools
+from types import SimpleNamespace
+from typing import Any
 
 import kopf
 import pytest
 
 from artifact_index.watching import kopf_adapter
+from artifact_index.watching.kopf_adapter import Memo, seen
+from support.reconcile_builders import CANARY
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime]
 
@@ -44,3 +48,17 @@ async def test_a_login_that_has_lasted_is_renewed_at_once(sessions: list[float])
         await login()
         await asyncio.sleep(3600)
     assert sessions == pytest.approx([3600 * number for number in range(30)], abs=1)
+
+
+async def test_an_error_at_an_event_is_logged_without_its_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Spoiled:
+        def watched(self, *_: object) -> None:
+            raise ValueError(CANARY)
+
+    feed: Any = Spoiled()
+    event = {"type": "MODIFIED", "object": {"data": {"key": CANARY}}}
+    await seen(event, Memo(feed, lambda: None), SimpleNamespace(plural="secrets"))
+    assert "an event of secrets waits" in caplog.text and "ValueError at" in caplog.text
+    assert CANARY not in caplog.text

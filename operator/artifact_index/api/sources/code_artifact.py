@@ -105,7 +105,8 @@ class AssumeRole(ApiModel):
     """ARN of the role."""
 
     external_id: Annotated[ExternalId | None, Field(alias="externalID")] = None
-    """External ID that the role's trust policy asks for. It is no secret."""
+    """External ID that the role's trust policy asks for. It is no secret and proves nothing: every
+    tenant can name it."""
 
     session_name: SessionName | None = None
     """Name of the session, as CloudTrail shows it. Absent: `NAMESPACE@artifact-index-operator`.
@@ -113,7 +114,9 @@ class AssumeRole(ApiModel):
     characters."""
 
     tags: Annotated[dict[TagKey, TagValue], Field(max_length=50)] = Field(default_factory=dict)
-    """Session tags. The trust policy then has to allow `sts:TagSession` as well."""
+    """Session tags. The trust policy then has to allow `sts:TagSession` as well. With the
+    operator's own identity they need the administrator's consent
+    (--operator-identity-tenant-tags)."""
 
 
 class CodeArtifactSource(SourceModel):

@@ -19,3 +19,8 @@ class PreauthenticatedSource(SourceModel):
 
     url_secret_ref: Annotated[UrlSecretRef, SHARED]
     """The Secret with the URL. The URL is used as it stands."""
+
+    public_path: bool = False
+    """Whether the URL is no secret without its user name and password, so that a ConfigMap may hold
+    it so. With false it is written to Secrets only, since its path may hold a token. A URL without
+    a user name, or with a query or a fragment, is never written to a ConfigMap."""

@@ -9,7 +9,7 @@ import itertools
 import logging
 import math
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +18,7 @@ from artifact_index.credentials.attempts import Attempts
 from artifact_index.credentials.calls import ATTEMPT_DEADLINE, Calls, Issue
 from artifact_index.credentials.clock import WallClock
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.fair_queue import FairQueue, Rank
 from artifact_index.credentials.requests import Requirement, Token
 from artifact_index.credentials.threads import CALLS_PER_SERVICE
 from artifact_index.instrumentation import UNMEASURED, Meter
@@ -56,8 +57,8 @@ class _Entry:
     requirement: Requirement | None = None
     """None once the URL is known, and while no consumer requires it: no key material is kept."""
     consumers: set[Hashable] = field(default_factory=set)
-    busy: bool = False
-    """Whether a lookup is queued or in flight."""
+    in_flight: bool = False
+    """Whether a lookup is in flight."""
     timer: asyncio.TimerHandle | None = None
 
     def changed(self) -> None:
@@ -69,8 +70,9 @@ class Endpoints:
     """The URLs of all repositories that consumers require; everything happens on one event loop.
 
     Each service (a region) gets at most as many lookups at a time as it has threads, so that a
-    token waits for no more than these. `issue` asks AWS; a lookup fails after `deadline` seconds.
-    `now` is wall-clock time in POSIX seconds.
+    token waits for no more than these; tenants take turns, and repeats go last. `issue` asks AWS; a
+    lookup fails after `deadline` seconds. `now` is wall-clock time in POSIX seconds. `tenant_of`
+    says whose share the lookups for a consumer use.
 
     `on_change` gets the consumers that a change concerns. It must not block.
     """
@@ -83,6 +85,7 @@ class Endpoints:
         rng: random.Random,
         meter: Meter = UNMEASURED,
         deadline: float = ATTEMPT_DEADLINE,
+        tenant_of: Callable[[Hashable], Hashable] = lambda consumer: None,
     ) -> None:
         self.on_change: Callable[[frozenset[Hashable]], None] = lambda consumers: None
         self._calls = Calls(issue, meter=meter, deadline=deadline)
@@ -91,9 +94,12 @@ class Endpoints:
         self._entries: dict[str, _Entry] = {}
         self._required: dict[Hashable, frozenset[str]] = {}
         self._released: dict[str, float] = {}  # since when, the oldest first
-        # Ten thousand tasks that wait for a semaphore would be 40 MiB.
-        self._queues: defaultdict[str, dict[str, _Entry]] = defaultdict(dict)
+        self._tenant_of = tenant_of
+        # By service, while there are any. Ten thousand tasks that wait would be 40 MiB.
+        self._queues: dict[str, FairQueue] = {}
         self._in_flight: Counter[str] = Counter()
+        # The services in whose queues a tenant with too many lookups in flight was passed over.
+        self._passed_over: dict[Hashable, dict[str, None]] = {}
 
     def restore(self, digest: str, url: str) -> None:
         """Take over a URL from our own outputs after a restart: it is not looked up again."""
@@ -117,7 +123,8 @@ class Endpoints:
             self._add(requirement, consumer, now)
         for digest in before - by_digest.keys():
             self._remove(self._entries[digest], consumer, now)
-        self._start_queued(now)
+        for service in {each.request.service for each in by_digest.values()}:
+            self._start_queued(service, now)
 
     def release(self, consumer: Hashable) -> None:
         """The consumer has gone."""
@@ -148,14 +155,22 @@ class Endpoints:
         entry = self._entries.get(digest) or _Entry(digest, EndpointState())
         self._entries[digest] = entry
         entry.consumers.add(consumer)
-        self._released.pop(digest, None)
+        released = self._released.pop(digest, None)
         if entry.state.url is not None:
             return
+        if released is not None:
+            entry.attempts.required_again()
         entry.requirement = requirement
         if entry.attempts.error is None and entry.attempts.pending_since is None:
             entry.attempts.pending_since = now
             entry.changed()
-        entry.attempts.request(requirement.fresh_after, now)
+        service = requirement.request.service
+        requested = entry.attempts.request(requirement.fresh_after, now)
+        if (queue := self._queues.get(service)) is not None and digest in queue:
+            if not requested:
+                queue.add(digest, 0, (self._tenant_of(consumer),))
+                return
+            queue.discard(digest)  # it goes first now
         self._schedule(entry, now)
 
     def _remove(self, entry: _Entry, consumer: Hashable, now: float) -> None:
@@ -163,8 +178,11 @@ class Endpoints:
         if entry.consumers:
             return
         if entry.requirement is not None:
-            queued = self._queues[entry.requirement.request.service].pop(entry.digest, None)
-            entry.busy = entry.busy and queued is None
+            service = entry.requirement.request.service
+            if (queue := self._queues.get(service)) is not None:
+                queue.discard(entry.digest)
+                if not len(queue):
+                    del self._queues[service]
         if entry.timer is not None:
             entry.timer.cancel()
         if entry.attempts.pending_since is not None:
@@ -183,16 +201,18 @@ class Endpoints:
 
     def _schedule(self, entry: _Entry, now: float) -> None:
         """Queue the next lookup of a URL that is required and not known, or set a timer for it."""
-        if entry.requirement is None or entry.busy:
+        if entry.requirement is None or entry.in_flight:
             return
         if entry.timer is not None:
             entry.timer.cancel()
         attempts = entry.attempts
-        next_at = now if attempts.retry_at is None else attempts.retry_at
-        next_at = min(next_at, attempts.requested_for(fresh_as_of=-math.inf))
+        requested_for = attempts.requested_for(fresh_as_of=-math.inf)
+        next_at = min(now if attempts.retry_at is None else attempts.retry_at, requested_for)
         if next_at <= now:
-            entry.busy = True
-            self._queues[entry.requirement.request.service][entry.digest] = entry
+            queue = self._queues.setdefault(entry.requirement.request.service, FairQueue())
+            failed = attempts.error is not None and requested_for > now
+            rank = Rank.REPEAT if failed else Rank.FIRST
+            queue.add(entry.digest, 0, map(self._tenant_of, entry.consumers), rank)
         else:
             loop = asyncio.get_running_loop()
             entry.timer = loop.call_later(next_at - now, self._on_timer, entry)
@@ -200,30 +220,59 @@ class Endpoints:
     def _on_timer(self, entry: _Entry) -> None:
         now = self._read_clock()
         self._schedule(entry, now)
-        self._start_queued(now)
+        if entry.requirement is not None:
+            self._start_queued(entry.requirement.request.service, now)
 
-    def _start_queued(self, now: float) -> None:
-        """Start lookups in the order in which they were required, as long as threads are free."""
-        for service, queue in self._queues.items():
-            while queue and self._in_flight[service] < CALLS_PER_SERVICE and not self._calls.closed:
-                entry = queue.pop(next(iter(queue)))
-                if entry.requirement is not None:
-                    self._start(entry, entry.requirement, now)
+    def _start_queued(self, service: str, now: float) -> None:
+        """Start lookups in turns of the tenants, as long as there are threads for the service."""
 
-    def _start(self, entry: _Entry, requirement: Requirement, now: float) -> None:
+        def may_go(tenant: Hashable) -> bool:
+            if self._calls.may_start(tenant):
+                return True
+            self._passed_over.setdefault(tenant, {})[service] = None
+            return False
+
+        queue = self._queues.get(service)
+        while queue is not None and self._in_flight[service] < CALLS_PER_SERVICE:
+            turn = queue.pop(may_go)
+            if turn is None:
+                break
+            entry = self._entries[turn.key]
+            if entry.requirement is not None:
+                self._start(entry, entry.requirement, now, turn.tenant)
+        if queue is not None and not len(queue):
+            del self._queues[service]
+
+    def _start_passed_over(self, tenant: Hashable, now: float) -> None:
+        """Look again where a tenant was passed over, until it has too many in flight again."""
+        services = self._passed_over.get(tenant, {})
+        while services and self._calls.may_start(tenant):
+            service = next(iter(services))
+            del services[service]
+            self._start_queued(service, now)
+        if not services:
+            self._passed_over.pop(tenant, None)
+
+    def _start(self, entry: _Entry, requirement: Requirement, now: float, tenant: Hashable) -> None:
         service, retry_at = requirement.request.service, entry.attempts.retry_at
         entry.attempts.begin(now, by_request=retry_at is not None and retry_at > now)
+        entry.in_flight = True
         self._in_flight[service] += 1
 
         def on_outcome(outcome: Token | LoginError, took: float) -> None:
             self._in_flight[service] -= 1
-            entry.busy = False
+            if not self._in_flight[service]:
+                del self._in_flight[service]
+            entry.in_flight = False
             if not self._calls.closed:
-                self._settle(entry, outcome)
+                now = self._settle(entry, outcome)
+                self._start_queued(service, now)
+                self._start_passed_over(tenant, now)
 
-        self._calls.start(requirement.request, requirement.key_material, on_outcome)
+        self._calls.start(requirement.request, requirement.key_material, on_outcome, tenant)
 
-    def _settle(self, entry: _Entry, outcome: Token | LoginError) -> None:
+    def _settle(self, entry: _Entry, outcome: Token | LoginError) -> float:
+        """Take in the outcome of a lookup; returns the time."""
         now = self._read_clock()
         if isinstance(outcome, LoginError):
             news = entry.attempts.failed(outcome, now, self._rng)
@@ -237,7 +286,7 @@ class Endpoints:
             except Exception as error:  # lookups go on whatever a listener does
                 logger.error("A change of a URL was not delivered: %s", type(error).__name__)
         self._schedule(entry, now)
-        self._start_queued(now)
+        return now
 
     def _read_clock(self) -> float:
         """The time; waits follow a clock that was set back."""

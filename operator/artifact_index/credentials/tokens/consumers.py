@@ -1,6 +1,6 @@
 """The consumers of one token: thousands of files may share it. No clock, no I/O."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 
@@ -50,6 +50,14 @@ class Consumers:
         if self.former is None:
             self.former = set()
         self.former.add(consumer)
+
+    def builds_of(self, tenant_of: Callable[[Hashable], Hashable]) -> dict[Hashable, float]:
+        """The longest build of each tenant; 0 if all of its consumers require another token."""
+        longest: dict[Hashable, float] = {tenant_of(each): 0.0 for each in self.former or ()}
+        for consumer, build in self.builds.items():
+            tenant = tenant_of(consumer)
+            longest[tenant] = max(build, longest.get(tenant, 0.0))
+        return longest
 
     def all(self) -> frozenset[Hashable]:
         """Everyone who has to learn of a change."""

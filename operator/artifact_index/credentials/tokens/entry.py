@@ -3,52 +3,36 @@
 import itertools
 import math
 import random
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from artifact_index.credentials import backoff
 from artifact_index.credentials.attempts import Attempts
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.fair_queue import Rank
 from artifact_index.credentials.requests import Requirement, Token
+from artifact_index.credentials.tokens.activity import UNPLANNED, Activity, Idle, InFlight, Queued
 from artifact_index.credentials.tokens.consumers import Consumers
+from artifact_index.credentials.tokens.earlier import (
+    NO_EARLIER,
+    Earlier,
+    Held,
+    kept_until_due,
+    restored,
+)
 from artifact_index.credentials.tokens.freshness import Margins, Phase, Schedule, schedule
+from artifact_index.credentials.tokens.renewal import is_from_the_future, is_later, renews
 from artifact_index.credentials.tokens.token_state import TokenState
 
 CACHED_TOKEN_LEAD: Final = 225
 """Seconds before its expiry at which google-auth takes a cached token for stale, and a metadata
 server hands out the next one (`REFRESH_THRESHOLD` of google-auth)."""
 
-SAME_TOKEN_TOLERANCE: Final = 5
-"""Seconds by which the expiry of one token may differ between answers: some give `expires_in`."""
-
 KEPT_FOR: Final = 600.0
 """Seconds for which a token is kept at least that no consumer requires."""
 
 _serials: Final = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Idle:
-    """The next attempt begins at `next_at`, in POSIX seconds; infinity: none is planned."""
-
-    next_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """An attempt is due and waits for the rate limit; it has to succeed by `deadline`."""
-
-    deadline: float
-
-
-@dataclass(frozen=True, slots=True)
-class InFlight:
-    """A cloud is being asked for a successor of `replacing`; None: for a first token."""
-
-    replacing: Token | None
-
-
-UNPLANNED: Final = Idle(math.inf)
 
 
 @dataclass(slots=True)
@@ -64,7 +48,11 @@ class TokenEntry:
     schedule: Schedule | None = None
     phase: Phase = "none"
     """As the consumers know it."""
-    activity: Idle | Queued | InFlight = UNPLANNED
+    earlier: Earlier = field(default_factory=lambda: NO_EARLIER)
+    """What tenants publish until it is due who did not ask for the latest token."""
+    requesters: frozenset[Hashable] = frozenset()
+    """The tenants whose refresh request has not been answered."""
+    activity: Activity = UNPLANNED
     repeats: bool = False
     """Whether the source hands out one token again until shortly before its expiry."""
     idle_answers: int = 0
@@ -81,13 +69,7 @@ class TokenEntry:
     def reschedule(self) -> None:
         """Compute the schedule anew after the token or the consumers' builds have changed."""
         if self.token is not None:
-            self.schedule = schedule(
-                login_digest=self.digest,
-                issued_at=self.token.issued_at,
-                expires_at=self.token.expires_at,
-                max_build=self.consumers.longest_build,
-                margins=self.margins,
-            )
+            self.schedule = self._schedule_of(self.token, self.consumers.longest_build)
 
     def hold(self, token: Token, now: float) -> None:
         """Replace the token."""
@@ -95,6 +77,35 @@ class TokenEntry:
         self.attempts.pending_since = None
         self.reschedule()
         self.phase = self.phase_at(now)
+
+    def restore(
+        self, token: Token, tenants: frozenset[Hashable], known: frozenset[Hashable], now: float
+    ) -> bool:
+        """Take in what `tenants` published before a restart; true if it is the latest token.
+
+        Of the tenants that are `known`, some file is known already.
+        """
+        if is_later(token, self.token):
+            # How long their builds are is known once they require the token.
+            self._keep_earlier(dict.fromkeys(known - tenants, 0.0), now)
+            self.hold(token, now)
+            return True
+        self.earlier = restored(self.earlier, self._held(token, 0), tenants, known, self.token)
+        return False
+
+    def needs(self, tenant: Hashable, max_build: float) -> bool:
+        """Take in how long a tenant's builds are; true if its own token may now be due."""
+        held = self.earlier.get(tenant)
+        if held is None or max_build <= held.max_build:
+            return False
+        self.earlier = {**self.earlier, tenant: self._held(held.token, max_build)}
+        return True
+
+    def request(self, moment: int | None, tenant: Hashable, now: float) -> bool:
+        """Take in a tenant's refresh request; true if it is later than the known one."""
+        if moment is not None and moment > self.fresh_as_of():
+            self.requesters |= {tenant}
+        return self.attempts.request(moment, now)
 
     def plan(self, now: float) -> bool:
         """Plan the next attempt; true if it is due."""
@@ -107,30 +118,39 @@ class TokenEntry:
     def begin(self, now: float) -> None:
         """An attempt begins."""
         self.attempts.begin(now, by_request=self._scheduled_at(now) > now)
-        if self.attempts.pending_since is not None:
+        if self.attempts.pending_since is not None and self._is_published(now):
             self.attempts.pending_since = now
         self.activity = InFlight(replacing=self.token)
         self.changed()
 
-    def succeeded(self, token: Token, now: float, rng: random.Random) -> bool:
-        """Take in a token from the cloud; true if consumers have something new to see."""
-        attempts, repeated = self.attempts, self.repeats
-        news = attempts.error is not None or attempts.awaits_refresh(self.fresh_as_of())
-        renewed = self._renews(token, now)
-        if renewed:
+    def succeeded(
+        self, token: Token, now: float, rng: random.Random, builds: Mapping[Hashable, float]
+    ) -> frozenset[Hashable]:
+        """Take in a token from the cloud; return those tenants that have something new to see.
+
+        `builds` are the longest ones of each tenant, in seconds. A tenant keeps the token that it
+        publishes until that is due, unless it has requested another.
+        """
+        attempts, repeated, tenants = self.attempts, self.repeats, frozenset(builds)
+        told = tenants if attempts.error is not None else tenants & self.requesters
+        if renews(token, self.token, now, skew=self.margins.clock_skew):
             self.repeats = repeated and bool(self.idle_answers or attempts.failures)
+            self._keep_earlier({each: builds[each] for each in tenants - self.requesters}, now)
             self.hold(token, now)
+            told |= tenants - self.earlier.keys()
         elif isinstance(self.activity, InFlight) and self.token is self.activity.replacing:
             self.repeats = True
         self.activity = UNPLANNED
         attempts.succeeded()
+        if not attempts.awaits_refresh(self.fresh_as_of()):
+            self.requesters = frozenset()
         if self._scheduled_at(now) <= now:
             self.idle_answers += 1
             attempts.retry_at = self._retry_after_no_progress(now, rng)
         else:
             self.idle_answers = 0
         # A source that repeats its token breaks the promise: consumers have to say so at once.
-        return renewed or news or self.repeats != repeated
+        return told if self.repeats == repeated else tenants
 
     def failed(self, error: LoginError, now: float, rng: random.Random) -> bool:
         """Take in a failure; true if consumers have something new to see."""
@@ -152,10 +172,6 @@ class TokenEntry:
         self.attempts.shift(step)
 
     # What the entry says
-
-    def is_older_than(self, token: Token) -> bool:
-        """Whether `token` outlives the one that is held, or is the first."""
-        return self.token is None or _age_order(token) > _age_order(self.token)
 
     def fresh_as_of(self) -> float:
         """When the attempt began that last succeeded; a restored token says so itself."""
@@ -180,6 +196,18 @@ class TokenEntry:
         loss_at = self.schedule.next_loss_at(now)
         return now if loss_at is None else loss_at
 
+    def rank(self, now: float) -> Rank:
+        """What the next attempt is about.
+
+        It is a repeat while no input has changed, since other inputs are another token, and unless
+        somebody asks for it.
+        """
+        error, has_nothing = self.attempts.error, self.deadline(now) <= now
+        requested = self.attempts.requested_for(self.fresh_as_of()) <= now
+        if error is not None and not requested and (error.permanent or has_nothing):
+            return Rank.REPEAT
+        return Rank.FIRST if has_nothing else Rank.LIVE
+
     def phase_at(self, now: float) -> Phase:
         """What may be done with the token at this time."""
         return "none" if self.schedule is None else self.schedule.phase_at(now)
@@ -195,18 +223,21 @@ class TokenEntry:
         withdraw_at = self.schedule.withdraw_at if self.schedule else None
         return max(withdraw_at or 0, self.consumers.gone_since + KEPT_FOR)
 
-    def state(self, now: float) -> TokenState:
-        """The present state."""
-        schedule, pending_since, next_at = self.schedule, self.attempts.pending_since, math.inf
+    def state(self, now: float, tenant: Hashable = None) -> TokenState:
+        """The present state, as the consumers of a tenant see it."""
+        token, schedule = self.token, self.schedule
+        if (held := self.earlier.get(tenant)) is not None:
+            token, schedule = held.token, held.times
+        pending_since, next_at = self.attempts.pending_since, math.inf
         if isinstance(self.activity, Idle):
             next_at = self.activity.next_at
         elif isinstance(self.activity, Queued):
             next_at = self._next_at(now)
-            # No consumer's patience runs out before the cloud has been asked.
-            pending_since = None if pending_since is None else now
+            if pending_since is not None and self._is_published(now):
+                pending_since = now
             self.changed()
         return TokenState(
-            token=self.token,
+            token=token,
             error=self.attempts.error,
             pending_since=pending_since,
             next_attempt_at=math.ceil(next_at) if math.isfinite(next_at) else None,
@@ -235,24 +266,41 @@ class TokenEntry:
             return now
         return math.inf if self.schedule.refresh_at is None else self.schedule.refresh_at
 
-    def _renews(self, token: Token, now: float) -> bool:
-        """Whether an answer is better than what is held.
+    def _is_published(self, now: float) -> bool:
+        """Whether files hold a good token that is not known, since the signing key was lost.
 
-        An expiry that is no later is no renewal. A token issued "in the future" was dated by a
-        clock that was wrong then: its expiry says nothing.
+        They are not rewritten without it before the cloud has been asked.
         """
-        held = self.token
-        if held is None or self._is_from_the_future(held, now):
-            return True
-        if held.expires_at is None:
-            return False
-        if token.expires_at is None:
-            return True
-        same = token.value.get_secret_value() == held.value.get_secret_value()
-        return token.expires_at > held.expires_at + (SAME_TOKEN_TOLERANCE if same else 0)
+        return self.token is None and self.deadline(now) > now
+
+    def _keep_earlier(self, builds: Mapping[Hashable, float], now: float) -> None:
+        """Let tenants go on to publish what they do until it is due; the latest is replaced."""
+        token = self.token
+        if token is None or self._is_from_the_future(token, now):
+            self.earlier = NO_EARLIER
+            return
+        shown = {
+            tenant: self._held(
+                self.earlier[tenant].token if tenant in self.earlier else token, build
+            )
+            for tenant, build in builds.items()
+        }
+        self.earlier = kept_until_due(shown, now)
+
+    def _held(self, token: Token, max_build: float) -> Held:
+        return Held(token, self._schedule_of(token, max_build), max_build)
+
+    def _schedule_of(self, token: Token, max_build: float) -> Schedule:
+        return schedule(
+            login_digest=self.digest,
+            issued_at=token.issued_at,
+            expires_at=token.expires_at,
+            max_build=max_build,
+            margins=self.margins,
+        )
 
     def _is_from_the_future(self, token: Token, now: float) -> bool:
-        return token.issued_at > now + self.margins.clock_skew + 1
+        return is_from_the_future(token, now, skew=self.margins.clock_skew)
 
     def _retry_after_no_progress(self, now: float, rng: random.Random) -> int:
         expires_at = self.token.expires_at if self.token else None
@@ -266,7 +314,3 @@ class TokenEntry:
         """Seconds until the promise is broken or, after that, the token is withdrawn."""
         loss_at = self.schedule.next_loss_at(now) if self.schedule else None
         return None if loss_at is None else loss_at - now
-
-
-def _age_order(token: Token) -> tuple[float, int]:
-    return (math.inf if token.expires_at is None else token.expires_at, token.issued_at)

@@ -1,13 +1,16 @@
-"""Asks clouds for tokens: so many in a second, the most urgent first."""
+"""Asks clouds for tokens: so many in a second, in turns of the tenants, the most urgent first."""
 
 import asyncio
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 from artifact_index.credentials.calls import ATTEMPT_DEADLINE, Calls, Issue
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.fair_queue import Rank
 from artifact_index.credentials.requests import Requirement, Token
-from artifact_index.credentials.tokens.entry import UNPLANNED, Queued, TokenEntry
+from artifact_index.credentials.tokens.activity import UNPLANNED, Queued
+from artifact_index.credentials.tokens.entry import TokenEntry
 from artifact_index.credentials.tokens.rate_limit import RateLimiter
 from artifact_index.instrumentation import Meter
 
@@ -20,6 +23,12 @@ class Limits:
     """Calls that begin in one second at most. CodeArtifact answers 40 for an account and region."""
     deadline: float = ATTEMPT_DEADLINE
     """Seconds after which a call fails."""
+    tenant_of: Callable[[Hashable], Hashable] = lambda consumer: None
+    """Whose share a consumer's calls use; without it all consumers are one tenant."""
+
+    def tenants_of(self, consumers: Iterable[Hashable]) -> frozenset[Hashable]:
+        """Everyone whose turn lets a call for these consumers begin."""
+        return frozenset(map(self.tenant_of, consumers))
 
 
 class Issuer:
@@ -37,16 +46,28 @@ class Issuer:
         meter: Meter,
     ) -> None:
         self.calls = Calls(issue, meter=meter, deadline=limits.deadline)
+        self._limits = limits
         self._limiter = RateLimiter(limits.per_second)
         self._on_outcome = on_outcome
         self._meter = meter
         self._queue: dict[str, TokenEntry] = {}
+        self._full = False
 
     def enqueue(self, entry: TokenEntry, now: float) -> None:
         """Queue an entry that is due; call `begin` once all that are due are queued."""
-        entry.activity = Queued(entry.deadline(now))
+        deadline, rank = entry.deadline(now), entry.rank(now)
+        if rank is Rank.REPEAT and deadline <= now:
+            deadline = math.inf  # nothing is lost while others go first
+        entry.activity = Queued(deadline)
         self._queue[entry.digest] = entry
-        self._limiter.add(entry.digest, entry.activity.deadline)
+        tenants = self._limits.tenants_of(entry.consumers.builds)
+        self._limiter.add(entry.digest, deadline, tenants, rank)
+
+    def join(self, entry: TokenEntry, consumer: Hashable) -> None:
+        """Let a turn of another consumer's tenant do, too, if the entry is queued."""
+        if isinstance(entry.activity, Queued):
+            tenants = self._limits.tenants_of((consumer,))
+            self._limiter.add(entry.digest, entry.activity.deadline, tenants)
 
     def discard(self, entry: TokenEntry) -> None:
         """Take an entry off the queue, if it is on it."""
@@ -58,17 +79,21 @@ class Issuer:
     def begin(self, now: float) -> None:
         """Start the calls that the rate limit allows; `now` is wall-clock time."""
         clock = asyncio.get_running_loop().time()
-        while not self.calls.closed and (digest := self._limiter.pop(clock)):
-            entry = self._queue.pop(digest)
+        while (turn := self._limiter.pop(clock, self.calls.may_start)) is not None:
+            entry = self._queue.pop(turn.key)
             if entry.requirement is not None:
-                self._start(entry, entry.requirement, now)
+                self._start(entry, entry.requirement, now, turn.tenant)
+        # Then every tenant that waits has too many calls in flight: the next outcome helps.
+        self._full = self._limiter.next_at(clock) <= clock
 
     def next_in(self) -> float:
-        """Seconds until the next call may begin; infinity while none is queued."""
+        """Seconds until the next call may begin; infinity until something else changes that."""
         clock = asyncio.get_running_loop().time()
-        return self._limiter.next_at(clock) - clock
+        return math.inf if self._full else self._limiter.next_at(clock) - clock
 
-    def _start(self, entry: TokenEntry, requirement: Requirement, now: float) -> None:
+    def _start(
+        self, entry: TokenEntry, requirement: Requirement, now: float, tenant: Hashable
+    ) -> None:
         late_by = None if entry.planned_at is None else now - entry.planned_at
         entry.begin(now)
         request = requirement.request
@@ -79,4 +104,4 @@ class Issuer:
             if entry.token is outcome and late_by is not None and late_by >= 0:
                 self._meter.refreshed(provider=request.provider, late=late_by + seconds)
 
-        self.calls.start(request, requirement.key_material, on_outcome)
+        self.calls.start(request, requirement.key_material, on_outcome, tenant)

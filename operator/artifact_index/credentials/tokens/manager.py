@@ -8,7 +8,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Container, Hashable, Iterable
 from contextlib import suppress
 from itertools import islice
 from typing import Final
@@ -17,8 +17,10 @@ from artifact_index.credentials.calls import Issue
 from artifact_index.credentials.clock import WallClock
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import Requirement, Token
+from artifact_index.credentials.tokens.activity import UNPLANNED, Idle, InFlight
 from artifact_index.credentials.tokens.consumers import Consumers
-from artifact_index.credentials.tokens.entry import UNPLANNED, Idle, InFlight, TokenEntry
+from artifact_index.credentials.tokens.earlier import due_at, due_tenants, without
+from artifact_index.credentials.tokens.entry import TokenEntry
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.issuing import Issuer, Limits
 from artifact_index.credentials.tokens.timers import Timers
@@ -61,6 +63,7 @@ class TokenManager:
         self._margins = margins
         self._clock = WallClock(now)
         self._rng = rng
+        self._limits = limits
         self._issuer = Issuer(issue, limits=limits, on_outcome=self._settle, meter=meter)
         self._entries: dict[str, TokenEntry] = {}
         self._required: dict[Hashable, frozenset[str]] = {}
@@ -82,13 +85,15 @@ class TokenManager:
         if token.expires_at is not None and token.expires_at <= now:
             return
         entry = self._entry(digest, now)
+        if token != entry.token or entry.earlier:
+            known = self._limits.tenants_of(entry.consumers.all())
+            tenants = self._limits.tenants_of(() if consumer is None else (consumer,))
+            if entry.restore(token, tenants, known, now):
+                entry.repeats = entry.repeats or repeats
+                if entry.consumers.builds:
+                    self._notify(entry)
         if consumer is not None and consumer not in entry.consumers.builds:
             entry.consumers.add_former(consumer)
-        if entry.is_older_than(token):
-            entry.repeats = entry.repeats or repeats
-            entry.hold(token, now)
-            if entry.consumers.builds:
-                self._notify(entry)
         self._advance(entry, now)
 
     def require(self, consumer: Hashable, requirements: Iterable[Requirement]) -> None:
@@ -116,10 +121,13 @@ class TokenManager:
             self._remove(digest, consumer, now, publishes=False)
         self._forget_surplus()
 
-    def state_of(self, digest: str) -> TokenState | None:
-        """The state of a token that is required, was required lately, or was restored."""
+    def state_of(self, digest: str, tenant: Hashable = None) -> TokenState | None:
+        """The state of a token that is required, was required lately, or was restored.
+
+        A tenant sees its own token until that is due, although another one has requested a later.
+        """
         entry = self._entries.get(digest)
-        return None if entry is None else entry.state(self._clock.now())
+        return None if entry is None else entry.state(self._clock.now(), tenant)
 
     def held_tokens(self) -> list[HeldToken]:
         """Every token that is required and has been issued."""
@@ -171,8 +179,12 @@ class TokenManager:
     def _add(self, consumer: Hashable, requirement: Requirement, now: float) -> None:
         entry = self._entry(requirement.digest, now)
         changed = entry.consumers.add(consumer, requirement.max_build)
+        if entry.earlier:
+            tenant = self._limits.tenant_of(consumer)
+            changed = entry.needs(tenant, requirement.max_build) or changed
         entry.requirement = requirement
-        self._released.pop(entry.digest, None)
+        if self._released.pop(entry.digest, None) is not None:
+            entry.attempts.required_again()
         entry.consumers.gone_since = None
         if (
             entry.token is None
@@ -180,9 +192,28 @@ class TokenManager:
             and entry.attempts.pending_since is None
         ):
             entry.attempts.pending_since = now
-        if entry.attempts.request(requirement.fresh_after, now) or changed:
+        requested = self._request(entry, requirement.fresh_after, consumer, now)
+        if not requested:
+            self._issuer.join(entry, consumer)
+        if requested or changed:
             entry.reschedule()
             self._advance(entry, now)
+
+    def _request(
+        self, entry: TokenEntry, moment: int | None, consumer: Hashable, now: float
+    ) -> bool:
+        """Take in a refresh request of a consumer; true if it is new."""
+        if moment is None:
+            return False
+        tenant = self._limits.tenant_of(consumer)
+        if tenant in entry.earlier:
+            entry.earlier = without(entry.earlier, (tenant,))
+            entry.changed()
+            self._notify(entry, {tenant})
+        requested = entry.request(moment, tenant, now)
+        if requested:
+            self._issuer.discard(entry)  # it goes first now
+        return requested
 
     def _remove(self, digest: str, consumer: Hashable, now: float, *, publishes: bool) -> None:
         entry = self._entries[digest]
@@ -211,8 +242,6 @@ class TokenManager:
         del self._entries[entry.digest]
         self._released.pop(entry.digest, None)
         self._timers.put(entry.digest, math.inf)
-
-    # Time
 
     def _read_clock(self) -> float:
         """The time. Waits follow a clock that was set back, or they would last that much longer."""
@@ -248,7 +277,10 @@ class TokenManager:
         if entry.plan(now) and not self._issuer.calls.closed:
             self._issuer.enqueue(entry, now)
             self._earlier_wake.set()
-        at = min(entry.next_phase_at(now), entry.forget_at())
+        if due := due_tenants(entry.earlier, now):
+            entry.earlier = without(entry.earlier, due)
+            self._notify(entry, due)
+        at = min(entry.next_phase_at(now), entry.forget_at(), due_at(entry.earlier))
         if isinstance(entry.activity, Idle) and not self._issuer.calls.closed:
             at = min(at, entry.activity.next_at)
         self._timers.put(entry.digest, at)
@@ -260,17 +292,20 @@ class TokenManager:
         if self._issuer.calls.closed:
             entry.activity = UNPLANNED
             return
-        if isinstance(outcome, LoginError):
-            news = entry.failed(outcome, now, self._rng)
-        else:
-            news = entry.succeeded(outcome, now, self._rng)
-        if news:
+        if not isinstance(outcome, LoginError):
+            builds = entry.consumers.builds_of(self._limits.tenant_of)
+            self._notify(entry, entry.succeeded(outcome, now, self._rng, builds))
+        elif entry.failed(outcome, now, self._rng):
             self._notify(entry)
         self._advance(entry, now)
         self._issuer.begin(now)
 
-    def _notify(self, entry: TokenEntry) -> None:
+    def _notify(self, entry: TokenEntry, tenants: Container[Hashable] | None = None) -> None:
+        """Notify all consumers, or those of some tenants."""
         consumers = entry.consumers.all()
+        if tenants is not None:
+            tenant_of = self._limits.tenant_of
+            consumers = frozenset(each for each in consumers if tenant_of(each) in tenants)
         if not consumers:
             return
         try:

@@ -1,7 +1,7 @@
 """Writes the outputs of one IndexOptions, and prunes those that its spec no longer names."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from artifact_index.api.reasons import Reason
 from artifact_index.kube.errors import ApiError
@@ -17,7 +17,12 @@ from artifact_index.reconcile.cache.objects import (
     declared_outputs,
     parse_output,
 )
-from artifact_index.reconcile.plan.outputs import RELEASE_PATCH, DesiredOutput
+from artifact_index.reconcile.plan.outputs import (
+    RELEASE_PATCH,
+    DesiredOutput,
+    owner_reference,
+    ownership_patch,
+)
 from artifact_index.reconcile.plan.ownership import belongs_to, ownership_problem
 from artifact_index.reconcile.queue.write_limiter import OUTPUT, WriteLimiter
 from artifact_index.sources.policy import Problem
@@ -29,12 +34,15 @@ RESOURCES: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
 class Applied:
     """The outputs that now stand as desired, and the first problem of the others.
 
-    `error` is the first error of the API server: it calls for a retry.
+    `error` is the first error of the API server: it calls for a retry. `failed` are the outputs
+    with an error, each with the digest of the content that was refused; None if it was not refused
+    but may be accepted at the next try.
     """
 
     written: tuple[DesiredOutput, ...] = ()
     problem: Problem | None = None
     error: ApiError | None = None
+    failed: Mapping[OutputRef, str | None] = field(default_factory=dict)
 
     @property
     def needs_retry(self) -> bool:
@@ -79,6 +87,7 @@ class OutputWriter:
         written: list[DesiredOutput] = []
         problems: list[Problem] = []
         errors: list[ApiError] = []
+        failed: dict[OutputRef, str | None] = {}
         for output in outputs:
             try:
                 if (problem := await self._apply(options, output)) is not None:
@@ -88,7 +97,8 @@ class OutputWriter:
             except ApiError as error:
                 errors.append(error)
                 problems.append(_write_failed(output.ref, error))
-        return Applied(tuple(written), next(iter(problems), None), next(iter(errors), None))
+                failed[output.ref] = output.digest if error.forbidden or error.invalid else None
+        return Applied(tuple(written), next(iter(problems), None), next(iter(errors), None), failed)
 
     async def prune(self, options: OptionsObject, applied: Applied) -> Applied:
         """Delete the outputs that left the spec, or release them with `deletionPolicy: Retain`.
@@ -106,6 +116,30 @@ class OutputWriter:
                 if not (error.not_found or error.conflict or error.invalid):
                     problem = _write_failed(existing.ref, error)
                     return replace(applied, problem=problem, error=error)
+        return applied
+
+    def owned(self, options: OptionsObject) -> list[OutputObject]:
+        """The outputs that belong to exactly this IndexOptions, also those that left its spec."""
+        return [each for each in self._cache.outputs_of(options.ref) if belongs_to(each, options)]
+
+    async def align_owners(self, options: OptionsObject, owned: Iterable[OutputObject]) -> Applied:
+        """Have the owner references of its outputs follow `deletionPolicy`; their content stays."""
+        applied = Applied()
+        retains = owner_reference(options) is None
+        for existing in owned:
+            if options.spec is None or retains == (existing.controller is None):
+                continue
+            kind, namespace, name = existing.ref
+            await self._wait(options)
+            patch = ownership_patch(options, existing)
+            try:
+                self._observe(kind, await self._api.patch(RESOURCES[kind], namespace, name, patch))
+            except ApiError as error:
+                if error.not_found:
+                    self._cache.drop_output(existing.ref, existing.uid)
+                else:
+                    problem = _write_failed(existing.ref, error)
+                    applied = replace(applied, problem=problem, error=error)
         return applied
 
     async def _apply(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
@@ -145,8 +179,9 @@ class OutputWriter:
             if error.not_found:
                 return await self._create(options, output)
             if error.invalid or error.conflict:
-                # Another object has the name by now: the next reconcile reads it.
+                # Another object may have the name by now, or the API server refuses the content.
                 self._cache.drop_output(output.ref, existing.uid)
+                await self._read(output.ref)
             raise
         observed = self._observe(kind, body)
         if len(existing.keys) == MOST_KEYS and not output.is_met_by(observed):

@@ -145,11 +145,11 @@ class Cache:
         if options.same_input(old):
             changed = old is not None and old.status != options.status
             return {options_key(options.ref)} if changed else set()
-        before = self._forget_declared(old) if old else set()
-        after = set(declared_outputs(options))
-        for output in after:
+        if old is not None:
+            self._forget_declared(old)
+        for output in declared_outputs(options):
             self._declarers.add(output, options.ref)
-        concerned = {options_key(options.ref)} | self._users_of_secrets(before ^ after)
+        concerned = {options_key(options.ref)}
         if old is not None:
             # An index that is not selected any more reports that itself.
             concerned |= {index_key(index.ref) for index in self.selected(old)}
@@ -165,7 +165,7 @@ class Cache:
         undeclared = self._forget_declared(old)
         others = {options_key(other) for output in undeclared for other in self._declarers[output]}
         indexes = {index_key(index.ref) for index in self.selected(old)}
-        return others | indexes | self._users_of_secrets(undeclared)
+        return others | indexes
 
     def options_uids(self, namespace: str) -> Set[str]:
         """The UIDs of every IndexOptions of a namespace; for use before the next change only."""
@@ -204,10 +204,9 @@ class Cache:
         return [output for output in owned if output is not None]
 
     def is_output(self, secret: ObjectRef) -> bool:
-        """True if a Secret is an output, or an IndexOptions of its namespace names it as one."""
-        ref = OutputRef("Secret", *secret)
-        output = self.outputs.get(ref)
-        return bool(self._declarers[ref]) or (output is not None and output.labelled)
+        """True if a Secret is an output. A name in `spec.outputs` does not make it one."""
+        output = self.outputs.get(OutputRef("Secret", *secret))
+        return output is not None and output.labelled
 
     # Source Secrets
 
@@ -226,6 +225,14 @@ class Cache:
     def users_of(self, secret: ObjectRef) -> set[Key]:
         """The keys of everything that reads a source Secret, or would if it were selected."""
         return self.concerned_by(self.secret_users[secret])
+
+    def users_of_outputs(self, outputs: Iterable[OutputRef]) -> set[Key]:
+        """The keys of everything that names one of these outputs as its source Secret."""
+        concerned: set[Key] = set()
+        for kind, *secret in outputs:
+            if kind == "Secret":
+                concerned |= self.users_of(ObjectRef(*secret))
+        return concerned
 
     def all_keys(self) -> Iterable[Key]:
         """The keys of every object of both kinds."""
@@ -296,14 +303,7 @@ class Cache:
             ref = ObjectRef(output.ref.namespace, owner)
             if self.options.get(ref) is not None:
                 concerned.add(options_key(ref))
-        return concerned | self._users_of_secrets({output.ref})
-
-    def _users_of_secrets(self, outputs: set[OutputRef]) -> set[Key]:
-        concerned: set[Key] = set()
-        for output in outputs:
-            if output.kind == "Secret":
-                concerned |= self.users_of(ObjectRef(output.namespace, output.name))
-        return concerned
+        return concerned | self.users_of_outputs({output.ref})
 
 
 def owner_name(output: OutputObject) -> str | None:

@@ -1,6 +1,7 @@
 """From the objects that the API server shows to the cache, and on to the queue."""
 
-from collections.abc import Callable, Set
+import logging
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, Literal, TypeAlias
@@ -10,6 +11,7 @@ from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT, ROLE_SOURCE
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_OPTIONS, SECRETS
+from artifact_index.logs import log_exception
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.kind_cache import CachedObject, KindCache, Ref
@@ -29,9 +31,14 @@ from artifact_index.sources.base import SourceSecret
 SECRET_SELECTOR: Final = f"{ROLE_LABEL} in ({ROLE_OUTPUT},{ROLE_SOURCE})"
 CONFIG_MAP_SELECTOR: Final = f"{ROLE_LABEL}={ROLE_OUTPUT}"
 
+logger = logging.getLogger(__name__)
+
 FedObject: TypeAlias = IndexObject | OptionsObject | OutputObject | SourceSecret
-OnListed: TypeAlias = Callable[[str, FedObject, Object], None]
-"""Gets the plural of a listed object's kind, and the object as cached and as listed."""
+OnListed: TypeAlias = Callable[[str, FedObject, Object], Awaitable[None] | None]
+"""Gets the plural of a listed object's kind, and the object as cached and as listed.
+
+Returns what must be awaited before the next object, if anything.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +85,20 @@ class Feed:
         address = ref_uid_version(body)
         for entrance in self._entrances[plural]:
             entrance.objects.mark_seen(entrance.ref(address[0]), address[2])
-        self._enqueue(self._take(plural, body, address, deleted=event == "DELETED"))
+        self._enqueue(self._take(plural, body, address, deleted=event == "DELETED")[0])
 
-    def listed(
-        self, plural: str, body: Object, on_listed: OnListed | None = None
-    ) -> tuple[ObjectRef, set[Key]]:
+    def listed(self, plural: str, body: Object) -> tuple[ObjectRef, set[Key], FedObject | None]:
         """Take an item of a listing; returns its reference, and the keys that it concerns.
 
-        `on_listed` gets the object if this version of it was not cached.
+        Also returns the object, if this version of it was not cached.
         """
         address = ref_uid_version(body)
         ref, _, version = address
         for entrance in self._entrances[plural]:
             if entrance.objects.is_outdated(entrance.ref(ref), version):
                 # A watch event was faster than this page.
-                return ref, set()
-        return ref, self._take(plural, body, address, listed=True, on_listed=on_listed)
+                return ref, set(), None
+        return ref, *self._take(plural, body, address, listed=True)
 
     def begin_sweep(self, plural: str) -> None:
         """Begin to note what watch events show; call it before the kind is listed."""
@@ -117,23 +122,25 @@ class Feed:
         *,
         deleted: bool = False,
         listed: bool = False,
-        on_listed: OnListed | None = None,
-    ) -> set[Key]:
+    ) -> tuple[set[Key], FedObject | None]:
         object_ref, uid, version = address
         metadata = body["metadata"]
         deleted = deleted or bool(metadata.get("deletionTimestamp"))
         role = (metadata.get("labels") or {}).get(ROLE_LABEL)
         concerned: set[Key] = set()
+        new: FedObject | None = None
         for entrance in self._entrances[plural]:
             ref = entrance.ref(object_ref)
             if deleted or entrance.role not in (None, role):
                 concerned |= entrance.drop(ref, uid, version)
             elif entrance.objects.is_news(ref, version, listed=listed):
-                new = entrance.parse(body, entrance.objects.get(ref))
-                concerned |= entrance.put(object_ref, new, listed)
-                if on_listed is not None:
-                    on_listed(plural, new, body)
-        return concerned
+                try:
+                    new = entrance.parse(body, entrance.objects.get(ref))
+                    concerned |= entrance.put(object_ref, new, listed)
+                except Exception as error:
+                    # One object that fails must end neither a relist nor the events of its kind.
+                    log_exception(logger, error, "%s %s/%s cannot be read", plural, *object_ref)
+        return concerned, new
 
 
 def _entrances(

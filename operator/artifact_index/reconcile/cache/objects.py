@@ -34,7 +34,7 @@ OUR_ANNOTATIONS = (
 
 
 _LONGEST_ANNOTATION: Final = 256
-"""Characters of each annotation that are kept: ours are shorter, but for the checkpoint."""
+"""Characters of an annotation that are kept of an output whose digest does not verify."""
 
 MOST_KEYS: Final = 1024
 """Keys of an output that are kept; foreign ones are removed so many at a time."""
@@ -121,7 +121,7 @@ class Owner:
 class OutputObject:
     """A Secret or ConfigMap as an output: its owner, and a keyed digest of its content.
 
-    The digest stands for the checkpoint as well, which is not among the `annotations`.
+    `annotations` are ours; they hold a checkpoint only if the digest among them verifies.
     """
 
     ref: OutputRef
@@ -204,31 +204,34 @@ def parse_output(kind: str, body: Mapping[str, Any], digester: OutputDigester) -
     annotations = metadata.get("annotations") or {}
     data = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
     ref = OutputRef(kind, namespace, name)
+    digest = digester.output(ref, data, annotations.get(constants.CHECKPOINT_ANNOTATION, ""))
     return OutputObject(
         ref=ref,
         uid=uid,
         resource_version=version,
         controller=_controller(metadata.get("ownerReferences") or []),
         labelled=(metadata.get("labels") or {}).get(constants.ROLE_LABEL) == "output",
-        annotations=compared_annotations(annotations),
+        annotations=_our_annotations(annotations, digest),
         adopt=_shortened(annotations, constants.ADOPT_ANNOTATION),
         keys=frozenset(islice(data, MOST_KEYS)),
-        digest=digester.output(ref, data, annotations.get(constants.CHECKPOINT_ANNOTATION, "")),
+        digest=digest,
     )
 
 
-def compared_annotations(annotations: Mapping[str, str]) -> dict[str, str]:
-    """Our annotations of an output, without the checkpoint."""
-    return {
-        key: value
-        for key in OUR_ANNOTATIONS
-        if key != constants.CHECKPOINT_ANNOTATION
-        and (value := _shortened(annotations, key)) is not None
-    }
+def _our_annotations(annotations: Mapping[str, str], digest: str) -> dict[str, str]:
+    """Our annotations of an output with this digest; those of anybody else are shortened."""
+    found = {key: annotations[key] for key in OUR_ANNOTATIONS if key in annotations}
+    if found.get(constants.CONTENT_DIGEST_ANNOTATION) != digest:
+        found.pop(constants.CHECKPOINT_ANNOTATION, None)
+        found = {key: value[:_LONGEST_ANNOTATION] for key, value in found.items()}
+    return found
 
 
 def parse_source_secret(body: Mapping[str, Any], keys: Iterable[str]) -> SourceSecret:
-    """Trim a source Secret to these keys and decode their values."""
+    """Trim a source Secret to these keys and decode their values, unless it is an output."""
+    _, uid, version = ref_uid_version(body)
+    if _is_output(body["metadata"]):
+        return SourceSecret(uid, version, {}, is_output=True)
     data = body.get("data") or {}
     values: dict[str, SecretStr] = {}
     binary: set[str] = set()
@@ -242,7 +245,6 @@ def parse_source_secret(body: Mapping[str, Any], keys: Iterable[str]) -> SourceS
             values[key] = SecretStr(base64.b64decode(data[key] or "").decode())
         except (UnicodeDecodeError, binascii.Error):
             binary.add(key)
-    _, uid, version = ref_uid_version(body)
     return SourceSecret(uid, version, values, frozenset(binary), frozenset(missing))
 
 
@@ -259,6 +261,16 @@ def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:
 def _shortened(annotations: Mapping[str, str], key: str) -> str | None:
     value = annotations.get(key)
     return None if value is None else value[:_LONGEST_ANNOTATION]
+
+
+def _is_output(metadata: Mapping[str, Any]) -> bool:
+    """Whether a Secret is ours by any of its marks: somebody may have removed the others."""
+    owner = _controller(metadata.get("ownerReferences") or [])
+    return (
+        (metadata.get("labels") or {}).get(constants.ROLE_LABEL) == constants.ROLE_OUTPUT
+        or constants.CONTENT_DIGEST_ANNOTATION in (metadata.get("annotations") or {})
+        or (owner is not None and owner.ours)
+    )
 
 
 def _controller(references: list[Mapping[str, Any]]) -> Owner | None:

@@ -13,11 +13,19 @@ from typing import Final
 
 from artifact_index.kube import resources
 from artifact_index.kube.errors import ApiError, without_definition
-from artifact_index.kube.port import KubePort
+from artifact_index.kube.port import KubePort, Object
 from artifact_index.kube.resources import Resource
+from artifact_index.logs import log_exception
 from artifact_index.reconcile.cache.cache import Key
-from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELECTOR, Feed, OnListed
-from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.cache.feed import (
+    CONFIG_MAP_SELECTOR,
+    SECRET_SELECTOR,
+    FedObject,
+    Feed,
+    OnListed,
+)
+from artifact_index.reconcile.cache.objects import ObjectRef, ref_uid_version
+from artifact_index.runtime import Turns
 
 _LISTED: Final[tuple[tuple[Resource, str | None], ...]] = (
     (resources.ARTIFACT_INDEXES, None),
@@ -32,9 +40,6 @@ _RETRY: Final = 15.0
 
 _AFTER_GAP: Final = 1.0
 """Seconds from the last watch that began anew to the relist that it causes."""
-
-_LONGEST_SLICE: Final = 0.02
-"""Seconds for which a page may hold the event loop: one of large outputs takes many times that."""
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +116,6 @@ class Relister:
         self, resource: Resource, selector: str | None, on_listed: OnListed | None
     ) -> set[Key]:
         """Feed the cache all objects of a kind, then sweep those that are gone."""
-        clock = asyncio.get_running_loop().time
         concerned: set[Key] = set()
         listed: set[ObjectRef] = set()
         self._feed.begin_sweep(resource.plural)
@@ -121,15 +125,26 @@ class Relister:
             async for page in pages:
                 if page.first:
                     in_namespace.clear()
-                slice_began = clock()
+                turns = Turns()
                 for body in page.items:
-                    ref, keys = self._feed.listed(resource.plural, body, on_listed)
+                    ref, keys, new = self._feed.listed(resource.plural, body)
                     in_namespace.add(ref)
                     concerned |= keys
-                    if clock() - slice_began > _LONGEST_SLICE:
-                        await asyncio.sleep(0)
-                        slice_began = clock()
+                    if new is not None and on_listed is not None:
+                        await _hand_on(on_listed, resource.plural, new, body)
+                    await turns.leave()
                 # The next page may be as large: this one is not held beside it.
                 del page
             listed |= in_namespace
         return concerned | self._feed.end_sweep(resource.plural, listed)
+
+
+async def _hand_on(on_listed: OnListed, plural: str, new: FedObject, body: Object) -> None:
+    try:
+        rest = on_listed(plural, new, body)
+        if rest is not None:
+            await rest
+    except Exception as error:
+        # One object that fails must not end the listing.
+        ref = ref_uid_version(body)[0]
+        log_exception(logger, error, "%s %s/%s cannot be restored", plural, *ref)

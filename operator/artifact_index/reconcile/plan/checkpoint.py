@@ -32,8 +32,8 @@ class CheckpointIndex(BaseModel):
 
     `destination` is the digest of where the login may be sent, None for an unreadable spec.
     `token` and `endpoint` are digests of requests. A `bare` index has a login that is not in this
-    output. A `verbatim` URL stands in the output as the user wrote it. `times` are those of the
-    token where they differ from the checkpoint's own.
+    output. A `verbatim` URL stands in the output as the user wrote it; `public_path` is what the
+    spec says of it. `times` are those of the token where they differ from the checkpoint's own.
     """
 
     model_config = _MODEL
@@ -41,6 +41,7 @@ class CheckpointIndex(BaseModel):
     uid: str
     destination: str | None = Field(alias="scope")
     verbatim: bool = False
+    public_path: bool = Field(default=False, alias="publicPath")
     bare: bool = False
     endpoint: str | None = None
     token: str | None = None
@@ -132,6 +133,13 @@ class Checkpoint(BaseModel):
             if name in entries
         }
 
+    def outline(self) -> dict[str, Published]:
+        """The entries by UID of the index, as far as they are known without the files."""
+        return {
+            index.uid: self._as_published(index, IndexEntry(name=name, url=""))
+            for name, index in self.indexes.items()
+        }
+
     def _recovered_entries(self, files: Mapping[str, SecretStr]) -> dict[str, IndexEntry]:
         recorded = self.entries or {}
         urls = {name: entry.url for name, entry in recorded.items() if entry.login}
@@ -153,7 +161,7 @@ class Checkpoint(BaseModel):
         # The text of a bare entry tells whether its login has a password.
         has_login = entry.authenticate == "always" if index.bare else entry.credential is not None
         return Published(
-            entry=replace(entry, credentialed=has_login),
+            entry=replace(entry, credentialed=has_login, public_path=index.public_path),
             destination=index.destination,
             token=index.token,
             endpoint=index.endpoint,
@@ -178,6 +186,8 @@ def _index_fields(
         fields["bare"] = True
     if holds_login and entry.verbatim_url is not None:
         fields["verbatim"] = True
+        if entry.public_path:
+            fields["publicPath"] = True
     if published.endpoint is not None:
         fields["endpoint"] = published.endpoint
     if holds_login and published.token and published.expires_at is not None:

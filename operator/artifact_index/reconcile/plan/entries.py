@@ -105,21 +105,25 @@ def plan_indexes(
 
 
 def plan_vanished(
-    namespace: str, published: Mapping[str, Published], margins: Margins, now: float
+    namespace: str,
+    names: Mapping[str, str],
+    staying: Mapping[str, Published],
+    margins: Margins,
+    now: float,
 ) -> list[IndexPlan]:
-    """Plan the entries that outputs still hold although nothing is selected any more.
+    """Plan the entries that an output still holds although no plan of its indexes goes into it.
 
-    Every token leaves at once, in one write: the next write would not know an entry that is blocked
-    now. A static login stays.
+    `names` are those of all its entries, by UID. Every token leaves at once, in one write: the next
+    write would not know an entry that is blocked now. Static logins that are `staying` stay.
     """
     indexes = [
-        without_login(_unknown_index(namespace, uid, before.entry.name), None, None)
-        for uid, before in published.items()
+        without_login(_unknown_index(namespace, uid, name), None, None)
+        for uid, name in names.items()
     ]
     return plan_indexes(
         indexes,
-        published={uid: before for uid, before in published.items() if before.token is None},
-        assigned={uid: before.entry.name for uid, before in published.items()},
+        published=staying,
+        assigned=names,
         public_name=None,
         with_credentials=True,
         margins=margins,
@@ -193,6 +197,7 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
         url=index.url,
         credential=index.credential,
         verbatim_url=login.verbatim_url,
+        public_path=source.public_path(),
         credentialed=login.credentialed,
         explicit=spec.explicit,
         authenticate=spec.authenticate,
@@ -229,6 +234,8 @@ def _with_fallback(
 ) -> IndexPlan:
     """Keep the published login; the rest of the entry follows the spec unless it is suspended."""
     spec, entry = index.selected.spec, replace(fallback.entry, name=name.name)
+    if spec is not None:
+        entry = replace(entry, public_path=of(spec).public_path())
     if spec is not None and not index.suspended:
         entry = replace(
             entry,

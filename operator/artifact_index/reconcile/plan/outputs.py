@@ -1,32 +1,31 @@
 """The outputs that an IndexOptions asks for, and how one differs from what exists. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from artifact_index.api import constants
-from artifact_index.api.index_options import IndexOptionsSpec, Output
+from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
-from artifact_index.formats.base import FormatLimit, NotCredentialFreeError, blocked_url
-from artifact_index.formats.document import Claims, Document, PublicEntry
-from artifact_index.formats.registry import Content, content_of, holds_variables
+from artifact_index.formats.base import (
+    FormatLimit,
+    NotCredentialFreeError,
+    blocked_url,
+    is_credential_free,
+    named,
+)
+from artifact_index.formats.document import Claims, Document, IndexEntry, PublicEntry
+from artifact_index.formats.registry import Content, Rendering, holds_variables
 from artifact_index.formats.uv_toml import UV_TOML_KEY
 from artifact_index.reconcile.cache import objects
 from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.plan import sizes
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.sources.policy import Problem
 from artifact_index.sources.registry import of
-
-LARGEST_OUTPUT: Final = 900 * 1024
-"""Bytes of data, decoded. The API server takes 1 MiB, and etcd 1.5 MiB with the metadata."""
-LARGEST_ANNOTATIONS: Final = 240 * 1024
-"""Bytes of our annotations. The API server takes 256 KiB, those of others with them."""
-
-LARGEST_ENVIRONMENT: Final = 256 * 1024
-"""Bytes of variables. Linux takes a quarter of the stack for them and the arguments (execve)."""
 
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 
@@ -73,7 +72,7 @@ class DesiredOutput:
         return (
             existing.labelled
             and existing.digest == self.digest
-            and existing.annotations == objects.compared_annotations(self.annotations)
+            and existing.annotations == self.annotations
             and owner_uid == (self.owner["uid"] if self.owner else None)
         )
 
@@ -89,6 +88,24 @@ RELEASE_PATCH: Final[Mapping[str, Any]] = {
     "ownerReferences": None,
 }
 """Metadata that turns an output into an ordinary object, for `deletionPolicy: Retain`."""
+
+
+def ownership_patch(
+    options: objects.OptionsObject, existing: objects.OutputObject
+) -> dict[str, Any]:
+    """A merge patch that sets or removes the owner reference; our marks and the content stay."""
+    owner = owner_reference(options)
+    annotations = {
+        constants.OWNER_ANNOTATION: options.ref.name,
+        constants.OWNER_UID_ANNOTATION: options.uid,
+    }
+    metadata = {
+        "uid": existing.uid,
+        "labels": _LABELS,
+        "annotations": annotations,
+        "ownerReferences": [owner] if owner else None,
+    }
+    return {"metadata": metadata}
 
 
 def document_of(
@@ -125,25 +142,45 @@ def desired_outputs(
     digester: Digester,
     *,
     public_blocked: bool = False,
+    exists: Callable[[objects.OutputRef], bool] = lambda _: False,
 ) -> tuple[list[DesiredOutput], Problem | None]:
-    """Render every output that the spec names; also return the first problem that prevents one."""
+    """Render every output that the spec names; also return the first problem that prevents one.
+
+    A ConfigMap that `exists` is rendered with what it must not hold blocked: an older spec or an
+    older release may have written it there.
+    """
     if options.spec is None:
         raise ValueError("outputs of an unusable spec")
     document = document_of(options.spec, plans, public_blocked=public_blocked)
     declared = options.spec.outputs_of(options.ref.name)
     if any(holds_variables(output.formats) for output in declared):
         document = replace(document, claims=claims_of(plans))
+    if (too_much := sizes.too_much(declared, document)) is not None:
+        return [], too_much
+    rendering = Rendering(document)
+    without_secrets: Rendering | None = None
     outputs: list[DesiredOutput] = []
     problem: Problem | None = None
     for output in declared:
         ref = objects.OutputRef(output.kind, options.ref.namespace, output.name)
-        try:
-            content = content_of(output, document)
-        except NotCredentialFreeError as error:
-            problem = problem or _not_credential_free(ref, error.index_name)
+        if (cannot_fit := sizes.cannot_fit(output, rendering)) is not None:
+            problem = problem or cannot_fit
             continue
-        desired = _desired(ref, options, content, plans, digester, public=document.public)
-        if (too_large := _too_large(desired, output, len(document.entries))) is not None:
+        safe = plans
+        try:
+            content = rendering.content_of(output)
+        except NotCredentialFreeError:
+            problem = problem or _not_credential_free(ref, plans)
+            if not exists(ref):
+                continue
+            safe = [_without_secret(plan) for plan in plans]
+            if without_secrets is None:
+                entries = tuple(plan.entry for plan in safe if plan.entry is not None)
+                without_secrets = Rendering(replace(document, entries=entries))
+            content = without_secrets.content_of(output)
+        desired = _desired(ref, options, content, safe, digester, public=document.public)
+        too_large = sizes.too_large(output, desired.data, desired.annotations, document)
+        if too_large is not None:
             problem = problem or too_large
             continue
         outputs.append(desired)
@@ -179,11 +216,12 @@ def _desired(
         annotations[constants.EXPIRES_AT_ANNOTATION] = format_time(min(expiries))
     if refreshes:
         annotations[constants.REFRESH_AT_ANNOTATION] = format_time(min(refreshes))
-    owner = _owner_reference(options)
+    owner = owner_reference(options)
     return DesiredOutput(ref, content.data, annotations, digest, owner, content.limits)
 
 
-def _owner_reference(options: objects.OptionsObject) -> dict[str, Any] | None:
+def owner_reference(options: objects.OptionsObject) -> dict[str, Any] | None:
+    """The controller reference of the outputs; None with `deletionPolicy: Retain`."""
     if options.spec is None or options.spec.deletion_policy == "Retain":
         return None
     return {
@@ -196,37 +234,21 @@ def _owner_reference(options: objects.OptionsObject) -> dict[str, Any] | None:
     }
 
 
-def _not_credential_free(ref: objects.OutputRef, index_name: str) -> Problem:
+def _without_secret(plan: IndexPlan) -> IndexPlan:
+    """The plan for a ConfigMap: the entry is blocked if all of it may be a secret."""
+    entry = plan.entry
+    if entry is None or is_credential_free(entry):
+        return plan
+    blocked = IndexEntry(entry.name, url="", blocked=True, explicit=entry.explicit)
+    return replace(plan, entry=blocked, published=None)
+
+
+def _not_credential_free(ref: objects.OutputRef, plans: Sequence[IndexPlan]) -> Problem:
+    refused = [plan.selected.ref.name for plan in plans if _without_secret(plan) is not plan]
     return Problem(
         Reason.NOT_CREDENTIAL_FREE,
-        f"{ref.kind} {ref.name!r} must not hold index {index_name!r}: its preauthenticated URL has "
-        "no user name, or has a query or fragment, so all of it may be a secret; write it to a "
-        "Secret, or leave the index out of this selection",
+        f"{ref.kind} {ref.name!r} must not hold the preauthenticated URL of ArtifactIndex "
+        f"{named(refused, at_most=3)}: all of it may be a secret. If it has a user name and no "
+        "query or fragment, and its path is public, set spec.preauthenticated.publicPath to true; "
+        "else write it to a Secret, or leave the index out of this selection",
     )
-
-
-def _too_large(desired: DesiredOutput, output: Output, index_count: int) -> Problem | None:
-    # Four characters of base64 are three bytes.
-    share = 3 / 4 if output.kind == "Secret" else 1
-    sizes = {key: int(share * _size({key: value})) for key, value in desired.data.items()}
-    total = "data", sum(sizes.values()), LARGEST_OUTPUT
-    if holds_variables(output.formats):
-        # Each variable has a `=` and an end.
-        total = "variables", sum(sizes.values()) + 2 * len(sizes), LARGEST_ENVIRONMENT
-    annotations = "annotations", _size(desired.annotations), LARGEST_ANNOTATIONS
-    for what, size, largest in (total, annotations):
-        if size > largest:
-            by_file = ""
-            if what == "data" and len(sizes) > 1:
-                by_file = f" ({', '.join(f'{key} {of_key}' for key, of_key in sizes.items())})"
-            return Problem(
-                Reason.TARGET_TOO_LARGE,
-                f"{output.kind} {output.name!r} would hold {size} bytes of {what}{by_file} for "
-                f"{index_count} indexes, more than the {largest} that fit; select fewer indexes, "
-                "or split them over two IndexOptions",
-            )
-    return None
-
-
-def _size(values: Mapping[str, str]) -> int:
-    return sum(len(key) + len(value.encode()) for key, value in values.items())

@@ -28,41 +28,69 @@ def shadowing_problems(
 ) -> dict[str, IndexState]:
     """The indexes that must not be published beside these siblings, by UID, each with its problem.
 
-    An index with a login is refused if its root is above a sibling's. Two with the same root are
-    not: uv tells their logins apart by URL or name. `published` are entries by UID.
+    An index with a login and an index below its root exclude each other. The younger gives way, so
+    that a new index never blocks one that is served: `published` (entries by UID) goes before
+    creation, and of two that were created in the same second the lower one stays. Two with the same
+    root are no conflict: uv tells their logins apart by URL or name.
     """
-    roots = [(index, root) for index in indexes if (root := _root(index, published)) is not None]
-    hosts: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-    for index, (host, path) in roots:
-        hosts[host].append((path, index.selected.ref.name))
-    for named_paths in hosts.values():
-        named_paths.sort()
+    rooted = [(index, root) for index in indexes if (root := _root(index, published)) is not None]
+    hosts: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    for number, (_, (host, path)) in enumerate(rooted):
+        hosts[host].append((path, number))
+    for numbered_paths in hosts.values():
+        numbered_paths.sort()
+    above: defaultdict[int, set[int]] = defaultdict(set)
+    below: dict[int, set[int]] = {}
+    for number, (index, (host, path)) in enumerate(rooted):
+        under = _below(path, hosts[host])
+        if under and _has_login(index, published):
+            below[number] = set(under)
+            for each in under:
+                above[each].add(number)
+    if not below:
+        return {}
+
+    def seniority(number: int) -> tuple[bool, str, bool, str]:
+        index = rooted[number][0]
+        created, name = index.selected.created, index.selected.ref.name
+        return not _is_served(index, published), created, number in below, name
+
     refused: dict[str, IndexState] = {}
-    for index, (host, path) in roots:
-        below = _below(path, hosts[host])
-        if below and _has_login(index, published):
-            # Without a login there is no fallback either: not even the published entry stays.
-            problem = _problem(sorted(below))
-            refused[index.selected.uid] = replace(
-                index, key=None, login=None, credential=None, problem=problem
-            )
+    stands: set[int] = set()
+    for number in sorted(below.keys() | above.keys(), key=seniority):
+        lower, upper = below.get(number, set()), above.get(number, set())
+        if not stands & (lower | upper):
+            stands.add(number)
+            continue
+        is_above = bool(stands & lower)
+        others = lower if is_above else stands & upper
+        names = sorted(rooted[other][0].selected.ref.name for other in others)
+        index = rooted[number][0]
+        # Without a login there is no fallback either: not even the published entry stays.
+        refused[index.selected.uid] = replace(
+            index, key=None, login=None, credential=None, problem=_problem(names, is_above=is_above)
+        )
     return refused
 
 
-def _below(path: str, named_paths: Sequence[tuple[str, str]]) -> list[str]:
-    """The names of the paths below a path, which follow it directly in sorted order."""
-    first = end = bisect_right(named_paths, path, key=itemgetter(0))
-    while end < len(named_paths) and named_paths[end][0].startswith(path):
+def _below(path: str, numbered_paths: Sequence[tuple[str, int]]) -> list[int]:
+    """The numbers of the paths below a path, which follow it directly in sorted order."""
+    first = end = bisect_right(numbered_paths, path, key=itemgetter(0))
+    while end < len(numbered_paths) and numbered_paths[end][0].startswith(path):
         end += 1
-    return [name for _, name in named_paths[first:end]]
+    return [number for _, number in numbered_paths[first:end]]
 
 
 def _root(index: IndexState, published: Mapping[str, Published]) -> tuple[str, str] | None:
+    if index.url:
+        return _root_of(without_userinfo(index.url))
     before = published.get(index.selected.uid)
-    url = index.url
-    if url is None and before is not None:
-        verbatim = before.entry.verbatim_url
-        url = verbatim.get_secret_value() if verbatim is not None else before.entry.url
+    return _published_root(before) if before is not None else None
+
+
+def _published_root(published: Published) -> tuple[str, str] | None:
+    verbatim = published.entry.verbatim_url
+    url = verbatim.get_secret_value() if verbatim is not None else published.entry.url
     return _root_of(without_userinfo(url)) if url else None
 
 
@@ -75,24 +103,46 @@ def _root_of(url: str) -> tuple[str, str]:
     return f"{scheme}://{address.lower()}", f"{path}/"
 
 
+def _is_served(index: IndexState, published: Mapping[str, Published]) -> bool:
+    """Whether an output holds the index with this root already, and with a login if it has one."""
+    before = published.get(index.selected.uid)
+    return (
+        before is not None
+        and _published_root(before) == _root(index, published)
+        and _holds_login(before) == _has_login(index, published)
+    )
+
+
 def _has_login(index: IndexState, published: Mapping[str, Published]) -> bool:
     if index.login is not None:
         return index.login.credentialed or _has_userinfo(index.login.verbatim_url)
     before = published.get(index.selected.uid)
-    if before is None:
-        return False
-    entry = before.entry
-    return before.bare or entry.credential is not None or _has_userinfo(entry.verbatim_url)
+    return before is not None and _holds_login(before)
+
+
+def _holds_login(published: Published) -> bool:
+    entry = published.entry
+    has_login = entry.credentialed or entry.credential is not None
+    return published.bare or has_login or _has_userinfo(entry.verbatim_url)
 
 
 def _has_userinfo(verbatim: SecretStr | None) -> bool:
     return verbatim is not None and has_userinfo(verbatim.get_secret_value())
 
 
-def _problem(names: Sequence[str]) -> Problem:
+def _problem(names: Sequence[str], *, is_above: bool) -> Problem:
+    listed = named(names, at_most=3)
+    if is_above:
+        cause = (
+            f"its URL is a prefix of the URLs of ArtifactIndex {listed} in the same file, and uv "
+            "would send its login there"
+        )
+    else:
+        cause = (
+            f"its URL begins with the URL of ArtifactIndex {listed} in the same file, and uv would "
+            "send that login to it"
+        )
     return Problem(
         Reason.SHADOWS_SIBLINGS,
-        f"its URL is a prefix of the URLs of ArtifactIndex {named(names, at_most=3)} in the same "
-        "file, and uv would send its login there; give it a URL with a path of its own, or select "
-        "them by different IndexOptions",
+        f"{cause}; give it a URL with a path of its own, or select them by different IndexOptions",
     )

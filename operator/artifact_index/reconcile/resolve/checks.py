@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from artifact_index.api.base import SpecError
+from artifact_index.api.constants import SESSION_TAG_PREFIX
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.urls import is_insecure, validate_index_url
@@ -115,9 +116,35 @@ def identity_is_allowed(inputs: Inputs) -> Problem | None:
     return None
 
 
+def session_tags_are_allowed(inputs: Inputs) -> Problem | None:
+    """A spec tags no session of the operator's own identity, unless the administrator lets it.
+
+    It never sets the tags by which a trust policy tells the tenants apart.
+    """
+    source, keys = inputs.source, inputs.source.session_tags()
+    if not keys or not source.uses_operator_identity():
+        return None
+    field = f"{source.field}.assumeRole.tags"
+    instead = f"remove them, or set {source.field}.auth.secretRef or serviceAccountRef"
+    if not inputs.policy.tenant_tags:
+        return Problem(
+            Reason.OPERATOR_IDENTITY_NOT_ALLOWED,
+            f"{field} would tag a session of the operator's own cloud identity, which only the "
+            f"administrator may; {instead}, or ask for --operator-identity-tenant-tags",
+        )
+    if any(key.lower().startswith(SESSION_TAG_PREFIX) for key in keys):
+        return Problem(
+            Reason.OPERATOR_IDENTITY_NOT_ALLOWED,
+            f"{field} has keys that begin with {SESSION_TAG_PREFIX!r}, which only the operator "
+            f"sets on sessions of its own cloud identity; {instead}",
+        )
+    return None
+
+
 def source_is_no_output(inputs: Inputs) -> Problem | None:
     """Reading credentials from a Secret that the operator writes would be a feedback loop."""
-    if inputs.use is None or not inputs.secret_is_output:
+    is_output = inputs.secret_is_output or (inputs.secret is not None and inputs.secret.is_output)
+    if inputs.use is None or not is_output:
         return None
     return Problem(
         Reason.SOURCE_IS_OUTPUT,
@@ -196,11 +223,13 @@ SPEC_CHECKS: Final[tuple[Check, ...]] = (
     spec_url_is_usable,
     hosts_are_allowed,
     identity_is_allowed,
+    session_tags_are_allowed,
     source_is_no_output,
 )
 """What the spec alone decides; an index that no IndexOptions selects is checked no further."""
 
 SOURCE_CHECKS: Final[tuple[Check, ...]] = (
+    source_is_no_output,
     secret_exists,
     keys_exist,
     values_are_text,

@@ -30,9 +30,14 @@ class Clouds:
         """True while a cloud has not answered for something that the IndexOptions requires."""
         return self._tokens.awaits(options) or self._endpoints.awaits(options)
 
-    def token_of(self, login: ResolvedSource) -> TokenState | None:
-        """The state of the login's token; None if it has none or nobody requires it."""
-        return self._tokens.state_of(login.token_digest) if login.token is not None else None
+    def token_of(self, login: ResolvedSource, namespace: str) -> TokenState | None:
+        """The state of the login's token, as the files of a namespace publish it.
+
+        None if it has none or nobody requires it.
+        """
+        if login.token is None:
+            return None
+        return self._tokens.state_of(login.token_digest, namespace)
 
     def endpoint_of(self, login: ResolvedSource) -> EndpointState | None:
         """The state of the login's repository URL; None if no cloud has to be asked for it."""

@@ -18,6 +18,7 @@ from artifact_index.reconcile.resolve.checks import (
     secret_is_forbidden,
 )
 from artifact_index.reconcile.resolve.clouds import Clouds
+from artifact_index.reconcile.resolve.failures import internal_error
 from artifact_index.reconcile.resolve.history import Histories
 from artifact_index.reconcile.resolve.memo import STATES, Memo, SourceKey, StateKey
 from artifact_index.reconcile.resolve.resolution import (
@@ -72,8 +73,16 @@ class Resolver:
         """Give the login of an index, or the first problem of its spec or source.
 
         A new refresh request has the source read again. Raises ApiError if the API server does not
-        answer for the source.
+        answer for the source; any other exception is a problem of this index.
         """
+        try:
+            return await self._resolve(index, needs)
+        except ApiError:
+            raise
+        except Exception as error:
+            return self._unresolved(index, internal_error(index.ref, error))
+
+    async def _resolve(self, index: IndexObject, needs: Needs) -> Resolution:
         if index.spec is None:
             return self._unresolved(index, self.spec_problem(index))
         if index.spec.suspend:
@@ -89,7 +98,7 @@ class Resolver:
             stands = key == self._last_seen(index, needs.policy, key)
             if stands and state.login is not None and state.destination is not None:
                 return Resolved(index, state.destination, state.login, place, key, fresh_after)
-        inputs = self._inputs(index.ref.namespace, index.spec, needs.policy)
+        inputs = self._inputs(index.ref, index.spec, needs.policy)
         problem = first_violation(SPEC_CHECKS, inputs)
         if problem is None:
             inputs, problem = await self._read_source(index, inputs, reread=reread)
@@ -101,6 +110,18 @@ class Resolver:
 
     def with_token(self, resolution: Resolution) -> IndexState:
         """Join what an index resolved to with its token and URL, as they are now."""
+        try:
+            return self._with_token(resolution)
+        except Exception as error:
+            index, problem = resolution.index, internal_error(resolution.index.ref, error)
+            return IndexState(
+                SelectedIndex.of(index),
+                resolution.destination,
+                problem=problem,
+                recheck_at=self._recheck_at(index, problem),
+            )
+
+    def _with_token(self, resolution: Resolution) -> IndexState:
         if isinstance(resolution, Unresolved):
             return without_login(
                 SelectedIndex.of(resolution.index),
@@ -109,7 +130,8 @@ class Resolver:
                 resolution.recheck_at,
             )
         login, place, now = resolution.login, resolution.place, self._env.clock()
-        token = self._clouds.token_of(login) if place.needs_token else None
+        namespace = resolution.index.ref.namespace
+        token = self._clouds.token_of(login, namespace) if place.needs_token else None
         endpoint = self._clouds.endpoint_of(login)
         key = state_key(resolution, token, endpoint, now)
         state = self._memo.get(place, key)
@@ -133,23 +155,24 @@ class Resolver:
         return max((deadline for deadline in deadlines if deadline > now), default=None)
 
     def spec_problem(self, index: IndexObject) -> Problem | None:
-        """The first problem of the spec alone."""
+        """The first problem of the spec alone; an exception is one, too."""
         if index.spec is None:
             return invalid_spec(index.problem) if index.problem is not None else None
-        namespace = index.ref.namespace
-        inputs = self._inputs(namespace, index.spec, self._env.policy(namespace))
-        return first_violation(SPEC_CHECKS, inputs)
+        try:
+            policy = self._env.policy(index.ref.namespace)
+            inputs = self._inputs(index.ref, index.spec, policy)
+            return first_violation(SPEC_CHECKS, inputs)
+        except Exception as error:
+            return internal_error(index.ref, error)
 
     def forget(self, index: ObjectRef) -> None:
         """Forget an ArtifactIndex that was deleted, or that no IndexOptions selects."""
         self._histories.forget(index)
 
-    # Sources
-
-    def _inputs(self, namespace: str, spec: ArtifactIndexSpec, policy: Policy) -> Inputs:
+    def _inputs(self, index: ObjectRef, spec: ArtifactIndexSpec, policy: Policy) -> Inputs:
         """The inputs before the source is read."""
-        inputs = Inputs(namespace, of(spec), policy)
-        if inputs.use is None or not self._is_output(namespace, inputs.use.name):
+        inputs = Inputs(*index, of(spec), policy)
+        if inputs.use is None or not self._is_output(index.namespace, inputs.use.name):
             return inputs
         return replace(inputs, secret_is_output=True)
 
@@ -222,8 +245,6 @@ class Resolver:
         if history is None or history.missing_since is None:
             return None
         return history.missing_since + self._env.policy(index.ref.namespace).missing_secret_grace
-
-    # Refreshes
 
     def _fresh_after(self, index: IndexObject, needs: Needs) -> int | None:
         """The latest refresh request of the index and its IndexOptions that is not handled."""

@@ -1,7 +1,8 @@
 """Everything that a restart knows: controller state, read back from the objects it stands in."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 from pydantic import SecretStr
@@ -28,6 +29,10 @@ from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.resolve.history import Histories
 from artifact_index.reconcile.state.state import State
+from artifact_index.runtime import beside_the_loop
+
+_LARGE: Final = 64 * 1024
+"""Bytes of data from which reading an output back would hold the event loop for 20 ms or more."""
 
 _MISSING: Final = frozenset(reason for reason in Reason if reason.missing_source)
 _WORTH_DECODING: Final = tuple(f'"{word}"'.encode() for word in (REFRESH_FAILING, *_MISSING))
@@ -43,8 +48,10 @@ def restore(
     histories: Histories,
     tokens: TokenManager,
     endpoints: Endpoints,
-) -> None:
+) -> Awaitable[None] | None:
     """Restore what an object of the first listing tells; call it once for each of them.
+
+    Returns what is left to await: a thread reads a large output back.
 
     - The status of an IndexOptions: the names of its indexes.
     - The checkpoint of an output: the entries it publishes, their names, and their tokens and
@@ -63,12 +70,36 @@ def restore(
         _restore_conditions(listed, histories)
     elif isinstance(listed, OutputObject) and (name := owner_name(listed)) is not None:
         owner = ObjectRef(listed.ref.namespace, name)
-        for uid, published in _published_by(listed, body).items():
-            _restore_token(published, owner, tokens, endpoints)
-            before = state.published[owner].get(uid)
-            if before is None or _is_better(published, before):
-                state.published[owner][uid] = published
-                state.names.setdefault(owner, {})[uid] = published.entry.name
+        data: dict[str, str | None] = body.get("data") or {}
+        read = partial(_published_by, listed, data)
+        keep = partial(_keep, owner, state=state, tokens=tokens, endpoints=endpoints)
+        if sum(len(value or "") for value in data.values()) > _LARGE:
+            return _restore_large(read, keep)
+        keep(read())
+    return None
+
+
+async def _restore_large(
+    read: Callable[[], dict[str, Published]], keep: Callable[[dict[str, Published]], None]
+) -> None:
+    keep(await beside_the_loop(read))
+
+
+def _keep(
+    owner: ObjectRef,
+    read: Mapping[str, Published],
+    *,
+    state: State,
+    tokens: TokenManager,
+    endpoints: Endpoints,
+) -> None:
+    """Keep what an output of this owner publishes, by UID of the index."""
+    for uid, published in read.items():
+        _restore_token(published, owner, tokens, endpoints)
+        before = state.published[owner].get(uid)
+        if before is None or _is_better(published, before):
+            state.published[owner][uid] = published
+            state.names.setdefault(owner, {})[uid] = published.entry.name
 
 
 def _restore_conditions(index: OptionsObject | IndexObject, histories: Histories) -> None:
@@ -83,7 +114,7 @@ def _restore_conditions(index: OptionsObject | IndexObject, histories: Histories
         histories.get_or_add(index.ref, index.uid).missing_since = missing_since
 
 
-def _published_by(output: OutputObject, body: Object) -> dict[str, Published]:
+def _published_by(output: OutputObject, data: Mapping[str, str | None]) -> dict[str, Published]:
     """What an output publishes, by UID of the index; nothing if anybody but us has written it.
 
     Only content whose keyed digest verifies is trusted. The tokens of an edited output are issued
@@ -91,10 +122,8 @@ def _published_by(output: OutputObject, body: Object) -> dict[str, Published]:
     """
     if output.annotations.get(constants.CONTENT_DIGEST_ANNOTATION) != output.digest:
         return {}
-    data: Mapping[str, str | None] = body.get("data") or {}
-    annotations: Mapping[str, str] = body["metadata"].get("annotations") or {}
     try:
-        checkpoint = Checkpoint.decode(annotations.get(constants.CHECKPOINT_ANNOTATION, ""))
+        checkpoint = Checkpoint.decode(output.annotations.get(constants.CHECKPOINT_ANNOTATION, ""))
         files = {key: _text_of(value or "", output.ref.kind) for key, value in data.items()}
     except ValueError:
         # Another version of the operator has written it: the tokens are issued anew.

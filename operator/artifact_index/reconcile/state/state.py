@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.reconcile.cache.cache import Key
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
@@ -24,6 +25,9 @@ class State:
         default_factory=lambda: defaultdict(dict)
     )
     plans: dict[ObjectRef, dict[ObjectRef, IndexPlan]] = field(default_factory=dict)
+
+    blocked: dict[ObjectRef, set[str]] = field(default_factory=dict)
+    """While outputs of an IndexOptions cannot be written: UIDs of indexes that they may block."""
 
     # The controller's own: IndexOptions that wait for the first tokens of a cloud.
     waiting: set[ObjectRef] = field(default_factory=set)
@@ -59,7 +63,8 @@ class State:
     def plan_of(self, index: IndexObject, consumers: Sequence[ObjectRef]) -> IndexPlan | None:
         """The plan that an index's status describes: the first that is not ready, else the first.
 
-        None until every consumer has been planned with this spec. Of several consumers, the one
+        An IndexOptions that could not be written counts only if no other one holds the index. None
+        until every consumer has been planned with this spec. Of several consumers, the one
         with the longest builds decides when the token is refreshed.
         """
         by_consumer = (self.plans.get(options, {}) for options in sorted(consumers))
@@ -67,7 +72,8 @@ class State:
         current = (plan.selected.is_generation(index.uid, index.generation) for plan in plans)
         if len(plans) < len(consumers) or not all(current):
             return None
-        chosen = next((plan for plan in plans if not plan.ready), plans[0])
+        written = [plan for plan in plans if not _is_not_written(plan)] or plans
+        chosen = next((plan for plan in written if not plan.ready), written[0])
         refreshes = [plan.refresh_at for plan in plans if plan.refresh_at is not None]
         shortfalls = [plan.shortfall for plan in plans if plan.shortfall is not None]
         return replace(
@@ -92,7 +98,12 @@ class State:
         self.plans.pop(options, None)
         self.published.pop(options, None)
         self.names.pop(options, None)
+        self.blocked.pop(options, None)
         self.waiting.discard(options)
+
+
+def _is_not_written(plan: IndexPlan) -> bool:
+    return plan.problem is not None and plan.problem.reason == Reason.NOT_WRITTEN
 
 
 def published_names(published: Mapping[str, Published]) -> dict[str, str]:

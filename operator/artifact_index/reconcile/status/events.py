@@ -40,6 +40,8 @@ def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Eve
     available = new.get("status") == "True" and new["reason"] == Reason.AVAILABLE
     for condition_type in _ABNORMAL:
         was, now = condition_of(before, condition_type), condition_of(after, condition_type)
+        if (now or was or {}).get("reason") in _QUIET_REASONS:
+            continue
         if now is not None and (was is None or was["reason"] != now["reason"]):
             events.append(Event("Warning", now["reason"], now["message"]))
         elif condition_type == REFRESH_FAILING and was and not now and available:

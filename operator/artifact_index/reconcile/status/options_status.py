@@ -77,7 +77,10 @@ def options_status(
 
 def suspended_options_status(options: OptionsObject, now: float) -> Status:
     """The previous status of a suspended IndexOptions, with the reason."""
-    message = "spec.suspend is true: outputs are neither written nor repaired"
+    message = (
+        "spec.suspend is true: outputs are neither written nor repaired, and no token is withdrawn "
+        "from them"
+    )
     return suspended_status(options, message, now)
 
 

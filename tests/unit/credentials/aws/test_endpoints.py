@@ -185,7 +185,7 @@ async def test_a_failure_is_told_once_and_again_when_its_reason_changes(
 
 
 @pytest.mark.parametrize(
-    ("failure", "fewest", "most"), [(DOWN, 100, 260), (DENIED, 10, 35)], ids=["retry", "user"]
+    ("failure", "fewest", "most"), [(DOWN, 100, 260), (DENIED, 7, 8)], ids=["retry", "user"]
 )
 async def test_failures_that_a_user_must_mend_are_retried_more_rarely(
     world: EndpointWorld, failure: LoginError, fewest: int, most: int

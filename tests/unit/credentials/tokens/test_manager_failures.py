@@ -91,7 +91,7 @@ async def test_recovery_by_an_unchanged_token_is_told_too(world: TokenWorld) -> 
 
 
 @pytest.mark.parametrize(
-    ("failure", "fewest", "most"), [(DOWN, 100, 260), (DENIED, 10, 35)], ids=["retry", "user"]
+    ("failure", "fewest", "most"), [(DOWN, 100, 260), (DENIED, 7, 8)], ids=["retry", "user"]
 )
 async def test_failures_that_a_user_must_mend_are_retried_more_rarely(
     world: TokenWorld, failure: LoginError, fewest: int, most: int

@@ -1,7 +1,9 @@
-"""The mint budget: so many in a second, the most urgent first."""
+"""The mint budget: so many in a second, the most urgent first, and whose patience runs out."""
 
 import asyncio
 import random
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
 
 import pytest
 from pydantic import SecretStr
@@ -22,17 +24,18 @@ from artifact_index.credentials.tokens.rate_limit import RateLimiter
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
 EPOCH = 1_700_000_000
+NOBODY = (None,)
 LOGINS = 1000
 
 
 def test_no_second_has_more_limiter_than_it_may_have() -> None:
     limiter, rng = RateLimiter(3), random.Random(5)
     for number in range(60):
-        limiter.add(f"key-{number}", rng.random())
+        limiter.add(f"key-{number}", rng.random(), NOBODY)
     taken: list[float] = []
     now = 0.0
     while len(limiter):
-        if limiter.pop(now) is not None:
+        if limiter.pop(now, anybody) is not None:
             taken.append(now)
         else:
             now = limiter.next_at(now) if rng.random() < 0.5 else now + rng.random() / 4
@@ -43,11 +46,16 @@ def test_no_second_has_more_limiter_than_it_may_have() -> None:
 def test_limiter_go_by_urgency_then_by_order_and_the_forgotten_get_none() -> None:
     limiter = RateLimiter(10)
     for key, priority in (("late", 9.0), ("a", 5.0), ("gone", 0.0), ("b", 5.0), ("now", 1.0)):
-        limiter.add(key, priority)
-    limiter.add("late", 0.0)
+        limiter.add(key, priority, NOBODY)
+    limiter.add("late", 0.0, NOBODY)
     limiter.discard("gone")
-    assert [limiter.pop(0) for _ in range(5)] == ["now", "a", "b", "late", None]
+    turns = [limiter.pop(0, anybody) for _ in range(5)]
+    assert [turn and turn.key for turn in turns] == ["now", "a", "b", "late", None]
     assert limiter.next_at(0) == float("inf")
+
+
+def anybody(tenant: Hashable) -> bool:
+    return True
 
 
 async def test_a_thousand_logins_after_a_start_without_memory_keep_to_the_rate() -> None:
@@ -90,7 +98,8 @@ async def test_a_thousand_logins_after_a_start_without_memory_keep_to_the_rate()
     assert order == sorted(order)
 
 
-async def test_nobodys_patience_runs_out_before_the_cloud_has_been_asked() -> None:
+@asynccontextmanager
+async def one_mint_a_second() -> AsyncIterator[TokenManager]:
     async def issue(request: TokenRequest, key_material: KeyMaterial) -> Token:
         await asyncio.sleep(30)
         return Token(SecretStr("x"), EPOCH, EPOCH + 43_200)
@@ -103,15 +112,38 @@ async def test_nobodys_patience_runs_out_before_the_cloud_has_been_asked() -> No
         limits=Limits(per_second=1),
     )
     runner = asyncio.create_task(manager.run())
-    for number in range(20):
-        request = CodeArtifactTokenRequest("r", f"d{number}", "1", 900, OperatorIdentity())
-        manager.require(number, [Requirement(f"d{number}", request)])
-    await asyncio.sleep(10.5)
-    first, waiting = manager.state_of("d0"), manager.state_of("d19")
-    assert first is not None and first.pending_since == EPOCH
-    assert waiting is not None and waiting.pending_since == EPOCH + 10.5
-    await asyncio.sleep(10)
-    begun = manager.state_of("d19")
-    assert begun is not None and begun.pending_since == EPOCH + 19
+    yield manager
     runner.cancel()
     await manager.close()
+
+
+def pending_since(manager: TokenManager, digest: str) -> float | None:
+    state = manager.state_of(digest)
+    assert state is not None
+    return state.pending_since
+
+
+async def test_patience_counts_from_when_a_login_was_first_required() -> None:
+    async with one_mint_a_second() as manager:
+        for number in range(20):
+            request = CodeArtifactTokenRequest("r", f"d{number}", "1", 900, OperatorIdentity())
+            manager.require(number, [Requirement(f"d{number}", request)])
+        for _ in range(4):
+            await asyncio.sleep(7)  # queued at first, then in flight
+            assert pending_since(manager, "d19") == EPOCH
+        await asyncio.sleep(25)
+        assert pending_since(manager, "d19") is None
+
+
+async def test_a_file_with_a_good_token_is_left_alone_until_the_cloud_was_asked_for_it() -> None:
+    """After the signing key was lost, only the status tells that there is one."""
+    async with one_mint_a_second() as manager:
+        for number in range(20):
+            request = CodeArtifactTokenRequest("r", f"d{number}", "1", 900, OperatorIdentity())
+            needed_by = EPOCH + 1000 + number
+            manager.require(number, [Requirement(f"d{number}", request, needed_by=needed_by)])
+        await asyncio.sleep(10.5)
+        assert pending_since(manager, "d0") == EPOCH
+        assert pending_since(manager, "d19") == EPOCH + 10.5
+        await asyncio.sleep(10)
+        assert pending_since(manager, "d19") == EPOCH + 19

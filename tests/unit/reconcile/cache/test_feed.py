@@ -7,7 +7,7 @@ import pytest
 from artifact_index.api.constants import ROLE_LABEL
 from artifact_index.kube.port import Object
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
-from artifact_index.reconcile.cache.feed import FedObject, Feed
+from artifact_index.reconcile.cache.feed import Feed
 from artifact_index.reconcile.cache.objects import ObjectRef, OutputRef
 from support.reconcile_builders import DIGESTER, NAMESPACE, body_of, index, secret_body, source
 
@@ -92,7 +92,7 @@ def test_a_secret_that_comes_into_the_watch_has_no_polled_copy(scene: Scene, way
 @pytest.mark.parametrize("late", [secret("output", 6), secret("source", 6, **DELETED)])
 def test_a_page_that_is_older_than_an_event_changes_nothing(scene: Scene, late: Object) -> None:
     scene.show("watched", "secrets", secret("source", 7))
-    assert scene.feed.listed("secrets", late) == (BASIC, set())
+    assert scene.feed.listed("secrets", late) == (BASIC, set(), None)
     kept = scene.cache.sources.get(BASIC)
     assert kept is not None and kept.resource_version == 7
     assert scene.cache.outputs.get(OUTPUT) is None
@@ -116,12 +116,25 @@ def test_a_sweep_spares_what_an_event_has_named_meanwhile(scene: Scene) -> None:
     assert scene.cache.sources.get(BASIC) is not None
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_an_object_that_cannot_be_read_stays_as_it_was_and_stops_no_other(
+    scene: Scene, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.show(way, "secrets", secret("source", 5))
+    unreadable = secret("source", 6)
+    unreadable["data"] = {"username": ["canary-3f7a"]}  # the API server admits no such object
+    assert scene.show(way, "secrets", unreadable) == set()
+    kept = scene.cache.sources.get(BASIC)
+    assert kept is not None and kept.resource_version == 5
+    assert "secrets builders/basic cannot be read" in caplog.text
+    assert "canary-3f7a" not in caplog.text
+    assert scene.show(way, "secrets", secret("source", 7)) != set()
+
+
 def test_every_object_that_a_listing_brings_is_handed_on_once(scene: Scene) -> None:
-    seen: list[tuple[str, FedObject, Object]] = []
     body = body_of("a", {}, version=5)
-    for _ in range(2):
-        scene.feed.listed("indexoptions", body, lambda *listed: seen.append(listed))
-    assert seen == [("indexoptions", scene.cache.options.get(REF), body)]
+    seen = [scene.feed.listed("indexoptions", body)[2] for _ in range(2)]
+    assert seen == [scene.cache.options.get(REF), None]
 
 
 def test_a_listing_after_a_restored_backup_is_believed(scene: Scene) -> None:

@@ -3,14 +3,16 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 import pytest
 
 from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT
+from artifact_index.kube.port import Object
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.cache.feed import Feed
+from artifact_index.reconcile.cache.feed import FedObject, Feed
+from artifact_index.reconcile.cache.objects import ObjectRef, OutputObject
 from artifact_index.reconcile.cache.relist import Relister
 from support.memory_port import MemoryPort
 from support.reconcile_builders import secret_body
@@ -28,16 +30,19 @@ class LaboriousDigester(Digester):
         return super().output(ref, data, checkpoint)
 
 
-async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
+def outputs_listed_by(digester: Digester, count: int) -> tuple[Relister, Cache]:
     port, cache = MemoryPort(), Cache()
-    for number in range(40):
+    for number in range(count):
         labels = {ROLE_LABEL: ROLE_OUTPUT}
         port.put("secrets", secret_body(f"uv-{number}", {"uv.toml": ""}, labels=labels))
-    rng, digester = random.Random(1), LaboriousDigester(b"key")
     feed = Feed(
         cache=cache, forget_polled=lambda ref: None, digester=digester, enqueue=lambda keys: None
     )
-    relister = Relister(port, feed, (), 600, lambda keys: None, rng)
+    return Relister(port, feed, (), 600, lambda keys: None, random.Random(1)), cache
+
+
+async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
+    relister, cache = outputs_listed_by(LaboriousDigester(b"key"), 40)
     seen = set[int]()
 
     async def look() -> None:
@@ -49,5 +54,28 @@ async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
     await relister.prime()
     looking.cancel()
     assert len(cache.outputs) == 40
-    # 200 ms of work, and a turn for others after each 20 ms.
+    # 200 ms of work, and a turn for others after each 5 ms or so.
     assert len(seen) >= 8
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_an_object_that_cannot_be_restored_stops_no_other(
+    later: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    relister, cache = outputs_listed_by(Digester(b"key"), 3)
+    handed_on: list[ObjectRef] = []
+
+    async def fail() -> None:
+        raise ValueError("canary-3f7a")
+
+    def restore(_: str, new: FedObject, body: Object) -> Awaitable[None] | None:
+        assert isinstance(new, OutputObject) and body["metadata"]["uid"] == new.uid
+        handed_on.append(ObjectRef(new.ref.namespace, new.ref.name))
+        if not later:
+            raise ValueError("canary-3f7a")
+        return fail()
+
+    await relister.prime(restore)
+    assert len(handed_on) == len(cache.outputs) == 3
+    assert caplog.text.count("cannot be restored") == 3
+    assert "ValueError at" in caplog.text and "canary-3f7a" not in caplog.text

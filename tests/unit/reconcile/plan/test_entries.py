@@ -133,7 +133,9 @@ def test_of_a_file_that_lost_its_indexes_tokens_go_and_static_logins_stay() -> N
         **published_by(index("minted", source("codeArtifact"))),
         **published_by(index("static", source("basicAuth"))),
     }
-    plans = plan_vanished(NAMESPACE, served, MARGINS, NOW)
+    names = {uid: published.entry.name for uid, published in served.items()}
+    staying = {uid: published for uid, published in served.items() if published.token is None}
+    plans = plan_vanished(NAMESPACE, names, staying, MARGINS, NOW)
     text = text_of(*plans)
     assert "token-1" not in text and CANARY in text
     assert "https://acme-111122223333.unavailable.invalid/" in text

@@ -6,11 +6,10 @@ import pytest
 
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
-    LARGEST_ENVIRONMENT,
-    LARGEST_OUTPUT,
     DesiredOutput,
     desired_outputs,
 )
+from artifact_index.reconcile.plan.sizes import LARGEST_ENVIRONMENT, LARGEST_OUTPUT
 from support.reconcile_builders import (
     DIGESTER,
     index,

@@ -23,12 +23,11 @@ from artifact_index.formats.base import PublicContent, SensitiveContent
 from artifact_index.reconcile.cache.objects import OutputObject, parse_output
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
-    LARGEST_ANNOTATIONS,
-    LARGEST_OUTPUT,
     RELEASE_PATCH,
     DesiredOutput,
     desired_outputs,
 )
+from artifact_index.reconcile.plan.sizes import LARGEST_ANNOTATIONS, LARGEST_OUTPUT
 from artifact_index.reconcile.resolve.resolution import SelectedIndex
 from support.merge_patch import merge_patched
 from support.reconcile_builders import (
@@ -167,25 +166,6 @@ def test_the_writer_of_config_maps_takes_public_content_alone() -> None:
 def test_nothing_that_is_desired_shows_its_data_in_a_repr() -> None:
     for made in desired(*all_plans(), spec=BOTH):
         assert "uv.toml" not in repr(made)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://whole.example/token/simple/",
-        f"https://u:{CANARY}@whole.example/?key={CANARY}",
-        f"https://u:{CANARY}@whole.example/#{CANARY}",
-    ],
-)
-def test_a_url_that_may_be_a_secret_as_a_whole_is_refused_in_a_config_map(url: str) -> None:
-    plans = plans_from(index_state(index(spec=source("preauthenticated")), values={"url": url}))
-    made, problem = desired_outputs(options(spec=BOTH), plans, DIGESTER)
-
-    assert [output.ref.kind for output in made] == ["Secret"]
-    assert problem is not None
-    assert (problem.reason, problem.stalled) == ("NotCredentialFree", True)
-    assert "ConfigMap 'c'" in problem.message and "'whole'" in problem.message
-    assert CANARY not in problem.message and "token" not in problem.message
 
 
 # -- too large

@@ -84,15 +84,79 @@ def test_an_index_without_a_login_may_stand_above_others() -> None:
     assert all(plan.ready for plan in plans_of(**specs))
 
 
-def test_a_login_that_was_served_leaves_the_file_when_a_sibling_comes() -> None:
-    alone = index_state(index("root", basic("https://h.example/simple/")))
-    before = plans_from(alone)
-    beside = index_state(index("sibling", anonymous("https://h.example/b/simple/")))
+ROOT = basic("https://h.example/simple/")
+BELOW = anonymous("https://h.example/b/simple/")
 
-    after = plans_from(alone, beside, served=published_after(before))
 
-    (root,) = [plan for plan in after if plan.selected.ref.name == "root"]
-    assert root.published is None and root.entry is not None and root.entry.blocked
+def refused_of(plans: list[IndexPlan]) -> set[str]:
+    """The names of the refused indexes; each is blocked."""
+    refused = [plan for plan in plans if plan.problem is not None]
+    assert all(plan.problem and plan.problem.reason == "ShadowsSiblings" for plan in refused)
+    assert all(plan.published is None and plan.entry and plan.entry.blocked for plan in refused)
+    return {plan.selected.ref.name for plan in refused}
+
+
+@pytest.mark.parametrize("served", ["root", "below"])
+def test_a_newcomer_is_refused_beside_an_index_that_is_served(served: str) -> None:
+    """Whichever of the two has the login, and however old the newcomer is."""
+    states = {
+        "root": index_state(index("root", ROOT, created=AGES[served != "root"])),
+        "below": index_state(index("below", BELOW, created=AGES[served != "below"])),
+    }
+    before = published_after(plans_from(states[served]))
+
+    after = plans_from(*states.values(), served=before)
+
+    assert refused_of(after) == states.keys() - {served}
+    # The served one stays: the outputs hold it and not the other.
+    again = plans_from(*reversed(states.values()), served=published_after(after))
+    assert refused_of(again) == states.keys() - {served}
+
+
+AGES = {True: "2026-01-01T00:00:00Z", False: "2026-02-01T00:00:00Z"}
+"""When an index was created: True for the older one."""
+
+
+@pytest.mark.parametrize("root_is_older", [True, False])
+def test_of_two_that_are_not_served_the_younger_is_refused(root_is_older: bool) -> None:
+    root = index_state(index("root", ROOT, created=AGES[root_is_older]))
+    below = index_state(index("below", BELOW, created=AGES[not root_is_older]))
+
+    assert refused_of(plans_from(root, below)) == {"below" if root_is_older else "root"}
+
+
+def test_a_newcomer_below_names_the_login_above_it() -> None:
+    root, below = index_state(index("root", ROOT)), index_state(index("below", BELOW))
+
+    plans = plans_from(root, below, served=published_after(plans_from(root)))
+
+    (refused,) = [plan.problem for plan in plans if plan.problem is not None]
+    assert "ArtifactIndex 'root' in the same file" in refused.message
+    assert "give it a URL with a path of its own" in refused.message
+
+
+@pytest.mark.parametrize(
+    "before", [basic("https://h.example/a/simple/"), anonymous("https://h.example/simple/")]
+)
+def test_an_index_that_moves_above_a_served_one_or_gains_a_login_there_gives_way(
+    before: dict[str, Any],
+) -> None:
+    """It is served too, but not as it is now."""
+    below = index_state(index("below", BELOW, created=AGES[False]))
+    served = plans_from(index_state(index("root", before, created=AGES[True])), below)
+    root = index_state(index("root", ROOT, created=AGES[True], generation=2))
+
+    assert refused_of(plans_from(root, below, served=published_after(served))) == {"root"}
+
+
+def test_a_refused_newcomer_does_not_block_what_is_below_itself() -> None:
+    """Of three in a line the served outer ones stay."""
+    top = index_state(index("top", anonymous("https://h.example/simple/")))
+    leaf = index_state(index("leaf", anonymous("https://h.example/a/b/simple/")))
+    served = published_after(plans_from(top, leaf))
+    middle = index_state(index("middle", basic("https://h.example/a/simple/")))
+
+    assert refused_of(plans_from(top, middle, leaf, served=served)) == {"middle"}
 
 
 def test_alone_on_its_host_it_is_served() -> None:

@@ -9,6 +9,7 @@ from artifact_index.reconcile.resolve.checks import public_index_problem
 from artifact_index.settings import SettingError, load_settings
 from artifact_index.sources.base import RefusedServiceAccount, SourceServiceAccount
 from artifact_index.sources.policy import Problem, matches
+from artifact_index.wiring import policy_of
 from support.reconcile_builders import POLICY, first_problem, index, inputs_of, options, source
 
 pytestmark = pytest.mark.unit
@@ -119,6 +120,43 @@ def test_a_host_in_a_secret_and_a_public_mirror_are_bound_too() -> None:
     mirror = public_index_problem(spec, replace(POLICY, allowed_hosts=("pypi.acme.example",)))
     assert mirror is not None and "spec.publicIndex.url" in mirror.message
     assert public_index_problem(spec, replace(POLICY, allowed_hosts=("mirror.*",))) is None
+
+
+TAGGED = {"assumeRole": {"roleARN": ROLE, "tags": {"team": "a"}}}
+RESERVED = {"assumeRole": {"roleARN": ROLE, "tags": {"ArtifactIndex.dev/Namespace": "b"}}}
+
+
+@pytest.mark.parametrize("auth", [OWN, None])
+@pytest.mark.parametrize(
+    ("spec", "changes", "words"),
+    [
+        (TAGGED, {}, ("spec.codeArtifact.assumeRole.tags", "--operator-identity-tenant-tags")),
+        (TAGGED, {"session_tags": True}, ("--operator-identity-tenant-tags",)),
+        (TAGGED, {"tenant_tags": True}, None),
+        (RESERVED, {"tenant_tags": True}, ("'artifactindex.dev/'", "only the operator")),
+        ({"assumeRole": {"roleARN": ROLE, "externalID": "e-1"}}, {}, None),
+    ],
+)
+def test_a_spec_tags_sessions_of_the_operators_identity_only_if_it_may(
+    spec: dict[str, Any], changes: dict[str, bool], words: tuple[str, ...] | None, auth: Any
+) -> None:
+    problem = check(source("codeArtifact", auth=auth, **spec), **changes)
+    assert (problem is None) == (words is None)
+    if problem is not None:
+        assert (problem.reason, problem.stalled) == ("OperatorIdentityNotAllowed", True)
+        assert all(word in problem.message for word in (*(words or ()), "auth.secretRef"))
+
+
+@pytest.mark.parametrize("given", [None, "true"])
+def test_the_settings_of_tags_are_off_unless_they_are_given(given: str | None) -> None:
+    names = ("operator_identity_session_tags", "operator_identity_tenant_tags")
+    policy = policy_of(load_settings(dict.fromkeys(names, given), {}))("builders")
+    assert policy.session_tags is policy.tenant_tags is (given is not None)
+
+
+def test_whoever_logs_in_with_keys_of_his_own_sets_any_tags() -> None:
+    for spec in (TAGGED, RESERVED):
+        assert check(source("codeArtifact", **spec)) is None
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ async def test_each_part_of_the_key_ends_a_state(part: str) -> None:
 async def test_a_source_that_becomes_an_output_ends_a_state() -> None:
     scene = Scene()
     before = await scene.look()
-    scene.declare_outputs()
+    scene.make_outputs()
     after = await scene.look()
 
     assert after.state.problem is not None and after.state.problem.reason == "SourceIsOutput"

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.reconcile.state.state import State
+from artifact_index.sources.policy import Problem
 from support.reconcile_builders import (
     NAMESPACE,
     NOW,
@@ -81,6 +83,18 @@ def test_an_index_has_a_place_in_each_of_its_options() -> None:
     assert state.plans == {}
 
 
+def test_an_options_that_cannot_be_written_counts_only_if_no_other_holds_the_index() -> None:
+    state, other, record = State(), ObjectRef(NAMESPACE, "a-newer-one"), index("a")
+    (written,) = plans_from(index_state(record))
+    problem = Problem(Reason.NOT_WRITTEN, "no output holds it")
+    unwritten = replace(written, published=None, problem=problem)
+    state.set_plans(OWNER, [written])
+    state.set_plans(other, [unwritten])
+    assert state.plan_of(record, [OWNER, other]) == written
+    state.set_plans(OWNER, [unwritten])
+    assert state.plan_of(record, [OWNER, other]) == unwritten
+
+
 def test_a_deleted_index_options_leaves_nothing_behind() -> None:
     state = State()
     plans = plans_from(
@@ -89,6 +103,7 @@ def test_a_deleted_index_options_leaves_nothing_behind() -> None:
     state.set_names(OWNER, plans)
     state.set_plans(OWNER, plans)
     state.set_published(OWNER, plans)
+    state.blocked[OWNER] = {"uid-of-a"}
     state.forget_options(OWNER)
     assert state == State()
 

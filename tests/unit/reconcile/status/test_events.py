@@ -27,6 +27,7 @@ LOST = status("False", "SecretNotFound")
 MINTING = status("False", "MintingCredential")
 FAILING = status(RefreshFailing="CloudUnavailable")
 DENIED_BEHIND = status(RefreshFailing="AccessDenied")
+BEHIND = status(RefreshFailing="NotWritten")
 RISK = status(DependencyConfusionRisk="PublicIndexFirst")
 SHORT = status(FreshnessNotGuaranteed="TokenTooShort")
 OFF = status("True", "Suspended")
@@ -60,6 +61,9 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, str]]]] =
     "a failing refresh that nobody needs": (FAILING, UNUSED, []),
     "a failing refresh that became an outage": (
         FAILING, status("False", "CredentialExpired"), [("Warning", "CredentialExpired")]),
+    "an output that cannot be written": (GOOD, status("False", "NotWritten"), []),
+    "an output that keeps an older login": (GOOD, BEHIND, []),
+    "an output that has the newest login again": (BEHIND, GOOD, []),
     "a risk": (GOOD, RISK, [("Warning", "PublicIndexFirst")]),
     "a risk that lasts": (RISK, RISK, []),
     "a risk that is gone": (RISK, GOOD, []),

@@ -1,0 +1,1 @@
+"""Hostile tenants beside a good one, and what the good one notices of them."""

@@ -1,0 +1,88 @@
+"""The table of the tenants, what their JSON holds, and what broke a limit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bench.tenants.live import ALONE, BESIDE, Watched
+from bench.tenants.plan import Tenants
+
+_COLUMNS = (
+    "phase", "seconds", "new files", "p50 s", "p99 s", "tokens", "replaced",
+    "withdrawn", "least life s", "healthz bad of", "worst s", "longest without s", "lag p99 ms",
+    "MiB", "CPU s", "mints", "per s", "lookups",
+)  # fmt: skip
+
+
+def tenants_table(plan: Tenants, phases: Sequence[Watched]) -> str:
+    """One row for each phase, as Markdown, and the ratio."""
+    rows = [list(_COLUMNS), ["---"] * len(_COLUMNS), *(_row(phase) for phase in phases)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    ratios = ", ".join(f"{name} {ratio:.2f}" for name, ratio in _ratios(plan, phases).items())
+    return "\n".join(
+        [plan.title, *(f"| {line} |" for line in lines), f"beside others over alone: {ratios}"]
+    )
+
+
+def tenants_data(plan: Tenants, phases: Sequence[Watched]) -> dict[str, Any]:
+    """All numbers."""
+    rows = [dict(zip(_COLUMNS, _row(phase), strict=True)) for phase in phases]
+    return {"title": plan.title, "phases": rows, "ratios": _ratios(plan, phases)}
+
+
+def broken_limits(plan: Tenants, phases: Sequence[Watched]) -> list[str]:
+    """Every limit that a phase broke, in words."""
+    limits = plan.limits
+    problems: list[str] = []
+    for phase in phases:
+        for what, found, most in (
+            ("s to a new file at p99", phase.files.p99, limits.new_file),
+            ("tokens withdrawn", phase.seen.withdrawn, 0),
+            ("tokens missing at the end", plan.good - phase.seen.held, 0),
+            ("bad answers of /healthz", phase.health.bad, 0),
+            ("ms of lag at p99", 1000 * phase.lag_p99, limits.lag),
+            ("MiB", phase.memory, limits.memory),
+            ("mints in a second", phase.mints / phase.seconds, limits.mints),
+            ("lookups of URLs", phase.lookups, limits.lookups * _logins(plan, phase)),
+        ):
+            if most is not None and found > most:
+                problems.append(f"tenants, {phase.name}: {found:.2f} {what}, more than {most:.2f}")
+        if phase.seen.least_life < limits.life:
+            problems.append(
+                f"tenants, {phase.name}: a token had {phase.seen.least_life:.1f} s left, promised "
+                f"were {limits.life:.1f}"
+            )
+    problems += [
+        f"tenants: {name} beside others is {ratio:.2f} times that alone, more than {limits.ratio}"
+        for name, ratio in _ratios(plan, phases).items()
+        if limits.ratio is not None and ratio > limits.ratio
+    ]
+    return problems
+
+
+def _logins(plan: Tenants, phase: Watched) -> int:
+    return plan.logins + len(phase.files.waits)
+
+
+def _ratios(plan: Tenants, phases: Sequence[Watched]) -> dict[str, float]:
+    found = {phase.name: phase.files for phase in phases}
+    alone, beside, noise = found[ALONE], found[BESIDE], plan.limits.noise
+    return {
+        "p50": max(beside.p50, noise) / max(alone.p50, noise),
+        "p99": max(beside.p99, noise) / max(alone.p99, noise),
+    }
+
+
+def _row(phase: Watched) -> list[str]:
+    files, seen, health = phase.files, phase.seen, phase.health
+    return [
+        phase.name, f"{phase.seconds:.0f}", str(len(files.waits)), f"{files.p50:.2f}",
+        f"{files.p99:.2f}", str(seen.held), str(seen.replaced), str(seen.withdrawn),
+        f"{seen.least_life:.1f}",
+        f"{health.bad} of {health.asked}", f"{health.worst:.2f}", f"{health.gap:.1f}",
+        f"{1000 * phase.lag_p99:.0f}", f"{phase.memory:.0f}", f"{phase.cpu:.1f}",
+        str(phase.mints), f"{phase.mints / phase.seconds:.1f}", str(phase.lookups),
+    ]  # fmt: skip

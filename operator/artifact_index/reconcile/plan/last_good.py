@@ -1,0 +1,137 @@
+"""What an output goes on with that cannot be written as its IndexOptions asks. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from artifact_index.api.constants import CHECKPOINT_ANNOTATION, CONTENT_DIGEST_ANNOTATION
+from artifact_index.api.index_options import IndexOptionsSpec, Output, OutputKind, PublicIndex
+from artifact_index.api.reasons import Reason
+from artifact_index.formats.registry import formats_of_keys
+from artifact_index.reconcile.cache.env import Env
+from artifact_index.reconcile.cache.objects import (
+    ObjectRef,
+    OptionsObject,
+    OutputObject,
+    declared_outputs,
+)
+from artifact_index.reconcile.cache.status_parsing import decoded_status
+from artifact_index.reconcile.plan.checkpoint import Checkpoint
+from artifact_index.reconcile.plan.entries import IndexPlan
+from artifact_index.reconcile.plan.fallback import Published
+from artifact_index.sources.policy import Problem
+
+
+def held_by(output: OutputObject, published: Mapping[str, Published]) -> dict[str, Published]:
+    """The usable entries that an output holds, by UID: their names and times, without their texts.
+
+    Its checkpoint tells. If somebody edited the output, everything that is `published` counts.
+    """
+    checkpoint = _checkpoint_of(output)
+    return checkpoint.outline() if checkpoint is not None else dict(published)
+
+
+def is_blocked(plan: IndexPlan) -> bool:
+    """Whether builds stop at the index."""
+    return plan.entry is not None and plan.entry.blocked
+
+
+def blocked_before(plans: Mapping[ObjectRef, IndexPlan] | None, status: bytes) -> set[str]:
+    """The UIDs of the indexes that the last reconcile of an IndexOptions has blocked.
+
+    `plans` are those of that reconcile. After a restart there are none, and its `status` tells.
+    """
+    if plans is not None:
+        return {plan.selected.uid for plan in plans.values() if is_blocked(plan)}
+    items = decoded_status(status).get("indexes") or ()
+    never = Reason.NOT_WRITTEN
+    return {each["uid"] for each in items if not each.get("ready") and each.get("reason") != never}
+
+
+def undeclared(options: OptionsObject, owned: Sequence[OutputObject]) -> list[OutputObject]:
+    """Those of its outputs that the spec does not name any more."""
+    declared = set(declared_outputs(options)) if owned else ()
+    return [output for output in owned if output.ref not in declared]
+
+
+def with_outputs(options: OptionsObject, added: Sequence[OutputObject]) -> OptionsObject:
+    """The IndexOptions, as if its spec named these outputs, too."""
+    if options.spec is None or not added:
+        return options
+    outputs = (*options.spec.outputs_of(options.ref.name), *map(_as_declared, added))
+    return replace(options, spec=options.spec.model_copy(update={"outputs": outputs}))
+
+
+def with_only(options: OptionsObject, output: OutputObject) -> OptionsObject:
+    """The IndexOptions, as if its spec named this output alone, with the files that it has now.
+
+    Of a spec that cannot be read nothing is known but what the output tells. Its public index is
+    known by name only: block it.
+    """
+    spec = options.spec
+    if spec is None:
+        checkpoint = _checkpoint_of(output)
+        name = checkpoint.public_name if checkpoint is not None else None
+        spec = IndexOptionsSpec(
+            public_index=PublicIndex(name=name) if name else PublicIndex(enabled=False),
+            deletion_policy="Delete" if output.controller is not None else "Retain",
+        )
+    outputs = (_as_declared(output),)
+    return replace(options, spec=spec.model_copy(update={"outputs": outputs}))
+
+
+def plans_as_published(
+    plans: Sequence[IndexPlan],
+    published: Mapping[str, Published],
+    options: OptionsObject,
+    cause: Problem,
+    env: Env,
+) -> list[IndexPlan]:
+    """The plans as far as they came into an output; `published` are the entries by UID.
+
+    `cause` is why the outputs of `options` could not be written as planned. An index is not ready
+    if no output holds it, or only with another destination or a token that must be withdrawn by
+    now. With another login that is still valid it is ready, and its refresh failing.
+    """
+    why = f"IndexOptions {options.ref.name!r} could not be written: {cause.reason}: {cause.message}"
+    missing = f"no output holds the index as its spec asks; {why}"
+    not_ready = Problem(Reason.NOT_WRITTEN, missing, must_act=cause.stalled)
+    planned = []
+    for plan in plans:
+        held = published.get(plan.selected.uid)
+        if plan.published is None or (held is not None and _login(held) == _login(plan.published)):
+            planned.append(plan)
+        elif held is None or not _stands(held, plan.published, env):
+            planned.append(
+                replace(plan, published=None, problem=plan.problem or not_ready, failing=None)
+            )
+        else:
+            failing = plan.failing or Problem(Reason.NOT_WRITTEN, why)
+            planned.append(replace(plan, published=held, failing=failing))
+    return planned
+
+
+def _login(published: Published) -> tuple[object, ...]:
+    """What tells two logins apart; the same after a restart."""
+    entry = published.entry
+    identity = published.destination, published.token, published.issued_at
+    return *identity, entry.credential, entry.verbatim_url
+
+
+def _stands(held: Published, planned: Published, env: Env) -> bool:
+    withdraw_at = held.withdraw_at(env.margins)
+    is_due = withdraw_at is not None and withdraw_at <= env.clock()
+    return held.destination == planned.destination and not is_due
+
+
+def _checkpoint_of(output: OutputObject) -> Checkpoint | None:
+    if output.annotations.get(CONTENT_DIGEST_ANNOTATION) != output.digest:
+        return None
+    try:
+        return Checkpoint.decode(output.annotations.get(CHECKPOINT_ANNOTATION, ""))
+    except ValueError:
+        return None  # of another version of the operator
+
+
+def _as_declared(output: OutputObject) -> Output:
+    kind: OutputKind = "Secret" if output.ref.kind == "Secret" else "ConfigMap"
+    return Output(kind=kind, name=output.ref.name, formats=formats_of_keys(kind, output.keys))
