@@ -113,7 +113,7 @@ class Process:
         self._start("token manager", parts.tokens.run())
         self._start("source reader", parts.sources.run())
         parts.controller.enqueue(parts.cache.all_keys())
-        for number in range(self._settings.workers):
+        for number in range(parts.workers):
             self._start(f"worker {number}", parts.controller.run_worker())
         await self._first_wave()
         self._start("watches", self._watch())

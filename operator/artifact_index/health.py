@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from aiohttp import web
 
 from artifact_index.instrumentation import UNMEASURED, Meter
+from artifact_index.logs import log_loop_error
 
 _LAG_PERIOD: Final = 0.05
 """Seconds between samples: anything that blocks the loop for longer is noticed."""
@@ -154,6 +155,7 @@ async def _on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, An
 def _loop_in_a_thread() -> Iterator[asyncio.AbstractEventLoop]:
     """An event loop that runs in a daemon thread until the context ends."""
     loop = asyncio.new_event_loop()
+    loop.set_exception_handler(log_loop_error)
     thread = threading.Thread(target=loop.run_forever, name="health", daemon=True)
     thread.start()
     try:

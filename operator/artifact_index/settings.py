@@ -144,9 +144,8 @@ class Settings:
         "artifactindex.dev/name; trust policies of the roles must then allow sts:TagSession",
     )  # fmt: skip
     operator_identity_tenant_tags: bool = _setting(
-        False, _parse_bool,
-        "accept assumeRole.tags of specs that log in with the operator's own identity",
-    )  # fmt: skip
+        False, _parse_bool, "accept assumeRole.tags beside the operator's own identity"
+    )
     allowed_hosts: tuple[str, ...] = _setting(
         (), _parse_host,
         "reject index URLs with a host other than these, such as *.example.com; repeatable; "

@@ -42,11 +42,12 @@ from artifact_index.sources.policy import Policy
 class Operator:
     """The parts of one operator; nothing runs yet.
 
-    Call `prime`; then run `tokens`, `sources`, `relister` and each worker of `controller` in tasks
-    of their own. No `namespaces` means all of them.
+    Call `prime`; then run `tokens`, `sources`, `relister` and so many `workers` of `controller` in
+    tasks of their own. No `namespaces` means all of them.
     """
 
     namespaces: tuple[str, ...]
+    workers: int
     cache: Cache
     state: State
     histories: Histories
@@ -83,7 +84,10 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
     """Wire the parts of one operator on the event loop that will run them; `issue` asks clouds."""
     cache, state, histories = Cache(), State(), Histories()
     priority = partial(state.priority_of, margins=env.margins)
-    queue = WorkQueue(priority=priority, rng=env.rng)
+    workers = settings.workers
+    # In an installation for one namespace nobody else needs a worker.
+    shared = None if len(settings.namespaces) == 1 else workers
+    queue = WorkQueue(priority=priority, rng=env.rng, workers=shared)
     limiter = WriteLimiter(settings.writes_per_second, settings.write_burst)
     issue = ServiceAccountTokens(api, issue).issue
     tokens = TokenManager(
@@ -113,18 +117,27 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
         patience=settings.mint_patience,
         env=env,
     )
-    output_writer = OutputWriter(api, cache, limiter, priority, env.digester)
     status_writer = StatusWriter(api, cache, limiter, env.clock)
+    output_writer = OutputWriter(
+        api, cache, limiter, priority, env.digester, status_writer.announce
+    )
     options = OptionsReconciler(cache, resolver, clouds, state, output_writer, env)
     indexes = IndexReconciler(cache, resolver, state, status_writer, queue.is_busy, env)
     controller = Controller(cache, queue, options, indexes, status_writer, env)
     tokens.on_change = endpoints.on_change = controller.tokens_changed
-    feed = Feed(cache, sources.forget, env.digester, partial(controller.enqueue, delay=DEBOUNCE))
+    feed = Feed(
+        cache,
+        sources.forget,
+        env.digester,
+        enqueue=partial(controller.enqueue, delay=DEBOUNCE),
+        status_edited=controller.status_edited,
+    )
     relister = Relister(
         api, feed, settings.namespaces, settings.relist_interval, controller.enqueue, env.rng
     )
     return Operator(
         namespaces=settings.namespaces,
+        workers=workers,
         cache=cache,
         state=state,
         histories=histories,

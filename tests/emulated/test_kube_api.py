@@ -213,6 +213,22 @@ async def test_waiting_for_a_free_connection_does_not_count_as_the_request(
     await api.close()
 
 
+async def test_large_bodies_that_are_answered_late_soon_let_others_go(emulator: Emulator) -> None:
+    """Two are sent at a time; a webhook on one namespace must not hold both places."""
+    emulator.create_namespace("slow")
+    emulator.delay(20.0, verb="create", namespace="slow")
+    api = KubeApi(await load_configuration(kubeconfig=emulator.kubeconfig()))
+    bodies = [{**secret(f"large-{number}"), "data": {"a": "eHh4" * 25_000}} for number in range(5)]
+    slow = [asyncio.create_task(api.create(SECRETS, "slow", body)) for body in bodies[1:]]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await api.create(SECRETS, "default", bodies[0])
+    assert not any(task.done() for task in slow)
+    emulator.clear_faults()
+    await asyncio.gather(*slow)
+    await api.close()
+
+
 async def test_an_expired_listing_begins_again_and_says_so(emulator: Emulator, port: Port) -> None:
     config_maps(emulator, 5)
     names: list[list[str]] = []

@@ -368,6 +368,7 @@ def output(
     data: Mapping[str, str] | None = None,
     version: int | None = None,
     uid: str = "uid-of-output",
+    **body: Any,
 ) -> OutputObject:
     """The record of an object that has an output's name."""
     metadata: dict[str, Any] = {
@@ -380,7 +381,7 @@ def output(
     }
     if controller is not None:
         metadata["ownerReferences"] = [dict(controller)]
-    return parse_output(kind, {"metadata": metadata, "data": dict(data or {})}, DIGESTER)
+    return parse_output(kind, {"metadata": metadata, "data": dict(data or {}), **body}, DIGESTER)
 
 
 def controller_of(name: str = "uv-config", uid: str = OPTIONS_UID) -> dict[str, Any]:

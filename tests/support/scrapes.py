@@ -110,7 +110,9 @@ def output(
         annotations[EXPIRES_AT_ANNOTATION] = expires
     ref = OutputRef("Secret", NAMESPACE, name)
     keys, digest = frozenset({"uv.toml"}), CANARY_DIGEST
-    return OutputObject(ref, f"uid-{name}", 1, None, True, annotations, None, keys, digest)
+    return OutputObject(
+        ref, f"uid-{name}", 1, None, True, annotations, None, keys, digest, "Opaque", False
+    )
 
 
 def options(name: str = "uv-config", **status: Any) -> OptionsObject:

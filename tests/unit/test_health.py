@@ -180,3 +180,33 @@ async def test_the_port_is_free_again_afterwards(process: Process) -> None:
         pass
     async with serve_health(process.health, process.scrape, "127.0.0.1", port) as again:
         assert again == port
+
+
+async def test_connections_that_say_nothing_or_half_a_request_keep_nobody_out(
+    process: Process,
+) -> None:
+    async with serve_health(process.health, process.scrape, "127.0.0.1", 0) as port:
+        writers = []
+        for number in range(300):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            if number % 2:
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
+            writers.append(writer)
+        asked = time.monotonic()
+        answer = await asyncio.to_thread(health, port, "healthz")
+        took = time.monotonic() - asked
+        for writer in writers:
+            writer.close()
+    assert answer == (200, "ok\n")
+    assert took < 10
+
+
+def test_the_loop_of_the_endpoints_logs_no_text_of_an_exception(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail() -> None:
+        raise ValueError("canary-6e2d")
+
+    with health_module._loop_in_a_thread() as loop:
+        loop.call_soon_threadsafe(fail)
+    assert "ValueError at" in caplog.text and "canary-6e2d" not in caplog.text

@@ -95,6 +95,8 @@ class Reason(StrEnum):
     WRITE_FAILED = "WriteFailed", Polarity.RETRY
     NOT_WRITTEN = "NotWritten", Polarity.RETRY, Trait.QUIET
     TARGET_NOT_OWNED = "TargetNotOwned", Polarity.ACT, Trait.UNWATCHED
+    TARGET_UNUSABLE = "TargetUnusable", Polarity.ACT, Trait.UNWATCHED
+    OUTPUT_CONTESTED = "OutputContested", Polarity.ACT
     TARGET_TOO_LARGE = "TargetTooLarge", Polarity.ACT
     NOT_CREDENTIAL_FREE = "NotCredentialFree", Polarity.ACT
     TOKEN_TOO_SHORT = "TokenTooShort", Polarity.NOTE

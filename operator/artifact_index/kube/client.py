@@ -40,6 +40,9 @@ _LARGE: Final = 64 * 1024
 answer it takes ten times as much: sixteen files of a hundred indexes at once were the memory peak.
 """
 _LARGE_AT_A_TIME: Final = 2
+_LARGE_FOR: Final = 0.5
+"""Seconds after which the next large body may follow although there is no answer yet: a namespace
+whose writes a webhook holds up must not hold up the others."""
 
 _HANDSHAKE: Final = 10.0
 """Seconds for the TCP and TLS handshake."""
@@ -223,7 +226,7 @@ class KubeApi:
         if token := await self._token():
             headers["Authorization"] = token
         try:
-            async with self._large_slots if _is_large(body) else self._slots:
+            async with self._large_slot() if _is_large(body) else self._slots:
                 answered = await self._client.call_api(
                     method, url, header_params=headers, body=body, _request_timeout=self._timeout
                 )
@@ -231,6 +234,25 @@ class KubeApi:
                 return answer, await _read(answer, most)
         except (aiohttp.ClientError, OSError) as error:
             raise _unreachable(error) from None
+
+    @contextlib.asynccontextmanager
+    async def _large_slot(self) -> AsyncIterator[None]:
+        held = True
+
+        def give_back() -> None:
+            nonlocal held
+            if held:
+                held = False
+                self._large_slots.release()
+
+        await self._large_slots.acquire()
+        overdue = asyncio.get_running_loop().call_later(_LARGE_FOR, give_back)
+        try:
+            async with self._slots:
+                yield
+        finally:
+            overdue.cancel()
+            give_back()
 
     async def _token(self) -> str | None:
         try:

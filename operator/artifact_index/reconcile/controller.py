@@ -15,7 +15,8 @@ from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, status_bytes
 from artifact_index.reconcile.index import IndexReconciler
 from artifact_index.reconcile.options import OptionsReconciler
-from artifact_index.reconcile.queue.workqueue import WorkQueue
+from artifact_index.reconcile.queue.repairs import Repairs
+from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.status.conditions import Status
 from artifact_index.reconcile.status.writer import StatusWriter
@@ -26,6 +27,9 @@ _QUIET_FAILURES: Final = 2
 
 _MORE_TOKENS: Final = 0.25
 """Seconds for which the first tokens of one IndexOptions are collected into one reconcile."""
+
+_MORE_CONSUMERS: Final = 0.05
+"""Seconds for which IndexOptions that end are collected into one look by an index of them all."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +53,22 @@ class Controller:
         default_factory=dict, init=False
     )
     """The statuses that wait to be written, each with the object that it was made for."""
+    _after: dict[Key, set[Key]] = field(default_factory=dict, init=False)
+    """The objects that wait for the end of another one's reconcile, by that one."""
+    _edits: Repairs[Key] = field(default_factory=Repairs, init=False)
+    """The objects whose status somebody else has changed lately."""
 
     def enqueue(self, keys: Iterable[Key], delay: float = 0.0) -> None:
         """Have these keys reconciled after `delay` seconds."""
         for key in keys:
             self.queue.add_after(key, delay)
+
+    def status_edited(self, keys: Iterable[Key]) -> None:
+        """Have a status put right that somebody else has changed; the more often, the later."""
+        now = asyncio.get_running_loop().time()
+        for key in keys:
+            edit = self._edits.count(key)
+            self.queue.add_after(key, max(DEBOUNCE, edit.next_at - now))
 
     def tokens_changed(self, consumers: Iterable[Any]) -> None:
         """Have the IndexOptions reconciled whose tokens changed, once for a burst of first tokens.
@@ -86,6 +101,7 @@ class Controller:
         clock = asyncio.get_running_loop().time
         started_at = clock()
         result = await self._try(key)
+        self.enqueue(self._after.pop(key, ()), _MORE_CONSUMERS)
         self._env.meter.reconciled(kind=key.kind, result=result, seconds=clock() - started_at)
 
     async def _try(self, key: Key) -> PassResult:
@@ -120,6 +136,8 @@ class Controller:
             if result.plan is not None:
                 changed = self._options.commit(key.ref, result.plan)
                 self.enqueue(index_key(index) for index in changed)
+        if result.after is not None:
+            self._after.setdefault(result.after, set()).add(key)
         if result.requeue_after is not None:
             self.queue.add_after(key, result.requeue_after)
         if result.retry:

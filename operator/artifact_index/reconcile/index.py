@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.env import Env
@@ -12,9 +11,6 @@ from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.index_status import index_status, unselected_status
 from artifact_index.reconcile.status.writer import StatusWriter
-
-_CONSUMERS_BUSY: Final = 0.05
-"""Seconds until the next look at the IndexOptions that are being reconciled."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,9 +35,9 @@ class IndexReconciler:
             self._resolver.forget(ref)
             problem = self._resolver.spec_problem(index)
             status = unselected_status(index, problem, self._env.clock())
-        elif any(self._is_busy(options_key(consumer)) for consumer in consumers):
+        elif (busy := next(filter(self._is_busy, map(options_key, consumers)), None)) is not None:
             # Each of them may change this status: write it once, when all are done.
-            return Result(requeue_after=_CONSUMERS_BUSY)
+            return Result(after=busy)
         else:
             plan = self._state.plan_of(index, consumers)
             if plan is None:

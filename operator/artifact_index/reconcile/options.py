@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.apply.last_good import LastGood
 from artifact_index.reconcile.apply.rendering import rendered_outputs
 from artifact_index.reconcile.apply.writer import Applied, OutputWriter
@@ -48,9 +47,6 @@ from artifact_index.reconcile.status.options_status import (
 from artifact_index.runtime import Turns, beside_the_loop
 from artifact_index.sources.policy import Problem
 
-_FAILURE_RECHECK: Final = 30.0
-"""Seconds after which an index at which the operator failed is planned again."""
-
 _SHORTEST_REQUEUE: Final = 0.1
 """Seconds: what is due already must not make the reconcile spin."""
 
@@ -85,6 +81,10 @@ class OptionsReconciler:
             if before - after:
                 concerned.add(options_key(ref))  # the others may need fewer logins
             result = replace(result, enqueue={*result.enqueue, *concerned})
+        if (recheck_after := self._writer.recheck_after(options)) is not None:
+            recheck_after = max(_SHORTEST_REQUEUE, recheck_after)
+            requeue_after = min(recheck_after, result.requeue_after or recheck_after)
+            result = replace(result, requeue_after=requeue_after)
         return result
 
     async def _reconcile(self, options: OptionsObject, owned: Sequence[OutputObject]) -> Result:
@@ -180,19 +180,13 @@ class OptionsReconciler:
     async def _plan_without_failures(
         self, options: OptionsObject, indexes: Sequence[IndexState], error: Exception
     ) -> list[IndexPlan]:
-        """The plan after an error that some indexes caused: for each of them it is a problem.
-
-        Raises the error if no index alone causes it.
-        """
+        """Make the error a problem of each index that causes it; raise it if none does alone."""
 
         async def attempt(some: Sequence[IndexState]) -> None:
             plan = await self._plan(options, some)
             await rendered_outputs(options, plan, self._env.digester)
 
-        if isinstance(error, ApiError):
-            raise error
-        recheck_at = self._env.clock() + _FAILURE_RECHECK
-        isolated, unpublishable = await isolate(indexes, attempt, error, recheck_at=recheck_at)
+        isolated, unpublishable = await isolate(indexes, attempt, error, now=self._env.clock())
         return await self._plan(options, isolated, unpublishable)
 
     async def _plan(

@@ -256,9 +256,12 @@ class Emulator:
         self.faults.waiting.append(fault)
         return fault
 
-    def delay(self, seconds: float, *, verb: str = ANY, kind: Kindly = ANY) -> None:
+    def delay(
+        self, seconds: float, *, verb: str = ANY, kind: Kindly = ANY, namespace: str = ANY
+    ) -> None:
         """Answer matching requests later by some seconds."""
-        self.faults.delays[verb, ANY if kind == ANY else self._kind(kind).plural] = seconds
+        plural = ANY if kind == ANY else self._kind(kind).plural
+        self.faults.delays[namespace, verb, plural] = seconds
 
     def clear_faults(self) -> None:
         """Forget all faults and delays, also of requests that wait; muted watches stay muted."""

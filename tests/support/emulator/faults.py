@@ -1,6 +1,7 @@
 """What goes wrong on demand, and the log of what was asked."""
 
 import asyncio
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -67,7 +68,7 @@ class Faults:
 
     def __init__(self) -> None:
         self.waiting: list[Fault] = []
-        self.delays: dict[tuple[str, str], float] = {}
+        self.delays: dict[tuple[str, str, str], float] = {}
         self.silent: set[str] = set()
 
     def take(self, request: Request) -> Fault | None:
@@ -90,11 +91,8 @@ class Faults:
             await asyncio.sleep(min(left, _LOOK_SECONDS))
 
     def _delay(self, request: Request) -> float:
-        keys = (
-            (request.verb, request.resource),
-            (request.verb, ANY),
-            (ANY, request.resource),
-            (ANY, ANY),
+        keys = itertools.product(
+            (request.namespace, ANY), (request.verb, ANY), (request.resource, ANY)
         )
         return next((self.delays[key] for key in keys if key in self.delays), 0.0)
 

@@ -1,16 +1,20 @@
 """Writes the outputs of one IndexOptions, and prunes those that its spec no longer names."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from artifact_index.api.reasons import Reason
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import CONFIG_MAPS, INDEX_OPTIONS, SECRETS, Resource
+from artifact_index.reconcile.apply.contests import DELETED, Contests, culprit_of
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
     MOST_KEYS,
+    OPAQUE,
     OptionsObject,
     OutputObject,
     OutputRef,
@@ -23,20 +27,30 @@ from artifact_index.reconcile.plan.outputs import (
     owner_reference,
     ownership_patch,
 )
-from artifact_index.reconcile.plan.ownership import belongs_to, ownership_problem
+from artifact_index.reconcile.plan.ownership import belongs_to, is_adoption, ownership_problem
 from artifact_index.reconcile.queue.write_limiter import OUTPUT, WriteLimiter
 from artifact_index.sources.policy import Problem
 
 RESOURCES: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
+
+_ADOPTED: Final = "Adopted"
+_KEYS_IN_EVENT: Final = 10
+
+_REMOVED: Final = "removed"
+_OWNER: Final = "owner"
+"""What is written instead of a content with a digest."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
     """The outputs that now stand as desired, and the first problem of the others.
 
-    `error` is the first error of the API server: it calls for a retry. `failed` are the outputs
-    with an error, each with the digest of the content that was refused; None if it was not refused
-    but may be accepted at the next try.
+    An output that somebody else undoes again and again counts as written. `error` is the first
+    error of the API server: it calls for a retry. `failed` are the outputs with an error, each with
+    the digest of the content that was refused; None if it was not refused but may be accepted at
+    the next try.
     """
 
     written: tuple[DesiredOutput, ...] = ()
@@ -64,6 +78,10 @@ class OutputWriter:
     _limiter: WriteLimiter
     _priority: Callable[[Key], float]
     _digester: Digester
+    _announce: Callable[[OptionsObject, str, str], Awaitable[None]]
+    _contests: Contests = field(default_factory=Contests, init=False)
+    _owner_contests: Contests = field(default_factory=Contests, init=False)
+    """Of content and whole outputs; of owner references alone."""
 
     async def owner_is_gone(self, options: OptionsObject) -> bool:
         """True if an IndexOptions that lost an output no longer exists. Raises ApiError.
@@ -90,14 +108,15 @@ class OutputWriter:
         failed: dict[OutputRef, str | None] = {}
         for output in outputs:
             try:
-                if (problem := await self._apply(options, output)) is not None:
-                    problems.append(problem)
-                else:
-                    written.append(output)
+                problem = await self._apply(options, output)
             except ApiError as error:
                 errors.append(error)
-                problems.append(_write_failed(output.ref, error))
+                problem = _write_failed(output.ref, error)
                 failed[output.ref] = output.digest if error.forbidden or error.invalid else None
+            if problem is not None:
+                problems.append(problem)
+            if problem is None or problem.reason is Reason.OUTPUT_CONTESTED:
+                written.append(output)
         return Applied(tuple(written), next(iter(problems), None), next(iter(errors), None), failed)
 
     async def prune(self, options: OptionsObject, applied: Applied) -> Applied:
@@ -111,7 +130,12 @@ class OutputWriter:
             if existing.ref in declared or not belongs_to(existing, options):
                 continue
             try:
+                contested = await self._postponed(self._contests, options, existing.ref, _REMOVED)
+                if contested is not None:
+                    applied = replace(applied, problem=contested)
+                    continue
                 await self._remove(options, existing)
+                self._contests.wrote(options, existing.ref, _REMOVED)
             except ApiError as error:
                 if not (error.not_found or error.conflict or error.invalid):
                     problem = _write_failed(existing.ref, error)
@@ -129,11 +153,20 @@ class OutputWriter:
         for existing in owned:
             if options.spec is None or retains == (existing.controller is None):
                 continue
+            if existing.secret_type not in ("", OPAQUE):
+                continue
             kind, namespace, name = existing.ref
-            await self._wait(options)
             patch = ownership_patch(options, existing)
             try:
+                contested = await self._postponed(
+                    self._owner_contests, options, existing.ref, _OWNER
+                )
+                if contested is not None:
+                    applied = replace(applied, problem=contested)
+                    continue
+                await self._wait(options)
                 self._observe(kind, await self._api.patch(RESOURCES[kind], namespace, name, patch))
+                self._owner_contests.wrote(options, existing.ref, _OWNER)
             except ApiError as error:
                 if error.not_found:
                     self._cache.drop_output(existing.ref, existing.uid)
@@ -142,52 +175,119 @@ class OutputWriter:
                     applied = replace(applied, problem=problem, error=error)
         return applied
 
+    def recheck_after(self, options: OptionsObject) -> float | None:
+        """Seconds until a contested output may be repaired, or is not contested any more."""
+        both = self._contests, self._owner_contests
+        if not any(both):
+            return None
+        refs = {output.ref for output in self._cache.outputs_of(options.ref)}
+        refs.update(declared_outputs(options))
+        waits = (contests.recheck_after(refs) for contests in both)
+        return min((wait for wait in waits if wait is not None), default=None)
+
     async def _apply(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
         existing = self._cache.outputs.get(output.ref)
-        if existing is None:
-            try:
-                return await self._create(options, output)
-            except ApiError as error:
-                if not error.already_exists:
-                    raise
-        if existing is None or not existing.labelled:
+        if existing is not None and not existing.labelled:
             # The watch does not deliver objects without our label: the cached copy may be old.
             existing = await self._read(output.ref)
-            if existing is None:
-                return await self._create(options, output)
+        if existing is not None:
+            return await self._update(options, output, existing)
+        contested = await self._postponed(self._contests, options, output.ref, output.digest)
+        if contested is not None:
+            return contested
+        try:
+            await self._create(options, output)
+        except ApiError as error:
+            if not error.already_exists or (existing := await self._read(output.ref)) is None:
+                raise
+            return await self._update(options, output, existing)
+        return self._wrote(options, output)
+
+    async def _update(
+        self, options: OptionsObject, output: DesiredOutput, existing: OutputObject
+    ) -> Problem | None:
         living = self._cache.options_uids(options.ref.namespace)
         problem = ownership_problem(existing, options, living)
-        if problem is not None or output.is_met_by(existing):
+        if problem is not None:
             return problem
-        return await self._patch(options, output, existing)
+        if output.is_met_by(existing):
+            return self._contests.problem(output.ref)
+        contested = await self._postponed(self._contests, options, output.ref, output.digest)
+        if contested is not None:
+            return contested
+        if existing.immutable:
+            await self._replace(options, output, existing)
+        else:
+            await self._patch(options, output, existing)
+        return self._wrote(options, output)
 
-    async def _create(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
+    async def _postponed(
+        self, contests: Contests, options: OptionsObject, ref: OutputRef, content: str
+    ) -> Problem | None:
+        """The problem of an output that is undone too often to be repaired now."""
+        if not contests.is_contested(options, ref, content):
+            return None
+        if contests.problem(ref, stands=False) is None:
+            culprit = await self._culprit(ref)
+            logger.warning("%s %s/%s does not stay as it is written: %s", *ref, culprit)
+            contests.blame(ref, culprit)
+        return None if contests.may_repair(ref) else contests.problem(ref, stands=False)
+
+    async def _culprit(self, ref: OutputRef) -> str:
+        try:
+            body = await self._api.get(RESOURCES[ref.kind], ref.namespace, ref.name)
+        except ApiError as error:
+            if error.not_found:
+                return DELETED
+            raise
+        return culprit_of(body["metadata"].get("managedFields") or ())
+
+    def _wrote(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
+        self._contests.wrote(options, output.ref, output.digest)
+        return self._contests.problem(output.ref)
+
+    async def _create(self, options: OptionsObject, output: DesiredOutput) -> None:
         kind, namespace, _ = output.ref
         await self._wait(options)
         body = await self._api.create(RESOURCES[kind], namespace, output.creation())
         self._observe(kind, body)
-        return None
 
     async def _patch(
         self, options: OptionsObject, output: DesiredOutput, existing: OutputObject
-    ) -> Problem | None:
+    ) -> None:
         kind, namespace, name = output.ref
         await self._wait(options)
         try:
             body = await self._api.patch(RESOURCES[kind], namespace, name, output.patch(existing))
         except ApiError as error:
             if error.not_found:
-                return await self._create(options, output)
+                await self._create(options, output)
+                return
             if error.invalid or error.conflict:
-                # Another object may have the name by now, or the API server refuses the content.
+                # It is immutable or another object by now, or the API server refuses the content.
                 self._cache.drop_output(output.ref, existing.uid)
                 await self._read(output.ref)
             raise
         observed = self._observe(kind, body)
+        if is_adoption(existing, options):
+            await self._announce(options, _ADOPTED, _adopted(existing, output))
         if len(existing.keys) == MOST_KEYS and not output.is_met_by(observed):
             # Not all of its keys were known: the next ones go now.
-            return await self._patch(options, output, observed)
-        return None
+            await self._patch(options, output, observed)
+
+    async def _replace(
+        self, options: OptionsObject, output: DesiredOutput, existing: OutputObject
+    ) -> None:
+        """Create an immutable output of ours anew; pods that mount the old one keep its content."""
+        kind, namespace, name = output.ref
+        await self._wait(options)
+        try:
+            await self._api.delete(RESOURCES[kind], namespace, name, uid=existing.uid)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+        self._cache.drop_output(output.ref, existing.uid)
+        await self._create(options, output)
 
     async def _read(self, ref: OutputRef) -> OutputObject | None:
         try:
@@ -210,7 +310,8 @@ class OutputWriter:
         self._cache.drop_output(existing.ref, existing.uid)
 
     async def _wait(self, options: OptionsObject) -> None:
-        await self._limiter.wait(OUTPUT, self._priority(options_key(options.ref)))
+        priority = self._priority(options_key(options.ref))
+        await self._limiter.wait(OUTPUT, options.ref.namespace, priority)
 
     def _observe(self, kind: str, body: dict[str, object]) -> OutputObject:
         output = parse_output(kind, body, self._digester)
@@ -231,8 +332,23 @@ def owner_unknown(answer: str) -> Problem:
     )
 
 
-def _write_failed(ref: OutputRef, error: ApiError) -> Problem:
-    return Problem(
-        Reason.WRITE_FAILED,
-        f"{ref.kind} {ref.name!r} could not be written and is tried again: {error}",
+def _adopted(existing: OutputObject, output: DesiredOutput) -> str:
+    message = f"{existing.ref.kind} {existing.ref.name!r} was there before and is an output now"
+    removed = sorted(existing.keys - output.data.keys())
+    if not removed:
+        return message
+    names = ", ".join(repr(key) for key in removed[:_KEYS_IN_EVENT])
+    more = len(removed) - _KEYS_IN_EVENT
+    return f"{message}; these keys of it were removed: {names}" + (
+        f" and {more} more" if more > 0 else ""
     )
+
+
+def _write_failed(ref: OutputRef, error: ApiError) -> Problem:
+    message = f"{ref.kind} {ref.name!r} could not be written and is tried again: {error}"
+    if error.invalid:
+        message += (
+            "; if it lasts, see what the named fields of the object forbid, or delete the object "
+            "so that it is created anew"
+        )
+    return Problem(Reason.WRITE_FAILED, message)

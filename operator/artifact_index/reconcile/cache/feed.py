@@ -16,6 +16,7 @@ from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.kind_cache import CachedObject, KindCache, Ref
 from artifact_index.reconcile.cache.objects import (
+    CustomObject,
     IndexObject,
     ObjectRef,
     OptionsObject,
@@ -64,7 +65,8 @@ class Feed:
 
     Watch events and list items go through the same steps. An object with a deletionTimestamp
     counts as deleted: nothing is written for it any more. `forget_polled` invalidates the polled
-    copy of a source Secret: it moves into or out of the watch. Kinds are named by their plural.
+    copy of a source Secret: it moves into or out of the watch. `status_edited` gets the key of an
+    object of which nothing but the status has changed. Kinds are named by their plural.
     """
 
     def __init__(
@@ -73,8 +75,10 @@ class Feed:
         forget_polled: Callable[[ObjectRef], None],
         digester: Digester,
         enqueue: Callable[[set[Key]], None],
+        status_edited: Callable[[set[Key]], None],
     ) -> None:
         self._enqueue = enqueue
+        self._status_edited = status_edited
         self._entrances = _entrances(cache, forget_polled, digester)
 
     def watched(self, plural: str, event: str | None, body: Object) -> None:
@@ -135,8 +139,13 @@ class Feed:
                 concerned |= entrance.drop(ref, uid, version)
             elif entrance.objects.is_news(ref, version, listed=listed):
                 try:
-                    new = entrance.parse(body, entrance.objects.get(ref))
-                    concerned |= entrance.put(object_ref, new, listed)
+                    cached = entrance.objects.get(ref)
+                    new = entrance.parse(body, cached)
+                    keys = entrance.put(object_ref, new, listed)
+                    if isinstance(new, CustomObject) and new.same_input(cached):
+                        self._status_edited(keys)
+                    else:
+                        concerned |= keys
                 except Exception as error:
                     # One object that fails must end neither a relist nor the events of its kind.
                     log_exception(logger, error, "%s %s/%s cannot be read", plural, *object_ref)

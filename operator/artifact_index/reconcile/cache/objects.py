@@ -32,6 +32,11 @@ OUR_ANNOTATIONS = (
     constants.CHECKPOINT_ANNOTATION,
 )
 
+OPAQUE = "Opaque"
+"""The type of a Secret that is an output."""
+
+_LONGEST_TYPE = 100
+
 
 _LONGEST_ANNOTATION: Final = 256
 """Characters of an annotation that are kept of an output whose digest does not verify."""
@@ -122,6 +127,7 @@ class OutputObject:
     """A Secret or ConfigMap as an output: its owner, and a keyed digest of its content.
 
     `annotations` are ours; they hold a checkpoint only if the digest among them verifies.
+    `secret_type` is empty for a ConfigMap.
     """
 
     ref: OutputRef
@@ -133,6 +139,8 @@ class OutputObject:
     adopt: str | None
     keys: frozenset[str]
     digest: str
+    secret_type: str
+    immutable: bool
 
 
 def declared_outputs(options: OptionsObject) -> Iterator[OutputRef]:
@@ -215,6 +223,8 @@ def parse_output(kind: str, body: Mapping[str, Any], digester: OutputDigester) -
         adopt=_shortened(annotations, constants.ADOPT_ANNOTATION),
         keys=frozenset(islice(data, MOST_KEYS)),
         digest=digest,
+        secret_type=_secret_type(body) if kind == "Secret" else "",
+        immutable=bool(body.get("immutable")),
     )
 
 
@@ -225,6 +235,12 @@ def _our_annotations(annotations: Mapping[str, str], digest: str) -> dict[str, s
         found.pop(constants.CHECKPOINT_ANNOTATION, None)
         found = {key: value[:_LONGEST_ANNOTATION] for key, value in found.items()}
     return found
+
+
+def _secret_type(body: Mapping[str, Any]) -> str:
+    """The type of a Secret: anybody's text, as long as they like."""
+    kind = body.get("type") or OPAQUE
+    return OPAQUE if kind == OPAQUE else kind[:_LONGEST_TYPE]
 
 
 def parse_source_secret(body: Mapping[str, Any], keys: Iterable[str]) -> SourceSecret:

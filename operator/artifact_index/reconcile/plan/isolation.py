@@ -3,27 +3,33 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
+from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.resolve.failures import internal_error
 from artifact_index.reconcile.resolve.token_view import IndexState
+
+_RECHECK: Final = 30.0
+"""Seconds after which an index at which the operator failed is tried again."""
 
 Attempt = Callable[[Sequence[IndexState]], Awaitable[object]]
 """Plans and renders some of the indexes of one IndexOptions, and writes nothing."""
 
 
 async def isolate(
-    indexes: Sequence[IndexState], attempt: Attempt, error: Exception, *, recheck_at: float
+    indexes: Sequence[IndexState], attempt: Attempt, error: Exception, *, now: float
 ) -> tuple[list[IndexState], frozenset[str]]:
-    """Give each index at which `attempt` fails a problem of its own, to be tried again at a time.
+    """Give each index at which `attempt` fails a problem of its own; it is tried again later.
 
     Also returns the UIDs of those at which it fails even then: with the entry that is published.
-    Raises `error`, the failure with all of them, if it fails at none of them alone.
+    Raises `error`, the failure with all of them, if it fails at none of them alone, or if it is the
+    API server's.
     """
-    failures = await _failures(indexes, attempt)
+    failures = {} if isinstance(error, ApiError) else await _failures(indexes, attempt)
     if not failures:
         raise error
     failed = {
-        index.selected.uid: _failed(index, failures[index.selected.uid], recheck_at)
+        index.selected.uid: _failed(index, failures[index.selected.uid], now + _RECHECK)
         for index in indexes
         if index.selected.uid in failures
     }

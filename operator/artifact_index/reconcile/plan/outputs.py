@@ -51,7 +51,7 @@ class DesiredOutput:
             **({"ownerReferences": [dict(self.owner)]} if self.owner is not None else {}),
         }
         body = {"metadata": metadata, "data": dict(self.data)}
-        return body | {"type": "Opaque"} if self.ref.kind == "Secret" else body
+        return body | {"type": objects.OPAQUE} if self.ref.kind == "Secret" else body
 
     def patch(self, existing: objects.OutputObject) -> dict[str, Any]:
         """The body of a merge patch; null for each key and annotation of ours to remove."""
@@ -71,6 +71,7 @@ class DesiredOutput:
         owner_uid = existing.controller.uid if existing.controller else None
         return (
             existing.labelled
+            and not existing.immutable
             and existing.digest == self.digest
             and existing.annotations == self.annotations
             and owner_uid == (self.owner["uid"] if self.owner else None)

@@ -1,14 +1,15 @@
 """The workqueue: one entry per object, debounced, rate limited after failures, by priority."""
 
 import asyncio
-import contextlib
 import heapq
 import itertools
 import random
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
 from artifact_index.reconcile.cache.cache import Key
+from artifact_index.reconcile.queue.namespace_queue import NamespaceQueue
 
 DEBOUNCE: Final = 0.05
 """Seconds for which changes of one object are collected into one reconcile."""
@@ -22,22 +23,31 @@ class WorkQueue:
 
     A key stands in the queue at most once and is never handed to two workers at a time: a key that
     is added while a worker has it becomes ready again when that worker is done. Keys of
-    IndexOptions come first, since only they write outputs; `priority` orders them, lowest first.
+    IndexOptions come first, since only they write outputs. Namespaces take turns, and within one
+    `priority` orders the keys, lowest first.
+
+    With `workers`, their number, a namespace has at most as many as stay free for the others: half
+    of them, fewer if others work, too. A namespace whose writes take long never has them all.
     """
 
-    def __init__(self, *, priority: Callable[[Key], float], rng: random.Random) -> None:
+    def __init__(
+        self, *, priority: Callable[[Key], float], rng: random.Random, workers: int | None = None
+    ) -> None:
         self._priority = priority
         self._rng = rng
+        self._workers = workers
         self._due: dict[Key, float] = {}
         self._delayed: list[tuple[float, int, Key]] = []
-        self._ready: list[tuple[int, float, int, Key]] = []
+        self._ready: NamespaceQueue[Key] = NamespaceQueue()
         self._queued: dict[Key, float] = {}  # ready since, on the loop's clock; oldest first
         self._working: set[Key] = set()
+        self._working_in: Counter[str] = Counter()
         self._again: set[Key] = set()
         self._requeues: dict[Key, int] = {}
         self._order = itertools.count()
         self._starting = asyncio.Lock()
-        self._wake = asyncio.Event()
+        self._timer: tuple[float, asyncio.Handle] | None = None
+        self._idle: deque[asyncio.Future[None]] = deque()  # the workers that wait in `get`
         self._drained = asyncio.Event()
 
     def __len__(self) -> int:
@@ -72,7 +82,7 @@ class WorkQueue:
         else:
             self._due[key] = due
             heapq.heappush(self._delayed, (due, next(self._order), key))
-        self._wake.set()
+            self._set_timer()
 
     def add_rate_limited(self, key: Key, at_least: float = 0.0) -> float:
         """Enqueue the key after its back-off and return that delay in seconds.
@@ -100,23 +110,25 @@ class WorkQueue:
         self._requeues.pop(key, None)
 
     async def get(self) -> Key:
-        """Wait for a ready key and take the first by priority; the caller has it until `done`."""
-        while True:
-            self._promote()
-            if self._ready:
-                rank, _, _, key = heapq.heappop(self._ready)
-                del self._queued[key]
-                self._working.add(key)
-                if rank == 0:
-                    # At most one reconcile of an IndexOptions starts per iteration of the event
-                    # loop: otherwise sixteen workers with large files would block it in one go.
-                    async with self._starting:
-                        await asyncio.sleep(0)
-                return key
-            self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(self._delayed[0][0] if self._delayed else None):
-                    await self._wake.wait()
+        """Wait for a ready key and take the first one; the caller has it until `done`."""
+        while (key := self._ready.pop(self._may_start)) is None:
+            woken = asyncio.get_running_loop().create_future()
+            self._idle.append(woken)
+            try:
+                await woken
+            except asyncio.CancelledError:
+                if not woken.cancelled():
+                    self._wake_worker()
+                raise
+        del self._queued[key]
+        self._working.add(key)
+        self._working_in[key.ref.namespace] += 1
+        if key.kind == "IndexOptions":
+            # At most one reconcile of an IndexOptions starts per iteration of the event loop:
+            # otherwise sixteen workers with large files would block it in one go.
+            async with self._starting:
+                await asyncio.sleep(0)
+        return key
 
     async def settled(self) -> None:
         """Wait until the queue is idle."""
@@ -125,13 +137,32 @@ class WorkQueue:
             await self._drained.wait()
 
     def done(self, key: Key) -> None:
-        """Give the key back after `get`, whether or not the reconcile succeeded."""
+        """Give the key back after `get`, whether or not the reconcile succeeded.
+
+        The worker then calls `get` again: nobody else is woken for the key that may start now.
+        """
         self._working.discard(key)
+        namespace = key.ref.namespace
+        self._working_in[namespace] -= 1
+        if not self._working_in[namespace]:
+            del self._working_in[namespace]
         if key in self._again:
             self._again.discard(key)
             self.add_after(key, 0)
         if self.idle:
             self._drained.set()
+
+    def _may_start(self, namespace: str) -> bool:
+        if self._workers is None:
+            return True
+        return self._working_in[namespace] < self._workers - len(self._working)
+
+    def _wake_worker(self) -> None:
+        while self._idle:
+            woken = self._idle.popleft()
+            if not woken.done():
+                woken.set_result(None)
+                return
 
     def _make_ready(self, key: Key) -> None:
         if key in self._working:
@@ -139,13 +170,29 @@ class WorkQueue:
         elif key not in self._queued:
             self._queued[key] = asyncio.get_running_loop().time()
             rank = 0 if key.kind == "IndexOptions" else 1
-            heapq.heappush(self._ready, (rank, self._priority(key), next(self._order), key))
+            self._ready.push(key.ref.namespace, rank, self._priority(key), key)
+            if self._may_start(key.ref.namespace):
+                self._wake_worker()
 
-    def _promote(self) -> None:
-        now = asyncio.get_running_loop().time()
+    def _set_timer(self) -> None:
+        """Have the delayed keys made ready once the first of them is due."""
+        if not self._delayed:
+            return
+        due = self._delayed[0][0]
+        if self._timer is not None:
+            at, handle = self._timer
+            if at <= due:
+                return
+            handle.cancel()
+        self._timer = due, asyncio.get_running_loop().call_at(due, self._promote, due)
+
+    def _promote(self, until: float) -> None:
+        self._timer = None
+        now = max(until, asyncio.get_running_loop().time())
         while self._delayed and self._delayed[0][0] <= now:
             due, _, key = heapq.heappop(self._delayed)
             # A key that got an earlier deadline meanwhile left this entry behind.
             if self._due.get(key) == due:
                 del self._due[key]
                 self._make_ready(key)
+        self._set_timer()

@@ -1,9 +1,9 @@
-"""Limits the rate of writes to the API server; while writes wait, the first by priority goes."""
+"""Limits the rate of writes to the API server; writes that wait go by rank, turn and priority."""
 
 import asyncio
-import heapq
-import itertools
 from typing import Final
+
+from artifact_index.reconcile.queue.namespace_queue import NamespaceQueue
 
 OUTPUT, STATUS, EVENT = range(3)
 _WHOLE: Final = 1 - 1e-9  # a whole token, less the error of rounding
@@ -12,9 +12,9 @@ _WHOLE: Final = 1 - 1e-9  # a whole token, less the error of rounding
 class WriteLimiter:
     """A token bucket: `burst` writes at once, `per_second` on average; 0 means no limit.
 
-    Outputs go before statuses and statuses before events. Among outputs, the one whose token must
-    be withdrawn first goes first. Requests that the client repeats because the server did not act
-    on them are not counted.
+    Outputs go before statuses and statuses before events. Among equals the namespaces take turns,
+    each with the output whose token must be withdrawn first. Requests that the client repeats
+    because the server did not act on them are not counted.
     """
 
     def __init__(self, per_second: float = 0, burst: int = 1) -> None:
@@ -22,19 +22,18 @@ class WriteLimiter:
         self._burst: Final = float(burst)
         self._tokens = self._burst
         self._filled_at = -float("inf")
-        self._waiting: list[tuple[int, float, int, asyncio.Future[None]]] = []
-        self._order = itertools.count()
+        self._waiting: NamespaceQueue[asyncio.Future[None]] = NamespaceQueue()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def wait(self, rank: int, priority: float = 0.0) -> None:
-        """Wait until an OUTPUT, a STATUS or an EVENT may be written.
+    async def wait(self, rank: int, namespace: str, priority: float = 0.0) -> None:
+        """Wait until an OUTPUT, a STATUS or an EVENT of the namespace may be written.
 
         The lowest priority goes first, as in the queue.
         """
         if not self._per_second:
             return
         admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (rank, priority, next(self._order), admitted))
+        self._waiting.push(namespace, rank, priority, admitted)
         if self._timer is None:
             self._admit()
         await admitted
@@ -46,8 +45,7 @@ class WriteLimiter:
         now = loop.time()
         filled = self._tokens + (now - self._filled_at) * self._per_second
         self._tokens, self._filled_at = min(self._burst, filled), now
-        while self._waiting and self._tokens >= _WHOLE:
-            *_, admitted = heapq.heappop(self._waiting)
+        while self._tokens >= _WHOLE and (admitted := self._waiting.pop()) is not None:
             # A write that was cancelled while it waited uses no token.
             if not admitted.done():
                 admitted.set_result(None)

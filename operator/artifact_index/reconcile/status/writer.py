@@ -48,6 +48,10 @@ class StatusWriter:
         if body is not None and index.spec is not None:
             self._cache.put_index(parse_custom_object(type(index.spec), body, index))
 
+    async def announce(self, options: OptionsObject, reason: str, message: str) -> None:
+        """Post an event about something done for an IndexOptions that no condition reports."""
+        await self._post(INDEX_OPTIONS, options, Event("Normal", reason, message), self._clock())
+
     async def _write(
         self, resource: Resource, owner: IndexObject | OptionsObject, status: Status
     ) -> dict[str, Any] | None:
@@ -60,7 +64,7 @@ class StatusWriter:
         metadata = {"uid": owner.uid, "resourceVersion": str(owner.resource_version)}
         patch = {"metadata": metadata, "status": status_patch(stored, status)}
         namespace, name = owner.ref
-        await self._limiter.wait(STATUS)
+        await self._limiter.wait(STATUS, namespace)
         try:
             body = await self._api.patch(resource, namespace, name, patch, subresource="status")
         except ApiError as error:
@@ -96,7 +100,7 @@ class StatusWriter:
             "lastTimestamp": time,
             "count": 1,
         }
-        await self._limiter.wait(EVENT)
+        await self._limiter.wait(EVENT, owner.ref.namespace)
         try:
             await self._api.create(EVENTS, owner.ref.namespace, body)
         except ApiError as error:

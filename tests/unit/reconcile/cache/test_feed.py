@@ -25,11 +25,13 @@ class Scene:
         self.cache = Cache()
         self.forgotten: list[ObjectRef] = []
         self.enqueued: set[Key] = set()
+        self.edited: set[Key] = set()
         self.feed = Feed(
             cache=self.cache,
             forget_polled=self.forgotten.append,
             digester=DIGESTER,
             enqueue=self.enqueued.update,
+            status_edited=self.edited.update,
         )
         self.cache.put_index(index("reader", source("basicAuth")))
 

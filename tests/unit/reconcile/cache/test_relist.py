@@ -36,7 +36,11 @@ def outputs_listed_by(digester: Digester, count: int) -> tuple[Relister, Cache]:
         labels = {ROLE_LABEL: ROLE_OUTPUT}
         port.put("secrets", secret_body(f"uv-{number}", {"uv.toml": ""}, labels=labels))
     feed = Feed(
-        cache=cache, forget_polled=lambda ref: None, digester=digester, enqueue=lambda keys: None
+        cache=cache,
+        forget_polled=lambda ref: None,
+        digester=digester,
+        enqueue=lambda keys: None,
+        status_edited=lambda keys: None,
     )
     return Relister(port, feed, (), 600, lambda keys: None, random.Random(1)), cache
 

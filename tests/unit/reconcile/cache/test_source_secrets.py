@@ -33,7 +33,7 @@ class Scene:
             on_change=lambda _: None,
             rng=random.Random(1),
         )
-        self.feed = Feed(self.cache, self.sources.forget, DIGESTER, lambda _: None)
+        self.feed = Feed(self.cache, self.sources.forget, DIGESTER, lambda _: None, lambda *_: None)
         self.reads = 0
         self.port.refuse = self._count
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from artifact_index.api.constants import ADOPT_ANNOTATION, OWNER_ANNOTATION, OWNER_UID_ANNOTATION
-from artifact_index.reconcile.plan.ownership import belongs_to, ownership_problem
+from artifact_index.reconcile.plan.ownership import belongs_to, is_adoption, ownership_problem
 from support.reconcile_builders import OPTIONS_UID, controller_of, options, output
 
 pytestmark = pytest.mark.unit
@@ -62,6 +62,14 @@ MATRIX: dict[str, tuple[dict[str, Any], str | None, str]] = {
     "somebody's own, handed over": ({"labelled": False, "annotations": ADOPT}, None, ""),
     "somebody's own, handed to another": (
         {"labelled": False, "annotations": {ADOPT_ANNOTATION: "other"}}, "TargetNotOwned", ""),
+    "ours by reference, immutable": ({"controller": controller_of(), "immutable": True}, None, ""),
+    "an orphan of our name, immutable": (
+        {"annotations": marks(uid="gone"), "immutable": True}, None, ""),
+    "somebody's own, immutable and handed over": (
+        {"labelled": False, "annotations": ADOPT, "immutable": True},
+        "TargetUnusable", "is immutable"),
+    "somebody's own, immutable": (
+        {"labelled": False, "immutable": True}, "TargetNotOwned", ADOPT_ANNOTATION),
 }  # fmt: skip
 
 
@@ -74,13 +82,14 @@ def test_an_object_is_written_only_where_it_is_ours(case: str, kind: str) -> Non
         assert problem is None
         return
     assert problem is not None
-    assert (problem.reason, problem.stalled) == (reason, reason == "TargetNotOwned")
+    assert (problem.reason, problem.stalled) == (reason, reason != "WaitingForDeletion")
     assert f"{kind} 'uv-config'" in problem.message and part in problem.message
 
 
 OWN = {
     "ours by reference": True,
     "ours by reference, label lost": True,
+    "ours by reference, immutable": True,
     "ours by marks": True,
     "our marks beside a reference that is no controller": True,
 }
@@ -90,3 +99,34 @@ OWN = {
 def test_only_what_is_this_very_ones_is_taken_away(case: str) -> None:
     # An adopted or orphaned object becomes ours by being written first.
     assert belongs_to(output(**MATRIX[case][0]), options()) is OWN.get(case, False)
+
+
+@pytest.mark.parametrize("case", [case for case, (_, reason, _) in MATRIX.items() if not reason])
+def test_only_an_opaque_secret_is_written(case: str) -> None:
+    how = {**MATRIX[case][0], "type": "kubernetes.io/tls"}
+    problem = ownership_problem(output(**how), options(), LIVING)
+    assert problem is not None and problem.stalled
+    assert problem.reason == "TargetUnusable"
+    assert "'kubernetes.io/tls'" in problem.message and "delete it" in problem.message
+
+
+def test_a_long_type_does_not_fill_the_message() -> None:
+    existing = output(controller=controller_of(), type="x" * 100_000)
+    problem = ownership_problem(existing, options(), LIVING)
+    assert problem is not None and len(problem.message) < 500
+
+
+ADOPTIONS = {
+    "an orphan of another name, handed over",
+    "somebody's own, handed over",
+    "somebody's own, immutable and handed over",
+}
+
+
+@pytest.mark.parametrize("case", MATRIX)
+def test_an_adoption_is_of_what_was_never_an_output_of_this_name(case: str) -> None:
+    existing = output(**MATRIX[case][0])
+    adopted = ownership_problem(existing, options(), LIVING) is None
+    assert (adopted and is_adoption(existing, options())) is (
+        case in ADOPTIONS and not existing.immutable
+    )

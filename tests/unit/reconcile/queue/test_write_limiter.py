@@ -18,8 +18,8 @@ class Writers:
         self.wrote: list[tuple[str, float]] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
-    def output(self, name: str, priority: float = 0.0) -> None:
-        self.tasks[name] = asyncio.create_task(self._output(name, priority))
+    def output(self, name: str, priority: float = 0.0, *, namespace: str = "ns") -> None:
+        self.tasks[name] = asyncio.create_task(self._output(name, priority, namespace))
 
     def status(self, name: str) -> None:
         self.tasks[name] = asyncio.create_task(self._status(name))
@@ -31,16 +31,16 @@ class Writers:
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
         return [name for name, _ in self.wrote]
 
-    async def _output(self, name: str, priority: float) -> None:
-        await self.limiter.wait(OUTPUT, priority)
+    async def _output(self, name: str, priority: float, namespace: str) -> None:
+        await self.limiter.wait(OUTPUT, namespace, priority)
         self._note(name)
 
     async def _status(self, name: str) -> None:
-        await self.limiter.wait(STATUS)
+        await self.limiter.wait(STATUS, "ns")
         self._note(name)
 
     async def _event(self, name: str) -> None:
-        await self.limiter.wait(EVENT)
+        await self.limiter.wait(EVENT, "ns")
         self._note(name)
 
     def _note(self, name: str) -> None:
