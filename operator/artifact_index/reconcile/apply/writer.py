@@ -14,6 +14,7 @@ from artifact_index.reconcile.apply.contests import DELETED, Contests, culprit_o
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
+    MOST_KEYS,
     OPAQUE,
     OptionsObject,
     OutputObject,
@@ -241,9 +242,12 @@ class OutputWriter:
                 self._cache.drop_output(output.ref, existing.uid)
                 await self._read(output.ref)
             raise
-        self._observe(kind, body)
+        observed = self._observe(kind, body)
         if is_adoption(existing, options):
             await self._announce(options, _ADOPTED, adopted_message(existing, output))
+        if len(existing.keys) == MOST_KEYS and not output.is_met_by(observed):
+            # Not all of its keys were known: the next ones go now.
+            await self._patch(options, output, observed)
 
     async def _replace(
         self, options: OptionsObject, output: DesiredOutput, existing: OutputObject
