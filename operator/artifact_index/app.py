@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,8 @@ from artifact_index.credentials.threads import CloudThreads
 from artifact_index.health import Health, LoopLag, serve_health
 from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
+from artifact_index.kube.errors import ApiError
+from artifact_index.kube.server_check import ServerCheck
 from artifact_index.logs import log_loop_error
 from artifact_index.metrics.counters import Counters
 from artifact_index.metrics.exposition import Exposition
@@ -59,16 +61,14 @@ async def run(settings: Settings) -> None:
         digester = Digester(await load_signing_key(api, settings.operator_namespace))
         threads = CloudThreads(providers_of(settings).issue, threads=settings.cloud_threads)
         operator = build(settings, api, threads.issue, env_of(settings, digester, meter=counters))
-        await Process(settings, operator, threads, counters, api.page_sizes.for_all).run()
+        check = ServerCheck(api, next(iter(operator.namespaces), None))
+        await Process(settings, operator, threads, counters, check).run()
     finally:
         await api.close()
 
 
 class Process:
-    """The life of one operator: signals, the order of the start, the first wave, the shutdown.
-
-    `page_size` gives the number of objects in each page of the listing that begins a watch.
-    """
+    """The life of one operator: signals, the order of the start, the first wave, the shutdown."""
 
     def __init__(
         self,
@@ -76,16 +76,18 @@ class Process:
         operator: Operator,
         threads: CloudThreads,
         counters: Counters,
-        page_size: Callable[[], int],
+        check: ServerCheck,
     ) -> None:
         self._settings = settings
         self._operator = operator
         self._threads = threads
-        self._page_size = page_size
+        self._check = check
         self._stopping = asyncio.Event()
         self._exposition = Exposition(counters, self._snapshot)
         lag = LoopLag(meter=counters)
-        self._health = Health(lag, operator.relister.age, oldest_listing_of(settings))
+        self._health = Health(
+            lag, operator.relister.age, oldest_listing_of(settings), lambda: check.problem
+        )
 
     async def run(self) -> None:
         """Start the parts in order, and end them all when one of them ends or a signal comes."""
@@ -116,6 +118,7 @@ class Process:
         await self._first_wave()
         self._start("watches", self._watch())
         self._start("relist", parts.relister.run(_SECOND_LISTING))
+        self._start("API server check", self._check.run())
         await asyncio.wait(self._health.tasks.values(), return_when=asyncio.FIRST_COMPLETED)
         for name, task in self._health.tasks.items():
             if task.done():
@@ -139,15 +142,20 @@ class Process:
                 await queue.settled()
 
     async def _watch(self) -> None:
-        await kopf_adapter.watch(
-            kopf_adapter.Memo(self._operator.feed, self._operator.relister.watch_began),
-            namespaces=self._operator.namespaces,
-            patience=self._settings.watch_patience,
-            page=self._page_size(),
-            stop=self._stopping,
-            # kopf has just taken the signals, to end its own parts only.
-            spawned=self._claim_signals,
-        )
+        try:
+            await kopf_adapter.watch(
+                kopf_adapter.Memo(self._operator.feed, self._operator.relister.watch_began),
+                namespaces=self._operator.namespaces,
+                patience=self._settings.watch_patience,
+                stop=self._stopping,
+                # kopf has just taken the signals, to end its own parts only.
+                spawned=self._claim_signals,
+            )
+        except ApiError as error:
+            # The answer to a watch does not say which kind or login was refused.
+            if (problem := await self._check.problem_of_either_kind()) is not None:
+                raise ApiError(error.status, error.reason, problem) from None
+            raise
 
     def _claim_signals(self) -> None:
         loop = asyncio.get_running_loop()

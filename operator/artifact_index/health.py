@@ -60,12 +60,14 @@ class Health:
     """The state behind /healthz and /readyz.
 
     `tasks` must keep running. `listing_age` returns the seconds since the last complete relist,
-    None before the first; it must not exceed `oldest_listing`.
+    None before the first; it must not exceed `oldest_listing`. `unserved` returns why the
+    API server does not serve the operator now, None if it does.
     """
 
     lag: LoopLag
     listing_age: Callable[[], float | None]
     oldest_listing: float
+    unserved: Callable[[], str | None] = lambda: None
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def trouble(self) -> str | None:
@@ -82,7 +84,7 @@ class Health:
         """Return why the operator does not work yet, or None."""
         if self.listing_age() is None:
             return "the first listing of all objects is not complete"
-        return self.trouble()
+        return self.trouble() or self.unserved()
 
     def stuck(self) -> str | None:
         """Return that the event loop is stuck, or None. For another thread, so it asks nothing."""

@@ -4,8 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache as cached
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from artifact_index.credentials.aws.endpoints import Endpoints
@@ -194,9 +193,9 @@ def oldest_listing_of(settings: Settings) -> float:
 
 
 def policy_of(settings: Settings) -> Callable[[str], Policy]:
-    """The policy of each namespace: the same object at each call."""
+    """The policy of each namespace, usually the same object at each call."""
 
-    @cached
+    @lru_cache(maxsize=1024)
     def policy(namespace: str) -> Policy:
         return Policy(
             allow_http=settings.allow_http,

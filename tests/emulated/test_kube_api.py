@@ -328,3 +328,19 @@ async def test_every_request_is_measured_with_its_subresource_and_its_outcome(
         ("patch", "artifactindexes", "status", 200): 1,
         ("get", "artifactindexes", "", 0): 3,
     }
+
+
+async def test_a_page_of_large_objects_is_given_up_and_read_in_small_ones(
+    emulator: Emulator, port: Port
+) -> None:
+    """Small objects were listed before, so that the average expects no large ones."""
+    port.api.page_sizes.learn("configmaps", objects=100, size=100_000)
+    for number in range(30):
+        data = {"x": "x" * 900_000}
+        emulator.create("configmaps", {"metadata": {"name": f"c-{number:02}"}, "data": data})
+    pages = [page async for page in port.api.list(CONFIG_MAPS, namespace="default")]
+    names = [body["metadata"]["name"] for page in pages for body in page.items]
+    assert names == [f"c-{number:02}" for number in range(30)]
+    assert [page.first for page in pages] == [True, False, False]
+    assert max(len(page.items) for page in pages) == 10
+    assert port.meter.requests == {("list", "configmaps", "", 200): 4}

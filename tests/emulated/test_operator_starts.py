@@ -82,6 +82,35 @@ def test_a_permission_that_is_taken_back_ends_the_process_within_its_patience(
     assert 3 <= refused <= 6
 
 
+@pytest.mark.parametrize("kind", ["artifactindexes", "indexoptions"])
+def test_a_crd_that_is_deleted_ends_the_process_with_what_to_do(
+    kind: str, world: EmulatedWorld
+) -> None:
+    with world.operator("--relist-interval=1h") as operator:
+        wait_until(lambda: len(world.emulator.watches()) == len(KINDS), "the watches", PATIENCE)
+        for verb in ("watch", "list"):
+            world.emulator.fail(verb, kind, 404, count=None)
+        world.emulator.drop_watches(kind)
+        assert wait_exit(operator) == 1
+    assert f"there is no CustomResourceDefinition {kind}.artifactindex.dev" in last_error(operator)
+    assert "Traceback" not in operator.log
+
+
+def test_a_login_that_is_refused_ends_the_process_within_its_patience(
+    world: EmulatedWorld,
+) -> None:
+    with world.operator("--watch-patience=3s", "--relist-interval=1h") as operator:
+        wait_until(lambda: len(world.emulator.watches()) == len(KINDS), "the watches", PATIENCE)
+        begun = time.monotonic()
+        for verb in ("watch", "list"):
+            world.emulator.fail(verb, "*", 401, count=None)
+        world.emulator.drop_watches()
+        assert wait_exit(operator) == 1
+        assert time.monotonic() - begun >= 2
+    assert "the operator's login has expired" in last_error(operator)
+    assert "Traceback" not in operator.log
+
+
 def test_nothing_is_written_before_every_kind_was_listed(world: EmulatedWorld) -> None:
     for number in range(5):
         name = f"index-{number}"

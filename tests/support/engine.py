@@ -138,9 +138,9 @@ class Engine:
     def secret(self, name: str) -> None:
         """Create a labelled source Secret with its usual values."""
         body = secret_body(name, SECRETS[name], labels={"artifactindex.dev/role": "source"})
-        self.cache.put_source(
-            ObjectRef(NAMESPACE, name), parse_source_secret(self.port.put("secrets", body))
-        )
+        ref = ObjectRef(NAMESPACE, name)
+        body = self.port.put("secrets", body)
+        self.cache.put_source(ref, parse_source_secret(body, self.cache.named_keys(ref)))
 
     def record_writes(self) -> list[tuple[str, str]]:
         """The list to which each write from now on is appended as plural and name."""

@@ -162,7 +162,8 @@ def secret_body(name: str, values: Mapping[str, str | bytes], **how: Any) -> dic
 
 def source_secret(name: str, values: Mapping[str, str | bytes] | None = None) -> SourceSecret:
     """The record of a source Secret; its usual values unless others are given."""
-    return parse_source_secret(secret_body(name, SECRETS[name] if values is None else values))
+    values = SECRETS[name] if values is None else values
+    return parse_source_secret(secret_body(name, values), values)
 
 
 def inputs_of(

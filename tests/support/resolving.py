@@ -19,6 +19,7 @@ from artifact_index.reconcile.cache.objects import (
     ObjectRef,
     OutputRef,
     parse_custom_object,
+    parse_source_secret,
 )
 from artifact_index.reconcile.cache.source_cache import SourceCache
 from artifact_index.reconcile.plan.entries import IndexPlan, PlanMemo, plan_indexes
@@ -45,7 +46,6 @@ from support.reconcile_builders import (
     output,
     secret_body,
     source,
-    source_secret,
     token_state_of,
     url_state,
 )
@@ -184,8 +184,9 @@ class Scene:
         self.put_index({**self.spec, "suspend": not self.spec.get("suspend", False)})
 
     def put_secret(self, name: str, **changed: str) -> None:
-        record = source_secret(name, {**SECRETS[name], **changed})
-        self.cache.put_source(ObjectRef(NAMESPACE, name), record)
+        ref = ObjectRef(NAMESPACE, name)
+        body = self.port.put("secrets", secret_body(name, {**SECRETS[name], **changed}))
+        self.cache.put_source(ref, parse_source_secret(body, self.cache.named_keys(ref)))
 
     def put_secrets(self) -> None:
         for name in SECRETS:
@@ -204,6 +205,7 @@ class Scene:
 
     def drop_secrets(self) -> None:
         for name in SECRETS:
+            self.port.objects.pop(("secrets", NAMESPACE, name), None)
             self.cache.drop_source(ObjectRef(NAMESPACE, name))
 
     def put_account(self, role: str | None, uid: str = "uid-of-builder") -> None:

@@ -55,6 +55,7 @@ def execute(chosen: argparse.Namespace) -> int:
     from artifact_index import app, runtime  # noqa: PLC0415
     from artifact_index.kube.connect import ConnectError  # noqa: PLC0415
     from artifact_index.kube.errors import ApiError  # noqa: PLC0415
+    from artifact_index.kube.server_check import RestoredBackupError  # noqa: PLC0415
     from artifact_index.signing_key import SigningKeyError  # noqa: PLC0415
 
     gc.enable()
@@ -62,7 +63,7 @@ def execute(chosen: argparse.Namespace) -> int:
     try:
         runtime.run(app.run(settings))
         return 0
-    except (ConnectError, SigningKeyError) as error:
+    except (ConnectError, RestoredBackupError, SigningKeyError) as error:
         logger.error("%s", error)
     except ApiError as error:
         logger.error("a required request to the API server failed: %s", error)

@@ -23,7 +23,7 @@ from artifact_index import __version__
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.instrumentation import UNMEASURED, Meter
 from artifact_index.kube.errors import UNREACHABLE, ApiError, error_from_response, shorten
-from artifact_index.kube.paging import PageSizes
+from artifact_index.kube.paging import FEWEST, LARGEST_PAGE, PageSizes
 from artifact_index.kube.port import ListPage, Object
 from artifact_index.kube.resources import SECRETS, SERVICE_ACCOUNTS, Resource
 from artifact_index.kube.retries import delay_before_retry
@@ -97,23 +97,29 @@ class KubeApi:
         token, expiries = "", 0
         while True:
             paging = {"continue": token} if token else {}
+            limit, most = page or self.page_sizes.of(resource.plural), None
             if expiries < _EXPIRIES_BEFORE_ONE_PIECE:
-                paging["limit"] = str(page or self.page_sizes.of(resource.plural))
+                paging["limit"] = str(limit)
+                most = LARGEST_PAGE if limit > FEWEST else None
             try:
-                answer = await self._call("list", resource, path, query=query | paging)
+                answer = await self._call("list", resource, path, query=query | paging, most=most)
+            except _PageTooLargeError:
+                page = None
+                self.page_sizes.shrink(resource.plural)
+                continue
             except ApiError as error:
                 if not (error.expired and token):
                     raise
                 expiries += 1
                 token = ""
                 continue
-            meta = answer.get("metadata") or {}
+            meta, items = answer.get("metadata") or {}, answer.pop("items", None) or ()
+            first, token = not token, meta.get("continue") or ""
             yield ListPage(
-                items=tuple(answer.get("items") or ()),
-                resource_version=meta.get("resourceVersion", ""),
-                first=not token,
+                items=tuple(items), resource_version=meta.get("resourceVersion", ""), first=first
             )
-            token = meta.get("continue") or ""
+            # The next page may be as large: this one is not held beside it.
+            del items
             if not token:
                 return
 
@@ -179,6 +185,7 @@ class KubeApi:
         subresource: str | None = None,
         query: Mapping[str, str] | None = None,
         body: Object | None = None,
+        most: int | None = None,
     ) -> Object:
         url = self._configuration.host + path
         if query:
@@ -188,8 +195,10 @@ class KubeApi:
         while True:
             begun, code = clock(), UNREACHABLE
             try:
-                answer, content = await self._exchange(_METHODS[verb], url, body)
+                answer, content = await self._exchange(_METHODS[verb], url, body, most)
                 code = answer.status
+                if content is None:
+                    raise _PageTooLargeError
                 parsed = _object_in(answer, content, sensitive=resource == SECRETS)
                 objects = len(parsed.get("items") or ()) if verb == "list" else 1
                 self.page_sizes.learn(resource.plural, objects=objects, size=len(content))
@@ -209,18 +218,20 @@ class KubeApi:
             await self._sleep(delay)
 
     async def _exchange(
-        self, method: str, url: str, body: Object | None
-    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        self, method: str, url: str, body: Object | None, most: int | None
+    ) -> tuple[aiohttp.ClientResponse, bytes | None]:
+        """The answer and its body; None for a body of more than `most` bytes."""
         # A new dict each time: the client adds to it.
         headers = {**self._headers, "Content-Type": _MERGE_PATCH if method == "PATCH" else _JSON}
         if token := await self._token():
             headers["Authorization"] = token
         try:
             async with self._large_slot() if _is_large(body) else self._slots:
-                answer: aiohttp.ClientResponse = await self._client.call_api(
+                answered = await self._client.call_api(
                     method, url, header_params=headers, body=body, _request_timeout=self._timeout
                 )
-                return answer, await answer.read()
+                answer: aiohttp.ClientResponse = answered.response
+                return answer, await _read(answer, most)
         except (aiohttp.ClientError, OSError) as error:
             raise _unreachable(error) from None
 
@@ -253,6 +264,24 @@ class KubeApi:
         return token
 
 
+class _PageTooLargeError(Exception):
+    """A page of a listing has more bytes than may be held at a time."""
+
+
+async def _read(answer: aiohttp.ClientResponse, most: int | None) -> bytes | None:
+    if most is None:
+        return await answer.read()
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in answer.content.iter_any():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > most:
+            answer.close()
+            return None
+    return b"".join(chunks)
+
+
 def _is_large(body: Object | None) -> bool:
     data = (body or {}).get("data") or {}
     return sum(len(value or "") for value in data.values()) > _LARGE
@@ -280,4 +309,9 @@ def _unreachable(error: Exception) -> ApiError:
     reason = "Timeout" if isinstance(error, TimeoutError) else "Unreachable"
     sent = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     text = shorten(str(error)) or type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        text += (
+            "; if the cluster has a new certificate authority, put its certificate into the "
+            "kubeconfig (a pod gets it by itself), and restart the operator"
+        )
     return ApiError(UNREACHABLE, reason, f"the API server cannot be reached: {text}", sent=sent)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from artifact_index.kube.permissions import remedy_of
+from artifact_index.kube.resources import Resource
 
 MESSAGE_LIMIT: Final = 500
 """Characters to which a message of the server is cut: a condition or a log line may repeat it."""
@@ -94,6 +95,22 @@ def error_from_response(
     return ApiError(status, reason, with_remedy(status, message), _retry_after(headers))
 
 
+_NEW_LOGIN: Final = (
+    "the operator's login has expired, or its ServiceAccount was deleted: renew the login of the "
+    "kubeconfig, or restart the pod"
+)
+
+
+def without_definition(resource: Resource) -> ApiError:
+    """The error for a custom kind that the API server does not know."""
+    return ApiError(
+        404,
+        "NotFound",
+        f"there is no CustomResourceDefinition {resource.plural}.{resource.group}; install both "
+        "with `artifact-index crds | kubectl apply -f -`",
+    )
+
+
 def shorten(message: str, limit: int = MESSAGE_LIMIT) -> str:
     """Put a message on one line and cut it to the limit."""
     line = " ".join(message.split())
@@ -101,8 +118,8 @@ def shorten(message: str, limit: int = MESSAGE_LIMIT) -> str:
 
 
 def with_remedy(status: int, message: str) -> str:
-    """A message of the server, shortened; for a missing permission, with how to grant it."""
-    remedy = remedy_of(message) if status == 403 else None
+    """A message of the server, shortened; for a refused login or permission, with the remedy."""
+    remedy = _NEW_LOGIN if status == 401 else remedy_of(message) if status == 403 else None
     if remedy is None:
         return shorten(message)
     return f"{shorten(message, MESSAGE_LIMIT - len(remedy) - 2)}; {remedy}"

@@ -1,7 +1,9 @@
 """The `limit` of a list request: as many objects as make a page of about a megabyte.
 
 An ArtifactIndex has 5 KB, a Secret with a hundred tokens 100 KB, and ten times that while it is
-decoded. One limit for both would make the first slow, or the second the memory peak.
+decoded. One limit for both would make the first slow, or the second the memory peak. An average
+does not bound a page: whoever creates large objects decides on it. So a page that grows beyond a
+bound is given up, and asked for again with the fewest objects.
 """
 
 from typing import Final
@@ -9,7 +11,10 @@ from typing import Final
 _WEIGHT: Final = 2**20
 """Bytes of JSON that a page should have."""
 
-_LEAST: Final = 10
+LARGEST_PAGE: Final = 8 * _WEIGHT
+"""Bytes of JSON at which a page of more than the fewest objects is given up."""
+
+FEWEST: Final = 10
 _MOST: Final = 100
 """Larger pages are hardly faster."""
 
@@ -33,11 +38,11 @@ class PageSizes:
             average = self._bytes.get(plural, latest)
             self._bytes[plural] = average + _SHARE * (latest - average)
 
+    def shrink(self, plural: str) -> None:
+        """Go on with the fewest objects: a page was larger than `LARGEST_PAGE`."""
+        self._bytes[plural] = max(self._bytes.get(plural, 0), _WEIGHT / FEWEST)
+
     def of(self, plural: str) -> int:
         """The page size for this kind, in objects."""
         weight = self._bytes.get(plural, _UNKNOWN)
-        return max(_LEAST, min(_MOST, int(_WEIGHT / weight)))
-
-    def for_all(self) -> int:
-        """A page size that suits every kind, for a client that takes only one."""
-        return min((self.of(plural) for plural in self._bytes), default=_MOST)
+        return max(FEWEST, min(_MOST, int(_WEIGHT / weight)))

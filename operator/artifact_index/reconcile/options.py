@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from artifact_index.reconcile.apply.applied import Applied
 from artifact_index.reconcile.apply.last_good import LastGood
 from artifact_index.reconcile.apply.planning import Planner
 from artifact_index.reconcile.apply.rendering import rendered_outputs
-from artifact_index.reconcile.apply.writer import Applied, OutputWriter
+from artifact_index.reconcile.apply.writer import OutputWriter
 from artifact_index.reconcile.cache.cache import Cache, options_key
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import (

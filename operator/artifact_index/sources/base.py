@@ -1,8 +1,8 @@
 """What every kind of source answers, and the types of its questions and answers. Pure."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import SecretStr
@@ -32,17 +32,43 @@ class AccountUse:
 
 @dataclass(frozen=True, slots=True)
 class SourceSecret:
-    """A source Secret: its values stay SecretStr until they are rendered.
+    """The keys of a source Secret that were looked for, and nothing of its other keys.
 
-    A value that is not UTF-8 is in `binary` instead: no source can use it. `is_output` is True for
-    an output of ours that has lost its label or is not in the cache yet; it has no values.
+    Values stay SecretStr until they are rendered. A value that is not UTF-8 is in `binary` instead:
+    no source can use it. A key that the Secret does not have is in `missing`. `is_output` is True
+    for an output of ours that has lost its label or is not in the cache yet; it has no values.
     """
 
     uid: str
     resource_version: int
     values: Mapping[str, SecretStr]
-    binary: frozenset[str]
+    binary: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
     is_output: bool = False
+
+    @property
+    def size(self) -> int:
+        """Characters of all values."""
+        return sum(map(len, self.values.values()))
+
+    def is_version_of(self, other: "SourceSecret") -> bool:
+        """Whether both are of one version of one object."""
+        return (self.uid, self.resource_version) == (other.uid, other.resource_version)
+
+    def knows(self, keys: Iterable[str]) -> bool:
+        """Whether these keys were looked for, or need not be."""
+        return self.is_output or all(
+            key in self.values or key in self.binary or key in self.missing for key in keys
+        )
+
+    def without(self, keys: Set[str]) -> "SourceSecret":
+        """The Secret as if these keys had not been looked for."""
+        values = {key: value for key, value in self.values.items() if key not in keys}
+        return replace(self, values=values, binary=self.binary - keys, missing=self.missing - keys)
+
+    def without_values(self) -> "SourceSecret":
+        """The Secret as if no key had been looked for."""
+        return SourceSecret(self.uid, self.resource_version, {}, is_output=self.is_output)
 
 
 @dataclass(frozen=True, slots=True)

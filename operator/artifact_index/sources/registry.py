@@ -10,7 +10,7 @@ from artifact_index.api.sources.code_artifact import CodeArtifactSource
 from artifact_index.api.sources.google_artifact_registry import GoogleArtifactRegistrySource
 from artifact_index.api.sources.preauthenticated import PreauthenticatedSource
 from artifact_index.sources.anonymous import Anonymous
-from artifact_index.sources.base import Source
+from artifact_index.sources.base import SecretUse, Source
 from artifact_index.sources.basic_auth import BasicAuth
 from artifact_index.sources.cloud import CloudSource
 from artifact_index.sources.code_artifact import CodeArtifact
@@ -33,10 +33,9 @@ def of(spec: ArtifactIndexSpec) -> Source[Any]:
     return BY_MODEL[type(model)](model)
 
 
-def secret_name(spec: ArtifactIndexSpec | None) -> str | None:
-    """The name of the Secret that an index's source reads, if any."""
-    use = of(spec).secret() if spec is not None else None
-    return use.name if use else None
+def secret_use(spec: ArtifactIndexSpec | None) -> SecretUse | None:
+    """The Secret that an index's source reads, if any, with its keys."""
+    return of(spec).secret() if spec is not None else None
 
 
 def service_account_name(spec: ArtifactIndexSpec | None) -> str | None:

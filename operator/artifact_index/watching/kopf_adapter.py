@@ -7,11 +7,13 @@ into the annotation), timers and daemons add finalizers. Its indexes start in qu
 
 import asyncio
 import logging
+import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import aiohttp
 import kopf
 
 from artifact_index.api.constants import GROUP
@@ -23,6 +25,13 @@ from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELE
 from artifact_index.watching.kopf_state import NoDiffBase, NoMemories, NoProgress
 
 _LONGEST_BACKOFF: Final = 60.0
+
+_PAGE: Final = 100
+"""Objects in each page of the listing with which a watch begins, without spec and data."""
+
+_METADATA_ONLY: Final = (
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +45,8 @@ class Memo:
     """Carries the feed into the handlers. kopf copies the memo for each object; this one is shared.
 
     kopf begins a watch with a listing, at the start and after a gap. `watch_began` is called for
-    each of its objects: no event reports what was deleted before it.
+    each of its objects: it has the operator list everything, since no event reports what was
+    deleted before the watch.
     """
 
     feed: Feed
@@ -47,14 +57,19 @@ class Memo:
 
 
 async def seen(event: Any, memo: Memo, resource: Any, **_: Any) -> None:
-    """An object was listed, or it changed, or it lost the label by which it was selected."""
+    """An object changed, or it lost the label by which it was selected, or a watch began."""
+    if event["type"] is None:
+        memo.watch_began()
+        return
+    body = event["object"]
     try:
-        if event["type"] is None:
-            memo.watch_began()
-        memo.feed.watched(resource.plural, event["type"], event["object"])
+        memo.feed.watched(resource.plural, event["type"], body)
     except Exception as error:
         # kopf would log the text of the error, which may quote the object.
         log_exception(logger, error, "an event of %s waits for the next relist", resource.plural)
+    # kopf's view of the body refers to itself: the values would wait for the garbage collector.
+    for field in ("data", "binaryData", "spec", "status"):
+        body.pop(field, None)
 
 
 async def watch(
@@ -62,21 +77,19 @@ async def watch(
     *,
     namespaces: tuple[str, ...],
     patience: float,
-    page: int,
     stop: asyncio.Event,
     spawned: Callable[[], None],
 ) -> None:
     """Deliver changes in these namespaces (none: in all) until `stop` is set.
 
     `patience`: seconds for which a watch that is refused, or reaches no API server, is retried;
-    then ApiError is raised if the API server refused it. `page`: objects in each page of the
-    listing with which a watch begins. `spawned` is called when kopf's tasks exist but do not run
-    yet: kopf has taken the signals by then, and the operator takes them back.
+    then ApiError is raised if the API server refused it. `spawned` is called when kopf's tasks
+    exist but do not run yet: kopf has taken the signals by then, and the operator takes them back.
     """
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
-        registry=registry(),
-        settings=settings(patience, page),
+        registry=registry(patience),
+        settings=settings(patience),
         memories=NoMemories(),
         memo=memo,
         clusterwide=not namespaces,
@@ -85,24 +98,65 @@ async def watch(
         standalone=True,
     )
     spawned()
+    running = asyncio.create_task(kopf.run_tasks(tasks, ignored=ours))
     try:
-        await kopf.run_tasks(tasks, ignored=ours)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        _end_watchers(ours)
+        await running
+    except asyncio.CancelledError:
+        running.cancel()
+        raise
     except Exception as error:
         # kopf raises the answer in errors whose classes are not part of its API.
-        status, message = getattr(error, "status", None), getattr(error, "message", None)
-        if isinstance(status, int) and isinstance(message, str):
-            raise ApiError(status, "Refused", with_remedy(status, message)) from None
-        raise
+        refused = isinstance(error.__cause__, _LoginRefusedError)
+        status = 401 if refused else getattr(error, "status", None)
+        if not isinstance(status, int):
+            raise
+        message = getattr(error, "message", None) or f"a watch was answered with status {status}"
+        raise ApiError(status, "Refused", with_remedy(status, str(message))) from None
 
 
-async def login(**_kwargs: Any) -> kopf.ConnectionInfo:
-    """Log in as our own client does; kopf calls this again after each 401.
+def _end_watchers(others: set[asyncio.Task[Any]]) -> None:
+    """End kopf's watchers before it closes their session, as it does first when it ends.
+
+    A watcher without a session waits for a login, and ignores that it is cancelled meanwhile.
+    """
+    for task in asyncio.all_tasks() - others:
+        if task.get_name().startswith("watcher for "):
+            task.cancel()
+
+
+class _LoginRefusedError(kopf.PermanentError):
+    """The API server has answered each login with 401 for too long."""
+
+
+def login_within(patience: float) -> Callable[..., Awaitable[kopf.AiohttpSession]]:
+    """The login of the watches, as our own client does it; kopf repeats it after each 401.
 
     kopf's own logins support neither login programs nor token files, which managed clusters use.
+    A login that is refused at once is repeated with growing delays, for `patience` seconds.
     """
+    logged_in_at, delays = -math.inf, iter(Backoffs(patience))
+
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        nonlocal logged_in_at, delays
+        loop = asyncio.get_running_loop()
+        if loop.time() - logged_in_at > _LONGEST_BACKOFF:
+            delays = iter(Backoffs(patience))
+        elif (delay := next(delays, None)) is not None:
+            await asyncio.sleep(delay)
+        else:
+            raise _LoginRefusedError("the API server refuses the login")
+        logged_in_at = loop.time()
+        return await _session()
+
+    return login
+
+
+async def _session() -> kopf.AiohttpSession:
     configuration = await load_configuration()
     scheme, _, token = (configuration.api_key.get("BearerToken") or "").partition(" ")
-    return kopf.ConnectionInfo(
+    login = kopf.ConnectionInfo(
         server=configuration.host,
         ca_path=configuration.ssl_ca_cert,
         insecure=not configuration.verify_ssl,
@@ -110,21 +164,52 @@ async def login(**_kwargs: Any) -> kopf.ConnectionInfo:
         token=token or None,
         certificate_path=configuration.cert_file,
         private_key_path=configuration.key_file,
-        proxy_url=configuration.proxy,
     )
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=login.as_ssl_context()),
+        headers=login.as_http_headers(),
+        proxy=configuration.proxy,
+        trust_env=False,
+        middlewares=(_list_metadata_only,),
+        response_class=_Answer,
+    )
+    return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session)
 
 
-def registry() -> kopf.OperatorRegistry:
+async def _list_metadata_only(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """List without spec and data: a hundred large Secrets at a time would be the memory peak.
+
+    The listing only marks where a watch begins; the operator's own one, which follows, reads.
+    """
+    if "limit" in request.url.query:
+        request.headers["Accept"] = _METADATA_ONLY
+    return await send(request)
+
+
+class _Answer(aiohttp.ClientResponse):
+    """An answer of the API server, whose empty list of metadata is null; kopf iterates over it."""
+
+    async def json(self, **how: Any) -> Any:
+        """The JSON in the body."""
+        answer = await super().json(**how)
+        if isinstance(answer, dict) and answer.get("items", ()) is None:
+            answer["items"] = []
+        return answer
+
+
+def registry(patience: float) -> kopf.OperatorRegistry:
     """Our handlers, in a registry of their own: kopf's default one is global to the process."""
     handlers = kopf.OperatorRegistry()
-    kopf.on.login(registry=handlers)(login)
+    kopf.on.login(registry=handlers)(login_within(patience))
     for kind in (ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, CONFIG_MAPS):
         kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers)(seen)
     return handlers
 
 
-def settings(watch_patience: float, page: int) -> kopf.OperatorSettings:
-    """kopf's settings for an operator that only watches; `watch` explains both arguments."""
+def settings(watch_patience: float) -> kopf.OperatorSettings:
+    """kopf's settings for an operator that only watches; `watch` explains the argument."""
     chosen = kopf.OperatorSettings()
     chosen.peering.standalone = True
     chosen.posting.enabled = False
@@ -132,7 +217,7 @@ def settings(watch_patience: float, page: int) -> kopf.OperatorSettings:
     chosen.persistence.finalizer = _NO_FINALIZER
     chosen.persistence.diffbase_storage = NoDiffBase()
     chosen.persistence.progress_storage = NoProgress()
-    chosen.watching.chunk_size = page
+    chosen.watching.chunk_size = _PAGE
     chosen.watching.connect_timeout = 10
     chosen.watching.label_selectors["v1", "secrets"] = SECRET_SELECTOR
     chosen.watching.label_selectors["v1", "configmaps"] = CONFIG_MAP_SELECTOR

@@ -139,6 +139,19 @@ class ControlPlane:
         """
         self._servers.restart_etcd()
 
+    def back_up_etcd(self) -> Path:
+        """Copy etcd's data and return the folder; requests fail meanwhile."""
+        copy = Path(tempfile.mkdtemp(dir=self.folder)) / "etcd"
+        self._servers.back_up_etcd(copy)
+        return copy
+
+    def restore_etcd(self, copy: Path) -> None:
+        """Put a copy of etcd's data back, as an administrator restores a backup.
+
+        Everything written since is gone, and resourceVersions are given out a second time.
+        """
+        self._servers.restore_etcd(copy)
+
     def kubeconfig_for(self, namespace: str, service_account: str) -> Path:
         """Return a kubeconfig of a ServiceAccount with a fresh token, asked for 24 hours.
 

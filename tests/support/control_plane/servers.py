@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ class Servers:
             apiserver_port = commands.HTTPS_PORT
         ports = commands.Ports(etcd_port, etcd_peer_port, apiserver_port)
         self._etcd_port = etcd_port
+        self._etcd_data = folder / "etcd"
         self._name = folder.name
         self._for_pods = for_pods
         self.url = f"https://127.0.0.1:{apiserver_port}"
@@ -56,7 +58,7 @@ class Servers:
         self.api = AdminApi(apiserver_port, self.ca, administrator)
         self.etcd = Server(
             "etcd",
-            commands.etcd(binaries.etcd, self._name, ports, folder / "etcd"),
+            commands.etcd(binaries.etcd, self._name, ports, self._etcd_data),
             folder / "etcd.log",
         )
         self.apiserver = Server(
@@ -105,6 +107,21 @@ class Servers:
         _start_on_old_port(self.etcd, self._etcd_is_ours)
         if self.apiserver.pid is not None:
             wait_until(self._apiserver_is_ready, "kube-apiserver ready", START_SECONDS)
+
+    def back_up_etcd(self, copy: Path) -> None:
+        """Kill etcd, copy its data to a new folder, and start both as `restart_etcd` does."""
+        self.etcd.kill()
+        shutil.copytree(self._etcd_data, copy)
+        self.restart_etcd()
+
+    def restore_etcd(self, copy: Path) -> None:
+        """Kill both, put the copy of the data in place, and start both."""
+        self.apiserver.kill()
+        self.etcd.kill()
+        shutil.rmtree(self._etcd_data)
+        shutil.copytree(copy, self._etcd_data)
+        self.restart_etcd()
+        self.start_apiserver()
 
     def restart_controller_manager(self) -> None:
         """Start or restart the controller manager, if there is one, without waiting for it."""

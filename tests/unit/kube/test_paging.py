@@ -30,15 +30,21 @@ def test_an_empty_answer_says_nothing() -> None:
     assert sizes.of("secrets") == PageSizes().of("secrets")
 
 
-def test_kinds_are_told_apart_and_the_heaviest_decides_for_all() -> None:
+def test_kinds_are_told_apart() -> None:
     sizes = PageSizes()
-    assert sizes.for_all() == 100
     sizes.learn("artifactindexes", objects=100, size=500 * KIB)
-    assert sizes.for_all() == 100
     sizes.learn("secrets", objects=10, size=400 * KIB)
-    assert (sizes.of("artifactindexes"), sizes.of("secrets"), sizes.for_all()) == (100, 25, 25)
-    sizes.learn("indexoptions", objects=1, size=4000 * KIB)
-    assert sizes.for_all() == 10
+    assert (sizes.of("artifactindexes"), sizes.of("secrets")) == (100, 25)
+
+
+def test_after_a_page_that_is_too_large_few_objects_are_asked_for_until_they_are_small() -> None:
+    sizes = PageSizes()
+    sizes.learn("secrets", objects=100, size=100 * KIB)
+    sizes.shrink("secrets")
+    assert sizes.of("secrets") == 10
+    for _ in range(40):
+        sizes.learn("secrets", objects=10, size=10 * KIB)
+    assert sizes.of("secrets") > 90
 
 
 def test_what_objects_have_grown_to_is_learnt_from_single_answers() -> None:

@@ -92,7 +92,9 @@ async def test_an_output_without_its_label_is_still_no_source(
     body["metadata"]["labels"] = labels
     served.cache.drop_output(OutputRef("Secret", NAMESPACE, "uv-config"))
     if labels:
-        served.cache.put_source(ObjectRef(NAMESPACE, "uv-config"), parse_source_secret(body))
+        served.cache.put_source(
+            ObjectRef(NAMESPACE, "uv-config"), parse_source_secret(body, body["data"])
+        )
     await served.settle()
     assert served.ready("artifactindexes", "loop")[1] == "SourceIsOutput"
     assert "unavailable.invalid" in served.entries()["loop"]
@@ -138,7 +140,7 @@ def test_an_output_is_known_by_any_of_its_marks() -> None:
     ):
         body = secret_body("x", {"uv.toml": "secret"})
         body["metadata"] |= marks
-        parsed = parse_source_secret(body)
+        parsed = parse_source_secret(body, ["uv.toml"])
         assert parsed.is_output and not parsed.values
         assert parse_output("Secret", body, DIGESTER).keys == {"uv.toml"}
-    assert not parse_source_secret(secret_body("x", {"uv.toml": "secret"})).is_output
+    assert not parse_source_secret(secret_body("x", {"uv.toml": "secret"}), ["uv.toml"]).is_output

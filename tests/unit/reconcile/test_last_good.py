@@ -31,7 +31,7 @@ def put_url(engine: Engine, name: str, size: int) -> None:
     """A labelled Secret with a URL of about this many bytes."""
     body = secret_body(name, {"url": f"https://ci:{'x' * size}@{name}.example/simple/"})
     ref = ObjectRef(NAMESPACE, name)
-    engine.cache.put_source(ref, parse_source_secret(engine.port.put("secrets", body)))
+    engine.cache.put_source(ref, parse_source_secret(engine.port.put("secrets", body), ["url"]))
 
 
 async def rename_to_a_foreign_secret(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from artifact_index.api.constants import ADOPT_ANNOTATION
 from artifact_index.reconcile.cache.cache import index_key
 from artifact_index.reconcile.cache.objects import ObjectRef
 from support.engine import FORBIDDEN, GAR, WITHDRAWAL, Engine, publish_token
@@ -140,3 +141,15 @@ async def test_a_suspended_options_neither_writes_nor_mints(engine: Engine) -> N
     assert engine.ready()[1] == "Suspended"
     await engine.settle(index_key(ObjectRef(NAMESPACE, "gar")))
     assert engine.ready("artifactindexes", "gar")[:2] == ("True", "NotSelected")
+
+
+async def test_foreign_keys_are_removed_however_many_there_are(engine: Engine) -> None:
+    many = secret_body("uv-config", {f"key-{number}": "x" for number in range(3000)})
+    many["metadata"]["annotations"] = {ADOPT_ANNOTATION: "uv-config"}
+    engine.port.put("secrets", many)
+    engine.index("open")
+    engine.options({})
+    await engine.settle()
+    assert engine.ready()[1] == "Available"
+    written = engine.port.find("secrets", NAMESPACE, "uv-config")
+    assert written is not None and written["data"].keys() == {"uv.toml"}

@@ -102,7 +102,7 @@ async def test_the_file_goes_on_and_keeps_the_last_good_entry(
     with monkeypatch.context() as patch:
         stage(patch)
         body = secret_body("basic", {"username": "u", "password": NEW}, labels=LABELS)
-        changed = parse_source_secret(engine.port.put("secrets", body))
+        changed = parse_source_secret(engine.port.put("secrets", body), body["data"])
         engine.cache.put_source(ObjectRef(NAMESPACE, "basic"), changed)
         engine.index("late", source("anonymous"))
         engine.time += HOUR

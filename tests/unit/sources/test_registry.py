@@ -12,7 +12,7 @@ from artifact_index.sources.registry import (
     BY_MODEL,
     CLOUDS,
     of,
-    secret_name,
+    secret_use,
     service_account_name,
 )
 from support.reconcile_builders import (
@@ -62,12 +62,13 @@ def named_fields(found: Source[Any]) -> list[str]:
 @pytest.mark.parametrize("kind", SOURCES)
 def test_the_secret_that_a_source_reads_is_known(kind: str) -> None:
     spec = spec_of(source(kind))
-    assert secret_name(spec) == SECRET_OF.get(kind)
+    use = secret_use(spec)
+    assert (use.name if use else None) == SECRET_OF.get(kind)
     assert service_account_name(spec) is None
 
 
 def test_an_unreadable_spec_refers_to_nothing() -> None:
-    assert secret_name(None) is None and service_account_name(None) is None
+    assert secret_use(None) is None and service_account_name(None) is None
 
 
 @pytest.mark.parametrize("kind", SOURCES)

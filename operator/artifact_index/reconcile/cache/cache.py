@@ -15,8 +15,9 @@ from artifact_index.reconcile.cache.objects import (
     declared_outputs,
 )
 from artifact_index.reconcile.cache.selectors import SelectorIndex
+from artifact_index.reconcile.cache.source_secrets import SourceSecrets
 from artifact_index.sources.base import SourceSecret
-from artifact_index.sources.registry import secret_name, service_account_name
+from artifact_index.sources.registry import secret_use, service_account_name
 
 Group = TypeVar("Group")
 Member = TypeVar("Member")
@@ -77,7 +78,7 @@ class Cache:
         self.indexes: KindCache[ObjectRef, IndexObject] = KindCache()
         self.options: KindCache[ObjectRef, OptionsObject] = KindCache()
         self.outputs: KindCache[OutputRef, OutputObject] = KindCache()
-        self.sources: KindCache[ObjectRef, SourceSecret] = KindCache()
+        self.sources = SourceSecrets()
         self._selectors = SelectorIndex()
         self._options_uids: Groups[str, str] = Groups()
         # The indexes that name a Secret or a ServiceAccount in their source.
@@ -103,6 +104,8 @@ class Cache:
             self._forget_user(old)
         for users, source in self._users_beside(index):
             users.add(source, index.ref)
+        if old is not None:
+            self._forget_values(old)
         concerned = self._selectors.selecting(index)
         if old is not None:
             concerned |= self._selectors.selecting(old)
@@ -115,6 +118,7 @@ class Cache:
             return set()
         self._selectors.drop_index(old)
         self._forget_user(old)
+        self._forget_values(old)
         concerned = {options_key(options) for options in self._selectors.selecting(old)}
         return concerned | {index_key(ref)}
 
@@ -214,6 +218,10 @@ class Cache:
         """Remove a source Secret that was deleted or has lost its label."""
         return self.users_of(ref) if self.sources.remove(ref, uid, version) else set()
 
+    def named_keys(self, secret: ObjectRef) -> frozenset[str]:
+        """The keys of a Secret that an ArtifactIndex names."""
+        return frozenset(key for user in self.secret_users[secret] for key in self._keys_of(user))
+
     def users_of(self, secret: ObjectRef) -> set[Key]:
         """The keys of everything that reads a source Secret, or would if it were selected."""
         return self.concerned_by(self.secret_users[secret])
@@ -250,12 +258,32 @@ class Cache:
         for users, source in self._users_beside(index):
             users.discard(source, index.ref)
 
+    def _keys_of(self, index: ObjectRef) -> tuple[str, ...]:
+        """The keys that an index names in its source Secret."""
+        cached = self.indexes.get(index)
+        use = secret_use(cached.spec) if cached is not None else None
+        return use.keys if use is not None else ()
+
+    def _forget_values(self, old: IndexObject) -> None:
+        """Stop keeping the values of keys that only this version of an index named."""
+        if (use := secret_use(old.spec)) is None:
+            return
+        ref = ObjectRef(old.ref.namespace, use.name)
+        # Most users of a Secret name the same keys, so that the first of them answers.
+        unnamed = {
+            key
+            for key in use.keys
+            if not any(key in self._keys_of(user) for user in self.secret_users[ref])
+        }
+        if unnamed:
+            self.sources.forget_keys(ref, unnamed)
+
     def _users_beside(
         self, index: IndexObject
     ) -> Iterator[tuple[Groups[ObjectRef, ObjectRef], ObjectRef]]:
         """The groups that an index is in, each with the Secret or ServiceAccount that it uses."""
-        if (secret := secret_name(index.spec)) is not None:
-            yield self.secret_users, ObjectRef(index.ref.namespace, secret)
+        if (secret := secret_use(index.spec)) is not None:
+            yield self.secret_users, ObjectRef(index.ref.namespace, secret.name)
         if (account := service_account_name(index.spec)) is not None:
             yield self.account_users, ObjectRef(index.ref.namespace, account)
 

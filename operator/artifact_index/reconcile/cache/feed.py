@@ -88,7 +88,7 @@ class Feed:
         """
         address = ref_uid_version(body)
         for entrance in self._entrances[plural]:
-            entrance.objects.mark_seen(entrance.ref(address[0]))
+            entrance.objects.mark_seen(entrance.ref(address[0]), address[2])
         self._enqueue(self._take(plural, body, address, deleted=event == "DELETED")[0])
 
     def listed(self, plural: str, body: Object) -> tuple[ObjectRef, set[Key], FedObject | None]:
@@ -99,7 +99,7 @@ class Feed:
         address = ref_uid_version(body)
         ref, _, version = address
         for entrance in self._entrances[plural]:
-            if entrance.objects.has_newer(entrance.ref(ref), version):
+            if entrance.objects.is_outdated(entrance.ref(ref), version):
                 # A watch event was faster than this page.
                 return ref, set(), None
         return ref, *self._take(plural, body, address, listed=True)
@@ -137,7 +137,7 @@ class Feed:
             ref = entrance.ref(object_ref)
             if deleted or entrance.role not in (None, role):
                 concerned |= entrance.drop(ref, uid, version)
-            elif entrance.objects.is_newer(ref, version):
+            elif entrance.objects.is_news(ref, version, listed=listed):
                 try:
                     cached = entrance.objects.get(ref)
                     new = entrance.parse(body, cached)
@@ -155,6 +155,9 @@ class Feed:
 def _entrances(
     cache: Cache, forget_polled: Callable[[ObjectRef], None], digester: Digester
 ) -> dict[str, tuple[_Entrance[Any, Any], ...]]:
+    def parse_source(body: Object, _: SourceSecret | None) -> SourceSecret:
+        return parse_source_secret(body, cache.named_keys(ref_uid_version(body)[0]))
+
     def put_source(ref: ObjectRef, secret: SourceSecret, listed: bool) -> set[Key]:
         forget_polled(ref)
         return cache.put_source(ref, secret, listed=listed)
@@ -189,7 +192,7 @@ def _entrances(
     )
     sources = _Entrance(
         objects=cache.sources,
-        parse=lambda body, _: parse_source_secret(body),
+        parse=parse_source,
         put=put_source,
         drop=drop_source,
         role=ROLE_SOURCE,

@@ -25,7 +25,9 @@ class KindCache(Generic[Ref, CachedObject]):
     """Objects of one kind by reference.
 
     Watch events, list pages and the answers to our own writes arrive in any order. An object with
-    a lower resourceVersion is outdated, also after its namesake was deleted and created again.
+    a lower resourceVersion is outdated, also after its namesake was deleted and created again. But
+    a listing is the truth about every object that nothing has reported since it began: if it shows
+    a lower version, etcd was restored from a backup.
     """
 
     def __init__(self) -> None:
@@ -51,17 +53,23 @@ class KindCache(Generic[Ref, CachedObject]):
         """The newest known version of the object."""
         return self._objects.get(ref)
 
-    def is_newer(self, ref: Ref, version: int) -> bool:
-        """True if this resourceVersion is newer than the cached one, so that parsing it pays."""
-        return (cached := self._objects.get(ref)) is None or cached.resource_version < version
+    def is_news(self, ref: Ref, version: int, *, listed: bool = False) -> bool:
+        """True if this resourceVersion replaces the cached one, so that parsing it pays."""
+        cached = self._objects.get(ref)
+        if cached is None or cached.resource_version < version:
+            return True
+        return cached.resource_version > version and listed and self._is_unreported(ref)
 
-    def has_newer(self, ref: Ref, version: int) -> bool:
-        """True if the cached version of the object is newer than this resourceVersion."""
-        return (cached := self._objects.get(ref)) is not None and cached.resource_version > version
+    def is_outdated(self, ref: Ref, version: int) -> bool:
+        """True if a list item is older than what was reported since the listing began."""
+        return self._has_newer(ref, version) and not self._is_unreported(ref)
 
-    def mark_seen(self, ref: Ref) -> None:
-        """Note that a watch event named the object: the sweep under way will not remove it."""
-        if self._seen is not None:
+    def mark_seen(self, ref: Ref, version: int) -> None:
+        """Note that a watch event named the object: the sweep under way will not remove it.
+
+        An event that is older than the cached version tells nothing.
+        """
+        if self._seen is not None and not self._has_newer(ref, version):
             self._seen.add(ref)
 
     def put(self, ref: Ref, new: CachedObject, *, listed: bool = False) -> bool:
@@ -70,14 +78,19 @@ class KindCache(Generic[Ref, CachedObject]):
         A `listed` object comes from a list page, which may still hold what a watch event has
         removed since. Anything else, such as the answer to our own write, marks it as seen.
         """
+        version = new.resource_version
         if not listed:
-            self.mark_seen(ref)
-        elif self._seen is not None and ref in self._seen and ref not in self._objects:
+            self.mark_seen(ref, version)
+        if not self.is_news(ref, version, listed=listed):
             return False
-        if not self.is_newer(ref, new.resource_version):
-            return False
-        if new.resource_version < self._deleted.get(ref, self._deleted_before.get(ref, 0)):
-            return False
+        if listed and self._is_unreported(ref):
+            self._deleted.pop(ref, None)
+            self._deleted_before.pop(ref, None)
+        else:
+            removed_meanwhile = listed and self._seen is not None and ref not in self._objects
+            deleted_at = self._deleted.get(ref, self._deleted_before.get(ref, 0))
+            if removed_meanwhile or version < deleted_at:
+                return False
         self._objects[ref] = new
         return True
 
@@ -88,7 +101,8 @@ class KindCache(Generic[Ref, CachedObject]):
         `version` is the resourceVersion of the deletion, 0 if unknown: older versions are refused
         from then on.
         """
-        self.mark_seen(ref)
+        if self._seen is not None:
+            self._seen.add(ref)
         cached = self._objects.get(ref)
         if cached is None or (uid is not None and cached.uid != uid):
             return None
@@ -114,3 +128,10 @@ class KindCache(Generic[Ref, CachedObject]):
         """
         seen, self._seen = self._seen or set(), None
         return [ref for ref in self._objects if ref not in listed and ref not in seen]
+
+    def _has_newer(self, ref: Ref, version: int) -> bool:
+        return (cached := self._objects.get(ref)) is not None and cached.resource_version > version
+
+    def _is_unreported(self, ref: Ref) -> bool:
+        """True if a listing is under way, and nothing has named the object since it began."""
+        return self._seen is not None and ref not in self._seen

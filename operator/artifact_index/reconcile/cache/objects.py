@@ -6,10 +6,11 @@ Raw bodies and managedFields are dropped, since up to ten thousand objects are c
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from itertools import islice
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import SecretStr
 
@@ -35,6 +36,13 @@ OPAQUE = "Opaque"
 """The type of a Secret that is an output."""
 
 _LONGEST_TYPE = 100
+
+
+_LONGEST_ANNOTATION: Final = 256
+"""Characters of an annotation that are kept of an output whose digest does not verify."""
+
+MOST_KEYS: Final = 1024
+"""Keys of an output that are kept; foreign ones are removed so many at a time."""
 
 
 class OutputDigester(Protocol):
@@ -88,9 +96,13 @@ class CustomObject(Generic[Spec]):
         return (self.uid, self.generation) == (uid, generation)
 
     def same_input(self, other: "CustomObject[Spec] | None") -> bool:
-        """True if nothing that reconciling reads differs, apart from the status."""
+        """True if nothing that reconciling reads differs, apart from the status.
+
+        A lower version is from before a restored backup, which may number another spec alike.
+        """
         return (
             other is not None
+            and self.resource_version >= other.resource_version
             and self.is_generation(other.uid, other.generation)
             and self.labels == other.labels
             and self.refresh_requested == other.refresh_requested
@@ -114,6 +126,7 @@ class Owner:
 class OutputObject:
     """A Secret or ConfigMap as an output: its owner, and a keyed digest of its content.
 
+    `annotations` are ours; they hold a checkpoint only if the digest among them verifies.
     `secret_type` is empty for a ConfigMap.
     """
 
@@ -161,7 +174,8 @@ def parse_custom_object(
     metadata = body["metadata"]
     ref, uid, version = ref_uid_version(body)
     annotations, generation = metadata.get("annotations") or {}, metadata.get("generation") or 0
-    if cached is not None and generation and cached.is_generation(uid, generation):
+    goes_back = cached is not None and cached.resource_version > version
+    if cached and generation and cached.is_generation(uid, generation) and not goes_back:
         spec, problem = cached.spec, cached.problem
     else:
         spec, problem = None, None
@@ -181,7 +195,7 @@ def parse_custom_object(
         spec=spec,
         problem=problem,
         status=status_bytes(body.get("status") or {}),
-        refresh_requested=annotations.get(constants.REFRESH_REQUESTED_ANNOTATION),
+        refresh_requested=_shortened(annotations, constants.REFRESH_REQUESTED_ANNOTATION),
     )
 
 
@@ -198,19 +212,29 @@ def parse_output(kind: str, body: Mapping[str, Any], digester: OutputDigester) -
     annotations = metadata.get("annotations") or {}
     data = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
     ref = OutputRef(kind, namespace, name)
+    digest = digester.output(ref, data, annotations.get(constants.CHECKPOINT_ANNOTATION, ""))
     return OutputObject(
         ref=ref,
         uid=uid,
         resource_version=version,
         controller=_controller(metadata.get("ownerReferences") or []),
         labelled=(metadata.get("labels") or {}).get(constants.ROLE_LABEL) == "output",
-        annotations={key: annotations[key] for key in OUR_ANNOTATIONS if key in annotations},
-        adopt=annotations.get(constants.ADOPT_ANNOTATION),
-        keys=frozenset(data),
-        digest=digester.output(ref, data, annotations.get(constants.CHECKPOINT_ANNOTATION, "")),
+        annotations=_our_annotations(annotations, digest),
+        adopt=_shortened(annotations, constants.ADOPT_ANNOTATION),
+        keys=frozenset(islice(data, MOST_KEYS)),
+        digest=digest,
         secret_type=_secret_type(body) if kind == "Secret" else "",
         immutable=bool(body.get("immutable")),
     )
+
+
+def _our_annotations(annotations: Mapping[str, str], digest: str) -> dict[str, str]:
+    """Our annotations of an output with this digest; those of anybody else are shortened."""
+    found = {key: annotations[key] for key in OUR_ANNOTATIONS if key in annotations}
+    if found.get(constants.CONTENT_DIGEST_ANNOTATION) != digest:
+        found.pop(constants.CHECKPOINT_ANNOTATION, None)
+        found = {key: value[:_LONGEST_ANNOTATION] for key, value in found.items()}
+    return found
 
 
 def _secret_type(body: Mapping[str, Any]) -> str:
@@ -219,20 +243,25 @@ def _secret_type(body: Mapping[str, Any]) -> str:
     return OPAQUE if kind == OPAQUE else kind[:_LONGEST_TYPE]
 
 
-def parse_source_secret(body: Mapping[str, Any]) -> SourceSecret:
-    """Trim a source Secret and decode its values, unless it is an output."""
+def parse_source_secret(body: Mapping[str, Any], keys: Iterable[str]) -> SourceSecret:
+    """Trim a source Secret to these keys and decode their values, unless it is an output."""
     _, uid, version = ref_uid_version(body)
     if _is_output(body["metadata"]):
-        return SourceSecret(uid, version, {}, frozenset(), is_output=True)
+        return SourceSecret(uid, version, {}, is_output=True)
+    data = body.get("data") or {}
     values: dict[str, SecretStr] = {}
     binary: set[str] = set()
-    for key, encoded in (body.get("data") or {}).items():
+    missing: set[str] = set()
+    for key in keys:
+        if key not in data:
+            missing.add(key)
+            continue
         try:
             # An empty value may be null: Go marshals a nil []byte so.
-            values[key] = SecretStr(base64.b64decode(encoded or "").decode())
+            values[key] = SecretStr(base64.b64decode(data[key] or "").decode())
         except (UnicodeDecodeError, binascii.Error):
             binary.add(key)
-    return SourceSecret(uid, version, values, frozenset(binary))
+    return SourceSecret(uid, version, values, frozenset(binary), frozenset(missing))
 
 
 def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:
@@ -243,6 +272,11 @@ def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:
         role_arn=annotations.get(constants.EKS_ROLE_ANNOTATION) or None,
         audience=annotations.get(constants.EKS_AUDIENCE_ANNOTATION) or None,
     )
+
+
+def _shortened(annotations: Mapping[str, str], key: str) -> str | None:
+    value = annotations.get(key)
+    return None if value is None else value[:_LONGEST_ANNOTATION]
 
 
 def _is_output(metadata: Mapping[str, Any]) -> bool:

@@ -32,7 +32,8 @@ class PolledCache(Generic[Answer]):
 
     An object costs one GET every `reread` seconds, however many use it. After a miss it is read
     again after 1 s, then less often, up to every 30 s. `fetch` raises ApiError, which the first
-    reader gets. `on_change` gets each object whose re-read has changed it.
+    reader gets. `on_change` gets each object whose re-read has changed it. `replace` gets the
+    old answer and the new one, None if it is forgotten, and returns what is kept of the new one.
     """
 
     _kind: str
@@ -40,6 +41,7 @@ class PolledCache(Generic[Answer]):
     _on_change: Callable[[ObjectRef], None]
     _reread: float
     _rng: random.Random
+    _replace: Callable[[ObjectRef, Answer | None, Answer | None], Answer]
     _entries: dict[ObjectRef, _PolledEntry[Answer]] = field(default_factory=dict, init=False)
     _reads: dict[ObjectRef, asyncio.Task[Answer]] = field(default_factory=dict, init=False)
 
@@ -50,23 +52,33 @@ class PolledCache(Generic[Answer]):
 
     def forget(self, ref: ObjectRef) -> None:
         """Invalidate the copy: the next reader waits for a GET."""
-        self._entries.pop(ref, None)
+        if (entry := self._entries.pop(ref, None)) is not None:
+            self._replace(ref, entry.answer, None)
 
     def keep_only(self, used: Iterable[ObjectRef]) -> None:
         """Forget every object that is not in use."""
         for ref in self._entries.keys() - set(used):
-            del self._entries[ref]
+            self.forget(ref)
 
     def due(self) -> list[ObjectRef]:
         """The objects that are to be re-read now."""
         now = asyncio.get_running_loop().time()
         return [ref for ref, entry in self._entries.items() if entry.due <= now]
 
-    async def read(self, ref: ObjectRef, *, again: bool = False) -> Answer:
-        """The last answer, or with `again` a new one; the first reader waits. Raises ApiError."""
+    async def read(
+        self,
+        ref: ObjectRef,
+        *,
+        again: bool = False,
+        usable: Callable[[Answer], bool] = lambda _: True,
+    ) -> Answer:
+        """The last answer if it is `usable`, or with `again` a new one. Raises ApiError.
+
+        The first reader waits for it.
+        """
         if again:
             await self.read_again(ref)
-        if (entry := self._entries.get(ref)) is not None:
+        if (entry := self._entries.get(ref)) is not None and usable(entry.answer):
             return entry.answer
         if ref not in self._reads:
             self._reads[ref] = asyncio.create_task(self._get(ref))
@@ -90,21 +102,24 @@ class PolledCache(Generic[Answer]):
             self._on_change(ref)
 
     async def _get(self, ref: ObjectRef) -> Answer:
-        before = self._entries.get(ref)
         now = asyncio.get_running_loop().time()
         answer = await self._fetch(ref)
+        old = self._entries.get(ref)
+        kept = self._replace(ref, old.answer if old else None, answer)
         if answer is None or isinstance(answer, RefusedServiceAccount):
-            misses = before.misses + 1 if before else 1
+            misses = old.misses + 1 if old else 1
             wait = min(LONGEST_MISS, FIRST_MISS * 2 ** min(misses - 1, 8))
-            self._entries[ref] = _PolledEntry(answer, now + wait, misses)
+            self._entries[ref] = _PolledEntry(kept, now + wait, misses)
         else:
             wait = self._reread * self._rng.uniform(0.9, 1.0)
-            self._entries[ref] = _PolledEntry(answer, now + wait)
+            self._entries[ref] = _PolledEntry(kept, now + wait)
         return answer
 
 
 def _is_same(before: object, now: object) -> bool:
     """True if nothing differs that a source may use."""
     if isinstance(before, SourceSecret) and isinstance(now, SourceSecret):
+        if before.is_version_of(now):
+            return True
         now = replace(now, resource_version=before.resource_version)
     return before == now

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from artifact_index.kube import resources
-from artifact_index.kube.errors import ApiError
+from artifact_index.kube.errors import ApiError, without_definition
 from artifact_index.kube.port import KubePort, Object
 from artifact_index.kube.resources import Resource
 from artifact_index.logs import log_exception
@@ -108,12 +108,7 @@ class Relister:
             except ApiError as error:
                 if not (resource.custom and error.not_found):
                     raise
-                raise ApiError(
-                    error.status,
-                    "NotFound",
-                    f"there is no CustomResourceDefinition {resource.plural}.{resource.group}; "
-                    "install both with `artifact-index crds | kubectl apply -f -`",
-                ) from None
+                raise without_definition(resource) from None
         self._last_success = asyncio.get_running_loop().time()
         return concerned
 
@@ -138,6 +133,8 @@ class Relister:
                     if new is not None and on_listed is not None:
                         await _hand_on(on_listed, resource.plural, new, body)
                     await turns.leave()
+                # The next page may be as large: this one is not held beside it.
+                del page
             listed |= in_namespace
         return concerned | self._feed.end_sweep(resource.plural, listed)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,12 @@ from artifact_index.reconcile.cache.objects import (
     parse_source_secret,
 )
 from artifact_index.reconcile.cache.polled import PolledCache
-from artifact_index.sources.base import RefusedServiceAccount, ServiceAccountResult, SourceSecret
+from artifact_index.sources.base import (
+    RefusedServiceAccount,
+    SecretUse,
+    ServiceAccountResult,
+    SourceSecret,
+)
 
 _STEP: Final = 1.0
 """Seconds between checks for due re-reads, and so the most by which one may be late."""
@@ -29,9 +34,9 @@ class SourceReader:
     _sources: "SourceCache"
     _namespace: str
 
-    async def read(self, name: str, *, again: bool = False) -> SourceSecret | None:
-        """The Secret, or None if it does not exist. Raises ApiError."""
-        return await self._sources.read(ObjectRef(self._namespace, name), again=again)
+    async def read(self, use: SecretUse, *, again: bool = False) -> SourceSecret | None:
+        """The Secret with the keys of a source, or None if it does not exist. Raises ApiError."""
+        return await self._sources.read(ObjectRef(self._namespace, use.name), use.keys, again=again)
 
     def last_seen(self, name: str) -> SourceSecret | None:
         """The Secret as last read, or None; sends no request."""
@@ -64,7 +69,12 @@ class SourceCache:
         self._api = api
         self._cache = cache
         self._secrets: PolledCache[SourceSecret | None] = PolledCache(
-            "Secret", self._get_secret, lambda ref: on_change(cache.users_of(ref)), reread, rng
+            "Secret",
+            self._get_secret,
+            lambda ref: on_change(cache.users_of(ref)),
+            reread,
+            rng,
+            lambda ref, old, new: cache.sources.budget.replace(ref.namespace, old, new),
         )
         self.accounts: PolledCache[ServiceAccountResult] = PolledCache(
             "ServiceAccount",
@@ -72,6 +82,7 @@ class SourceCache:
             lambda ref: on_change(cache.concerned_by(cache.account_users[ref])),
             reread,
             rng,
+            lambda _ref, _old, new: new,
         )
 
     def bound_to(self, namespace: str) -> SourceReader:
@@ -91,10 +102,25 @@ class SourceCache:
         """The Secret as last read, or None; sends no request."""
         return self._cache.sources.get(ref) or self._secrets.last_answer(ref)
 
-    async def read(self, ref: ObjectRef, *, again: bool = False) -> SourceSecret | None:
-        """The Secret as last seen; one without our label as `PolledCache.read` says."""
+    async def read(
+        self, ref: ObjectRef, keys: Collection[str], *, again: bool = False
+    ) -> SourceSecret | None:
+        """The Secret as last seen if these keys of it are kept, else as the API server has it.
+
+        Keys are kept from the moment when an index names them: of a Secret that was seen before,
+        the first reader waits for a GET. One without our label is read as `PolledCache.read` says.
+        """
         labelled = self._cache.sources.get(ref)
-        return labelled if labelled is not None else await self._secrets.read(ref, again=again)
+        if labelled is not None and labelled.knows(keys):
+            return labelled
+        secret = await self._secrets.read(
+            ref, again=again, usable=lambda known: known is None or known.knows(keys)
+        )
+        if labelled is not None:
+            # The watch reports its changes: it need not be polled.
+            self._secrets.forget(ref)
+            self._cache.sources.complete(ref, secret)
+        return secret
 
     async def run(self) -> None:
         """Re-read what is due, forever, and report the users of what has changed."""
@@ -111,7 +137,8 @@ class SourceCache:
 
     async def _get_secret(self, ref: ObjectRef) -> SourceSecret | None:
         try:
-            return parse_source_secret(await self._api.get(SECRETS, *ref))
+            body = await self._api.get(SECRETS, *ref)
+            return parse_source_secret(body, self._cache.named_keys(ref))
         except ApiError as error:
             if error.not_found:
                 return None

@@ -202,7 +202,7 @@ class Resolver:
         reader = self._sources.bound_to(index.ref.namespace)
         if use is not None:
             try:
-                secret = await reader.read(use.name, again=reread)
+                secret = await reader.read(use, again=reread)
             except ApiError as error:
                 if not error.forbidden:
                     raise

@@ -124,7 +124,7 @@ def test_an_object_that_cannot_be_read_stays_as_it_was_and_stops_no_other(
 ) -> None:
     scene.show(way, "secrets", secret("source", 5))
     unreadable = secret("source", 6)
-    unreadable["data"] = ["canary-3f7a"]  # the API server admits no such object
+    unreadable["data"] = {"username": ["canary-3f7a"]}  # the API server admits no such object
     assert scene.show(way, "secrets", unreadable) == set()
     kept = scene.cache.sources.get(BASIC)
     assert kept is not None and kept.resource_version == 5
@@ -137,3 +137,22 @@ def test_every_object_that_a_listing_brings_is_handed_on_once(scene: Scene) -> N
     body = body_of("a", {}, version=5)
     seen = [scene.feed.listed("indexoptions", body)[2] for _ in range(2)]
     assert seen == [scene.cache.options.get(REF), None]
+
+
+def test_a_listing_after_a_restored_backup_is_believed(scene: Scene) -> None:
+    """The backup numbers another spec of the same object with the same generation."""
+    urls = {5: "https://old.example/", 9: "https://new.example/"}
+    bodies = {
+        version: body_of("a", source("anonymous", url=url), version=version, generation=2)
+        for version, url in urls.items()
+    }
+    scene.show("watched", "artifactindexes", bodies[9])
+    scene.show("watched", "secrets", secret("source", 9))
+    for plural in ("artifactindexes", "secrets"):
+        scene.feed.begin_sweep(plural)
+    assert index_key(REF) in scene.show("listed", "artifactindexes", bodies[5])
+    assert scene.show("listed", "secrets", secret("output", 5))
+    index = scene.cache.indexes.get(REF)
+    assert index is not None and index.spec is not None and index.resource_version == 5
+    assert index.spec.anonymous is not None and index.spec.anonymous.url == urls[5]
+    assert scene.cache.sources.get(BASIC) is None and scene.cache.outputs.get(OUTPUT) is not None

@@ -37,12 +37,12 @@ def test_only_a_newer_version_is_taken(
 @pytest.mark.parametrize(
     ("version", "newer"), [(4, False), (5, False), (6, True)], ids=["older", "echo", "newer"]
 )
-def test_a_body_need_not_be_parsed_to_know_whether_it_is_newer(
+def test_a_body_need_not_be_parsed_to_know_whether_it_is_news(
     objects: KindCache[str, Seen], version: int, newer: bool
 ) -> None:
-    assert objects.is_newer("a", version)
+    assert objects.is_news("a", version)
     objects.put("a", Seen("same", 5))
-    assert objects.is_newer("a", version) is newer
+    assert objects.is_news("a", version) is newer
 
 
 def test_a_sweep_spares_an_object_that_an_event_has_named(
@@ -51,9 +51,9 @@ def test_a_sweep_spares_an_object_that_an_event_has_named(
     for name in ("by an event", "by a list"):
         objects.put(name, Seen("x", 5))
     objects.begin_sweep()
-    objects.mark_seen("by an event")
-    assert not objects.is_newer("by an event", 5)
-    assert not objects.is_newer("by a list", 5)
+    objects.mark_seen("by an event", 5)
+    assert not objects.is_news("by an event", 5)
+    assert not objects.is_news("by a list", 5)
     assert objects.end_sweep(set()) == ["by a list"]
 
 
@@ -144,3 +144,57 @@ def test_outside_a_sweep_a_listed_object_is_taken(objects: KindCache[str, Seen])
     objects.put("a", Seen("a", 1))
     objects.remove("a")
     assert objects.put("a", Seen("a", 1), listed=True)
+
+
+# -- etcd restored from a backup: versions went back
+
+
+def test_a_listing_is_the_truth_about_what_nothing_has_reported_since_it_began(
+    objects: KindCache[str, Seen],
+) -> None:
+    objects.put("changed", Seen("x", 9))
+    objects.put("created again", Seen("new", 9))
+    objects.begin_sweep()
+    for name, old in (("changed", Seen("x", 5)), ("created again", Seen("old", 4))):
+        assert objects.is_news(name, old.resource_version, listed=True)
+        assert not objects.is_outdated(name, old.resource_version)
+        assert objects.put(name, old, listed=True)
+        assert objects.get(name) == old
+    # The watch goes on from there.
+    assert objects.put("changed", Seen("x", 6))
+
+
+def test_a_listing_that_began_before_a_report_is_not_the_truth(
+    objects: KindCache[str, Seen],
+) -> None:
+    objects.put("by an event", Seen("x", 4))
+    objects.begin_sweep()
+    objects.mark_seen("by an event", 9)
+    objects.put("by an event", Seen("x", 9))
+    objects.put("by our own write", Seen("x", 9))
+    for name in ("by an event", "by our own write"):
+        assert objects.is_outdated(name, 5)
+        assert not objects.is_news(name, 5, listed=True)
+        assert not objects.put(name, Seen("x", 5), listed=True)
+        assert objects.get(name) == Seen("x", 9)
+
+
+def test_a_deletion_that_the_backup_does_not_know_is_undone_by_a_listing(
+    objects: KindCache[str, Seen],
+) -> None:
+    objects.put("a", Seen("x", 5))
+    objects.remove("a", "x", 9)
+    objects.begin_sweep()
+    assert objects.put("a", Seen("x", 5), listed=True)
+    assert objects.get("a") == Seen("x", 5)
+    assert objects.put("a", Seen("x", 6))
+
+
+def test_an_event_that_is_older_than_the_cached_version_does_not_hide_it_from_a_listing(
+    objects: KindCache[str, Seen],
+) -> None:
+    objects.put("a", Seen("x", 9))
+    objects.begin_sweep()
+    objects.mark_seen("a", 6)
+    assert not objects.put("a", Seen("x", 6))
+    assert objects.put("a", Seen("x", 6), listed=True)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.constants import ADOPT_ANNOTATION
 from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
@@ -22,6 +23,7 @@ from artifact_index.credentials.requests import (
 )
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import (
+    OUR_ANNOTATIONS,
     ObjectRef,
     OutputRef,
     Owner,
@@ -103,6 +105,7 @@ def test_an_object_without_spec_or_status_has_a_record(missing: str) -> None:
     [
         ({}, True),
         ({"version": 99999}, True),
+        ({"version": 1}, False),
         ({"status": {"x": 1}}, True),
         ({"generation": 2}, False),
         ({"uid": "other"}, False),
@@ -110,7 +113,8 @@ def test_an_object_without_spec_or_status_has_a_record(missing: str) -> None:
     ],
 )
 def test_only_what_reconciling_reads_makes_a_difference(change: Any, same: bool) -> None:
-    assert index(**change).same_input(index()) is same
+    before = index()
+    assert index(**change).same_input(before) is same
     assert not index().same_input(None)
 
 
@@ -121,6 +125,14 @@ def test_of_an_output_only_a_digest_of_its_data_is_kept() -> None:
     record = output(data={"uv.toml": CANARY})
     assert CANARY not in repr(record)
     assert record.keys == {"uv.toml"}
+
+
+def test_of_an_output_little_is_kept_whatever_somebody_wrote_into_it() -> None:
+    body = secret_body("x", {f"key-{number}": "" for number in range(5000)})
+    body["metadata"]["annotations"] = dict.fromkeys(
+        (*OUR_ANNOTATIONS, ADOPT_ANNOTATION), "x" * 9000
+    )
+    assert len(repr(parse_output("Secret", body, DIGESTER))) < 32_000
 
 
 @pytest.mark.parametrize(
@@ -159,19 +171,18 @@ def test_an_output_may_have_no_data_at_all() -> None:
 
 
 def test_a_source_is_decoded_and_its_values_do_not_show() -> None:
-    record = parse_source_secret(
-        secret_body("s", {"a": CANARY, "b": "", "ü": "é", "bin": b"\xff\x00"})
-    )
+    body = secret_body("s", {"a": CANARY, "b": "", "ü": "é", "bin": b"\xff\x00", "more": "x"})
+    record = parse_source_secret(body, ["a", "b", "ü", "bin", "no"])
     assert {k: v.get_secret_value() for k, v in record.values.items()} == {
         "a": CANARY, "b": "", "ü": "é"
     }  # fmt: skip
-    assert record.binary == {"bin"}
+    assert record.binary == {"bin"} and record.missing == {"no"}
     assert CANARY not in repr(record)
 
 
 def test_what_is_no_base64_is_binary() -> None:
     body = {**secret_body("s", {}), "data": {"a": "x"}}
-    assert parse_source_secret(body).binary == {"a"}
+    assert parse_source_secret(body, ["a"]).binary == {"a"}
 
 
 # -- digests
