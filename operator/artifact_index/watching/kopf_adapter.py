@@ -108,7 +108,7 @@ async def watch(
         raise
     except Exception as error:
         # kopf raises the answer in errors whose classes are not part of its API.
-        refused = isinstance(error.__cause__, _LoginRefusedError)
+        refused = isinstance(error, kopf.LoginError)
         status = 401 if refused else getattr(error, "status", None)
         if not isinstance(status, int):
             raise
@@ -126,29 +126,28 @@ def _end_watchers(others: set[asyncio.Task[Any]]) -> None:
             task.cancel()
 
 
-class _LoginRefusedError(kopf.PermanentError):
-    """The API server has answered each login with 401 for too long."""
-
-
 def login_within(patience: float) -> Callable[..., Awaitable[kopf.AiohttpSession]]:
     """The login of the watches, as our own client does it; kopf repeats it after each 401.
 
     kopf's own logins support neither login programs nor token files, which managed clusters use.
-    A login that is refused at once is repeated with growing delays, for `patience` seconds.
+    A login that is refused at once is repeated with growing delays, for `patience` seconds. Then it
+    gives the same session again, which kopf takes for an error of its watches.
     """
     logged_in_at, delays = -math.inf, iter(Backoffs(patience))
+    session: kopf.AiohttpSession
 
     async def login(**_: Any) -> kopf.AiohttpSession:
-        nonlocal logged_in_at, delays
+        nonlocal logged_in_at, delays, session
         loop = asyncio.get_running_loop()
         if loop.time() - logged_in_at > _LONGEST_BACKOFF:
             delays = iter(Backoffs(patience))
         elif (delay := next(delays, None)) is not None:
             await asyncio.sleep(delay)
         else:
-            raise _LoginRefusedError("the API server refuses the login")
+            return session
         logged_in_at = loop.time()
-        return await _session()
+        session = await _session()
+        return session
 
     return login
 
