@@ -58,6 +58,8 @@ class ServerCheck:
 
     async def check(self, resource: Resource) -> None:
         """List one object of a kind. Raises RestoredBackupError as `run` does."""
+        # Read before the request: while it is under way, events bring later versions.
+        known = max(self._version, self._newest())
         try:
             async for page in self._api.list(resource, namespace=self._namespace, page=1):
                 version = int(page.resource_version or 0)
@@ -68,11 +70,10 @@ class ServerCheck:
                 self.problem = without_definition(resource).message
             return
         self.problem = None
-        known = max(self._version, self._newest())
         if version < known:
             raise RestoredBackupError(
                 f"the API server's resourceVersion went back from {known} to {version}: "
                 "etcd was restored from a backup; the operator ends, and reads everything anew "
                 "when it is started again"
             )
-        self._version = version
+        self._version = max(version, known)
