@@ -54,9 +54,12 @@ BOUNDS = {
     SETTING_FILES: 2,
     REASON_FILES: 2,
     LONGEST: 320,
-    LINES: 16_500,
+    LINES: 20_000,
 }
-"""The highest value of each figure. A name that ends in `/` is for every folder below that one."""
+"""The highest value of each figure. A name that ends in `/` is for every folder below that one.
+
+Lines were 16,500 when this structure was built; what the operator does since then is in them.
+"""
 
 
 @dataclass(frozen=True, slots=True)

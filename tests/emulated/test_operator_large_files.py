@@ -146,12 +146,12 @@ def all_hold(world: EmulatedWorld, namespace: str, password: str) -> bool:
     )
 
 
-def test_too_many_entries_are_not_even_rendered(
+def test_too_many_entries_hold_up_nobody_else(
     world: EmulatedWorld, operator: OperatorProcess
 ) -> None:
     usual = serve_another(world, "before")
     with never_held(operator), always_healthy(operator):
-        add_large_files(world, "more", 2 * COUNT)
+        add_large_files(world, "more", COUNT + 1)
         for name in FILES:
             world.wait_reason("indexoptions", "more", name, "TargetTooLarge")
         change_password(world, "more", "second")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from artifact_index.instrumentation import PassResult
 from artifact_index.kube.errors import ApiError
 from artifact_index.logs import log_exception
-from artifact_index.reconcile.apply.writer import owner_unknown
+from artifact_index.reconcile.apply.applied import owner_unknown
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, status_bytes

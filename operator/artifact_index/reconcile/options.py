@@ -1,24 +1,23 @@
 """The reconcile of an IndexOptions: resolve, require tokens, plan, apply, report."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Final
 
+from artifact_index.reconcile.apply.applied import Applied
 from artifact_index.reconcile.apply.last_good import LastGood
+from artifact_index.reconcile.apply.planning import Planner
 from artifact_index.reconcile.apply.rendering import rendered_outputs
-from artifact_index.reconcile.apply.writer import Applied, OutputWriter
+from artifact_index.reconcile.apply.writer import OutputWriter
 from artifact_index.reconcile.cache.cache import Cache, options_key
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import (
     ObjectRef,
     OptionsObject,
     OutputObject,
-    declared_outputs,
 )
 from artifact_index.reconcile.cache.status_parsing import decoded_status
-from artifact_index.reconcile.plan.entries import IndexPlan, PlanMemo, plan_indexes
-from artifact_index.reconcile.plan.isolation import isolate
+from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.last_good import (
     blocked_before,
     is_blocked,
@@ -28,11 +27,9 @@ from artifact_index.reconcile.plan.last_good import (
 )
 from artifact_index.reconcile.resolve.checks import invalid_spec, public_index_problem
 from artifact_index.reconcile.resolve.clouds import Clouds
-from artifact_index.reconcile.resolve.memo import PLANS
 from artifact_index.reconcile.resolve.requirements import requirements
 from artifact_index.reconcile.resolve.resolution import needs_of
 from artifact_index.reconcile.resolve.resolver import Resolver
-from artifact_index.reconcile.resolve.token_view import IndexState
 from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.conditions import Status
@@ -44,7 +41,7 @@ from artifact_index.reconcile.status.options_status import (
     options_status,
     suspended_options_status,
 )
-from artifact_index.runtime import Turns, beside_the_loop
+from artifact_index.runtime import Turns
 from artifact_index.sources.policy import Problem
 
 _SHORTEST_REQUEUE: Final = 0.1
@@ -61,7 +58,10 @@ class OptionsReconciler:
     _state: State
     _writer: OutputWriter
     _env: Env
-    _plans: PlanMemo = field(default_factory=lambda: PlanMemo(PLANS), init=False)
+    _planner: Planner = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_planner", Planner(self._env))
 
     async def reconcile(self, ref: ObjectRef) -> Result:
         """Reconcile one. Raises ApiError: a 403 only if the operator may not read the object."""
@@ -118,12 +118,14 @@ class OptionsReconciler:
 
         try:
             # 3. Plan names, entries, fallbacks and blocked entries.
-            plan = await self._plan(wide, indexes)
+            plan = await self._planner.plan(wide, indexes, *self._state.before(ref))
 
             # 4. Apply: render each output; create, patch or leave it; prune once all stand.
             applied = await self._apply(options, plan, public_problem)
         except Exception as error:
-            plan = await self._plan_without_failures(wide, indexes, error)
+            plan = await self._planner.plan_without_failures(
+                wide, indexes, *self._state.before(ref), error
+            )
             applied = await self._apply(options, plan, public_problem)
         self._state.set_names(ref, plan)
         kept = self._last_good(options, public_problem)
@@ -176,46 +178,6 @@ class OptionsReconciler:
         self._clouds.release(ref)
         self._state.forget_options(ref)
         return Result(enqueue=affected)
-
-    async def _plan_without_failures(
-        self, options: OptionsObject, indexes: Sequence[IndexState], error: Exception
-    ) -> list[IndexPlan]:
-        """Make the error a problem of each index that causes it; raise it if none does alone."""
-
-        async def attempt(some: Sequence[IndexState]) -> None:
-            plan = await self._plan(options, some)
-            await rendered_outputs(options, plan, self._env.digester)
-
-        isolated, unpublishable = await isolate(indexes, attempt, error, now=self._env.clock())
-        return await self._plan(options, isolated, unpublishable)
-
-    async def _plan(
-        self,
-        options: OptionsObject,
-        indexes: Sequence[IndexState],
-        unpublishable: Container[str] = (),
-    ) -> list[IndexPlan]:
-        """Plan the indexes; nothing that is published stands in for those with these UIDs.
-
-        A thread plans more of them than the memo holds.
-        """
-        is_large = len(indexes) > PLANS
-        public = options.spec.public_index if options.spec else None
-        published = self._state.published[options.ref]
-        if unpublishable:
-            published = {uid: old for uid, old in published.items() if uid not in unpublishable}
-        plan = partial(
-            plan_indexes,
-            indexes,
-            published=published,
-            assigned=self._state.names_of(options.ref),
-            public_name=public.name if public and public.enabled else None,
-            with_credentials=any(output.kind == "Secret" for output in declared_outputs(options)),
-            margins=self._env.margins,
-            now=self._env.clock(),
-            memo=None if is_large else self._plans,
-        )
-        return await beside_the_loop(plan) if is_large else plan()
 
     async def _apply(
         self, options: OptionsObject, plan: Sequence[IndexPlan], public_problem: Problem | None

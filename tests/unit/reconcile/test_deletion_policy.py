@@ -84,6 +84,22 @@ async def test_a_restart_follows_the_policy_of_a_suspended_options(engine: Engin
     await later.operator.close()
 
 
+async def test_a_typed_secret_that_an_older_release_adopted_is_let_go_but_not_taken(
+    engine: Engine,
+) -> None:
+    await publish_token(engine)
+    body = engine.port.find("secrets", NAMESPACE, "uv-config")
+    assert body is not None
+    engine.port.put("secrets", {**body, "type": "kubernetes.io/basic-auth"})
+    await engine.operator.prime()
+    engine.options({"deletionPolicy": "Retain"})
+    await engine.settle()
+    assert owners(engine) == []
+    engine.options({})
+    await engine.settle()
+    assert owners(engine) == []
+
+
 @pytest.mark.parametrize("spec", [{}, {"suspend": True}, NOBODY])
 async def test_a_spec_whose_policy_could_not_be_followed_is_not_observed(
     engine: Engine, spec: dict[str, Any]

@@ -12,7 +12,7 @@ import pytest
 from artifact_index.api.constants import ROLE_LABEL, ROLE_SOURCE
 from artifact_index.credentials.aws.requests import CodeArtifactEndpointRequest
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
-from artifact_index.reconcile import options
+from artifact_index.reconcile.apply import planning
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.resolve import resolver
 from artifact_index.settings import Settings
@@ -123,7 +123,7 @@ def test_after_many_namespaces_as_much_is_held_as_after_few(
 ) -> None:
     # The memos forget the oldest: few namespaces fill these.
     monkeypatch.setattr(resolver, "STATES", 8)
-    monkeypatch.setattr(options, "PLANS", 8)
+    monkeypatch.setattr(planning, "PLANS", 8)
 
     async def live() -> None:
         cluster = Cluster()

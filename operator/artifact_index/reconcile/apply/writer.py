@@ -1,7 +1,7 @@
 """Writes the outputs of one IndexOptions, and prunes those that its spec no longer names."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -9,6 +9,7 @@ from artifact_index.api.reasons import Reason
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import CONFIG_MAPS, INDEX_OPTIONS, SECRETS, Resource
+from artifact_index.reconcile.apply.applied import Applied, adopted_message, write_failed
 from artifact_index.reconcile.apply.contests import DELETED, Contests, culprit_of
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
@@ -34,39 +35,12 @@ from artifact_index.sources.policy import Problem
 RESOURCES: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
 
 _ADOPTED: Final = "Adopted"
-_KEYS_IN_EVENT: Final = 10
 
 _REMOVED: Final = "removed"
 _OWNER: Final = "owner"
 """What is written instead of a content with a digest."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """The outputs that now stand as desired, and the first problem of the others.
-
-    An output that somebody else undoes again and again counts as written. `error` is the first
-    error of the API server: it calls for a retry. `failed` are the outputs with an error, each with
-    the digest of the content that was refused; None if it was not refused but may be accepted at
-    the next try.
-    """
-
-    written: tuple[DesiredOutput, ...] = ()
-    problem: Problem | None = None
-    error: ApiError | None = None
-    failed: Mapping[OutputRef, str | None] = field(default_factory=dict)
-
-    @property
-    def needs_retry(self) -> bool:
-        """True if no watch event will report that the output can be written now."""
-        return self.error is not None or bool(self.problem and self.problem.reason.unwatched)
-
-    @property
-    def retry_after(self) -> float:
-        """The least delay of a retry, in seconds, as the API server asked for it."""
-        return (self.error.retry_after if self.error else None) or 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +85,7 @@ class OutputWriter:
                 problem = await self._apply(options, output)
             except ApiError as error:
                 errors.append(error)
-                problem = _write_failed(output.ref, error)
+                problem = write_failed(output.ref, error)
                 failed[output.ref] = output.digest if error.forbidden or error.invalid else None
             if problem is not None:
                 problems.append(problem)
@@ -138,7 +112,7 @@ class OutputWriter:
                 self._contests.wrote(options, existing.ref, _REMOVED)
             except ApiError as error:
                 if not (error.not_found or error.conflict or error.invalid):
-                    problem = _write_failed(existing.ref, error)
+                    problem = write_failed(existing.ref, error)
                     return replace(applied, problem=problem, error=error)
         return applied
 
@@ -153,8 +127,8 @@ class OutputWriter:
         for existing in owned:
             if options.spec is None or retains == (existing.controller is None):
                 continue
-            if existing.secret_type not in ("", OPAQUE):
-                continue
+            if not retains and existing.secret_type not in ("", OPAQUE):
+                continue  # an older release may have adopted it: it may be let go, not taken
             kind, namespace, name = existing.ref
             patch = ownership_patch(options, existing)
             try:
@@ -171,7 +145,7 @@ class OutputWriter:
                 if error.not_found:
                     self._cache.drop_output(existing.ref, existing.uid)
                 else:
-                    problem = _write_failed(existing.ref, error)
+                    problem = write_failed(existing.ref, error)
                     applied = replace(applied, problem=problem, error=error)
         return applied
 
@@ -270,7 +244,7 @@ class OutputWriter:
             raise
         observed = self._observe(kind, body)
         if is_adoption(existing, options):
-            await self._announce(options, _ADOPTED, _adopted(existing, output))
+            await self._announce(options, _ADOPTED, adopted_message(existing, output))
         if len(existing.keys) == MOST_KEYS and not output.is_met_by(observed):
             # Not all of its keys were known: the next ones go now.
             await self._patch(options, output, observed)
@@ -318,37 +292,3 @@ class OutputWriter:
         # Nothing is enqueued for our own write. The watch event that follows is not newer.
         self._cache.put_output(output)
         return output
-
-
-def owner_unknown(answer: str) -> Problem:
-    """The problem of a lost output whose owner the operator may not read.
-
-    `answer` is the message of the API server.
-    """
-    return Problem(
-        Reason.PERMISSION_MISSING,
-        "an output is gone and is not written again, because the operator may not read whether its "
-        f"IndexOptions still exists: {answer}",
-    )
-
-
-def _adopted(existing: OutputObject, output: DesiredOutput) -> str:
-    message = f"{existing.ref.kind} {existing.ref.name!r} was there before and is an output now"
-    removed = sorted(existing.keys - output.data.keys())
-    if not removed:
-        return message
-    names = ", ".join(repr(key) for key in removed[:_KEYS_IN_EVENT])
-    more = len(removed) - _KEYS_IN_EVENT
-    return f"{message}; these keys of it were removed: {names}" + (
-        f" and {more} more" if more > 0 else ""
-    )
-
-
-def _write_failed(ref: OutputRef, error: ApiError) -> Problem:
-    message = f"{ref.kind} {ref.name!r} could not be written and is tried again: {error}"
-    if error.invalid:
-        message += (
-            "; if it lasts, see what the named fields of the object forbid, or delete the object "
-            "so that it is created anew"
-        )
-    return Problem(Reason.WRITE_FAILED, message)

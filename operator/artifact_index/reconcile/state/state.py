@@ -32,9 +32,9 @@ class State:
     # The controller's own: IndexOptions that wait for the first tokens of a cloud.
     waiting: set[ObjectRef] = field(default_factory=set)
 
-    def names_of(self, options: ObjectRef) -> Mapping[str, str]:
-        """The names that the indexes of an IndexOptions have in its outputs, by UID."""
-        return self.names.get(options, {})
+    def before(self, options: ObjectRef) -> tuple[Mapping[str, Published], Mapping[str, str]]:
+        """What the outputs of an IndexOptions hold: entries, and the names of indexes, by UID."""
+        return self.published[options], self.names.get(options, {})
 
     def set_names(self, options: ObjectRef, plans: Sequence[IndexPlan]) -> None:
         """Take over the names of a reconcile, whether or not its outputs could be written."""

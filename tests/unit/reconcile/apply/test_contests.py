@@ -123,6 +123,7 @@ async def test_an_output_that_is_undone_again_and_again_is_repaired_less_and_les
         assert ready[:2] == ("False", "OutputContested") and "Stalled" in engine.conditions()
         assert "Secret 'uv-config'" in ready[2] and "spec.outputs" in ready[2]
         assert (MANAGER if undo else "deleted") in ready[2]
+        assert engine.ready("artifactindexes", "open")[:2] == ("True", "Available")
         minutes = Counter(int((at - begun) // 60) for at in rival.undone)
         assert minutes[0] <= 12 * twice
         assert all(minutes[minute] <= 2 * twice for minute in range(2, 10))

@@ -68,7 +68,7 @@ def placed_after(
     return plans_from(
         *index_states,
         served=state.published[OWNER],
-        assigned=state.names_of(OWNER),
+        assigned=state.before(OWNER)[1],
         with_credentials=with_credentials,
         now=now,
     )

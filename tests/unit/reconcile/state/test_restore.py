@@ -204,7 +204,7 @@ def test_names_after_a_start_are_those_of_the_status_and_the_outputs() -> None:
         ]
     }
     state, _ = restored(*written("basicAuth", "anonymous"), options=options(status=status))
-    assert state.names_of(OWNER) == {
+    assert state.before(OWNER)[1] == {
         "uid-of-basicauth": "basic",
         "uid-of-anonymous": "open",
         "uid-of-blocked": "blocked",

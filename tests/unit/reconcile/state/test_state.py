@@ -32,7 +32,7 @@ def test_names_are_read_from_the_status_only_once() -> None:
     state.set_names(OWNER, plans)
     edited = options(status={"indexes": [{"uid": "uid-of-a", "name": "edited"}]})
     Cache().put_options(edited)
-    assert state.names_of(edited.ref) == {"uid-of-a": "open"}
+    assert state.before(edited.ref)[1] == {"uid-of-a": "open"}
 
 
 def test_a_name_that_is_only_a_stand_in_is_not_kept() -> None:
@@ -40,7 +40,7 @@ def test_a_name_that_is_only_a_stand_in_is_not_kept() -> None:
     state.set_names(
         OWNER, plans_from(index_state(index(spec=source("preauthenticated")), missing=True))
     )
-    assert state.names_of(OWNER) == {}
+    assert state.before(OWNER)[1] == {}
 
 
 def test_names_outlive_a_selection_that_is_empty_for_a_while() -> None:
@@ -50,7 +50,7 @@ def test_names_outlive_a_selection_that_is_empty_for_a_while() -> None:
     state.set_names(OWNER, plans)
     state.set_published(OWNER, plans)
     state.set_names(OWNER, ())
-    assert state.names_of(OWNER) == {"uid-of-a": "open"}
+    assert state.before(OWNER)[1] == {"uid-of-a": "open"}
 
 
 # -- plans
