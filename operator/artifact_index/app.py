@@ -65,7 +65,12 @@ async def run(settings: Settings) -> None:
         digester = Digester(await load_signing_key(api, settings.operator_namespace))
         threads = CloudThreads(providers_of(settings).issue, threads=settings.cloud_threads)
         operator = build(settings, api, threads.issue, env_of(settings, digester, meter=counters))
-        check = ServerCheck(api, next(iter(operator.namespaces), None))
+        kinds = operator.cache.indexes, operator.cache.options
+        check = ServerCheck(
+            api,
+            next(iter(operator.namespaces), None),
+            lambda: max(kind.newest_version() for kind in kinds),
+        )
         await Process(settings, operator, threads, counters, check).run()
     finally:
         await api.close()
