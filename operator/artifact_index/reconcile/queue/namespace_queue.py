@@ -2,7 +2,7 @@
 
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, KeysView
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -30,6 +30,11 @@ class NamespaceQueue(Generic[Item]):
     def __bool__(self) -> bool:
         """Whether any item waits."""
         return bool(self._items)
+
+    @property
+    def namespaces(self) -> KeysView[str]:
+        """The namespaces that have items."""
+        return self._items.keys()
 
     def push(self, namespace: str, rank: int, priority: float, item: Item) -> None:
         """Add an item; equal ranks and priorities of a namespace keep the order of addition."""
