@@ -34,6 +34,9 @@ _FIRST_ANSWERS: Final = 2.0
 _FIRST_WAVE: Final = 30.0
 """Seconds for which the watches wait for the first wave: 12,000 writes on two cores."""
 
+_FEW: Final = 100
+"""Reconciles that answers of the clouds cause, such as refusals, and that watches do not slow."""
+
 _SECOND_LISTING: Final = 5.0
 """Seconds from the start of the watches to a relist that finds what was deleted before them."""
 
@@ -143,9 +146,9 @@ class Process:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_FIRST_ANSWERS):
                         while await parts.clouds_settled():
-                            await queue.taken()
+                            await queue.taken(but=_FEW)
                 # A cloud that does not answer is not waited for; what others caused is.
-                await queue.taken()
+                await queue.taken(but=_FEW)
 
     async def _watch(self) -> None:
         try:

@@ -2,7 +2,7 @@
 
 import heapq
 import itertools
-from collections.abc import Callable, KeysView
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -31,10 +31,9 @@ class NamespaceQueue(Generic[Item]):
         """Whether any item waits."""
         return bool(self._items)
 
-    @property
-    def namespaces(self) -> KeysView[str]:
-        """The namespaces that have items."""
-        return self._items.keys()
+    def waiting(self) -> dict[str, int]:
+        """How many items each namespace has that has any."""
+        return {namespace: len(items) for namespace, items in self._items.items()}
 
     def push(self, namespace: str, rank: int, priority: float, item: Item) -> None:
         """Add an item; equal ranks and priorities of a namespace keep the order of addition."""

@@ -134,12 +134,12 @@ class WorkQueue:
                 await asyncio.sleep(0)
         return key
 
-    async def taken(self) -> None:
-        """Wait until a worker has taken each ready key, but for those of slow namespaces.
+    async def taken(self, *, but: int = 0) -> None:
+        """Wait until at most `but` ready keys wait for a worker, and others in slow namespaces.
 
-        There a share of the workers is busy, and no reconcile has begun within the last second.
+        In a slow one no reconcile has begun within the last second, and some are in progress.
         """
-        while self._ready.namespaces - self._slow_namespaces():
+        while self._waiting_elsewhere(self._slow_namespaces()) > but:  # noqa: ASYNC110 - once a start
             await asyncio.sleep(_LOOK_EVERY)
 
     def done(self, key: Key) -> None:
@@ -160,6 +160,10 @@ class WorkQueue:
         if self._workers is None:
             return True
         return self._working_in[namespace] < self._workers - len(self._working)
+
+    def _waiting_elsewhere(self, namespaces: set[str]) -> int:
+        waiting = self._ready.waiting().items()
+        return sum(count for namespace, count in waiting if namespace not in namespaces)
 
     def _slow_namespaces(self) -> set[str]:
         """The namespaces that have workers, and none of them for less than `_SLOW`."""
