@@ -17,7 +17,7 @@ from artifact_index.reconcile.cache.feed import FedObject, Feed
 from artifact_index.reconcile.cache.objects import ObjectRef, OutputObject
 from artifact_index.reconcile.cache.relist import Relister
 from support.memory_port import MemoryPort
-from support.reconcile_builders import body_of, options, secret_body
+from support.reconcile_builders import body_of, secret_body
 
 pytestmark = pytest.mark.unit
 
@@ -97,7 +97,7 @@ async def test_what_a_relist_finds_does_not_wait_for_the_secrets() -> None:
 
     enqueued, enqueued_before = set[Key](), dict[str, int]()
     port, cache = Port(), Cache()
-    port.put("indexoptions", options_body("uv-config"))
+    port.put("indexoptions", body_of("uv-config", {}))
     feed = Feed(
         cache=cache,
         forget_polled=lambda ref: None,
