@@ -43,6 +43,8 @@ class IndexPlan:
     recheck_at: float | None = None
     fresh_as_of: float = -math.inf
     """When the cloud last answered for the token, in POSIX seconds."""
+    note: str = ""
+    """What looks like a slip in the source Secret."""
 
     @property
     def ready(self) -> bool:
@@ -226,6 +228,7 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
         shown_url=source.shown_url(index.url),
         refresh_at=index.refresh_at,
         fresh_as_of=index.fresh_as_of,
+        note=login.note,
     )
 
 
