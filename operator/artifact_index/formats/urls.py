@@ -31,7 +31,7 @@ class UnusableURLError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class UrlParts:
     """A URL cut at its delimiters; nothing is decoded.
 
     `port` is with its colon, and `rest` is path, query and fragment.
@@ -44,7 +44,7 @@ class _Parts:
     rest: str = field(repr=False)
 
 
-def _cut(url: str) -> _Parts | None:
+def _cut(url: str) -> UrlParts | None:
     """Cut a URL at its delimiters; None if it has no scheme and authority."""
     match = _SHAPE.fullmatch(url)
     if match is None:
@@ -59,7 +59,7 @@ def _cut(url: str) -> _Parts | None:
     else:
         host = address.partition(":")[0]
         port = address.removeprefix(host)
-    return _Parts(scheme, userinfo, host, port, rest)
+    return UrlParts(scheme, userinfo, host, port, rest)
 
 
 def validate_index_url(url: str) -> str | None:
@@ -91,7 +91,7 @@ def _text_problem(url: str) -> str | None:
     return None
 
 
-def _scheme_problem(parts: _Parts) -> str | None:
+def _scheme_problem(parts: UrlParts) -> str | None:
     if parts.scheme in ("http", "https"):
         return None
     if parts.scheme.lower() in ("http", "https"):
@@ -99,7 +99,7 @@ def _scheme_problem(parts: _Parts) -> str | None:
     return "the URL's scheme must be https"
 
 
-def _address_problem(parts: _Parts) -> str | None:
+def _address_problem(parts: UrlParts) -> str | None:
     """Say what is wrong with host and port."""
     if not parts.host:
         return "the URL names no host"
@@ -121,7 +121,7 @@ def _address_problem(parts: _Parts) -> str | None:
     return None
 
 
-def _userinfo_problem(parts: _Parts) -> str | None:
+def _userinfo_problem(parts: UrlParts) -> str | None:
     """Say what is wrong with user name and password.
 
     uv decodes both as UTF-8 and fails otherwise; a `%` that starts no escape stands for itself.
@@ -133,13 +133,13 @@ def _userinfo_problem(parts: _Parts) -> str | None:
     return None
 
 
-def _usable(url: str) -> _Parts | None:
+def parts_of(url: str) -> UrlParts | None:
     """Cut a valid URL; None if `validate_index_url` objects."""
     # A URL with a login is as long as its token and is used once: it is not cached.
     return _usable_uncached(url) if "@" in url else _usable_cached(url)
 
 
-def _usable_uncached(url: str) -> _Parts | None:
+def _usable_uncached(url: str) -> UrlParts | None:
     return _cut(url) if validate_index_url(url) is None else None
 
 
@@ -152,7 +152,7 @@ def split_userinfo(url: str) -> tuple[str, Credential | None]:
 
     Everything else keeps the user's spelling. Raises `UnusableURLError`.
     """
-    parts = _usable(url)
+    parts = parts_of(url)
     if parts is None:
         raise UnusableURLError(validate_index_url(url))
     bare = f"{parts.scheme}://{parts.host}{parts.port}{parts.rest}"
@@ -190,7 +190,7 @@ def with_credential(url: str, credential: Credential) -> str:
 
 def has_userinfo(url: str) -> bool:
     """Whether the URL holds a user name or a password; False for an unusable URL."""
-    parts = _usable(url)
+    parts = parts_of(url)
     return parts is not None and parts.userinfo not in ("", ":")
 
 
@@ -202,13 +202,13 @@ def has_query_or_fragment(url: str) -> bool:
 
 def host_of(url: str) -> str | None:
     """The host in lower case, IPv6 in brackets, without port; None for an unusable URL."""
-    parts = _usable(url)
+    parts = parts_of(url)
     return parts.host.lower() if parts is not None else None
 
 
 def address_of(url: str) -> str | None:
     """Host and, if the URL names one, port, in lower case; None for an unusable URL."""
-    parts = _usable(url)
+    parts = parts_of(url)
     return f"{parts.host}{parts.port}".lower() if parts is not None else None
 
 
@@ -217,7 +217,7 @@ def safe_url(url: str) -> str | None:
 
     None for an unusable URL, in which it is unclear which part is the host.
     """
-    parts = _usable(url)
+    parts = parts_of(url)
     return f"{parts.scheme}://{parts.host.lower()}" if parts is not None else None
 
 
