@@ -138,6 +138,20 @@ def test_a_session_token_that_the_spec_names_goes_before_the_usual_one() -> None
     assert found.material["session_token"] == SecretStr("t")
 
 
+@pytest.mark.parametrize(
+    ("region", "arn"),
+    [
+        ("eu-west-1", "arn:aws:codeartifact:eu-west-1:111122223333:domain/acme"),
+        ("us-gov-west-1", "arn:aws-us-gov:codeartifact:us-gov-west-1:111122223333:domain/acme"),
+        ("eusc-de-east-1", "arn:aws-eusc:codeartifact:eusc-de-east-1:111122223333:domain/acme"),
+        ("us-isob-east-1", "arn:aws-iso-b:codeartifact:us-isob-east-1:111122223333:domain/acme"),
+    ],
+)
+def test_the_administrator_consents_to_arns_of_the_regions_partition(region: str, arn: str) -> None:
+    spec = source("codeArtifact", region=region)
+    assert source_of(spec).cloud_names() == [("spec.codeArtifact.domain", arn)]
+
+
 ROLE = "arn:aws:iam::111122223333:role/builders"
 
 
