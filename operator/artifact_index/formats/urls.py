@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from pydantic import SecretStr
@@ -25,13 +25,17 @@ _INVISIBLE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _NUMERIC_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_ENCODED_DOT: Final = re.compile("%2e", re.IGNORECASE)
+_KEPT_IN_PATHS: Final = "!$%&'()*+,-./:;=@[]_|~"
+
 
 class UnusableURLError(ValueError):
     """The URL cannot be used. The message says why and never holds any part of the URL."""
 
 
 @dataclass(frozen=True, slots=True)
-class UrlParts:
+class _Parts:
     """A URL cut at its delimiters; nothing is decoded.
 
     `port` is with its colon, and `rest` is path, query and fragment.
@@ -44,7 +48,7 @@ class UrlParts:
     rest: str = field(repr=False)
 
 
-def _cut(url: str) -> UrlParts | None:
+def _cut(url: str) -> _Parts | None:
     """Cut a URL at its delimiters; None if it has no scheme and authority."""
     match = _SHAPE.fullmatch(url)
     if match is None:
@@ -59,7 +63,7 @@ def _cut(url: str) -> UrlParts | None:
     else:
         host = address.partition(":")[0]
         port = address.removeprefix(host)
-    return UrlParts(scheme, userinfo, host, port, rest)
+    return _Parts(scheme, userinfo, host, port, rest)
 
 
 def validate_index_url(url: str) -> str | None:
@@ -91,7 +95,7 @@ def _text_problem(url: str) -> str | None:
     return None
 
 
-def _scheme_problem(parts: UrlParts) -> str | None:
+def _scheme_problem(parts: _Parts) -> str | None:
     if parts.scheme in ("http", "https"):
         return None
     if parts.scheme.lower() in ("http", "https"):
@@ -99,7 +103,7 @@ def _scheme_problem(parts: UrlParts) -> str | None:
     return "the URL's scheme must be https"
 
 
-def _address_problem(parts: UrlParts) -> str | None:
+def _address_problem(parts: _Parts) -> str | None:
     """Say what is wrong with host and port."""
     if not parts.host:
         return "the URL names no host"
@@ -121,7 +125,7 @@ def _address_problem(parts: UrlParts) -> str | None:
     return None
 
 
-def _userinfo_problem(parts: UrlParts) -> str | None:
+def _userinfo_problem(parts: _Parts) -> str | None:
     """Say what is wrong with user name and password.
 
     uv decodes both as UTF-8 and fails otherwise; a `%` that starts no escape stands for itself.
@@ -133,13 +137,13 @@ def _userinfo_problem(parts: UrlParts) -> str | None:
     return None
 
 
-def parts_of(url: str) -> UrlParts | None:
+def _usable(url: str) -> _Parts | None:
     """Cut a valid URL; None if `validate_index_url` objects."""
     # A URL with a login is as long as its token and is used once: it is not cached.
     return _usable_uncached(url) if "@" in url else _usable_cached(url)
 
 
-def _usable_uncached(url: str) -> UrlParts | None:
+def _usable_uncached(url: str) -> _Parts | None:
     return _cut(url) if validate_index_url(url) is None else None
 
 
@@ -152,7 +156,7 @@ def split_userinfo(url: str) -> tuple[str, Credential | None]:
 
     Everything else keeps the user's spelling. Raises `UnusableURLError`.
     """
-    parts = parts_of(url)
+    parts = _usable(url)
     if parts is None:
         raise UnusableURLError(validate_index_url(url))
     bare = f"{parts.scheme}://{parts.host}{parts.port}{parts.rest}"
@@ -190,7 +194,7 @@ def with_credential(url: str, credential: Credential) -> str:
 
 def has_userinfo(url: str) -> bool:
     """Whether the URL holds a user name or a password; False for an unusable URL."""
-    parts = parts_of(url)
+    parts = _usable(url)
     return parts is not None and parts.userinfo not in ("", ":")
 
 
@@ -202,14 +206,50 @@ def has_query_or_fragment(url: str) -> bool:
 
 def host_of(url: str) -> str | None:
     """The host in lower case, IPv6 in brackets, without port; None for an unusable URL."""
-    parts = parts_of(url)
+    parts = _usable(url)
     return parts.host.lower() if parts is not None else None
 
 
 def address_of(url: str) -> str | None:
     """Host and, if the URL names one, port, in lower case; None for an unusable URL."""
-    parts = parts_of(url)
+    parts = _usable(url)
     return f"{parts.host}{parts.port}".lower() if parts is not None else None
+
+
+class Place(NamedTuple):
+    """Where a URL leads: the same for each spelling that clients take for the same.
+
+    `address` is the host with its port, unless that is the default of the scheme.
+    """
+
+    scheme: str
+    address: str
+    path: str
+
+
+def place_of(url: str) -> Place | None:
+    """The place of a URL by the WHATWG URL standard, which uv follows; None for an unusable URL."""
+    parts = _usable(url)
+    if parts is None:
+        return None
+    host, number = parts.host.lower(), int(parts.port[1:] or 0)
+    if host.startswith("["):
+        host = f"[{ip_address(host[1:-1])}]"
+    port = f":{number}" if parts.port[1:] and number != _DEFAULT_PORTS[parts.scheme] else ""
+    return Place(parts.scheme, f"{host}{port}", _plain_path(re.split("[?#]", parts.rest)[0]))
+
+
+def _plain_path(path: str) -> str:
+    """The path without `.` and `..`, which may be encoded, and with its letters encoded."""
+    segments: list[str] = []
+    plain = ""
+    for segment in quote(path or "/", safe=_KEPT_IN_PATHS)[1:].split("/"):
+        plain = _ENCODED_DOT.sub(".", segment)
+        if plain == "..":
+            del segments[-1:]
+        elif plain != ".":
+            segments.append(segment)
+    return f"/{'/'.join(segments)}{'/' if segments and plain in ('.', '..') else ''}"
 
 
 def safe_url(url: str) -> str | None:
@@ -217,7 +257,7 @@ def safe_url(url: str) -> str | None:
 
     None for an unusable URL, in which it is unclear which part is the host.
     """
-    parts = parts_of(url)
+    parts = _usable(url)
     return f"{parts.scheme}://{parts.host.lower()}" if parts is not None else None
 
 

@@ -59,16 +59,14 @@ class CloudSource(base.Source[Model]):
 
     provider: ClassVar[str]
     """The cloud's name in metrics."""
+    optional_keys: ClassVar[tuple[str, ...]] = ()
+    """Further keys of the Secret in `auth`, which are read if they are there."""
     metrics_target: ClassVar[str]
     """What the label `target` of a login's metrics says, for their reference."""
 
     @abstractmethod
     def secret_keys(self) -> dict[str, str]:
         """Keys of the Secret in `auth` by their name in the key material."""
-
-    def optional_keys(self) -> tuple[str, ...]:
-        """Further keys of the Secret, which are read if they are there."""
-        return ()
 
     def key_material(self, secret: base.SourceSecret) -> dict[str, SecretStr]:
         """What logs in, of the values of the Secret."""
@@ -83,7 +81,7 @@ class CloudSource(base.Source[Model]):
         if (auth := self.model.auth) is None or auth.secret_ref is None:
             return None
         keys, field = tuple(self.secret_keys().values()), f"{self.field}.auth.secretRef"
-        return base.SecretUse(field, auth.secret_ref.name, keys, self.optional_keys())
+        return base.SecretUse(field, auth.secret_ref.name, keys, self.optional_keys)
 
     def service_account(self) -> base.AccountUse | None:
         """The ServiceAccount in `auth`."""

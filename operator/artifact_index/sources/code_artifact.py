@@ -33,7 +33,6 @@ from artifact_index.sources.policy import Problem
 from artifact_index.sources.values import not_text, slip
 
 AWS_AUDIENCE: Final = "sts.amazonaws.com"
-SESSION_TOKEN_KEY: Final = "AWS_SESSION_TOKEN"  # noqa: S105 - the name of a key
 
 
 class CodeArtifact(CloudSource[CodeArtifactSource]):
@@ -42,6 +41,7 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
     __slots__ = ()
     field = "spec.codeArtifact"
     provider = "codeartifact"
+    optional_keys = ("AWS_SESSION_TOKEN",)
     metrics_target = "of CodeArtifact `REGION/DOMAIN-OWNER/DOMAIN`"
 
     def secret_keys(self) -> dict[str, str]:
@@ -56,14 +56,10 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
             keys["session_token"] = reference.session_token_key
         return keys
 
-    def optional_keys(self) -> tuple[str, ...]:
-        """The usual key of a session token, if the spec names no other."""
-        return () if "session_token" in self.secret_keys() else (SESSION_TOKEN_KEY,)
-
     def key_material(self, secret: SourceSecret) -> dict[str, SecretStr]:
         """The access key, and a session token under its usual key if the access key needs one."""
         material = super().key_material(secret)
-        token = secret.values.get(SESSION_TOKEN_KEY)
+        token = secret.values.get(self.optional_keys[0])
         if token and "session_token" not in material and is_temporary(material):
             material["session_token"] = token
         return material

@@ -18,8 +18,7 @@ from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import named
-from artifact_index.formats.places import place_of
-from artifact_index.formats.urls import has_userinfo, without_userinfo
+from artifact_index.formats.urls import has_userinfo, place_of, without_userinfo
 from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.resolve.token_view import IndexState
 from artifact_index.sources.policy import Problem

@@ -8,7 +8,7 @@ from artifact_index.api.constants import PYPI_URL
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import FormatLimit, named
-from artifact_index.formats.places import place_of
+from artifact_index.formats.urls import place_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.reconcile.status.conditions import DesiredCondition
