@@ -58,9 +58,11 @@ class BasicAuth(base.Source[BasicAuthSource]):
 def _note(inputs: base.Inputs) -> str:
     """White space and quotes may be part of a password, but seldom are."""
     use, values = inputs.use, inputs.checked_secret().values
+    if use is None:
+        return ""
     return "".join(
         f"; the value of key {key!r} of Secret {use.name!r} is sent as it stands, but {found}: "
         "correct it if the index refuses the login"
-        for key in (use.keys if use else ())
+        for key in use.keys
         if (found := slip(values[key].get_secret_value())) is not None
     )
