@@ -105,6 +105,21 @@ RETRY = [
     (Fault(429, "ThrottlingException", headers={"Retry-After": "soon"}), "CloudThrottled", None),
     (Fault(429, "ThrottlingException", headers={"Retry-After": "1.5"}), "CloudThrottled", 2),
     (Fault(429, headers=HTML, body="<h1>slow down</h1>"), "CloudThrottled", None),
+    (
+        Fault(429, "ThrottlingException", headers={"x-amz-retry-after": "9e4"}),
+        "CloudThrottled",
+        None,
+    ),
+    (
+        Fault(429, "ThrottlingException", headers={"x-amz-retry-after": "90000"}),
+        "CloudThrottled",
+        90,
+    ),
+    (
+        Fault(503, "SlowDown", headers={"Retry-After": "5", "x-amz-retry-after": "90000"}),
+        "CloudUnavailable",
+        90,
+    ),
     (Fault(400, "Throttling"), "CloudThrottled", None),
     (Fault(500, "InternalServerException"), "CloudUnavailable", None),
     (Fault(503, "SomethingElse", headers={"Retry-After": "5"}), "CloudUnavailable", 5),
