@@ -222,7 +222,7 @@ def _read_entry(table: Any, verbatim: Collection[str]) -> IndexEntry | None:
         written = _WrittenIndex.model_validate(table)
     except ValidationError:
         return None
-    blocked = written.url == base.blocked_url(written.name)
+    blocked = base.is_blocked_url(written.url, written.name)
     is_verbatim = written.name in verbatim and not blocked
     publish = written.publish_url
     try:

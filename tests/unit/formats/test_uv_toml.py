@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -334,3 +335,20 @@ def test_a_publish_url_has_the_login() -> None:
     assert tables(document(to, public=None))[0]["publish-url"] == (
         "https://u%40x:p%2Fw@host.example/up/"
     )
+
+
+def test_a_publish_url_has_no_password_without_a_user_name() -> None:
+    """uv refuses to upload then; so it takes the login that it knows from the index."""
+    to = entry(credential=login("", "token"), publish_url="https://host.example/up/")
+
+    (table,) = tables(document(to, public=None))
+    assert table["publish-url"] == "https://host.example/up/"
+    assert table["url"] == "https://:token@acme.example/simple/"
+
+
+@pytest.mark.parametrize("name", ["xn--x", "xn--bcher-kva-2", "xn----2", "xn--" + "a" * 59])
+def test_the_host_of_a_blocked_index_is_no_broken_punycode(name: str) -> None:
+    label = urlsplit(blocked_url(name)).netloc.removesuffix(".unavailable.invalid")
+
+    assert not label.startswith("xn--") and len(label) <= 63
+    assert label[0].isalnum() and label[-1].isalnum()
