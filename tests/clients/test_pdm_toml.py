@@ -1,5 +1,7 @@
 """PDM's config.toml, by PDM with `PDM_CONFIG_FILE`."""
 
+from dataclasses import replace
+
 import pytest
 
 from artifact_index.formats.document import Document
@@ -8,6 +10,7 @@ from support.index_server import IndexServer, Repository
 from support.python_clients import PDM
 from support.rendered import secret_text
 from support.uv_scenes import LOGIN, document, entry_for, logins
+from support.wheels import make_wheel
 
 pytestmark = pytest.mark.clients
 
@@ -30,13 +33,14 @@ STALE = ("aws", "expired-token")
 
 
 def pdm(
-    clients: Clients, command: str, asked: Document, *, source: str = "", dependency: str = "mine"
-) -> Run:
+    clients: Clients, command: str, asked: Document, *, source: str = "", dependency: str = "mine",
+    arguments: tuple[str, ...] = (),
+) -> Run:  # fmt: skip
     text = secret_text("PdmToml", asked)
     config = clients.write("config.toml", text)
     clients.write("pyproject.toml", PROJECT.format(dependency=dependency) + source)
     env = {"PDM_CONFIG_FILE": str(config), "PDM_CACHE_DIR": str(clients.directory / "cache")}
-    return clients.python(PDM, command, env=env)
+    return clients.python(PDM, command, *arguments, env=env)
 
 
 def test_pdm_installs_from_a_stored_source_with_its_login(
@@ -98,3 +102,43 @@ def test_a_blocked_index_stops_pdm_before_the_public_look_alike(
 
     assert run.returncode != 0
     assert server.requests("public") == []
+
+
+def test_the_url_of_the_image_gets_no_login(
+    clients: Clients, server: IndexServer, private: Repository, public: Repository
+) -> None:
+    """`PDM_PYPI_URL` takes the place of the URL in `[pypi]`, and keeps the login beside it."""
+    config = secret_text("PdmToml", document(entry_for(private, "acme"), public=None))
+    clients.write("pyproject.toml", PROJECT.format(dependency="mine"))
+    env = {
+        "PDM_CONFIG_FILE": str(clients.write("config.toml", config)),
+        "PDM_CACHE_DIR": str(clients.directory / "cache"),
+        "PDM_PYPI_URL": public.url,
+    }
+
+    clients.python(PDM, "lock", env=env)
+
+    assert logins(server.requests("public")) == {(None, None)}
+    assert logins(server.requests("pypi/acme")) == {LOGIN}
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+@pytest.mark.parametrize("login", [LOGIN, ("", "token-only"), STALE])
+def test_pdm_publishes_to_the_index_by_its_name(
+    clients: Clients, server: IndexServer, private: Repository, login: tuple[str, str],
+    explicit: bool,
+) -> None:  # fmt: skip
+    """It would not search an explicit index, but it uploads to it."""
+    private.accepts = lambda *given: given == login != STALE
+    entry = entry_for(private, "acme", login=login, explicit=explicit)
+    asked = document(replace(entry, publish_url=private.publish_url), public=None)
+    wheel = make_wheel("fresh", "1.2")
+    clients.write(f"dist/{wheel.filename}", "")
+    (clients.directory / "dist" / wheel.filename).write_bytes(wheel.content)
+
+    run = pdm(clients, "publish", asked, arguments=("--no-build", "-r", "acme"))
+
+    assert (run.returncode == 0) == (login != STALE), run.output
+    assert ("fresh" in private.wheels) == (login != STALE)
+    assert {(r.method, r.path) for r in server.requests()} == {("POST", "/pypi/acme/")}
+    assert logins(server.requests()) == {login}
