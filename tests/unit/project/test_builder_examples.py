@@ -1,5 +1,7 @@
 """What the examples for builders mount is what the other examples have the operator write."""
 
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 import yaml
 
 from support.examples import BUILDERS, EXAMPLES, objects, pod_specs
+from support.ways_round import PIP_HARMLESS, UV_HARMLESS, UV_SYSTEM_HARMLESS
 
 pytestmark = pytest.mark.unit
 
@@ -74,6 +77,27 @@ def test_the_long_lived_pod_mounts_the_file_where_uv_looks_for_it() -> None:
     (container,) = spec["containers"]
     places = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
     assert "UvToml" in written()[mounted(spec)[places["/etc/uv"]]]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.name))
+def test_no_variable_of_an_image_leads_past_the_file(path: Path) -> None:
+    """Each container that runs a client sets what docs/builders.md says beats the file."""
+    found = objects(path)
+    dockerfiles = [each["data"].get("Dockerfile", "") for each in found if "data" in each]
+    stages = [
+        dict(each.split("=", 1) for each in shlex.split(stage.replace("\\\n", " ")))
+        for stage in re.findall(r"^ENV (UV(?:.*\\\n)*.*)$", "\n".join(dockerfiles), re.MULTILINE)
+    ]
+    pods = [
+        {each["name"]: each["value"] for each in container["env"]}
+        for spec in pod_specs(found)
+        for container in spec["containers"]
+        if container["name"] not in ("buildkit", "kaniko")
+    ]
+    wanted = {"pip-job.yaml": PIP_HARMLESS, "uv-pod.yaml": UV_SYSTEM_HARMLESS}
+    for env in stages + pods:
+        assert wanted.get(path.name, UV_HARMLESS).items() <= env.items()
+    assert len(stages + pods) == 1
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.name))
