@@ -20,6 +20,7 @@ from support.rendered import public_text, secret_text
 from support.uv_clients import NEWEST, uv_binary
 from support.uv_scenes import LOGIN, document, entry_for, logins
 from support.ways_round import PIP_HARMLESS, UV_HARMLESS
+from support.wheels import make_wheel
 
 pytestmark = pytest.mark.clients
 
@@ -77,7 +78,8 @@ def pod(clients: Clients, public: Repository) -> Pod:
     page = f"{public.url}mine/"
     urls = {name: public.url for name in {**UV_HARMLESS, **PIP_HARMLESS} if "INDEX" in name}
     links = {"UV_FIND_LINKS": page, "PIP_FIND_LINKS": page}
-    return Pod(clients, {**urls, **links, "UV_INDEX_STRATEGY": "unsafe-best-match"})
+    flags = {"UV_NO_CONFIG": "true", "UV_NO_SYSTEM_CONFIG": "true"}
+    return Pod(clients, {**urls, **links, **flags, "UV_INDEX_STRATEGY": "unsafe-best-match"})
 
 
 @pytest.fixture
@@ -99,6 +101,32 @@ def test_the_uv_job_installs_with_the_mounted_file(
     pod.start("uv-job.yaml")
 
     assert pod.clients.installed(PACKAGES) == {"mine==1.0"}
+    assert logins(server.requests()) == {LOGIN}
+
+
+def test_the_uv_job_with_a_lock_builds_with_the_cut_off_that_it_was_locked_with(
+    pod: Pod, private: Repository, server: IndexServer
+) -> None:
+    """In dev and prod alike: the lock stays as it is."""
+    project, job = objects(BUILDERS / "uv-locked-job.yaml")
+    (source,) = yaml.safe_load_all((EXAMPLES / "basic-auth.yaml").read_text())
+    there = source["spec"]["basicAuth"]["url"].removesuffix("/simple")
+    here = private.url.removesuffix("/simple/")
+    private.url = f"{here}/simple"
+    private.add(make_wheel("acme-lib", "1.0"))
+    for name, text in project["data"].items():
+        assert f'"{there}/simple"' in text
+        pod.write(f"project/{name}", text.replace(there, here))
+    asked = document(entry_for(private, INDEX), public=None)
+    pod.write("etc/uv/uv.toml", secret_text("UvToml", asked))
+    (spec,) = pod_specs([job])
+    (container,) = spec["containers"]
+    env = {each["name"]: each["value"] for each in container["env"]}
+
+    pod.run(container["command"], {**env, "XDG_CONFIG_DIRS": str(pod.clients.directory / "etc")})
+
+    (site,) = pod.clients.directory.glob("work/venv/lib/*/site-packages")
+    assert pod.clients.installed(str(site.relative_to(pod.clients.directory))) == {"acme-lib==1.0"}
     assert logins(server.requests()) == {LOGIN}
 
 

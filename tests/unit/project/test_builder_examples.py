@@ -15,6 +15,8 @@ pytestmark = pytest.mark.unit
 
 FILES = sorted(BUILDERS.glob("*.yaml"))
 FORMAT_OF = {"uv.toml": "UvToml", "pip.conf": "PipConf"}
+SYSTEM = ("uv-pod.yaml", "uv-locked-job.yaml")
+"""Those that mount uv's file as the system's."""
 FROM_ELSEWHERE = {("Secret", "registry-login")}
 """The login to the image registry, which is no business of the operator."""
 
@@ -68,12 +70,13 @@ def test_the_file_that_a_variable_names_is_in_the_object_that_is_mounted_there(p
                 formats = written()[behind[places[str(file.parent)]]]
                 assert FORMAT_OF[file.name] in formats
                 named += 1
-    without = {"uv-pod.yaml", "buildkit-job.yaml", "kaniko-job.yaml"}
+    without = {*SYSTEM, "buildkit-job.yaml", "kaniko-job.yaml"}
     assert named == (0 if path.name in without else 1)
 
 
-def test_the_long_lived_pod_mounts_the_file_where_uv_looks_for_it() -> None:
-    (spec,) = pod_specs(objects(BUILDERS / "uv-pod.yaml"))
+@pytest.mark.parametrize("name", SYSTEM)
+def test_the_pod_mounts_the_file_where_uv_looks_for_it(name: str) -> None:
+    (spec,) = pod_specs(objects(BUILDERS / name))
     (container,) = spec["containers"]
     places = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
     assert "UvToml" in written()[mounted(spec)[places["/etc/uv"]]]
@@ -94,7 +97,7 @@ def test_no_variable_of_an_image_leads_past_the_file(path: Path) -> None:
         for container in spec["containers"]
         if container["name"] not in ("buildkit", "kaniko")
     ]
-    wanted = {"pip-job.yaml": PIP_HARMLESS, "uv-pod.yaml": UV_SYSTEM_HARMLESS}
+    wanted = {"pip-job.yaml": PIP_HARMLESS, **dict.fromkeys(SYSTEM, UV_SYSTEM_HARMLESS)}
     for env in stages + pods:
         assert wanted.get(path.name, UV_HARMLESS).items() <= env.items()
     assert len(stages + pods) == 1
