@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from artifact_index.api.index_options import OutputFormat
 from support.client_runs import Clients
 from support.index_server import IndexServer, Repository
-from support.python_clients import PDM, PIPS, PINS
+from support.python_clients import PDM, PINS, PIPS
 from support.rendered import secret_text
 from support.uv_clients import FLOOR, NEWEST
 from support.uv_scenes import document, entry_for, good
@@ -66,9 +67,7 @@ VERSIONS: Mapping[str, tuple[str, ...]] = {
 
 UV_INSTALL = ("pip", "install", "--target", "target")
 PIP_INSTALL = ("install", "--no-deps", "--no-compile", "--target", "target")
-MINE = (
-    '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["mine"]\n'
-)
+MINE = '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["mine"]\n'
 DECLARED = f'[[tool.uv.index]]\nname = "public"\nurl = "{PUBLIC}"\n'
 
 
@@ -93,7 +92,7 @@ def _project(what: str, declares: str = "", *arguments: str, lock: str = "") -> 
 
 def _requirements(line: str, installs: tuple[str, ...]) -> Way:
     files = {"requirements.txt": f"{line}\nmine\n"}
-    what = f"`{line.split()[0]}` in requirements.txt"
+    what = f"`{line.partition(' ')[0]}` in requirements.txt"
     return Way(what, files=files, arguments=(*installs, "-r", "requirements.txt"))
 
 
@@ -163,12 +162,20 @@ _PDM = (
     ),
     Way(
         "`[[tool.pdm.source]]` in the project",
-        files={"pyproject.toml": _PDM_PROJECT + DECLARED.replace("tool.uv.index", "tool.pdm.source")},
+        files={"pyproject.toml": _PDM_PROJECT + DECLARED.replace("uv.index", "pdm.source")},
     ),
 )
 WAYS: Mapping[str, tuple[Way, ...]] = {
     "uv": _UV, "uv at `/etc/uv`": _UV_SYSTEM, "pip": _PIP, "PDM": _PDM
 }  # fmt: skip
+
+_FILES: Mapping[str, tuple[str, OutputFormat, str]] = {
+    "uv": ("uv.toml", "UvToml", "UV_CONFIG_FILE"),
+    "uv at `/etc/uv`": ("image/uv/uv.toml", "UvToml", ""),
+    "pip": ("pip.conf", "PipConf", "PIP_CONFIG_FILE"),
+    "PDM": ("config.toml", "PdmToml", "PDM_CONFIG_FILE"),
+}
+"""Where each client's file is, its format, and the variable that names it."""
 
 
 class _Scene:
@@ -197,39 +204,34 @@ class _Scene:
 
     def _lock(self, made_with: Repository) -> None:
         entry = entry_for(made_with, "acme")
-        config = self._clients.write("lock.toml", secret_text("UvToml", document(entry, public=None)))
+        config = self._clients.write(
+            "lock.toml", secret_text("UvToml", document(entry, public=None))
+        )
         run = self._clients.uv(self._version, "lock", env={"UV_CONFIG_FILE": str(config)})
         assert run.returncode == 0, run.output
         self.server.clear()
 
     def _start(self, way: Way, env: Mapping[str, str], blocked: bool) -> None:
+        """Run the client with the file where the client looks for it."""
         asked = document(
             entry_for(self._private, "acme", blocked=blocked),
             public=self._public if way.public else None,
         )
-        image = {"XDG_CONFIG_DIRS": str(self.directory / "image"), **env}
-        match self._client:
-            case "uv":
-                path = self._clients.write("uv.toml", secret_text("UvToml", asked))
-                env = {"UV_CONFIG_FILE": str(path), **image}
-                arguments = way.arguments or (*UV_INSTALL, "mine")
-                self._clients.uv(self._version, *arguments, env=env)
-            case "uv at `/etc/uv`":
-                self._clients.write("image/uv/uv.toml", secret_text("UvToml", asked))
-                arguments = way.arguments or (*UV_INSTALL, "mine")
-                self._clients.uv(self._version, *arguments, env=image)
-            case "pip":
-                path = self._clients.write("pip.conf", secret_text("PipConf", asked))
-                env = {"PIP_CONFIG_FILE": str(path), **image}
-                arguments = way.arguments or (*PIP_INSTALL, "mine")
-                self._clients.python(self._version, *arguments, env=env)
-            case _:
-                path = self._clients.write("config.toml", secret_text("PdmToml", asked))
-                if "pyproject.toml" not in way.files:
-                    self._clients.write("pyproject.toml", _PDM_PROJECT)
-                cache = str(self.directory / "cache")
-                env = {"PDM_CONFIG_FILE": str(path), "PDM_CACHE_DIR": cache, **image}
-                self._clients.python(self._version, "lock", env=env)
+        name, form, variable = _FILES[self._client]
+        path = self._clients.write(name, secret_text(form, asked))
+        env = {"XDG_CONFIG_DIRS": str(self.directory / "image"), **env}
+        if variable:
+            env[variable] = str(path)
+        if form == "UvToml":
+            self._clients.uv(self._version, *(way.arguments or (*UV_INSTALL, "mine")), env=env)
+        elif form == "PipConf":
+            install = way.arguments or (*PIP_INSTALL, "mine")
+            self._clients.python(self._version, *install, env=env)
+        else:
+            if "pyproject.toml" not in way.files:
+                self._clients.write("pyproject.toml", _PDM_PROJECT)
+            env["PDM_CACHE_DIR"] = str(self.directory / "cache")
+            self._clients.python(self._version, "lock", env=env)
 
     def _filled(self, text: str) -> str:
         page = f"{self._public.url}mine/"
@@ -260,6 +262,7 @@ def _undo(client: str, way: Way) -> dict[str, str]:
 
 def _measure(client: str, version: str, way: Way) -> tuple[str, str, str]:
     """With the index in the file, with its blocked entry, and the values that undo the row."""
+
     def outcome(undo: Mapping[str, str], *, blocked: bool) -> str:
         with ExitStack() as stack:
             return _Scene(stack, client, version).run(way, undo, blocked=blocked)
@@ -284,7 +287,8 @@ def rows(client: str) -> list[tuple[str, ...]]:
 def _cell(names: list[str], answers: tuple[str, ...]) -> str:
     if len(set(answers)) == 1:
         return answers[0]
-    return "; ".join(f"{name}: {answer or 'nothing'}" for name, answer in zip(names, answers))
+    each = zip(names, answers, strict=True)
+    return "; ".join(f"{name}: {answer or 'nothing'}" for name, answer in each)
 
 
 def _release(version: str) -> str:
