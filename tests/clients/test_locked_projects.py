@@ -121,6 +121,29 @@ def test_a_lock_of_another_stage_is_rejected_or_asks_that_stage(
 
 
 @versions
+def test_a_frozen_lock_goes_by_its_urls_while_its_index_is_blocked(
+    clients: Clients, server: IndexServer, private: Repository, builder: Builder, asked: Document
+) -> None:
+    """Without a login first; every uv but the oldest then with that of a sibling on the host."""
+    clients.write("pyproject.toml", PROJECT)
+    assert builder.by_variable(asked, "lock").returncode == 0
+    login = ("other", "login")
+    sibling = server.add_repository("other", accepts=lambda *given: given == login)
+    blocked = document(
+        entry_for(sibling, "other", login=login),
+        entry_for(private, "acme", blocked=True),
+        public=None,
+    )
+    server.clear()
+
+    for command in (("sync",), ("sync", "--locked"), ("lock", "--check")):
+        assert builder.by_variable(blocked, *command).returncode != 0
+        assert server.requests("pypi/acme") == []
+    assert builder.by_variable(blocked, "sync", "--frozen").returncode != 0
+    assert (None, None) in logins(server.requests("pypi/acme"))
+
+
+@versions
 @pytest.mark.parametrize("slash", [True, False])
 def test_a_pinned_package_needs_an_index_that_the_project_declares(
     clients: Clients, server: IndexServer, private: Repository, builder: Builder,

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from support.client_runs import Clients, Run
+from support.index_server import IndexServer, Repository
+from support.rendered import secret_text
+from support.uv_scenes import document, entry_for, good
 from support.ways_round import VERSIONS, rows
+from support.wheels import make_wheel
 
 pytestmark = pytest.mark.clients
 
@@ -23,6 +28,36 @@ def _table() -> list[tuple[str, ...]]:
 @pytest.mark.parametrize("client", VERSIONS)
 def test_the_table_says_what_this_client_does(client: str) -> None:
     assert [row for row in _table() if row[0] == client] == rows(client)
+
+
+@pytest.mark.parametrize("version", VERSIONS["uv"])
+def test_a_blocked_entry_stays_in_the_receipt_of_a_tool(
+    clients: Clients, server: IndexServer, private: Repository, version: str
+) -> None:
+    private.add(make_wheel("tool", "1.0", command=True))
+    other = server.add_repository("other", accepts=good)
+
+    def file(*, blocked: bool) -> dict[str, str]:
+        entries = (entry_for(private, "acme"), entry_for(other, "other", blocked=blocked))
+        text = secret_text("UvToml", document(*entries, public=None))
+        return {
+            "UV_CONFIG_FILE": str(clients.write("uv.toml", text)),
+            "UV_TOOL_DIR": str(clients.directory / "tools"),
+            "UV_TOOL_BIN_DIR": str(clients.directory / "bin"),
+        }
+
+    def uv(*command: str, blocked: bool) -> Run:
+        return clients.uv(version, "tool", *command, "tool", env=file(blocked=blocked))
+
+    installed = uv("install", blocked=True)
+    assert installed.returncode == 0, installed.output
+
+    private.wheels.clear()
+    other.add(make_wheel("tool", "1.1", command=True))
+    upgraded = uv("upgrade", blocked=False)
+    assert upgraded.returncode != 0 and "unavailable.invalid" in upgraded.output
+    again = uv("install", "--upgrade", blocked=False)
+    assert again.returncode == 0, again.output
 
 
 def test_the_table_is_what_its_generator_writes() -> None:
