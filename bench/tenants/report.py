@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bench.tenants.live import ALONE, BESIDE, Watched
+from bench.tenants.live import ALONE, BESIDE, RESTARTED, Watched
 from bench.tenants.plan import Tenants
 
 _COLUMNS = (
@@ -38,8 +38,9 @@ def broken_limits(plan: Tenants, phases: Sequence[Watched]) -> list[str]:
     limits = plan.limits
     problems: list[str] = []
     for phase in phases:
+        new_file = limits.after_start if phase.name == RESTARTED else limits.new_file
         for what, found, most in (
-            ("s to a new file at p99", phase.files.p99, limits.new_file),
+            ("s to a new file at p99", phase.files.p99, new_file),
             ("tokens withdrawn", phase.seen.withdrawn, 0),
             ("tokens missing at the end", plan.good - phase.seen.held, 0),
             ("bad answers of /healthz", phase.health.bad, 0),

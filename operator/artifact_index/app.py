@@ -34,6 +34,10 @@ _FIRST_ANSWERS: Final = 10.0
 _FIRST_WAVE: Final = 30.0
 """Seconds for which the watches wait for the first wave: 12,000 writes on two cores."""
 
+_LEAST_PER_SECOND: Final = 50
+"""Reconciles that end in a second of the first wave. If there are fewer, the rest waits for slow
+writes or logins of some namespace, and the watches of the others do not wait for them."""
+
 _SECOND_LISTING: Final = 5.0
 """Seconds from the start of the watches to a relist that finds what was deleted before them."""
 
@@ -61,7 +65,12 @@ async def run(settings: Settings) -> None:
         digester = Digester(await load_signing_key(api, settings.operator_namespace))
         threads = CloudThreads(providers_of(settings).issue, threads=settings.cloud_threads)
         operator = build(settings, api, threads.issue, env_of(settings, digester, meter=counters))
-        check = ServerCheck(api, next(iter(operator.namespaces), None))
+        kinds = operator.cache.indexes, operator.cache.options
+        check = ServerCheck(
+            api,
+            next(iter(operator.namespaces), None),
+            lambda: max(kind.newest_version() for kind in kinds),
+        )
         await Process(settings, operator, threads, counters, check).run()
     finally:
         await api.close()
@@ -128,18 +137,19 @@ class Process:
     async def _first_wave(self) -> None:
         """Wait until all objects are reconciled once: watches beside it would slow both.
 
-        The second listing finds what was deleted before the watches began.
+        A slow namespace is not waited for. The second listing finds what was deleted before the
+        watches began.
         """
         parts, queue = self._operator, self._operator.controller.queue
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_WAVE):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_FIRST_ANSWERS):
-                        await queue.settled()
+                        await queue.settled(least_per_second=_LEAST_PER_SECOND)
                         while await parts.clouds_settled():
-                            await queue.settled()
+                            await queue.settled(least_per_second=_LEAST_PER_SECOND)
                 # A cloud that does not answer is not waited for; writes in progress are.
-                await queue.settled()
+                await queue.settled(least_per_second=_LEAST_PER_SECOND)
 
     async def _watch(self) -> None:
         try:

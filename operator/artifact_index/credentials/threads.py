@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from typing import Final
 
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.call_slots import CallSlots, Flow
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.fair_queue import TENANT
-from artifact_index.credentials.places import Lane, Places
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 
 THREADS: Final = 16
@@ -35,9 +35,9 @@ class CloudThreads:
     the interpreter does not join it at exit, as it does the workers of a ThreadPoolExecutor: a call
     that hangs never delays the end of the process.
 
-    A call that outlives its deadline is abandoned and its place is freed, so that hanging calls
+    A call that outlives its deadline is abandoned and its slot is freed, so that hanging calls
     cannot block a service for ever. At most `threads` calls can be abandoned at a time; further
-    ones keep their places until they end. `Places` says who waits for whom.
+    ones keep their slots until they end. `CallSlots` says who waits for whom.
     """
 
     def __init__(
@@ -50,33 +50,33 @@ class CloudThreads:
     ) -> None:
         self._call = call
         self._deadline = deadline
-        self._places = Places(threads, per_service)
+        self._slots = CallSlots(threads, per_service)
         self._abandonable = threading.Semaphore(threads)
         self._closed = False
 
     async def issue(self, request: TokenRequest, key_material: KeyMaterial) -> Token:
         """Call in a thread. Raises what the call raises, and LoginError at the deadline.
 
-        The wait for a place has no limit here, but the service may be suspended. After a
-        cancellation the call goes on in its thread and keeps its place until it ends; its answer
+        The wait for a slot has no limit here, but the service may be suspended. After a
+        cancellation the call goes on in its thread and keeps its slot until it ends; its answer
         is dropped.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[_Outcome] = loop.create_future()
-        lane = Lane(TENANT.get(), request.service)
-        await self._places.take(lane)
-        place = ExitStack()
-        place.callback(self._places.release, lane)
+        flow = Flow(TENANT.get(), request.service)
+        await self._slots.take(flow)
+        slot = ExitStack()
+        slot.callback(self._slots.release, flow)
         if self._closed:
-            place.close()
+            slot.close()
             raise LoginError(Reason.CLOUD_UNAVAILABLE, "The operator is shutting down.")
         began = loop.time()
 
         def finish(outcome: _Outcome) -> None:
             if not answer.done():
-                self._judge(lane, outcome, loop.time() - began)
+                self._judge(flow, outcome, loop.time() - began)
                 answer.set_result(outcome)
-            place.close()
+            slot.close()
 
         def work() -> None:
             outcome = self._outcome(request, key_material)
@@ -95,10 +95,10 @@ class CloudThreads:
                 f"The call to {request.service} did not end within {self._deadline:g} s; "
                 "it is retried.",
             )
-            self._places.timed_out(lane, error)
+            self._slots.timed_out(flow, error)
             if self._abandonable.acquire(blocking=False):
-                place.close()
-                place.callback(self._abandonable.release)
+                slot.close()
+                slot.callback(self._abandonable.release)
             raise error from None
         if isinstance(outcome, BaseException):
             raise outcome
@@ -116,10 +116,10 @@ class CloudThreads:
         except BaseException as error:  # SystemExit would end the thread and leave us waiting
             return RuntimeError(type(error).__name__)
 
-    def _judge(self, lane: Lane, outcome: _Outcome, seconds: float) -> None:
+    def _judge(self, flow: Flow, outcome: _Outcome, seconds: float) -> None:
         """Tell from the outcome of a call whether the service answers."""
         if isinstance(outcome, LoginError) and outcome.reason is Reason.CLOUD_UNAVAILABLE:
             if seconds >= SLOW:
-                self._places.timed_out(lane, outcome)
+                self._slots.timed_out(flow, outcome)
         else:
-            self._places.answered(lane)
+            self._slots.answered(flow)

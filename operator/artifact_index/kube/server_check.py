@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from artifact_index.kube.errors import ApiError, without_definition
@@ -22,13 +23,14 @@ class ServerCheck:
     """Lists a single IndexOptions at intervals, which needs the address, TLS, login and CRD.
 
     `problem` says why that fails, with the remedy; None while it works. `namespace` is one that is
-    served, None if all are.
+    served, None if all are. `newest` returns the highest resourceVersion that the operator knows.
     """
 
-    def __init__(self, api: KubePort, namespace: str | None) -> None:
+    def __init__(self, api: KubePort, namespace: str | None, newest: Callable[[], int]) -> None:
         self.problem: str | None = None
         self._api = api
         self._namespace = namespace
+        self._newest = newest
         self._version = 0
 
     async def run(self) -> None:
@@ -56,6 +58,8 @@ class ServerCheck:
 
     async def check(self, resource: Resource) -> None:
         """List one object of a kind. Raises RestoredBackupError as `run` does."""
+        # Read before the request: while it is under way, events bring later versions.
+        known = max(self._version, self._newest())
         try:
             async for page in self._api.list(resource, namespace=self._namespace, page=1):
                 version = int(page.resource_version or 0)
@@ -66,10 +70,10 @@ class ServerCheck:
                 self.problem = without_definition(resource).message
             return
         self.problem = None
-        if version < self._version:
+        if version < known:
             raise RestoredBackupError(
-                f"the API server's resourceVersion went back from {self._version} to {version}: "
+                f"the API server's resourceVersion went back from {known} to {version}: "
                 "etcd was restored from a backup; the operator ends, and reads everything anew "
                 "when it is started again"
             )
-        self._version = version
+        self._version = max(version, known)

@@ -142,7 +142,7 @@ async def test_a_call_past_its_deadline_is_unavailable_and_hands_its_place_on(
     await asyncio.gather(second, return_exceptions=True)
 
 
-async def test_hung_threads_are_bounded_and_places_come_back_when_they_end(cloud: Cloud) -> None:
+async def test_hung_threads_are_bounded_and_slots_come_back_when_they_end(cloud: Cloud) -> None:
     pool = CloudThreads(cloud.call, threads=2, per_service=2, deadline=0.02)
     for number in range(4):
         with pytest.raises(LoginError):
@@ -187,9 +187,9 @@ async def test_services_that_nobody_asks_are_forgotten(cloud: Cloud) -> None:
     pool = CloudThreads(cloud.call)
     for n in range(50):
         await pool.issue(aws(f"r{n}"), NO_KEY_MATERIAL)
-    places = pool._places
-    assert not places._by_tenant and not places._by_service and not places._by_lane
-    assert not places._waiting and not places._timeouts
+    slots = pool._slots
+    assert not slots._by_tenant and not slots._by_service and not slots._by_flow
+    assert not slots._waiting and not slots._timeouts
 
 
 EXIT_WITH_A_HUNG_CALL = """

@@ -11,7 +11,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from artifact_index.kube.client import _unreachable
 from artifact_index.kube.errors import ApiError, error_from_response
 from artifact_index.kube.port import ListPage
-from artifact_index.kube.resources import Resource
+from artifact_index.kube.resources import INDEX_OPTIONS, Resource
 from artifact_index.kube.server_check import RestoredBackupError, ServerCheck
 from support.memory_port import MemoryPort
 
@@ -63,7 +63,7 @@ async def test_a_problem_is_known_within_a_minute_and_logged_once(
 ) -> None:
     caplog.set_level(logging.INFO)
     port = Port()
-    check = ServerCheck(port, "served")
+    check = ServerCheck(port, "served", lambda: 0)
     running = asyncio.create_task(check.run())
     await asyncio.sleep(100)
     assert check.problem is None and caplog.messages == []
@@ -86,13 +86,13 @@ async def test_a_problem_is_known_within_a_minute_and_logged_once(
 async def test_the_missing_definition_is_named(kind: str) -> None:
     port = Port()
     port.error, port.refused = NO_KIND, (kind,)
-    problem = await ServerCheck(port, "served").problem_of_either_kind()
+    problem = await ServerCheck(port, "served", lambda: 0).problem_of_either_kind()
     assert problem is not None and f"{kind}.artifactindex.dev" in problem
 
 
 async def test_a_restored_backup_ends_the_operator() -> None:
     port = Port()
-    running = asyncio.create_task(ServerCheck(port, "served").run())
+    running = asyncio.create_task(ServerCheck(port, "served", lambda: 0).run())
     for port.version in (100, 100, 180):
         await asyncio.sleep(30)
     assert not running.done()
@@ -100,3 +100,10 @@ async def test_a_restored_backup_ends_the_operator() -> None:
     await asyncio.sleep(30)
     assert isinstance(running.exception(), RestoredBackupError)
     assert "from 180 to 120" in str(running.exception())
+
+
+async def test_a_version_that_an_event_has_shown_counts_before_the_first_check() -> None:
+    port = Port()
+    check = ServerCheck(port, "served", lambda: 101)
+    with pytest.raises(RestoredBackupError, match="from 101 to 100"):
+        await check.check(INDEX_OPTIONS)

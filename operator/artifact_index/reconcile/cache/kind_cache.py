@@ -49,6 +49,10 @@ class KindCache(Generic[Ref, CachedObject]):
         """The newest version of every object."""
         return list(self._objects.values())
 
+    def newest_version(self) -> int:
+        """The highest resourceVersion of all objects; 0 if there is none."""
+        return max((cached.resource_version for cached in self._objects.values()), default=0)
+
     def get(self, ref: Ref) -> CachedObject | None:
         """The newest known version of the object."""
         return self._objects.get(ref)

@@ -49,6 +49,7 @@ class WorkQueue:
         self._timer: tuple[float, asyncio.Handle] | None = None
         self._idle: deque[asyncio.Future[None]] = deque()  # the workers that wait in `get`
         self._drained = asyncio.Event()
+        self._ended = 0
 
     def __len__(self) -> int:
         return len(self._queued) + len(self._due)
@@ -130,11 +131,17 @@ class WorkQueue:
                 await asyncio.sleep(0)
         return key
 
-    async def settled(self) -> None:
-        """Wait until the queue is idle."""
+    async def settled(self, *, least_per_second: int = 0) -> None:
+        """Wait until the queue is idle, or until fewer reconciles than that end in a second."""
         while not self.idle:
+            before = self._ended
             self._drained.clear()
-            await self._drained.wait()
+            try:
+                async with asyncio.timeout(1.0 if least_per_second else None):
+                    await self._drained.wait()
+            except TimeoutError:
+                if self._ended - before < least_per_second:
+                    return
 
     def done(self, key: Key) -> None:
         """Give the key back after `get`, whether or not the reconcile succeeded.
@@ -142,6 +149,7 @@ class WorkQueue:
         The worker then calls `get` again: nobody else is woken for the key that may start now.
         """
         self._working.discard(key)
+        self._ended += 1
         namespace = key.ref.namespace
         self._working_in[namespace] -= 1
         if not self._working_in[namespace]:

@@ -196,6 +196,25 @@ async def test_settled_waits_for_ready_keys_but_not_for_delayed_ones(
     await worker
 
 
+async def test_settled_goes_on_where_few_reconciles_end(queue: WorkQueue) -> None:
+    async def work(key: Key, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        queue.done(key)
+
+    queue.add_after(A, 0)
+    queue.add_after(B, 0)
+    start = now()
+    workers = [asyncio.create_task(work(await queue.get(), seconds)) for seconds in (0.5, 20)]
+
+    await queue.settled(least_per_second=1)
+
+    assert now() - start == pytest.approx(2, abs=0.1)
+    assert not queue.idle
+    await asyncio.gather(*workers)
+    assert now() - start == pytest.approx(20, abs=0.1)
+    await queue.settled(least_per_second=1)
+
+
 async def test_the_back_off_grows_to_two_minutes(queue: WorkQueue) -> None:
     delays = []
     for _ in range(12):

@@ -1,4 +1,4 @@
-"""Places for cloud calls: shares of tenants, services that time out, and what is remembered."""
+"""Slots for cloud calls: shares of tenants, services that time out, and what is remembered."""
 
 import asyncio
 from collections import Counter
@@ -7,8 +7,8 @@ from collections.abc import Hashable
 import pytest
 
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.call_slots import PAUSE, REMEMBERED_FOR, TIMEOUTS, CallSlots, Flow
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.places import PAUSE, REMEMBERED_FOR, TIMEOUTS, Lane, Places
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
@@ -22,48 +22,48 @@ class Clouds:
     """Calls by tenants to services, of which some hang."""
 
     def __init__(self, *hanging: str) -> None:
-        self.places = Places(TOTAL, PER_SERVICE)
+        self.slots = CallSlots(TOTAL, PER_SERVICE)
         self.hanging = set(hanging)
-        self.running: Counter[Lane] = Counter()
+        self.running: Counter[Flow] = Counter()
         self.most = 0
-        self.begun: list[tuple[float, Lane]] = []
-        self.failed: list[tuple[float, Lane]] = []
+        self.begun: list[tuple[float, Flow]] = []
+        self.failed: list[tuple[float, Flow]] = []
         self.tasks: list[asyncio.Task[float]] = []
 
     def call(self, tenant: str, service: str) -> asyncio.Task[float]:
         """A call, whose result is the time at which it began."""
-        task = asyncio.create_task(self._call(Lane(tenant, service)))
+        task = asyncio.create_task(self._call(Flow(tenant, service)))
         self.tasks.append(task)
         return task
 
-    async def _call(self, lane: Lane) -> float:
+    async def _call(self, flow: Flow) -> float:
         clock = asyncio.get_running_loop().time
         try:
-            await self.places.take(lane)
+            await self.slots.take(flow)
         except LoginError:
-            self.failed.append((clock(), lane))
+            self.failed.append((clock(), flow))
             raise
         began = clock()
-        self.begun.append((began, lane))
-        self.running[lane] += 1
+        self.begun.append((began, flow))
+        self.running[flow] += 1
         self.most = max(self.most, self.running.total())
         try:
-            if lane.service in self.hanging:
+            if flow.service in self.hanging:
                 await asyncio.sleep(HANG)
-                self.places.timed_out(lane, NO_ANSWER)
+                self.slots.timed_out(flow, NO_ANSWER)
                 raise NO_ANSWER
             await asyncio.sleep(QUICK)
-            self.places.answered(lane)
+            self.slots.answered(flow)
         finally:
-            self.running[lane] -= 1
-            self.places.release(lane)
+            self.running[flow] -= 1
+            self.slots.release(flow)
         return began
 
     def in_use(self, tenant: Hashable) -> int:
-        return sum(count for lane, count in self.running.items() if lane.tenant == tenant)
+        return sum(count for flow, count in self.running.items() if flow.tenant == tenant)
 
     def begun_by(self, tenant: str) -> int:
-        return sum(lane.tenant == tenant for _, lane in self.begun)
+        return sum(flow.tenant == tenant for _, flow in self.begun)
 
     async def end(self) -> None:
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -79,7 +79,7 @@ async def test_all_get_a_place_in_the_end_and_never_too_many_at_once() -> None:
     assert clouds.most > TOTAL // 2
 
 
-async def test_one_tenant_holds_half_of_the_places_and_three_leave_some_free() -> None:
+async def test_one_tenant_holds_half_of_the_slots_and_three_leave_some_free() -> None:
     clouds = Clouds(*(f"dead-{number}" for number in range(100)))
     for number in range(100):
         clouds.call("hostile", f"dead-{number}")
@@ -106,7 +106,7 @@ async def test_a_healthy_region_is_served_at_once_beside_32_that_hang() -> None:
     assert max(waits) == 0
 
 
-async def test_regions_that_time_out_keep_at_most_half_of_the_places_whoever_calls_them() -> None:
+async def test_regions_that_time_out_keep_at_most_half_of_the_slots_whoever_calls_them() -> None:
     regions = [f"dead-{number}" for number in range(8)]
     clouds = Clouds(*regions)
     for tenant in range(12):
@@ -118,12 +118,12 @@ async def test_regions_that_time_out_keep_at_most_half_of_the_places_whoever_cal
         await asyncio.sleep(HANG / 3)
 
 
-async def test_a_lane_is_suspended_after_timeouts_in_a_row_and_then_tried_by_one_call() -> None:
+async def test_a_flow_is_suspended_after_timeouts_in_a_row_and_then_tried_by_one_call() -> None:
     clouds = Clouds("dead")
     for _ in range(20):
         clouds.call("t", "dead")
     await asyncio.sleep(HANG + 0.1)
-    # Four had places; those that waited fail with them, and know when to come back.
+    # Four had slots; those that waited fail with them, and know when to come back.
     assert len(clouds.begun) == PER_SERVICE
     assert len(clouds.failed) == 20 - PER_SERVICE
     with pytest.raises(LoginError, match="no answer in time") as caught:
@@ -141,7 +141,7 @@ async def test_a_lane_is_suspended_after_timeouts_in_a_row_and_then_tried_by_one
     again = [clouds.call("t", "dead") for _ in range(8)]
     await asyncio.sleep(4 * QUICK)
     assert all(task.done() for task in again)
-    assert not clouds.places._timeouts
+    assert not clouds.slots._timeouts
 
 
 async def test_a_timeout_that_is_followed_by_an_answer_suspends_nothing() -> None:
@@ -156,17 +156,17 @@ async def test_a_timeout_that_is_followed_by_an_answer_suspends_nothing() -> Non
 
 async def test_a_tenant_whose_calls_hang_suspends_no_service_for_others() -> None:
     """Such as by an identity provider of its own that does not answer."""
-    places = Places(TOTAL, PER_SERVICE)
-    hostile, good = Lane("hostile", "google"), Lane("good", "google")
+    slots = CallSlots(TOTAL, PER_SERVICE)
+    hostile, good = Flow("hostile", "google"), Flow("good", "google")
     for _ in range(2 * TIMEOUTS):
-        places.timed_out(hostile, NO_ANSWER)
+        slots.timed_out(hostile, NO_ANSWER)
     with pytest.raises(LoginError):
-        await places.take(hostile)
-    await places.take(good)
-    places.release(good)
+        await slots.take(hostile)
+    await slots.take(good)
+    slots.release(good)
 
 
-async def test_tenants_take_turns_for_the_places_of_one_service() -> None:
+async def test_tenants_take_turns_for_the_slots_of_one_service() -> None:
     clouds = Clouds()
     for _ in range(100):
         clouds.call("many", "eu-west-1")
@@ -186,31 +186,31 @@ async def test_the_services_of_one_tenant_take_turns() -> None:
 
 
 async def test_a_call_that_is_cancelled_gives_its_place_or_its_turn_back() -> None:
-    places = Places(2, 1)
-    lane, other = Lane("t", "s"), Lane("u", "s")
-    await places.take(lane)
-    waiting = asyncio.create_task(places.take(other))
+    slots = CallSlots(2, 1)
+    flow, other = Flow("t", "s"), Flow("u", "s")
+    await slots.take(flow)
+    waiting = asyncio.create_task(slots.take(other))
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    assert not places._waiting
-    handed = asyncio.create_task(places.take(other))
+    assert not slots._waiting
+    handed = asyncio.create_task(slots.take(other))
     await asyncio.sleep(0)
-    places.release(lane)  # the place is handed out, and its taker is cancelled before it runs
+    slots.release(flow)  # the slot is handed out, and its taker is cancelled before it runs
     handed.cancel()
     await asyncio.gather(handed, return_exceptions=True)
-    await places.take(lane)
-    places.release(lane)
-    assert places._free == 2
+    await slots.take(flow)
+    slots.release(flow)
+    assert slots._free == 2
 
 
 async def test_one_place_in_all_is_enough() -> None:
-    places = Places(1, 1)
+    slots = CallSlots(1, 1)
     for number in range(TIMEOUTS - 1):
-        await places.take(Lane("t", "s"))
-        places.timed_out(Lane("t", "s"), NO_ANSWER)
-        places.release(Lane("t", "s"))
-        assert places._free == 1, number
+        await slots.take(Flow("t", "s"))
+        slots.timed_out(Flow("t", "s"), NO_ANSWER)
+        slots.release(Flow("t", "s"))
+        assert slots._free == 1, number
 
 
 async def test_nothing_is_kept_of_services_that_nobody_calls() -> None:
@@ -224,7 +224,7 @@ async def test_nothing_is_kept_of_services_that_nobody_calls() -> None:
     await clouds.end()
     await asyncio.sleep(REMEMBERED_FOR)
     await clouds.call("t", "other")
-    places = clouds.places
-    assert not places._waiting and not places._timeouts
-    assert not places._by_tenant and not places._by_service and not places._by_lane
-    assert places._free == TOTAL
+    slots = clouds.slots
+    assert not slots._waiting and not slots._timeouts
+    assert not slots._by_tenant and not slots._by_service and not slots._by_flow
+    assert slots._free == TOTAL
