@@ -159,5 +159,7 @@ def test_a_pinned_package_needs_an_index_that_the_project_declares(
     declared = f'[[tool.uv.index]]\nname = "acme"\nurl = "{url}"\n'
     clients.write("pyproject.toml", pinned + declared)
     run = builder.by_variable(asked, "lock")
+    assert run.returncode == 0, run.output
 
-    assert run.returncode == 0 or version == FLOOR, run.output
+    run = builder.at_etc(asked, "lock", "--upgrade")
+    assert (run.returncode == 0) == (version != FLOOR), run.output

@@ -82,8 +82,13 @@ def test_twine_takes_the_halves_of_a_login_from_where_they_are(
 def test_a_variable_beats_the_repository_of_the_pypirc(
     clients: Clients, private: Repository, public: Repository
 ) -> None:
-    _upload(clients, _entry(private), {"TWINE_REPOSITORY_URL": public.publish_url})
+    image = {"TWINE_REPOSITORY_URL": public.publish_url}
+    assert _upload(clients, _entry(private), image).returncode != 0  # it has no login there
 
+    image |= {"TWINE_USERNAME": "image", "TWINE_PASSWORD": "image"}
+    run = _upload(clients, _entry(private), image)
+
+    assert run.returncode == 0, run.output
     assert "fresh" not in private.wheels and "fresh" in public.wheels
 
 

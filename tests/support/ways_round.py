@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from artifact_index.api.index_options import OutputFormat
 from support.client_runs import Clients
 from support.index_server import IndexServer, Repository
-from support.python_clients import PDM, PINS, PIPS
+from support.python_clients import PDM, PINS, PIP_NEWEST
 from support.rendered import secret_text
 from support.uv_clients import FLOOR, NEWEST
 from support.uv_scenes import document, entry_for, good
@@ -60,7 +60,7 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
 VERSIONS: Mapping[str, tuple[str, ...]] = {
     "uv": (FLOOR, NEWEST),
     "uv at `/etc/uv`": (FLOOR, NEWEST),
-    "pip": PIPS,
+    "pip": (PIP_NEWEST,),
     "PDM": (PDM,),
 }
 """The clients in the table, with the releases that answer for each."""
