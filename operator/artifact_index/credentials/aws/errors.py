@@ -122,7 +122,8 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
         # A class that this botocore does not have can't have been raised either.
         classes = tuple(getattr(boto, name) for name in names if hasattr(boto, name))
         if isinstance(error, classes):
-            return LoginError(reason, text.format(call=call))
+            unanswered = reason is Reason.CLOUD_UNAVAILABLE
+            return LoginError(reason, text.format(call=call), unanswered=unanswered)
     # boto3's parsers meet JSON that is no object, and odd XML, with Python's own errors.
     broken = (ResponseParserError, boto.IncompleteReadError)
     if isinstance(error, (*broken, ValueError, TypeError, AttributeError, KeyError)):
@@ -171,7 +172,13 @@ def _answered(
     else:
         failure = f"AWS failed to answer {operation} in {call.region} ({named(code, status)})"
         message = f"{failure}; it is asked again"
-    return LoginError(reason, message, retry_after=_pause(response, now=now))
+    return LoginError(
+        reason,
+        message,
+        retry_after=_pause(response, now=now),
+        # Of a gateway that waited for the service, or STS for the tenant's identity provider.
+        unanswered=status == 504 or code == "IDPCommunicationError",
+    )
 
 
 def _pause(response: Mapping[str, Any], *, now: float) -> float | None:
