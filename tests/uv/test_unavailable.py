@@ -141,7 +141,8 @@ def test_a_blocked_index_of_any_name_leaves_the_file_readable(
 
     assert found.installed == {"of-a==1.0"}, found.output
     assert stopped.installed == set() and ".unavailable.invalid" in stopped.output
-    assert server.requests("public") == server.tunnels() == []
+    assert server.requests("public") == []
+    assert server.tunnels() == []
 
 
 def test_its_own_url_without_a_login_would_not_stop_uv(
