@@ -14,7 +14,7 @@ import yaml
 from artifact_index.api.constants import ROLE_LABEL
 from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
-from artifact_index.kube.resources import SECRETS
+from artifact_index.kube.resources import CONFIG_MAPS, SECRETS
 from support.control_plane import ControlPlane, wait_until
 from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY, OperatorProcess
 from support.world import PATIENCE, artifact_index, index_options
@@ -77,6 +77,14 @@ async def create_large_secrets(kubeconfig: Path, role: str, count: int) -> None:
     await api.close()
 
 
+async def write_often(kubeconfig: Path, count: int) -> None:
+    """Let the versions of the API server go up by `count` at least."""
+    api = KubeApi(await load_configuration(kubeconfig=kubeconfig))
+    for number in range(count):
+        await api.create(CONFIG_MAPS, "default", {"metadata": {"name": f"other-{number}"}})
+    await api.close()
+
+
 def peak_memory(operator: OperatorProcess) -> float:
     """The largest resident set of the process, in MiB."""
     lines = Path(f"/proc/{operator.pid}/status").read_text().splitlines()
@@ -107,8 +115,8 @@ def test_after_a_restored_backup_the_operator_starts_anew_and_serves_what_is_the
     with operator_of(plane) as operator:
         serve(plane, "first")
         backup = plane.back_up_etcd()
-        for number in range(20):
-            plane.kubectl("create", "configmap", f"other-{number}")
+        # More writes than the API server itself makes until the operator asks it again.
+        asyncio.run(write_often(plane.kubeconfig_admin, 500))
         serve(plane, "second")
         plane.restore_etcd(backup)
         # Its watches wait for a version that comes again only after many writes.
