@@ -21,11 +21,19 @@ OLDER = "35e183e6d89129768c06c89dad98474f3d855527"
 NAMESPACE = "upgrade"
 EXPLAINED = frozenset(
     {
-        # A preauthenticated URL without `publicPath` is blocked in ConfigMaps.
+        # A preauthenticated URL without `publicPath` is blocked in ConfigMaps. They also get the
+        # empty keys of pip.conf and PDM's repositories.
         *(("configmaps", name) for name in ("all-formats", "config-map-alone")),
         *(("configmaps", name) for name in ("uv-toml", "pip-conf", "pdm-toml")),
         # A tenant's session tags are blocked with the operator's own identity.
         ("secrets", "logins"),
+        # The same keys, and where Poetry uploads to. The last private index stands twice in
+        # uv.toml if there is no public one.
+        *(("secrets", name) for name in ("pip-conf", "pdm-toml", "environment", "whole-urls")),
+        *(("secrets", name) for name in ("all-formats", "all-formats-environment")),
+        *(("secrets", name) for name in ("nothing-blocked", "nothing-blocked-environment")),
+        *(("secrets", name) for name in ("public-index-first", "without-public-index")),
+        ("secrets", "without-public-index-environment"),
     }
 )
 """The outputs that the newer operator may write once: the changelog says why under "Upgrade"."""
