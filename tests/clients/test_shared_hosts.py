@@ -46,7 +46,9 @@ def test_uv_takes_a_place_for_the_same_however_it_is_spelt(
     clients: Clients, server: IndexServer, version: str, plain: str, spelt: str
 ) -> None:
     root = private_repository(server, "team", "of-root")
-    below = server.add_repository("team/below", make_wheel("mine", "1.0"), accepts=lambda *_: False)
+    below = server.add_repository(
+        "team/below", make_wheel("mine", "1.0"), accepts=lambda *given: given == OTHER
+    )
     other = root.url.replace(plain, spelt)
     assert other != root.url and place_of(other) == place_of(root.url)
     entries = (replace(entry_for(root, "root"), url=other), entry_for(below, "below", login=OTHER))
