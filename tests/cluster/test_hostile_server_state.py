@@ -58,7 +58,9 @@ def served(plane: ControlPlane) -> str:
 def wait_exit(operator: OperatorProcess) -> str:
     """Wait for the end of the process, and return its last error."""
     assert operator.process is not None
-    assert operator.process.wait(PATIENCE) == 1, operator.log[-3000:]
+    process = operator.process
+    wait_until(lambda: process.poll() is not None, "the operator's end", 2 * PATIENCE)
+    assert process.returncode == 1, operator.log[-3000:]
     operator.stop()
     assert "Traceback" not in operator.log, operator.log[-6000:]
     return [line for line in operator.log.splitlines() if " ERROR " in line][-1]
