@@ -193,7 +193,7 @@ EVERYBODY = Tenants(
 )
 
 A_FEW = Tenants(
-    "a good tenant beside a few hostile ones, with tokens of 12 s",
+    "a good tenant beside a few hostile ones, with tokens of 24 s",
     good=5,
     refused=500,
     hung=64,
@@ -205,9 +205,12 @@ A_FEW = Tenants(
     hoard=20,
     seconds=10.0,
     password_seconds=2.0,
-    life=12,
-    # They are replaced after 4 s, and withdrawn 3 s before their end.
+    life=24,
+    # They are replaced after 8 s, and withdrawn 6 s before their end.
     flags=("--min-refresh-interval=1s",),
-    limits=Limits(life=3.0, lag=None, memory=150.0, ratio=None),
+    # For a machine that others keep busy: without fair shares all of it takes a minute.
+    limits=Limits(
+        new_file=15.0, after_start=25.0, life=6.0, lag=None, memory=150.0, mints=13.0, ratio=None
+    ),
 )
 """For CI."""

@@ -20,10 +20,10 @@ _OUTPUTS = "labelSelector=artifactindex.dev%2Frole%3Doutput"
 
 @dataclass
 class Seen:
-    """Since the last look: tokens `replaced`, and entries that lost theirs without another.
+    """Of the lasting files, since the last look: tokens `replaced`, and entries that lost theirs.
 
     `least_life` is what a token in a file had left, in seconds: when it was replaced, or now.
-    `held` is how many entries of the lasting files have a token now.
+    `held` is how many entries have a token now.
     """
 
     replaced: int = 0
@@ -61,8 +61,8 @@ class Witness:
         if self.trouble:
             raise RuntimeError(self.trouble)
         with self._lock:
-            for output, held in self._held.items():
-                self._seen.held += 0 if output.startswith(NEW) else len(held)
+            for held in self._held.values():
+                self._seen.held += len(held)
                 for token in held.values():
                     self._note_life(token, time.time())
             seen, self._seen = self._seen, Seen()
@@ -107,8 +107,11 @@ class Witness:
                 self._seen.replaced += name in found
                 self._seen.withdrawn += name not in found
             if found:
-                self._held[output] = found
                 self.served.setdefault(output, now)
+                # A new file that the bench deletes while it is written anew has no owner any more,
+                # and here is no garbage collector.
+                if not output.startswith(NEW):
+                    self._held[output] = found
 
     def _note_life(self, value: str, now: float) -> None:
         token = self.aws.tokens.issued(value)

@@ -28,15 +28,14 @@ from artifact_index.signing_key import load_signing_key
 from artifact_index.watching import kopf_adapter
 from artifact_index.wiring import Operator, build, env_of, oldest_listing_of
 
-_FIRST_ANSWERS: Final = 10.0
-"""Seconds for which the first wave waits for answers of the clouds."""
+_FIRST_ANSWERS: Final = 2.0
+"""Seconds for which the first wave waits for answers of the clouds once nothing else is left."""
 
 _FIRST_WAVE: Final = 30.0
 """Seconds for which the watches wait for the first wave: 12,000 writes on two cores."""
 
-_LEAST_PER_SECOND: Final = 50
-"""Reconciles that end in a second of the first wave. If there are fewer, the rest waits for slow
-writes or logins of some namespace, and the watches of the others do not wait for them."""
+_FEW: Final = 100
+"""Reconciles that answers of the clouds cause, such as refusals, and that watches do not slow."""
 
 _SECOND_LISTING: Final = 5.0
 """Seconds from the start of the watches to a relist that finds what was deleted before them."""
@@ -137,19 +136,19 @@ class Process:
     async def _first_wave(self) -> None:
         """Wait until all objects are reconciled once: watches beside it would slow both.
 
-        A slow namespace is not waited for. The second listing finds what was deleted before the
-        watches began.
+        Neither a slow namespace nor a slow cloud is waited for. The second listing finds what was
+        deleted before the watches began.
         """
         parts, queue = self._operator, self._operator.controller.queue
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_WAVE):
+                await queue.taken()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_FIRST_ANSWERS):
-                        await queue.settled(least_per_second=_LEAST_PER_SECOND)
                         while await parts.clouds_settled():
-                            await queue.settled(least_per_second=_LEAST_PER_SECOND)
-                # A cloud that does not answer is not waited for; writes in progress are.
-                await queue.settled(least_per_second=_LEAST_PER_SECOND)
+                            await queue.taken(but=_FEW)
+                # A cloud that does not answer is not waited for; what others caused is.
+                await queue.taken(but=_FEW)
 
     async def _watch(self) -> None:
         try:

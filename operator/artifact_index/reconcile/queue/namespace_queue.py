@@ -31,6 +31,10 @@ class NamespaceQueue(Generic[Item]):
         """Whether any item waits."""
         return bool(self._items)
 
+    def waiting(self) -> dict[str, int]:
+        """How many items each namespace has that has any."""
+        return {namespace: len(items) for namespace, items in self._items.items()}
+
     def push(self, namespace: str, rank: int, priority: float, item: Item) -> None:
         """Add an item; equal ranks and priorities of a namespace keep the order of addition."""
         number = next(self._order)

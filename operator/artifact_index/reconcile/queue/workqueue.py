@@ -17,6 +17,11 @@ DEBOUNCE: Final = 0.05
 _FIRST_RETRY: Final = 0.5
 _LONGEST_RETRY: Final = 120.0
 
+_SLOW: Final = 1.0
+"""Seconds after which a reconcile counts as slow: a webhook or a read holds it up."""
+
+_LOOK_EVERY: Final = 0.02
+
 
 class WorkQueue:
     """Keys to be reconciled.
@@ -40,7 +45,7 @@ class WorkQueue:
         self._delayed: list[tuple[float, int, Key]] = []
         self._ready: NamespaceQueue[Key] = NamespaceQueue()
         self._queued: dict[Key, float] = {}  # ready since, on the loop's clock; oldest first
-        self._working: set[Key] = set()
+        self._working: dict[Key, float] = {}  # since when, on the loop's clock
         self._working_in: Counter[str] = Counter()
         self._again: set[Key] = set()
         self._requeues: dict[Key, int] = {}
@@ -48,8 +53,6 @@ class WorkQueue:
         self._starting = asyncio.Lock()
         self._timer: tuple[float, asyncio.Handle] | None = None
         self._idle: deque[asyncio.Future[None]] = deque()  # the workers that wait in `get`
-        self._drained = asyncio.Event()
-        self._ended = 0
 
     def __len__(self) -> int:
         return len(self._queued) + len(self._due)
@@ -122,7 +125,7 @@ class WorkQueue:
                     self._wake_worker()
                 raise
         del self._queued[key]
-        self._working.add(key)
+        self._working[key] = asyncio.get_running_loop().time()
         self._working_in[key.ref.namespace] += 1
         if key.kind == "IndexOptions":
             # At most one reconcile of an IndexOptions starts per iteration of the event loop:
@@ -131,25 +134,20 @@ class WorkQueue:
                 await asyncio.sleep(0)
         return key
 
-    async def settled(self, *, least_per_second: int = 0) -> None:
-        """Wait until the queue is idle, or until fewer reconciles than that end in a second."""
-        while not self.idle:
-            before = self._ended
-            self._drained.clear()
-            try:
-                async with asyncio.timeout(1.0 if least_per_second else None):
-                    await self._drained.wait()
-            except TimeoutError:
-                if self._ended - before < least_per_second:
-                    return
+    async def taken(self, *, but: int = 0) -> None:
+        """Wait until at most `but` ready keys wait for a worker, and others in slow namespaces.
+
+        In a slow one no reconcile has begun within the last second, and some are in progress.
+        """
+        while self._waiting_elsewhere(self._slow_namespaces()) > but:  # noqa: ASYNC110 - once a start
+            await asyncio.sleep(_LOOK_EVERY)
 
     def done(self, key: Key) -> None:
         """Give the key back after `get`, whether or not the reconcile succeeded.
 
         The worker then calls `get` again: nobody else is woken for the key that may start now.
         """
-        self._working.discard(key)
-        self._ended += 1
+        del self._working[key]
         namespace = key.ref.namespace
         self._working_in[namespace] -= 1
         if not self._working_in[namespace]:
@@ -157,13 +155,21 @@ class WorkQueue:
         if key in self._again:
             self._again.discard(key)
             self.add_after(key, 0)
-        if self.idle:
-            self._drained.set()
 
     def _may_start(self, namespace: str) -> bool:
         if self._workers is None:
             return True
         return self._working_in[namespace] < self._workers - len(self._working)
+
+    def _waiting_elsewhere(self, namespaces: set[str]) -> int:
+        waiting = self._ready.waiting().items()
+        return sum(count for namespace, count in waiting if namespace not in namespaces)
+
+    def _slow_namespaces(self) -> set[str]:
+        """The namespaces that have workers, and none of them for less than `_SLOW`."""
+        recent = asyncio.get_running_loop().time() - _SLOW
+        lately = {key.ref.namespace for key, since in self._working.items() if since > recent}
+        return self._working_in.keys() - lately
 
     def _wake_worker(self) -> None:
         while self._idle:

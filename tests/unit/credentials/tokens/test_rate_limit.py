@@ -54,6 +54,27 @@ def test_limiter_go_by_urgency_then_by_order_and_the_forgotten_get_none() -> Non
     assert limiter.next_at(0) == float("inf")
 
 
+def test_an_urgent_key_waits_for_a_part_of_a_second_beside_many() -> None:
+    limiter = RateLimiter(10)
+    for number in range(100):
+        limiter.add(f"flood-{number}", 0, ("flood",))
+    taken: list[tuple[float, str]] = []
+    now = 0.0
+    for urgent in (4.05, 5.32, 6.71):
+        while now < urgent:
+            now = min(urgent, limiter.next_at(now))
+            while (turn := limiter.pop(now, anybody)) is not None:
+                taken.append((now, turn.key))
+        limiter.add("urgent", urgent, ("other",))
+        while not taken or taken[-1][1] != "urgent":
+            now = limiter.next_at(now)
+            if (turn := limiter.pop(now, anybody)) is not None:
+                taken.append((now, turn.key))
+        assert taken.pop()[0] - urgent <= 0.4
+    assert [now for now, _ in taken[:10]] == [0.0] * 10, "all at once after a pause"
+    assert len(taken) >= 60, "and none is lost by it"
+
+
 def anybody(tenant: Hashable) -> bool:
     return True
 
