@@ -162,4 +162,4 @@ def test_a_pinned_package_needs_an_index_that_the_project_declares(
     assert run.returncode == 0, run.output
 
     run = builder.at_etc(asked, "lock", "--upgrade")
-    assert (run.returncode == 0) == (version != FLOOR), run.output
+    assert run.returncode == 0, run.output
