@@ -51,7 +51,7 @@ def broken_limits(plan: Tenants, phases: Sequence[Watched]) -> list[str]:
         ):
             if most is not None and found > most:
                 problems.append(f"tenants, {phase.name}: {found:.2f} {what}, more than {most:.2f}")
-        if phase.seen.least_life < limits.life:
+        if limits.life is not None and phase.seen.least_life < limits.life:
             problems.append(
                 f"tenants, {phase.name}: a token had {phase.seen.least_life:.1f} s left, promised "
                 f"were {limits.life:.1f}"

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -49,7 +49,7 @@ class Relister:
     """Lists both custom resources and the labelled Secrets and ConfigMaps, page by page.
 
     `interval` is in seconds; no `namespaces` means all of them. `enqueue` gets the keys that a
-    complete relist concerns.
+    relist concerns, kind by kind.
     """
 
     _api: KubePort
@@ -76,7 +76,8 @@ class Relister:
 
         Enqueues nothing: nothing may be written before the listing is complete. Raises ApiError.
         """
-        await self._list_all(on_listed)
+        async for _ in self._list_each(on_listed):
+            pass
 
     async def run(self, first_delay: float) -> None:
         """Relist after `first_delay` seconds and then at every interval, forever."""
@@ -84,7 +85,9 @@ class Relister:
         while True:
             await self._until_due(delay)
             try:
-                self._enqueue(await self._list_all())
+                # Custom resources come first, and do not wait for Secrets, which may be large.
+                async for concerned in self._list_each():
+                    self._enqueue(concerned)
                 delay = self._interval * self._rng.uniform(0.9, 1.1)
             except ApiError as error:
                 logger.warning("cannot list everything again: %s", error)
@@ -100,17 +103,17 @@ class Relister:
             await asyncio.sleep(min(left, _AFTER_GAP))
         self._last_gap = math.inf
 
-    async def _list_all(self, on_listed: OnListed | None = None) -> set[Key]:
-        concerned: set[Key] = set()
+    async def _list_each(self, on_listed: OnListed | None = None) -> AsyncIterator[set[Key]]:
+        """The keys that each kind concerns, once it has been listed."""
         for resource, selector in _LISTED:
             try:
-                concerned |= await self._list(resource, selector, on_listed)
+                concerned = await self._list(resource, selector, on_listed)
             except ApiError as error:
                 if not (resource.custom and error.not_found):
                     raise
                 raise without_definition(resource) from None
+            yield concerned
         self._last_success = asyncio.get_running_loop().time()
-        return concerned
 
     async def _list(
         self, resource: Resource, selector: str | None, on_listed: OnListed | None
