@@ -68,7 +68,7 @@ async def run(settings: Settings) -> None:
         check = ServerCheck(
             api,
             next(iter(operator.namespaces), None),
-            lambda: max(kind.newest_version() for kind in kinds),
+            lambda: max(kind.highest_version for kind in kinds),
         )
         await Process(settings, operator, threads, counters, check).run()
     finally:

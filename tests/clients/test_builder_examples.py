@@ -19,6 +19,8 @@ from support.python_clients import PINS, PIP_NEWEST, POETRY, client_python
 from support.rendered import public_text, secret_text
 from support.uv_clients import NEWEST, uv_binary
 from support.uv_scenes import LOGIN, document, entry_for, logins
+from support.ways_round import PIP_HARMLESS, UV_HARMLESS
+from support.wheels import make_wheel
 
 pytestmark = pytest.mark.clients
 
@@ -30,8 +32,9 @@ UV_FILE = "etc/uv-config/uv.toml"
 class Pod:
     """Folders in place of a pod's root, and the image's programs by their names on PATH."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, harmful: dict[str, str]) -> None:
         self.clients = clients
+        self._harmful = harmful
         programs = clients.directory / "bin"
         programs.mkdir()
         (clients.directory / "work").mkdir()
@@ -49,8 +52,8 @@ class Pod:
         self.clients.write(path, text)
 
     def run(self, command: list[str], env: dict[str, str]) -> None:
-        """Run a command of the pod and have it succeed."""
-        here = {name: self._moved(value) for name, value in env.items()}
+        """Run a command of the pod, in an image with harmful variables, and have it succeed."""
+        here = {**self._harmful, **{name: self._moved(value) for name, value in env.items()}}
         moved = [self._moved(part) for part in command]
         run = self.clients.run(*moved, env={**here, "PATH": self._path})
         assert run.returncode == 0, run.output
@@ -70,8 +73,13 @@ class Pod:
 
 
 @pytest.fixture
-def pod(clients: Clients) -> Pod:
-    return Pod(clients)
+def pod(clients: Clients, public: Repository) -> Pod:
+    """Its image leads past the file in each way that a variable can, to a look-alike 9.9."""
+    page = f"{public.url}mine/"
+    urls = {name: public.url for name in {**UV_HARMLESS, **PIP_HARMLESS} if "INDEX" in name}
+    links = {"UV_FIND_LINKS": page, "PIP_FIND_LINKS": page}
+    flags = {"UV_NO_CONFIG": "true", "UV_NO_SYSTEM_CONFIG": "true"}
+    return Pod(clients, {**urls, **links, **flags, "UV_INDEX_STRATEGY": "unsafe-best-match"})
 
 
 @pytest.fixture
@@ -93,6 +101,32 @@ def test_the_uv_job_installs_with_the_mounted_file(
     pod.start("uv-job.yaml")
 
     assert pod.clients.installed(PACKAGES) == {"mine==1.0"}
+    assert logins(server.requests()) == {LOGIN}
+
+
+def test_the_uv_job_with_a_lock_builds_with_the_cut_off_that_it_was_locked_with(
+    pod: Pod, private: Repository, server: IndexServer
+) -> None:
+    """In dev and prod alike: the lock stays as it is."""
+    project, job = objects(BUILDERS / "uv-locked-job.yaml")
+    (source,) = yaml.safe_load_all((EXAMPLES / "basic-auth.yaml").read_text())
+    there = source["spec"]["basicAuth"]["url"].removesuffix("/simple")
+    here = private.url.removesuffix("/simple/")
+    private.url = f"{here}/simple"
+    private.add(make_wheel("acme-lib", "1.0"))
+    for name, text in project["data"].items():
+        assert f'"{there}/simple"' in text
+        pod.write(f"project/{name}", text.replace(there, here))
+    asked = document(entry_for(private, INDEX), public=None)
+    pod.write("etc/uv/uv.toml", secret_text("UvToml", asked))
+    (spec,) = pod_specs([job])
+    (container,) = spec["containers"]
+    env = {each["name"]: each["value"] for each in container["env"]}
+
+    pod.run(container["command"], {**env, "XDG_CONFIG_DIRS": str(pod.clients.directory / "etc")})
+
+    (site,) = pod.clients.directory.glob("work/venv/lib/*/site-packages")
+    assert pod.clients.installed(str(site.relative_to(pod.clients.directory))) == {"acme-lib==1.0"}
     assert logins(server.requests()) == {LOGIN}
 
 
@@ -178,8 +212,10 @@ def test_the_dockerfile_installs_with_the_file_where_the_builder_puts_it(
         if each["kind"] == "ConfigMap"
     )
     (run,) = re.findall(r"^RUN (?:--mount=\S+ )?((?:.*\\\n)*.*)$", dockerfile, re.MULTILINE)
+    (stage,) = re.findall(r"^ENV (UV(?:.*\\\n)*.*)$", dockerfile, re.MULTILINE)
 
-    pod.run(["sh", "-euc", run.replace("\\\n", " ").strip()], {})
+    env = dict(each.split("=", 1) for each in shlex.split(stage.replace("\\\n", " ")))
+    pod.run(["sh", "-euc", run.replace("\\\n", " ").strip()], env)
 
     assert pod.clients.installed("app") == {"mine==1.0"}
     assert logins(server.requests()) == {LOGIN}

@@ -136,6 +136,44 @@ def test_uv_publishes_with_the_variables_alone(
     assert LOGIN[1] not in published.output
 
 
+@pytest.mark.parametrize("version", FOUR_VERSIONS)
+@pytest.mark.parametrize("file", [True, False])
+def test_uv_skips_what_is_published_already(
+    clients: Clients, server: IndexServer, private: Repository, version: str, file: bool
+) -> None:
+    """With the credential-free file, and with the variables alone."""
+    asked = document(publishing(private), public=None)
+    wheel = make_wheel("fresh", "1.2")
+    (clients.directory / wheel.filename).write_bytes(wheel.content)
+    env = variables(asked, "acme")
+    if file:
+        env["UV_CONFIG_FILE"] = str(clients.write("uv.toml", public_text("UvToml", asked)))
+
+    runs = [clients.uv(version, "publish", wheel.filename, env=env) for _ in range(2)]
+
+    assert [run.returncode for run in runs] == [0, 0], runs
+    assert len([r for r in server.requests() if r.method == "POST"]) == 1
+    assert logins(server.requests()) == {LOGIN}
+    assert not [run for run in runs if LOGIN[1] in run.output]
+
+
+@pytest.mark.parametrize("version", FOUR_VERSIONS)
+def test_uv_publishes_with_a_token_that_has_no_user_name(
+    clients: Clients, server: IndexServer, private: Repository, version: str
+) -> None:
+    login = ("", "token-only")
+    private.accepts = lambda *given: given == login
+    wheel = make_wheel("fresh", "1.2")
+    (clients.directory / wheel.filename).write_bytes(wheel.content)
+    env = variables(document(publishing(private, login), public=None), "acme")
+
+    run = clients.uv(version, "publish", wheel.filename, env=env)
+
+    assert run.returncode == 0, run.output
+    assert "fresh" in private.wheels
+    assert logins(server.requests()) == {login}
+
+
 @pytest.mark.parametrize(("login", "succeeds"), [(LOGIN, True), (STALE, False)])
 def test_twine_uploads_with_the_variables_alone(
     clients: Clients, server: IndexServer, private: Repository, login: tuple[str, str],
@@ -172,3 +210,36 @@ def test_poetry_logs_in_to_a_source_of_that_name(
     lock = clients.directory / "poetry.lock"
     assert lock.exists() == succeeds
     assert not succeeds or login[1] not in lock.read_text()
+
+
+POETRY_PACKAGE = """\
+[project]
+name = "fresh"
+version = "1.2"
+requires-python = ">=3.11"
+
+[[tool.poetry.source]]
+name = "{name}"
+url = "{url}"
+priority = "supplemental"
+"""
+
+
+@pytest.mark.parametrize(("name", "login"), [("acme", LOGIN), ("acme-2", LOGIN), ("acme", STALE)])
+def test_poetry_publishes_to_a_source_of_that_name(
+    clients: Clients, server: IndexServer, private: Repository, name: str, login: tuple[str, str]
+) -> None:
+    """Not to the index's own URL, as it does without the variable."""
+    entry = replace(publishing(private, login), name=name)
+    wheel = make_wheel("fresh", "1.2")
+    clients.write("pyproject.toml", POETRY_PACKAGE.format(name=name, url=private.url))
+    clients.write(f"dist/{wheel.filename}", "")
+    (clients.directory / "dist" / wheel.filename).write_bytes(wheel.content)
+
+    env = variables(document(entry, public=None))
+    run = clients.python(POETRY, "publish", "-r", name, env=env)
+
+    assert (run.returncode == 0) == (login == LOGIN), run.output
+    posts = {request.path for request in server.requests() if request.method == "POST"}
+    assert posts == {"/pypi/acme/"}
+    assert ("fresh" in private.wheels) == (login == LOGIN)

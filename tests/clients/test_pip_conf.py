@@ -122,3 +122,23 @@ def test_an_explicit_index_is_not_asked(
 
     assert run.returncode == 0, run.output
     assert server.requests("pypi/acme") == []
+
+
+@pytest.mark.parametrize("pip", PIPS)
+@pytest.mark.parametrize("key", ["extra-index-url", "extra_index_url", "find-links"])
+@pytest.mark.parametrize("blocked", [False, True])
+def test_the_file_of_the_image_adds_nothing(
+    clients: Clients, server: IndexServer, private: Repository, public: Repository,
+    pip: str, key: str, blocked: bool,
+) -> None:  # fmt: skip
+    """pip merges it with ours key by key, and takes the look-alike from whatever it adds."""
+    url = f"{public.url}mine/" if key == "find-links" else public.url
+    image = clients.write("etc/pip/pip.conf", f"[global]\n{key} = {url}\n")
+    asked = document(entry_for(private, "acme", blocked=blocked), public=None)
+    ours = clients.write("pip.conf", secret_text("PipConf", asked))
+
+    env = {"PIP_CONFIG_FILE": str(ours), "XDG_CONFIG_DIRS": str(image.parents[1])}
+    clients.python(pip, "install", "--target", "target", "mine", env=env)
+
+    assert clients.installed("target") == (set() if blocked else {"mine==1.0"})
+    assert server.requests("public") == []

@@ -1,11 +1,14 @@
 """Indexes that share a host: what uv does with them, and that the operator knows it."""
 
+from dataclasses import replace
+
 import pytest
 
+from artifact_index.formats.urls import place_of
 from support.client_runs import Clients
 from support.index_server import IndexServer
 from support.rendered import secret_text
-from support.uv_clients import FLOOR, FOUR_VERSIONS
+from support.uv_clients import FLOOR, FOUR_VERSIONS, NEWEST
 from support.uv_scenes import LOGIN, document, entry_for, logins, private_repository
 from support.wheels import make_wheel
 
@@ -32,6 +35,28 @@ def test_uv_sends_the_login_of_a_root_to_what_is_below_it(
     run = clients.uv(version, *INSTALL, "mine", env=env)
 
     assert run.returncode != 0
+    assert LOGIN in logins(server.requests("team/below"))
+
+
+@pytest.mark.parametrize("version", (FLOOR, NEWEST))
+@pytest.mark.parametrize(
+    ("plain", "spelt"), [("/team/", "/./team/"), ("/team/", "/other/%2E./team/")]
+)
+def test_uv_takes_a_place_for_the_same_however_it_is_spelt(
+    clients: Clients, server: IndexServer, version: str, plain: str, spelt: str
+) -> None:
+    root = private_repository(server, "team", "of-root")
+    below = server.add_repository(
+        "team/below", make_wheel("mine", "1.0"), accepts=lambda *given: given == OTHER
+    )
+    other = root.url.replace(plain, spelt)
+    assert other != root.url and place_of(other) == place_of(root.url)
+    entries = (replace(entry_for(root, "root"), url=other), entry_for(below, "below", login=OTHER))
+    text = secret_text("UvToml", document(*entries, public=None))
+    env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", text))}
+
+    clients.uv(version, *INSTALL, "mine", env=env)
+
     assert LOGIN in logins(server.requests("team/below"))
 
 

@@ -8,7 +8,7 @@ from artifact_index.formats.document import Document
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.rendered import secret_text
-from support.uv_clients import FOUR_VERSIONS
+from support.uv_clients import FLOOR, FOUR_VERSIONS
 from support.uv_scenes import LOGIN, document, entry_for, logins
 from support.wheels import make_wheel
 
@@ -112,6 +112,66 @@ def test_uv_publishes_nothing_with_a_stale_token(
 
     assert run.returncode != 0
     assert "fresh" not in private.wheels
+
+
+@pytest.mark.parametrize("version", FOUR_VERSIONS)
+def test_uv_publishes_with_a_token_that_has_no_user_name(
+    clients: Clients, server: IndexServer, private: Repository, version: str
+) -> None:
+    """uv refuses it in `publish-url`, and takes the login of the index there; the oldest stops."""
+    login = ("", "token-only")
+    private.accepts = lambda *given: given == login
+    entry = replace(entry_for(private, "acme", login=login), publish_url=private.publish_url)
+    config = clients.write("uv.toml", secret_text("UvToml", document(entry, public=None)))
+    wheel = make_wheel("fresh", "1.2")
+    (clients.directory / wheel.filename).write_bytes(wheel.content)
+
+    env = {"UV_CONFIG_FILE": str(config)}
+    run = clients.uv(version, "publish", "--index", "acme", wheel.filename, env=env)
+
+    assert (run.returncode == 0) == (version != FLOOR), run.output
+    assert ("fresh" in private.wheels) == (version != FLOOR)
+    assert logins(server.requests()) == {login}
+
+
+DEFAULT = '\n[[tool.uv.index]]\nurl = "{url}"\ndefault = true\n'
+
+
+@pytest.mark.parametrize("version", FOUR_VERSIONS)
+@pytest.mark.parametrize("blocked", [False, True])
+def test_a_project_s_own_default_does_not_remove_the_private_index(
+    clients: Clients, server: IndexServer, private: Repository, public: Repository,
+    version: str, blocked: bool,
+) -> None:  # fmt: skip
+    """Beside the file at `/etc/uv`, which uv merges with the project's settings."""
+    asked = document(entry_for(private, "acme", blocked=blocked), public=None)
+    config = clients.write("system/uv/uv.toml", secret_text("UvToml", asked))
+    project = PROJECT.format(dependency='"mine"') + DEFAULT.format(url=public.url)
+    clients.write("pyproject.toml", project)
+
+    run = clients.uv(version, "lock", env={"XDG_CONFIG_DIRS": str(config.parents[1])})
+
+    assert (run.returncode == 0) != blocked, run.output
+    lock = clients.directory / "uv.lock"
+    assert lock.exists() != blocked
+    assert blocked or 'version = "1.0"' in lock.read_text()
+    assert server.requests("public") == []
+
+
+@pytest.mark.parametrize("version", FOUR_VERSIONS)
+def test_a_lock_stays_good_whichever_name_is_the_default(
+    clients: Clients, private: Repository, version: str
+) -> None:
+    """Older operators marked the index itself: locks that were made so pass with the new file."""
+    asked = document(entry_for(private, "acme"), public=None)
+    text = secret_text("UvToml", asked)
+    older = text[: text.rindex("[[index]]")].rstrip() + "\ndefault = true\n"
+    clients.write("pyproject.toml", PROJECT.format(dependency='"mine"'))
+
+    for file, check in ((older, ()), (text, ("--check",)), (older, ("--check",))):
+        env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", file))}
+        run = clients.uv(version, "lock", *check, env=env)
+        assert run.returncode == 0, run.output
 
 
 def test_a_file_of_500_indexes_works(

@@ -105,6 +105,21 @@ RETRY = [
     (Fault(429, "ThrottlingException", headers={"Retry-After": "soon"}), "CloudThrottled", None),
     (Fault(429, "ThrottlingException", headers={"Retry-After": "1.5"}), "CloudThrottled", 2),
     (Fault(429, headers=HTML, body="<h1>slow down</h1>"), "CloudThrottled", None),
+    (
+        Fault(429, "ThrottlingException", headers={"x-amz-retry-after": "9e4"}),
+        "CloudThrottled",
+        None,
+    ),
+    (
+        Fault(429, "ThrottlingException", headers={"x-amz-retry-after": "90000"}),
+        "CloudThrottled",
+        90,
+    ),
+    (
+        Fault(503, "SlowDown", headers={"Retry-After": "5", "x-amz-retry-after": "90000"}),
+        "CloudUnavailable",
+        90,
+    ),
     (Fault(400, "Throttling"), "CloudThrottled", None),
     (Fault(500, "InternalServerException"), "CloudUnavailable", None),
     (Fault(503, "SomethingElse", headers={"Retry-After": "5"}), "CloudUnavailable", 5),
@@ -133,6 +148,7 @@ def test_what_passes_by_itself_is_retried_as_asked(
     error = refused(code_artifact, aws)
     assert (error.reason, error.permanent) == (reason, False)
     assert error.retry_after == retry_after
+    assert error.unanswered == fault.reset
 
 
 def test_a_retry_after_in_the_form_of_a_date_is_understood(
@@ -192,6 +208,7 @@ def test_a_hanging_endpoint_ends_within_the_time_limits(aws: AwsStandIn) -> None
     started = time.monotonic()
     error = refused(client, aws)
     assert (error.reason, error.permanent) == ("CloudUnavailable", False)
+    assert error.unanswered
     assert time.monotonic() - started < 30
     # A busy stand-in may read a request only after nobody waits for its answer any more.
     wait_until(lambda: aws.calls(TOKEN) == 2, "both attempts to arrive", 30)

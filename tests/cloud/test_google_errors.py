@@ -100,6 +100,7 @@ def test_what_the_token_endpoint_says_to_a_key_is_classified(
     error = refused(google_tokens, google.make_key_json(EMAIL))
     assert (error.reason, error.permanent) == (reason, permanent)
     assert error.retry_after == retry_after
+    assert error.unanswered == fault.reset
 
 
 def test_a_deleted_key_is_an_invalid_credential_with_a_next_step(
@@ -156,6 +157,7 @@ def test_a_hanging_endpoint_ends_within_the_time_limits(
         error = refused_operator(client)
     assert time.monotonic() - started < 30
     assert error.reason in ("CloudUnavailable", "NoOperatorIdentity")
+    assert error.unanswered == (error.reason == "CloudUnavailable")
 
 
 METADATA_CASES = [

@@ -272,6 +272,28 @@ def test_without_the_permission_the_condition_names_it_and_others_are_served(
     assert world.aws.is_valid("aws", unquote(token_in(world, namespace)))
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_temporary_keys_take_the_session_token_under_its_usual_key(
+    world: World, operator: OperatorProcess, labelled: bool
+) -> None:
+    namespace = world.namespace(f"aws-session-{labelled:d}")
+    key = world.aws.add_access_key(f"arn:{namespace}", session=True)
+    assert key.session_token is not None
+    values = {
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": f"{key.secret_access_key}\n",
+        "AWS_SESSION_TOKEN": key.session_token,
+    }
+    auth = {"secretRef": {"name": "key"}}
+    serve(
+        world,
+        namespace,
+        secret("key", values, labelled=labelled),
+        artifact_index("acme", codeArtifact=code_artifact_by(auth, domain="temporary")),
+    )
+    assert mints(world.aws, key.principal) == 1
+
+
 def test_a_service_account_that_comes_late_is_waited_for(
     world: World, operator: OperatorProcess, issuer: ClusterIssuer
 ) -> None:

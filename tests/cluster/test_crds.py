@@ -12,6 +12,7 @@ import pytest
 from artifact_index.crdgen.crd import root_schema
 from artifact_index.crdgen.kinds import KINDS, Kind
 from artifact_index.crdgen.schema import Schema
+from support.api_bounds import BROKEN_STRINGS
 from support.api_case import BASES, Case
 from support.api_cases import ACCEPTED, REFUSED
 from support.control_plane import ControlPlane, wait_until
@@ -22,6 +23,15 @@ CRDS = Path(__file__).parents[2] / "crds"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NEVER_SEEN = {"observedGeneration": -1}
 WHEN = "2026-01-02T03:04:05Z"
+HIDDEN = [
+    case
+    for case in REFUSED
+    for path, broken in BROKEN_STRINGS.items()
+    if case.refused_at == f"spec.{path}"
+    and case.says in dict(broken).values()
+    and not path.endswith(("Duration", "Lifetime"))
+]
+"""Cases of strings that a rule refuses, but for durations."""
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +114,15 @@ def test_it_refuses_and_says_what_to_do(case: Case, refused: dict[int, str]) -> 
     where = re.escape(case.refused_at).replace(r"\.env", r"(\.env|\[env\])")
     assert re.search(rf"{where}(\[1\])?(:| in body)", said)
     assert "error evaluating rule" not in said
+
+
+@pytest.mark.parametrize("case", HIDDEN, ids=str)
+def test_it_never_prints_a_string_that_may_hold_a_login(
+    case: Case, refused: dict[int, str]
+) -> None:
+    said = refused[id(case)]
+    assert "Forbidden: " in said and "Invalid value" not in said
+    assert "secret@" not in said and "token=secret" not in said
 
 
 def create(plane: ControlPlane, namespace: str, base: str) -> tuple[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ import yaml
 from artifact_index.api.constants import ROLE_LABEL
 from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
-from artifact_index.kube.resources import SECRETS
+from artifact_index.kube.resources import CONFIG_MAPS, SECRETS
 from support.control_plane import ControlPlane, wait_until
 from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY, OperatorProcess
 from support.world import PATIENCE, artifact_index, index_options
@@ -58,7 +58,9 @@ def served(plane: ControlPlane) -> str:
 def wait_exit(operator: OperatorProcess) -> str:
     """Wait for the end of the process, and return its last error."""
     assert operator.process is not None
-    assert operator.process.wait(PATIENCE) == 1, operator.log[-3000:]
+    process = operator.process
+    wait_until(lambda: process.poll() is not None, "the operator's end", 2 * PATIENCE)
+    assert process.returncode == 1, operator.log[-3000:]
     operator.stop()
     assert "Traceback" not in operator.log, operator.log[-6000:]
     return [line for line in operator.log.splitlines() if " ERROR " in line][-1]
@@ -74,6 +76,14 @@ async def create_large_secrets(kubeconfig: Path, role: str, count: int) -> None:
 
     for first in range(0, count, 4):
         await asyncio.gather(*map(create, range(first, first + 4)))
+    await api.close()
+
+
+async def write_often(kubeconfig: Path, count: int) -> None:
+    """Let the versions of the API server go up by `count` at least."""
+    api = KubeApi(await load_configuration(kubeconfig=kubeconfig))
+    for number in range(count):
+        await api.create(CONFIG_MAPS, "default", {"metadata": {"name": f"other-{number}"}})
     await api.close()
 
 
@@ -107,8 +117,8 @@ def test_after_a_restored_backup_the_operator_starts_anew_and_serves_what_is_the
     with operator_of(plane) as operator:
         serve(plane, "first")
         backup = plane.back_up_etcd()
-        for number in range(20):
-            plane.kubectl("create", "configmap", f"other-{number}")
+        # More writes than the API server itself makes until the operator asks it again.
+        asyncio.run(write_often(plane.kubeconfig_admin, 500))
         serve(plane, "second")
         plane.restore_etcd(backup)
         # Its watches wait for a version that comes again only after many writes.

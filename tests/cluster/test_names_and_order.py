@@ -250,4 +250,5 @@ def test_the_file_parses_and_names_its_strategy(world: World, operator: Operator
     file = tomllib.loads(world.uv_toml(namespace, "uv-config") or "")
     assert file["index-strategy"] == "unsafe-best-match"
     # Without a public index the last private one is the default, or uv would add PyPI itself.
-    assert [(item["name"], item.get("default")) for item in file["index"]] == [("open", True)]
+    marks = [(item["name"], item.get("default")) for item in file["index"]]
+    assert marks == [("open", None), ("_default", True)]

@@ -65,7 +65,7 @@ class Clients:
         return self.run(uv_binary(version), *arguments, env=env)
 
     def python(self, client: str, *arguments: object, env: Mapping[str, str]) -> Run:
-        """`python -m <client> …`; of pip-floor and pip it is pip."""
+        """`python -m <client> …`; of pip-floor it is pip."""
         module = client.partition("-")[0]
         return self.run(client_python(client), "-m", module, *arguments, env=env)
 

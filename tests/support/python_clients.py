@@ -21,9 +21,12 @@ PIP_FLOOR = "pip-floor"
 PIP_NEWEST = "pip"
 POETRY = "poetry"
 PDM = "pdm"
+PDM_NEWEST = "pdm-newest"
+"""With hishel 1: PDM 2.29.4 fails to lock with the hishel 2 that a fresh install takes."""
 TWINE = "twine"
 
 PIPS = (PIP_FLOOR, PIP_NEWEST)
+PDMS = (PDM, PDM_NEWEST)
 
 
 def client_python(client: str) -> Path:

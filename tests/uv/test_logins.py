@@ -78,7 +78,7 @@ def test_two_repositories_of_one_host_get_their_own_token_each(uv: Uv, server: I
 
 def _verbatim(repository: Repository, userinfo: str) -> IndexEntry:
     url = repository.url.replace("http://", f"http://{userinfo}")
-    return IndexEntry(name="pre", url=repository.url, verbatim_url=SecretStr(url))
+    return IndexEntry(name="pre", url=repository.url, verbatim_url=SecretStr(url), public_path=True)
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,23 @@ def test_a_blocked_index_that_is_the_only_one_stops_uv(
     assert server.requests() == []
 
 
+@pytest.mark.parametrize("name", ["xn--x", "xn--bcher-kva-2", "xn----2", "a" * 63])
+def test_a_blocked_index_of_any_name_leaves_the_file_readable(
+    uv: Uv, server: IndexServer, pypi: IndexServer, name: str
+) -> None:
+    """A host's label that begins like punycode and is none makes uv refuse the whole file."""
+    served = entry_for(private_repository(server, "a", "of-a"), "a")
+    blocked = entry_for(private_repository(server, "b", "mine"), name, blocked=True)
+    config = rendered(served, blocked, public=public_repository(pypi, "mine"))
+
+    found, stopped = uv.install(config, "of-a"), uv.install(config, "mine")
+
+    assert found.installed == {"of-a==1.0"}, found.output
+    assert stopped.installed == set() and ".unavailable.invalid" in stopped.output
+    assert server.requests("public") == []
+    assert server.tunnels() == []
+
+
 def test_its_own_url_without_a_login_would_not_stop_uv(
     uv: Uv, server: IndexServer, pypi: IndexServer
 ) -> None:

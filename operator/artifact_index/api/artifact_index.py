@@ -102,15 +102,19 @@ class ArtifactIndexSpec(Sources):
     )
 
     name: IndexName | None = None
-    """Name of the index in uv.toml, which `tool.uv.sources` of projects and environment variables
-    refer to. Absent: the first label of the URL's host, with a number where two are the same;
-    the status of the IndexOptions shows it. Set it where projects depend on it."""
+    """Name of the index in uv.toml, by which environment variables give its login. For
+    `tool.uv.sources` a project must declare an index of this name with the same URL itself; uv
+    takes the login from the file. Absent: the first label of the URL's host, with a number where
+    two are the same; the status of the IndexOptions shows it. Set it where projects depend on
+    it."""
 
     priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 100
     """Place in the search order: higher is searched first, ties go by the object's name."""
 
     explicit: bool = False
-    """uv's `explicit`: only packages that a project pins to this index are taken from it."""
+    """uv's `explicit`: only packages that a project pins to this index are taken from it. The
+    project must declare an index of the same name and URL, since `tool.uv.sources` does not see
+    those in uv.toml; the entry then serves as its login."""
 
     publish: bool = False
     """Whether uv and twine upload packages to this index: `publish-url` in uv.toml, a server in
@@ -129,7 +133,7 @@ class ArtifactIndexSpec(Sources):
     when_unavailable: WhenUnavailable = "Block"
     """What stands in the file while there is no usable credential. `Block`: an entry at which uv
     stops, rather than fall through to a public package; one such index stops every build that
-    uses the file. `Omit`: no entry."""
+    uses the file, but not `uv sync --frozen`, which asks the URLs in uv.lock. `Omit`: no entry."""
 
     suspend: bool = False
     """Stop minting for this index. Its entry and token stay until the token is withdrawn."""

@@ -107,7 +107,7 @@ def _scalar_schema(annotation: Any, metadata: list[Any]) -> Schema:
     rules = [each for each in metadata if isinstance(each, Rule)]
     bounds = _bounds(metadata, longest="maxLength", shortest="minLength")
     if annotation is str:
-        return {"type": "string"} | bounds | _validations(rules)
+        return {"type": "string"} | bounds | _validations(rules, reason="FieldValueForbidden")
     if annotation is GoDuration:
         text = {"type": "string", "maxLength": DURATION_MAX_LENGTH}
         return text | _validations([DURATION_RULE, *rules])
@@ -178,6 +178,11 @@ def _flat(metadata: Iterable[Any]) -> Iterator[Any]:
             yield each
 
 
-def _validations(rules: Iterable[Rule]) -> Schema:
-    listed = [{"rule": rule.cel, "message": rule.message} for rule in rules]
+def _validations(rules: Iterable[Rule], **more: str) -> Schema:
+    """The rules in CEL. A rule of a string has the reason `FieldValueForbidden`.
+
+    For other reasons the API server prints the string from Kubernetes 1.35 on, and whoever puts a
+    login into the wrong field would find it in terminals, audit logs and the status of Argo CD.
+    """
+    listed = [{"rule": rule.cel, "message": rule.message} | more for rule in rules]
     return {"x-kubernetes-validations": listed} if listed else {}

@@ -7,14 +7,23 @@ class LoginError(Exception):
     """A cloud refused or did not answer.
 
     `message` names what is wrong and the next step, and never holds a secret value. `retry_after`
-    is the least number of seconds that the cloud asked us to wait.
+    is the least number of seconds that the cloud asked us to wait. `unanswered`: nobody answered
+    the last request, unlike a service that answers that it is out of order.
     """
 
-    def __init__(self, reason: Reason, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        unanswered: bool = False,
+    ) -> None:
         super().__init__(f"{reason}: {message}")
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
+        self.unanswered = unanswered
 
     @property
     def permanent(self) -> bool:

@@ -23,7 +23,8 @@ CALL_DEADLINE: Final = 150.0
 retries add up to."""
 
 SLOW: Final = 2.0
-"""Seconds after which a call that fails for want of an answer counts as timed out."""
+"""Seconds after which a call that nobody answered counts as timed out. One that was answered with a
+5xx does not: the SDKs retry that for seconds, and other logins at the service may be well."""
 
 _Outcome = Token | Exception
 
@@ -119,7 +120,7 @@ class CloudThreads:
     def _judge(self, flow: Flow, outcome: _Outcome, seconds: float) -> None:
         """Tell from the outcome of a call whether the service answers."""
         if isinstance(outcome, LoginError) and outcome.reason is Reason.CLOUD_UNAVAILABLE:
-            if seconds >= SLOW:
+            if outcome.unanswered and seconds >= SLOW:
                 self._slots.timed_out(flow, outcome)
         else:
             self._slots.answered(flow)

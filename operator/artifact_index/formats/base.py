@@ -4,6 +4,7 @@ The module of a format owns everything about it; `registry` lists them.
 """
 
 import configparser
+import re
 import tomllib
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -27,6 +28,7 @@ from artifact_index.formats.urls import (
 
 HEADER: Final = "# Written by artifact-index-operator; edits are overwritten.\n"
 
+_BLOCKED: Final = "https://{}.unavailable.invalid/simple/"
 _ASCII: Final = "".join(chr(code) for code in range(0x21, 0x7F))
 
 URLs = Mapping[str, str]
@@ -159,7 +161,14 @@ def blocked_url(name: str) -> str:
     strategy. The real URL without its credential would not do: on a shared host uv sends another
     index's credential to it.
     """
-    return f"https://{name}.unavailable.invalid/simple/"
+    # Clients refuse a label that begins like punycode and is none, and uv the whole file with it.
+    label = re.sub("-+", "-", name) if name.startswith("xn--") else name
+    return _BLOCKED.format(label)
+
+
+def is_blocked_url(url: str, name: str) -> bool:
+    """Whether an index of this name is blocked; older versions put any name into the URL as is."""
+    return url in (blocked_url(name), _BLOCKED.format(name))
 
 
 def is_credential_free(entry: IndexEntry) -> bool:

@@ -44,6 +44,8 @@ class Environment(base.Format):
             name = environment_form(entry.name)
             for prefix in (f"UV_INDEX_{name}", f"POETRY_HTTP_BASIC_{name}"):
                 variables |= _pair(prefix, login)
+            if entry.publish_url is not None:
+                variables[f"POETRY_REPOSITORIES_{name}_URL"] = SecretStr(entry.publish_url)
         variables |= _publishing(document.claims, logins, limits)
         variables |= _code_artifact_token(document.claims, logins, limits)
         return base.SensitiveContent(variables, tuple(limits), frozenset(logins))
@@ -93,6 +95,7 @@ def _publishing(
         "TWINE_REPOSITORY_URL": url,
         "TWINE_NON_INTERACTIVE": SecretStr("1"),
         "UV_PUBLISH_URL": url,
+        "UV_PUBLISH_CHECK_URL": SecretStr(base.url_of(entry, sensitive=True)),
         **_pair("TWINE", login),
         **_pair("UV_PUBLISH", login),
     }

@@ -2,7 +2,8 @@
 
 pip asks every index and takes the best version of all, whatever the order. So the public index is
 listed beside the private ones only while none of those is blocked: pip passes over an index that
-fails.
+fails. pip also reads the machine's own file and merges the two key by key, so every key that adds
+packages is there, empty where there is nothing to add.
 """
 
 from collections import defaultdict
@@ -62,8 +63,8 @@ def _settings(document: Document, *, sensitive: bool) -> dict[str, str]:
         values["index-url"] = urls[0]
     else:
         values["no-index"] = "true"
-    if urls[1:]:
-        values["extra-index-url"] = "\n" + "\n".join(urls[1:])
+    values["extra-index-url"] = "".join(f"\n{url}" for url in urls[1:])
+    values["find-links"] = ""
     return values
 
 
@@ -78,7 +79,8 @@ def _url(entry: IndexEntry, *, sensitive: bool) -> str:
 def _text(values: dict[str, str]) -> str:
     text = f"{base.HEADER}[global]\n"
     for key, value in values.items():
-        space, indented = "" if value.startswith("\n") else " ", value.replace("\n", "\n    ")
+        indented = value.replace("\n", "\n    ")
+        space = "" if value[:1] in ("", "\n") else " "
         text += f"{key} ={space}{indented}\n"
     if base.parsed_ini(text) != {"global": values}:
         raise base.RenderingError("the pip.conf does not say what was meant", index_name="")

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from pydantic import SecretStr
@@ -24,6 +24,10 @@ _PORT: Final = re.compile("[0-9]{0,5}")
 _INVISIBLE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\ufeff]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _NUMERIC_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_ENCODED_DOT: Final = re.compile("%2e", re.IGNORECASE)
+_KEPT_IN_PATHS: Final = "!$%&'()*+,-./:;=@[]_|~"
 
 
 class UnusableURLError(ValueError):
@@ -210,6 +214,42 @@ def address_of(url: str) -> str | None:
     """Host and, if the URL names one, port, in lower case; None for an unusable URL."""
     parts = _usable(url)
     return f"{parts.host}{parts.port}".lower() if parts is not None else None
+
+
+class Place(NamedTuple):
+    """Where a URL leads: the same for each spelling that clients take for the same.
+
+    `address` is the host with its port, unless that is the default of the scheme.
+    """
+
+    scheme: str
+    address: str
+    path: str
+
+
+def place_of(url: str) -> Place | None:
+    """The place of a URL by the WHATWG URL standard, which uv follows; None for an unusable URL."""
+    parts = _usable(url)
+    if parts is None:
+        return None
+    host, number = parts.host.lower(), int(parts.port[1:] or 0)
+    if host.startswith("["):
+        host = f"[{ip_address(host[1:-1])}]"
+    port = f":{number}" if parts.port[1:] and number != _DEFAULT_PORTS[parts.scheme] else ""
+    return Place(parts.scheme, f"{host}{port}", _plain_path(re.split("[?#]", parts.rest)[0]))
+
+
+def _plain_path(path: str) -> str:
+    """The path without `.` and `..`, which may be encoded, and with its letters encoded."""
+    segments: list[str] = []
+    plain = ""
+    for segment in quote(path or "/", safe=_KEPT_IN_PATHS)[1:].split("/"):
+        plain = _ENCODED_DOT.sub(".", segment)
+        if plain == "..":
+            del segments[-1:]
+        elif plain != ".":
+            segments.append(segment)
+    return f"/{'/'.join(segments)}{'/' if segments and plain in ('.', '..') else ''}"
 
 
 def safe_url(url: str) -> str | None:

@@ -1,8 +1,9 @@
 """uv.toml: renders a document, checks the text with a parser, and reads entries back.
 
 The rules come from uv's own behaviour, which tests/uv runs: keys after the first `[[index]]` belong
-to that index; uv asks an index marked `default` last, whatever its position; and uv adds PyPI by
-itself unless some index is marked so.
+to that index; uv asks an index marked `default` last, whatever its position; uv adds PyPI by itself
+unless some index is marked so; and `UV_DEFAULT_INDEX` takes the place of the marked index. So a
+private index is never marked where it stands: it stands once more under a name of its own, marked.
 
 Every piece (the keys at the top, each entry) is a TOML document on lines of its own and is checked
 by itself, so joining the pieces needs no second check. The text of an entry is cached by its
@@ -30,6 +31,12 @@ from artifact_index.formats.urls import (
 )
 
 UV_TOML_KEY: Final = "uv.toml"
+
+DEFAULT_NAME: Final = "_default"
+"""Name of a private index where it stands once more as the default.
+
+No index can have it, nor a name that makes the same variable: those begin with a letter or a digit.
+"""
 
 # Strings of this length or more are put in single quotes, which Python's TOML parser skips at once
 # instead of character by character: the check of a long token costs a tenth.
@@ -63,7 +70,9 @@ class UvToml(base.FileFormat):
         for position, entry in enumerate(document.entries):
             is_large = base.least_size((entry,), sensitive=True) > _LARGEST_KEPT
             text_of = _new_entry_text if is_large else _entry_text
-            pieces.append(text_of(entry, position == default, sensitive).get_secret_value())
+            pieces.append(text_of(entry, False, sensitive).get_secret_value())
+            if position == default:
+                pieces.append(text_of(entry, True, sensitive).get_secret_value())
         held = frozenset(entry.name for entry in document.entries if not entry.blocked)
         return base.HEADER + "\n".join(pieces), (), held
 
@@ -85,10 +94,10 @@ def _check_names(document: Document) -> None:
 
 
 def _default_position(document: Document) -> int | None:
-    """Which index is marked as default: a position in `entries`, `_PUBLIC`, or None.
+    """Which index is the default: a position in `entries`, `_PUBLIC`, or None.
 
     If no index is marked, uv adds PyPI by itself, last, unless PyPI's own URL is listed. So without
-    a public index, and with a mirror that must be asked first, the last private index is marked,
+    a public index, and with a mirror that must be asked first, the last private index is default,
     which uv asks last anyway. An explicit index is marked only if there is no other: as the default
     it switches PyPI off as well, but answers only for packages that are pinned to it.
     """
@@ -107,8 +116,9 @@ def _named_table(name: str, url: str, default: bool) -> TOMLTable:
 
 
 def _entry_table(entry: IndexEntry, default: bool, sensitive: bool) -> TOMLTable:
-    """What the entry says, as values."""
-    table = _named_table(entry.name, base.url_of(entry, sensitive=sensitive), default)
+    """What the entry says, as values: under its own name, or once more as the default."""
+    name = DEFAULT_NAME if default else entry.name
+    table = _named_table(name, base.url_of(entry, sensitive=sensitive), default)
     if entry.explicit:
         table["explicit"] = True
     always = entry.blocked or (entry.authenticate is None and _must_authenticate(entry))
@@ -116,9 +126,10 @@ def _entry_table(entry: IndexEntry, default: bool, sensitive: bool) -> TOMLTable
         table["authenticate"] = "always" if always else entry.authenticate
     if entry.ignore_error_codes and not entry.blocked:
         table["ignore-error-codes"] = list(entry.ignore_error_codes)
-    if entry.publish_url is not None and not entry.blocked:
+    if entry.publish_url is not None and not entry.blocked and not default:
         url, login = entry.publish_url, base.login_of(entry) if sensitive else None
-        table["publish-url"] = with_credential(url, login) if login else url
+        # uv refuses a password without a user name there, and then takes the index's own login.
+        table["publish-url"] = with_credential(url, login) if login and login.username else url
     return table
 
 
@@ -191,16 +202,18 @@ def read_entries(
     """Read the private indexes of a rendered uv.toml, by name in file order.
 
     Only for text whose digest was verified. `verbatim` names the indexes whose URL is as the user
-    wrote it, which the text cannot tell; the index called `public_name` is left out. So is whatever
-    does not look as we write it; text that is not TOML holds no entry. `authenticate` comes back as
-    written, so it may be `always` in an entry that had none. Rendering the entries again gives the
-    same text.
+    wrote it, which the text cannot tell; the index called `public_name` is left out. So is
+    the one called `DEFAULT_NAME`, which stands under its own name as well, and whatever does not
+    look as we write it; text that is not TOML holds no entry. `authenticate` comes back as written,
+    so it may be `always` in an entry that had none. Rendering the entries again gives the same
+    text.
     """
     tables = base.parsed_toml(text.get_secret_value()).get("index")
     listed = tables if isinstance(tables, list) else []
     entries = (_read_entry(table, verbatim) for table in listed)
+    others = (public_name, DEFAULT_NAME)
     return {
-        entry.name: entry for entry in entries if entry is not None and entry.name != public_name
+        entry.name: entry for entry in entries if entry is not None and entry.name not in others
     }
 
 
@@ -222,7 +235,7 @@ def _read_entry(table: Any, verbatim: Collection[str]) -> IndexEntry | None:
         written = _WrittenIndex.model_validate(table)
     except ValidationError:
         return None
-    blocked = written.url == base.blocked_url(written.name)
+    blocked = base.is_blocked_url(written.url, written.name)
     is_verbatim = written.name in verbatim and not blocked
     publish = written.publish_url
     try:

@@ -11,15 +11,25 @@ from artifact_index.api.reasons import Reason
 from artifact_index.credentials.requests import NO_KEY_MATERIAL, KeyMaterial, TokenRequest
 from artifact_index.formats.document import Credential
 from artifact_index.sources.policy import Policy, Problem
+from artifact_index.sources.values import not_text
 
 
 @dataclass(frozen=True, slots=True)
 class SecretUse:
-    """A Secret that a source reads: the spec's field, and the keys that must be there."""
+    """A Secret that a source reads: the spec's field, and the keys that must be there.
+
+    Keys that are `optional` are read if they are there.
+    """
 
     field: str
     name: str
     keys: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+    @property
+    def all_keys(self) -> tuple[str, ...]:
+        """The keys that are looked for."""
+        return self.keys + self.optional
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +138,7 @@ class ResolvedSource:
     `url` is the index URL without userinfo; None while only the answer to `endpoint` can tell it.
     Static sources carry `credential` or `verbatim_url`; sources whose tokens the operator mints
     carry a `token` request and the user name that goes with it. Digests stand beside the requests.
+    `note` says what looks like a slip in the Secret.
     """
 
     url: str | None
@@ -139,6 +150,7 @@ class ResolvedSource:
     endpoint: TokenRequest | None = None
     endpoint_digest: str = ""
     material: KeyMaterial = field(default_factory=lambda: NO_KEY_MATERIAL, repr=False)
+    note: str = ""
 
     @property
     def credentialed(self) -> bool:
@@ -169,8 +181,6 @@ class Source(ABC, Generic[Model]):
 
     field: ClassVar[str]
     """The spec's field that holds the source, such as `spec.basicAuth`."""
-    secret_has_lines: ClassVar[bool] = False
-    """Whether a value of the Secret may hold line breaks."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -234,6 +244,10 @@ class Source(ABC, Generic[Model]):
         """Whose token CODEARTIFACT_AUTH_TOKEN would be; None for a source without such a token."""
         return None
 
+    def unusable(self, key: str, value: str) -> str | None:
+        """Why the value of this key of the Secret cannot be used, without quoting it."""
+        return not_text(value)
+
     def problem(self, inputs: Inputs) -> Problem | None:
         """What only this kind demands of its Secret or ServiceAccount; asked after all else."""
         return None
@@ -243,10 +257,11 @@ class Source(ABC, Generic[Model]):
         """How the index is reached; `inputs` have passed every check, else ValueError."""
 
 
-def unusable_value(use: SecretUse, key: str, why: str) -> Problem:
-    """The problem of a Secret's value that cannot be used; it never shows the value."""
-    return Problem(
-        Reason.INVALID_SECRET_VALUE,
-        f"the value of key {key!r} of Secret {use.name!r} in {use.field} cannot be used: {why}; "
-        "correct the value",
+def unusable_values(use: SecretUse, why: Mapping[str, str]) -> Problem:
+    """The problem of a Secret's values that cannot be used, by their keys; it never shows them."""
+    what = "; ".join(
+        f"the value of key {key!r} of Secret {use.name!r} in {use.field} cannot be used: {each}"
+        for key, each in why.items()
     )
+    values = "value" if len(why) == 1 else "values"
+    return Problem(Reason.INVALID_SECRET_VALUE, f"{what}; correct the {values}")

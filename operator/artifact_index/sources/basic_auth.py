@@ -3,7 +3,7 @@
 from artifact_index.api.sources.basic_auth import BasicAuthSource
 from artifact_index.formats.document import Credential
 from artifact_index.sources import base
-from artifact_index.sources.policy import Problem
+from artifact_index.sources.values import not_text, slip
 
 
 class BasicAuth(base.Source[BasicAuthSource]):
@@ -38,14 +38,12 @@ class BasicAuth(base.Source[BasicAuthSource]):
         """The URL that the spec holds for it."""
         return self.model.publish_url
 
-    def problem(self, inputs: base.Inputs) -> Problem | None:
+    def unusable(self, key: str, value: str) -> str | None:
         """A user name cannot hold a colon: HTTP Basic authentication ends it there."""
-        use, key = inputs.use, self.model.secret_ref.username_key
-        if use is None or inputs.secret is None or self.model.username is not None:
-            return None
-        if ":" in inputs.secret.values[key].get_secret_value():
-            return base.unusable_value(use, key, "a user name must not hold a colon (RFC 7617)")
-        return None
+        is_user = self.model.username is None and key == self.model.secret_ref.username_key
+        if is_user and ":" in value:
+            return "a user name must not hold a colon (RFC 7617)"
+        return not_text(value)
 
     def resolve(self, inputs: base.Inputs, digester: base.Digester) -> base.ResolvedSource:
         """The URL with the credential."""
@@ -54,4 +52,17 @@ class BasicAuth(base.Source[BasicAuthSource]):
         if username is None:
             username = values[reference.username_key].get_secret_value()
         credential = Credential(username, values[reference.password_key])
-        return base.ResolvedSource(url=self.model.url, credential=credential)
+        return base.ResolvedSource(url=self.model.url, credential=credential, note=_note(inputs))
+
+
+def _note(inputs: base.Inputs) -> str:
+    """White space and quotes may be part of a password, but seldom are."""
+    use, values = inputs.use, inputs.checked_secret().values
+    if use is None:
+        return ""
+    return "".join(
+        f"; the value of key {key!r} of Secret {use.name!r} is sent as it stands, but {found}: "
+        "correct it if the index refuses the login"
+        for key in use.keys
+        if (found := slip(values[key].get_secret_value())) is not None
+    )

@@ -3,6 +3,8 @@
 from abc import abstractmethod
 from typing import ClassVar, Protocol, TypeVar
 
+from pydantic import SecretStr
+
 from artifact_index.api.auth import OperatorIdentityAuth
 from artifact_index.credentials.requests import (
     NO_KEY_MATERIAL,
@@ -57,12 +59,18 @@ class CloudSource(base.Source[Model]):
 
     provider: ClassVar[str]
     """The cloud's name in metrics."""
+    optional_keys: ClassVar[tuple[str, ...]] = ()
+    """Further keys of the Secret in `auth`, which are read if they are there."""
     metrics_target: ClassVar[str]
     """What the label `target` of a login's metrics says, for their reference."""
 
     @abstractmethod
     def secret_keys(self) -> dict[str, str]:
         """Keys of the Secret in `auth` by their name in the key material."""
+
+    def key_material(self, secret: base.SourceSecret) -> dict[str, SecretStr]:
+        """What logs in, of the values of the Secret."""
+        return {name: secret.values[key] for name, key in self.secret_keys().items()}
 
     @abstractmethod
     def token_exchange(self, account: base.SourceServiceAccount) -> tuple[tuple[str, ...], str]:
@@ -72,8 +80,8 @@ class CloudSource(base.Source[Model]):
         """The Secret in `auth`."""
         if (auth := self.model.auth) is None or auth.secret_ref is None:
             return None
-        keys = tuple(self.secret_keys().values())
-        return base.SecretUse(f"{self.field}.auth.secretRef", auth.secret_ref.name, keys)
+        keys, field = tuple(self.secret_keys().values()), f"{self.field}.auth.secretRef"
+        return base.SecretUse(field, auth.secret_ref.name, keys, self.optional_keys)
 
     def service_account(self) -> base.AccountUse | None:
         """The ServiceAccount in `auth`."""
@@ -112,7 +120,7 @@ class CloudSource(base.Source[Model]):
         self, inputs: base.Inputs, digester: base.Digester
     ) -> tuple[SecretIdentity, KeyMaterial]:
         secret = inputs.checked_secret()
-        material = {name: secret.values[key] for name, key in self.secret_keys().items()}
+        material = self.key_material(secret)
         values = {name: value.get_secret_value() for name, value in material.items()}
         digest = digester.material(values)
         return SecretIdentity(inputs.namespace, secret_uid=secret.uid, digest=digest), material

@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from pydantic import SecretStr
+
 from artifact_index.api.constants import (
     EKS_ROLE_ANNOTATION,
     FIELD_MANAGER,
@@ -13,15 +15,22 @@ from artifact_index.api.interning import intern_equal
 from artifact_index.api.reasons import Reason
 from artifact_index.api.sources.code_artifact import ROLE_ARN_PATTERN, CodeArtifactSource
 from artifact_index.credentials.aws.call import partition_of
-from artifact_index.credentials.aws.login import session_name
+from artifact_index.credentials.aws.login import is_key, is_temporary, session_name
 from artifact_index.credentials.aws.requests import (
     AssumedRole,
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
 )
-from artifact_index.sources.base import Digester, Inputs, ResolvedSource, SourceServiceAccount
+from artifact_index.sources.base import (
+    Digester,
+    Inputs,
+    ResolvedSource,
+    SourceSecret,
+    SourceServiceAccount,
+)
 from artifact_index.sources.cloud import CloudSource
 from artifact_index.sources.policy import Problem
+from artifact_index.sources.values import not_text, slip
 
 AWS_AUDIENCE: Final = "sts.amazonaws.com"
 
@@ -32,6 +41,7 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
     __slots__ = ()
     field = "spec.codeArtifact"
     provider = "codeartifact"
+    optional_keys = ("AWS_SESSION_TOKEN",)
     metrics_target = "of CodeArtifact `REGION/DOMAIN-OWNER/DOMAIN`"
 
     def secret_keys(self) -> dict[str, str]:
@@ -45,6 +55,22 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
         if reference.session_token_key is not None:
             keys["session_token"] = reference.session_token_key
         return keys
+
+    def key_material(self, secret: SourceSecret) -> dict[str, SecretStr]:
+        """The access key, and a session token under its usual key if the access key needs one."""
+        material = super().key_material(secret)
+        token = secret.values.get(self.optional_keys[0])
+        if token and "session_token" not in material and is_temporary(material):
+            material["session_token"] = token
+        return material
+
+    def unusable(self, key: str, value: str) -> str | None:
+        """White space around a key of AWS is not part of it; the login removes it."""
+        value = value.strip()
+        why = not_text(value) or slip(value)
+        if why is None and not is_key(value):
+            why = "it is empty or has characters that no AWS key has"
+        return f"{why}; store it as AWS shows it" if why else None
 
     def token_exchange(self, account: SourceServiceAccount) -> tuple[tuple[str, ...], str]:
         """AssumeRoleWithWebIdentity, for the role of the spec or of EKS's annotation."""

@@ -5,6 +5,7 @@ from artifact_index.api.sources.google_artifact_registry import GoogleArtifactRe
 from artifact_index.credentials.google.requests import GoogleTokenRequest, Impersonation
 from artifact_index.sources.base import Digester, Inputs, ResolvedSource, SourceServiceAccount
 from artifact_index.sources.cloud import CloudSource
+from artifact_index.sources.values import not_text
 
 
 class GoogleArtifactRegistry(CloudSource[GoogleArtifactRegistrySource]):
@@ -14,13 +15,16 @@ class GoogleArtifactRegistry(CloudSource[GoogleArtifactRegistrySource]):
     field = "spec.googleArtifactRegistry"
     provider = "google"
     metrics_target = "of Google the impersonated service account, or empty"
-    secret_has_lines = True
 
     def secret_keys(self) -> dict[str, str]:
         """The key file of a service account."""
         if self.model.auth is None or (reference := self.model.auth.secret_ref) is None:
             return {}
         return {"key_json": reference.key}
+
+    def unusable(self, key: str, value: str) -> str | None:
+        """A key file has many lines."""
+        return not_text(value, many_lines=True)
 
     def token_exchange(self, account: SourceServiceAccount) -> tuple[tuple[str, ...], str]:
         """Google's STS, for a workload identity provider or GKE's own pool.

@@ -5,6 +5,7 @@ from artifact_index.api.sources.preauthenticated import PreauthenticatedSource
 from artifact_index.formats.urls import is_insecure, safe_url, validate_index_url, without_userinfo
 from artifact_index.sources import base
 from artifact_index.sources.policy import Problem, host_problem
+from artifact_index.sources.values import not_text, slip
 
 
 class Preauthenticated(base.Source[PreauthenticatedSource]):
@@ -31,14 +32,16 @@ class Preauthenticated(base.Source[PreauthenticatedSource]):
         """As the spec says."""
         return self.model.public_path
 
+    def unusable(self, key: str, value: str) -> str | None:
+        """Neither white space nor quotes belong to a URL."""
+        return not_text(value) or slip(value) or validate_index_url(value)
+
     def problem(self, inputs: base.Inputs) -> Problem | None:
-        """The value must be a URL, of a host and with a scheme that the administrator allows."""
+        """The URL must have a host and a scheme that the administrator allows."""
         use, key = inputs.use, self.model.url_secret_ref.key
         if use is None or inputs.secret is None:
             return None
         url = inputs.secret.values[key].get_secret_value()
-        if (why := validate_index_url(url)) is not None:
-            return base.unusable_value(use, key, why)
         where = f"the URL in key {key!r} of Secret {use.name!r} in {use.field}"
         if (forbidden := host_problem(where, url, inputs.policy)) is not None:
             return forbidden

@@ -8,3 +8,8 @@ FROM scratch
 COPY --from=root / /
 COPY uv /usr/local/bin/uv
 ENV PATH=/opt/python/bin:/usr/local/bin:/usr/bin:/bin
+# What an image may bring that would lead past the operator's file; the examples undo it.
+ENV UV_DEFAULT_INDEX=https://look-alike.invalid/simple UV_INDEX=https://look-alike.invalid/simple \
+    UV_FIND_LINKS=https://look-alike.invalid/links UV_INDEX_STRATEGY=unsafe-best-match \
+    PIP_EXTRA_INDEX_URL=https://look-alike.invalid/simple \
+    PIP_FIND_LINKS=https://look-alike.invalid/links UV_NO_CONFIG=true

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
+from artifact_index.credentials.call_slots import TIMEOUTS
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.fair_queue import TENANT
 from artifact_index.credentials.google.requests import GoogleTokenRequest
@@ -180,6 +181,30 @@ async def test_a_closed_pool_starts_no_call(cloud: Cloud) -> None:
     with pytest.raises(LoginError, match="shutting down"):
         await pool.issue(GOOGLE, NO_KEY_MATERIAL)
     assert cloud.started == []
+
+
+@pytest.mark.parametrize("unanswered", [False, True])
+async def test_a_login_that_is_answered_with_errors_stops_no_other_of_its_tenant(
+    unanswered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer of 503, which the SDKs retry for seconds, is none that never came."""
+    monkeypatch.setattr("artifact_index.credentials.threads.SLOW", 0)
+
+    def call(request: TokenRequest, material: KeyMaterial) -> Token:
+        if material:
+            raise LoginError(Reason.CLOUD_UNAVAILABLE, "as injected", unanswered=unanswered)
+        return GRANT
+
+    pool = CloudThreads(call)
+    for _ in range(TIMEOUTS + 1):
+        with pytest.raises(LoginError, match="as injected"):
+            await pool.issue(GOOGLE, {"key_json": SecretStr("k")})
+    if unanswered:
+        with pytest.raises(LoginError, match="as injected") as caught:
+            await pool.issue(GOOGLE, NO_KEY_MATERIAL)
+        assert caught.value.retry_after is not None
+    else:
+        assert await pool.issue(GOOGLE, NO_KEY_MATERIAL) is GRANT
 
 
 async def test_services_that_nobody_asks_are_forgotten(cloud: Cloud) -> None:

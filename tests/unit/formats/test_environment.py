@@ -34,6 +34,7 @@ def test_variables_hold_every_login_as_it_is_or_say_why_not(document: Document) 
             continue
         for prefix in (f"UV_INDEX_{form}", f"POETRY_HTTP_BASIC_{form}"):
             assert (found.pop(f"{prefix}_USERNAME"), found.pop(f"{prefix}_PASSWORD")) == raw(entry)
+        assert found.pop(f"POETRY_REPOSITORIES_{form}_URL", None) == entry.publish_url
     assert found == {}
 
 
@@ -90,6 +91,7 @@ def test_one_publisher_gets_the_variables_of_twine_and_uv() -> None:
 
     assert said == ""
     assert values["TWINE_REPOSITORY_URL"] == values["UV_PUBLISH_URL"] == "https://b.example/"
+    assert values["UV_PUBLISH_CHECK_URL"] == "https://aws:token-b@b.example/simple/"
     assert values["TWINE_USERNAME"] == values["UV_PUBLISH_USERNAME"] == "aws"
     assert values["TWINE_PASSWORD"] == values["UV_PUBLISH_PASSWORD"] == "token-b"
 
@@ -99,6 +101,7 @@ def test_with_two_publishers_none_gets_them_and_the_note_names_both() -> None:
     for document in (PUBLISHING, Document(PUBLISHING.entries[:1], public=None)):
         values, said = _variables(Claims(publishers=("a", "b")), document)
         assert not [name for name in values if name.startswith(("TWINE_", "UV_PUBLISH_"))]
+        assert values["POETRY_REPOSITORIES_A_URL"] == "https://a.example/"
         assert "'a', 'b'" in said and "TWINE_*" in said
 
 

@@ -121,10 +121,10 @@ def first_pass(
 @pytest.mark.parametrize("outputs", OUTPUTS)
 @pytest.mark.parametrize("only", [*SPECS, None])
 def test_a_restart_writes_and_mints_nothing(outputs: str, only: str | None) -> None:
-    """Not for what a format leaves out: an explicit index of pip and PDM needs no token there."""
+    """Not for what a format leaves out: an explicit index of pip needs no token there."""
     specs = {name: spec for name, spec in SPECS.items() if only in (name, None)}
     kept = {each for output in OUTPUTS[outputs] for each in output["formats"]}
-    if kept <= {"PipConf", "PdmToml"}:
+    if kept == {"PipConf"}:
         specs.pop("pinned", None)
     made, records = first_pass(OUTPUTS[outputs], specs)
 

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.unit
 @example(document_with("user", '"\n[pypi.evil]\nurl = "https://evil.example"'))
 def test_pdm_toml_holds_every_login_as_it_is(document: Document) -> None:
     rendered = PdmToml().render_secret(document)
-    tables = tomllib.loads(rendered.files["config.toml"].get_secret_value())["pypi"]
+    parsed = tomllib.loads(rendered.files["config.toml"].get_secret_value())
+    tables, repositories = parsed["pypi"], parsed.get("repository", {})
 
     searched = [e for e in document.entries if not e.explicit]
     named = {name: table for name, table in tables.items() if isinstance(table, dict)}
@@ -28,7 +29,14 @@ def test_pdm_toml_holds_every_login_as_it_is(document: Document) -> None:
             assert (table["username"], table["password"]) == raw(entry)
     if any(e.blocked for e in searched):
         assert tables["url"].endswith(".unavailable.invalid/simple/")
-    assert set(tables) - set(named) <= {"url", "username", "password"}
+    assert set(tables) - set(named) == {"url"}  # a login there would go where PDM_PYPI_URL says
+    for entry in document.entries:
+        table = repositories.pop(entry.name, None)
+        if entry.publish_url is None or entry.blocked:
+            assert table is None
+        elif entry in live(document) and repr(entry.name) not in refused(rendered.limits):
+            assert (table["username"], table["password"]) == raw(entry)
+    assert repositories == {}
 
 
 @pytest.mark.parametrize("name", ["url", "username", "password", "pypi"])

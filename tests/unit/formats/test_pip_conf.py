@@ -19,8 +19,10 @@ def test_pip_conf_holds_every_login_in_its_url(document: Document) -> None:
     text = secret_text("PipConf", document)
     section = parsed_ini(text)
     assert section.sections() == ["global"]
-    keys = {"no-input", "index-url", "extra-index-url", "no-index", "retries"}
+    keys = {"no-input", "index-url", "extra-index-url", "find-links", "no-index", "retries"}
     assert set(section["global"]) <= keys
+    assert section["global"]["find-links"] == ""
+    assert "extra-index-url" in section["global"]  # empty as well: it replaces the machine's own
     urls = section["global"].get("index-url", "").split()
     urls += section["global"].get("extra-index-url", "").split()
 

@@ -164,6 +164,8 @@ def test_the_formats_of_one_output_are_bounded_by_the_list() -> None:
         ("Secret", ["Environment"], {"explicit": True}, True),
         ("Secret", ["PipConf", "PdmToml"], {}, True),
         ("Secret", ["PipConf", "PdmToml"], {"explicit": True}, False),
+        ("Secret", ["PdmToml"], {"explicit": True, "publish": True}, True),
+        ("Secret", ["PipConf"], {"explicit": True, "publish": True}, False),
         ("Secret", ["Pypirc"], {}, False),
         ("Secret", ["Pypirc"], {"publish": True}, True),
         ("ConfigMap", ["UvToml", "PipConf"], {}, False),

@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,11 @@ from artifact_index.api.constants import PYPI_URL
 from artifact_index.formats import uv_toml
 from artifact_index.formats.base import NotCredentialFreeError, RenderingError, blocked_url
 from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
+from artifact_index.formats.names import environment_form
 from artifact_index.formats.urls import split_userinfo
-from artifact_index.formats.uv_toml import UvToml
+from artifact_index.formats.uv_toml import DEFAULT_NAME, UvToml
 from support.rendered import public_text, secret_text
-from support.rendering_strategies import COMPOSED, DOCUMENTS, UNICODE
+from support.rendering_strategies import COMPOSED, DOCUMENTS, NAMES, UNICODE
 
 pytestmark = pytest.mark.unit
 
@@ -36,7 +38,7 @@ def document(*entries: IndexEntry, public: PublicEntry | None = PYPI, **rest: An
     return Document(entries=entries, public=public, **rest)
 
 
-def tables(asked: Document) -> list[dict[str, Any]]:
+def all_tables(asked: Document) -> list[dict[str, Any]]:
     """The indexes of the rendered file."""
     parsed = tomllib.loads(secret_text("UvToml", asked))
     indexes = parsed.get("index", [])
@@ -44,8 +46,16 @@ def tables(asked: Document) -> list[dict[str, Any]]:
     return indexes
 
 
+def tables(asked: Document) -> list[dict[str, Any]]:
+    """The indexes of the rendered file under their own names."""
+    return [table for table in all_tables(asked) if table["name"] != DEFAULT_NAME]
+
+
 def defaults(asked: Document) -> list[str]:
-    return [table["name"] for table in tables(asked) if table.get("default")]
+    """The own names of the indexes that are marked."""
+    found = all_tables(asked)
+    names = {table["url"]: table["name"] for table in reversed(found)}
+    return [names[table["url"]] for table in found if table.get("default")]
 
 
 def test_a_whole_file_reads_as_the_documentation_shows_it() -> None:
@@ -108,6 +118,33 @@ def test_the_default_keeps_pypi_where_the_options_put_it(
     asked = document(*entries, public=public, prefer_private=prefer_private)
 
     assert defaults(asked) == marked
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        document(entry("a"), entry("b", credential=login()), public=None),
+        document(entry("b", explicit=True, ignore_error_codes=(403,)), public=None),
+        document(entry("b", blocked=True, ignore_error_codes=(403,)), public=None),
+        document(
+            entry("b", credential=login(), publish_url="https://b.example/up/"),
+            public=PublicEntry("pypi", "https://mirror/simple/"),
+            prefer_private=False,
+        ),
+    ],
+)
+def test_a_private_index_is_the_default_under_a_second_name_alone(asked: Document) -> None:
+    """`UV_DEFAULT_INDEX` of an image replaces that one, and the index itself stays."""
+    *_, own, again = all_tables(asked)
+
+    own.pop("publish-url", None)
+    assert own["name"] == "b" and "default" not in own
+    assert again == {**own, "name": DEFAULT_NAME, "default": True}
+
+
+@given(NAMES)
+def test_no_index_can_have_the_second_name_or_its_variables(name: str) -> None:
+    assert environment_form(name) != environment_form(DEFAULT_NAME)
 
 
 def test_the_public_index_stands_first_and_the_others_in_search_order() -> None:
@@ -306,6 +343,10 @@ def test_no_value_can_add_a_key_or_change_another(asked: Document) -> None:
         public = indexes.pop(0)
         assert (public["name"], public["url"]) == (asked.public.name, asked.public.url)
         assert public.keys() <= {"name", "url", "default"}
+    again = [table for table in indexes if table["name"] == DEFAULT_NAME]
+    indexes = [table for table in indexes if table["name"] != DEFAULT_NAME]
+    for table in again:
+        assert table in [{**own, "name": DEFAULT_NAME, "default": True} for own in indexes]
     assert [table["name"] for table in indexes] == [e.name for e in asked.entries]
     for table, each in zip(indexes, asked.entries, strict=True):
         assert table.keys() <= KEYS
@@ -334,3 +375,20 @@ def test_a_publish_url_has_the_login() -> None:
     assert tables(document(to, public=None))[0]["publish-url"] == (
         "https://u%40x:p%2Fw@host.example/up/"
     )
+
+
+def test_a_publish_url_has_no_password_without_a_user_name() -> None:
+    """uv refuses to upload then; so it takes the login that it knows from the index."""
+    to = entry(credential=login("", "token"), publish_url="https://host.example/up/")
+
+    (table,) = tables(document(to, public=None))
+    assert table["publish-url"] == "https://host.example/up/"
+    assert table["url"] == "https://:token@acme.example/simple/"
+
+
+@pytest.mark.parametrize("name", ["xn--x", "xn--bcher-kva-2", "xn----2", "xn--" + "a" * 59])
+def test_the_host_of_a_blocked_index_is_no_broken_punycode(name: str) -> None:
+    label = urlsplit(blocked_url(name)).netloc.removesuffix(".unavailable.invalid")
+
+    assert not label.startswith("xn--") and len(label) <= 63
+    assert label[0].isalnum() and label[-1].isalnum()

@@ -68,6 +68,19 @@ def test_the_public_index_is_left_out() -> None:
     assert list(read_entries(rendered(asked), public_name="pypi")) == ["acme"]
 
 
+def test_a_file_of_an_older_version_is_read() -> None:
+    """It marks an index where it stands, and has any name in the host of a blocked one."""
+    text = SecretStr(
+        '[[index]]\nname = "xn--x"\nurl = "https://xn--x.unavailable.invalid/simple/"\n'
+        '[[index]]\nname = "acme"\nurl = "https://u:p@h/"\ndefault = true\n'
+    )
+
+    found = read_entries(text)
+
+    assert list(found) == ["xn--x", "acme"] and found["xn--x"].blocked
+    assert found["acme"].credential == Credential("u", SecretStr("p"))
+
+
 ENTRY = '[[index]]\nname = "a"\nurl = "https://h/"\n'
 
 

@@ -101,8 +101,53 @@ def test_a_session_token_is_part_of_the_login_if_the_spec_names_it() -> None:
 )
 def test_the_keys_of_the_secret_are_known(reference: dict[str, Any], keys: tuple[str, ...]) -> None:
     spec = source("codeArtifact", auth={"secretRef": {"name": "s", **reference}})
-    use = SecretUse("spec.codeArtifact.auth.secretRef", "s", keys)
+    use = SecretUse("spec.codeArtifact.auth.secretRef", "s", keys, ("AWS_SESSION_TOKEN",))
     assert source_of(spec).secret() == use
+
+
+@pytest.mark.parametrize(
+    ("access_key_id", "values", "token"),
+    [
+        ("ASIA1", {"AWS_SESSION_TOKEN": "t"}, "t"),
+        (" ASIA1\n", {"AWS_SESSION_TOKEN": "t\n"}, "t\n"),
+        # A long-lived key works without one, and AWS would refuse it with one.
+        ("AKIA1", {"AWS_SESSION_TOKEN": "t"}, None),
+        ("ASIA1", {"AWS_SESSION_TOKEN": ""}, None),
+        ("ASIA1", {"AWS_SESSION_TOKEN": b"\xff"}, None),
+        ("ASIA1", {}, None),
+    ],
+)
+def test_a_temporary_key_takes_the_session_token_under_its_usual_key(
+    access_key_id: str, values: dict[str, Any], token: str | None
+) -> None:
+    keys = {**SECRETS["aws-key"], "AWS_ACCESS_KEY_ID": access_key_id}
+    with_it, without = (
+        resolve(source("codeArtifact"), values=given) for given in ({**keys, **values}, keys)
+    )
+    found = with_it.material.get("session_token")
+    assert (found.get_secret_value() if found else None) == token
+    assert (with_it.token == without.token) is (token is None)
+
+
+def test_a_session_token_that_the_spec_names_goes_before_the_usual_one() -> None:
+    spec = source("codeArtifact", auth={"secretRef": {"name": "aws-key", "sessionTokenKey": "T"}})
+    values = {"AWS_ACCESS_KEY_ID": "ASIA1", "T": "t", "AWS_SESSION_TOKEN": "u"}
+    found = resolve(spec, values={**SECRETS["aws-key"], **values})
+    assert found.material["session_token"] == SecretStr("t")
+
+
+@pytest.mark.parametrize(
+    ("region", "arn"),
+    [
+        ("eu-west-1", "arn:aws:codeartifact:eu-west-1:111122223333:domain/acme"),
+        ("us-gov-west-1", "arn:aws-us-gov:codeartifact:us-gov-west-1:111122223333:domain/acme"),
+        ("eusc-de-east-1", "arn:aws-eusc:codeartifact:eusc-de-east-1:111122223333:domain/acme"),
+        ("us-isob-east-1", "arn:aws-iso-b:codeartifact:us-isob-east-1:111122223333:domain/acme"),
+    ],
+)
+def test_the_administrator_consents_to_arns_of_the_regions_partition(region: str, arn: str) -> None:
+    spec = source("codeArtifact", region=region)
+    assert source_of(spec).cloud_names() == [("spec.codeArtifact.domain", arn)]
 
 
 ROLE = "arn:aws:iam::111122223333:role/builders"

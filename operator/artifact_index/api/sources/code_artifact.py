@@ -62,8 +62,9 @@ class AwsSecretRef(SecretRef):
     """Key of the Secret that holds the secret access key."""
 
     session_token_key: DataKey | None = None
-    """Key of the Secret that holds the session token of temporary keys. Absent: the access key
-    is a long-lived one."""
+    """Key of the Secret that holds the session token of temporary keys. Absent: the key
+    `AWS_SESSION_TOKEN`, if the Secret has it and the access key's ID begins with `ASIA`, as that
+    of a temporary key does."""
 
 
 class AwsServiceAccountRef(ApiModel):

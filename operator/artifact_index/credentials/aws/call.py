@@ -21,11 +21,24 @@ ASSUME_ROLE_WITH_WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
 _STS_OPERATIONS: Final = (ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY)
 
 
+# As in botocore's partitions.json. To ask boto3 itself would load it at the start of the operator.
+_PARTITIONS: Final = {
+    "aws": r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+",
+    "aws-cn": r"cn-\w+-\d+",
+    "aws-eusc": r"eusc-(de)-\w+-\d+",
+    "aws-iso": r"us-iso-\w+-\d+",
+    "aws-iso-b": r"us-isob-\w+-\d+",
+    "aws-iso-e": r"eu-isoe-\w+-\d+",
+    "aws-iso-f": r"us-isof-\w+-\d+",
+    "aws-us-gov": r"us-gov-\w+-\d+",
+}
+"""What the SDK knows: the regions of each partition."""
+
+
 def partition_of(region: str) -> str:
-    """The partition of a region, as ARNs name it."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    """The partition of a region, as ARNs name it; `aws` for a region that the SDK does not know."""
+    known = (name for name, regions in _PARTITIONS.items() if re.fullmatch(regions, region))
+    return next(known, "aws")
 
 
 @dataclass(slots=True)

@@ -122,7 +122,8 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
         # A class that this botocore does not have can't have been raised either.
         classes = tuple(getattr(boto, name) for name in names if hasattr(boto, name))
         if isinstance(error, classes):
-            return LoginError(reason, text.format(call=call))
+            unanswered = reason is Reason.CLOUD_UNAVAILABLE
+            return LoginError(reason, text.format(call=call), unanswered=unanswered)
     # boto3's parsers meet JSON that is no object, and odd XML, with Python's own errors.
     broken = (ResponseParserError, boto.IncompleteReadError)
     if isinstance(error, (*broken, ValueError, TypeError, AttributeError, KeyError)):
@@ -171,9 +172,28 @@ def _answered(
     else:
         failure = f"AWS failed to answer {operation} in {call.region} ({named(code, status)})"
         message = f"{failure}; it is asked again"
-    # The modelled member or the header; botocore's own back-off reads neither.
-    wait = response.get("retryAfterSeconds", metadata.get("HTTPHeaders", {}).get("retry-after"))
-    return LoginError(reason, message, retry_after=parse_retry_after(wait, now=now))
+    return LoginError(
+        reason,
+        message,
+        retry_after=_pause(response, now=now),
+        # Of a gateway that waited for the service, or STS for the tenant's identity provider.
+        unanswered=status == 504 or code == "IDPCommunicationError",
+    )
+
+
+def _pause(response: Mapping[str, Any], *, now: float) -> float | None:
+    """For how many seconds AWS asks to pause, by either of its headers.
+
+    botocore itself pauses 5 s at most, and only between the attempts of one call.
+    """
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    # The modelled member of an answer is this header, too.
+    seconds = response.get("retryAfterSeconds", headers.get("retry-after"))
+    milliseconds = str(headers.get("x-amz-retry-after", ""))
+    pauses = [parse_retry_after(seconds, now=now)]
+    if milliseconds.isdecimal():
+        pauses.append(parse_retry_after(float(milliseconds) / 1000, now=now))
+    return max((pause for pause in pauses if pause is not None), default=None)
 
 
 def _reason_by_status(status: int, code: str) -> Reason | None:

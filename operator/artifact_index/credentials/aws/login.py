@@ -1,5 +1,6 @@
 """The steps of an AWS login, up to the keys that sign the last call."""
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -121,17 +122,29 @@ def _session_keys(answer: Mapping[str, Any], call: AwsCall) -> Mapping[str, str]
     return found
 
 
+def is_key(value: str) -> bool:
+    """Whether this can be a key or token of AWS: visible ASCII, without quotes around it."""
+    return re.fullmatch("[!-~]+", value) is not None and value[0] not in "\"'"
+
+
+def is_temporary(key_material: KeyMaterial) -> bool:
+    """Whether AWS STS issued the access key, which then needs its session token.
+
+    IAM, "Unique identifiers": AKIA begins long-term access keys, and ASIA temporary ones.
+    """
+    return key_material["access_key_id"].get_secret_value().lstrip().startswith("ASIA")
+
+
 def _keys_of(key_material: KeyMaterial) -> Mapping[str, str]:
     """The keys of a Secret. Raises LoginError if the pair is incomplete.
 
     boto3 would fall back to the operator's own identity.
     """
-    # `echo … | base64` leaves a line break at the end of many a Secret's value.
+    # `echo … | base64` leaves a line break at the end of the value of many a Secret.
     values = {name: value.get_secret_value().strip() for name, value in key_material.items()}
     wanted = (*_KEYS, _TOKEN_KEY) if _TOKEN_KEY in values else _KEYS
     for name in wanted:
-        value = values.get(name, "")
-        if not value or not value.isascii() or not value.isprintable() or " " in value:
+        if not is_key(values.get(name, "")):
             raise LoginError(
                 Reason.INVALID_CREDENTIAL,
                 f"the {name.replace('_', ' ')} in the referenced Secret is empty or holds "

@@ -77,6 +77,7 @@ def _unreachable(login: GoogleCredentials, *, seen_metadata: bool) -> LoginError
         Reason.CLOUD_UNAVAILABLE,
         f"{which} did not answer in time: check the operator's way out of the cluster; it is asked "
         "again",
+        unanswered=True,
     )
 
 
@@ -142,6 +143,7 @@ def _transient(answer: Answer, login: GoogleCredentials) -> LoginError:
         Reason.CLOUD_UNAVAILABLE,
         f"Google's {which} failed to answer ({_named(answer)}); it is asked again",
         retry_after=answer.retry_after,
+        unanswered=answer.status == 504,
     )
 
 

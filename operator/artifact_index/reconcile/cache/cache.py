@@ -262,7 +262,7 @@ class Cache:
         """The keys that an index names in its source Secret."""
         cached = self.indexes.get(index)
         use = secret_use(cached.spec) if cached is not None else None
-        return use.keys if use is not None else ()
+        return use.all_keys if use is not None else ()
 
     def _forget_values(self, old: IndexObject) -> None:
         """Stop keeping the values of keys that only this version of an index named."""
@@ -272,7 +272,7 @@ class Cache:
         # Most users of a Secret name the same keys, so that the first of them answers.
         unnamed = {
             key
-            for key in use.keys
+            for key in use.all_keys
             if not any(key in self._keys_of(user) for user in self.secret_users[ref])
         }
         if unnamed:

@@ -31,6 +31,9 @@ class KindCache(Generic[Ref, CachedObject]):
     """
 
     def __init__(self) -> None:
+        self.highest_version = 0
+        """The highest resourceVersion that was ever cached, also after a listing has shown lower
+        ones: only that tells of a restored backup whose objects are listed before it is noticed."""
         self._objects: dict[Ref, CachedObject] = {}
         # What watch events and our own writes have shown since a sweep began; None outside one.
         self._seen: set[Ref] | None = None
@@ -48,10 +51,6 @@ class KindCache(Generic[Ref, CachedObject]):
     def objects(self) -> list[CachedObject]:
         """The newest version of every object."""
         return list(self._objects.values())
-
-    def newest_version(self) -> int:
-        """The highest resourceVersion of all objects; 0 if there is none."""
-        return max((cached.resource_version for cached in self._objects.values()), default=0)
 
     def get(self, ref: Ref) -> CachedObject | None:
         """The newest known version of the object."""
@@ -96,6 +95,7 @@ class KindCache(Generic[Ref, CachedObject]):
             if removed_meanwhile or version < deleted_at:
                 return False
         self._objects[ref] = new
+        self.highest_version = max(self.highest_version, version)
         return True
 
     def remove(self, ref: Ref, uid: str | None = None, version: int = 0) -> CachedObject | None:

@@ -36,7 +36,8 @@ class SourceReader:
 
     async def read(self, use: SecretUse, *, again: bool = False) -> SourceSecret | None:
         """The Secret with the keys of a source, or None if it does not exist. Raises ApiError."""
-        return await self._sources.read(ObjectRef(self._namespace, use.name), use.keys, again=again)
+        ref = ObjectRef(self._namespace, use.name)
+        return await self._sources.read(ref, use.all_keys, again=again)
 
     def last_seen(self, name: str) -> SourceSecret | None:
         """The Secret as last read, or None; sends no request."""

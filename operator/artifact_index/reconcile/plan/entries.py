@@ -27,8 +27,9 @@ class IndexPlan:
     `name` is the assigned name; None while there is none. `entry` is None if the index is left out.
     `published` is set if the entry holds a usable login. `failing` is why a published login cannot
     be refreshed; `shortfall` is why the tokens are too short for the promise to builds.
-    `refresh_at` is when the token is due for a refresh, and `recheck_at` when time alone changes
-    the plan; both in POSIX seconds.
+    `refresh_at` is when the token is due for a refresh, `recheck_at` when time alone changes the
+    plan, and `fresh_as_of` when the cloud last answered for the token; all in POSIX seconds. `note`
+    says what looks like a slip in the source Secret.
     """
 
     selected: SelectedIndex
@@ -42,7 +43,7 @@ class IndexPlan:
     refresh_at: int | None = None
     recheck_at: float | None = None
     fresh_as_of: float = -math.inf
-    """When the cloud last answered for the token, in POSIX seconds."""
+    note: str = ""
 
     @property
     def ready(self) -> bool:
@@ -226,6 +227,7 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
         shown_url=source.shown_url(index.url),
         refresh_at=index.refresh_at,
         fresh_as_of=index.fresh_as_of,
+        note=login.note,
     )
 
 
@@ -247,8 +249,7 @@ def _with_fallback(
     problem, failing = index.problem, None
     if index.login is not None and problem is not None:
         # The source is sound and a live token is published: a login that fails is a failing
-        # refresh, not an outage, and one that is awaited is neither. A missing or unusable Secret
-        # and an unreadable spec remain problems that the user must mend.
+        # refresh, and one that is awaited is neither. Other problems are the user's to mend.
         failing = None if problem.reason == Reason.MINTING_CREDENTIAL else problem
         problem = None
     return IndexPlan(

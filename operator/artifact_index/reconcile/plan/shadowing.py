@@ -12,15 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from operator import itemgetter
+from typing import Final
 
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import named
-from artifact_index.formats.urls import has_userinfo, without_userinfo
+from artifact_index.formats.urls import has_userinfo, place_of, without_userinfo
 from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.resolve.token_view import IndexState
 from artifact_index.sources.policy import Problem
+
+_SIMPLE: Final = re.compile(r"/\+?simple/?\Z", re.IGNORECASE)
 
 
 def shadowing_problems(
@@ -83,7 +86,7 @@ def _below(path: str, numbered_paths: Sequence[tuple[str, int]]) -> list[int]:
 
 def _root(index: IndexState, published: Mapping[str, Published]) -> tuple[str, str] | None:
     if index.url:
-        return _root_of(without_userinfo(index.url))
+        return _root_of(index.url)
     before = published.get(index.selected.uid)
     return _published_root(before) if before is not None else None
 
@@ -95,12 +98,13 @@ def _published_root(published: Published) -> tuple[str, str] | None:
 
 
 @lru_cache(maxsize=256)
-def _root_of(url: str) -> tuple[str, str]:
-    """The host with its scheme, and the path of the root."""
-    scheme, _, rest = url.partition("://")
-    address, _, path = re.split("[?#]", rest)[0].partition("/")
-    path = re.sub(r"/\+?simple\Z", "", f"/{path}".rstrip("/"))
-    return f"{scheme}://{address.lower()}", f"{path}/"
+def _root_of(url: str) -> tuple[str, str] | None:
+    """The origin, and the path of the root; None for an unusable URL."""
+    place = place_of(url)
+    if place is None:
+        return None
+    path = _SIMPLE.sub("", place.path)
+    return f"{place.scheme}://{place.address}", path if path.endswith("/") else f"{path}/"
 
 
 def _is_served(index: IndexState, published: Mapping[str, Published]) -> bool:

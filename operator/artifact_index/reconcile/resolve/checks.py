@@ -1,7 +1,7 @@
 """What must hold before an index can log in: a chain of pure checks, the first problem wins."""
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from artifact_index.api.base import SpecError
 from artifact_index.api.constants import SESSION_TAG_PREFIX
@@ -13,9 +13,10 @@ from artifact_index.sources.base import (
     Inputs,
     RefusedServiceAccount,
     SecretUse,
+    Source,
     SourceSecret,
     SourceServiceAccount,
-    unusable_value,
+    unusable_values,
 )
 from artifact_index.sources.policy import Policy, Problem, host_problem, matches
 
@@ -169,29 +170,32 @@ def keys_exist(inputs: Inputs) -> Problem | None:
     """The source Secret has the keys that the spec names; an empty value revokes its key."""
     if inputs.use is None or inputs.secret is None:
         return None
+    missing = []
     for key in inputs.use.keys:
         value = inputs.secret.values.get(key)
         if not value and key not in inputs.secret.binary:
             what = "has no key" if value is None else "has nothing in key"
-            return _missing(
-                inputs,
-                Reason.SECRET_KEY_MISSING,
-                f"Secret {inputs.use.name!r} in {inputs.use.field} {what} {key!r}; add it, or "
-                "name the key that holds the value",
-            )
-    return None
+            missing.append(f"{what} {key!r}")
+    if not missing:
+        return None
+    remedy = "add it, or name the key that holds the value"
+    if len(missing) > 1:
+        remedy = "add them, or name the keys that hold the values"
+    return _missing(
+        inputs,
+        Reason.SECRET_KEY_MISSING,
+        f"Secret {inputs.use.name!r} in {inputs.use.field} {' and '.join(missing)}; {remedy}",
+    )
 
 
 def values_are_text(inputs: Inputs) -> Problem | None:
-    """The referenced values are text, on one line unless the kind of source allows more."""
+    """The referenced values are text, of the form that this kind of source needs."""
     use, secret = inputs.use, inputs.secret
     if use is None or secret is None:
         return None
-    for key in use.keys:
-        why = _not_text(secret, key, many_lines=inputs.source.secret_has_lines)
-        if why is not None:
-            return unusable_value(use, key, why)
-    return None
+    why = {key: _unusable(inputs.source, secret, key) for key in use.keys}
+    found = {key: each for key, each in why.items() if each is not None}
+    return unusable_values(use, found) if found else None
 
 
 def service_account_exists(inputs: Inputs) -> Problem | None:
@@ -252,8 +256,7 @@ def _missing(inputs: Inputs, reason: Reason, message: str) -> Problem:
     return Problem(reason, f"{message}; waiting up to {grace:.0f} s for it to appear")
 
 
-def _not_text(secret: SourceSecret, key: str, *, many_lines: bool) -> str | None:
+def _unusable(source: Source[Any], secret: SourceSecret, key: str) -> str | None:
     if key in secret.binary:
         return "it is not UTF-8 text"
-    value = secret.values[key].get_secret_value()
-    return None if many_lines or "\n" not in value else "it holds a line break, perhaps at its end"
+    return source.unusable(key, secret.values[key].get_secret_value())

@@ -38,7 +38,7 @@ def index_status(
             "outputs before it expires"
         )
         return suspended_status(index, message, now)
-    message = _ready_message(plan) + unheeded_note(index, now=now, skew=skew)
+    message = _ready_message(plan) + plan.note + unheeded_note(index, now=now, skew=skew)
     desired = readiness(plan.problem, reason=Reason.AVAILABLE, message=message)
     desired += _notes(plan)
     status = _status(index, desired, now)

@@ -8,7 +8,7 @@ from artifact_index.api.constants import PYPI_URL
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import FormatLimit, named
-from artifact_index.formats.urls import host_of
+from artifact_index.formats.urls import place_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.reconcile.status.conditions import DesiredCondition
@@ -31,26 +31,29 @@ def format_note(outputs: Sequence[DesiredOutput]) -> DesiredCondition | None:
 def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> DesiredCondition | None:
     """Name indexes without a login on the host of an index with a login.
 
-    uv tries a login that it has for a host and port with every index there.
+    uv tries a login that it has for a scheme, host and port with every index there.
     """
-    open_indexes: defaultdict[str, list[str]] = defaultdict(list)
-    credentialed: defaultdict[str, list[str]] = defaultdict(list)
+    open_indexes: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    credentialed: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for plan in plans:
-        host = host_of(plan.shown_url) if plan.shown_url is not None else None
-        if host is None or plan.selected.spec is None:
+        # The URL that may be shown of a preauthenticated index has no port.
+        url = plan.entry.url if plan.entry is not None else ""
+        place = place_of(url or plan.shown_url or "")
+        if place is None or plan.selected.spec is None:
             continue
         has_login = plan.selected.spec.source.has_login
-        (credentialed if has_login else open_indexes)[host].append(plan.selected.ref.name)
-    if spec.public_index.enabled:
-        host = host_of(spec.public_index.url or PYPI_URL)
-        open_indexes[host or ""].append(spec.public_index.name)
-    shared = [host for host in open_indexes if host in credentialed]
+        names = (credentialed if has_login else open_indexes)[place.scheme, place.address]
+        names.append(plan.selected.ref.name)
+    public = place_of(spec.public_index.url or PYPI_URL)
+    if spec.public_index.enabled and public is not None:
+        open_indexes[public.scheme, public.address].append(spec.public_index.name)
+    shared = [origin for origin in open_indexes if origin in credentialed]
     if not shared:
         return None
     message = "; ".join(
-        f"{named(open_indexes[host])} has no login and is on host {host!r} beside "
-        f"{named(credentialed[host])}, and uv may send it that login"
-        for host in shared
+        f"{named(open_indexes[origin])} has no login and is on host {origin[1]!r} beside "
+        f"{named(credentialed[origin])}, and uv may send it that login"
+        for origin in shared
     )
     return DesiredCondition(HOST_SHARED, "True", Reason.ANONYMOUS_BESIDE_CREDENTIALED, message)
 

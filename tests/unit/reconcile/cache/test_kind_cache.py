@@ -162,6 +162,8 @@ def test_a_listing_is_the_truth_about_what_nothing_has_reported_since_it_began(
         assert objects.get(name) == old
     # The watch goes on from there.
     assert objects.put("changed", Seen("x", 6))
+    # The API server check has to learn that versions went back, whoever lists first.
+    assert objects.highest_version == 9
 
 
 def test_a_listing_that_began_before_a_report_is_not_the_truth(

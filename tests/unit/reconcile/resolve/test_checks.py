@@ -19,6 +19,7 @@ from support.reconcile_builders import (
     inputs_of,
     source,
 )
+from support.sources import resolve
 
 pytestmark = pytest.mark.unit
 
@@ -118,6 +119,23 @@ BAD_VALUES = {
     "binary session token": ("codeArtifact", {"TOKEN": b"\xff"}, "not UTF-8"),
     "line break at the end": ("basicAuth", {"password": f"{CANARY}\n"}, "line break"),
     "line break in an AWS key": ("codeArtifact", {"AWS_ACCESS_KEY_ID": "a\nb"}, "line break"),
+    "echo": ("basicAuth", {"password": f"{CANARY}\n"}, "at its end (`echo` adds one"),
+    "Windows": ("basicAuth", {"password": f"{CANARY}\r\n"}, "Windows) at its end"),
+    "tab": ("basicAuth", {"username": f"a\t{CANARY}"}, "a tab within it"),
+    "NUL": ("basicAuth", {"username": f"\0{CANARY}"}, "a control character at its beginning"),
+    "DEL": ("basicAuth", {"password": f"{CANARY}\x7f"}, "a control character within it"),
+    "mark": ("basicAuth", {"password": f"\ufeff{CANARY}"}, "byte order mark at its beginning"),
+    "last mark": ("basicAuth", {"password": f"{CANARY}\ufeff"}, "byte order mark at its end"),
+    "mark of a key": ("codeArtifact", {"AWS_ACCESS_KEY_ID": f"\ufeff{CANARY}"}, "byte order mark"),
+    "mark of a file": ("googleArtifactRegistry", {"key.json": "\ufeff{}"}, "byte order mark"),
+    "escape in a file": ("googleArtifactRegistry", {"key.json": "{\x1b}"}, "control character"),
+    "mark of a URL": ("preauthenticated", {"url": "\ufeffhttps://h/"}, "byte order mark"),
+    "blank after a URL": ("preauthenticated", {"url": "https://h/ "}, "white space at its end"),
+    "quoted URL": ("preauthenticated", {"url": "'https://h/'"}, "quotes around it"),
+    "quoted key": ("codeArtifact", {"AWS_SECRET_ACCESS_KEY": f'"{CANARY}"'}, "quotes around it"),
+    "one quote": ("codeArtifact", {"AWS_SECRET_ACCESS_KEY": f'"{CANARY}'}, "no AWS key has"),
+    "blank in a key": ("codeArtifact", {"AWS_ACCESS_KEY_ID": f"a {CANARY}"}, "no AWS key has"),
+    "blank key": ("codeArtifact", {"AWS_ACCESS_KEY_ID": " \n"}, "is empty"),
     "colon in a user name": ("basicAuth", {"username": f"a:{CANARY}"}, "colon"),
     "no URL": ("preauthenticated", {"url": CANARY}, "not absolute"),
     "a URL with a blank": ("preauthenticated", {"url": f"https://u:{CANARY} @h/"}, "white space"),
@@ -139,6 +157,53 @@ def test_an_unusable_value_names_secret_key_and_reason_but_never_itself(
     assert repr(name) in problem.message and repr(next(iter(values))) in problem.message
     assert why in problem.message
     assert CANARY not in problem.message
+
+
+def test_all_unusable_values_are_named_at_once() -> None:
+    values = {"username": f"{CANARY}:", "password": f"{CANARY}\r"}
+    message = found(check(source("basicAuth"), values=values)).message
+    assert "'username'" in message and "colon" in message
+    assert "'password'" in message and "carriage return" in message
+    assert message.endswith("; correct the values") and CANARY not in message
+
+
+def test_all_missing_keys_are_named_at_once() -> None:
+    message = found(check(source("basicAuth"), values={"username": ""})).message
+    assert "has nothing in key 'username' and has no key 'password'; add them" in message
+
+
+@pytest.mark.parametrize("around", [" {}", "{}\n", "{}\r\n", "\t{} "])
+def test_white_space_around_an_aws_key_is_no_part_of_it(around: str) -> None:
+    values = {key: around.format(value) for key, value in SECRETS["aws-key"].items()}
+    assert check(source("codeArtifact"), values=values) is None
+
+
+@pytest.mark.parametrize(
+    ("password", "note"),
+    [
+        (f" {CANARY}", "white space at its beginning"),
+        (f"{CANARY} ", "white space at its end"),
+        (f"{CANARY}\u00a0", "white space at its end"),
+        (f'"{CANARY}"', "quotes around it"),
+        (f"'{CANARY}'", "quotes around it"),
+        (f"'{CANARY}\"", ""),
+        ("'", ""),
+        (f"{CANARY}'", ""),
+        ("a b", ""),
+        ("a\ufeffb", ""),
+        ("größe", ""),
+    ],
+)
+def test_a_legal_password_that_looks_like_a_slip_is_served_with_a_note(
+    password: str, note: str
+) -> None:
+    values = {**SECRETS["basic"], "password": password}
+    assert check(source("basicAuth"), values=values) is None
+    login = resolve(source("basicAuth"), values=values)
+    assert login.credential is not None
+    assert login.credential.password.get_secret_value() == password
+    assert (note in login.note and "'password'" in login.note) if note else not login.note
+    assert CANARY not in login.note
 
 
 def test_a_key_file_may_have_many_lines() -> None:
@@ -180,8 +245,8 @@ LADDER: list[tuple[str, dict[str, Any]]] = [
     ("InsecureURL", {"spec": {"endpoint": "http://x.example/"}}),
     ("SourceIsOutput", {"secret_is_output": True}),
     ("SecretNotFound", {"missing": True}),
-    ("SecretKeyMissing", {"values": {"AWS_ACCESS_KEY_ID": "a\n"}}),
-    ("InvalidSecretValue", {"values": {**SECRETS["aws-key"], "AWS_ACCESS_KEY_ID": "a\n"}}),
+    ("SecretKeyMissing", {"values": {"AWS_ACCESS_KEY_ID": "a\nb"}}),
+    ("InvalidSecretValue", {"values": {**SECRETS["aws-key"], "AWS_ACCESS_KEY_ID": "a\nb"}}),
 ]
 
 

@@ -62,6 +62,16 @@ def test_of_a_preauthenticated_url_only_scheme_and_host_are_shown() -> None:
     assert index_status(index_of(one), one, NOW)["url"] == "https://whole.example"
 
 
+def test_a_value_that_looks_like_a_slip_is_served_and_named() -> None:
+    values = {"username": "builder", "password": f"'{CANARY}'"}
+    one = plan_of("acme", source("basicAuth"), values=values)
+    status = index_status(index_of(one), one, NOW)
+    assert reported(status) == {"Ready": "True Available"}
+    message = message_of(status, "Ready")
+    assert "key 'password' of Secret 'basic'" in message and "quotes around it" in message
+    assert CANARY not in message
+
+
 @pytest.mark.parametrize("kind", ["googleArtifactRegistry", "basicAuth", "anonymous"])
 def test_the_url_is_shown_also_where_the_login_fails(kind: str) -> None:
     spec, strict = source(kind), replace(POLICY, missing_secret_grace=0)

@@ -65,6 +65,9 @@ SHARED = {
 }
 
 
+AT_PORT = {"a": basic("https://shared.example:8443/a/simple/")}
+
+
 def test_a_login_that_a_format_cannot_hold_is_the_users_to_mend_and_named() -> None:
     found = conditions(plans_of(**SHARED), "UvToml", "Netrc")
 
@@ -139,6 +142,12 @@ def test_an_index_that_is_not_ready_still_claims_its_variables() -> None:
         ({"a": SHARED["a"], "o": anonymous("https://shared.example/o/simple/")}, None, "'o'"),
         ({"a": SHARED["a"]}, "https://shared.example/pypi/simple/", "'pypi'"),
         ({"a": SHARED["a"], "o": anonymous("https://other.example/o/simple/")}, None, None),
+        ({"a": SHARED["a"], "o": anonymous("https://SHARED.example:443/o/")}, None, "'o'"),
+        ({"a": SHARED["a"], "o": anonymous("https://shared.example:8443/o/")}, None, None),
+        ({"a": SHARED["a"]}, "https://shared.example:8443/pypi/simple/", None),
+        (AT_PORT | {"o": anonymous("https://shared.example:8443/o/")}, None, "'o'"),
+        (AT_PORT | {"o": anonymous("https://shared.example:9443/o/")}, None, None),
+        (AT_PORT | {"o": anonymous("https://shared.example/o/")}, None, None),
         ({"o": anonymous("https://shared.example/o/simple/")}, "https://shared.example/p/", None),
         (SHARED, None, None),
     ],
@@ -152,6 +161,15 @@ def test_an_index_without_a_login_beside_one_with_a_login_is_noted(
 
     assert (note is None) == (named is None)
     assert note is None or ((named or "") in note.message and "shared.example" in note.message)
+
+
+def test_the_port_of_a_preauthenticated_url_counts_although_it_is_not_shown() -> None:
+    spec = parse_spec(IndexOptionsSpec, {})
+    values = {"url": f"https://u:{CANARY}@whole.example:8443/a/simple/"}
+    login = index_state(index("a", source("preauthenticated")), values=values)
+    for port, noted in ((8443, True), (9443, False), (443, False)):
+        beside = index_state(index("o", anonymous(f"https://whole.example:{port}/o/")))
+        assert (shared_host_note(spec, plans_from(login, beside)) is not None) is noted
 
 
 # -- keys
