@@ -35,8 +35,7 @@ class Limits:
     been started, and asks clouds before it watches; `life` that its tokens have left at the least.
     Milliseconds: `lag` of the event loop at p99. `memory` is MiB. `mints` are the requests for
     tokens in a second, `lookups` those for URLs in a phase, for each login of all tenants. `ratio`
-    is of the time to a new file, to that without the others; times below `noise` seconds count as
-    that. None where nothing is promised.
+    is of the time to a new file, to that without the others. None where nothing is promised.
     """
 
     new_file: float = 2.0
@@ -47,7 +46,6 @@ class Limits:
     mints: float = 10.5
     lookups: float = 2.0
     ratio: float | None = 1.5
-    noise: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def tenants_table(plan: Tenants, phases: Sequence[Watched]) -> str:
         " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         for row in rows
     ]
-    ratios = ", ".join(f"{name} {ratio:.2f}" for name, ratio in _ratios(plan, phases).items())
+    ratios = ", ".join(f"{name} {ratio:.2f}" for name, ratio in _ratios(phases).items())
     return "\n".join(
         [plan.title, *(f"| {line} |" for line in lines), f"beside others over alone: {ratios}"]
     )
@@ -30,7 +30,7 @@ def tenants_table(plan: Tenants, phases: Sequence[Watched]) -> str:
 def tenants_data(plan: Tenants, phases: Sequence[Watched]) -> dict[str, Any]:
     """All numbers."""
     rows = [dict(zip(_COLUMNS, _row(phase), strict=True)) for phase in phases]
-    return {"title": plan.title, "phases": rows, "ratios": _ratios(plan, phases)}
+    return {"title": plan.title, "phases": rows, "ratios": _ratios(phases)}
 
 
 def broken_limits(plan: Tenants, phases: Sequence[Watched]) -> list[str]:
@@ -58,7 +58,7 @@ def broken_limits(plan: Tenants, phases: Sequence[Watched]) -> list[str]:
             )
     problems += [
         f"tenants: {name} beside others is {ratio:.2f} times that alone, more than {limits.ratio}"
-        for name, ratio in _ratios(plan, phases).items()
+        for name, ratio in _ratios(phases).items()
         if limits.ratio is not None and ratio > limits.ratio
     ]
     return problems
@@ -68,13 +68,10 @@ def _logins(plan: Tenants, phase: Watched) -> int:
     return plan.logins + len(phase.files.waits)
 
 
-def _ratios(plan: Tenants, phases: Sequence[Watched]) -> dict[str, float]:
+def _ratios(phases: Sequence[Watched]) -> dict[str, float]:
     found = {phase.name: phase.files for phase in phases}
-    alone, beside, noise = found[ALONE], found[BESIDE], plan.limits.noise
-    return {
-        "p50": max(beside.p50, noise) / max(alone.p50, noise),
-        "p99": max(beside.p99, noise) / max(alone.p99, noise),
-    }
+    alone, beside = found[ALONE], found[BESIDE]
+    return {"p50": beside.p50 / alone.p50, "p99": beside.p99 / alone.p99}
 
 
 def _row(phase: Watched) -> list[str]:

@@ -32,16 +32,15 @@ class UnsupportedTypeError(TypeError):
 
 def object_schema(model: type[ApiModel], description: str | None = None) -> Schema:
     """Structural schema of a model; `description` replaces the model's docstring."""
-    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    fields = [(info.alias or name, name, info) for name, info in model.model_fields.items()]
     text = _one_line(description or model.__doc__ or "")
     schema: Schema = {"description": text, "type": "object"}
     if fields:
         texts = _field_docstrings(model)
         schema["properties"] = {
-            info.alias or name: _field_schema(info, texts.get(name, ""))
-            for name, info in model.model_fields.items()
+            alias: _field_schema(info, texts.get(name, "")) for alias, name, info in fields
         }
-    if required := [alias for alias, info in fields.items() if info.is_required()]:
+    if required := [alias for alias, _, info in fields if info.is_required()]:
         schema["required"] = required
     return schema | _validations(model.rules)
 

@@ -3,9 +3,13 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Hashable
+from contextvars import ContextVar
 from typing import Final, NamedTuple, TypeVar
 
 from artifact_index.credentials.errors import LoginError
+
+TENANT: Final[ContextVar[Hashable]] = ContextVar("tenant", default=None)
+"""Whose share the running cloud call uses."""
 
 TIMEOUTS: Final = 3
 """Calls in a row that time out until a tenant's calls to the service are suspended."""

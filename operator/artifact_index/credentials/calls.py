@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Final
 
 from artifact_index.api.reasons import Reason
+from artifact_index.credentials.call_slots import TENANT
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.fair_queue import TENANT
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.instrumentation import Meter
 from artifact_index.logs import log_exception

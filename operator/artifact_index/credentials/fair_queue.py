@@ -3,13 +3,9 @@
 import heapq
 import itertools
 from collections.abc import Callable, Hashable, Iterable
-from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
-
-TENANT: Final[ContextVar[Hashable]] = ContextVar("tenant", default=None)
-"""Whose share the running cloud call uses."""
 
 LIVE_EVERY: Final = 2
 """Each second turn goes to a tenant with something to lose, beside the first attempts of many."""

@@ -7,9 +7,8 @@ from contextlib import ExitStack
 from typing import Final
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.call_slots import CallSlots, Flow
+from artifact_index.credentials.call_slots import TENANT, CallSlots, Flow
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.fair_queue import TENANT
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 
 THREADS: Final = 16

@@ -48,7 +48,7 @@ _SHORTEST_REQUEUE: Final = 0.1
 """Seconds: what is due already must not make the reconcile spin."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class OptionsReconciler:
     """Brings the outputs of an IndexOptions to what its spec asks for."""
 
@@ -61,7 +61,7 @@ class OptionsReconciler:
     _planner: Planner = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_planner", Planner(self._env))
+        self._planner = Planner(self._env)
 
     async def reconcile(self, ref: ObjectRef) -> Result:
         """Reconcile one. Raises ApiError: a 403 only if the operator may not read the object."""

@@ -13,6 +13,7 @@ from support.emulator.kinds import Kind
 from support.emulator.schemas import prune_and_default
 from support.emulator.selectors import Predicate
 from support.emulator.validation import tidy, validate, validate_change
+from support.merge_patch import merge_patched
 
 Body: TypeAlias = dict[str, Any]
 Key: TypeAlias = tuple[str, str]
@@ -157,7 +158,7 @@ class Store:
         of a patch of `/status` before it looks, and writes the status of whatever has the name.
         """
         old = self.read(kind, namespace, name)
-        new = _merge(old.body, patch)
+        new = merge_patched(old.body, patch)
         wanted = (new.get("metadata") or {}).get("uid", old.metadata["uid"])
         if wanted != old.metadata["uid"] and subresource is None:
             problem = f'Invalid value: "{wanted}": field is immutable'
@@ -316,19 +317,6 @@ class Store:
 
     def _timestamp(self) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._now()))
-
-
-def _merge(target: Any, patch: Any) -> Any:
-    """RFC 7396, sharing what stays as it is."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = _merge(merged.get(key), value)
-    return merged
 
 
 def _spec(body: Body) -> Body:

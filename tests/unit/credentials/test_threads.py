@@ -11,9 +11,8 @@ from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
-from artifact_index.credentials.call_slots import TIMEOUTS
+from artifact_index.credentials.call_slots import TENANT, TIMEOUTS
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.fair_queue import TENANT
 from artifact_index.credentials.google.requests import GoogleTokenRequest
 from artifact_index.credentials.requests import (
     NO_KEY_MATERIAL,

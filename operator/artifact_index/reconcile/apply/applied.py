@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from artifact_index.api.reasons import Reason
+from artifact_index.formats.base import named
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.objects import OutputObject, OutputRef
 from artifact_index.reconcile.plan.outputs import DesiredOutput
@@ -57,11 +58,8 @@ def adopted_message(existing: OutputObject, output: DesiredOutput) -> str:
     removed = sorted(existing.keys - output.data.keys())
     if not removed:
         return message
-    names = ", ".join(repr(key) for key in removed[:_KEYS_IN_EVENT])
-    more = len(removed) - _KEYS_IN_EVENT
-    return f"{message}; these keys of it were removed: {names}" + (
-        f" and {more} more" if more > 0 else ""
-    )
+    names = named(removed, at_most=_KEYS_IN_EVENT)
+    return f"{message}; these keys of it were removed: {names}"
 
 
 def write_failed(ref: OutputRef, error: ApiError) -> Problem:

@@ -32,11 +32,11 @@ OUR_ANNOTATIONS = (
     constants.CHECKPOINT_ANNOTATION,
 )
 
-OPAQUE = "Opaque"
+OPAQUE: Final = "Opaque"
 """The type of a Secret that is an output."""
 
-_LONGEST_TYPE = 100
-
+_LONGEST_TYPE: Final = 100
+"""Characters of the type of another Secret that are kept."""
 
 _LONGEST_ANNOTATION: Final = 256
 """Characters of an annotation that are kept of an output whose digest does not verify."""

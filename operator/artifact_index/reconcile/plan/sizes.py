@@ -27,8 +27,8 @@ So 500 indexes fit into 8 outputs of 5 files each, and 2,000 into 10 files.
 LARGEST_LOGINS: Final = 8 * 2**20
 """Bytes of all URLs and logins of one IndexOptions: some formats look at more than they write."""
 
-_LARGE: Final = 64 * 1024
-"""Bytes from which rendering and digests take some 20 ms or more."""
+LARGE: Final = 64 * 1024
+"""Bytes from which rendering, reading back and digests hold the event loop for 20 ms or more."""
 _ENTRY: Final = 256
 """Bytes of text that take as long to render as what an entry holds beside its URL and login."""
 
@@ -41,7 +41,7 @@ def are_large(options: OptionsObject, plans: Sequence[IndexPlan]) -> bool:
         return False
     entries = [plan.entry for plan in plans if plan.entry is not None]
     size = least_size(entries, sensitive=True) + _ENTRY * len(entries)
-    return size * _file_count(options.spec.outputs_of(options.ref.name)) > _LARGE
+    return size * _file_count(options.spec.outputs_of(options.ref.name)) > LARGE
 
 
 def too_much(outputs: Sequence[Output], document: Document) -> Problem | None:

@@ -27,12 +27,10 @@ from artifact_index.reconcile.cache.objects import (
 from artifact_index.reconcile.cache.status_parsing import condition_of, decoded_status
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.fallback import Published
+from artifact_index.reconcile.plan.sizes import LARGE
 from artifact_index.reconcile.resolve.history import Histories
 from artifact_index.reconcile.state.state import State
 from artifact_index.runtime import beside_the_loop
-
-_LARGE: Final = 64 * 1024
-"""Bytes of data from which reading an output back would hold the event loop for 20 ms or more."""
 
 _MISSING: Final = frozenset(reason for reason in Reason if reason.missing_source)
 _WORTH_DECODING: Final = tuple(f'"{word}"'.encode() for word in (REFRESH_FAILING, *_MISSING))
@@ -73,7 +71,7 @@ def restore(
         data: dict[str, str | None] = body.get("data") or {}
         read = partial(_published_by, listed, data)
         keep = partial(_keep, owner, state=state, tokens=tokens, endpoints=endpoints)
-        if sum(len(value or "") for value in data.values()) > _LARGE:
+        if sum(len(value or "") for value in data.values()) > LARGE:
             return _restore_large(read, keep)
         keep(read())
     return None
