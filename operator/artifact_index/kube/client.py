@@ -1,7 +1,7 @@
-"""The API server's client, over the official one, with plain JSON dicts.
+"""The API server's client, with the official one's configuration and with plain JSON dicts.
 
-Only `ApiClient.call_api` is used. The generated API classes and models cost start-up time, memory
-and twice the CPU per request. What remains of the official client is its TLS, login and session.
+The generated API classes and models cost start-up time, memory and twice the CPU per request. What
+remains of the official client is how it finds the server and the login, and its TLS.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config import ConfigException
 from pydantic_core import from_json
@@ -27,6 +26,7 @@ from artifact_index.kube.paging import FEWEST, LARGEST_PAGE, PageSizes
 from artifact_index.kube.port import ListPage, Object
 from artifact_index.kube.resources import SECRETS, SERVICE_ACCOUNTS, Resource
 from artifact_index.kube.retries import delay_before_retry
+from artifact_index.kube.session import Session
 
 _JSON: Final = "application/json"
 _MERGE_PATCH: Final = "application/merge-patch+json"
@@ -67,12 +67,11 @@ class KubeApi:
         rand: Callable[[], float] = random.random,
         meter: Meter = UNMEASURED,
     ) -> None:
-        configuration.connection_pool_maxsize = max_concurrency
         self._configuration = configuration
-        self._client = ApiClient(configuration)
+        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=_HANDSHAKE)
+        self._session = Session(configuration, connections=max_concurrency, timeout=limits)
         self._slots = asyncio.Semaphore(max_concurrency)
         self._large_slots = asyncio.Semaphore(_LARGE_AT_A_TIME)
-        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=_HANDSHAKE)
         self._sleep = sleep
         self._rand = rand
         self._headers = {"Accept": _JSON, "User-Agent": f"{FIELD_MANAGER}/{__version__}"}
@@ -81,7 +80,7 @@ class KubeApi:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._session.close()
 
     async def list(
         self,
@@ -187,15 +186,14 @@ class KubeApi:
         body: Object | None = None,
         most: int | None = None,
     ) -> Object:
-        url = self._configuration.host + path
         if query:
-            url = f"{url}?{urlencode(query)}"
+            path = f"{path}?{urlencode(query)}"
         clock = asyncio.get_running_loop().time
         attempt = 0
         while True:
             begun, code = clock(), UNREACHABLE
             try:
-                answer, content = await self._exchange(_METHODS[verb], url, body, most)
+                answer, content = await self._exchange(_METHODS[verb], path, body, most)
                 code = answer.status
                 if content is None:
                     raise _PageTooLargeError
@@ -218,19 +216,15 @@ class KubeApi:
             await self._sleep(delay)
 
     async def _exchange(
-        self, method: str, url: str, body: Object | None, most: int | None
+        self, method: str, path: str, body: Object | None, most: int | None
     ) -> tuple[aiohttp.ClientResponse, bytes | None]:
         """The answer and its body; None for a body of more than `most` bytes."""
-        # A new dict each time: the client adds to it.
         headers = {**self._headers, "Content-Type": _MERGE_PATCH if method == "PATCH" else _JSON}
         if token := await self._token():
             headers["Authorization"] = token
         try:
             async with self._large_slot() if _is_large(body) else self._slots:
-                answered = await self._client.call_api(
-                    method, url, header_params=headers, body=body, _request_timeout=self._timeout
-                )
-                answer: aiohttp.ClientResponse = answered.response
+                answer = await self._session.send(method, path, headers=headers, body=body)
                 return answer, await _read(answer, most)
         except (aiohttp.ClientError, OSError) as error:
             raise _unreachable(error) from None

@@ -52,8 +52,6 @@ async def load_configuration(
         # The client does not validate the file. Its error may quote a login, so it is left out.
         what = paths or "the login"
         raise ConnectError(f"{what} is malformed ({type(error).__name__})") from None
-    # By default the session looks for a netrc file and for proxies at each request, in threads.
-    configuration.client_session_kwargs = {"trust_env": False}
     configuration.proxy = configuration.proxy or proxy_for(configuration.host, environ)
     return configuration
 

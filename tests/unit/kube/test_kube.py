@@ -235,7 +235,6 @@ async def test_the_current_context_is_taken_and_its_proxy_comes_first(
     environ = {"KUBECONFIG": str(kubeconfig), "HTTP_PROXY": PROXY}
     configuration = await load_configuration(environ=environ)
     assert (configuration.host, configuration.proxy) == (host, proxy)
-    assert configuration.client_session_kwargs == {"trust_env": False}
     assert await configuration.get_api_key_with_prefix("BearerToken") == "Bearer canary"
 
 
