@@ -1,6 +1,7 @@
 """Counts events as they happen: a `Meter` over prometheus_client."""
 
 import platform
+from functools import cache
 
 import prometheus_client as prometheus
 
@@ -30,6 +31,11 @@ class Counters(Meter):
         info = prometheus.Gauge(what.name, what.summary, what.labels, registry=self.registry)
         info.labels(version=version, python=platform.python_version()).set(1)
         prometheus.ProcessCollector(registry=self.registry)
+        # Such a look-up costs more than to count, and these are of the most frequent events.
+        self._requests_of = cache(self._api_requests.labels)
+        self._request_duration_of = cache(self._api_request_duration.labels)
+        self._reconciles_of = cache(self._reconciles.labels)
+        self._reconcile_duration_of = cache(self._reconcile_duration.labels)
         # Without a zero before its first event a series shows no increase for that event.
         for provider in PROVIDERS:
             self._mints.labels(provider, "ok")
@@ -39,8 +45,8 @@ class Counters(Meter):
         self, *, verb: str, resource: str, subresource: str, code: int, seconds: float
     ) -> None:
         """See `Meter`."""
-        self._api_requests.labels(verb, resource, subresource, code).inc()
-        self._api_request_duration.labels(verb).observe(seconds)
+        self._requests_of(verb, resource, subresource, code).inc()
+        self._request_duration_of(verb).observe(seconds)
 
     def cloud_answered(self, *, provider: str, result: str, seconds: float) -> None:
         """See `Meter`."""
@@ -58,8 +64,8 @@ class Counters(Meter):
 
     def reconciled(self, *, kind: str, result: PassResult, seconds: float) -> None:
         """See `Meter`."""
-        self._reconciles.labels(kind, result).inc()
-        self._reconcile_duration.labels(kind).observe(seconds)
+        self._reconciles_of(kind, result).inc()
+        self._reconcile_duration_of(kind).observe(seconds)
 
     def loop_lag(self, seconds: float) -> None:
         """See `Meter`."""
