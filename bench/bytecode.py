@@ -19,11 +19,13 @@ _BARE_LOOP = "import bench.bare_loop\n"
 class Build(NamedTuple):
     """The environment variables that an operator is started with, and its interpreter.
 
-    `python` is None for the operator of this checkout.
+    `python` is None for the operator of this checkout. `processors` are those that it may use; all
+    if empty.
     """
 
     env: dict[str, str]
     python: str | None = None
+    processors: frozenset[int] = frozenset()
 
 
 def compile_ours(folder: Path) -> Build:

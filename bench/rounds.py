@@ -140,8 +140,9 @@ class _OperatorRound:
     @contextmanager
     def _stopped_at_the_end(self) -> Iterator[OperatorProcess]:
         module = "bench.both_clouds" if self._scene.both_clouds else "artifact_index"
-        flags, (env, python) = (PATIENT, *self._scene.flags), self._build
-        operator = self._world.operator(*flags, module=module, python=python, **env)
+        flags, build = (PATIENT, *self._scene.flags), self._build
+        operator = self._world.operator(*flags, module=module, python=build.python, **build.env)
+        operator.processors = build.processors
         try:
             yield operator
         finally:

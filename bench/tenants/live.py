@@ -107,8 +107,8 @@ class _Together:
 
     @contextmanager
     def _operator(self) -> Iterator[OperatorProcess]:
-        env, python = self._build
-        operator = self._world.operator(*self._plan.flags, python=python, **env)
+        flags, build = self._plan.flags, self._build
+        operator = self._world.operator(*flags, python=build.python, **build.env)
         with operator:
             yield operator
 

@@ -55,6 +55,8 @@ class OperatorProcess:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(others)}
         ours = {} if python else {"PYTHONPATH": str(REPOSITORY / "operator")}
         self._env = {**clean, **ours, **(env or {})}
+        self.processors: frozenset[int] = frozenset()
+        """Those that it may use; all if empty. Counts from the next start."""
         self._lines: list[str] = []
         self._reader: threading.Thread | None = None
         self.process: subprocess.Popen[str] | None = None
@@ -86,6 +88,8 @@ class OperatorProcess:
         """Start it and, with `wait`, wait until it is ready."""
         printed = len(self._lines)
         self.process = spawn_tied_text(self._command, self._env)
+        if self.processors:
+            os.sched_setaffinity(self.pid, self.processors)
         self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self._reader.start()
         if wait:
