@@ -3,6 +3,7 @@
 import http.client
 import json
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,45 +13,44 @@ from support.control_plane.errors import ControlPlaneFailed
 TIMEOUT_SECONDS = 30.0
 # Short: a stranger that got our port may accept a connection and say nothing.
 PROBE_SECONDS = 3.0
+_CONTENT_TYPES = {"PATCH": "application/merge-patch+json"}
+
+Answer = tuple[int, bytes]
+"""Status and body."""
 
 
 class AdminApi:
-    """A client without retries, proxies or a kept connection, for what the harness itself asks."""
+    """A client without proxies, for what the harness itself asks.
+
+    Tests poll by the hundred: each thread keeps a connection for its GETs, since a TLS handshake
+    costs both sides ten times as much as the request. Any other request has one of its own.
+    """
 
     def __init__(self, port: int, ca: Path, administrator: KeyPair) -> None:
         self._port = port
         self._tls = ssl.create_default_context(cafile=ca)
         self._tls.load_cert_chain(administrator.certificate, administrator.key)
+        self._kept = threading.local()
 
-    def send(
-        self,
-        method: str,
-        path: str,
-        body: dict[str, Any] | None = None,
-        timeout: float = TIMEOUT_SECONDS,
-    ) -> tuple[int, bytes]:
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         """Return status and body; raises OSError or HTTPException when nobody answers."""
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self._port, timeout=timeout, context=self._tls
-        )
+        if method == "GET":
+            return self._get_kept(path)
+        connection = self._connection(TIMEOUT_SECONDS)
         try:
-            connection.request(
-                method,
-                path,
-                None if body is None else json.dumps(body),
-                {"Content-Type": "application/json"},
-            )
-            response = connection.getresponse()
-            return response.status, response.read()
+            return _ask(connection, method, path, body)
         finally:
             connection.close()
 
     def answers_ok(self, path: str) -> bool:
         """Tell whether a GET answers 200 within 3 s; nobody answering counts as no."""
+        connection = self._connection(PROBE_SECONDS)
         try:
-            status, _ = self.send("GET", path, timeout=PROBE_SECONDS)
+            status, _ = _ask(connection, "GET", path)
         except (OSError, http.client.HTTPException):
             return False
+        finally:
+            connection.close()
         return status == http.HTTPStatus.OK
 
     def text(self, path: str) -> str:
@@ -71,6 +71,33 @@ class AdminApi:
         answer: dict[str, Any] = json.loads(self._checked("POST", path, body, accepted))
         return answer
 
+    def _get_kept(self, path: str) -> Answer:
+        kept: http.client.HTTPSConnection | None = getattr(self._kept, "connection", None)
+        if kept is not None:
+            try:
+                return _ask(kept, "GET", path)
+            except TimeoutError:
+                self._forget(kept)
+                raise
+            except (OSError, http.client.HTTPException):
+                # The server may have closed it since, or be another process by now.
+                self._forget(kept)
+        fresh = self._kept.connection = self._connection(TIMEOUT_SECONDS)
+        try:
+            return _ask(fresh, "GET", path)
+        except BaseException:
+            self._forget(fresh)
+            raise
+
+    def _forget(self, connection: http.client.HTTPSConnection) -> None:
+        connection.close()
+        self._kept.connection = None
+
+    def _connection(self, timeout: float) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection(
+            "127.0.0.1", self._port, timeout=timeout, context=self._tls
+        )
+
     def _checked(
         self,
         method: str,
@@ -83,3 +110,16 @@ class AdminApi:
         if status // 100 != 2 and status != accepted:
             raise ControlPlaneFailed(f"{method} {path}: {status} {text}")
         return text
+
+
+def _ask(
+    connection: http.client.HTTPSConnection,
+    method: str,
+    path: str,
+    body: dict[str, Any] | None = None,
+) -> Answer:
+    content = None if body is None else json.dumps(body)
+    headers = {"Content-Type": _CONTENT_TYPES.get(method, "application/json")}
+    connection.request(method, path, content, headers)
+    response = connection.getresponse()
+    return response.status, response.read()
