@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import select
 import ssl
 import threading
 from pathlib import Path
@@ -20,27 +21,26 @@ Answer = tuple[int, bytes]
 
 
 class AdminApi:
-    """A client without proxies, for what the harness itself asks.
+    """A client without retries or proxies, for what the harness itself asks.
 
-    Tests poll by the hundred: each thread keeps a connection for its GETs, since a TLS handshake
-    costs both sides ten times as much as the request. Any other request has one of its own.
+    Each thread keeps a connection: tests poll, and a TLS handshake costs more than a request.
     """
 
     def __init__(self, port: int, ca: Path, administrator: KeyPair) -> None:
         self._port = port
         self._tls = ssl.create_default_context(cafile=ca)
         self._tls.load_cert_chain(administrator.certificate, administrator.key)
-        self._kept = threading.local()
+        self._of_thread = threading.local()
 
     def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         """Return status and body; raises OSError or HTTPException when nobody answers."""
-        if method == "GET":
-            return self._get_kept(path)
-        connection = self._connection(TIMEOUT_SECONDS)
+        connection = self._kept_connection()
         try:
             return _ask(connection, method, path, body)
-        finally:
+        except BaseException:
+            # The next request opens it again.
             connection.close()
+            raise
 
     def answers_ok(self, path: str) -> bool:
         """Tell whether a GET answers 200 within 3 s; nobody answering counts as no."""
@@ -71,27 +71,14 @@ class AdminApi:
         answer: dict[str, Any] = json.loads(self._checked("POST", path, body, accepted))
         return answer
 
-    def _get_kept(self, path: str) -> Answer:
-        kept: http.client.HTTPSConnection | None = getattr(self._kept, "connection", None)
-        if kept is not None:
-            try:
-                return _ask(kept, "GET", path)
-            except TimeoutError:
-                self._forget(kept)
-                raise
-            except (OSError, http.client.HTTPException):
-                # The server may have closed it since, or be another process by now.
-                self._forget(kept)
-        fresh = self._kept.connection = self._connection(TIMEOUT_SECONDS)
-        try:
-            return _ask(fresh, "GET", path)
-        except BaseException:
-            self._forget(fresh)
-            raise
-
-    def _forget(self, connection: http.client.HTTPSConnection) -> None:
-        connection.close()
-        self._kept.connection = None
+    def _kept_connection(self) -> http.client.HTTPSConnection:
+        kept: http.client.HTTPSConnection | None = getattr(self._of_thread, "connection", None)
+        if kept is None:
+            kept = self._of_thread.connection = self._connection(TIMEOUT_SECONDS)
+        # Between two requests nothing comes but the end of a server, or of its patience.
+        elif kept.sock is not None and select.select([kept.sock], [], [], 0)[0]:
+            kept.close()
+        return kept
 
     def _connection(self, timeout: float) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection(
