@@ -61,7 +61,7 @@ class World:
         self.index = index
         aws.endpoint_template = f"http://{index.netloc}/pypi/{{repository}}/"
         plane.apply_crds(REPOSITORY / "crds")
-        plane.kubectl("create", "namespace", OPERATOR_NAMESPACE)
+        self.namespace(OPERATOR_NAMESPACE)
         install(plane, *granted_by_chart())
 
     @property
