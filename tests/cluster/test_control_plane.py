@@ -41,16 +41,9 @@ spec:
 @pytest.fixture
 def namespace(control_plane: ControlPlane) -> Iterator[str]:
     name = f"harness-{uuid.uuid4().hex[:8]}"
-    control_plane.kubectl("create", "namespace", name)
+    control_plane.write("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
-    control_plane.kubectl("delete", "namespace", name, "--wait=false")
-
-
-@pytest.fixture
-def own_plane(control_plane: ControlPlane) -> Iterator[ControlPlane]:
-    """A second control plane, for tests that break it."""
-    with ControlPlane(control_plane.binaries) as plane:
-        yield plane
+    control_plane.write("DELETE", f"/api/v1/namespaces/{name}")
 
 
 def exists(plane: ControlPlane, namespace: str, kind: str, name: str) -> bool:
@@ -190,20 +183,20 @@ def test_request_counts_grow_by_the_requests_made(
     assert counted() == 2
 
 
-def test_a_killed_api_server_comes_back_with_its_data(own_plane: ControlPlane) -> None:
-    own_plane.kubectl("create", "configmap", "kept")
-    own_plane.kill_apiserver()
-    refused = own_plane.kubectl("get", "configmap", "kept", check=False)
-    own_plane.start_apiserver()
+def test_a_killed_api_server_comes_back_with_its_data(own_control_plane: ControlPlane) -> None:
+    own_control_plane.kubectl("create", "configmap", "kept")
+    own_control_plane.kill_apiserver()
+    refused = own_control_plane.kubectl("get", "configmap", "kept", check=False)
+    own_control_plane.start_apiserver()
     assert refused.returncode != 0
-    assert exists(own_plane, "default", "configmap", "kept")
+    assert exists(own_control_plane, "default", "configmap", "kept")
 
 
-def test_a_restarted_etcd_comes_back_with_its_data(own_plane: ControlPlane) -> None:
-    own_plane.kubectl("create", "configmap", "kept")
-    own_plane.restart_etcd()
-    assert exists(own_plane, "default", "configmap", "kept")
-    own_plane.kubectl("create", "configmap", "another")
+def test_a_restarted_etcd_comes_back_with_its_data(own_control_plane: ControlPlane) -> None:
+    own_control_plane.kubectl("create", "configmap", "kept-by-etcd")
+    own_control_plane.restart_etcd()
+    assert exists(own_control_plane, "default", "configmap", "kept-by-etcd")
+    own_control_plane.kubectl("create", "configmap", "another")
 
 
 def test_stopping_leaves_no_process_and_no_file(control_plane: ControlPlane) -> None:

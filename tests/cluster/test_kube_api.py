@@ -39,9 +39,9 @@ async def api(plane_with_crds: ControlPlane) -> AsyncIterator[KubeApi]:
 @pytest.fixture
 def namespace(plane_with_crds: ControlPlane) -> Iterator[str]:
     name = f"port-{next(_numbers)}"
-    plane_with_crds.kubectl("create", "namespace", name)
+    plane_with_crds.write("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
-    plane_with_crds.kubectl("delete", "namespace", name, "--wait=false")
+    plane_with_crds.write("DELETE", f"/api/v1/namespaces/{name}")
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -101,7 +101,9 @@ def render(
         "template", release, CHART, "--namespace", namespace, *left_out,
         version=version, values=values or {},
     )  # fmt: skip
-    return [item for item in yaml.safe_load_all(answer.stdout) if item]
+    # The definitions are large, and without libyaml they take longer than Helm.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [item for item in yaml.load_all(answer.stdout, Loader=loader) if item]
 
 
 def main() -> int:

@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ def golden_values() -> dict[str, Path]:
     return {path.name.removesuffix(".values.yaml"): path for path in found}
 
 
+@cache
 def golden_files() -> dict[Path, str]:
     """Every kept rendering, and what it has to hold."""
     renderings = {
@@ -65,6 +67,7 @@ def rendered(values: Path) -> str:
     return _FLAG.sub(lambda flag: "" if flag[0] in settings else flag[0], text)
 
 
+@cache
 def _rendered(values: Path, *options: str) -> str:
     text = _template("--values", values, "--set", "crds.enabled=false", *options)
     return text if text.startswith("---") else f"---\n{text}"

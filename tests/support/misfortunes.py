@@ -1,6 +1,8 @@
 """What a simulated operator lives with: logins of all kinds, outages, restarts, clock steps."""
 
+import math
 import random
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from artifact_index.credentials.tokens.freshness import Margins
@@ -60,5 +62,6 @@ def trouble(rng: random.Random, seconds: float) -> Trouble:
 
 
 def during(windows: list[tuple[float, float]], now: float) -> bool:
-    """Whether `now` lies in one of them."""
-    return any(start <= now < end for start, end in windows)
+    """Whether `now` lies in one of them; they are in order and apart."""
+    at = bisect_right(windows, (now, math.inf))
+    return at > 0 and now < windows[at - 1][1]

@@ -12,9 +12,7 @@ ANNOTATION = "artifactindex.dev/refresh-requested-at"
 
 
 def ask(world: World, kind: str, namespace: str, name: str, when: str) -> None:
-    world.plane.kubectl(
-        "annotate", "--overwrite", kind, name, "-n", namespace, f"{ANNOTATION}={when}"
-    )
+    world.patch(kind, namespace, name, {"metadata": {"annotations": {ANNOTATION: when}}})
 
 
 def handled(world: World, kind: str, namespace: str, name: str) -> Any:

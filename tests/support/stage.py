@@ -52,6 +52,7 @@ class Stage:
         self.taken = taken
         less = [_taken_from(grant, taken) for grant in grants] if taken else list(grants)
         self._grants = self._placed(less)
+        self._begun = world.plane.audit_mark()
         self.operator: OperatorProcess
 
     @contextmanager
@@ -81,7 +82,8 @@ class Stage:
     def requests(self, **how: Any) -> list[AuditEvent]:
         """What its operator asked the API server for resources, in the audit log so far."""
         user = service_account_user(self.own, RELEASE)
-        return [event for event in self.world.plane.audit_events(user, **how) if event.resource]
+        events = self.world.plane.audit_events(user, **{"since": self._begun, **how})
+        return [event for event in events if event.resource]
 
     def condition(self, kind: str, name: str, reason: str) -> str:
         """Wait for Ready's reason; returns the message."""

@@ -15,6 +15,7 @@ from support.chart import RELEASE
 from support.clouds import AwsStandIn, GoogleStandIn
 from support.control_plane import ControlPlane, service_account_user, wait_until
 from support.control_plane.audit import AuditEvent
+from support.control_plane.errors import ControlPlaneFailed
 from support.index_server import IndexServer
 from support.installation import granted_by_chart, install
 from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY, OperatorProcess
@@ -24,7 +25,12 @@ OPERATOR_USER = service_account_user(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
 _CUSTOM = "apis/artifactindex.dev/v1alpha1"
 _PLURALS = {
     _CUSTOM: {"artifactindex": "artifactindexes", "indexoptions": "indexoptions"},
-    "api/v1": {"secret": "secrets", "configmap": "configmaps", "event": "events"},
+    "api/v1": {
+        "secret": "secrets",
+        "configmap": "configmaps",
+        "event": "events",
+        "serviceaccount": "serviceaccounts",
+    },
 }
 _KINDS = {
     name: (group, plural)
@@ -32,6 +38,8 @@ _KINDS = {
     for singular, plural in names.items()
     for name in (singular, plural)
 }
+_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_AS_KUBECTL = "fieldManager=kubectl-client-side-apply"
 WRITES = ("create", "update", "patch", "delete", "deletecollection")
 PATIENCE = 60.0
 """Seconds that a busy machine may take for one step. What the product promises has a bound of its
@@ -53,7 +61,7 @@ class World:
         self.index = index
         aws.endpoint_template = f"http://{index.netloc}/pypi/{{repository}}/"
         plane.apply_crds(REPOSITORY / "crds")
-        plane.kubectl("create", "namespace", OPERATOR_NAMESPACE)
+        self.namespace(OPERATOR_NAMESPACE)
         install(plane, *granted_by_chart())
 
     @property
@@ -82,14 +90,38 @@ class World:
 
     def namespace(self, name: str) -> str:
         """Create a namespace."""
-        self.plane.kubectl("create", "namespace", name)
+        self.plane.write("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         return name
 
     def apply(self, *objects: dict[str, Any], namespace: str | None = None) -> None:
-        """kubectl apply, strictly validated."""
-        text = yaml.safe_dump_all(objects)
-        where = ["-n", namespace] if namespace else []
-        self.plane.kubectl("apply", "--validate=strict", *where, "-f", "-", input=text)
+        """kubectl apply, strictly validated.
+
+        What is new is created here as kubectl would, which itself takes a fifth of a second of a
+        core. From the first object on that is there already, or is refused, kubectl does it.
+        """
+        for number, body in enumerate(objects):
+            if not self._create_as_applied(body, namespace):
+                text = yaml.safe_dump_all(objects[number:])
+                where = ["-n", namespace] if namespace else []
+                self.plane.kubectl("apply", "--validate=strict", *where, "-f", "-", input=text)
+                return
+
+    def _create_as_applied(self, body: dict[str, Any], namespace: str | None) -> bool:
+        """Whether the object could be created; it says what was applied, for the next apply."""
+        metadata = body["metadata"]
+        namespace = metadata.get("namespace", namespace)
+        if namespace is None or body["kind"].lower() not in _KINDS:
+            return False
+        annotations = metadata.get("annotations") or {}
+        metadata = {**metadata, "namespace": namespace, "annotations": annotations}
+        applied = json.dumps({**body, "metadata": metadata}, separators=(",", ":"), sort_keys=True)
+        metadata["annotations"] = {**annotations, _APPLIED: applied + "\n"}
+        path = f"{_collection(body['kind'], namespace)}?{_AS_KUBECTL}&fieldValidation=Strict"
+        try:
+            self.plane.write("POST", path, {**body, "metadata": metadata})
+        except ControlPlaneFailed:
+            return False
+        return True
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """The object, or None where there is none."""
@@ -110,12 +142,12 @@ class World:
 
     def patch(self, kind: str, namespace: str, name: str, body: dict[str, Any]) -> None:
         """A merge patch."""
-        patch = ("--type=merge", "-p", json.dumps(body))
-        self.plane.kubectl("patch", kind, name, "-n", namespace, *patch)
+        self.plane.write("PATCH", f"{_collection(kind, namespace)}/{name}", body)
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete and do not wait for it."""
-        self.plane.kubectl("delete", kind, name, "-n", namespace, "--wait=false")
+        options = {"propagationPolicy": "Background"}
+        self.plane.write("DELETE", f"{_collection(kind, namespace)}/{name}", options)
 
     def uv_toml(self, namespace: str, name: str, kind: str = "Secret") -> str | None:
         """The text of an output's uv.toml, or None where there is none."""

@@ -69,7 +69,8 @@ class GoogleStandIn(HttpStandIn):
 
     def make_key_json(self, email: str, **overrides: str) -> str:
         """A new service account key as a file's text; its public half is known here."""
-        private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        # Half of Google's size, for a sixth of the time to make it and to load it.
+        private = rsa.generate_private_key(public_exponent=65537, key_size=1024)
         key_id = secrets.token_hex(20)
         with self.lock:
             self._public_keys[key_id] = (email, private.public_key())

@@ -15,6 +15,7 @@ from support.control_plane.errors import ControlPlaneFailed, PortTaken
 
 TIED_EXEC = Path(__file__).with_name("tied_exec.py")
 POLL_SECONDS = 0.02
+LONGEST_POLL_SECONDS = 0.1
 LOG_TAIL_BYTES = 64 * 1024
 
 # The kernel sends the parent-death signal when the starting *thread* ends, so children of a short
@@ -90,12 +91,16 @@ def free_ports(count: int) -> list[int]:
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None:
-    """Poll every 20 ms until the condition holds; raises TimeoutError after `seconds`."""
-    deadline = time.monotonic() + seconds
+    """Poll until the condition holds; raises TimeoutError after `seconds`.
+
+    Every 20 ms at first and every 100 ms after 4 s: three processes are busy with each look.
+    """
+    begun = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - begun
+        if waited > seconds:
             raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(POLL_SECONDS)
+        time.sleep(min(max(POLL_SECONDS, waited / 40), LONGEST_POLL_SECONDS))
 
 
 class Server:

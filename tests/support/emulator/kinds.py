@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,12 +69,18 @@ BUILT_IN: Final = (
 def load_kinds(crds: Path | None = CRD_FOLDER) -> tuple[Kind, ...]:
     """Give all kinds, with those of the CRD files in a folder (or loose ones without files)."""
     files = sorted(crds.glob("*.yaml")) if crds else []
-    custom = [kind for path in files for kind in _from_documents(path)]
+    custom = [kind for path in files for kind in _from_documents(path.read_text())]
     return BUILT_IN + tuple(custom or _loose_kinds())
 
 
-def _from_documents(path: Path) -> Iterable[Kind]:
-    for document in yaml.safe_load_all(path.read_text()):
+@cache
+def _from_documents(text: str) -> tuple[Kind, ...]:
+    """Parsed once for all emulators of a process: it takes longer than most of what they do."""
+    return tuple(_kinds_in(yaml.safe_load_all(text)))
+
+
+def _kinds_in(documents: Iterable[Any]) -> Iterable[Kind]:
+    for document in documents:
         if not document or document.get("kind") != "CustomResourceDefinition":
             continue
         spec = document["spec"]
