@@ -46,7 +46,8 @@ class TokenManager:
     awaited in a task of its own. `now` is wall-clock time in POSIX seconds.
 
     `on_change` gets the consumers that a change concerns. It must not block, may be called from
-    within `require`, and may name a consumer that has gone.
+    within `require`, and may name a consumer that has gone. `on_tried` gets the digest of each
+    token as a cloud is being asked for it; the same holds.
     """
 
     def __init__(
@@ -60,11 +61,18 @@ class TokenManager:
         limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         self.on_change: Callable[[frozenset[Hashable]], None] = lambda consumers: None
+        self.on_tried: Callable[[str], None] = lambda digest: None
         self._margins = margins
         self._clock = WallClock(now)
         self._rng = rng
         self._limits = limits
-        self._issuer = Issuer(issue, limits=limits, on_outcome=self._settle, meter=meter)
+        self._issuer = Issuer(
+            issue,
+            limits=limits,
+            on_begin=lambda entry: self.on_tried(entry.digest),
+            on_outcome=self._settle,
+            meter=meter,
+        )
         self._entries: dict[str, TokenEntry] = {}
         self._required: dict[Hashable, frozenset[str]] = {}
         self._released: dict[str, TokenEntry] = {}
@@ -128,6 +136,13 @@ class TokenManager:
         """
         entry = self._entries.get(digest)
         return None if entry is None else entry.state(self._clock.now(), tenant)
+
+    def is_tried(self, digest: str) -> bool:
+        """Whether there is or was such a token, or a cloud is being asked for it."""
+        entry = self._entries.get(digest)
+        if entry is None:
+            return False
+        return entry.token is not None or isinstance(entry.activity, InFlight)
 
     def held_tokens(self) -> list[HeldToken]:
         """Every token that is required and has been issued."""
