@@ -34,8 +34,8 @@ class Limits:
 class Issuer:
     """The entries that wait for the rate limit, and those for which a cloud is being asked.
 
-    `on_begin` gets each entry when its call begins, `on_outcome` gets it with the outcome, after a
-    cancellation, too.
+    `on_outcome` gets each entry with the outcome of its call, after a cancellation, too.
+    `on_begin` gets its digest when the call begins.
     """
 
     def __init__(
@@ -43,14 +43,13 @@ class Issuer:
         issue: Issue,
         *,
         limits: Limits,
-        on_begin: Callable[[TokenEntry], None],
         on_outcome: Callable[[TokenEntry, Token | LoginError], None],
         meter: Meter,
     ) -> None:
         self.calls = Calls(issue, meter=meter, deadline=limits.deadline)
         self._limits = limits
         self._limiter = RateLimiter(limits.per_second)
-        self._on_begin = on_begin
+        self.on_begin: Callable[[str], None] = lambda digest: None
         self._on_outcome = on_outcome
         self._meter = meter
         self._queue: dict[str, TokenEntry] = {}
@@ -108,4 +107,4 @@ class Issuer:
                 self._meter.refreshed(provider=request.provider, late=late_by + seconds)
 
         self.calls.start(request, requirement.key_material, on_outcome, tenant)
-        self._on_begin(entry)
+        self.on_begin(entry.digest)

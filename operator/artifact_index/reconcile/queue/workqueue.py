@@ -142,6 +142,12 @@ class WorkQueue:
         while self._waiting_elsewhere(self._slow_namespaces()) > but:  # noqa: ASYNC110 - once a start
             await asyncio.sleep(_LOOK_EVERY)
 
+    async def one_of_many_taken(self) -> None:
+        """Wait until some of the namespaces that have ready keys now have none left, some do."""
+        namespaces = set(self._ready.waiting())
+        while not 0 < len(namespaces & self._busy()) < len(namespaces):  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_EVERY)
+
     def done(self, key: Key) -> None:
         """Give the key back after `get`, whether or not the reconcile succeeded.
 
@@ -164,6 +170,10 @@ class WorkQueue:
     def _waiting_elsewhere(self, namespaces: set[str]) -> int:
         waiting = self._ready.waiting().items()
         return sum(count for namespace, count in waiting if namespace not in namespaces)
+
+    def _busy(self) -> set[str]:
+        """The namespaces with ready keys, or with workers."""
+        return {*self._ready.waiting(), *self._working_in}
 
     def _slow_namespaces(self) -> set[str]:
         """The namespaces that have workers, and none of them for less than `_SLOW`."""

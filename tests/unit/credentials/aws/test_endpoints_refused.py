@@ -34,7 +34,8 @@ class Clouds:
         self.tokens = TokenManager(
             world.issue, margins=Margins(), now=world.now, rng=random.Random(4)
         )
-        self.urls.may_use, self.tokens.on_tried = self.tokens.is_tried, self.urls.login_tried
+        self.urls.may_use = self.tokens.is_tried
+        self.tokens.on_attempt(self.urls.login_tried)
 
     def require(self, consumer: str, number: int, login: CodeArtifactTokenRequest = LOGIN) -> None:
         self.urls.require(consumer, [url_for(number, login)])

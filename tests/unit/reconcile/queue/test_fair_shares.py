@@ -253,3 +253,31 @@ async def test_writes_that_wait_take_turns_by_namespace() -> None:
         await asyncio.sleep(0)
         group.create_task(write("good", float("inf")))
     assert wrote.index("good") <= 2
+
+
+async def test_a_namespace_that_is_done_is_told_from_those_that_go_on() -> None:
+    queue, done = queue_of(), list[tuple[float, Key]]()
+    for number in range(100):
+        queue.add_after(key("slow", number), 0)
+    queue.add_after(key("good", 0), 0)
+    told = asyncio.create_task(queue.one_of_many_taken())
+    await asyncio.sleep(1)
+    assert not told.done(), "nobody is done"
+    workers = [asyncio.create_task(working(queue, ["slow"], done)) for _ in range(WORKERS)]
+    async with asyncio.timeout(1):
+        await told
+    assert queue.depth > 50
+    for task in workers:
+        task.cancel()
+
+
+async def test_a_namespace_alone_is_not_done_before_itself() -> None:
+    queue, done = queue_of(), list[tuple[float, Key]]()
+    for number in range(100):
+        queue.add_after(key("only", number), 0)
+    told = asyncio.create_task(queue.one_of_many_taken())
+    workers = [asyncio.create_task(working(queue, [], done)) for _ in range(WORKERS)]
+    await asyncio.sleep(60)
+    assert len(done) == 100 and not told.done()
+    for task in (*workers, told):
+        task.cancel()
