@@ -106,7 +106,10 @@ class OptionsReconciler:
 
         # 2. Tokens: say what is required, and read what there is. No cloud is awaited.
         self._clouds.require(ref, requirements(resolved))
-        indexes = [self._resolver.with_token(resolution) for resolution in resolved]
+        indexes = []
+        for resolution in resolved:
+            indexes.append(self._resolver.with_token(resolution))
+            await turns.leave()
         if (deadline := self._resolver.first_token_deadline(indexes)) is not None:
             # Publish nothing half done; `tokens_changed` ends the wait, or this deadline.
             self._state.waiting.add(ref)
@@ -135,6 +138,7 @@ class OptionsReconciler:
             await self._keep_last_good(options, plan, applied, kept)
             published = self._state.published[ref]
             plan = plans_as_published(plan, published, options, cause, self._env)
+        await turns.leave()
         written = (*applied.written, *kept.written)
 
         # 5. Report: the first problem of this list decides Ready.
