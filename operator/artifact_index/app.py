@@ -34,7 +34,7 @@ _FIRST_ANSWERS: Final = 2.0
 _FIRST_WAVE: Final = 30.0
 """Seconds for which the watches wait for the first wave: 12,000 writes on two cores."""
 
-_OTHERS_WAVE: Final = 3.0
+_OTHERS_WAVE: Final = 2.0
 """Seconds for which a namespace whose own wave has ended waits for those of the others."""
 
 _FEW: Final = 100
@@ -156,10 +156,9 @@ class Process:
                 shortening.cancel()
 
     async def _wait_less(self, limit: asyncio.Timeout) -> None:
-        """Have the first wave end soon once it only lasts for others: they may have thousands."""
-        await self._operator.controller.queue.one_of_many_taken()
-        soon = asyncio.get_running_loop().time() + _OTHERS_WAVE
-        limit.reschedule(min(soon, limit.when() or soon))
+        """End the first wave where it lasts long for some only: they may have thousands."""
+        await self._operator.controller.queue.outlasted(_OTHERS_WAVE)
+        limit.reschedule(asyncio.get_running_loop().time())
 
     async def _watch(self) -> None:
         try:

@@ -142,11 +142,19 @@ class WorkQueue:
         while self._waiting_elsewhere(self._slow_namespaces()) > but:  # noqa: ASYNC110 - once a start
             await asyncio.sleep(_LOOK_EVERY)
 
-    async def one_of_many_taken(self) -> None:
-        """Wait until some of the namespaces that have ready keys now have none left, some do."""
-        namespaces = set(self._ready.waiting())
-        while not 0 < len(namespaces & self._busy()) < len(namespaces):  # noqa: ASYNC110
+    async def outlasted(self, seconds: float) -> None:
+        """Wait until a namespace has been done for so long with what is ready now, another not.
+
+        Never returns where all of them are done within that time, or there is only one.
+        """
+        clock = asyncio.get_running_loop().time
+        namespaces = waiting = set(self._ready.waiting())
+        first_done = clock()
+        while not waiting or len(waiting) == len(namespaces) or clock() < first_done + seconds:
+            if len(waiting) == len(namespaces):
+                first_done = clock()
             await asyncio.sleep(_LOOK_EVERY)
+            waiting = waiting & {*self._ready.waiting(), *self._working_in}
 
     def done(self, key: Key) -> None:
         """Give the key back after `get`, whether or not the reconcile succeeded.
@@ -170,10 +178,6 @@ class WorkQueue:
     def _waiting_elsewhere(self, namespaces: set[str]) -> int:
         waiting = self._ready.waiting().items()
         return sum(count for namespace, count in waiting if namespace not in namespaces)
-
-    def _busy(self) -> set[str]:
-        """The namespaces with ready keys, or with workers."""
-        return {*self._ready.waiting(), *self._working_in}
 
     def _slow_namespaces(self) -> set[str]:
         """The namespaces that have workers, and none of them for less than `_SLOW`."""
