@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from artifact_index.reconcile.apply.applied import Applied
@@ -27,6 +28,7 @@ from artifact_index.reconcile.plan.last_good import (
 )
 from artifact_index.reconcile.resolve.checks import invalid_spec, public_index_problem
 from artifact_index.reconcile.resolve.clouds import Clouds
+from artifact_index.reconcile.resolve.memo import PLANS
 from artifact_index.reconcile.resolve.requirements import requirements
 from artifact_index.reconcile.resolve.resolution import needs_of
 from artifact_index.reconcile.resolve.resolver import Resolver
@@ -41,7 +43,7 @@ from artifact_index.reconcile.status.options_status import (
     options_status,
     suspended_options_status,
 )
-from artifact_index.runtime import Turns
+from artifact_index.runtime import Turns, beside_the_loop
 from artifact_index.sources.policy import Problem
 
 _SHORTEST_REQUEUE: Final = 0.1
@@ -149,8 +151,9 @@ class OptionsReconciler:
             format_problem(written),  # a format cannot hold a login
         )
         failed = applied.error or kept.error
+        status = partial(self._status, options, OptionsOutcome(plan, written, problem))
         return Result(
-            status=self._status(options, OptionsOutcome(plan, written, problem)),
+            status=await beside_the_loop(status) if len(plan) > PLANS else status(),
             # While a namesake's outputs are being deleted, the indexes keep their last status.
             plan=None if cause is not None and cause.reason.quiet else plan,
             requeue_after=self._next_recheck(plan, kept),
