@@ -13,6 +13,7 @@ from bench.bytecode import Build
 from bench.changes import Change, create, make
 from bench.observe import cpu_seconds, memory_mib
 from bench.rounds import fresh_server
+from bench.tenants.bare import BARE, BareLoop, bare_objects
 from bench.tenants.plan import HUNG_USER, LARGE, NAMESPACES, SLOW, Tenants, another_password
 from bench.tenants.probes import HealthAsked, NewFiles, asking_health, creating
 from bench.tenants.slow_admission import SlowAdmission
@@ -39,7 +40,7 @@ class Watched:
 
     `lag_p99` in seconds is the bucket of the operator's own histogram. `memory` is the peak of the
     process in MiB. `mints` are requests for tokens, also those that were refused, `lookups` those
-    for the URLs of repositories.
+    for the URLs of repositories. `bare` are the files of a loop without an operator.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Watched:
     cpu: float = 0.0
     mints: int = 0
     lookups: int = 0
+    bare: NewFiles | None = None
 
 
 def live_together(plan: Tenants, build: Build) -> list[Watched]:
@@ -62,7 +64,8 @@ def live_together(plan: Tenants, build: Build) -> list[Watched]:
         admission = stack.enter_context(SlowAdmission(folder, plan.delay))
         proxy = stack.enter_context(KubeProxy(world.plane))
         witness = stack.enter_context(Witness(proxy, world.aws))
-        together = _Together(plan, build, world, proxy, witness)
+        bare = stack.enter_context(BareLoop(proxy))
+        together = _Together(plan, build, world, witness, bare)
         together.prepare(admission)
         together.run()
     return together.phases
@@ -70,13 +73,13 @@ def live_together(plan: Tenants, build: Build) -> list[Watched]:
 
 class _Together:
     def __init__(
-        self, plan: Tenants, build: Build, world: World, proxy: KubeProxy, witness: Witness
+        self, plan: Tenants, build: Build, world: World, witness: Witness, bare: BareLoop
     ) -> None:
         self._plan = plan
         self._build = build
         self._world = world
-        self._proxy = proxy
         self._witness = witness
+        self._bare = bare
         self._admin = world.plane.kubeconfig_admin
         self._passwords = 0
         self._files = 0
@@ -84,7 +87,7 @@ class _Together:
 
     def prepare(self, admission: SlowAdmission) -> None:
         """The namespaces, the slow admission to one of them, and the good tenant."""
-        names = [{"metadata": {"name": name}} for name in NAMESPACES]
+        names = [{"metadata": {"name": name}} for name in (*NAMESPACES, BARE)]
         spaces = [{"apiVersion": "v1", "kind": "Namespace", **name} for name in names]
         self._world.apply(*spaces, admission.configuration(SLOW, OPERATOR_USER))
         self._world.aws.cap_seconds = self._plan.life
@@ -130,12 +133,14 @@ class _Together:
     @contextmanager
     def _watched(self, name: str, operator: OperatorProcess) -> Iterator[None]:
         """What happens inside; a phase ends when its new files are there, or are given up."""
-        files = NewFiles(self._proxy, self._witness, first=self._files)
+        proxy, first = self._witness.proxy, self._files
+        files = NewFiles(proxy, self._witness, first)
+        bare = NewFiles(proxy, self._bare, first, namespace=BARE, objects=bare_objects)
         begun, cpu, lag = time.monotonic(), cpu_seconds(operator.pid), _lag_counts(operator)
         calls = self._world.aws.calls
         mints, lookups = calls(_MINT), calls(_LOOKUP)
         self._witness.take()
-        with asking_health(operator) as health, creating(files):
+        with asking_health(operator) as health, creating(files, bare):
             yield
         self._files += len(files.waits)
         self.phases.append(
@@ -150,6 +155,7 @@ class _Together:
                 cpu=cpu_seconds(operator.pid) - cpu,
                 mints=calls(_MINT) - mints,
                 lookups=calls(_LOOKUP) - lookups,
+                bare=bare,
             )
         )
 

@@ -6,12 +6,12 @@ import math
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bench.scene import Object
 from bench.tenants.plan import GOOD, NEW, new_objects
-from bench.tenants.witness import Witness
 from support.chaos.fleet import PLURALS
 from support.control_plane import wait_until
 from support.kube_proxy import KubeProxy
@@ -25,36 +25,49 @@ _HEALTH_TIMEOUT = 5.0
 """Seconds: the chart's `livenessProbe.timeoutSeconds`."""
 
 
+class Follower(Protocol):
+    """Says of each file when it was served first, in POSIX seconds."""
+
+    @property
+    def served(self) -> dict[str, float]:
+        """By name."""
+
+
 @dataclass
 class NewFiles:
-    """Creates an index and its file each second; `waits` are the seconds until each had its token.
+    """Creates a file each second; `waits` are the seconds until each was served, in that order.
 
-    What is there is taken away again, so that there are never more logins than there were.
+    `objects` makes what is created for a name in the `namespace`, the file last. What is there is
+    taken away again, so that there are never more logins than there were.
     """
 
     proxy: KubeProxy
-    witness: Witness
+    follower: Follower
     first: int = 0
     waits: list[float] = field(default_factory=list)
     created: dict[str, float] = field(default_factory=dict)
+    namespace: str = GOOD
+    objects: Callable[[str], Iterable[Object]] = new_objects
+    _waited: dict[str, float] = field(default_factory=dict)
 
     def step(self) -> None:
         """Create the next one, and delete those that are served."""
-        name = f"{NEW}{self.first + len(self.created) + len(self.waits):05}"
-        index, file = new_objects(name)
-        self._create(index)
-        self.created[name] = time.time()
-        self._create(file)
+        name = f"{NEW}{self.first + len(self.created) + len(self._waited):05}"
+        for item in self.objects(name):
+            begun = time.time()
+            self._create(item)
+        self.created[name] = begun
         self._collect()
 
     def finish(self) -> None:
         """Wait for the last ones; those that do not come count for as long as they were awaited."""
         with contextlib.suppress(TimeoutError):
-            wait_until(lambda: self.created.keys() <= self.witness.served.keys(), "them", _LATEST)
+            wait_until(lambda: self.created.keys() <= self.follower.served.keys(), "them", _LATEST)
         self._collect()
         now = time.time()
         for name, begun in list(self.created.items()):
             self._leave(name, now - begun)
+        self.waits = [self._waited[name] for name in sorted(self._waited)]
 
     @property
     def p50(self) -> float:
@@ -64,18 +77,23 @@ class NewFiles:
     @property
     def p99(self) -> float:
         """The 99th percentile of the waits in seconds."""
-        return sorted(self.waits)[math.ceil(0.99 * len(self.waits)) - 1]
+        return _p99(self.waits)
+
+    def p99_beyond(self, bare: "NewFiles") -> float:
+        """The 99th percentile of the seconds by which each took longer than a bare one then."""
+        pairs = zip(self.waits, bare.waits, strict=False)
+        return _p99([max(0.0, waited - without) for waited, without in pairs])
 
     def _collect(self) -> None:
         for name, begun in list(self.created.items()):
-            if name in self.witness.served:
-                self._leave(name, self.witness.served[name] - begun)
+            if name in self.follower.served:
+                self._leave(name, self.follower.served[name] - begun)
 
     def _leave(self, name: str, waited: float) -> None:
         del self.created[name]
-        self.waits.append(waited)
+        self._waited[name] = waited
         for kind in ("IndexOptions", "ArtifactIndex", "Secret"):
-            self.proxy.request("DELETE", f"{PLURALS[kind].format(GOOD)}/{name}")
+            self.proxy.request("DELETE", f"{PLURALS[kind].format(self.namespace)}/{name}")
 
     def _create(self, item: Object) -> None:
         resource, namespace, body = item
@@ -84,16 +102,21 @@ class NewFiles:
             raise RuntimeError(f"{resource.plural}: {status} {answer}")
 
 
+def _p99(waits: Sequence[float]) -> float:
+    return sorted(waits)[math.ceil(0.99 * len(waits)) - 1]
+
+
 @contextlib.contextmanager
-def creating(files: NewFiles) -> Iterator[None]:
-    """Create one each second for as long as the block lasts, then wait for the last ones."""
+def creating(*each: NewFiles) -> Iterator[None]:
+    """Create one of each every second while the block lasts, then wait for the last ones."""
     ended, failed = threading.Event(), list[BaseException]()
 
     def create() -> None:
         try:
             while not ended.is_set():
                 begun = time.monotonic()
-                files.step()
+                for files in each:
+                    files.step()
                 ended.wait(max(0.0, begun + _EVERY - time.monotonic()))
         except Exception as error:
             failed.append(error)
@@ -107,7 +130,8 @@ def creating(files: NewFiles) -> Iterator[None]:
         thread.join()
     if failed:
         raise failed[0]
-    files.finish()
+    for files in each:
+        files.finish()
 
 
 @dataclass

@@ -34,6 +34,9 @@ _FIRST_ANSWERS: Final = 2.0
 _FIRST_WAVE: Final = 30.0
 """Seconds for which the watches wait for the first wave: 12,000 writes on two cores."""
 
+_OTHERS_WAVE: Final = 2.0
+"""Seconds for which a namespace whose own wave has ended waits for those of the others."""
+
 _FEW: Final = 100
 """Reconciles that answers of the clouds cause, such as refusals, and that watches do not slow."""
 
@@ -136,12 +139,13 @@ class Process:
     async def _first_wave(self) -> None:
         """Wait until all objects are reconciled once: watches beside it would slow both.
 
-        Neither a slow namespace nor a slow cloud is waited for. The second listing finds what was
-        deleted before the watches began.
+        Neither a slow namespace nor a slow cloud is waited for, and a namespace that is done waits
+        for no other for long. The second listing finds what was deleted before the watches began.
         """
         parts, queue = self._operator, self._operator.controller.queue
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_WAVE):
+            async with asyncio.timeout(_FIRST_WAVE) as limit, asyncio.TaskGroup() as beside:
+                shortening = beside.create_task(self._wait_less(limit))
                 await queue.taken()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_FIRST_ANSWERS):
@@ -149,6 +153,12 @@ class Process:
                             await queue.taken(but=_FEW)
                 # A cloud that does not answer is not waited for; what others caused is.
                 await queue.taken(but=_FEW)
+                shortening.cancel()
+
+    async def _wait_less(self, limit: asyncio.Timeout) -> None:
+        """End the first wave where it lasts long for some only: they may have thousands."""
+        await self._operator.controller.queue.outlasted(_OTHERS_WAVE)
+        limit.reschedule(asyncio.get_running_loop().time())
 
     async def _watch(self) -> None:
         try:

@@ -108,6 +108,8 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
         on_change=lambda keys: controller.enqueue(keys),  # noqa: PLW0108 - made below
         rng=env.rng,
     )
+    endpoints.may_use = tokens.is_tried
+    tokens.on_attempt(endpoints.login_tried)
     clouds = Clouds(tokens, endpoints)
     resolver = Resolver(
         cache=cache,

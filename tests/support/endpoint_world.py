@@ -7,7 +7,8 @@ from collections.abc import Callable, Hashable
 from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.aws.endpoints import Endpoints, EndpointState
+from artifact_index.credentials.aws.endpoint_entry import EndpointState
+from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.aws.requests import CodeArtifactEndpointRequest
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import (

@@ -16,7 +16,7 @@ from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import API_VERSION, INDEX_OPTIONS_KIND, ROLE_LABEL, ROLE_OUTPUT
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.aws.endpoints import EndpointState
+from artifact_index.credentials.aws.endpoint_entry import EndpointState
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.requests import GoogleTokenRequest
 from artifact_index.credentials.requests import OperatorIdentity, Requirement, Token

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import EKS_ROLE_ANNOTATION, REFRESH_REQUESTED_ANNOTATION
 from artifact_index.api.timestamps import format_time
-from artifact_index.credentials.aws.endpoints import EndpointState
+from artifact_index.credentials.aws.endpoint_entry import EndpointState
 from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.instrumentation import UNMEASURED
 from artifact_index.reconcile.cache.cache import Cache

@@ -6,7 +6,8 @@ from random import Random
 from typing import Any
 
 from artifact_index.api.constants import ARTIFACT_INDEX_PLURAL, INDEX_OPTIONS_PLURAL
-from artifact_index.credentials.aws.endpoints import Endpoints, EndpointState
+from artifact_index.credentials.aws.endpoint_entry import EndpointState
+from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.credentials.tokens.token_state import TokenState

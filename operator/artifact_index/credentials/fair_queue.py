@@ -53,7 +53,7 @@ class FairQueue:
         self._tickets: dict[str, _Ticket] = {}
         self._first, self._repeats = _Lines(), _Lines()
         self._numbers = itertools.count()
-        self._turns = itertools.count(1)
+        self._turn = 0
         self._outdated = 0
         self._live = 0
 
@@ -82,14 +82,19 @@ class FairQueue:
         if ticket is not None:
             self._outdate(ticket, len(ticket.tenants))
 
+    def tenants(self) -> Iterable[Hashable]:
+        """Those with keys, and perhaps some whose last key was discarded since the last `pop`."""
+        return itertools.chain(self._first.tenants(), self._repeats.tenants())
+
     def pop(self, may_go: Callable[[Hashable], bool] = lambda tenant: True) -> Turn | None:
         """The next key of those tenants that `may_go`; None if there is none."""
-        turn = next(self._turns)
+        turn = self._turn + 1
         live_first = turn % LIVE_EVERY == 0 and self._live > 0
         found = self._repeats.pop(may_go) if turn % REPEATS_EVERY == 0 else None
         found = found or self._first.pop(may_go, live_first=live_first) or self._repeats.pop(may_go)
         if found is None:
             return None
+        self._turn = turn
         ticket, tenant = found
         del self._tickets[ticket.key]
         self._outdate(ticket, len(ticket.tenants) - 1)
@@ -144,6 +149,10 @@ class _Lines:
             # The tenant's next turn comes after those of all others.
             self._heaps[chosen] = heap
         return ticket, chosen
+
+    def tenants(self) -> Iterable[Hashable]:
+        """Those with a line."""
+        return self._heaps
 
     def clean(self) -> None:
         """Drop the tickets that are no longer valid."""

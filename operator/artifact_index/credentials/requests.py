@@ -112,7 +112,8 @@ class Requirement:
     `digest` is the keyed digest of the request. `fresh_after`, in whole POSIX seconds, asks for a
     token that was issued then or later, and has a failing login tried at once. `needed_by` is when
     the consumer loses the token that it publishes now, as far as it knows, in POSIX seconds; None:
-    it publishes none.
+    it publishes none. `login` says of a request that is no token which token the consumer requires
+    of the same login, by its digest; None: none.
     """
 
     digest: str
@@ -121,3 +122,4 @@ class Requirement:
     max_build: float = 0
     fresh_after: int | None = None
     needed_by: float | None = None
+    login: str | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from artifact_index.reconcile.apply.applied import Applied
@@ -27,6 +28,7 @@ from artifact_index.reconcile.plan.last_good import (
 )
 from artifact_index.reconcile.resolve.checks import invalid_spec, public_index_problem
 from artifact_index.reconcile.resolve.clouds import Clouds
+from artifact_index.reconcile.resolve.memo import PLANS
 from artifact_index.reconcile.resolve.requirements import requirements
 from artifact_index.reconcile.resolve.resolution import needs_of
 from artifact_index.reconcile.resolve.resolver import Resolver
@@ -41,7 +43,7 @@ from artifact_index.reconcile.status.options_status import (
     options_status,
     suspended_options_status,
 )
-from artifact_index.runtime import Turns
+from artifact_index.runtime import Turns, beside_the_loop
 from artifact_index.sources.policy import Problem
 
 _SHORTEST_REQUEUE: Final = 0.1
@@ -106,7 +108,10 @@ class OptionsReconciler:
 
         # 2. Tokens: say what is required, and read what there is. No cloud is awaited.
         self._clouds.require(ref, requirements(resolved))
-        indexes = [self._resolver.with_token(resolution) for resolution in resolved]
+        indexes = []
+        for resolution in resolved:
+            indexes.append(self._resolver.with_token(resolution))
+            await turns.leave()
         if (deadline := self._resolver.first_token_deadline(indexes)) is not None:
             # Publish nothing half done; `tokens_changed` ends the wait, or this deadline.
             self._state.waiting.add(ref)
@@ -135,6 +140,7 @@ class OptionsReconciler:
             await self._keep_last_good(options, plan, applied, kept)
             published = self._state.published[ref]
             plan = plans_as_published(plan, published, options, cause, self._env)
+        await turns.leave()
         written = (*applied.written, *kept.written)
 
         # 5. Report: the first problem of this list decides Ready.
@@ -145,8 +151,9 @@ class OptionsReconciler:
             format_problem(written),  # a format cannot hold a login
         )
         failed = applied.error or kept.error
+        status = partial(self._status, options, OptionsOutcome(plan, written, problem))
         return Result(
-            status=self._status(options, OptionsOutcome(plan, written, problem)),
+            status=await beside_the_loop(status) if len(plan) > PLANS else status(),
             # While a namesake's outputs are being deleted, the indexes keep their last status.
             plan=None if cause is not None and cause.reason.quiet else plan,
             requeue_after=self._next_recheck(plan, kept),

@@ -26,8 +26,8 @@ from artifact_index.watching.kopf_state import NoDiffBase, NoMemories, NoProgres
 
 _LONGEST_BACKOFF: Final = 60.0
 
-_PAGE: Final = 100
-"""Objects in each page of the listing with which a watch begins, without spec and data."""
+_LISTED: Final = 1
+"""Objects in the listing with which a watch begins, without spec and data."""
 
 _METADATA_ONLY: Final = (
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
@@ -45,8 +45,8 @@ class Memo:
     """Carries the feed into the handlers. kopf copies the memo for each object; this one is shared.
 
     kopf begins a watch with a listing, at the start and after a gap. `watch_began` is called for
-    each of its objects: it has the operator list everything, since no event reports what was
-    deleted before the watch.
+    the one object that it gets of it: it has the operator list everything, since no event reports
+    what was deleted before the watch.
     """
 
     feed: Feed
@@ -169,18 +169,19 @@ async def _session() -> kopf.AiohttpSession:
         headers=login.as_http_headers(),
         proxy=configuration.proxy,
         trust_env=False,
-        middlewares=(_list_metadata_only,),
+        middlewares=(_list_metadata_of_one,),
         response_class=_Answer,
     )
     return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session)
 
 
-async def _list_metadata_only(
+async def _list_metadata_of_one(
     request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """List without spec and data: a hundred large Secrets at a time would be the memory peak.
+    """List one object without spec and data; `_Answer` hides that there are more.
 
-    The listing only marks where a watch begins; the operator's own one, which follows, reads.
+    The listing only marks where a watch begins; the operator's own one, which follows, reads. kopf
+    takes a millisecond for each object: whoever has ten thousand would delay everybody's changes.
     """
     if "limit" in request.url.query:
         request.headers["Accept"] = _METADATA_ONLY
@@ -188,13 +189,17 @@ async def _list_metadata_only(
 
 
 class _Answer(aiohttp.ClientResponse):
-    """An answer of the API server, whose empty list of metadata is null; kopf iterates over it."""
+    """An answer of the API server: of a list only the first page.
+
+    An empty list of metadata is null; kopf iterates over it.
+    """
 
     async def json(self, **how: Any) -> Any:
         """The JSON in the body."""
         answer = await super().json(**how)
-        if isinstance(answer, dict) and answer.get("items", ()) is None:
-            answer["items"] = []
+        if isinstance(answer, dict) and "items" in answer:
+            answer["items"] = answer["items"] or []
+            answer["metadata"].pop("continue", None)
         return answer
 
 
@@ -216,15 +221,15 @@ def settings(watch_patience: float) -> kopf.OperatorSettings:
     chosen.persistence.finalizer = _NO_FINALIZER
     chosen.persistence.diffbase_storage = NoDiffBase()
     chosen.persistence.progress_storage = NoProgress()
-    chosen.watching.chunk_size = _PAGE
+    chosen.watching.chunk_size = _LISTED
     chosen.watching.connect_timeout = 10
     chosen.watching.label_selectors["v1", "secrets"] = SECRET_SELECTOR
     chosen.watching.label_selectors["v1", "configmaps"] = CONFIG_MAP_SELECTOR
     chosen.networking.request_timeout = 30
     chosen.networking.connect_timeout = 10
     chosen.networking.error_backoffs = Backoffs(watch_patience)
-    # kopf starts a worker for each listed object, and an idle worker keeps the last body of it:
-    # with the default of 5 s, these bodies are the memory peak of a start.
+    # An idle worker keeps the last body of its object: with the default of 5 s, these bodies are
+    # the memory peak where thousands of objects change.
     chosen.queueing.idle_timeout = 0.02
     chosen.process.ultimate_exiting_timeout = 25
     return chosen

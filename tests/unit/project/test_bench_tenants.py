@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from bench.tenants.live import ALONE, BESIDE, Watched
+from bench.tenants.live import ALONE, ARRIVING, BESIDE, Watched
 from bench.tenants.plan import A_FEW, EVERYBODY, GOOD, NAMESPACES, Limits, Tenants
 from bench.tenants.probes import HealthAsked, NewFiles
 from bench.tenants.report import broken_limits, tenants_table
@@ -44,6 +44,23 @@ def test_a_good_tenant_that_notices_nothing_breaks_no_limit(alone: Watched) -> N
 
     assert broken_limits(PLAN, phases) == []
     assert "beside others over alone: p50 1.50, p99 1.50" in tenants_table(PLAN, phases)
+
+
+def test_what_a_bare_loop_takes_longer_is_not_the_operators(alone: Watched) -> None:
+    bare = replace(alone.files, waits=[0.1] * 100)
+    busy = replace(bare, waits=[0.3] * 100)
+    phases = [replace(alone, bare=bare), replace(beside(alone, [0.6] * 100), bare=busy)]
+
+    assert broken_limits(PLAN, phases) == []
+    shown = tenants_table(PLAN, phases)
+    assert "over alone: p50 raw 3.00, p50 1.50, p99 raw 3.00, p99 1.50" in shown
+
+    waits = [*[4.0] * 98, 8.0, 8.0]
+    arriving = replace(alone, name=ARRIVING, files=replace(bare, waits=waits), bare=None)
+    slow = replace(bare, waits=[wait - 1.9 for wait in waits])
+    assert len(broken_limits(PLAN, [*phases, arriving])) == 1
+    assert broken_limits(PLAN, [*phases, replace(arriving, bare=slow)]) == []
+    assert broken_limits(PLAN, [*phases, replace(arriving, bare=replace(slow, waits=waits[::-1]))])
 
 
 def test_each_limit_is_watched(alone: Watched) -> None:

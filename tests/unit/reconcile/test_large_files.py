@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from artifact_index.reconcile import options
 from artifact_index.reconcile.apply import planning, rendering
 from artifact_index.reconcile.plan.sizes import MOST_ENTRIES
 from artifact_index.reconcile.resolve.memo import PLANS
@@ -31,7 +32,7 @@ def with_indexes(engine: Engine, count: int, outputs: int) -> None:
 def beside(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The modules that have had something computed in a thread, in order."""
     modules: list[str] = []
-    for module in (planning, rendering, restore):
+    for module in (planning, rendering, restore, options):
         original = module.beside_the_loop
 
         async def noted(
@@ -54,7 +55,7 @@ async def test_large_files_are_planned_rendered_and_read_back_beside_the_loop(
     with_indexes(engine, COUNT, 2)
     await engine.settle()
     assert engine.ready()[1] == "Available"
-    assert beside == ["planning", "rendering"]
+    assert beside == ["planning", "rendering", "options"]
     beside.clear()
     engine.port.writes.clear()
 

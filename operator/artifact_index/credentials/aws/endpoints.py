@@ -2,19 +2,21 @@
 
 A URL never expires, so each is looked up once. The lookup also tells early of a repository that
 does not exist: CodeArtifact answers uv with 404, and uv goes on to a public package of that name.
+A login that has no token yet is used for lookups only while it is asked for one: so its share of
+the tokens bounds its lookups, and one that is refused is looked up no more often than it is tried.
 """
 
 import asyncio
-import itertools
 import logging
 import math
 import random
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Final
 
 from artifact_index.credentials.attempts import Attempts
+from artifact_index.credentials.aws.endpoint_entry import EndpointEntry, EndpointState
 from artifact_index.credentials.calls import ATTEMPT_DEADLINE, Calls, Issue
 from artifact_index.credentials.clock import WallClock
 from artifact_index.credentials.errors import LoginError
@@ -30,40 +32,6 @@ MOST_RELEASED: Final = 1000
 """Entries that are kept at most after their last consumer has released them."""
 
 logger = logging.getLogger(__name__)
-_serials: Final = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointState:
-    """What is known of a repository's URL."""
-
-    url: str | None = None
-    """As AWS answers it, without `simple/`."""
-    error: LoginError | None = None
-    """Why the last lookup failed."""
-    pending_since: float | None = None
-    """POSIX seconds since when a first outcome has been awaited; None once there was one."""
-    serial: int = field(default_factory=_serials.__next__, compare=False)
-    """Grows with every change: two states of one URL with the same serial are equal."""
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """The URL of one repository, and the lookups of it."""
-
-    digest: str
-    state: EndpointState
-    attempts: Attempts = field(default_factory=Attempts)
-    requirement: Requirement | None = None
-    """None once the URL is known, and while no consumer requires it: no key material is kept."""
-    consumers: set[Hashable] = field(default_factory=set)
-    in_flight: bool = False
-    """Whether a lookup is in flight."""
-    timer: asyncio.TimerHandle | None = None
-
-    def changed(self) -> None:
-        """Give a URL that is not known yet another state."""
-        self.state = EndpointState(None, self.attempts.error, self.attempts.pending_since)
 
 
 class Endpoints:
@@ -74,7 +42,9 @@ class Endpoints:
     lookup fails after `deadline` seconds. `now` is wall-clock time in POSIX seconds. `tenant_of`
     says whose share the lookups for a consumer use.
 
-    `on_change` gets the consumers that a change concerns. It must not block.
+    `on_change` gets the consumers that a change concerns. It must not block. `may_use` says whether
+    a login, by the digest of its token, has one or is being asked for it; if not, `login_tried`
+    must be called once it is.
     """
 
     def __init__(
@@ -88,11 +58,13 @@ class Endpoints:
         tenant_of: Callable[[Hashable], Hashable] = lambda consumer: None,
     ) -> None:
         self.on_change: Callable[[frozenset[Hashable]], None] = lambda consumers: None
+        self.may_use: Callable[[str], bool] = lambda login: True
         self._calls = Calls(issue, meter=meter, deadline=deadline)
         self._clock = WallClock(now)
         self._rng = rng
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, EndpointEntry] = {}
         self._required: dict[Hashable, frozenset[str]] = {}
+        self._waiting: dict[str, dict[str, None]] = {}  # by login, in order
         self._released: dict[str, float] = {}  # since when, the oldest first
         self._tenant_of = tenant_of
         # By service, while there are any. Ten thousand tasks that wait would be 40 MiB.
@@ -104,7 +76,7 @@ class Endpoints:
     def restore(self, digest: str, url: str) -> None:
         """Take over a URL from our own outputs after a restart: it is not looked up again."""
         if digest not in self._entries:
-            self._entries[digest] = _Entry(digest, EndpointState(url))
+            self._entries[digest] = EndpointEntry(digest, EndpointState(url))
             self._released[digest] = self._read_clock()
 
     def require(self, consumer: Hashable, requirements: Iterable[Requirement]) -> None:
@@ -130,6 +102,12 @@ class Endpoints:
         """The consumer has gone."""
         self.require(consumer, ())
 
+    def login_tried(self, login: str) -> None:
+        """Start what waits for this login: it is being asked for a token now."""
+        now = self._read_clock()
+        for digest in list(self._waiting.get(login, ())):
+            self._on_timer(self._entries[digest], now)
+
     def state_of(self, digest: str) -> EndpointState | None:
         """The state of a URL that is required, was required lately, or was restored."""
         entry = self._entries.get(digest)
@@ -152,18 +130,19 @@ class Endpoints:
 
     def _add(self, requirement: Requirement, consumer: Hashable, now: float) -> None:
         digest = requirement.digest
-        entry = self._entries.get(digest) or _Entry(digest, EndpointState())
+        entry = self._entries.get(digest) or EndpointEntry(digest, EndpointState())
         self._entries[digest] = entry
+        if not entry.consumers:
+            entry.wanted_since = now
         entry.consumers.add(consumer)
         released = self._released.pop(digest, None)
         if entry.state.url is not None:
             return
         if released is not None:
             entry.attempts.required_again()
+        if entry.requirement is not None and entry.requirement.login is None:
+            requirement = replace(requirement, login=None)  # some consumer needs no token
         entry.requirement = requirement
-        if entry.attempts.error is None and entry.attempts.pending_since is None:
-            entry.attempts.pending_since = now
-            entry.changed()
         service = requirement.request.service
         requested = entry.attempts.request(requirement.fresh_after, now)
         if (queue := self._queues.get(service)) is not None and digest in queue:
@@ -173,7 +152,7 @@ class Endpoints:
             queue.discard(digest)  # it goes first now
         self._schedule(entry, now)
 
-    def _remove(self, entry: _Entry, consumer: Hashable, now: float) -> None:
+    def _remove(self, entry: EndpointEntry, consumer: Hashable, now: float) -> None:
         entry.consumers.discard(consumer)
         if entry.consumers:
             return
@@ -185,9 +164,8 @@ class Endpoints:
                     del self._queues[service]
         if entry.timer is not None:
             entry.timer.cancel()
-        if entry.attempts.pending_since is not None:
-            entry.attempts.pending_since = None
-            entry.changed()
+        self._stop_waiting(entry)
+        entry.set_pending(None)
         entry.requirement = None
         self._released[entry.digest] = now
         if len(self._released) > MOST_RELEASED:
@@ -199,13 +177,24 @@ class Endpoints:
 
     # Lookups
 
-    def _schedule(self, entry: _Entry, now: float) -> None:
+    def _schedule(self, entry: EndpointEntry, now: float) -> None:
         """Queue the next lookup of a URL that is required and not known, or set a timer for it."""
-        if entry.requirement is None or entry.in_flight:
+        if entry.requirement is None:
+            return
+        if entry.in_flight:
+            entry.await_first()
             return
         if entry.timer is not None:
             entry.timer.cancel()
-        attempts = entry.attempts
+        self._stop_waiting(entry)
+        attempts, login = entry.attempts, entry.requirement.login
+        if login is not None and not self.may_use(login):
+            # Its consumers wait for the token first, whose patience is theirs.
+            entry.set_pending(None)
+            entry.waits_for = login
+            self._waiting.setdefault(login, {})[entry.digest] = None
+            return
+        entry.await_first()
         requested_for = attempts.requested_for(fresh_as_of=-math.inf)
         next_at = min(now if attempts.retry_at is None else attempts.retry_at, requested_for)
         if next_at <= now:
@@ -217,8 +206,16 @@ class Endpoints:
             loop = asyncio.get_running_loop()
             entry.timer = loop.call_later(next_at - now, self._on_timer, entry)
 
-    def _on_timer(self, entry: _Entry) -> None:
-        now = self._read_clock()
+    def _stop_waiting(self, entry: EndpointEntry) -> None:
+        if entry.waits_for is not None:
+            waiting = self._waiting[entry.waits_for]
+            del waiting[entry.digest]
+            if not waiting:
+                del self._waiting[entry.waits_for]
+            entry.waits_for = None
+
+    def _on_timer(self, entry: EndpointEntry, now: float | None = None) -> None:
+        now = self._read_clock() if now is None else now
         self._schedule(entry, now)
         if entry.requirement is not None:
             self._start_queued(entry.requirement.request.service, now)
@@ -253,7 +250,9 @@ class Endpoints:
         if not services:
             self._passed_over.pop(tenant, None)
 
-    def _start(self, entry: _Entry, requirement: Requirement, now: float, tenant: Hashable) -> None:
+    def _start(
+        self, entry: EndpointEntry, requirement: Requirement, now: float, tenant: Hashable
+    ) -> None:
         service, retry_at = requirement.request.service, entry.attempts.retry_at
         entry.attempts.begin(now, by_request=retry_at is not None and retry_at > now)
         entry.in_flight = True
@@ -271,7 +270,7 @@ class Endpoints:
 
         self._calls.start(requirement.request, requirement.key_material, on_outcome, tenant)
 
-    def _settle(self, entry: _Entry, outcome: Token | LoginError) -> float:
+    def _settle(self, entry: EndpointEntry, outcome: Token | LoginError) -> float:
         """Take in the outcome of a lookup; returns the time."""
         now = self._read_clock()
         if isinstance(outcome, LoginError):
@@ -295,6 +294,7 @@ class Endpoints:
             self._released = {digest: since - step for digest, since in self._released.items()}
             for entry in self._entries.values():
                 entry.attempts.shift(step)
+                entry.wanted_since -= step
                 if entry.state.pending_since is not None:
                     entry.changed()
         return now

@@ -35,6 +35,7 @@ class Issuer:
     """The entries that wait for the rate limit, and those for which a cloud is being asked.
 
     `on_outcome` gets each entry with the outcome of its call, after a cancellation, too.
+    `on_begin` gets its digest when the call begins.
     """
 
     def __init__(
@@ -48,10 +49,10 @@ class Issuer:
         self.calls = Calls(issue, meter=meter, deadline=limits.deadline)
         self._limits = limits
         self._limiter = RateLimiter(limits.per_second)
+        self.on_begin: Callable[[str], None] = lambda digest: None
         self._on_outcome = on_outcome
         self._meter = meter
         self._queue: dict[str, TokenEntry] = {}
-        self._full = False
 
     def enqueue(self, entry: TokenEntry, now: float) -> None:
         """Queue an entry that is due; call `begin` once all that are due are queued."""
@@ -83,13 +84,14 @@ class Issuer:
             entry = self._queue.pop(turn.key)
             if entry.requirement is not None:
                 self._start(entry, entry.requirement, now, turn.tenant)
-        # Then every tenant that waits has too many calls in flight: the next outcome helps.
-        self._full = self._limiter.next_at(clock) <= clock
 
     def next_in(self) -> float:
-        """Seconds until the next call may begin; infinity until something else changes that."""
+        """Seconds until the next call may begin; infinity until something else changes that.
+
+        A tenant with too many calls in flight waits for an outcome.
+        """
         clock = asyncio.get_running_loop().time()
-        return math.inf if self._full else self._limiter.next_at(clock) - clock
+        return self._limiter.next_at(clock, self.calls.may_start) - clock
 
     def _start(
         self, entry: TokenEntry, requirement: Requirement, now: float, tenant: Hashable
@@ -105,3 +107,4 @@ class Issuer:
                 self._meter.refreshed(provider=request.provider, late=late_by + seconds)
 
         self.calls.start(request, requirement.key_material, on_outcome, tenant)
+        self.on_begin(entry.digest)

@@ -129,6 +129,17 @@ class TokenManager:
         entry = self._entries.get(digest)
         return None if entry is None else entry.state(self._clock.now(), tenant)
 
+    def is_tried(self, digest: str) -> bool:
+        """Whether there is or was such a token, or a cloud is being asked for it."""
+        entry = self._entries.get(digest)
+        if entry is None:
+            return False
+        return entry.token is not None or isinstance(entry.activity, InFlight)
+
+    def on_attempt(self, listener: Callable[[str], None]) -> None:
+        """Have a listener called with the digest of each token as a cloud is asked for it."""
+        self._issuer.on_begin = listener
+
     def held_tokens(self) -> list[HeldToken]:
         """Every token that is required and has been issued."""
         return [
@@ -155,9 +166,8 @@ class TokenManager:
             now = self._read_clock()
             self._process_due(now)
             self._issuer.begin(now)
-            wake_at = self._timers.next_at()
             self._earlier_wake.clear()
-            self._sleeping_until = wake_at
+            self._sleeping_until = wake_at = self._timers.next_at()
             sleep = min(max(0.0, wake_at - now), self._issuer.next_in())
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(LONGEST_SLEEP, sleep)):
@@ -186,12 +196,9 @@ class TokenManager:
         if self._released.pop(entry.digest, None) is not None:
             entry.attempts.required_again()
         entry.consumers.gone_since = None
-        if (
-            entry.token is None
-            and entry.attempts.error is None
-            and entry.attempts.pending_since is None
-        ):
-            entry.attempts.pending_since = now
+        attempts = entry.attempts
+        if entry.token is None and attempts.error is None and attempts.pending_since is None:
+            attempts.pending_since = now
         requested = self._request(entry, requirement.fresh_after, consumer, now)
         if not requested:
             self._issuer.join(entry, consumer)
@@ -306,9 +313,8 @@ class TokenManager:
         if tenants is not None:
             tenant_of = self._limits.tenant_of
             consumers = frozenset(each for each in consumers if tenant_of(each) in tenants)
-        if not consumers:
-            return
         try:
-            self.on_change(consumers)
+            if consumers:
+                self.on_change(consumers)
         except Exception as error:  # the scheduler goes on whatever a listener does
             logger.error("A change of a token was not delivered: %s", type(error).__name__)

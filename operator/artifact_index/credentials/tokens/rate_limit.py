@@ -13,18 +13,25 @@ _PACE: Final = 0.9
 """The part of their second over which keys that have to wait are spread: ten at once would have the
 next one wait for a whole second, however urgent it is. The rest makes up for late timers."""
 
+_RESERVE: Final = 1 / 5
+"""The part of a second's keys that tenants with many leave to those with few, which need not wait
+for a turn of their own then."""
+
 
 class RateLimiter:
     """A queue that releases at most `per_second` keys in any one second, in a FairQueue's order.
 
     After a pause all of them go at once. From then on they are spread over the second, until none
-    waits any more. Times are seconds of a monotonic clock.
+    waits any more. Unless all of the last keys were one tenant's, some are kept back: a tenant that
+    has had fewer than those within a second gets one at once. Times are seconds of a monotonic
+    clock.
     """
 
     def __init__(self, per_second: int) -> None:
-        self._released: deque[float] = deque(maxlen=per_second)
-        # In 64ths, of which floats hold sums exactly: a key is never early by a rounding error.
-        self._pace = math.floor(64 * _PACE * _SECOND / per_second) / 64
+        self._per_second = per_second
+        self._reserve = math.floor(per_second * _RESERVE)
+        self._released: deque[tuple[float, Hashable]] = deque()  # the last `per_second` keys
+        self._released_to: dict[Hashable, deque[float]] = {}  # when, for each tenant of these
         self._paced = False
         self._queue = FairQueue()
 
@@ -43,22 +50,61 @@ class RateLimiter:
 
     def pop(self, now: float, may_go: Callable[[Hashable], bool]) -> Turn | None:
         """The next key of those tenants that `may_go`, if one may be released now."""
-        if now < self._next_release(now):
+        turn = None
+        if now >= self._next_turn(now):
+            turn = self._queue.pop(may_go)
+        else:
             self._paced = len(self._queue) > 0
-            return None
-        turn = self._queue.pop(may_go)
+            if self._paced and now >= self._next_release(now, self._per_second):
+                turn = self._queue.pop(lambda each: self._has_few(each, now) and may_go(each))
         if turn is not None:
-            self._released.append(now)
+            self._note(now, turn.tenant)
         self._paced = self._paced and len(self._queue) > 0
         return turn
 
-    def next_at(self, now: float) -> float:
-        """When the next key may be released; infinity while none is queued."""
-        return self._next_release(now) if len(self._queue) else math.inf
+    def next_at(
+        self, now: float, may_go: Callable[[Hashable], bool] = lambda tenant: True
+    ) -> float:
+        """When a key of those tenants that `may_go` may be released; infinity if none waits.
 
-    def _next_release(self, now: float) -> float:
+        Call it after a `pop` that found none.
+        """
+        waiting = [tenant for tenant in self._queue.tenants() if may_go(tenant)]
+        if any(self._has_few(tenant, now) for tenant in waiting):
+            return self._next_release(now, self._per_second)
+        return self._next_turn(now) if waiting else math.inf
+
+    def _next_turn(self, now: float) -> float:
+        """When a key may be released to a tenant that has many."""
+        shared = len(self._released_to) > 1
+        most = self._per_second - self._reserve if shared else self._per_second
+        at = self._next_release(now, most)
         if self._released and self._paced:
-            now = max(now, self._released[-1] + self._pace)
-        if len(self._released) < (self._released.maxlen or 1):
+            # In 64ths, of which floats hold sums exactly: a key is never early by a rounding error.
+            pace = math.floor(64 * _PACE * _SECOND / most) / 64
+            at = max(at, self._released[-1][0] + pace)
+        return at
+
+    def _next_release(self, now: float, most: int) -> float:
+        """When a key may be released so that no second has more than `most`."""
+        if len(self._released) < most:
             return now
-        return max(now, self._released[0] + _SECOND)
+        return max(now, self._released[-most][0] + _SECOND)
+
+    def _has_few(self, tenant: Hashable, now: float) -> bool:
+        """Whether a tenant beside others has had fewer keys within a second than are kept back."""
+        had = self._released_to.get(tenant, ())
+        if len(self._released_to) == bool(had):
+            return False  # there are no others
+        if len(had) < self._reserve:
+            return True
+        return self._reserve > 0 and had[-self._reserve] <= now - _SECOND
+
+    def _note(self, now: float, tenant: Hashable) -> None:
+        if len(self._released) == self._per_second:
+            _, oldest = self._released.popleft()
+            self._released_to[oldest].popleft()
+            if not self._released_to[oldest]:
+                del self._released_to[oldest]
+        self._released.append((now, tenant))
+        self._released_to.setdefault(tenant, deque()).append(now)

@@ -142,6 +142,20 @@ class WorkQueue:
         while self._waiting_elsewhere(self._slow_namespaces()) > but:  # noqa: ASYNC110 - once a start
             await asyncio.sleep(_LOOK_EVERY)
 
+    async def outlasted(self, seconds: float) -> None:
+        """Wait until a namespace has been done for so long with what is ready now, another not.
+
+        Never returns where all of them are done within that time, or there is only one.
+        """
+        clock = asyncio.get_running_loop().time
+        namespaces = waiting = set(self._ready.waiting())
+        first_done = clock()
+        while not waiting or len(waiting) == len(namespaces) or clock() < first_done + seconds:
+            if len(waiting) == len(namespaces):
+                first_done = clock()
+            await asyncio.sleep(_LOOK_EVERY)
+            waiting = waiting & {*self._ready.waiting(), *self._working_in}
+
     def done(self, key: Key) -> None:
         """Give the key back after `get`, whether or not the reconcile succeeded.
 

@@ -1,6 +1,7 @@
 """The tokens and repository URLs of all clouds, by the IndexOptions that require them."""
 
-from artifact_index.credentials.aws.endpoints import Endpoints, EndpointState
+from artifact_index.credentials.aws.endpoint_entry import EndpointState
+from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.reconcile.cache.objects import ObjectRef

@@ -34,7 +34,10 @@ def requirements(resolved: Iterable[Resolution]) -> Requirements:
             required.tokens[token.digest] = _as_fresh(token, each.fresh_after)
         if login.endpoint is not None:
             url = required.urls.get(login.endpoint_digest) or Requirement(
-                login.endpoint_digest, login.endpoint, login.material
+                login.endpoint_digest,
+                login.endpoint,
+                login.material,
+                login=login.token_digest if each.place.needs_token else None,
             )
             required.urls[url.digest] = _as_fresh(url, each.fresh_after)
     return required

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
-from artifact_index.credentials.aws.endpoints import EndpointState
+from artifact_index.credentials.aws.endpoint_entry import EndpointState
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.tokens.freshness import Margins, Schedule, schedule, shortfall_note
 from artifact_index.credentials.tokens.token_state import TokenState

@@ -75,6 +75,51 @@ def test_an_urgent_key_waits_for_a_part_of_a_second_beside_many() -> None:
     assert len(taken) >= 60, "and none is lost by it"
 
 
+def test_a_tenant_with_few_keys_waits_for_no_turn_beside_those_with_many() -> None:
+    limiter = RateLimiter(10)
+    for number in range(200):
+        limiter.add(f"flood-{number}", 0, (f"tenant-{number % 2}",))
+    taken: list[tuple[float, str]] = []
+    now, waits = 0.0, list[float]()
+    for urgent in (4.05, 5.32, 6.11, 6.71, 8.0):
+        while now < urgent:
+            now = min(urgent, limiter.next_at(now))
+            while (turn := limiter.pop(now, anybody)) is not None:
+                taken.append((now, turn.key))
+        limiter.add("urgent", urgent, ("few",))
+        turn = limiter.pop(now, anybody)
+        while turn is None or turn.key != "urgent":
+            now = limiter.next_at(now)
+            turn = limiter.pop(now, anybody)
+            if turn is not None:
+                taken.append((now, turn.key))
+        waits.append(now - urgent)
+    assert max(waits) == 0
+    times = [at for at, _ in taken]
+    assert all(later - earlier >= 1 for earlier, later in zip(times, times[10:], strict=False))
+    assert len(taken) >= 7.5 * 8, "and the others have the rest"
+
+
+def test_a_tenant_with_few_keys_that_may_not_go_holds_nobody_up() -> None:
+    limiter = RateLimiter(10)
+    limiter.add("full", 0, ("full",))
+    for number in range(40):
+        limiter.add(f"flood-{number}", 0, ("flood",))
+        limiter.add(f"other-{number}", 0, ("other",))
+
+    def may_go(tenant: Hashable) -> bool:
+        return tenant != "full"
+
+    now, taken = 0.0, 0
+    while now < 5:
+        while limiter.pop(now, may_go) is not None:
+            taken += 1
+        later = limiter.next_at(now, may_go)
+        assert later > now, "it would be asked again and again"
+        now = later
+    assert taken >= 40
+
+
 def anybody(tenant: Hashable) -> bool:
     return True
 

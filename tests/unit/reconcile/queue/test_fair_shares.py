@@ -253,3 +253,34 @@ async def test_writes_that_wait_take_turns_by_namespace() -> None:
         await asyncio.sleep(0)
         group.create_task(write("good", float("inf")))
     assert wrote.index("good") <= 2
+
+
+async def outlasted(slow: Sequence[str], *names: str, work: int = 100) -> float | None:
+    """When a namespace of those with so much work has outlasted another by two seconds."""
+    queue, done = queue_of(), list[tuple[float, Key]]()
+    for name, number in itertools.product(names, range(work)):
+        queue.add_after(key(name, number), 0)
+    queue.add_after(key("good", 0), 0)
+    loop = asyncio.get_running_loop()
+    began, told = loop.time(), asyncio.create_task(queue.outlasted(2))
+    await asyncio.sleep(1)
+    assert not told.done(), "nobody is done"
+    workers = [asyncio.create_task(working(queue, slow, done)) for _ in range(WORKERS)]
+    queue.add_after(key("late", 0), 30)  # it was not ready then
+    await asyncio.wait([told], timeout=60)
+    found = loop.time() - began if told.done() else None
+    for task in (*workers, told):
+        task.cancel()
+    return found
+
+
+async def test_a_namespace_that_is_done_is_told_from_one_that_goes_on() -> None:
+    assert await outlasted(["slow"], "slow", "other") == pytest.approx(3, abs=0.2)
+
+
+async def test_namespaces_that_are_done_together_outlast_nobody() -> None:
+    assert await outlasted([], "one", "two") is None
+
+
+async def test_a_namespace_alone_outlasts_nobody() -> None:
+    assert await outlasted(["good"], work=0) is None
