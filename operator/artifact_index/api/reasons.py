@@ -88,7 +88,7 @@ class Reason(StrEnum):
     INVALID_REQUEST = "InvalidRequest", Polarity.ACT
     INVALID_CREDENTIAL = "InvalidCredential", Polarity.ACT
     UNKNOWN_EXPIRY = "UnknownExpiry", Polarity.ACT
-    NAME_CONFLICT = "NameConflict", Polarity.ACT
+    NAME_CONFLICT = "NameConflict", Polarity.ACT, Trait.WITHDRAWS_AT_ONCE
     NO_INDEXES = "NoIndexes", Polarity.RETRY
     INDEXES_NOT_READY = "IndexesNotReady", Polarity.RETRY
     WAITING_FOR_DELETION = "WaitingForDeletion", Polarity.RETRY, Trait.QUIET, Trait.UNWATCHED
