@@ -111,5 +111,6 @@ class Reason(StrEnum):
     INDEX_ORDER_NOT_KEPT = "IndexOrderNotKept", Polarity.NOTE
     EXPLICIT_INDEX_LEFT_OUT = "ExplicitIndexLeftOut", Polarity.NOTE
     VARIABLES_NOT_WRITTEN = "VariablesNotWritten", Polarity.NOTE
+    TOO_LONG_FOR_CURL = "TooLongForCurl", Polarity.NOTE
     FILES_OUTSIDE_INDEX = "FilesOutsideIndex", Polarity.NOTE
     ANONYMOUS_BESIDE_CREDENTIALED = "AnonymousBesideCredentialed", Polarity.NOTE
