@@ -191,7 +191,13 @@ def test_twine_uploads_with_the_variables_alone(
 
 
 @pytest.mark.parametrize(
-    ("login", "succeeds"), [(LOGIN, True), (("u", "@:/?#%41 \"'\\$HOME"), True), (STALE, False)]
+    ("login", "succeeds"),
+    [
+        (LOGIN, True),
+        (("u", "@:/?#%41 \"'\\$HOME"), True),
+        (("{u", "{}{5}{{x}{x y}{cache-dir"), True),
+        (STALE, False),
+    ],
 )
 def test_poetry_logs_in_to_a_source_of_that_name(
     clients: Clients, server: IndexServer, private: Repository, login: tuple[str, str],
@@ -210,6 +216,28 @@ def test_poetry_logs_in_to_a_source_of_that_name(
     lock = clients.directory / "poetry.lock"
     assert lock.exists() == succeeds
     assert not succeeds or login[1] not in lock.read_text()
+
+
+@pytest.mark.parametrize("setting", ["cache-dir", "HOME", "http-basic.acme-2.username"])
+def test_poetry_would_replace_a_setting_in_a_password(
+    clients: Clients, server: IndexServer, private: Repository, setting: str
+) -> None:
+    """So there are no variables for it, and Poetry asks without a login."""
+    password = f"a{{{setting}}}b"
+    private.accepts = lambda *given: given == ("u", password)
+    asked = document(entry_for(private, "acme-2", login=("u", password)), public=None)
+    clients.write("pyproject.toml", POETRY_PROJECT.format(url=private.url))
+    made = Environment().render_secret(asked)
+    found = {name: value.get_secret_value() for name, value in made.files.items()}
+    assert found.keys() == {"UV_INDEX_ACME_2_USERNAME", "UV_INDEX_ACME_2_PASSWORD"}
+
+    clients.python(POETRY, "lock", env=found)
+    assert logins(server.requests()) == {(None, None)}
+    login = {"USERNAME": "u", "PASSWORD": password}
+    written = {f"POETRY_HTTP_BASIC_ACME_2_{part}": value for part, value in login.items()}
+    clients.python(POETRY, "lock", env={"POETRY_HOME": "/opt/poetry", **written})
+    sent = {given for given in logins(server.requests()) if given != (None, None)}
+    assert sent and ("u", password) not in sent
 
 
 POETRY_PACKAGE = """\

@@ -7,7 +7,7 @@ from support.client_runs import Clients
 from support.index_server import IndexServer, Repository
 from support.python_clients import PIPS
 from support.rendered import public_text
-from support.uv_clients import FOUR_VERSIONS
+from support.uv_clients import FOUR_VERSIONS, NEWEST
 from support.uv_scenes import LOGIN, document, entry_for, logins
 
 pytestmark = pytest.mark.clients
@@ -18,7 +18,7 @@ INSTALL = ("install", "--target", "target", "mine")
 def _netrc(clients: Clients, private: Repository, password: str = LOGIN[1]) -> dict[str, str]:
     asked = document(entry_for(private, "acme", login=(LOGIN[0], password)), public=None)
     rendered = Netrc().render_secret(asked)
-    assert rendered.limits == ()
+    assert all(limit.reason == "TooLongForCurl" for limit in rendered.limits)
     return {"NETRC": str(clients.write("netrc", rendered.files["netrc"].get_secret_value()))}
 
 
@@ -80,6 +80,27 @@ def test_curl_sends_the_password_as_it_is(
     assert run.returncode == 0, run.output
     assert "mine" in run.output
     assert logins(server.requests()) == {(LOGIN[0], password)}
+
+
+@pytest.mark.parametrize("length", [4083, 4084, 5000])
+def test_curl_passes_over_a_login_that_is_too_long_and_uv_does_not(
+    clients: Clients, server: IndexServer, private: Repository, length: int
+) -> None:
+    password = "t" * length
+    private.accepts = lambda *given: given == (LOGIN[0], password)
+    entry = entry_for(private, "acme", login=(LOGIN[0], password))
+    limits = Netrc().render_secret(document(entry, public=None)).limits
+    netrc = _netrc(clients, private, password)["NETRC"]
+
+    command = ("curl", "--silent", "--fail", "--netrc-file", netrc, private.url)
+    run = clients.run("/usr/bin/env", *command, env={})
+
+    assert (run.returncode != 0) is (length > 4083)
+    assert [limit.reason for limit in limits] == ["TooLongForCurl"] * (length > 4083)
+    config = clients.write("uv.toml", public_text("UvToml", document(entry, public=None)))
+    env = {"UV_CONFIG_FILE": str(config), "NETRC": netrc}
+    installed = clients.uv(NEWEST, "pip", *INSTALL, env=env)
+    assert installed.returncode == 0, installed.output
 
 
 def test_no_host_but_its_own_gets_the_login(

@@ -1,12 +1,15 @@
 """Indexes that share a host: what uv does with them, and that the operator knows it."""
 
 from dataclasses import replace
+from urllib.parse import unquote
 
 import pytest
 
-from artifact_index.formats.urls import place_of
+from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.reconcile.status.notes import shared_host_note
 from support.client_runs import Clients
 from support.index_server import IndexServer
+from support.reconcile_builders import POLICY, index, index_state, plans_from, source
 from support.rendered import secret_text
 from support.uv_clients import FLOOR, FOUR_VERSIONS, NEWEST
 from support.uv_scenes import LOGIN, document, entry_for, logins, private_repository
@@ -16,6 +19,15 @@ pytestmark = pytest.mark.clients
 
 OTHER = ("oauth2accesstoken", "other-token")
 INSTALL = ("pip", "install", "--target", "target")
+
+
+def shadows(root: str, below: str) -> bool:
+    """Whether the operator refuses one of two indexes with logins."""
+    policy = replace(POLICY, allow_http=True)
+    plans = plans_from(*(
+        index_state(index(name, {**source("basicAuth", url=url), "name": name}), policy=policy)
+        for name, url in (("root", root), ("below", below))))  # fmt: skip
+    return [p.problem.reason for p in plans if p.problem] == ["ShadowsSiblings"]
 
 
 @pytest.mark.parametrize("version", FOUR_VERSIONS)
@@ -40,7 +52,8 @@ def test_uv_sends_the_login_of_a_root_to_what_is_below_it(
 
 @pytest.mark.parametrize("version", (FLOOR, NEWEST))
 @pytest.mark.parametrize(
-    ("plain", "spelt"), [("/team/", "/./team/"), ("/team/", "/other/%2E./team/")]
+    ("plain", "spelt"),
+    [("/team/", "/./team/"), ("/team/", "/other/%2E./team/"), ("/team/", "//team/")],
 )
 def test_uv_takes_a_place_for_the_same_however_it_is_spelt(
     clients: Clients, server: IndexServer, version: str, plain: str, spelt: str
@@ -50,7 +63,7 @@ def test_uv_takes_a_place_for_the_same_however_it_is_spelt(
         "team/below", make_wheel("mine", "1.0"), accepts=lambda *given: given == OTHER
     )
     other = root.url.replace(plain, spelt)
-    assert other != root.url and place_of(other) == place_of(root.url)
+    assert other != root.url and shadows(other, below.url)
     entries = (replace(entry_for(root, "root"), url=other), entry_for(below, "below", login=OTHER))
     text = secret_text("UvToml", document(*entries, public=None))
     env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", text))}
@@ -74,3 +87,56 @@ def test_uv_sends_a_login_to_an_open_index_that_refuses(
     clients.uv(version, *INSTALL, "mine", env=env)
 
     assert (LOGIN in logins(server.requests("open"))) == (version != FLOOR)
+
+
+PLATFORM_FEED, DATA_FEED = (f"0f9d2a4c-6a1b-4c3d-8e5f-00000000000{n}" for n in (1, 2))
+
+
+@pytest.mark.parametrize("version", (FLOOR, NEWEST))
+@pytest.mark.parametrize("by_name", [True, False])
+@pytest.mark.parametrize(
+    ("path", "names", "numbers"),
+    [
+        ("api/v4/groups/{}/-/packages/pypi", ("acme%2Fplatform", "acme%2Fdata"), ("41", "42")),
+        ("org/_packaging/{}/pypi", ("feed%20one", "two"), (PLATFORM_FEED, DATA_FEED)),
+    ],
+)
+def test_uv_asks_for_files_outside_an_index_with_the_login_of_another(
+    clients: Clients, server: IndexServer, version: str, by_name: bool,
+    path: str, names: tuple[str, str], numbers: tuple[str, str],
+) -> None:  # fmt: skip
+    """The reason for the note `FilesOutsideIndex`; with the number in the URL all is well."""
+    entries = []
+    for name, number, login in zip(names, numbers, (LOGIN, OTHER), strict=True):
+        wheel = make_wheel("mine" if login == OTHER else "of-platform", "1.0")
+
+        def accepts(*given: str, login: tuple[str, str] = login) -> bool:
+            return given == login
+
+        numbered = server.add_repository(path.format(number), wheel, accepts=accepts)
+        named = server.add_repository(path.format(unquote(name)), wheel, accepts=accepts)
+        named.files_at = numbered.prefix
+        url = f"http://{server.netloc}/{path.format(name if by_name else number)}/simple/"
+        entries.append(replace(entry_for(named, f"i{number}", login=login), url=url))
+    text = secret_text("UvToml", document(*entries, public=None))
+    env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", text))}
+
+    run = clients.uv(version, *INSTALL, "mine", "of-platform", env=env)
+
+    assert (run.returncode == 0) is not by_name, run.output
+    files = [r for r in server.requests() if r.path.endswith(".whl")]
+    crossed = [r for r in files if (r.password == OTHER[1]) is not ("mine" in r.path)]
+    assert bool(crossed) is by_name
+    assert noted([entry.url for entry in entries]) is by_name
+
+
+def noted(urls: list[str]) -> bool:
+    """Whether the operator has the note for two indexes with these URLs and different logins."""
+    policy = replace(POLICY, allow_http=True)
+    plans = plans_from(*(
+        index_state(index(f"i{n}", {**source("basicAuth", url=url), "name": f"i{n}"}),
+                    values={"username": "u", "password": f"p{n}"}, policy=policy)
+        for n, url in enumerate(urls)))  # fmt: skip
+    assert all(plan.ready for plan in plans)
+    note = shared_host_note(IndexOptionsSpec(), plans)
+    return note is not None and note.reason == "FilesOutsideIndex"

@@ -35,7 +35,8 @@ class Repository:
 
     `denied_status` answers whom it turns away: 401 asks for a login, 403 does not, 404 pretends
     that there is nothing. `forwards_to` is the URL of another index to which requests for what is
-    not here, or not to be had without a login, are redirected, as GitLab does.
+    not here, or not to be had without a login, are redirected, as GitLab does. `files_at` is the
+    prefix of another repository at which its pages say that the files are.
     """
 
     prefix: str
@@ -44,6 +45,7 @@ class Repository:
     accepts: Accepts | None = None
     denied_status: int = 401
     forwards_to: str | None = None
+    files_at: str | None = None
 
     @property
     def publish_url(self) -> str:
@@ -248,7 +250,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _project_page(self, repository: Repository, project: str) -> _Answer:
         wheels = list(repository.wheels[project].values())
-        links = [(f"../../packages/{quote(w.filename)}", w, _sha256(w)) for w in wheels]
+        base = "../.." if repository.files_at is None else f"/{repository.files_at}"
+        links = [(f"{base}/packages/{quote(w.filename)}", w, _sha256(w)) for w in wheels]
         if self._wants_json():
             files = [
                 {"filename": w.filename, "url": url, "hashes": {"sha256": digest}}

@@ -31,8 +31,8 @@ CONDITION_MEANINGS: Final[dict[str, str]] = {
     "could, and the field that ends each.",
     FORMAT_LIMITED: "Only while True: an output's format cannot say all that uv.toml says, and the "
     "message names the indexes. What it does say is true.",
-    HOST_SHARED: "Only while True: indexes with and without a login are on one host. uv may send "
-    "the login of the one to the other.",
+    HOST_SHARED: "Only while True: indexes on one host have different logins, or one has none. "
+    "Clients may send the login of the one to the other.",
 }
 """Every condition type and how to read it (kstatus: cli-utils `pkg/kstatus`)."""
 

@@ -88,7 +88,7 @@ class Reason(StrEnum):
     INVALID_REQUEST = "InvalidRequest", Polarity.ACT
     INVALID_CREDENTIAL = "InvalidCredential", Polarity.ACT
     UNKNOWN_EXPIRY = "UnknownExpiry", Polarity.ACT
-    NAME_CONFLICT = "NameConflict", Polarity.ACT
+    NAME_CONFLICT = "NameConflict", Polarity.ACT, Trait.WITHDRAWS_AT_ONCE
     NO_INDEXES = "NoIndexes", Polarity.RETRY
     INDEXES_NOT_READY = "IndexesNotReady", Polarity.RETRY
     WAITING_FOR_DELETION = "WaitingForDeletion", Polarity.RETRY, Trait.QUIET, Trait.UNWATCHED
@@ -111,4 +111,6 @@ class Reason(StrEnum):
     INDEX_ORDER_NOT_KEPT = "IndexOrderNotKept", Polarity.NOTE
     EXPLICIT_INDEX_LEFT_OUT = "ExplicitIndexLeftOut", Polarity.NOTE
     VARIABLES_NOT_WRITTEN = "VariablesNotWritten", Polarity.NOTE
+    TOO_LONG_FOR_CURL = "TooLongForCurl", Polarity.NOTE
+    FILES_OUTSIDE_INDEX = "FilesOutsideIndex", Polarity.NOTE
     ANONYMOUS_BESIDE_CREDENTIALED = "AnonymousBesideCredentialed", Polarity.NOTE

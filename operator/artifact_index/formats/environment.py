@@ -5,6 +5,7 @@ of uploads and CODEARTIFACT_AUTH_TOKEN exist once, so they are written only if e
 meant.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -17,6 +18,11 @@ from artifact_index.formats.names import environment_form
 
 LARGEST_VALUE: Final = 128 * 1024 - 512
 """Bytes of one value: Linux takes 128 KiB for `NAME=value` and its end (MAX_ARG_STRLEN)."""
+
+# What Poetry takes for the name of a setting: it replaces it if it knows such a setting, or a
+# variable POETRY_<NAME> (reference: `Config.process`).
+_BRACES: Final = re.compile("{(.+?)}")
+_SETTING: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 _Logins = Mapping[str, tuple[IndexEntry, Credential]]
 
@@ -42,8 +48,16 @@ class Environment(base.Format):
                 continue
             logins[entry.name] = entry, login
             name = environment_form(entry.name)
-            for prefix in (f"UV_INDEX_{name}", f"POETRY_HTTP_BASIC_{name}"):
-                variables |= _pair(prefix, login)
+            variables |= _pair(f"UV_INDEX_{name}", login)
+            if (part := _template(login)) is None:
+                variables |= _pair(f"POETRY_HTTP_BASIC_{name}", login)
+            else:
+                message = (
+                    f"there is no POETRY_HTTP_BASIC_{name}_* for index {entry.name!r}: Poetry "
+                    f"would replace a {{setting}} in its {part}; change the {part}, or take the "
+                    "format out of spec.outputs"
+                )
+                limits.append(base.not_expressible(message))
             if entry.publish_url is not None:
                 variables[f"POETRY_REPOSITORIES_{name}_URL"] = SecretStr(entry.publish_url)
         variables |= _publishing(document.claims, logins, limits)
@@ -71,6 +85,14 @@ def _problem(login: Credential) -> str | None:
             return f"its {what} holds a NUL character; use another format"
         if len(value.encode(errors="replace")) > LARGEST_VALUE:
             return f"its {what} is longer than a variable may be; use another format"
+    return None
+
+
+def _template(login: Credential) -> str | None:
+    """Which part of the login Poetry would not send as it is; None if it sends both."""
+    for what, value in login.parts:
+        if any(_SETTING.fullmatch(name) for name in _BRACES.findall(value)):
+            return what
     return None
 
 

@@ -6,7 +6,7 @@ the same (uv: `IndexName::to_env_var`), so that form must be unique.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -52,11 +52,13 @@ class NameAssignment:
 class NameTaken:
     """The explicit name belongs to another index: object name of the `holder`.
 
-    `holder` is None if the public index of the IndexOptions has the name.
+    `holder` is None if the public index of the IndexOptions has the name. `stand_in` is a name that
+    nobody has, for the blocked entry; it must not be remembered.
     """
 
     name: str
     holder: str | None
+    stand_in: str
 
 
 @lru_cache(maxsize=512)
@@ -71,9 +73,9 @@ def assign_names(
     """Give every index a name, or say which index has the name that it asks for; by UID.
 
     In order of precedence: the public index; indexes that have a name already; explicit names;
-    derived names; provisional names. Within each the older object comes first, then the object's
-    name. So adding, removing or relabelling an index never renames another. The result depends only
-    on the set of requests, not on their order.
+    derived names; provisional names; stand-ins. Within each the older object comes first, then the
+    object's name. So adding, removing or relabelling an index never renames another. The result
+    depends only on the set of requests, not on their order.
 
     An edit of `spec.name` replaces the earlier name. A derived name is assigned anew only if the
     public index of the same IndexOptions was given that very name.
@@ -88,18 +90,24 @@ def assign_names(
         else:
             unnamed.append(request)
 
+    refused = []
     for request in unnamed:
         if (name := request.explicit_name) is None:
             continue
         if taken.add(name, request.object_name):
             answers[request.uid] = NameAssignment(name, assigned=True)
         else:
-            answers[request.uid] = NameTaken(name, taken.holders[environment_form(name)])
+            refused.append((request, name))
 
     derived = [request for request in unnamed if request.explicit_name is None]
     for request in sorted(derived, key=lambda request: request.host is None):
         name = taken.add_free(_derived_name(request), request.object_name)
         answers[request.uid] = NameAssignment(name, assigned=request.host is not None)
+
+    for request, name in refused:
+        holder = taken.holders[environment_form(name)]
+        stand_in = taken.add_free(_derived_name(replace(request, host=None)), request.object_name)
+        answers[request.uid] = NameTaken(name, holder, stand_in)
     return answers
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from artifact_index.api.reasons import Reason
 from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.urls import host_of
@@ -19,6 +20,9 @@ _KEY: Final = "netrc"
 # Python and uv read a backslash as an escape, curl reads it so only in quotes; quotes themselves
 # are not known to all. What needs neither means the same to everybody.
 _AMBIGUOUS: Final = frozenset('"\\')
+
+_LONGEST_LINE: Final = 4094
+"""Characters: curl 7.88 passes over a longer line, and so over the user name or password in it."""
 
 
 class Netrc(base.Format):
@@ -39,6 +43,12 @@ class Netrc(base.Format):
                 message = f"netrc has no login for index {entry.name!r}: {problem}"
                 limits.append(base.not_expressible(message))
                 continue
+            if any(len(f"  password {value}") > _LONGEST_LINE for _, value in login.parts):
+                message = (
+                    f"curl does not send the login of index {entry.name!r} from the netrc, since "
+                    "it is too long for it; other clients do; use another format for curl"
+                )
+                limits.append(base.FormatLimit(Reason.TOO_LONG_FOR_CURL, message))
             hosts[_host(entry)][entry.name] = login
 
         lines: dict[str, Credential] = {}

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.unit
 @given(HOSTILE_DOCUMENTS)
 @example(document_with("", "password-only"))
 @example(document_with("user", "x\0y"))
+@example(document_with("user", "x{cache-dir}y"))
 def test_variables_hold_every_login_as_it_is_or_say_why_not(document: Document) -> None:
     made = Environment().render_secret(document)
     found = {name: value.get_secret_value() for name, value in made.files.items()}
@@ -32,7 +33,10 @@ def test_variables_hold_every_login_as_it_is_or_say_why_not(document: Document) 
             assert repr(entry.name) in refused(made.limits)
             assert f"UV_INDEX_{form}_PASSWORD" not in found
             continue
-        for prefix in (f"UV_INDEX_{form}", f"POETRY_HTTP_BASIC_{form}"):
+        prefixes = [f"UV_INDEX_{form}"]
+        if f"POETRY_HTTP_BASIC_{form}_*" not in refused(made.limits):
+            prefixes.append(f"POETRY_HTTP_BASIC_{form}")
+        for prefix in prefixes:
             assert (found.pop(f"{prefix}_USERNAME"), found.pop(f"{prefix}_PASSWORD")) == raw(entry)
         assert found.pop(f"POETRY_REPOSITORIES_{form}_URL", None) == entry.publish_url
     assert found == {}
@@ -62,6 +66,35 @@ def test_a_process_started_from_the_secret_sees_the_same_values(logins: list[Cre
     seen = json.loads(shown.stdout)
     for key, value in env.items():
         assert bytes.fromhex(seen[key]) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "replaced"),
+    [
+        ("a{cache-dir}b", True),
+        ("{http-basic.acme.username}", True),
+        ("{}{home}", False),  # the name would be `}{home`
+        ("{VERSION}", True),
+        ("{{x}", False),  # the name would be `{x`
+        ("{x{cache-dir}", False),
+        ("{cache-dir", False),
+        ("cache-dir}", False),
+        ("{}", False),
+        ("{5!a}", False),
+        ("{9}", False),
+        ("${a b}", False),
+        ("{cache\ndir}", False),
+    ],
+)
+def test_what_poetry_would_replace_is_refused_for_poetry_alone(value: str, replaced: bool) -> None:
+    for username, password, part in (("user", value, "password"), (value, "pass", "user name")):
+        made = Environment().render_secret(document_with(username, password))
+        assert "UV_INDEX_ACME_PASSWORD" in made.files and made.held == {"acme"}
+        assert ("POETRY_HTTP_BASIC_ACME_USERNAME" not in made.files) is replaced
+        assert ("POETRY_HTTP_BASIC_ACME_PASSWORD" not in made.files) is replaced
+        assert (f"{{setting}} in its {part}" in refused(made.limits)) is replaced
+        assert "index 'acme'" in refused(made.limits) or not replaced
+        assert value not in refused(made.limits)
 
 
 # -- variables that exist once

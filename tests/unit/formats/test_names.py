@@ -287,7 +287,9 @@ def test_names_are_unique_legal_and_independent_of_the_order_of_the_input(
     answers = assign_names(pool, public_name=public)
 
     assert answers.keys() == {each.uid for each in pool}
-    given_names = [a.name for a in answers.values() if isinstance(a, NameAssignment)]
+    given_names = [
+        a.name if isinstance(a, NameAssignment) else a.stand_in for a in answers.values()
+    ]
     forms = [environment_form(name) for name in given_names]
     forms += [environment_form(public)] if public is not None else []
     assert len(set(forms)) == len(forms)
@@ -300,6 +302,26 @@ def test_names_are_unique_legal_and_independent_of_the_order_of_the_input(
         if isinstance(answer, NameTaken):
             assert each.explicit_name == answer.name
             assert answer.holder != each.object_name
+
+
+def test_a_stand_in_takes_nobodys_name_and_is_taken_by_nobody_for_good() -> None:
+    """It comes last: an index that is named after the refused object keeps, or gets, its name."""
+    pool = [
+        candidate("holder", explicit="acme"),
+        candidate("young", day=2, explicit="acme"),
+        candidate("other", day=3, explicit="YOUNG"),
+        candidate("derived", day=4, host="young-2.example"),
+        candidate("waiting", day=5, host=None),
+    ]
+    answers = assign_names(pool, public_name="young-3")
+    assert answers["uid-young"] == NameTaken("acme", "holder", "young-4")
+    assert names(*pool, public="young-3") == {
+        "holder": "acme",
+        "young": "!holder",
+        "other": "YOUNG",
+        "derived": "young-2",
+        "waiting": "(waiting)",
+    }
 
 
 @given(

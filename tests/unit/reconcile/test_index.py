@@ -1,11 +1,13 @@
 """Reconciles of an ArtifactIndex: when its status is written, and of which plan."""
 
+import base64
+
 import pytest
 
 from artifact_index.reconcile.cache.cache import index_key, options_key
 from artifact_index.reconcile.cache.objects import ObjectRef
 from support.engine import GAR, OPTIONS, Engine
-from support.reconcile_builders import NAMESPACE, source
+from support.reconcile_builders import CANARY, NAMESPACE, source
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
@@ -56,6 +58,42 @@ async def test_the_status_reports_the_options_in_which_the_index_is_unready(
 
     assert engine.ready()[1] == "Available"
     assert engine.ready("artifactindexes", "gar")[1] == "NameConflict"
+
+
+async def test_of_two_with_one_name_everything_that_is_reported_agrees(engine: Engine) -> None:
+    """Also after a restart, which writes nothing; the younger is served once it has its name."""
+    engine.secret("basic")
+    engine.index("old", {**source("anonymous"), "name": "acme"}, created="2025-01-01T00:00:00Z")
+    engine.options()
+    await engine.settle()
+    alone = engine.port.find("secrets", NAMESPACE, "uv-config")
+    assert alone is not None and engine.ready()[1] == "Available"
+
+    engine.index("young", {**source("basicAuth"), "name": "acme"})
+    await engine.settle()
+    text, before = (base64.b64decode(body["data"]["uv.toml"]).decode()
+                    for body in (engine.port.find("secrets", NAMESPACE, "uv-config"), alone)
+                    if body is not None)  # fmt: skip
+    assert text.startswith(before) and CANARY not in text
+    assert engine.entries()["young"] == "https://young.unavailable.invalid/simple/"
+    assert engine.ready("artifactindexes", "old")[:2] == ("True", "Available")
+    assert engine.ready("artifactindexes", "young")[:2] == ("False", "NameConflict")
+    assert engine.ready()[:2] == ("False", "IndexesNotReady")
+    assert "'young': NameConflict: spec.name 'acme'" in engine.ready()[2]
+    assert engine.conditions() == {"Ready", "Stalled"}
+    listed = {item["artifactIndex"]: item["reason"] for item in engine.status()["indexes"]}
+    assert listed == {"old": "Available", "young": "NameConflict"}
+
+    engine.port.writes.clear()
+    later = Engine(engine.port)
+    await later.operator.prime()
+    await later.settle(*later.cache.all_keys())
+    assert not later.port.writes
+    await later.operator.close()
+
+    engine.index("young", {**source("basicAuth"), "name": "young"})
+    await engine.settle()
+    assert CANARY in engine.entries()["young"] and engine.ready()[1] == "Available"
 
 
 async def test_an_index_that_no_options_selects_says_so(engine: Engine) -> None:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.formats.document import IndexEntry
-from artifact_index.formats.names import NameAssignment, NameRequest, NameTaken, assign_names
-from artifact_index.formats.urls import host_of
+from artifact_index.formats.names import NameAssignment
 from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.reconcile.plan.fallback import Published, fallback_for
+from artifact_index.reconcile.plan.naming import name_indexes
 from artifact_index.reconcile.plan.shadowing import shadowing_problems
 from artifact_index.reconcile.resolve.memo import Memo, StateKey
 from artifact_index.reconcile.resolve.resolution import SelectedIndex
@@ -87,14 +87,13 @@ def plan_indexes(
     usable = {
         uid: before for uid, before in published.items() if not (before.bare and with_credentials)
     }
-    names = assign_names(
-        (_name_request(index, usable, assigned) for index in indexes), public_name=public_name
-    )
-    shadowing = shadowing_problems(indexes, usable)
+    names, refused = name_indexes(indexes, usable, assigned, public_name)
+    named = [index for index in indexes if index.selected.uid not in refused]
+    refused |= shadowing_problems(named, usable)
     ordered = sorted(indexes, key=lambda index: (-_priority(index), index.selected.ref.name))
     return [
         _plan(
-            shadowing.get(index.selected.uid, index),
+            refused.get(index.selected.uid, index),
             names[index.selected.uid],
             usable.get(index.selected.uid),
             margins,
@@ -137,38 +136,18 @@ def _unknown_index(namespace: str, uid: str, name: str) -> SelectedIndex:
     return SelectedIndex(ObjectRef(namespace, name), uid, generation=0, created="", spec=None)
 
 
-def _name_request(
-    index: IndexState, published: Mapping[str, Published], assigned: Mapping[str, str]
-) -> NameRequest:
-    record = index.selected
-    host = host_of(index.url) if index.url is not None else None
-    before = published.get(record.uid)
-    if host is None and before is not None and before.destination == index.destination:
-        host = host_of(before.entry.url)
-    return NameRequest(
-        uid=record.uid,
-        object_name=record.ref.name,
-        created=record.created,
-        explicit_name=record.spec.name if record.spec else None,
-        host=host,
-        assigned_name=assigned.get(record.uid),
-    )
-
-
 def _plan(
     index: IndexState,
-    name: NameAssignment | NameTaken,
+    name: NameAssignment,
     published: Published | None,
     margins: Margins,
     now: float,
     *,
     memo: PlanMemo | None,
 ) -> IndexPlan:
-    if isinstance(name, NameTaken):
-        plan = IndexPlan(index.selected, None, None, None, _name_conflict(name))
-    elif index.problem is None and not index.stands_still:
+    if index.problem is None and not index.stands_still:
         return _shared(index, name, memo)
-    elif fallback := fallback_for(index, published, margins, now):
+    if fallback := fallback_for(index, published, margins, now):
         plan = _with_fallback(index, fallback, name, margins)
     else:
         plan = _without_login(index, name)
@@ -305,15 +284,6 @@ def _suspended_without_login(index: IndexState) -> Problem:
 def _omits(index: IndexState) -> bool:
     spec = index.selected.spec
     return spec is not None and spec.when_unavailable == "Omit"
-
-
-def _name_conflict(name: NameTaken) -> Problem:
-    holder = f"ArtifactIndex {name.holder!r}" if name.holder else "the public index"
-    return Problem(
-        Reason.NAME_CONFLICT,
-        f"spec.name {name.name!r} is the name of {holder} in the same file, in the form that "
-        "environment variables take; choose another spec.name",
-    )
 
 
 def _priority(index: IndexState) -> int:

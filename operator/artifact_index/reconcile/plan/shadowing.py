@@ -22,7 +22,9 @@ from artifact_index.formats.urls import has_userinfo, place_of, without_userinfo
 from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.resolve.token_view import IndexState
 from artifact_index.sources.policy import Problem
+from artifact_index.sources.registry import of
 
+_SLASHES: Final = re.compile("//+")
 _SIMPLE: Final = re.compile(r"/\+?simple/?\Z", re.IGNORECASE)
 
 
@@ -71,7 +73,7 @@ def shadowing_problems(
         index = rooted[number][0]
         # Without a login there is no fallback either: not even the published entry stays.
         refused[index.selected.uid] = replace(
-            index, key=None, login=None, credential=None, problem=_problem(names, is_above=is_above)
+            index, key=None, login=None, credential=None, problem=_problem(index, names, is_above)
         )
     return refused
 
@@ -103,7 +105,8 @@ def _root_of(url: str) -> tuple[str, str] | None:
     place = place_of(url)
     if place is None:
         return None
-    path = _SIMPLE.sub("", place.path)
+    # uv compares paths by their segments and passes over empty ones.
+    path = _SIMPLE.sub("", _SLASHES.sub("/", place.path))
     return f"{place.scheme}://{place.address}", path if path.endswith("/") else f"{path}/"
 
 
@@ -134,19 +137,28 @@ def _has_userinfo(verbatim: SecretStr | None) -> bool:
     return verbatim is not None and has_userinfo(verbatim.get_secret_value())
 
 
-def _problem(names: Sequence[str], *, is_above: bool) -> Problem:
-    listed = named(names, at_most=3)
+def _problem(index: IndexState, names: Sequence[str], is_above: bool) -> Problem:
+    field, listed = _field(index), named(names, at_most=3)
     if is_above:
         cause = (
-            f"its URL is a prefix of the URLs of ArtifactIndex {listed} in the same file, and uv "
-            "would send its login there"
+            f"the URL of {field} is a prefix of the URLs of ArtifactIndex {listed} in the same "
+            "file, and uv would send its login there"
         )
     else:
         cause = (
-            f"its URL begins with the URL of ArtifactIndex {listed} in the same file, and uv would "
-            "send that login to it"
+            f"the URL of {field} begins with the URL of ArtifactIndex {listed} in the same file, "
+            "and uv would send that login to it"
         )
     return Problem(
         Reason.SHADOWS_SIBLINGS,
-        f"{cause}; give it a URL with a path of its own, or select them by different IndexOptions",
+        f"{cause}; give {field} a URL with a path of its own, or select them by different "
+        "IndexOptions",
     )
+
+
+def _field(index: IndexState) -> str:
+    """The field of the spec that holds the URL, or from which the URL follows."""
+    if index.selected.spec is None:
+        return "the spec"
+    source = of(index.selected.spec)
+    return next((field for field, _ in source.urls()), source.field)

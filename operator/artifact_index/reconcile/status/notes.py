@@ -1,18 +1,29 @@
 """Notes in a status about the limits of formats and about indexes that share a host. Pure."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Final
 
 from artifact_index.api.conditions import FORMAT_LIMITED, HOST_SHARED
 from artifact_index.api.constants import PYPI_URL
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
-from artifact_index.formats.base import FormatLimit, named
+from artifact_index.formats.base import FormatLimit, login_of, named
 from artifact_index.formats.urls import place_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.reconcile.status.conditions import DesiredCondition
 from artifact_index.sources.policy import Problem
+
+# The names for which the URLs of files have something else: a feed of Azure DevOps, also with the
+# name of a view, its GUID; a group or a project of GitLab its number.
+_GUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_FILES_ELSEWHERE: Final = re.compile(
+    rf"/_packaging/(?!{_GUID}(@{_GUID})?/)[^/]+/pypi/"
+    r"|/api/v4/(groups|projects)/(?![0-9]+/)[^/]+/(-/)?packages/pypi/",
+    re.IGNORECASE,
+)
 
 
 def format_problem(outputs: Sequence[DesiredOutput]) -> Problem | None:
@@ -29,33 +40,54 @@ def format_note(outputs: Sequence[DesiredOutput]) -> DesiredCondition | None:
 
 
 def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> DesiredCondition | None:
-    """Name indexes without a login on the host of an index with a login.
+    """Name the indexes that may be asked with the login of another one on their host.
 
     uv tries a login that it has for a scheme, host and port with every index there.
     """
     open_indexes: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    credentialed: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    credentialed: defaultdict[tuple[str, str], list[IndexPlan]] = defaultdict(list)
     for plan in plans:
         # The URL that may be shown of a preauthenticated index has no port.
         url = plan.entry.url if plan.entry is not None else ""
         place = place_of(url or plan.shown_url or "")
         if place is None or plan.selected.spec is None:
             continue
-        has_login = plan.selected.spec.source.has_login
-        names = (credentialed if has_login else open_indexes)[place.scheme, place.address]
-        names.append(plan.selected.ref.name)
+        if plan.selected.spec.source.has_login:
+            credentialed[place.scheme, place.address].append(plan)
+        else:
+            open_indexes[place.scheme, place.address].append(plan.selected.ref.name)
     public = place_of(spec.public_index.url or PYPI_URL)
     if spec.public_index.enabled and public is not None:
         open_indexes[public.scheme, public.address].append(spec.public_index.name)
-    shared = [origin for origin in open_indexes if origin in credentialed]
-    if not shared:
-        return None
-    message = "; ".join(
+    elsewhere = [
+        f"ArtifactIndex {named(names)} shares host {origin[1]!r} with another login, and clients "
+        "may ask for its files with that one and stop at 401 or 404, since they are not below its "
+        "URL; use one token for both, or write the GUID of the feed (Azure DevOps) or the number "
+        "of the group or project (GitLab) in place of its name in spec.basicAuth.url or the "
+        "Secret's URL"
+        for origin, found in credentialed.items()
+        if (names := _with_files_elsewhere(found))
+    ]
+    shared = [
         f"{named(open_indexes[origin])} has no login and is on host {origin[1]!r} beside "
-        f"{named(credentialed[origin])}, and uv may send it that login"
-        for origin in shared
-    )
-    return DesiredCondition(HOST_SHARED, "True", Reason.ANONYMOUS_BESIDE_CREDENTIALED, message)
+        f"{named([plan.selected.ref.name for plan in credentialed[origin]])}, and uv may send it "
+        "that login"
+        for origin in open_indexes
+        if origin in credentialed
+    ]
+    if not elsewhere and not shared:
+        return None
+    reason = Reason.FILES_OUTSIDE_INDEX if elsewhere else Reason.ANONYMOUS_BESIDE_CREDENTIALED
+    return DesiredCondition(HOST_SHARED, "True", reason, "; ".join([*elsewhere, *shared]))
+
+
+def _with_files_elsewhere(plans: Sequence[IndexPlan]) -> list[str]:
+    """Which of these indexes of one host serve files at another path, if their logins differ."""
+    entries = [(plan.selected.ref.name, plan.entry) for plan in plans if plan.entry is not None]
+    names = [name for name, entry in entries if _FILES_ELSEWHERE.search(entry.url)]
+    if not names:
+        return []
+    return names if len({login_of(entry) for _, entry in entries} - {None}) > 1 else []
 
 
 def _limits(outputs: Sequence[DesiredOutput], *, severe: bool) -> list[FormatLimit]:

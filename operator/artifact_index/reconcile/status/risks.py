@@ -71,8 +71,7 @@ def _uv_risks(
         yield (
             Reason.INDEX_OMITTED,
             f"{names(left_out)} is left out, so that its packages are looked for on the "
-            "public index; set spec.whenUnavailable to Block, or another spec.name where it is "
-            "taken",
+            "public index; set spec.whenUnavailable to Block",
         )
 
 

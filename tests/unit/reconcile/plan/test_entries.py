@@ -1,12 +1,16 @@
 """Entries: what each index gets in the file by its login and its spec, and names."""
 
+from typing import Any
+
 import pytest
 
 from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.formats.document import IndexEntry
 from artifact_index.reconcile.cache.objects import IndexObject
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_vanished
 from artifact_index.reconcile.plan.outputs import document_of
-from support.plan_cases import MINTED, STATIC, only, published_by, text_of
+from artifact_index.reconcile.resolve.token_view import IndexState
+from support.plan_cases import MINTED, STATIC, is_blocked, only, published_by, text_of
 from support.reconcile_builders import (
     CANARY,
     MARGINS,
@@ -100,28 +104,77 @@ def test_a_name_survives_that_the_host_is_unknown_for_a_while() -> None:
     assert named(later) == {"obj": "whole"}
 
 
-def test_a_name_conflict_leaves_the_younger_out_and_serves_the_others() -> None:
-    old = index("old", {**source("anonymous"), "name": "a-b"}, created="2026-01-01T00:00:00Z")
-    # uv's variables take a-b and a-b alike whatever stands between the letters.
-    young = index("young", {**source("basicAuth"), "name": "a-b"}, created="2026-01-02T00:00:00Z")
+OLD = index("old", {**source("basicAuth"), "name": "a-b"}, created="2026-01-01T00:00:00Z")
+
+
+def younger(**fields: Any) -> IndexState:
+    """Of another index, which asks for the name of `OLD` unless the fields say otherwise."""
+    spec = {**source("codeArtifact"), "name": "a-b", **fields}
+    return index_state(index("young", spec, created="2026-01-02T00:00:00Z"))
+
+
+def test_of_two_with_one_name_the_younger_is_blocked_under_a_name_of_its_own() -> None:
     third = index("third", {**source("anonymous"), "name": "c"})
-    by_name = {
-        plan.selected.ref.name: plan
-        for plan in plans_from(index_state(old), index_state(young), index_state(third))
-    }
+    plans = plans_from(index_state(OLD), younger(), index_state(third))
+    by_name = {plan.selected.ref.name: plan for plan in plans}
 
     assert by_name["old"].ready and by_name["third"].ready
     loser = by_name["young"]
-    assert (loser.entry, loser.published, loser.name) == (None, None, None)
+    assert loser.entry == IndexEntry("young", url="", blocked=True)
+    assert (loser.published, loser.name) == (None, None)
     assert loser.problem is not None
     assert (loser.problem.reason, loser.problem.stalled) == ("NameConflict", True)
-    assert "spec.name 'a-b'" in loser.problem.message and "'old'" in loser.problem.message
+    message = loser.problem.message
+    assert "spec.name 'a-b'" in message and "ArtifactIndex 'old'" in message
+    assert "kubectl -n builders patch artifactindex young" in message
+    assert """ -p '{"spec":{"name":"young"}}'""" in message
 
 
-def test_a_name_conflict_with_the_public_index_names_it() -> None:
+def test_the_younger_changes_nothing_about_the_older() -> None:
+    alone = only(plans_from(index_state(OLD)))
+    for mode in ("Block", "Omit"):
+        beside = {p.selected.ref.name: p for p in plans_from(younger(whenUnavailable=mode),
+                                                             index_state(OLD))}  # fmt: skip
+        assert beside["old"] == alone
+        assert (beside["young"].entry is None) == (mode == "Omit")
+
+
+def test_the_suggested_name_ends_the_conflict() -> None:
+    """Even if an index has the name of the younger object."""
+    taken = index_state(index("other", {**source("anonymous"), "name": "young"}))
+    plans = plans_from(index_state(OLD), younger(), taken)
+    (loser,) = [plan for plan in plans if not plan.ready]
+    assert loser.entry is not None and loser.entry.name == "young-2"
+
+    assert all(p.ready for p in plans_from(index_state(OLD), younger(name="young-2"), taken))
+
+
+def test_an_index_that_is_renamed_to_a_taken_name_is_blocked_at_once() -> None:
+    before = published_by(index("young", {**source("codeArtifact"), "name": "own"}))
+    names = {uid: published.entry.name for uid, published in before.items()}
+    plans = plans_from(index_state(OLD), younger(), served=before, assigned=names)
+    (loser,) = [plan for plan in plans if not plan.ready]
+    assert is_blocked(loser) and "token-1" not in text_of(loser)
+
+
+def test_an_index_that_is_not_served_for_its_name_shadows_nobody() -> None:
+    root = source("basicAuth", url="https://basic.example/")
+    below = source("basicAuth", url="https://basic.example/b/simple/")
+    loser = index("root", {**root, "name": "a-b"}, created="2026-01-02T00:00:00Z")
+    leaf = index("leaf", {**below, "name": "leaf"}, created="2026-01-03T00:00:00Z")
+    old = index("old", {**source("anonymous"), "name": "a-b"}, created="2026-01-01T00:00:00Z")
+
+    plans = plans_from(index_state(old), index_state(loser), index_state(leaf))
+
+    assert {p.selected.ref.name for p in plans if p.ready} == {"old", "leaf"}
+
+
+def test_a_name_conflict_with_the_public_index_names_it_and_the_field() -> None:
     record = index("mine", {**source("anonymous"), "name": "pypi"})
     plan = only(plans_from(index_state(record)))
     assert plan.problem is not None and "the public index" in plan.problem.message
+    assert "spec.publicIndex.name" in plan.problem.message
+    assert plan.entry is not None and (plan.entry.name, plan.entry.blocked) == ("mine", True)
     assert only(plans_from(index_state(record), public_name=None)).ready
 
 

@@ -45,6 +45,12 @@ def plans_of(**specs: dict[str, Any]) -> list[IndexPlan]:
         ("https://h.example/b/%2E%2e/c/simple/", "https://h.example/c/d/./simple/", True),
         ("https://h.example/c/../b/simple/", "https://h.example/c/d/simple/", False),
         ("https://h.example/b/Simple/", "https://h.example/b/c/simple/", True),
+        ("https://h.example//b/simple/", "https://h.example/b/c/simple/", True),
+        ("https://h.example/a/b/simple/", "https://h.example/a//b//c/simple/", True),
+        ("https://h.example/a//simple/", "https://h.example/a/b/simple/", True),
+        ("https://h.example/a//b/simple/", "https://h.example/a/bc/simple/", False),
+        ("https://h.example/%7Eb/simple/", "https://h.example/~b/c/simple/", False),
+        ("https://h.example/B/simple/", "https://h.example/b/c/simple/", False),
         ("https://h.example/b/simple/x/", "https://h.example/b/simple/y/", False),
         ("https://h.example/b%2Fc/simple/", "https://h.example/b/c/d/simple/", False),
         ("https://[::1]/simple/", "https://[0:0::1]:443/b/simple/", True),
@@ -62,7 +68,7 @@ def test_a_login_above_a_sibling_is_refused(root: str, sibling: str, refused: bo
     assert (problem is not None) == refused
     if problem is not None:
         assert problem.reason == "ShadowsSiblings" and "'sibling'" in problem.message
-        assert problem.stalled
+        assert problem.stalled and "URL of spec.basicAuth.url is a prefix" in problem.message
         assert plans["root"].entry is not None and plans["root"].entry.blocked
 
 
@@ -141,7 +147,30 @@ def test_a_newcomer_below_names_the_login_above_it() -> None:
 
     (refused,) = [plan.problem for plan in plans if plan.problem is not None]
     assert "ArtifactIndex 'root' in the same file" in refused.message
-    assert "give it a URL with a path of its own" in refused.message
+    assert "the URL of spec.anonymous.url begins with" in refused.message
+    assert "give spec.anonymous.url a URL with a path of its own" in refused.message
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        (source("preauthenticated"), "spec.preauthenticated"),
+        (source("googleArtifactRegistry", host="whole.example"), "spec.googleArtifactRegistry"),
+        (source("codeArtifact", endpoint="https://whole.example/x/"), "spec.codeArtifact.endpoint"),
+    ],
+)
+def test_the_message_names_the_field_from_which_the_url_follows(
+    spec: dict[str, Any], field: str
+) -> None:
+    """Even if the URL itself is not in the spec."""
+    root = index("root", source("basicAuth", url="https://whole.example/"), created=AGES[True])
+    below = index("below", {**spec, "name": "below"}, created=AGES[False])
+
+    plans = plans_from(index_state(root), index_state(below))
+
+    (refused,) = [plan.problem for plan in plans if plan.problem is not None]
+    assert f"the URL of {field} begins with the URL of ArtifactIndex 'root'" in refused.message
+    assert f"give {field} a URL" in refused.message
 
 
 @pytest.mark.parametrize(

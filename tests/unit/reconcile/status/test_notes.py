@@ -14,6 +14,7 @@ from artifact_index.reconcile.plan.outputs import (
     claims_of,
     desired_outputs,
 )
+from artifact_index.reconcile.status.conditions import DesiredCondition
 from artifact_index.reconcile.status.notes import format_note, format_problem, shared_host_note
 from artifact_index.reconcile.status.options_status import OptionsOutcome, options_status
 from support.reconcile_builders import (
@@ -170,6 +171,77 @@ def test_the_port_of_a_preauthenticated_url_counts_although_it_is_not_shown() ->
     for port, noted in ((8443, True), (9443, False), (443, False)):
         beside = index_state(index("o", anonymous(f"https://whole.example:{port}/o/")))
         assert (shared_host_note(spec, plans_from(login, beside)) is not None) is noted
+
+
+AZURE = "https://pkgs.dev.azure.com/org/alpha/_packaging"
+GUID = "0f9d2a4c-6a1b-4c3d-8e5f-0123456789AB"
+GITLAB = "https://gitlab.example/sub/api/v4"
+
+
+@pytest.mark.parametrize(
+    ("url", "elsewhere"),
+    [
+        (f"{AZURE}/feed%20one/pypi/simple/", True),
+        (f"{AZURE}/feed@Release/pypi/simple/", True),
+        (f"{AZURE}/{GUID}@Release/pypi/simple/", True),
+        (f"{AZURE}/{GUID}x/pypi/simple/", True),
+        (f"{AZURE}/{GUID}/pypi/simple/", False),
+        (f"{AZURE}/{GUID}@{GUID}/pypi/simple/", False),
+        ("https://org.pkgs.visualstudio.com/_packaging/feed/pypi/simple", True),
+        ("https://tfs.example:8443/tfs/Main/_packaging/feed/pypi/simple", True),
+        (f"{GITLAB}/groups/acme%2Fplatform/-/packages/pypi/simple", True),
+        (f"{GITLAB}/groups/41b/-/packages/pypi/simple/", True),
+        (f"{GITLAB}/projects/acme%2Flib/packages/pypi/simple/", True),
+        (f"{GITLAB}/groups/41/-/packages/pypi/simple/", False),
+        (f"{GITLAB}/projects/7/packages/pypi/simple", False),
+        ("https://nexus.example/repository/_packaging/simple/", False),
+        ("https://acme.jfrog.io/artifactory/api/pypi/python/simple", False),
+    ],
+)
+def test_files_that_are_not_below_the_url_are_noted_beside_another_login(
+    url: str, elsewhere: bool
+) -> None:
+    host = url.split("/")[2]
+    beside = basic(f"https://{host}/other/simple/", secretRef={"name": "other"})
+    states = {
+        "one": index_state(index("one", {**basic(url), "name": "one"})),
+        "same": index_state(index("same", {**beside, "name": "same"})),
+        "other": index_state(
+            index("other", {**beside, "name": "other"}), values={"username": "u", "password": "p"}
+        ),
+        "away": index_state(
+            index("away", {**basic("https://away.example/simple/"), "name": "away"}),
+            values={"username": "u", "password": "p"},
+        ),
+    }
+
+    def note(*names: str) -> DesiredCondition | None:
+        spec = parse_spec(IndexOptionsSpec, {})
+        return shared_host_note(spec, plans_from(*(states[name] for name in names)))
+
+    assert note("one") == note("one", "same") == note("one", "away") == note("other", "same")
+    found = note("one", "other", "away")
+    assert (found is not None) is elsewhere
+    if found is not None:
+        assert (found.type, found.reason) == ("HostShared", "FilesOutsideIndex")
+        assert f"ArtifactIndex 'one' shares host '{host}'" in found.message
+        assert "GUID" in found.message and "spec.basicAuth.url" in found.message
+        assert "'other'" not in found.message and CANARY not in found.message
+
+
+def test_both_notes_of_a_host_stand_in_one_condition() -> None:
+    spec = parse_spec(IndexOptionsSpec, {"publicIndex": {"url": f"{GITLAB}/x/simple/"}})
+    one = basic(f"{GITLAB}/groups/a%2Fb/-/packages/pypi/simple", username="else", name="one")
+    preauthenticated = index_state(
+        index("two", {**source("preauthenticated"), "name": "two"}),
+        values={"url": f"https://u:{CANARY}@gitlab.example/sub/api/v4/projects/a%2Fb/packages/"
+                       "pypi/simple/"},
+    )  # fmt: skip
+    found = shared_host_note(spec, plans_from(index_state(index("one", one)), preauthenticated))
+
+    assert found is not None and found.reason == "FilesOutsideIndex"
+    assert "'one', 'two' shares host 'gitlab.example'" in found.message
+    assert "'pypi' has no login" in found.message and CANARY not in found.message
 
 
 # -- keys

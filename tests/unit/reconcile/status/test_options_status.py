@@ -21,8 +21,10 @@ from support.reconcile_builders import (
     MARGINS,
     NOW,
     index,
+    index_state,
     issued_token,
     options,
+    plans_from,
     source,
     token_state_of,
 )
@@ -75,9 +77,13 @@ READINESS: dict[str, tuple[list[IndexPlan], dict[str, str]]] = {
     ),
     "a failing refresh": ([REFRESH], {"Ready": "True Available", "RefreshFailing": "AccessDenied"}),
     "a name conflict": (
-        [GOOD, replace(ACT, entry=None, problem=Problem(Reason.NAME_CONFLICT, "m"))],
-        {"Ready": NOT_READY, "Stalled": "IndexesNotReady",
-         "DependencyConfusionRisk": "IndexOmitted"},
+        plans_from(*(index_state(index(n, {**BASIC, "name": "x"})) for n in "ab")),
+        {"Ready": NOT_READY, "Stalled": "IndexesNotReady"},
+    ),
+    "a name conflict of an index that may be left out": (
+        plans_from(*(index_state(index(n, {**BASIC, "name": "x", "whenUnavailable": "Omit"}))
+                     for n in "ab")),
+        {"Ready": "True Available", "DependencyConfusionRisk": "IndexOmitted"},
     ),
 }  # fmt: skip
 
