@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.formats.document import IndexEntry
@@ -200,11 +201,8 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
         verbatim_url=login.verbatim_url,
         public_path=source.public_path(),
         credentialed=login.credentialed,
-        explicit=spec.explicit,
-        authenticate=spec.authenticate,
-        ignore_error_codes=tuple(spec.ignore_error_codes),
-        publish_url=source.publish_url(index.url) if spec.publish else None,
     )
+    entry = _as_asked(entry, spec)
     token = index.token.token if index.token else None
     published = Published(
         entry=entry,
@@ -231,6 +229,19 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
     )
 
 
+def _as_asked(entry: IndexEntry, spec: ArtifactIndexSpec) -> IndexEntry:
+    """The entry with what the spec says of it besides URL and login."""
+    return replace(
+        entry,
+        explicit=spec.explicit,
+        authenticate=spec.authenticate,
+        ignore_error_codes=tuple(spec.ignore_error_codes),
+        flat=spec.format == "flat",
+        exclude_newer=spec.exclude_newer,
+        publish_url=of(spec).publish_url(entry.url) if spec.publish else None,
+    )
+
+
 def _with_fallback(
     index: IndexState, fallback: Published, name: NameAssignment, margins: Margins
 ) -> IndexPlan:
@@ -239,13 +250,7 @@ def _with_fallback(
     if spec is not None:
         entry = replace(entry, public_path=of(spec).public_path())
     if spec is not None and not index.suspended:
-        entry = replace(
-            entry,
-            explicit=spec.explicit,
-            authenticate=spec.authenticate,
-            ignore_error_codes=tuple(spec.ignore_error_codes),
-            publish_url=of(spec).publish_url(entry.url) if spec.publish else None,
-        )
+        entry = _as_asked(entry, spec)
     problem, failing = index.problem, None
     if index.login is not None and problem is not None:
         # The source is sound and a live token is published: a login that fails is a failing
