@@ -1,11 +1,11 @@
 """What a file is rendered from: typed index entries and the options around them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
 
-from artifact_index.api.artifact_index import Authenticate
+from artifact_index.api.artifact_index import ArtifactIndexSpec, Authenticate
 from artifact_index.api.index_options import IndexStrategy
 
 
@@ -51,6 +51,18 @@ class IndexEntry:
     flat: bool = False
     exclude_newer: str | None = None
     publish_url: str | None = None
+
+    def as_asked(self, spec: ArtifactIndexSpec, publish_url: str | None) -> "IndexEntry":
+        """The entry with what the spec says of it besides its login."""
+        return replace(
+            self,
+            explicit=spec.explicit,
+            authenticate=spec.authenticate,
+            ignore_error_codes=tuple(spec.ignore_error_codes),
+            flat=spec.format == "flat",
+            exclude_newer=spec.exclude_newer,
+            publish_url=publish_url if spec.publish else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

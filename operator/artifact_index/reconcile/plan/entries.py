@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.formats.document import IndexEntry
@@ -201,8 +200,7 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
         verbatim_url=login.verbatim_url,
         public_path=source.public_path(),
         credentialed=login.credentialed,
-    )
-    entry = _as_asked(entry, spec)
+    ).as_asked(spec, source.publish_url(index.url))
     token = index.token.token if index.token else None
     published = Published(
         entry=entry,
@@ -229,19 +227,6 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
     )
 
 
-def _as_asked(entry: IndexEntry, spec: ArtifactIndexSpec) -> IndexEntry:
-    """The entry with what the spec says of it besides URL and login."""
-    return replace(
-        entry,
-        explicit=spec.explicit,
-        authenticate=spec.authenticate,
-        ignore_error_codes=tuple(spec.ignore_error_codes),
-        flat=spec.format == "flat",
-        exclude_newer=spec.exclude_newer,
-        publish_url=of(spec).publish_url(entry.url) if spec.publish else None,
-    )
-
-
 def _with_fallback(
     index: IndexState, fallback: Published, name: NameAssignment, margins: Margins
 ) -> IndexPlan:
@@ -250,7 +235,7 @@ def _with_fallback(
     if spec is not None:
         entry = replace(entry, public_path=of(spec).public_path())
     if spec is not None and not index.suspended:
-        entry = _as_asked(entry, spec)
+        entry = entry.as_asked(spec, of(spec).publish_url(entry.url))
     problem, failing = index.problem, None
     if index.login is not None and problem is not None:
         # The source is sound and a live token is published: a login that fails is a failing
