@@ -82,9 +82,8 @@ def _upload_url_is_known() -> str:
 
 def _url_is_a_page() -> str:
     """CEL for `is_page` of the URL that the spec holds, if it does."""
-    return " || ".join(
-        f"(has(self.{name}) && self.{name}.url.matches('{PAGE_PATTERN}'))" for name in _HAS_URL
-    )
+    page = f"url.matches('{PAGE_PATTERN}')"
+    return " || ".join(f"(has(self.{name}) && self.{name}.{page})" for name in _HAS_URL)
 
 
 class ArtifactIndexSpec(Sources):
@@ -121,18 +120,14 @@ class ArtifactIndexSpec(Sources):
             "((!has(self.publish) || !self.publish) && !has(self.excludeNewer))",
             message="must not set `publish` or `excludeNewer` with `format: flat`, since a page "
             "of links takes no uploads and uv knows no age of its files; remove it",
-            holds=lambda spec: (
-                spec.format != "flat" or not (spec.publish or spec.exclude_newer is not None)
-            ),
+            holds=lambda spec: spec.format != "flat" or not (spec.publish or spec.exclude_newer),
         ),
         Rule(
             cel=f"has(self.format) || !({_url_is_a_page()})",
             message="must set `format: flat` where the URL ends in `.html` or `.htm`, as that of "
             "a page of links does, since uv would ask for pages below it; set `format: simple` if "
             "a simple index is there",
-            holds=lambda spec: (
-                spec.format is not None or not is_page(getattr(spec.source, "url", ""))
-            ),
+            holds=lambda spec: spec.format or not is_page(getattr(spec.source, "url", "")),
         ),
     )
 
