@@ -1,5 +1,7 @@
 """Projects with a uv.lock, built with the operator's file: what docs/uv-lock.md says."""
 
+from dataclasses import replace
+
 import pytest
 
 from artifact_index.formats.document import Document
@@ -21,12 +23,19 @@ SETTINGS = {
     "prerelease": 'prerelease = "allow"\n',
     "resolution": 'resolution = "lowest-direct"\n',
     "index-strategy": 'index-strategy = "unsafe-best-match"\n',
+    "fork-strategy": 'fork-strategy = "fewest"\n',
+    "exclude-newer-package": "exclude-newer-package = { mine = false }\n",
+    "dependency-metadata": (
+        '[[tool.uv.dependency-metadata]]\nname = "mine"\nversion = "1.0"\nrequires-dist = []\n'
+    ),
     "constraint-dependencies": 'constraint-dependencies = ["mine<2"]\n',
     "override-dependencies": 'override-dependencies = ["mine<2"]\n',
     "environments": "environments = [\"sys_platform == 'linux'\"]\n",
 }
-HIDDEN = {"exclude-newer", "prerelease", "resolution"}
+HIDDEN = {"exclude-newer", "prerelease", "resolution", "fork-strategy", "dependency-metadata"}
 """Those without which uv rejects the lock."""
+HIDDEN_LATER = {"exclude-newer-package"}
+"""The same; the oldest uv does not know them."""
 
 versions = pytest.mark.parametrize("version", (FLOOR, NEWEST))
 
@@ -64,7 +73,7 @@ def asked(private: Repository) -> Document:
 @versions
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_variable_hides_settings_with_which_the_project_was_locked(
-    clients: Clients, builder: Builder, asked: Document, name: str
+    clients: Clients, builder: Builder, asked: Document, name: str, version: str
 ) -> None:
     """The index gives no upload times, so with a cut-off the lock is made first."""
     cut_off = name == "exclude-newer"
@@ -80,8 +89,25 @@ def test_the_variable_hides_settings_with_which_the_project_was_locked(
 
     assert builder.at_etc(asked, "sync", "--locked").returncode == 0
     run = builder.by_variable(asked, "sync", "--locked")
-    assert (run.returncode != 0) == (name in HIDDEN), run.output
+    hidden = HIDDEN if version == FLOOR else HIDDEN | HIDDEN_LATER
+    assert (run.returncode != 0) == (name in hidden), run.output
     assert builder.by_variable(asked, "sync", "--frozen").returncode == 0
+
+
+@pytest.mark.parametrize("version", [NEWEST])
+def test_an_index_that_is_exempt_builds_with_the_cut_off_of_the_project(
+    clients: Clients, builder: Builder, asked: Document
+) -> None:
+    """`excludeNewer: "false"`, for a project that does not declare the index."""
+    (entry,) = asked.entries
+    exempt = replace(asked, entries=(replace(entry, exclude_newer="false"),))
+    clients.write("pyproject.toml", f"{PROJECT}[tool.uv]\n{CUT_OFF}")
+    assert builder.at_etc(asked, "lock").returncode != 0
+
+    for command in (("lock",), ("sync", "--locked"), ("sync", "--frozen")):
+        run = builder.at_etc(exempt, *command)
+        assert run.returncode == 0, run.output
+    assert CUT_OFF in (clients.directory / "uv.lock").read_text()
 
 
 @versions

@@ -12,9 +12,8 @@ import pytest
 from artifact_index.crdgen.crd import root_schema
 from artifact_index.crdgen.kinds import KINDS, Kind
 from artifact_index.crdgen.schema import Schema
-from support.api_bounds import BROKEN_STRINGS
 from support.api_case import BASES, Case
-from support.api_cases import ACCEPTED, REFUSED
+from support.api_cases import ACCEPTED, HIDDEN, REFUSED
 from support.control_plane import ControlPlane, wait_until
 
 pytestmark = pytest.mark.cluster
@@ -23,15 +22,6 @@ CRDS = Path(__file__).parents[2] / "crds"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NEVER_SEEN = {"observedGeneration": -1}
 WHEN = "2026-01-02T03:04:05Z"
-HIDDEN = [
-    case
-    for case in REFUSED
-    for path, broken in BROKEN_STRINGS.items()
-    if case.refused_at == f"spec.{path}"
-    and case.says in dict(broken).values()
-    and not path.endswith(("Duration", "Lifetime"))
-]
-"""Cases of strings that a rule refuses, but for durations."""
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from support.api_case import URL
 BAD_NAME = "must be the name of an object in this namespace"
 BAD_KEY = "must be a key of the Secret's data"
 BAD_INDEX_NAME = "must be lower-case letters, digits and `-`"
+BAD_SPAN = "must be `false`, in quotes, or a span such as `7 days`"
 BAD_DURATION = "must be a duration such as `30m`"
 ONE_SOURCE = "must set exactly one source"
 ONE_LOGIN = "must set exactly one of `operatorIdentity`, `secretRef` and `serviceAccountRef`"
@@ -53,6 +54,7 @@ LONGEST: dict[tuple[str, str], str] = {
     ("basic", "basicAuth.secretRef.passwordKey"): "a" * 253,
     ("anonymous", "anonymous.url"): _LONG_URL,
     ("anonymous", "name"): "a" * 63,
+    ("anonymous", "excludeNewer"): "9999 hours",
     ("options", "indexSelector.matchLabels.env"): "a" * 63,
     ("options", "indexSelector.matchExpressions[0].key"): LABEL_KEY,
     ("options", "indexSelector.matchExpressions[0].values[0]"): "a" * 63,
@@ -65,6 +67,10 @@ LONGEST: dict[tuple[str, str], str] = {
 # Every rule of a string: a value that breaks it, and what the answer says.
 BROKEN_STRINGS: dict[str, list[tuple[str, str]]] = {
     "name": [("acme_1", BAD_INDEX_NAME), ("-acme", BAD_INDEX_NAME), ("", BAD_INDEX_NAME)],
+    "excludeNewer": [
+        (value, BAD_SPAN)
+        for value in ("", "true", "0 days", "7d", "7 DAYS", "1 month", "2026-06-1", " 7 days")
+    ],
     "codeArtifact.domain": [
         ("Acme", "must be the name of a CodeArtifact domain"),
         ("a", "must be the name of a CodeArtifact domain"),
@@ -132,6 +138,7 @@ for _base, _path in LONGEST:
 ENUMS = {
     ("code-artifact", "codeArtifact.endpointType"): ("IPv4", "DualStack"),
     ("anonymous", "authenticate"): ("auto", "always", "never"),
+    ("anonymous", "format"): ("simple", "flat"),
     ("anonymous", "whenUnavailable"): ("Block", "Omit"),
     ("options", "indexStrategy"): ("first-index", "unsafe-first-match", "unsafe-best-match"),
     ("options", "deletionPolicy"): ("Delete", "Retain"),

@@ -20,7 +20,13 @@ from support.api_bounds import (
     VALUES,
     outputs,
 )
-from support.api_case import BASES, REMOVED, Case
+from support.api_case import BASES, REMOVED, URL, Case
+
+PAGE = "must set `format: flat` where the URL ends in `.html`"
+PAGES = {
+    base: {f"{field}.url": "https://pypi.acme.example/wheels/cpu.html"}
+    for base, field in (("basic", "basicAuth"), ("anonymous", "anonymous"))
+}
 
 
 def _accepted() -> Iterator[Case]:
@@ -60,6 +66,20 @@ def _accepted() -> Iterator[Case]:
         ("basic", {"authenticate": "always", "priority": -1_000_000, "explicit": True}),
         ("anonymous", {"priority": 1_000_000, "suspend": True}),
         ("anonymous", {"ignoreErrorCodes": [100, 999]}),
+        *(
+            ("code-artifact", {"excludeNewer": value, "format": "simple"})
+            for value in ("false", "1 day", "7 days", "36 hours", "2 weeks")
+        ),
+        *(
+            (base, {"format": "flat", **page})
+            for base, page in PAGES.items()
+            for page in ({}, page)
+        ),
+        ("preauthenticated", {"format": "flat", "publish": False, "explicit": True}),
+        *((base, {"format": "simple", **page}) for base, page in PAGES.items()),
+        ("basic", {"basicAuth.url": "https://pypi.acme.example.html"}),
+        ("basic", {"basicAuth.url": "https://pypi.acme.example/html"}),
+        ("basic", {"basicAuth.url": "https://pypi.acme.example/cpu.html/simple/"}),
         ("options", {"maxBuildDuration": "1s"}),
         ("options", {"maxBuildDuration": "12h", "suspend": True, "preferPrivate": False}),
         ("options", {"publicIndex": {"enabled": False}}),
@@ -121,6 +141,24 @@ def _refused() -> Iterator[Case]:
             (base, {"publish": True}, "", "must not set `publish` where the URL")
             for base in ("basic", "preauthenticated", "anonymous")
         ),
+        *(
+            (base, {"format": "flat"}, "", "must not set `format: flat` with the repository")
+            for base in ("code-artifact", "google")
+        ),
+        *(
+            (base, {"format": "flat", **more}, "", "must not set `publish` or `excludeNewer`")
+            for base, more in (
+                ("anonymous", {"excludeNewer": "false"}),
+                ("preauthenticated", {"excludeNewer": "7 days"}),
+                ("basic", {"publish": True, "basicAuth.publishURL": URL}),
+            )
+        ),
+        *((base, page, "", PAGE) for base, page in PAGES.items()),
+        *(
+            ("basic", {"basicAuth.url": f"https://pypi.acme.example/{path}"}, "", PAGE)
+            for path in ("index.HTML", "a/torch_stable.htm", "a.html/")
+        ),
+        ("anonymous", {"excludeNewer": False}, "excludeNewer", 'must be of type string: "boolean"'),
         (
             "options",
             {"outputs[0].formats": ["Environment", "UvToml"]},
@@ -177,3 +215,12 @@ def _refused() -> Iterator[Case]:
 
 ACCEPTED = list(_accepted())
 REFUSED = list(_refused())
+HIDDEN = [
+    case
+    for case in REFUSED
+    for path, broken in BROKEN_STRINGS.items()
+    if case.refused_at == f"spec.{path}"
+    and case.says in dict(broken).values()
+    and not path.endswith(("Duration", "Lifetime"))
+]
+"""Cases of strings that a rule refuses, but for durations."""

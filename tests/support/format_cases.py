@@ -20,6 +20,7 @@ ENTRIES = st.builds(
     credential=st.none() | LOGINS,
     publish_url=st.none() | URLS,
     explicit=st.booleans(),
+    flat=st.booleans(),
     blocked=st.booleans(),
 )
 HOSTILE_DOCUMENTS = st.builds(

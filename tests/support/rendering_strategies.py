@@ -13,6 +13,7 @@ URLS = st.from_regex(
 )
 CODES = st.lists(st.integers(400, 599), max_size=3).map(tuple)
 CREDENTIALS = st.builds(Credential, UNICODE, UNICODE.map(SecretStr))
+SPANS = st.sampled_from([None, "false", "7 days"])
 AUTHENTICATE = st.sampled_from([None, "auto", "always", "never"])
 
 COMPOSED = st.builds(
@@ -24,6 +25,8 @@ COMPOSED = st.builds(
     explicit=st.booleans(),
     authenticate=AUTHENTICATE,
     ignore_error_codes=CODES,
+    flat=st.booleans(),
+    exclude_newer=SPANS,
     blocked=st.booleans(),
 )
 VERBATIM = st.builds(
@@ -35,6 +38,8 @@ VERBATIM = st.builds(
     explicit=st.booleans(),
     authenticate=AUTHENTICATE,
     ignore_error_codes=CODES,
+    flat=st.booleans(),
+    exclude_newer=SPANS,
 )
 DOCUMENTS = st.builds(
     Document,

@@ -205,6 +205,43 @@ def _above(bench: Bench) -> str:
     return f"sends it; {found}" if bench.sends_login("below") else "does not send it"
 
 
+def _page(bench: Bench, *lines: str, login: str = f"{LOGIN[0]}:{TOKEN}@") -> str:
+    """A page of links that is asked for with a login."""
+    url = f"{bench.private.url}mine/"
+    return bench.index(
+        "acme", url, 'format = "flat"', 'authenticate = "always"', *lines, login=login
+    )
+
+
+def _flat(bench: Bench) -> str:
+    return bench.installed(_page(bench) + bench.pypi())
+
+
+def _flat_default(bench: Bench) -> str:
+    found = bench.installed(_page(bench, "default = true"))
+    bench.run(_page(bench, "default = true"), "pip", "install", "--target", "other", "not-there")
+    return found + (", adds PyPI" if bench.server.tunnels() else ", asks no other")
+
+
+def _flat_refused(bench: Bench) -> str:
+    bench.private.denied_status = 404
+    return bench.installed(_page(bench, login="aws:stale@") + bench.pypi())
+
+
+def _flat_output(bench: Bench) -> str:
+    run = bench.run(_page(bench, login="aws:stale@") + bench.pypi())
+    return "**shows the password**" if "stale" in run.output else "hides the password"
+
+
+def _cut_off(*lines: str, **env: str) -> Probe:
+    """The private index gives no upload times."""
+
+    def probe(bench: Bench) -> str:
+        return bench.installed(bench.acme(*lines) + bench.pypi(), env)
+
+    return probe
+
+
 PROBES: dict[str, Probe] = {
     "a login in `url` is sent": _login_in_url,
     "a login in `UV_INDEX_<NAME>_*` is sent": _variables,
@@ -225,6 +262,17 @@ PROBES: dict[str, Probe] = {
     "an unknown key at the top": _unknown_at_the_top,
     "an unknown key in `[[index]]`": _unknown_in_index,
     "a login in the system's uv.toml for an index that the project also declares": _shadowed,
+    '`format = "flat"`, a page of links with a login': _flat,
+    '`format = "flat"` with `default = true`, no other index': _flat_default,
+    '`format = "flat"`, a rejected login: 404': _flat_refused,
+    "how uv prints the login of a page that it cannot read": _flat_output,
+    "`UV_EXCLUDE_NEWER`, an index without upload times": _cut_off(UV_EXCLUDE_NEWER="2026-06-01"),
+    "the same, with `exclude-newer = false` in `[[index]]`": _cut_off(
+        "exclude-newer = false", UV_EXCLUDE_NEWER="2026-06-01"
+    ),
+    '`exclude-newer = "7 days"` in `[[index]]` without upload times': _cut_off(
+        'exclude-newer = "7 days"'
+    ),
     "`publish-url` with a login": _publishes,
     "how `uv publish` prints it": _publish_output,
     "`uv publish --index` with `UV_PUBLISH_URL`": _publish_variables,

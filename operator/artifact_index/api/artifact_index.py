@@ -8,7 +8,7 @@ from pydantic import Field
 
 from artifact_index.api.base import ApiModel
 from artifact_index.api.conditions import Condition
-from artifact_index.api.fields import IndexName
+from artifact_index.api.fields import PAGE_PATTERN, ExcludeNewer, IndexName, is_page
 from artifact_index.api.interning import SHARED
 from artifact_index.api.rules import SET, ListType, Rule, exactly_one
 from artifact_index.api.sources.anonymous import AnonymousSource
@@ -19,6 +19,7 @@ from artifact_index.api.sources.google_artifact_registry import GoogleArtifactRe
 from artifact_index.api.sources.preauthenticated import PreauthenticatedSource
 from artifact_index.api.timestamps import Timestamp
 
+IndexFormat = Literal["simple", "flat"]
 Authenticate = Literal["auto", "always", "never"]
 WhenUnavailable = Literal["Block", "Omit"]
 
@@ -63,6 +64,8 @@ _UPLOADS_TO_INDEX: Final = [name for name, kind in _KINDS.items() if kind.upload
 _HAS_PUBLISH_URL: Final = [
     name for name, kind in _KINDS.items() if "publish_url" in kind.model_fields
 ]
+_MAY_BE_FLAT: Final = [name for name, kind in _KINDS.items() if kind.may_be_flat]
+_HAS_URL: Final = [name for name, kind in _KINDS.items() if "url" in kind.model_fields]
 
 
 def _any_of(names: Iterable[str]) -> str:
@@ -75,6 +78,12 @@ def _upload_url_is_known() -> str:
     always = (f"has(self.{name})" for name in _UPLOADS_TO_INDEX)
     by_field = (f"(has(self.{name}) && has(self.{name}.publishURL))" for name in _HAS_PUBLISH_URL)
     return " || ".join((*always, *by_field))
+
+
+def _url_is_a_page() -> str:
+    """CEL for `is_page` of the URL that the spec holds, if it does."""
+    page = f"url.matches('{PAGE_PATTERN}')"
+    return " || ".join(f"(has(self.{name}) && self.{name}.{page})" for name in _HAS_URL)
 
 
 class ArtifactIndexSpec(Sources):
@@ -99,6 +108,27 @@ class ArtifactIndexSpec(Sources):
             f"{_any_of(_UPLOADS_TO_INDEX)}",
             holds=lambda spec: not spec.publish or spec.source.knows_where_to_publish,
         ),
+        Rule(
+            cel="!has(self.format) || self.format != 'flat' || "
+            + " || ".join(f"has(self.{name})" for name in _MAY_BE_FLAT),
+            message="must not set `format: flat` with the repository of a cloud, which is a "
+            f"simple index; remove `format`, or use {_any_of(_MAY_BE_FLAT)}",
+            holds=lambda spec: spec.format != "flat" or spec.source.may_be_flat,
+        ),
+        Rule(
+            cel="!has(self.format) || self.format != 'flat' || "
+            "((!has(self.publish) || !self.publish) && !has(self.excludeNewer))",
+            message="must not set `publish` or `excludeNewer` with `format: flat`, since a page "
+            "of links takes no uploads and uv knows no age of its files; remove it",
+            holds=lambda spec: spec.format != "flat" or not (spec.publish or spec.exclude_newer),
+        ),
+        Rule(
+            cel=f"has(self.format) || !({_url_is_a_page()})",
+            message="must set `format: flat` where the URL ends in `.html` or `.htm`, as that of "
+            "a page of links does, since uv would ask for pages below it; set `format: simple` if "
+            "a simple index is there",
+            holds=lambda spec: spec.format or not is_page(getattr(spec.source, "url", "")),
+        ),
     )
 
     name: IndexName | None = None
@@ -110,6 +140,17 @@ class ArtifactIndexSpec(Sources):
 
     priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 100
     """Place in the search order: higher is searched first, ties go by the object's name."""
+
+    format: IndexFormat | None = None
+    """uv's `format`. `flat`: the URL is that of one page with links to files, such as `cpu.html`,
+    from which uv, pip and PDM take packages; not with the repository of a cloud. Absent: `simple`,
+    a simple index."""
+
+    exclude_newer: ExcludeNewer | None = None
+    """uv's `exclude-newer` for this index: a span, such as `7 days`, hides files that were uploaded
+    within it, and all files without an upload time. `"false"` (in quotes) exempts the index from
+    the cut-off of a project, which CodeArtifact and others need, since they give no upload times.
+    uv before 0.11.5 ignores it, and other clients have nothing like it."""
 
     explicit: bool = False
     """uv's `explicit`: only packages that a project pins to this index are taken from it. The

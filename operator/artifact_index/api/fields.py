@@ -45,6 +45,17 @@ IndexName = Annotated[
 ]
 """Name of an index in uv.toml."""
 
+ExcludeNewer = Annotated[
+    str,
+    Field(max_length=10),
+    matching(
+        "false|[1-9][0-9]{0,3} (hour|day|week)s?",
+        "must be `false`, in quotes, or a span such as `7 days`, of at most 9999 hours, days or "
+        "weeks",
+    ),
+]
+"""`false` or a span, in the spelling of uv, which rejects a file with any other value."""
+
 LabelKey = Annotated[
     str,
     Field(max_length=317),
@@ -122,6 +133,15 @@ URL_RULES: Final = (
         holds=lambda url: not set('"<>^`{|}\\') & set(url),
     ),
 )
+
+PAGE_PATTERN: Final = "^https?://[^/?#]+/[^?#]*[.][Hh][Tt][Mm][Ll]?/*([?#].*)?$"
+_PAGE: Final = re.compile(PAGE_PATTERN)
+
+
+def is_page(url: str) -> bool:
+    """Whether the path ends in `.html` or `.htm`, as that of a page does and no index's."""
+    return _PAGE.match(url) is not None
+
 
 Url = Annotated[str, Field(max_length=2048), *URL_RULES]
 """URL without userinfo, query and fragment."""

@@ -110,6 +110,7 @@ class Reason(StrEnum):
     NOT_EXPRESSIBLE = "NotExpressible", Polarity.ACT
     INDEX_ORDER_NOT_KEPT = "IndexOrderNotKept", Polarity.NOTE
     EXPLICIT_INDEX_LEFT_OUT = "ExplicitIndexLeftOut", Polarity.NOTE
+    CUT_OFF_NOT_KEPT = "CutOffNotKept", Polarity.NOTE
     VARIABLES_NOT_WRITTEN = "VariablesNotWritten", Polarity.NOTE
     TOO_LONG_FOR_CURL = "TooLongForCurl", Polarity.NOTE
     FILES_OUTSIDE_INDEX = "FilesOutsideIndex", Polarity.NOTE

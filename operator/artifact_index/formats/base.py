@@ -257,6 +257,13 @@ def limits_without_order(file: str, document: Document) -> tuple[FormatLimit, ..
             "package to one index"
         )
         limits.append(FormatLimit(Reason.EXPLICIT_INDEX_LEFT_OUT, message))
+    spans = [each.name for each in document.searched if each.exclude_newer not in (None, "false")]
+    if spans:
+        message = (
+            f"{file} lists {named(spans)} without the span of excludeNewer: its reader also takes "
+            "files that were uploaded within it"
+        )
+        limits.append(FormatLimit(Reason.CUT_OFF_NOT_KEPT, message))
     listed = [entry.name for entry in document.searched]
     if document.public is not None:
         listed.append(document.public.name)

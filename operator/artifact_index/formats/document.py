@@ -1,11 +1,11 @@
 """What a file is rendered from: typed index entries and the options around them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
 
-from artifact_index.api.artifact_index import Authenticate
+from artifact_index.api.artifact_index import ArtifactIndexSpec, Authenticate
 from artifact_index.api.index_options import IndexStrategy
 
 
@@ -34,8 +34,8 @@ class IndexEntry:
     `url` never holds userinfo. At most one of `credential` and `verbatim_url` is set; the latter
     is a complete URL that sensitive content holds exactly as the user wrote it; `public_path` says
     that nothing in it is secret but user name and password. `credentialed` says that the source has
-    a login, even in content without it. `publish_url` is where packages are uploaded with the same
-    login; None if nothing is.
+    a login, even in content without it. A `flat` one is a page of links. `publish_url` is
+    where packages are uploaded with the same login; None if nothing is.
     """
 
     name: str
@@ -48,7 +48,21 @@ class IndexEntry:
     authenticate: Authenticate | None = None
     ignore_error_codes: tuple[int, ...] = ()
     blocked: bool = False
+    flat: bool = False
+    exclude_newer: str | None = None
     publish_url: str | None = None
+
+    def as_asked(self, spec: ArtifactIndexSpec, publish_url: str | None) -> "IndexEntry":
+        """The entry with what the spec says of it besides its login."""
+        return replace(
+            self,
+            explicit=spec.explicit,
+            authenticate=spec.authenticate,
+            ignore_error_codes=tuple(spec.ignore_error_codes),
+            flat=spec.format == "flat",
+            exclude_newer=spec.exclude_newer,
+            publish_url=publish_url if spec.publish else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,8 @@ def _table(entry: IndexEntry, sensitive: bool) -> Table:
     except UnusableURLError as error:
         message = f"index {entry.name}: {error}"
         raise base.RenderingError(message, index_name=entry.name) from None
-    return _login_table(url, entry, sensitive)
+    kind = {"type": "find_links"} if entry.flat and not entry.blocked else {}
+    return _login_table(url, entry, sensitive) | kind
 
 
 def _login_table(url: str, entry: IndexEntry, sensitive: bool) -> Table:

@@ -36,7 +36,8 @@ class PipConf(base.FileFormat):
     def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
         """Read the login in each index's URL, if only one login is listed with that URL."""
         section = base.parsed_ini(files[self.key].get_secret_value()).get("global", {})
-        listed = f"{section.get('index-url', '')} {section.get('extra-index-url', '')}".split()
+        keys = ("index-url", "extra-index-url", "find-links")
+        listed = " ".join(section.get(key, "") for key in keys).split()
         logins: defaultdict[str, set[Credential]] = defaultdict(set)
         for url in listed:
             try:
@@ -51,7 +52,11 @@ class PipConf(base.FileFormat):
 
 
 def _settings(document: Document, *, sensitive: bool) -> dict[str, str]:
-    urls = [_url(entry, sensitive=sensitive) for entry in document.searched]
+    urls: list[str] = []
+    pages: list[str] = []
+    for entry in document.searched:
+        listed = pages if entry.flat and not entry.blocked else urls
+        listed.append(_url(entry, sensitive=sensitive))
     blocked = any(entry.blocked for entry in document.searched)
     if document.public is not None and not blocked:
         public = base.ascii_url(document.public.url)
@@ -64,7 +69,7 @@ def _settings(document: Document, *, sensitive: bool) -> dict[str, str]:
     else:
         values["no-index"] = "true"
     values["extra-index-url"] = "".join(f"\n{url}" for url in urls[1:])
-    values["find-links"] = ""
+    values["find-links"] = "".join(f"\n{url}" for url in pages)
     return values
 
 

@@ -12,12 +12,12 @@ inputs: rendering a file of hundreds of indexes costs only what changed in it.
 
 from collections.abc import Collection, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from artifact_index.api.artifact_index import Authenticate
+from artifact_index.api.artifact_index import Authenticate, IndexFormat
 from artifact_index.api.constants import PYPI_URL
 from artifact_index.api.index_options import IndexStrategy
 from artifact_index.formats import base
@@ -121,6 +121,10 @@ def _entry_table(entry: IndexEntry, default: bool, sensitive: bool) -> TOMLTable
     table = _named_table(name, base.url_of(entry, sensitive=sensitive), default)
     if entry.explicit:
         table["explicit"] = True
+    if entry.flat and not entry.blocked:
+        table["format"] = "flat"
+    if entry.exclude_newer is not None and not entry.blocked:
+        table["exclude-newer"] = False if entry.exclude_newer == "false" else entry.exclude_newer
     always = entry.blocked or (entry.authenticate is None and _must_authenticate(entry))
     if always or entry.authenticate is not None:
         table["authenticate"] = "always" if always else entry.authenticate
@@ -225,6 +229,8 @@ class _WrittenIndex(BaseModel):
     name: str
     url: str
     explicit: bool = False
+    format: IndexFormat | None = None
+    exclude_newer: Literal[False] | str | None = Field(default=None, alias="exclude-newer")
     authenticate: Authenticate | None = None
     codes: list[int] = Field(default_factory=list, alias="ignore-error-codes")
     publish_url: str | None = Field(default=None, alias="publish-url")
@@ -255,5 +261,7 @@ def _read_entry(table: Any, verbatim: Collection[str]) -> IndexEntry | None:
         authenticate=written.authenticate,
         ignore_error_codes=tuple(written.codes),
         blocked=blocked,
+        flat=written.format == "flat",
+        exclude_newer="false" if written.exclude_newer is False else written.exclude_newer,
         publish_url=publish,
     )

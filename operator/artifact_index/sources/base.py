@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import SecretStr
 
+from artifact_index.api.artifact_index import IndexFormat
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.requests import NO_KEY_MATERIAL, KeyMaterial, TokenRequest
 from artifact_index.formats.document import Credential
@@ -174,16 +175,18 @@ Model = TypeVar("Model")
 class Source(ABC, Generic[Model]):
     """The source of one ArtifactIndex: the answers that differ by kind.
 
-    It holds nothing but its part of the spec: `registry.of` makes one wherever it is asked.
+    It holds nothing but its part of the spec, and the format: `registry.of` makes one wherever it
+    is asked.
     """
 
-    __slots__ = ("model",)
+    __slots__ = ("format", "model")
 
     field: ClassVar[str]
     """The spec's field that holds the source, such as `spec.basicAuth`."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, index_format: IndexFormat | None = None) -> None:
         self.model = model
+        self.format = index_format
 
     def secret(self) -> SecretUse | None:
         """Which Secret, and which of its keys, the source reads."""

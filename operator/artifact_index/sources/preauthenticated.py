@@ -1,5 +1,6 @@
 """A complete URL, login included, in a Secret."""
 
+from artifact_index.api.fields import is_page
 from artifact_index.api.reasons import Reason
 from artifact_index.api.sources.preauthenticated import PreauthenticatedSource
 from artifact_index.formats.urls import is_insecure, safe_url, validate_index_url, without_userinfo
@@ -45,6 +46,12 @@ class Preauthenticated(base.Source[PreauthenticatedSource]):
         where = f"the URL in key {key!r} of Secret {use.name!r} in {use.field}"
         if (forbidden := host_problem(where, url, inputs.policy)) is not None:
             return forbidden
+        if self.format is None and is_page(url):
+            return Problem(
+                Reason.INVALID_SPEC,
+                f"{where} ends in `.html` or `.htm`, as that of a page of links does; set "
+                "spec.format to `flat`, or to `simple` if a simple index is there",
+            )
         if is_insecure(url) and not inputs.policy.allow_http:
             return Problem(
                 Reason.INSECURE_URL,

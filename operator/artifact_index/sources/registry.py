@@ -30,7 +30,7 @@ CLOUDS: Final = tuple(kind for kind in BY_MODEL.values() if issubclass(kind, Clo
 def of(spec: ArtifactIndexSpec) -> Source[Any]:
     """The source of an index."""
     model = spec.source
-    return BY_MODEL[type(model)](model)
+    return BY_MODEL[type(model)](model, spec.format)
 
 
 def secret_use(spec: ArtifactIndexSpec | None) -> SecretUse | None:

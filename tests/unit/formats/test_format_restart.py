@@ -68,8 +68,12 @@ SPECS: dict[str, dict[str, Any]] = {
     "pinned": {**source("codeArtifact"), **PUBLISH, "name": "pinned", "explicit": True},
     "open": {**source("anonymous"), "name": "open"},
     "whole": {**source("preauthenticated"), "name": "whole"},
+    "page": {**source("basicAuth"), "name": "page", "format": "flat"},
+    "old": {**source("codeArtifact"), **PUBLISH, "name": "old", "excludeNewer": "7 days"},
+    "exempt": {**source("anonymous"), "name": "exempt", "excludeNewer": "false"},
 }
 SPECS["basic"]["basicAuth"]["url"] = "https://basic.example/team/simple/"
+SPECS["page"]["basicAuth"]["url"] = "https://page.example/wheels/cpu.html"
 
 
 def placed_after(

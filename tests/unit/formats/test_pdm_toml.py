@@ -27,6 +27,8 @@ def test_pdm_toml_holds_every_login_as_it_is(document: Document) -> None:
         table = named.get(entry.name)
         if table is not None and entry in live(document):
             assert (table["username"], table["password"]) == raw(entry)
+        if table is not None:
+            assert ("type" in table) == (entry.flat and not entry.blocked)
     if any(e.blocked for e in searched):
         assert tables["url"].endswith(".unavailable.invalid/simple/")
     assert set(tables) - set(named) == {"url"}  # a login there would go where PDM_PYPI_URL says

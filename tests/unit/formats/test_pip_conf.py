@@ -21,16 +21,21 @@ def test_pip_conf_holds_every_login_in_its_url(document: Document) -> None:
     assert section.sections() == ["global"]
     keys = {"no-input", "index-url", "extra-index-url", "find-links", "no-index", "retries"}
     assert set(section["global"]) <= keys
-    assert section["global"]["find-links"] == ""
-    assert "extra-index-url" in section["global"]  # empty as well: it replaces the machine's own
+    # Empty as well: they replace the machine's own.
+    assert {"extra-index-url", "find-links"} <= set(section["global"])
+    pages = section["global"]["find-links"].split()
     urls = section["global"].get("index-url", "").split()
     urls += section["global"].get("extra-index-url", "").split()
 
     searched = [e for e in document.entries if not e.explicit]
     blocked = any(e.blocked for e in searched)
-    assert len(urls) == len(searched) + (document.public is not None and not blocked)
+    assert len(pages) == sum(e.flat and not e.blocked for e in searched)
+    public = document.public is not None and not blocked
+    assert len(urls) + len(pages) == len(searched) + public
     assert ("no-index" in section["global"]) == (not urls)
-    found = {(unquote(u.username or ""), unquote(u.password or "")) for u in map(urlsplit, urls)}
+    found = {
+        (unquote(u.username or ""), unquote(u.password or "")) for u in map(urlsplit, urls + pages)
+    }
     assert found >= {raw(e) for e in searched if e in live(document)}
     assert text.isascii()
 

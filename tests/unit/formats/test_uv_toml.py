@@ -62,7 +62,10 @@ def test_a_whole_file_reads_as_the_documentation_shows_it() -> None:
     asked = document(
         entry("acme", credential=login(password="to/ken")),
         entry("open", explicit=True, ignore_error_codes=(401, 403)),
+        entry("page", flat=True, exclude_newer="false"),
+        entry("aged", exclude_newer="7 days"),
         entry("lost", credential=login(), blocked=True, ignore_error_codes=(401,)),
+        entry("gone", blocked=True, flat=True, exclude_newer="false"),
     )
 
     assert secret_text("UvToml", asked) == (
@@ -87,8 +90,24 @@ explicit = true
 ignore-error-codes = [401, 403]
 
 [[index]]
+name = "page"
+url = "https://page.example/simple/"
+format = "flat"
+exclude-newer = false
+
+[[index]]
+name = "aged"
+url = "https://aged.example/simple/"
+exclude-newer = "7 days"
+
+[[index]]
 name = "lost"
 url = "https://lost.unavailable.invalid/simple/"
+authenticate = "always"
+
+[[index]]
+name = "gone"
+url = "https://gone.unavailable.invalid/simple/"
 authenticate = "always"
 """
     )
@@ -329,7 +348,10 @@ def test_what_is_kept_of_an_entry_shows_no_secret() -> None:
     assert CANARY not in repr(asked)
 
 
-KEYS = {"name", "url", "default", "explicit", "authenticate", "ignore-error-codes"}
+KEYS = {
+    "name", "url", "default", "explicit", "format", "exclude-newer", "authenticate",
+    "ignore-error-codes",
+}  # fmt: skip
 
 
 @given(DOCUMENTS)
@@ -351,6 +373,9 @@ def test_no_value_can_add_a_key_or_change_another(asked: Document) -> None:
     for table, each in zip(indexes, asked.entries, strict=True):
         assert table.keys() <= KEYS
         assert table.get("explicit", False) == each.explicit
+        assert ("format" in table) == (each.flat and not each.blocked)
+        span = None if each.blocked else each.exclude_newer
+        assert table.get("exclude-newer") == (False if span == "false" else span)
         assert tuple(table.get("ignore-error-codes", ())) == (
             () if each.blocked else each.ignore_error_codes
         )

@@ -10,6 +10,7 @@ class AnonymousSource(SourceModel):
     """An index without a login."""
 
     has_login: ClassVar[bool] = False
+    may_be_flat: ClassVar[bool] = True
 
     url: Url
-    """URL of the simple index, as uv takes it; without user name, query and fragment."""
+    """URL of the index, as uv takes it; without user name, query and fragment."""

@@ -15,6 +15,9 @@ class SourceModel(ApiModel):
     """Whether packages are uploaded to the index itself; otherwise `publish_url`, if the model has
     that field, tells where."""
 
+    may_be_flat: ClassVar[bool] = False
+    """Whether the URL may be that of a page of links instead of a simple index."""
+
     @property
     def knows_where_to_publish(self) -> bool:
         """Whether `spec.publish` can be set."""

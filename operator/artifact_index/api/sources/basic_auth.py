@@ -1,6 +1,6 @@
 """HTTP Basic authentication with a password from a Secret."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -33,8 +33,10 @@ class BasicAuthSecretRef(SecretRef):
 class BasicAuthSource(SourceModel):
     """An index with HTTP Basic authentication."""
 
+    may_be_flat: ClassVar[bool] = True
+
     url: Url
-    """URL of the simple index, as uv takes it; without user name, query and fragment."""
+    """URL of the index, as uv takes it; without user name, query and fragment."""
 
     publish_url: Annotated[Url | None, Field(alias="publishURL")] = None
     """URL that packages are uploaded to, with the same login. Needed for `publish`."""

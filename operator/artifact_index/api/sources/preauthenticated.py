@@ -1,6 +1,6 @@
 """A complete URL from a Secret."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from artifact_index.api.fields import DataKey
 from artifact_index.api.interning import SHARED
@@ -16,6 +16,8 @@ class UrlSecretRef(SecretRef):
 
 class PreauthenticatedSource(SourceModel):
     """An index whose complete URL, login included, stands in a Secret."""
+
+    may_be_flat: ClassVar[bool] = True
 
     url_secret_ref: Annotated[UrlSecretRef, SHARED]
     """The Secret with the URL. The URL is used as it stands."""

@@ -58,6 +58,8 @@ class CheckpointEntry(BaseModel):
     explicit: bool = False
     authenticate: Authenticate | None = None
     ignore_error_codes: tuple[int, ...] = Field(default=(), alias="codes")
+    flat: bool = False
+    exclude_newer: str | None = Field(default=None, alias="excludeNewer")
     publish_url: str | None = Field(default=None, alias="publish")
 
 
@@ -208,6 +210,8 @@ def _entries_fields(entries: Iterable[IndexEntry], held: frozenset[str]) -> dict
             explicit=entry.explicit,
             authenticate=entry.authenticate,
             ignore_error_codes=entry.ignore_error_codes,
+            flat=entry.flat,
+            exclude_newer=entry.exclude_newer,
             publish_url=entry.publish_url,
         ).model_dump(mode="json", by_alias=True, exclude_defaults=True)
         for entry in entries

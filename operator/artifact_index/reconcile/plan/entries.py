@@ -179,11 +179,7 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
         verbatim_url=login.verbatim_url,
         public_path=source.public_path(),
         credentialed=login.credentialed,
-        explicit=spec.explicit,
-        authenticate=spec.authenticate,
-        ignore_error_codes=tuple(spec.ignore_error_codes),
-        publish_url=source.publish_url(index.url) if spec.publish else None,
-    )
+    ).as_asked(spec, source.publish_url(index.url))
     token = index.token.token if index.token else None
     published = Published(
         entry=entry,
@@ -218,13 +214,7 @@ def _with_fallback(
     if spec is not None:
         entry = replace(entry, public_path=of(spec).public_path())
     if spec is not None and not index.suspended:
-        entry = replace(
-            entry,
-            explicit=spec.explicit,
-            authenticate=spec.authenticate,
-            ignore_error_codes=tuple(spec.ignore_error_codes),
-            publish_url=of(spec).publish_url(entry.url) if spec.publish else None,
-        )
+        entry = entry.as_asked(spec, of(spec).publish_url(entry.url))
     problem, failing = index.problem, None
     if index.login is not None and problem is not None:
         # The source is sound and a live token is published: a login that fails is a failing

@@ -238,6 +238,7 @@ def test_an_old_credential_stands_in_for_a_new_login_of_the_same_place(case: str
 def test_what_stands_in_follows_the_spec_in_all_but_the_login() -> None:
     record = index(spec=source("basicAuth"))
     spec = {**source("basicAuth"), "explicit": True, "ignoreErrorCodes": [404], "name": "fresh"}
+    spec["excludeNewer"] = "7 days"
     plan = again(index(spec=spec, generation=2), published_by(record), missing=True)
     assert plan.entry is not None
     assert (plan.entry.explicit, plan.entry.ignore_error_codes, plan.entry.name) == (
@@ -245,6 +246,7 @@ def test_what_stands_in_follows_the_spec_in_all_but_the_login() -> None:
         (404,),
         "fresh",
     )
+    assert plan.entry.exclude_newer == "7 days"
 
 
 # -- suspended indexes

@@ -228,6 +228,24 @@ def test_an_insecure_url_in_a_secret_needs_the_administrators_leave() -> None:
     assert check(source("preauthenticated"), values=values, policy=allowed) is None
 
 
+@pytest.mark.parametrize("end", ["cpu.html", "CPU.HTM", "cpu.html/", "cpu.html?a=b"])
+def test_a_page_of_links_in_a_secret_needs_its_format(end: str) -> None:
+    values = {"url": f"https://u:{CANARY}@whole.example/wheels/{end}"}
+    problem = found(check(source("preauthenticated"), values=values))
+    assert (problem.reason, problem.stalled) == ("InvalidSpec", True)
+    assert "'url'" in problem.message and "spec.format to `flat`" in problem.message
+    assert CANARY not in problem.message
+
+    for known in ("flat", "simple"):
+        spec = {**source("preauthenticated"), "format": known}
+        assert check(spec, values=values) is None
+
+
+@pytest.mark.parametrize("url", ["https://whole.html", "https://whole.example/a.html/simple/"])
+def test_other_urls_in_a_secret_are_simple_indexes(url: str) -> None:
+    assert check(source("preauthenticated"), values={"url": url}) is None
+
+
 def test_an_output_is_no_source() -> None:
     problem = found(check(source("basicAuth"), secret_is_output=True))
     assert (problem.reason, problem.stalled) == ("SourceIsOutput", True)

@@ -94,6 +94,15 @@ CASES: dict[str, Case] = {
         for kind in SOURCES
     },
     **{
+        f"{kind}, a page": Case({**source(kind), "format": "flat"})
+        for kind in ("basicAuth", "anonymous", "preauthenticated")
+    },
+    **{
+        f"{kind}, age {value}": Case({**source(kind), "excludeNewer": value})
+        for kind in SOURCES
+        for value in ("false", "7 days")
+    },
+    **{
         f"{kind}, authenticate auto": Case({**source(kind), "authenticate": "auto"})
         for kind in SOURCES
     },

@@ -104,6 +104,19 @@ def test_what_pip_and_pdm_cannot_say_is_a_note_that_names_the_indexes() -> None:
     assert format_note(made_of(plans, "UvToml")[0]) is None
 
 
+def test_a_span_that_pip_and_pdm_cannot_keep_is_a_note() -> None:
+    """An exemption is no loss: they have no cut-off."""
+    spans = plans_of(a=basic("https://a.example/simple/", excludeNewer="7 days"))
+    exempt = plans_of(a=basic("https://a.example/simple/", excludeNewer="false"))
+
+    note = conditions(spans, "PipConf", "PdmToml")["FormatLimited"]
+    assert note["reason"] == "CutOffNotKept"
+    for file in ("pip.conf", "config.toml"):
+        assert f"{file} lists 'a' without the span of excludeNewer" in note["message"]
+    assert conditions(exempt, "PipConf")["FormatLimited"]["reason"] == "IndexOrderNotKept"
+    assert "FormatLimited" not in conditions(spans, "UvToml")
+
+
 def test_a_note_that_two_outputs_share_stands_once() -> None:
     plans = plans_of(b=basic("https://b.example/simple/"))
     (made,), _ = made_of(plans, "PipConf")
