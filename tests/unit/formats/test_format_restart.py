@@ -65,11 +65,18 @@ SPECS: dict[str, dict[str, Any]] = {
         "authenticate": "auto",
         "ignoreErrorCodes": [404],
     },
+    "upload": {
+        **source("basicAuth", username="uploader", publishURL="https://basic.example/upload/"),
+        **PUBLISH,
+        "name": "upload",
+        "explicit": True,
+    },
     "pinned": {**source("codeArtifact"), **PUBLISH, "name": "pinned", "explicit": True},
     "open": {**source("anonymous"), "name": "open"},
     "whole": {**source("preauthenticated"), "name": "whole"},
 }
-SPECS["basic"]["basicAuth"]["url"] = "https://basic.example/team/simple/"
+for each in ("basic", "upload"):
+    SPECS[each]["basicAuth"]["url"] = "https://basic.example/team/simple/"
 
 
 def placed_after(
