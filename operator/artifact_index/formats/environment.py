@@ -19,7 +19,7 @@ from artifact_index.formats.names import environment_form
 LARGEST_VALUE: Final = 128 * 1024 - 512
 """Bytes of one value: Linux takes 128 KiB for `NAME=value` and its end (MAX_ARG_STRLEN)."""
 
-TOKEN_USER: Final = "__token__"
+NAME_OF_NOBODY: Final = "__token__"
 """The user name that twine, Poetry, PDM and hatch upload with where the login has none: they refuse
 an empty one, and this is what PDM itself sends for it."""
 
@@ -98,7 +98,7 @@ def _publishing(
     if entry.publish_url is None:
         return {}
     url = SecretStr(entry.publish_url)
-    named = login if login.username else replace(login, username=TOKEN_USER)
+    named = login if login.username else replace(login, username=NAME_OF_NOBODY)
     return {
         "TWINE_REPOSITORY_URL": url,
         "TWINE_NON_INTERACTIVE": SecretStr("1"),
