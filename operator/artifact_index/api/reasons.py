@@ -110,5 +110,6 @@ class Reason(StrEnum):
     NOT_EXPRESSIBLE = "NotExpressible", Polarity.ACT
     INDEX_ORDER_NOT_KEPT = "IndexOrderNotKept", Polarity.NOTE
     EXPLICIT_INDEX_LEFT_OUT = "ExplicitIndexLeftOut", Polarity.NOTE
+    UPLOAD_LOGIN_LEFT_OUT = "UploadLoginLeftOut", Polarity.NOTE
     VARIABLES_NOT_WRITTEN = "VariablesNotWritten", Polarity.NOTE
     ANONYMOUS_BESIDE_CREDENTIALED = "AnonymousBesideCredentialed", Polarity.NOTE

@@ -92,7 +92,8 @@ def _readers(document: Document) -> dict[Place | None, IndexEntry]:
 
 
 def _place(entry: IndexEntry) -> Place | None:
-    place = place_of(entry.url)
+    # Of a URL that may be a secret as a whole, `url` has the host only.
+    place = place_of(entry.verbatim_url.get_secret_value() if entry.verbatim_url else entry.url)
     return place._replace(path=place.path.rstrip("/")) if place is not None else None
 
 
