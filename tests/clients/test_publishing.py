@@ -104,7 +104,7 @@ def test_a_client_uploads_a_file_once(
 
     # uv looks first; twine has the option for PyPI alone, and hatch has none.
     skips = client in (POETRY, PDM, PDM_NEWEST)
-    again = publish(clients, entry, client, f"{command} --skip-existing" if skips else command, form)
+    again = publish(clients, entry, client, command + " --skip-existing" * skips, form)
 
     assert (again.returncode == 0) == (client == "uv" or skips), again.output
     assert again.returncode == 0 or "409" in again.output
