@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -63,19 +64,21 @@ class Place:
 
 
 def nested(one: str, other: str) -> bool:
-    return one != other and (one.startswith(other) or other.startswith(one))
+    """Whether one folder is in the other, or would be if they were decoded, or without case."""
+    plain, other_plain = unquote(one).lower(), unquote(other).lower()
+    return one != other and (plain.startswith(other_plain) or other_plain.startswith(plain))
 
 
 def place(draw: random.Random, like: Place | None, number: int) -> Place:
     """A place; mostly on the host and port of the other."""
     folders = list(FOLDERS)
-    if like is None or draw.random() < 0.2:
+    if like is None or draw.random() < 0.3:
         scheme = draw.choice(("http", "https"))
-        host, port = draw.choice(tuple(HOSTS)), draw.choice(tuple(PORTS[scheme]))
+        host, port = draw.choice(tuple(HOSTS)), draw.choice(("", *PORTS[scheme]))
     else:
         scheme, host, port = like.scheme, like.host, like.port
-        if draw.random() < 0.7:
-            folders = [each for each in FOLDERS if nested(each, like.folder)]
+    if like is not None and draw.random() < 0.7:
+        folders = [each for each in FOLDERS if nested(each, like.folder)]
     folder = draw.choice(folders)
     spelt = draw.choice(SPELLINGS).format(folder)
     origin = draw.choice(HOSTS[host]) + draw.choice(PORTS[scheme][port])
