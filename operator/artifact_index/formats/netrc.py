@@ -40,7 +40,12 @@ class Netrc(base.Format):
                 continue
             reader = readers.get(_place(entry)) if _uploads(entry) else None
             if reader is not None and login != base.login_of(reader):
-                limits.append(_left_out(entry, reader))
+                message = (
+                    f"netrc leaves out the login of index {entry.name!r}, which is for uploads: "
+                    f"index {reader.name!r} has the same URL and another login, and netrc one for "
+                    "each host; upload with another format"
+                )
+                limits.append(base.FormatLimit(Reason.EXPLICIT_INDEX_LEFT_OUT, message))
                 continue
             if (problem := _problem(entry, login)) is not None:
                 message = f"netrc has no login for index {entry.name!r}: {problem}"
@@ -95,15 +100,6 @@ def _place(entry: IndexEntry) -> Place | None:
     # Of a URL that may be a secret as a whole, `url` has the host only.
     place = place_of(entry.verbatim_url.get_secret_value() if entry.verbatim_url else entry.url)
     return place._replace(path=place.path.rstrip("/")) if place is not None else None
-
-
-def _left_out(entry: IndexEntry, reader: IndexEntry) -> base.FormatLimit:
-    message = (
-        f"netrc leaves out the login of index {entry.name!r}, which is for uploads: index "
-        f"{reader.name!r} has the same URL and another login, and netrc has one for each host; "
-        "upload with another format"
-    )
-    return base.FormatLimit(Reason.EXPLICIT_INDEX_LEFT_OUT, message)
 
 
 def _problem(entry: IndexEntry, login: Credential) -> str | None:

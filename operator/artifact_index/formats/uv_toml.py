@@ -131,8 +131,7 @@ def _entry_table(entry: IndexEntry, default: bool, sensitive: bool) -> TOMLTable
     if entry.ignore_error_codes and not entry.blocked:
         table["ignore-error-codes"] = list(entry.ignore_error_codes)
     if entry.publish_url is not None and not entry.blocked and not default:
-        login = _upload_login(entry) if sensitive else None
-        url = entry.publish_url
+        url, login = entry.publish_url, _upload_login(entry) if sensitive else None
         table["publish-url"] = with_credential(url, login) if login is not None else url
     return table
 
