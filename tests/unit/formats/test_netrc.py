@@ -68,9 +68,21 @@ UPLOADER = IndexEntry(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "reader",
+    [
+        READER,
+        replace(
+            READER, url="https://h.example", credential=None,
+            verbatim_url=SecretStr("https://u:read@h.example/simple/"),
+        ),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("url", ["https://h.example/simple", "https://H.example:443/./simple/"])
-def test_netrc_has_the_login_that_reads_a_url_and_not_the_one_that_uploads(url: str) -> None:
-    for entries in permutations((READER, replace(UPLOADER, url=url))):
+def test_netrc_has_the_login_that_reads_a_url_and_not_the_one_that_uploads(
+    url: str, reader: IndexEntry
+) -> None:
+    for entries in permutations((reader, replace(UPLOADER, url=url))):
         rendered = Netrc().render_secret(Document(entries, public=None))
 
         text = rendered.files["netrc"].get_secret_value()
