@@ -134,6 +134,26 @@ def test_uv_publishes_with_a_token_that_has_no_user_name(
     assert logins(server.requests()) == {login}
 
 
+@pytest.mark.parametrize("version", FOUR_VERSIONS[1:])
+@pytest.mark.parametrize("login", [("uploader", "t/o=k%41:@"), ("uploader", "plain")])
+def test_uv_uploads_with_a_login_that_needs_encoding(
+    clients: Clients, server: IndexServer, private: Repository, version: str, login: tuple[str, str]
+) -> None:
+    """By its user name, although an index before it has another login on that host."""
+    upload = entry_for(private, "acme-upload", login=login, explicit=True)
+    upload = replace(upload, publish_url=private.publish_url)
+    private.accepts = lambda *given: given in (LOGIN, login)
+    text = secret_text("UvToml", document(entry_for(private, "acme"), upload, public=None))
+    wheel = make_wheel("fresh", "1.2")
+    (clients.directory / wheel.filename).write_bytes(wheel.content)
+
+    env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", text))}
+    run = clients.uv(version, "publish", "--index", "acme-upload", wheel.filename, env=env)
+
+    assert run.returncode == 0, run.output
+    assert logins(server.requests()) == {login}
+
+
 DEFAULT = '\n[[tool.uv.index]]\nurl = "{url}"\ndefault = true\n'
 
 

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from support.python_clients import client_python
-from support.uv_clients import uv_binary
+from support.uv_clients import fresh_cache, keep_interpreters, uv_binary
 
 TIMEOUT = 240.0
 """Seconds that one command may take."""
@@ -46,7 +46,7 @@ class Run:
 
 
 class Clients:
-    """Runs clients in one directory. uv finds no cache of an earlier run."""
+    """Runs clients in one directory. uv finds no package in a cache of an earlier run."""
 
     def __init__(self, directory: Path, *, proxy: str) -> None:
         self.directory = directory
@@ -73,13 +73,14 @@ class Clients:
         """The command, with the variables on top of an otherwise empty environment."""
         self._runs += 1
         home = self.directory / "home"
+        cache = fresh_cache(self.directory / f"uv-cache-{self._runs}")
         done = subprocess.run(
             [str(part) for part in command],
             cwd=self.directory,
             env={
                 **ENVIRONMENT,
                 "HOME": str(home),
-                "UV_CACHE_DIR": str(self.directory / f"uv-cache-{self._runs}"),
+                "UV_CACHE_DIR": str(cache),
                 "HTTPS_PROXY": self._proxy,
                 **env,
             },
@@ -88,6 +89,7 @@ class Clients:
             timeout=TIMEOUT,
             check=False,
         )
+        keep_interpreters(cache)
         return Run(done.returncode, done.stdout + done.stderr)
 
     def installed(self, target: str) -> set[str]:

@@ -62,13 +62,20 @@ class IndexServer(Published):
     """The server as a context manager. Repositories may be added and changed while it runs.
 
     uv takes two ports for two hosts. With the `log` of another server the order of the requests to
-    both can be seen.
+    both can be seen. As a proxy `by_host` it is any host: scheme, host and port are the first parts
+    of a path (`https/index.test:8443/simple/`), and the rest is as the client sent it, undecoded.
     """
 
     def __init__(
-        self, *, address: str = "127.0.0.1", port: int = 0, log: RequestLog | None = None
+        self,
+        *,
+        address: str = "127.0.0.1",
+        port: int = 0,
+        log: RequestLog | None = None,
+        by_host: bool = False,
     ) -> None:
         self.log = log or RequestLog()
+        self.by_host = by_host
         self._lock = threading.Lock()
         self._repositories: dict[str, Repository] = {}
         handler = type("_BoundHandler", (_Handler,), {"index": self})
@@ -145,6 +152,8 @@ class _Answer:
 class _Handler(BaseHTTPRequestHandler):
     index: IndexServer
     protocol_version = "HTTP/1.1"
+    # Without it the body waits 40 ms for the client to acknowledge the head.
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         self._reply()
@@ -169,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: the requests are kept where a test finds them."""
 
     def _reply(self) -> None:
-        path = unquote(urlsplit(self.path).path)
+        path = self._path()
         username, password = self._login()
         body = self._body()
         answer = self._answer(path, username, password, body)
@@ -184,6 +193,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer.content)
+
+    def _path(self) -> str:
+        url = urlsplit(self.path)
+        if not self.index.by_host:
+            return unquote(url.path)
+        # Through a proxy, http comes as a whole URL; https comes as a path through a tunnel.
+        return f"/{url.scheme or 'https'}/{url.netloc or self.headers['Host']}{url.path}"
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -239,6 +255,8 @@ class _Handler(BaseHTTPRequestHandler):
         file = uploaded_file(self.headers.get("Content-Type", ""), body)
         if file is None:
             return _Answer(400)
+        if file[2] in repository.wheels.get(normalized(file[0]), {}):
+            return _Answer(409)
         repository.add(Wheel(*file))
         return _Answer(200)
 

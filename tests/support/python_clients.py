@@ -1,4 +1,4 @@
-"""Real pip, Poetry, PDM and twine in pinned versions, each in an environment of its own.
+"""Real pip, Poetry, PDM, twine and hatch in pinned versions, each in an environment of its own.
 
 They are installed once, from the package index, into the cache that real uv binaries live in. What
 each environment holds stands in `client_pins/`, dependencies included.
@@ -24,6 +24,7 @@ PDM = "pdm"
 PDM_NEWEST = "pdm-newest"
 """With hishel 1: PDM 2.29.4 fails to lock with the hishel 2 that a fresh install takes."""
 TWINE = "twine"
+HATCH = "hatch"
 
 PIPS = (PIP_FLOOR, PIP_NEWEST)
 PDMS = (PDM, PDM_NEWEST)

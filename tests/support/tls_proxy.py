@@ -41,6 +41,8 @@ class TlsProxy(Published):
         proxy = self
 
         class Handler(socketserver.StreamRequestHandler):
+            disable_nagle_algorithm = True
+
             def handle(self) -> None:
                 proxy.asked.append(self.rfile.readline().split()[1].decode().partition(":")[0])
                 while self.rfile.readline().strip():
@@ -57,6 +59,7 @@ class TlsProxy(Published):
             self._context.wrap_socket(connection, server_side=True) as client,
             socket.create_connection(self._backend) as backend,
         ):
+            backend.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
             back = threading.Thread(target=_copy, args=(backend, client), daemon=True)
             back.start()
             _copy(client, backend)

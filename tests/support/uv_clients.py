@@ -3,6 +3,7 @@
 A run sees no configuration, cache, environment or home directory but its own.
 """
 
+import contextlib
 import fcntl
 import importlib.util
 import os
@@ -25,6 +26,8 @@ NEWEST = metadata.version("uv")
 
 VERSIONS = (FLOOR, MIDDLE, NEWEST)
 FOUR_VERSIONS = (FLOOR, EARLY, MIDDLE, NEWEST)
+
+_KNOWN = tempfile.TemporaryDirectory(prefix="uv-interpreters-")
 
 RUN_TIMEOUT = 180.0
 """Seconds that one uv command may take."""
@@ -50,6 +53,24 @@ def cache_directory() -> Path:
     """Where downloaded clients live, outside the repository."""
     configured = os.environ.get("ARTIFACT_INDEX_CACHE")
     return Path(configured) if configured else Path.home() / ".cache" / "artifact-index-operator"
+
+
+def fresh_cache(directory: Path) -> Path:
+    """A cache of uv without packages. It knows the interpreter: to ask it is most of a run."""
+    shutil.copytree(_KNOWN.name, directory)
+    return directory
+
+
+def keep_interpreters(cache: Path) -> None:
+    """Give later caches what uv learned of the interpreter."""
+    for known in cache.glob("interpreter-*"):
+        target = Path(_KNOWN.name) / known.name
+        if not target.exists():
+            staging = Path(tempfile.mkdtemp(dir=Path(_KNOWN.name).parent))
+            copied = shutil.copytree(known, staging / known.name)
+            with contextlib.suppress(OSError):  # another thread was first
+                copied.rename(target)
+            shutil.rmtree(staging)
 
 
 def _scripts() -> Path:
@@ -131,14 +152,15 @@ class Uv:
     ) -> subprocess.CompletedProcess[str]:
         config_file = place / "uv.toml"
         config_file.write_text(config, encoding="utf-8")
-        return subprocess.run(
+        cache = fresh_cache(place / "cache")
+        done = subprocess.run(
             [str(self._binary), *arguments],
             cwd=place,
             env={
                 "PATH": os.defpath,
                 "HOME": str(place / "home"),
                 "UV_CONFIG_FILE": str(config_file),
-                "UV_CACHE_DIR": str(place / "cache"),
+                "UV_CACHE_DIR": str(cache),
                 "UV_PYTHON_DOWNLOADS": "never",
                 "UV_HTTP_RETRIES": "0",
                 "UV_NO_PROGRESS": "1",
@@ -151,3 +173,5 @@ class Uv:
             timeout=RUN_TIMEOUT,
             check=False,
         )
+        keep_interpreters(cache)
+        return done

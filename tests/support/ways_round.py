@@ -7,9 +7,11 @@ index has `mine` 1.0, the public host has a look-alike, `mine` 9.9.
 
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 
 from artifact_index.api.index_options import OutputFormat
@@ -178,18 +180,30 @@ _FILES: Mapping[str, tuple[str, OutputFormat, str]] = {
 """Where each client's file is, its format, and the variable that names it."""
 
 
+_AT_ONCE = 3
+"""Runs of clients at once, each of which waits for its servers now and then."""
+
+
+class _Hosts:
+    """A private and a public host, for one run after the other."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.server = stack.enter_context(IndexServer())
+        pypi = stack.enter_context(IndexServer(log=self.server.log))
+        self.private = self.server.add_repository(
+            "private", make_wheel("mine", "1.0"), accepts=good
+        )
+        self.public = pypi.add_repository("public", make_wheel("mine", "9.9"))
+
+
 class _Scene:
     """One run: its own directory, a private and a public host, and the operator's file."""
 
-    def __init__(self, stack: ExitStack, client: str, version: str) -> None:
-        self.directory = Path(stack.enter_context(TemporaryDirectory()))
-        self.server = stack.enter_context(IndexServer())
-        self._pypi = stack.enter_context(IndexServer(log=self.server.log))
-        self._private = self.server.add_repository(
-            "private", make_wheel("mine", "1.0"), accepts=good
-        )
-        self._public = self._pypi.add_repository("public", make_wheel("mine", "9.9"))
-        self._clients = Clients(self.directory, proxy=f"http://{self.server.netloc}")
+    def __init__(self, directory: Path, hosts: _Hosts, client: str, version: str) -> None:
+        self.directory = directory
+        self.server, self._private, self._public = hosts.server, hosts.private, hosts.public
+        self.server.clear()
+        self._clients = Clients(directory, proxy=f"http://{self.server.netloc}")
         self._client, self._version = client, version
 
     def run(self, way: Way, undo: Mapping[str, str], *, blocked: bool) -> str:
@@ -260,27 +274,52 @@ def _undo(client: str, way: Way) -> dict[str, str]:
     return {name: HARMLESS[client][name] for name in way.env if name in HARMLESS[client]}
 
 
-def _measure(client: str, version: str, way: Way) -> tuple[str, str, str]:
+def _tries(client: str, way: Way) -> list[tuple[Mapping[str, str], bool]]:
     """With the index in the file, with its blocked entry, and the values that undo the row."""
-
-    def outcome(undo: Mapping[str, str], *, blocked: bool) -> str:
-        with ExitStack() as stack:
-            return _Scene(stack, client, version).run(way, undo, blocked=blocked)
-
     undo = _undo(client, way)
-    works = undo and outcome(undo, blocked=False) == "private package"
-    values = ", ".join(f"`{name}={value or _EMPTY}`" for name, value in undo.items())
-    return outcome({}, blocked=False), outcome({}, blocked=True), values if works else ""
+    return [({}, False), ({}, True), *([(undo, False)] if undo else [])]
+
+
+def _answer(client: str, way: Way, outcomes: list[str]) -> tuple[str, str, str]:
+    """The cells of a row for one release, by what became of each try."""
+    served, blocked, *undone = outcomes
+    values = ", ".join(f"`{k}={v or _EMPTY}`" for k, v in _undo(client, way).items())
+    return served, blocked, values if undone == ["private package"] else ""
 
 
 def rows(client: str) -> list[tuple[str, ...]]:
     """The rows of one client. A cell in which its releases differ names them."""
     names = [_release(version) for version in VERSIONS[client]]
+    free: SimpleQueue[_Hosts] = SimpleQueue()
+
+    def run(version: str, way: Way, undo: Mapping[str, str], blocked: bool) -> str:
+        hosts = free.get()
+        try:
+            with TemporaryDirectory() as directory:
+                scene = _Scene(Path(directory), hosts, client, version)
+                return scene.run(way, undo, blocked=blocked)
+        finally:
+            free.put(hosts)
+
     made = []
-    for way in WAYS[client]:
-        answers = [_measure(client, version, way) for version in VERSIONS[client]]
-        cells = [_cell(names, column) for column in zip(*answers, strict=True)]
-        made.append((client, way.what, *cells))
+    with ExitStack() as stack:
+        for _ in range(_AT_ONCE):
+            free.put(_Hosts(stack))
+        pool = stack.enter_context(ThreadPoolExecutor(_AT_ONCE))
+        running = [
+            (
+                way,
+                [
+                    [pool.submit(run, version, way, *each) for each in _tries(client, way)]
+                    for version in VERSIONS[client]
+                ],
+            )
+            for way in WAYS[client]
+        ]
+        for way, releases in running:
+            answers = [_answer(client, way, [each.result() for each in one]) for one in releases]
+            cells = [_cell(names, column) for column in zip(*answers, strict=True)]
+            made.append((client, way.what, *cells))
     return made
 
 

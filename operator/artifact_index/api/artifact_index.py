@@ -158,8 +158,12 @@ class ArtifactIndexSpec(Sources):
     those in uv.toml; the entry then serves as its login."""
 
     publish: bool = False
-    """Whether uv and twine upload packages to this index: `publish-url` in uv.toml, a server in
-    .pypirc, and `TWINE_*` and `UV_PUBLISH_*` where no other selected index sets it."""
+    """Whether packages are uploaded to this index. What is written for NAME, the index's name:
+    `publish-url` in UvToml (`uv publish --index NAME`), a server in Pypirc (`twine upload
+    --repository NAME`), a repository in PdmToml (`pdm publish -r NAME`), and in Environment
+    `POETRY_REPOSITORIES_<NAME>_URL` (`poetry publish -r NAME`). Where no other selected index sets
+    it, Environment also has `UV_PUBLISH_*`, `TWINE_*`, `PDM_PUBLISH_*` and `HATCH_INDEX_*`, with
+    which these clients upload without an option."""
 
     authenticate: Authenticate | None = None
     """uv's `authenticate`, in uv's spelling. Absent: `always` where the entry has a login or is

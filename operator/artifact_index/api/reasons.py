@@ -111,6 +111,7 @@ class Reason(StrEnum):
     INDEX_ORDER_NOT_KEPT = "IndexOrderNotKept", Polarity.NOTE
     EXPLICIT_INDEX_LEFT_OUT = "ExplicitIndexLeftOut", Polarity.NOTE
     CUT_OFF_NOT_KEPT = "CutOffNotKept", Polarity.NOTE
+    UPLOAD_LOGIN_LEFT_OUT = "UploadLoginLeftOut", Polarity.NOTE
     VARIABLES_NOT_WRITTEN = "VariablesNotWritten", Polarity.NOTE
     TOO_LONG_FOR_CURL = "TooLongForCurl", Polarity.NOTE
     FILES_OUTSIDE_INDEX = "FilesOutsideIndex", Polarity.NOTE

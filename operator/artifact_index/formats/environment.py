@@ -1,4 +1,4 @@
-"""Environment variables for `envFrom`: the same logins for uv, Poetry and twine.
+"""Environment variables for `envFrom`: the same logins for uv, Poetry, twine, PDM and hatch.
 
 Each key of the output is a variable. uv and Poetry find a login by the index's name; the variables
 of uploads and CODEARTIFACT_AUTH_TOKEN exist once, so they are written only if exactly one index is
@@ -7,6 +7,7 @@ meant.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from pydantic import SecretStr
@@ -23,6 +24,9 @@ LARGEST_VALUE: Final = 128 * 1024 - 512
 # variable POETRY_<NAME> (reference: `Config.process`).
 _BRACES: Final = re.compile("{(.+?)}")
 _SETTING: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+NAME_OF_NOBODY: Final = "__token__"
+"""The user name that twine, Poetry, PDM and hatch upload with where the login has none: they refuse
+an empty one, and this is what PDM itself sends for it."""
 
 _Logins = Mapping[str, tuple[IndexEntry, Credential]]
 
@@ -60,6 +64,8 @@ class Environment(base.Format):
                 limits.append(base.not_expressible(message))
             if entry.publish_url is not None:
                 variables[f"POETRY_REPOSITORIES_{name}_URL"] = SecretStr(entry.publish_url)
+                if not login.username:
+                    variables[f"POETRY_PYPI_TOKEN_{name}"] = login.password
         variables |= _publishing(document.claims, logins, limits)
         variables |= _code_artifact_token(document.claims, logins, limits)
         return base.SensitiveContent(variables, tuple(limits), frozenset(logins))
@@ -101,9 +107,9 @@ def _publishing(
 ) -> dict[str, SecretStr]:
     if len(claims.publishers) > 1:
         message = (
-            "TWINE_* and UV_PUBLISH_* are not written: they exist once, and indexes "
-            f"{base.named(claims.publishers)} set spec.publish; select them by different "
-            "IndexOptions, or use .pypirc or uv.toml"
+            "TWINE_*, UV_PUBLISH_*, PDM_PUBLISH_* and HATCH_INDEX_* are not written: they exist "
+            f"once, and indexes {base.named(claims.publishers)} set spec.publish; select them by "
+            "different IndexOptions, or use .pypirc, config.toml or uv.toml"
         )
         limits.append(base.FormatLimit(Reason.VARIABLES_NOT_WRITTEN, message))
         return {}
@@ -113,13 +119,19 @@ def _publishing(
     if entry.publish_url is None:
         return {}
     url = SecretStr(entry.publish_url)
+    named = login if login.username else replace(login, username=NAME_OF_NOBODY)
     return {
         "TWINE_REPOSITORY_URL": url,
         "TWINE_NON_INTERACTIVE": SecretStr("1"),
         "UV_PUBLISH_URL": url,
         "UV_PUBLISH_CHECK_URL": SecretStr(base.url_of(entry, sensitive=True)),
-        **_pair("TWINE", login),
+        "PDM_PUBLISH_REPO": url,
+        "HATCH_INDEX_REPO": url,
+        "HATCH_INDEX_USER": SecretStr(named.username),
+        "HATCH_INDEX_AUTH": named.password,
+        **_pair("TWINE", named),
         **_pair("UV_PUBLISH", login),
+        **_pair("PDM_PUBLISH", named),
     }
 
 

@@ -1,8 +1,9 @@
 """netrc: one login for each host, for uv, pip, PDM, Poetry and curl.
 
 A netrc entry has neither port nor path, and of two entries for a host the programs do not take the
-same one. So a host with two logins is left out, and there is never a `default` entry, which would
-go to any host that asks (PyPI included).
+same one. So a host with two logins is left out, unless one of them is for uploads to the URL that
+the other reads; and there is never a `default` entry, which would go to any host that asks (PyPI
+included).
 """
 
 from collections import defaultdict
@@ -14,7 +15,7 @@ from pydantic import SecretStr
 from artifact_index.api.reasons import Reason
 from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry
-from artifact_index.formats.urls import host_of
+from artifact_index.formats.urls import Place, host_of, place_of
 
 _KEY: Final = "netrc"
 # Python and uv read a backslash as an escape, curl reads it so only in quotes; quotes themselves
@@ -35,9 +36,19 @@ class Netrc(base.Format):
         """Render the logins. Raises `RenderingError`."""
         limits: list[base.FormatLimit] = []
         hosts: defaultdict[str, dict[str, Credential]] = defaultdict(dict)
+        readers = _readers(document)
         for entry in document.entries:
             login = None if entry.blocked else base.login_of(entry)
             if login is None:
+                continue
+            reader = readers.get(_place(entry)) if _uploads(entry) else None
+            if reader is not None and login != base.login_of(reader):
+                message = (
+                    f"netrc leaves out the login of index {entry.name!r}, which is for uploads: "
+                    f"index {reader.name!r} has the same URL and another login, and netrc one for "
+                    "each host; upload with another format"
+                )
+                limits.append(base.FormatLimit(Reason.EXPLICIT_INDEX_LEFT_OUT, message))
                 continue
             if (problem := _problem(entry, login)) is not None:
                 message = f"netrc has no login for index {entry.name!r}: {problem}"
@@ -79,6 +90,25 @@ class Netrc(base.Format):
 
 def _host(entry: IndexEntry) -> str:
     return host_of(base.url_of(entry, sensitive=True)) or ""
+
+
+def _uploads(entry: IndexEntry) -> bool:
+    """Whether an index may be for uploads alone: no installer asks an explicit one by itself."""
+    return entry.explicit and entry.publish_url is not None
+
+
+def _readers(document: Document) -> dict[Place | None, IndexEntry]:
+    """The other indexes with a login, by place; none if nothing is uploaded."""
+    if not any(map(_uploads, document.entries)):
+        return {}
+    readers = (e for e in document.entries if not e.blocked and not _uploads(e))
+    return {_place(entry): entry for entry in readers if base.login_of(entry) is not None}
+
+
+def _place(entry: IndexEntry) -> Place | None:
+    # Of a URL that may be a secret as a whole, `url` has the host only.
+    place = place_of(entry.verbatim_url.get_secret_value() if entry.verbatim_url else entry.url)
+    return place._replace(path=place.path.rstrip("/")) if place is not None else None
 
 
 def _problem(entry: IndexEntry, login: Credential) -> str | None:

@@ -48,6 +48,8 @@ def _problem(name: str, login: Credential | None) -> str | None:
     if name in _RESERVED_NAMES:
         return f"a section {name!r} means something else there; choose another spec.name"
     for what, value in login.parts if login is not None else ():
+        if not value:
+            return f"twine sends no login with an empty {what}; use Environment"
         if value != value.strip() or not {"\n", "\r"}.isdisjoint(value):
             return (
                 f"its {what} holds a line break or has white space around it, which the file "

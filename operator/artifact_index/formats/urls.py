@@ -192,6 +192,11 @@ def with_credential(url: str, credential: Credential) -> str:
     return f"{scheme}{separator}{user}{':' if password else ''}{password}@{rest}"
 
 
+def needs_encoding(credential: Credential) -> bool:
+    """Whether user name or password stand otherwise in a URL than they are."""
+    return any(quote(text, safe="") != text for _, text in credential.parts)
+
+
 def has_userinfo(url: str) -> bool:
     """Whether the URL holds a user name or a password; False for an unusable URL."""
     parts = _usable(url)

@@ -39,6 +39,9 @@ def test_variables_hold_every_login_as_it_is_or_say_why_not(document: Document) 
         for prefix in prefixes:
             assert (found.pop(f"{prefix}_USERNAME"), found.pop(f"{prefix}_PASSWORD")) == raw(entry)
         assert found.pop(f"POETRY_REPOSITORIES_{form}_URL", None) == entry.publish_url
+        token = found.pop(f"POETRY_PYPI_TOKEN_{form}", None)
+        user, password = raw(entry)
+        assert token == (password if entry.publish_url is not None and not user else None)
     assert found == {}
 
 
@@ -119,23 +122,50 @@ def _variables(claims: Claims, document: Document = PUBLISHING) -> tuple[dict[st
     return values, " ".join(limit.message for limit in made.limits)
 
 
-def test_one_publisher_gets_the_variables_of_twine_and_uv() -> None:
+URLS_OF_UPLOADS = (
+    "UV_PUBLISH_URL", "TWINE_REPOSITORY_URL", "PDM_PUBLISH_REPO", "HATCH_INDEX_REPO"
+)  # fmt: skip
+LOGINS_OF_UPLOADS = (
+    ("UV_PUBLISH_USERNAME", "UV_PUBLISH_PASSWORD"),
+    ("TWINE_USERNAME", "TWINE_PASSWORD"),
+    ("PDM_PUBLISH_USERNAME", "PDM_PUBLISH_PASSWORD"),
+    ("HATCH_INDEX_USER", "HATCH_INDEX_AUTH"),
+)
+
+
+def test_one_publisher_gets_the_variables_of_every_client() -> None:
     values, said = _variables(Claims(publishers=("b",)))
 
     assert said == ""
-    assert values["TWINE_REPOSITORY_URL"] == values["UV_PUBLISH_URL"] == "https://b.example/"
+    assert {values[name] for name in URLS_OF_UPLOADS} == {"https://b.example/"}
     assert values["UV_PUBLISH_CHECK_URL"] == "https://aws:token-b@b.example/simple/"
-    assert values["TWINE_USERNAME"] == values["UV_PUBLISH_USERNAME"] == "aws"
-    assert values["TWINE_PASSWORD"] == values["UV_PUBLISH_PASSWORD"] == "token-b"
+    assert {(values[user], values[key]) for user, key in LOGINS_OF_UPLOADS} == {("aws", "token-b")}
+    assert "POETRY_PYPI_TOKEN_B" not in values
+
+
+def test_a_token_without_a_user_name_goes_under_a_name_where_the_client_refuses_none() -> None:
+    login = Credential("", SecretStr("token"))
+    document = replace(
+        PUBLISHING, entries=tuple(replace(e, credential=login) for e in PUBLISHING.entries)
+    )
+
+    values, _ = _variables(Claims(publishers=("b",)), document)
+
+    users = [values[user] for user, _ in LOGINS_OF_UPLOADS]
+    assert users == ["", "__token__", "__token__", "__token__"]
+    assert {values[key] for _, key in LOGINS_OF_UPLOADS} == {"token"}
+    assert values["POETRY_PYPI_TOKEN_B"] == values["POETRY_PYPI_TOKEN_A"] == "token"
+    assert values["POETRY_HTTP_BASIC_B_USERNAME"] == values["UV_INDEX_B_USERNAME"] == ""
 
 
 def test_with_two_publishers_none_gets_them_and_the_note_names_both() -> None:
     """Also where one of them is not ready: uploads must not go to the other meanwhile."""
     for document in (PUBLISHING, Document(PUBLISHING.entries[:1], public=None)):
         values, said = _variables(Claims(publishers=("a", "b")), document)
-        assert not [name for name in values if name.startswith(("TWINE_", "UV_PUBLISH_"))]
+        once = ("TWINE_", "UV_PUBLISH_", "PDM_PUBLISH_", "HATCH_INDEX_")
+        assert not [name for name in values if name.startswith(once)]
         assert values["POETRY_REPOSITORIES_A_URL"] == "https://a.example/"
-        assert "'a', 'b'" in said and "TWINE_*" in said
+        assert "'a', 'b'" in said and "TWINE_*" in said and "HATCH_INDEX_*" in said
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,12 @@ SPECS: dict[str, dict[str, Any]] = {
         "authenticate": "auto",
         "ignoreErrorCodes": [404],
     },
+    "upload": {
+        **source("basicAuth", username="uploader", publishURL="https://basic.example/upload/"),
+        **PUBLISH,
+        "name": "upload",
+        "explicit": True,
+    },
     "pinned": {**source("codeArtifact"), **PUBLISH, "name": "pinned", "explicit": True},
     "open": {**source("anonymous"), "name": "open"},
     "whole": {**source("preauthenticated"), "name": "whole"},
@@ -74,6 +80,8 @@ SPECS: dict[str, dict[str, Any]] = {
 }
 SPECS["basic"]["basicAuth"]["url"] = "https://basic.example/team/simple/"
 SPECS["page"]["basicAuth"]["url"] = "https://page.example/wheels/cpu.html"
+for each in ("basic", "upload"):
+    SPECS[each]["basicAuth"]["url"] = "https://basic.example/team/simple/"
 
 
 def placed_after(

@@ -2,6 +2,8 @@
 
 import netrc
 import tempfile
+from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,7 +37,7 @@ def test_netrc_holds_a_login_as_it_is_or_says_why_not(document: Document) -> Non
             login, _, password = hosts[hosts_of[entry.name] or ""]
             assert (login, password) == raw(entry)
         else:
-            assert repr(entry.name) in refused(rendered.limits)
+            assert repr(entry.name) in " ".join(limit.message for limit in rendered.limits)
 
 
 def test_netrc_refuses_a_host_with_two_logins_and_names_both() -> None:
@@ -57,6 +59,73 @@ def test_netrc_refuses_a_host_with_two_logins_and_names_both() -> None:
     (limit,) = rendered.limits
     assert limit.severe and "'a', 'b'" in limit.message and "shared.example" in limit.message
     assert "one" not in limit.message.replace("one login", "")
+
+
+READER = IndexEntry("reader", "https://h.example/simple/", Credential("u", SecretStr("read")))
+UPLOADER = IndexEntry(
+    "uploader", "https://h.example/simple/", Credential("u", SecretStr("write")),
+    explicit=True, publish_url="https://h.example/up/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        READER,
+        replace(
+            READER, url="https://h.example", credential=None,
+            verbatim_url=SecretStr("https://u:read@h.example/simple/"),
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("url", ["https://h.example/simple", "https://H.example:443/./simple/"])
+def test_netrc_has_the_login_that_reads_a_url_and_not_the_one_that_uploads(
+    url: str, reader: IndexEntry
+) -> None:
+    for entries in permutations((reader, replace(UPLOADER, url=url))):
+        rendered = Netrc().render_secret(Document(entries, public=None))
+
+        text = rendered.files["netrc"].get_secret_value()
+        assert text == "machine h.example\n  login u\n  password read\n"
+        assert rendered.held == {"reader"}
+        (limit,) = rendered.limits
+        assert limit.reason == "ExplicitIndexLeftOut" and not limit.severe
+        assert "'uploader'" in limit.message and "'reader'" in limit.message
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(UPLOADER, url="https://h.example/other/simple/"),
+        replace(UPLOADER, explicit=False),
+        replace(UPLOADER, publish_url=None),
+    ],
+)
+def test_an_index_that_is_read_as_well_needs_the_netrc(other: IndexEntry) -> None:
+    rendered = Netrc().render_secret(Document((READER, other), public=None))
+
+    assert rendered.held == frozenset()
+    assert "'reader', 'uploader'" in refused(rendered.limits)
+
+
+@pytest.mark.parametrize(
+    "reader", [None, replace(READER, credential=None), replace(READER, blocked=True)]
+)
+def test_netrc_has_the_login_for_uploads_where_it_is_the_only_one(
+    reader: IndexEntry | None,
+) -> None:
+    entries = (UPLOADER,) if reader is None else (reader, UPLOADER)
+    rendered = Netrc().render_secret(Document(entries, public=None))
+
+    assert rendered.held == {"uploader"} and rendered.limits == ()
+
+
+def test_one_login_to_read_and_to_upload_is_that_of_the_host() -> None:
+    entries = (READER, replace(UPLOADER, credential=READER.credential))
+
+    rendered = Netrc().render_secret(Document(entries, public=None))
+
+    assert rendered.held == {"reader", "uploader"} and rendered.limits == ()
 
 
 @pytest.mark.parametrize("value", ["", " a", "a b", "#a", 'a"b', "a\\b", "ä", "a\nb", "a\x7fb"])

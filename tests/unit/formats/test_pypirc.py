@@ -15,6 +15,8 @@ pytestmark = pytest.mark.unit
 @example(document_with("user", "x\n[evil]\nrepository = https://evil.example"))
 @example(document_with("user", "# no comment"))
 @example(document_with(" user", "password "))
+@example(document_with("", "token"))
+@example(document_with("user", ""))
 def test_pypirc_holds_a_login_as_it_is_or_says_why_not(document: Document) -> None:
     rendered = Pypirc().render_secret(document)
     parser = parsed_ini(rendered.files[".pypirc"].get_secret_value())
@@ -31,6 +33,14 @@ def test_pypirc_holds_a_login_as_it_is_or_says_why_not(document: Document) -> No
             assert (section.pop("username"), section.pop("password")) == raw(entry)
         assert section == {}
     assert set(parser.sections()[1:]) <= {e.name for e in published}
+
+
+@pytest.mark.parametrize(("login", "what"), [(("", "p"), "user name"), (("u", ""), "password")])
+def test_pypirc_refuses_a_login_that_twine_does_not_send(login: tuple[str, str], what: str) -> None:
+    rendered = Pypirc().render_secret(document_with(*login))
+
+    assert f"an empty {what}" in refused(rendered.limits)
+    assert parsed_ini(rendered.files[".pypirc"].get_secret_value()).sections() == ["distutils"]
 
 
 @pytest.mark.parametrize("name", ["distutils", "server-login"])

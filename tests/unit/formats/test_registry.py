@@ -67,7 +67,8 @@ def test_no_two_formats_share_a_key() -> None:
 @given(document=HOSTILE_DOCUMENTS)
 def test_what_a_format_holds_is_read_back_as_it_was(name: OutputFormat, document: Document) -> None:
     content = FORMATS[name].render_secret(document)
-    urls = {entry.name: entry.url for entry in live(document)}
+    # Beside the index that reads its URL, one for uploads is not in netrc: nobody asks for it.
+    urls = {e.name: e.url for e in live(document) if e.name in content.held or not e.explicit}
 
     logins = read_logins(content.files, urls)
 

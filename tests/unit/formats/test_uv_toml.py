@@ -394,12 +394,33 @@ def test_any_login_is_in_the_file_as_it_is(each: IndexEntry, username: str, pass
     assert split_userinfo(table["url"]) == (each.url, wanted if username or password else None)
 
 
-def test_a_publish_url_has_the_login() -> None:
-    to = entry(credential=login("u@x", "p/w"), publish_url="https://host.example/up/")
+@pytest.mark.parametrize(
+    ("user", "password", "host", "written"),
+    [
+        ("u", "t.o-k_e~n", "host.example", "u:t.o-k_e~n@"),
+        ("u", "t.o-k_e~n", "acme.example", "u:t.o-k_e~n@"),
+        ("u", "tok==", "acme.example", "u@"),
+        ("u", "tok==", "ACME.example:443", "u@"),
+        ("u@x", "token", "acme.example", ""),
+        ("u@x", "p/w", "acme.example", ""),
+        ("", "token", "acme.example", ""),
+        ("u", "tok==", "host.example", None),
+        ("u", "tok==", "acme.example:8443", None),
+        ("u@x", "token", "host.example", None),
+        ("", "token", "host.example", None),
+    ],
+)
+def test_a_publish_url_has_of_the_login_what_uv_takes_there(
+    user: str, password: str, host: str, written: str | None
+) -> None:
+    """uv sends it undecoded, and looks up what is not there on the host of the index."""
+    to = entry(credential=login(user, password), publish_url=f"https://{host}/up/")
+    made = UvToml().render_secret(document(to, public=None))
 
-    assert tables(document(to, public=None))[0]["publish-url"] == (
-        "https://u%40x:p%2Fw@host.example/up/"
-    )
+    (table,) = tables(document(to, public=None))
+    assert table["publish-url"] == f"https://{written or ''}{host}/up/"
+    assert [limit.reason for limit in made.limits] == ["UploadLoginLeftOut"] * (written is None)
+    assert all("'acme'" in each.message and not each.severe for each in made.limits)
 
 
 def test_a_publish_url_has_no_password_without_a_user_name() -> None:

@@ -39,7 +39,9 @@ class BasicAuthSource(SourceModel):
     """URL of the index, as uv takes it; without user name, query and fragment."""
 
     publish_url: Annotated[Url | None, Field(alias="publishURL")] = None
-    """URL that packages are uploaded to, with the same login. Needed for `publish`."""
+    """URL of the upload API, with the same login; needed for `publish`. Every client posts to it as
+    it stands; it is rarely the URL of the simple index. For another login, use an ArtifactIndex
+    of its own with the same `url`, `explicit: true` and `publish: true`."""
 
     username: UserName | None = None
     """The user name, where it is no secret; may be empty. Absent: it is read from the Secret."""
