@@ -12,7 +12,9 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Final
 
 REDACTED: Final = "[redacted]"
@@ -92,6 +94,34 @@ def describe(error: BaseException) -> str:
     return "; caused by ".join(parts)
 
 
+class LogEvent(StrEnum):
+    """What a structured line reports. The page of the log explains each, with its keys."""
+
+    STARTED = "Started"
+    CONDITION_CHANGED = "ConditionChanged"
+    ISSUED = "TokenIssued"
+    REFUSED = "TokenRefused"
+    ENDPOINT_FOUND = "EndpointFound"
+    ENDPOINT_REFUSED = "EndpointRefused"
+    DELETED = "Deleted"
+    OUTPUT_ADOPTED = "OutputAdopted"
+    OUTPUT_REMOVED = "OutputRemoved"
+    OUTPUT_WRITTEN = "OutputWritten"
+    RETRIED = "Retried"
+
+
+def log_event(
+    to: logging.Logger, level: int, event: LogEvent, message: str, **values: object
+) -> None:
+    """Log a structured line: what happened in words, and values by the keys of the catalogue.
+
+    Values that are None or empty are left out.
+    """
+    if to.isEnabledFor(level):
+        known = {key: value for key, value in values.items() if value not in (None, "")}
+        to.log(level, "%s", message, extra={"event": event.value, "values": known})
+
+
 def log_exception(
     to: logging.Logger, error: BaseException, message: str, *arguments: object
 ) -> str:
@@ -126,7 +156,13 @@ class RedactingFilter(logging.Filter):
         except (TypeError, ValueError, LookupError):
             # A handler would only report this error; raised here, it would reach the caller.
             text = f"{record.msg} (its arguments do not match)"
-        record.msg, record.args = redact(text), None
+        values: dict[str, object] = getattr(record, "values", {})
+        # One pass over all of it: each costs more than the rest of the line.
+        whole = "\0".join([text, *map(str, values.values())])
+        if redact(whole) != whole:
+            text = redact(text)
+            record.values = {key: redact(str(value)) for key, value in values.items()}
+        record.msg, record.args = text, None
         if record.exc_info and record.exc_info[1] is not None:
             record.exc_text = describe(record.exc_info[1])
         elif record.exc_text:
@@ -137,39 +173,63 @@ class RedactingFilter(logging.Filter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one JSON line: time, level, logger, message and any exception."""
+    """Formats a record as one JSON line, with the keys of the catalogue."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as a JSON line."""
         moment = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None)
-        line = {
+        line: dict[str, object] = {
             "time": moment.isoformat(timespec="milliseconds") + "Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if event := getattr(record, "event", None):
+            line |= {"event": event, **record.__dict__["values"]}
         if record.exc_text:
             line["exception"] = record.exc_text
         return json.dumps(line, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a record for people: time, level, event, object, message, then `key=value`.
+
+    A line without an event names the logger instead.
+    """
+
+    converter = time.gmtime
+    default_time_format = "%Y-%m-%dT%H:%M:%SZ"
+    default_msec_format = ""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's
+        """Return the line; the base class appends exception and stack."""
+        start = f"{self.formatTime(record)} {record.levelname:7}"
+        if (event := getattr(record, "event", None)) is None:
+            return f"{start} {record.name}: {record.message}"
+        values = dict(record.__dict__["values"])
+        kind, namespace, name = (values.pop(key, "") for key in ("kind", "namespace", "name"))
+        about = f" {kind} {namespace}/{name}" if kind else ""
+        return f"{start} {event}{about}: {record.message}{''.join(_pairs(values))}"
+
+
+def _pairs(values: dict[str, object]) -> Iterator[str]:
+    for key, value in values.items():
+        text = str(value)
+        yield f" {key}={json.dumps(text, ensure_ascii=False) if ' ' in text else text}"
 
 
 def configure_logging(*, log_format: str, level: str) -> None:
     """Send all logs to standard error through the redacting filter."""
     handler = logging.StreamHandler()
     handler.addFilter(RedactingFilter())
-    if log_format == "json":
-        handler.setFormatter(JsonFormatter())
-    else:
-        text = logging.Formatter(
-            "%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ"
-        )
-        text.converter = time.gmtime
-        handler.setFormatter(text)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # kopf logs each handler call at INFO, which drowns everything else at thousands of objects. The
     # clients log response bodies at DEBUG, including those of Secrets.
     for name in ("kopf.objects", "kopf.activities", "kubernetes", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Warnings of libraries have the form of all other lines.
+    logging.captureWarnings(True)
     # The interpreter's own hooks print the text of the exception to standard error.
     threading.excepthook = lambda failed: _log_uncaught("thread", failed.exc_value)
     sys.unraisablehook = lambda failed: _log_uncaught("finalizer", failed.exc_value)
