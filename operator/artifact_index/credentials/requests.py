@@ -4,7 +4,7 @@ The requests of a cloud are defined with the cloud: frozen dataclasses of the fo
 """
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Protocol
 
@@ -98,11 +98,15 @@ NO_KEY_MATERIAL: Final[KeyMaterial] = {}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a cloud issued. Times are whole POSIX seconds; `expires_at` None means never."""
+    """What a cloud issued. Times are whole POSIX seconds; `expires_at` None means never.
+
+    `request_id` is the cloud's own name of the request, for the log.
+    """
 
     value: SecretStr
     issued_at: int
     expires_at: int | None
+    request_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ class Requirement:
     `digest` is the keyed digest of the request. `fresh_after`, in whole POSIX seconds, asks for a
     token that was issued then or later, and has a failing login tried at once. `needed_by` is when
     the consumer loses the token that it publishes now, as far as it knows, in POSIX seconds; None:
-    it publishes none.
+    it publishes none. `about` tells the log of which object the login is, and who logs in.
     """
 
     digest: str
@@ -121,3 +125,4 @@ class Requirement:
     max_build: float = 0
     fresh_after: int | None = None
     needed_by: float | None = None
+    about: Callable[[], Mapping[str, str]] = field(default=dict, compare=False, repr=False)

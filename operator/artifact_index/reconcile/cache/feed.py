@@ -11,7 +11,7 @@ from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT, ROLE_SOURCE
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_OPTIONS, SECRETS
-from artifact_index.logs import log_exception
+from artifact_index.logs import LogEvent, log_event, log_exception
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.kind_cache import CachedObject, KindCache, Ref
@@ -152,6 +152,25 @@ class Feed:
         return concerned, new
 
 
+_Drop = Callable[[ObjectRef, str | None, int], set[Key]]
+
+
+def _logged(kind: str, objects: KindCache[ObjectRef, Any], drop: _Drop) -> _Drop:
+    """`drop`, with a line in the log if it removes an object from the cache."""
+
+    def dropped(ref: ObjectRef, uid: str | None, version: int) -> set[Key]:
+        cached = objects.get(ref)
+        concerned = drop(ref, uid, version)
+        if cached is not None and objects.get(ref) is None:
+            log_event(
+                logger, logging.INFO, LogEvent.DELETED, "the object was deleted",
+                namespace=ref.namespace, kind=kind, name=ref.name,
+            )  # fmt: skip
+        return concerned
+
+    return dropped
+
+
 def _entrances(
     cache: Cache, forget_polled: Callable[[ObjectRef], None], digester: Digester
 ) -> dict[str, tuple[_Entrance[Any, Any], ...]]:
@@ -181,14 +200,18 @@ def _entrances(
         objects=cache.indexes,
         parse=partial(parse_custom_object, ArtifactIndexSpec),
         put=lambda _, index, listed: cache.put_index(index, listed=listed),
-        drop=cache.drop_index,
+        drop=_logged(ARTIFACT_INDEXES.kind, cache.indexes, cache.drop_index),
     )
     options = _Entrance(
         objects=cache.options,
         parse=partial(parse_custom_object, IndexOptionsSpec),
         put=lambda _, options, listed: cache.put_options(options, listed=listed),
         # Its own key, too: the reconciler forgets what it knows about a deleted IndexOptions.
-        drop=lambda ref, uid, version: cache.drop_options(ref, uid, version) | {options_key(ref)},
+        drop=_logged(
+            INDEX_OPTIONS.kind,
+            cache.options,
+            lambda ref, uid, version: cache.drop_options(ref, uid, version) | {options_key(ref)},
+        ),
     )
     sources = _Entrance(
         objects=cache.sources,
