@@ -197,13 +197,10 @@ class TextFormatter(logging.Formatter):
     A line without an event names the logger instead.
     """
 
-    converter = time.gmtime
-    default_time_format = "%Y-%m-%dT%H:%M:%SZ"
-    default_msec_format = ""
-
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's
         """Return the line; the base class appends exception and stack."""
-        start = f"{self.formatTime(record)} {record.levelname:7}"
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+        start = f"{moment} {record.levelname:7}"
         if (event := getattr(record, "event", None)) is None:
             return f"{start} {record.name}: {record.message}"
         values = dict(record.__dict__["values"])

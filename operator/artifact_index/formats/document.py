@@ -35,7 +35,7 @@ class IndexEntry:
     is a complete URL that sensitive content holds exactly as the user wrote it; `public_path` says
     that nothing in it is secret but user name and password. `credentialed` says that the source has
     a login, even in content without it. `publish_url` is where packages are uploaded with the same
-    login; None if nothing is.
+    login; None if nothing is. `described_by` is the command in the URL of a `blocked` entry.
     """
 
     name: str
@@ -48,6 +48,7 @@ class IndexEntry:
     authenticate: Authenticate | None = None
     ignore_error_codes: tuple[int, ...] = ()
     blocked: bool = False
+    described_by: str = ""
     publish_url: str | None = None
 
 
