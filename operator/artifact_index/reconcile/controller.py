@@ -114,7 +114,7 @@ class Controller:
             delay = self.queue.add_rate_limited(key, error.retry_after or 0.0)
             next_try = format_time(self._env.clock() + delay)
             log_event(
-                logger, logging.WARNING, LogEvent.RETRIED, str(error),
+                logger, logging.WARNING, LogEvent.RETRIED, f"{error}; trying again",
                 namespace=key.ref.namespace, kind=key.kind, name=key.ref.name, nextTry=next_try,
             )  # fmt: skip
             return "api_error"
