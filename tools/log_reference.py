@@ -19,8 +19,7 @@ The operator logs to standard error: text for people by default, one JSON object
 At level `info` there is one line for each change of a condition, for each token that a cloud issues
 or refuses, and for each object that is deleted. A condition that stays as it is, the refresh of a
 file and a restart over unchanged objects log nothing: a converged cluster is silent until the next
-token. A refusal repeats at its back-off. `--log-level=debug` adds a line for each output that is
-written.
+token. A refusal repeats at its back-off.
 
 Start at the object that you know:
 

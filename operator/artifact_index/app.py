@@ -17,7 +17,7 @@ from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import UNREACHABLE, ApiError
 from artifact_index.kube.server_check import ServerCheck
-from artifact_index.logs import LogEvent, log_event, log_loop_error
+from artifact_index.logs import log_event, log_loop_error
 from artifact_index.metrics.counters import Counters
 from artifact_index.metrics.exposition import Exposition
 from artifact_index.metrics.live import Snapshot
@@ -67,7 +67,7 @@ async def run(settings: Settings) -> None:
     connection = await load_configuration(kubeconfig=kubeconfig)
     cluster = f"{connection.host} ({connection.origin})"
     log_event(
-        logger, logging.INFO, LogEvent.STARTED, "the operator starts", version=__version__,
+        logger, logging.INFO, "Started", "the operator starts", version=__version__,
         cluster=cluster, **described(settings),
     )  # fmt: skip
     api = KubeApi(connection, meter=counters)

@@ -14,13 +14,18 @@ import time
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 REDACTED: Final = "[redacted]"
 
 _MOST_FRAMES: Final = 15
 """Frames of an exception that are logged: a recursion has a thousand."""
+
+LogEvent = Literal[
+    "Started", "ConditionChanged", "TokenIssued", "TokenRefused", "EndpointFound",
+    "EndpointRefused", "Deleted", "OutputAdopted", "OutputRemoved", "Retried",
+]  # fmt: skip
+"""What a structured line reports. The page of the log explains each, with its keys."""
 
 logger = logging.getLogger(__name__)
 
@@ -94,22 +99,6 @@ def describe(error: BaseException) -> str:
     return "; caused by ".join(parts)
 
 
-class LogEvent(StrEnum):
-    """What a structured line reports. The page of the log explains each, with its keys."""
-
-    STARTED = "Started"
-    CONDITION_CHANGED = "ConditionChanged"
-    ISSUED = "TokenIssued"
-    REFUSED = "TokenRefused"
-    ENDPOINT_FOUND = "EndpointFound"
-    ENDPOINT_REFUSED = "EndpointRefused"
-    DELETED = "Deleted"
-    OUTPUT_ADOPTED = "OutputAdopted"
-    OUTPUT_REMOVED = "OutputRemoved"
-    OUTPUT_WRITTEN = "OutputWritten"
-    RETRIED = "Retried"
-
-
 def log_event(
     to: logging.Logger, level: int, event: LogEvent, message: str, **values: object
 ) -> None:
@@ -119,7 +108,7 @@ def log_event(
     """
     if to.isEnabledFor(level):
         known = {key: value for key, value in values.items() if value not in (None, "")}
-        to.log(level, "%s", message, extra={"event": event.value, "values": known})
+        to.log(level, "%s", message, extra={"event": event, "values": known})
 
 
 def log_exception(

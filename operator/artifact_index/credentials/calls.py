@@ -50,16 +50,15 @@ def log_outcome(
     values |= {"requestID": outcome.request_id, "consumers": consumers}
     if next_at is not None and math.isfinite(next_at):
         values["nextTry"] = format_time(next_at)
-    is_url = answer == "endpoint"
     if isinstance(outcome, LoginError):
-        event = LogEvent.ENDPOINT_REFUSED if is_url else LogEvent.REFUSED
+        event: LogEvent = "EndpointRefused" if answer == "endpoint" else "TokenRefused"
         values |= {"reason": outcome.reason, "attempt": refusals}
         log_event(logger, logging.WARNING, event, outcome.message, **values)
-        return
-    if outcome.expires_at is not None:
-        values["expiresAt"] = format_time(outcome.expires_at)
-    event, what = (LogEvent.ENDPOINT_FOUND, "URL") if is_url else (LogEvent.ISSUED, "token")
-    log_event(logger, logging.INFO, event, f"the cloud issued the {what}", **values)
+    elif answer == "endpoint":
+        log_event(logger, logging.INFO, "EndpointFound", "the URL was found", **values)
+    else:
+        values["expiresAt"] = outcome.expires_at and format_time(outcome.expires_at)
+        log_event(logger, logging.INFO, "TokenIssued", "the cloud issued a token", **values)
 
 
 class Calls:

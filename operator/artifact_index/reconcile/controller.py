@@ -9,7 +9,7 @@ from typing import Any, Final
 from artifact_index.api.timestamps import format_time
 from artifact_index.instrumentation import PassResult
 from artifact_index.kube.errors import ApiError
-from artifact_index.logs import LogEvent, log_event, log_exception
+from artifact_index.logs import log_event, log_exception
 from artifact_index.reconcile.apply.applied import owner_unknown
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
 from artifact_index.reconcile.cache.env import Env
@@ -114,7 +114,7 @@ class Controller:
             delay = self.queue.add_rate_limited(key, error.retry_after or 0.0)
             next_try = format_time(self._env.clock() + delay)
             log_event(
-                logger, logging.WARNING, LogEvent.RETRIED, f"{error}; trying again",
+                logger, logging.WARNING, "Retried", f"{error}; trying again",
                 namespace=key.ref.namespace, kind=key.kind, name=key.ref.name, nextTry=next_try,
             )  # fmt: skip
             return "api_error"

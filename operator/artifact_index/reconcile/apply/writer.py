@@ -9,7 +9,7 @@ from artifact_index.api.reasons import Reason
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import CONFIG_MAPS, INDEX_OPTIONS, SECRETS, Resource
-from artifact_index.logs import LogEvent, log_event
+from artifact_index.logs import log_event
 from artifact_index.reconcile.apply.applied import Applied, adopted_message, write_failed
 from artifact_index.reconcile.apply.contests import DELETED, Contests, culprit_of
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
@@ -219,7 +219,6 @@ class OutputWriter:
 
     def _wrote(self, options: OptionsObject, output: DesiredOutput) -> Problem | None:
         self._contests.wrote(options, output.ref, output.digest)
-        _log(logging.DEBUG, LogEvent.OUTPUT_WRITTEN, "the output was written", options, output.ref)
         return self._contests.problem(output.ref)
 
     async def _create(self, options: OptionsObject, output: DesiredOutput) -> None:
@@ -285,8 +284,10 @@ class OutputWriter:
         else:
             await self._api.delete(RESOURCES[kind], namespace, name, uid=existing.uid)
             done = "deleted"
-        message = f"the output left spec.outputs and was {done}"
-        _log(logging.INFO, LogEvent.OUTPUT_REMOVED, message, options, existing.ref)
+        log_event(
+            logger, logging.INFO, "OutputRemoved", f"left spec.outputs and was {done}",
+            namespace=namespace, kind=kind, name=name, owner=options.ref.name,
+        )  # fmt: skip
         self._cache.drop_output(existing.ref, existing.uid)
 
     async def _wait(self, options: OptionsObject) -> None:
@@ -298,13 +299,3 @@ class OutputWriter:
         # Nothing is enqueued for our own write. The watch event that follows is not newer.
         self._cache.put_output(output)
         return output
-
-
-def _log(
-    level: int, event: LogEvent, message: str, options: OptionsObject, output: OutputRef
-) -> None:
-    namespace, name = options.ref
-    log_event(
-        logger, level, event, message, namespace=namespace, kind=INDEX_OPTIONS.kind, name=name,
-        outputKind=output.kind, output=output.name,
-    )  # fmt: skip

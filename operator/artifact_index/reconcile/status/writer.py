@@ -12,7 +12,7 @@ from artifact_index.api.timestamps import format_time
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import ARTIFACT_INDEXES, EVENTS, INDEX_OPTIONS, Resource
-from artifact_index.logs import LogEvent, log_event
+from artifact_index.logs import log_event
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.objects import (
     IndexObject,
@@ -54,7 +54,7 @@ class StatusWriter:
         """Post an event about something done for an IndexOptions that no condition reports."""
         namespace, name = options.ref
         log_event(
-            logger, logging.INFO, LogEvent.OUTPUT_ADOPTED, message,
+            logger, logging.INFO, "OutputAdopted", message,
             namespace=namespace, kind=INDEX_OPTIONS.kind, name=name,
         )  # fmt: skip
         await self._post(INDEX_OPTIONS, options, Event("Normal", reason, message), self._clock())
