@@ -91,6 +91,13 @@ async def run(settings: Settings) -> None:
         await api.close()
 
 
+def empty_namespaces(operator: Operator) -> list[str]:
+    """The namespaces that are served by name and hold no object: perhaps their name is wrong."""
+    cache = operator.cache
+    known = {ref.namespace for kind in (cache.indexes, cache.options) for ref in kind}
+    return [namespace for namespace in operator.namespaces if namespace not in known]
+
+
 class Process:
     """The life of one operator: signals, the order of the start, the first wave, the shutdown."""
 
@@ -134,6 +141,11 @@ class Process:
             len(parts.cache.indexes), len(parts.cache.options),
             len(parts.cache.outputs), len(parts.cache.sources),
         )  # fmt: skip
+        for namespace in empty_namespaces(parts):
+            logger.warning(
+                "served namespace %r holds no ArtifactIndex and no IndexOptions; if it does not "
+                "exist: kubectl create namespace %s", namespace, namespace,
+            )  # fmt: skip
         self._start("token manager", parts.tokens.run())
         self._start("source reader", parts.sources.run())
         parts.controller.enqueue(parts.cache.all_keys())

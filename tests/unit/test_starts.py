@@ -3,15 +3,19 @@
 import json
 import logging
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from artifact_index.app import empty_namespaces
 from artifact_index.cli.main import main
 from artifact_index.kube.errors import ApiError
 from artifact_index.signing_key import SigningKeyError, load_signing_key
 from support.emulator import Emulator
+from support.engine import Engine
 from support.memory_port import MemoryPort
+from support.reconcile_builders import NAMESPACE
 
 pytestmark = pytest.mark.unit
 
@@ -74,6 +78,15 @@ def test_a_busy_port_is_named_with_its_setting(
         f"cannot serve /healthz, /readyz and /metrics on 127.0.0.1, port {port}: Address already"
     )
     assert "--health-port" in lines[-1]["message"] and len(lines) == 2
+
+
+async def test_a_served_namespace_without_objects_is_told() -> None:
+    engine = Engine()
+    operator = replace(engine.operator, namespaces=(NAMESPACE, "bulders"))
+    assert empty_namespaces(operator) == [NAMESPACE, "bulders"]
+    engine.index("open")
+    assert empty_namespaces(operator) == ["bulders"]
+    assert empty_namespaces(engine.operator) == []
 
 
 async def test_a_missing_namespace_of_the_operator_is_named_with_the_command() -> None:
