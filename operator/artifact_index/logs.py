@@ -108,7 +108,7 @@ def log_event(
     """
     if to.isEnabledFor(level):
         known = {key: value for key, value in values.items() if value not in (None, "")}
-        to.log(level, "%s", message, extra={"event": event, "values": known})
+        to.log(level, "%s", message, extra={_STRUCTURED: {"event": event, **known}})
 
 
 def log_exception(
@@ -135,6 +135,10 @@ def log_loop_error(_: object, context: dict[str, Any]) -> None:
         logger.error("%s", what)
 
 
+_STRUCTURED: Final = "artifact_index"
+"""The attribute of a record with the values of a structured line, of which libraries know none."""
+
+
 class RedactingFilter(logging.Filter):
     """Redacts each record before a handler formats it."""
 
@@ -145,12 +149,13 @@ class RedactingFilter(logging.Filter):
         except (TypeError, ValueError, LookupError):
             # A handler would only report this error; raised here, it would reach the caller.
             text = f"{record.msg} (its arguments do not match)"
-        values: dict[str, object] = getattr(record, "values", {})
+        values = _values_of(record)
         # One pass over all of it: each costs more than the rest of the line.
         whole = "\0".join([text, *map(str, values.values())])
         if redact(whole) != whole:
             text = redact(text)
-            record.values = {key: redact(str(value)) for key, value in values.items()}
+            redacted = {key: redact(str(value)) for key, value in values.items()}
+            setattr(record, _STRUCTURED, redacted)
         record.msg, record.args = text, None
         if record.exc_info and record.exc_info[1] is not None:
             record.exc_text = describe(record.exc_info[1])
@@ -161,20 +166,24 @@ class RedactingFilter(logging.Filter):
         return True
 
 
+def _values_of(record: logging.LogRecord) -> dict[str, Any]:
+    values: dict[str, Any] = getattr(record, _STRUCTURED, {})
+    return values
+
+
 class JsonFormatter(logging.Formatter):
     """Formats a record as one JSON line, with the keys of the catalogue."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as a JSON line."""
         moment = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None)
-        line: dict[str, object] = {
+        line = {
             "time": moment.isoformat(timespec="milliseconds") + "Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if event := getattr(record, "event", None):
-            line |= {"event": event, **record.__dict__["values"]}
+        line |= _values_of(record)
         if record.exc_text:
             line["exception"] = record.exc_text
         return json.dumps(line, ensure_ascii=False)
@@ -190,9 +199,9 @@ class TextFormatter(logging.Formatter):
         """Return the line; the base class appends exception and stack."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
         start = f"{moment} {record.levelname:7}"
-        if (event := getattr(record, "event", None)) is None:
+        values = dict(_values_of(record))
+        if (event := values.pop("event", None)) is None:
             return f"{start} {record.name}: {record.message}"
-        values = dict(record.__dict__["values"])
         kind, namespace, name = (values.pop(key, "") for key in ("kind", "namespace", "name"))
         about = f" {kind} {namespace}/{name}" if kind else ""
         return f"{start} {event}{about}: {record.message}{''.join(_pairs(values))}"
