@@ -15,9 +15,9 @@ from artifact_index.credentials.threads import CloudThreads
 from artifact_index.health import Health, LoopLag, serve_health
 from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
-from artifact_index.kube.errors import ApiError
+from artifact_index.kube.errors import UNREACHABLE, ApiError
 from artifact_index.kube.server_check import ServerCheck
-from artifact_index.logs import log_loop_error
+from artifact_index.logs import log_event, log_loop_error
 from artifact_index.metrics.counters import Counters
 from artifact_index.metrics.exposition import Exposition
 from artifact_index.metrics.live import Snapshot
@@ -26,7 +26,7 @@ from artifact_index.runtime import freeze_startup_objects, limit_malloc_arenas
 from artifact_index.settings import Settings
 from artifact_index.signing_key import load_signing_key
 from artifact_index.watching import kopf_adapter
-from artifact_index.wiring import Operator, build, env_of, oldest_listing_of
+from artifact_index.wiring import Operator, build, described, env_of, oldest_listing_of
 
 _FIRST_ANSWERS: Final = 2.0
 """Seconds for which the first wave waits for answers of the clouds once nothing else is left."""
@@ -50,10 +50,15 @@ resources: it repeats the requests that its own shutdown has cut off."""
 logger = logging.getLogger(__name__)
 
 
+class ServerError(Exception):
+    """The API server cannot be reached, or refuses what the operator cannot do without."""
+
+
 async def run(settings: Settings) -> None:
     """Run the operator until SIGTERM or SIGINT, or until one of its parts fails (then it raises).
 
-    Raises ConnectError, ApiError or SigningKeyError if it cannot even start.
+    Raises ConnectError, ListenError or SigningKeyError if it cannot even start, and ServerError for
+    what the API server refuses.
     """
     limit_malloc_arenas()
     asyncio.get_running_loop().set_exception_handler(log_loop_error)
@@ -62,7 +67,13 @@ async def run(settings: Settings) -> None:
         os.environ["KUBECONFIG"] = settings.kubeconfig
     kubeconfig = Path(settings.kubeconfig) if settings.kubeconfig else None
     counters = Counters(__version__)
-    api = KubeApi(await load_configuration(kubeconfig=kubeconfig), meter=counters)
+    connection = await load_configuration(kubeconfig=kubeconfig)
+    cluster = f"{connection.host} ({connection.origin})"
+    log_event(
+        logger, logging.INFO, "Started", "the operator starts", version=__version__,
+        cluster=cluster, **described(settings),
+    )  # fmt: skip
+    api = KubeApi(connection, meter=counters)
     try:
         digester = Digester(await load_signing_key(api, settings.operator_namespace))
         threads = CloudThreads(providers_of(settings).issue, threads=settings.cloud_threads)
@@ -74,8 +85,20 @@ async def run(settings: Settings) -> None:
             lambda: max(kind.highest_version for kind in kinds),
         )
         await Process(settings, operator, threads, counters, check).run()
+    except ApiError as error:
+        if error.status != UNREACHABLE:
+            raise ServerError(f"{cluster} refuses the operator: {error}") from None
+        remedy = "check the address and the network, or choose another --kubeconfig"
+        raise ServerError(f"{cluster}: {error.message}; {remedy}") from None
     finally:
         await api.close()
+
+
+def empty_namespaces(operator: Operator) -> list[str]:
+    """The namespaces that are served by name and hold no object: perhaps their name is wrong."""
+    cache = operator.cache
+    known = {ref.namespace for kind in (cache.indexes, cache.options) for ref in kind}
+    return [namespace for namespace in operator.namespaces if namespace not in known]
 
 
 class Process:
@@ -121,6 +144,11 @@ class Process:
             len(parts.cache.indexes), len(parts.cache.options),
             len(parts.cache.outputs), len(parts.cache.sources),
         )  # fmt: skip
+        for namespace in empty_namespaces(parts):
+            logger.warning(
+                "served namespace %r holds no ArtifactIndex and no IndexOptions; if it does not "
+                "exist: kubectl create namespace %s", namespace, namespace,
+            )  # fmt: skip
         self._start("token manager", parts.tokens.run())
         self._start("source reader", parts.sources.run())
         parts.controller.enqueue(parts.cache.all_keys())

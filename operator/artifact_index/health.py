@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 import time
 from collections import deque
@@ -24,6 +25,10 @@ _PATIENCE: Final = 1.0
 """Seconds for which a probe waits for a busy event loop; the chart's probes wait for 5."""
 
 Answer = TypeVar("Answer")
+
+
+class ListenError(Exception):
+    """The port of the endpoints cannot be used; the message says why and which setting helps."""
 
 
 @dataclass(slots=True)
@@ -135,7 +140,14 @@ async def serve_health(health: Health, scrape: Scrape, host: str, port: int) -> 
 
     async def start() -> int:
         await runner.setup()
-        await web.TCPSite(runner, host, port).start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error)
+            raise ListenError(
+                f"cannot serve /healthz, /readyz and /metrics on {host}, port {port}: {why}; "
+                "choose another port with --health-port, or another address with --health-host"
+            ) from None
         bound: int = runner.addresses[0][1]
         return bound
 

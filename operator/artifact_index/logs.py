@@ -12,13 +12,20 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 REDACTED: Final = "[redacted]"
 
 _MOST_FRAMES: Final = 15
 """Frames of an exception that are logged: a recursion has a thousand."""
+
+LogEvent = Literal[
+    "Started", "ConditionChanged", "TokenIssued", "TokenRefused", "EndpointFound",
+    "EndpointRefused", "Deleted", "OutputAdopted", "OutputRemoved", "Retried",
+]  # fmt: skip
+"""What a structured line reports. The page of the log explains each, with its keys."""
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +99,18 @@ def describe(error: BaseException) -> str:
     return "; caused by ".join(parts)
 
 
+def log_event(
+    to: logging.Logger, level: int, event: LogEvent, message: str, **values: object
+) -> None:
+    """Log a structured line: what happened in words, and values by the keys of the catalogue.
+
+    Values that are None or empty are left out.
+    """
+    if to.isEnabledFor(level):
+        known = {key: value for key, value in values.items() if value not in (None, "")}
+        to.log(level, "%s", message, extra={_STRUCTURED: {"event": event, **known}})
+
+
 def log_exception(
     to: logging.Logger, error: BaseException, message: str, *arguments: object
 ) -> str:
@@ -116,6 +135,10 @@ def log_loop_error(_: object, context: dict[str, Any]) -> None:
         logger.error("%s", what)
 
 
+_STRUCTURED: Final = "artifact_index"
+"""The attribute of a record with the values of a structured line, of which libraries know none."""
+
+
 class RedactingFilter(logging.Filter):
     """Redacts each record before a handler formats it."""
 
@@ -126,7 +149,14 @@ class RedactingFilter(logging.Filter):
         except (TypeError, ValueError, LookupError):
             # A handler would only report this error; raised here, it would reach the caller.
             text = f"{record.msg} (its arguments do not match)"
-        record.msg, record.args = redact(text), None
+        values = _values_of(record)
+        # One pass over all of it: each costs more than the rest of the line.
+        whole = "\0".join([text, *map(str, values.values())])
+        if redact(whole) != whole:
+            text = redact(text)
+            redacted = {key: redact(str(value)) for key, value in values.items()}
+            setattr(record, _STRUCTURED, redacted)
+        record.msg, record.args = text, None
         if record.exc_info and record.exc_info[1] is not None:
             record.exc_text = describe(record.exc_info[1])
         elif record.exc_text:
@@ -136,8 +166,13 @@ class RedactingFilter(logging.Filter):
         return True
 
 
+def _values_of(record: logging.LogRecord) -> dict[str, Any]:
+    values: dict[str, Any] = getattr(record, _STRUCTURED, {})
+    return values
+
+
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one JSON line: time, level, logger, message and any exception."""
+    """Formats a record as one JSON line, with the keys of the catalogue."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as a JSON line."""
@@ -148,28 +183,48 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        line |= _values_of(record)
         if record.exc_text:
             line["exception"] = record.exc_text
         return json.dumps(line, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a record for people: time, level, event, object, message, then `key=value`.
+
+    A line without an event names the logger instead.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's
+        """Return the line; the base class appends exception and stack."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+        start = f"{moment} {record.levelname:7}"
+        values = dict(_values_of(record))
+        if (event := values.pop("event", None)) is None:
+            return f"{start} {record.name}: {record.message}"
+        kind, namespace, name = (values.pop(key, "") for key in ("kind", "namespace", "name"))
+        about = f" {kind} {namespace}/{name}" if kind else ""
+        return f"{start} {event}{about}: {record.message}{''.join(_pairs(values))}"
+
+
+def _pairs(values: dict[str, object]) -> Iterator[str]:
+    for key, value in values.items():
+        text = str(value)
+        yield f" {key}={json.dumps(text, ensure_ascii=False) if ' ' in text else text}"
 
 
 def configure_logging(*, log_format: str, level: str) -> None:
     """Send all logs to standard error through the redacting filter."""
     handler = logging.StreamHandler()
     handler.addFilter(RedactingFilter())
-    if log_format == "json":
-        handler.setFormatter(JsonFormatter())
-    else:
-        text = logging.Formatter(
-            "%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ"
-        )
-        text.converter = time.gmtime
-        handler.setFormatter(text)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # kopf logs each handler call at INFO, which drowns everything else at thousands of objects. The
     # clients log response bodies at DEBUG, including those of Secrets.
     for name in ("kopf.objects", "kopf.activities", "kubernetes", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Warnings of libraries have the form of all other lines.
+    logging.captureWarnings(True)
     # The interpreter's own hooks print the text of the exception to standard error.
     threading.excepthook = lambda failed: _log_uncaught("thread", failed.exc_value)
     sys.unraisablehook = lambda failed: _log_uncaught("finalizer", failed.exc_value)

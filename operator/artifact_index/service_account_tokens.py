@@ -1,6 +1,5 @@
 """Requests ServiceAccount tokens, the first step of a login as a ServiceAccount."""
 
-import logging
 from typing import Final
 
 from pydantic import SecretStr
@@ -24,8 +23,6 @@ TOKEN_SECONDS: Final = 3600
 session does not depend on it. The API server extends 3607 seconds, as old clients ask for, to a
 year: this is another number."""
 
-logger = logging.getLogger(__name__)
-
 
 class ServiceAccountTokens:
     """Wraps `issue`: each attempt at a login as a ServiceAccount gets a fresh token of it.
@@ -48,7 +45,6 @@ class ServiceAccountTokens:
                 namespace, name, audiences=identity.audiences, seconds=TOKEN_SECONDS
             )
         except ApiError as error:
-            logger.info("no token of ServiceAccount %s/%s: %s", namespace, name, error)
             failure = _login_error(error, identity)
         else:
             return await self._issue(request, {**key_material, SUBJECT_TOKEN: SecretStr(token)})

@@ -15,7 +15,7 @@ _BYTES: Final = 32
 
 
 class SigningKeyError(Exception):
-    """The Secret exists and holds no usable key; the message says what to do."""
+    """There can be no usable key; the message says what to do."""
 
 
 async def load_signing_key(api: KubePort, namespace: str) -> bytes:
@@ -34,6 +34,11 @@ async def load_signing_key(api: KubePort, namespace: str) -> bytes:
     try:
         return _key_of(await api.create(SECRETS, namespace, body), namespace)
     except ApiError as error:
+        if error.not_found:
+            raise SigningKeyError(
+                f"namespace {namespace!r} (--operator-namespace), where the operator keeps its "
+                f"key, does not exist: kubectl create namespace {namespace}"
+            ) from None
         if not error.already_exists:
             raise
     return _key_of(await api.get(SECRETS, namespace, SECRET_NAME), namespace)

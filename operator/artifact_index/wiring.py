@@ -34,7 +34,7 @@ from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.writer import StatusWriter
 from artifact_index.service_account_tokens import ServiceAccountTokens
-from artifact_index.settings import Settings
+from artifact_index.settings import Settings, flag_of, setting_fields
 from artifact_index.sources.policy import Policy
 
 
@@ -187,6 +187,33 @@ def margins_of(settings: Settings) -> Margins:
         clock_skew=settings.clock_skew,
         min_refresh_interval=settings.min_refresh_interval,
     )
+
+
+def described(settings: Settings) -> dict[str, str]:
+    """Scope, consents and what differs from the defaults, for the first line of the log."""
+    identity = settings.operator_identity_namespaces or tuple(
+        filter(settings.may_use_operator_identity, settings.namespaces)
+    )
+    changed = (
+        f"{flag_of(setting)}={_as_given(value)}"
+        for setting in setting_fields()
+        if (value := getattr(settings, setting.name)) != setting.default
+    )
+    return {
+        "scope": ",".join(settings.namespaces) or "cluster",
+        "consents": f"operatorIdentity={','.join(identity) or 'none'} "
+        f"http={'allowed' if settings.allow_http else 'refused'} "
+        f"hosts={','.join(settings.allowed_hosts) or 'any'}",
+        "settings": " ".join(changed),
+    }
+
+
+def _as_given(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):  # all floats are durations
+        return f"{value:g}s"
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def oldest_listing_of(settings: Settings) -> float:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from artifact_index.formats.document import Document
+from support.blocked import COMMAND
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import PDMS
@@ -113,6 +114,9 @@ def test_a_blocked_index_stops_pdm_before_the_public_look_alike(
 
     assert run.returncode != 0
     assert server.requests("public") == []
+    # It prints no URL by itself, not even with -v.
+    shown = pdm(clients, version, "config", asked, arguments=("pypi.url",))
+    assert f"https://acme.unavailable.invalid/{COMMAND}/simple/" in shown.output
 
 
 @pytest.mark.parametrize("version", PDMS)

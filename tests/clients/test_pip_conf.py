@@ -3,6 +3,7 @@
 import pytest
 
 from artifact_index.formats.document import Document
+from support.blocked import COMMAND
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import PIP_FLOOR, PIPS
@@ -102,6 +103,7 @@ def test_a_blocked_index_stops_pip_before_the_public_look_alike(
 
     assert run.returncode != 0
     assert server.requests("public") == []
+    assert f"https://acme.unavailable.invalid/{COMMAND}/simple/" in run.output
 
 
 @pytest.mark.parametrize("pip", PIPS)

@@ -281,6 +281,7 @@ def test_the_columns_show_the_status(plane: ControlPlane, namespace: str) -> Non
     name, _ = create(plane, namespace, "basic")
     status = {
         "url": "https://pypi.acme.example/simple/",
+        "warning": "FreshnessNotGuaranteed",
         "conditions": [CONDITION | {"message": "Grant it."}],
         "credential": {"expiresAt": WHEN},
     }
@@ -289,7 +290,9 @@ def test_the_columns_show_the_status(plane: ControlPlane, namespace: str) -> Non
         f"--patch={json.dumps({'status': status})}",
     )  # fmt: skip
     row = plane.kubectl("get", "aidx", name, "-n", namespace, "--no-headers").stdout.split()
-    assert row[:5] == [name, status["url"], "False", "AccessDenied", WHEN]
+    assert row[:5] == [name, "False", "AccessDenied", "FreshnessNotGuaranteed", WHEN]
+    wide = plane.kubectl("get", "aidx", name, "-n", namespace, "--no-headers", "-o", "wide").stdout
+    assert wide.split()[6] == status["url"] and status["url"] not in row
 
 
 def test_the_examples_are_accepted_and_come_back_unchanged(

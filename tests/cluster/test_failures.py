@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support.blocked import blocked_at
 from support.clouds import Fault
 from support.failing_logins import ALLOWED, OWN_PRINCIPAL, failing_operator, reasons_of, user
 from support.operator_process import OperatorProcess
@@ -152,7 +153,7 @@ def test_other_indexes_are_served_although_one_login_hangs(world: World, failing
     assert tables["open"]["url"] == "http://127.0.0.1:9/simple/"
     assert "aws:" in tables["well"]["url"]
     for case in CASES:
-        assert tables[case.name]["url"] == f"https://{case.name}.unavailable.invalid/simple/"
+        assert tables[case.name]["url"] == blocked_at(case.name, failing)
         assert tables[case.name]["authenticate"] == "always"
 
 
@@ -329,7 +330,7 @@ def test_the_operators_own_identity_serves_only_where_the_administrator_allows_i
         for part in (f"'{refused}'", "auth.secretRef", "--operator-identity-namespace"):
             assert part in ready["message"]
         assert world.condition("artifactindex", refused, name, "Stalled")["status"] == "True"
-        blocked = f"https://{name}.unavailable.invalid/simple/"
+        blocked = blocked_at(name, refused)
         assert world.indexes(refused, "uv-config")[name]["url"] == blocked
     assert world.aws.mints(principal=OWN_PRINCIPAL) == 0
     options = world.wait_condition(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from support.blocked import blocked_at
 from support.operator_process import OperatorProcess
 from support.world import (
     World,
@@ -75,7 +76,9 @@ def test_http_is_refused_unless_the_administrator_allows_it(world: World) -> Non
         assert world.condition("indexoptions", namespace, "mirror", "Stalled")["status"] == "True"
         tables = world.indexes(namespace, "mirror")
         assert tables["secure"]["url"] == "https://p.example/simple/"
-        assert tables["pypi"]["url"] == "https://pypi.unavailable.invalid/simple/"
+        assert tables["pypi"]["url"] == blocked_at(
+            "mirror", namespace, name="pypi", kind="indexoptions"
+        )
 
     with operator(world, "--namespace", namespace, "--allow-http"):
         for name in ("anonymous", "basic", "verbatim"):
@@ -112,5 +115,5 @@ def test_consent_to_the_operators_identity_is_given_and_taken_back(world: World)
         )
         world.wait_served(namespace, "uv-config", token, there=False)
     url = world.indexes(namespace, "uv-config")["acme"]["url"]
-    assert url == "https://acme.unavailable.invalid/simple/"
+    assert url == blocked_at("acme", namespace)
     assert world.aws.mints("GetAuthorizationToken", principal=principal) == 1

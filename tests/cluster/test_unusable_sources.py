@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from support.blocked import blocked_at
 from support.control_plane import wait_until
 from support.control_plane.audit import AuditEvent
 from support.operator_process import OperatorProcess
 from support.source_secrets import (
-    BLOCKED,
     GRACE,
     SHORT_WAITS,
     URL,
@@ -69,7 +69,7 @@ def test_a_missing_secret_is_waited_for_then_the_user_is_asked_and_its_arrival_h
     assert condition_in(first, "Stalled") == {}
     assert world.condition("artifactindex", namespace, "acme", "Reconciling") == {}
     world.wait_condition("artifactindex", namespace, "sibling", reason="Available")
-    assert world.indexes(namespace, "uv-config")["acme"]["url"] == BLOCKED
+    assert world.indexes(namespace, "uv-config")["acme"]["url"] == blocked_at("acme", namespace)
     assert world.indexes(namespace, "uv-config")["sibling"]["url"] == URL
     options = world.wait_condition(
         "indexoptions", namespace, "uv-config", what="Stalled", reason="IndexesNotReady"
@@ -141,7 +141,7 @@ def test_a_malformed_url_is_the_users_to_mend_and_never_shown(
     assert tables.pop("sibling")["url"] == URL
     assert tables.pop("pypi")
     assert {table["url"] for table in tables.values()} == {
-        f"https://{name}.unavailable.invalid/simple/" for name in MALFORMED
+        blocked_at(name, namespace) for name in MALFORMED
     }
 
     good = dict.fromkeys(MALFORMED, "https://ci:good@packages.example/simple/")
@@ -231,7 +231,7 @@ def test_a_static_credential_goes_when_its_secret_or_key_has_been_gone_for_the_g
     wait_until(lambda: len(writes()) > 0, "the audit log", PATIENCE)
     # Not before the grace is over: a GitOps tool may be about to make it again.
     assert writes()[0].received_at - begun > datetime.timedelta(seconds=GRACE)
-    assert world.indexes(namespace, "uv-config")["acme"]["url"] == BLOCKED
+    assert world.indexes(namespace, "uv-config")["acme"]["url"] == blocked_at("acme", namespace)
     world.wait_condition("artifactindex", namespace, "acme", what="Stalled", reason=reason)
 
 

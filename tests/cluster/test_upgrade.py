@@ -25,6 +25,8 @@ EXPLAINED = frozenset(
         # empty keys of pip.conf and PDM's repositories.
         *(("configmaps", name) for name in ("all-formats", "config-map-alone")),
         *(("configmaps", name) for name in ("uv-toml", "pip-conf", "pdm-toml")),
+        # Blocked entries name their ArtifactIndex.
+        *(("secrets", name) for name in ("by-default", "retained", "uv-toml")),
         # A tenant's session tags are blocked with the operator's own identity.
         ("secrets", "logins"),
         # The same keys, and where Poetry uploads to. The last private index stands twice in

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.blocked import blocked_at
 from support.clouds import Fault
 from support.control_plane import wait_until
 from support.failing_logins import failing_operator, user
@@ -87,7 +88,7 @@ def test_a_live_token_outlives_failing_refreshes_until_its_withdrawal(
     assert condition_in(found, "RefreshFailing") == {}
     assert token.value not in (world.uv_toml(namespace, "uv-config") or "")
     url = world.indexes(namespace, "uv-config")["acme"]["url"]
-    assert url == "https://acme.unavailable.invalid/simple/"
+    assert url == blocked_at("acme", namespace)
 
     world.aws.cap_seconds = None
     world.aws.clear("GetAuthorizationToken")
@@ -173,7 +174,7 @@ def test_a_selection_of_nothing_never_leaves_the_public_index_alone(
     # Until its token has to be withdrawn: then the entries stay, blocked.
     world.wait_served(namespace, "uv-config", "aws:", there=False)
     tables = world.indexes(namespace, "uv-config")
-    assert tables["acme"]["url"] == "https://acme.unavailable.invalid/simple/"
+    assert tables["acme"]["url"] == blocked_at("acme", namespace)
     assert "ci:s3cret@" in tables["static"]["url"]
 
     world.aws.cap_seconds = None

@@ -13,7 +13,6 @@ SHORT_WAITS = (
 """Flags of an operator that soon rereads Secrets, and soon gives up on missing ones."""
 
 URL = "https://packages.example/simple/"
-BLOCKED = "https://acme.unavailable.invalid/simple/"
 
 
 def serve(world: World, namespace: str, *objects: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from artifact_index.formats.document import (
     IndexEntry,
     PublicEntry,
 )
+from support.blocked import COMMAND
 from support.index_server import IndexServer, Repository
 from support.rendered import secret_text
 from support.request_log import IndexRequest
@@ -54,6 +55,7 @@ def entry_for(
         explicit=explicit,
         ignore_error_codes=ignore_error_codes,
         blocked=blocked,
+        described_by=COMMAND if blocked else "",
     )
 
 

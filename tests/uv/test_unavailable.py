@@ -7,6 +7,7 @@ is the accident that all of this is about.
 import pytest
 
 from artifact_index.api.index_options import IndexStrategy
+from support.blocked import COMMAND
 from support.index_server import IndexServer
 from support.uv_clients import FLOOR, Uv
 from support.uv_scenes import (
@@ -89,7 +90,7 @@ def test_a_blocked_index_stops_uv_also_beside_a_sibling_with_a_good_login(
     assert server.requests("b") == []
     assert server.tunnels() == []  # the host is not even looked up
     assert not [r for r in server.requests() if "/packages/" in r.path]
-    assert "b.unavailable.invalid" in run.output
+    assert f"https://b.unavailable.invalid/{COMMAND}/simple/mine/" in run.output
 
 
 @pytest.mark.parametrize(

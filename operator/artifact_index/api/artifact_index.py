@@ -206,6 +206,10 @@ class ArtifactIndexStatus(ApiModel):
     """Observations: Ready always; Reconciling, Stalled, RefreshFailing and FreshnessNotGuaranteed
     only while they are True."""
 
+    warning: Annotated[str, Field(max_length=316)] | None = None
+    """The first of RefreshFailing, FreshnessNotGuaranteed and DependencyConfusionRisk that is True,
+    for `kubectl get`; absent if none is."""
+
     url: Annotated[str, Field(max_length=2048)] | None = None
     """The index's URL, never with user name or password; of a preauthenticated URL only scheme
     and host."""

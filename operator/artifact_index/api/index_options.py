@@ -184,6 +184,10 @@ class IndexOptionsStatus(ApiModel):
     """Observations: Ready always; Reconciling, Stalled, RefreshFailing, FreshnessNotGuaranteed,
     DependencyConfusionRisk, FormatLimited and HostShared only while they are True."""
 
+    warning: Annotated[str, Field(max_length=316)] | None = None
+    """The first of RefreshFailing, FreshnessNotGuaranteed and DependencyConfusionRisk that is True,
+    for `kubectl get`; absent if none is."""
+
     index_count: Annotated[int, Field(ge=0)] | None = None
     """How many ArtifactIndex objects are selected."""
 

@@ -53,8 +53,8 @@ def execute(chosen: argparse.Namespace) -> int:
     gc.disable()
     # Importing these takes half a second, which the other commands do not need.
     from artifact_index import app, runtime  # noqa: PLC0415
+    from artifact_index.health import ListenError  # noqa: PLC0415
     from artifact_index.kube.connect import ConnectError  # noqa: PLC0415
-    from artifact_index.kube.errors import ApiError  # noqa: PLC0415
     from artifact_index.kube.server_check import RestoredBackupError  # noqa: PLC0415
     from artifact_index.signing_key import SigningKeyError  # noqa: PLC0415
 
@@ -63,10 +63,10 @@ def execute(chosen: argparse.Namespace) -> int:
     try:
         runtime.run(app.run(settings))
         return 0
-    except (ConnectError, RestoredBackupError, SigningKeyError) as error:
+    except (
+        ConnectError, ListenError, RestoredBackupError, SigningKeyError, app.ServerError
+    ) as error:  # fmt: skip
         logger.error("%s", error)
-    except ApiError as error:
-        logger.error("a required request to the API server failed: %s", error)
     except Exception as error:
         log_exception(logger, error, "the operator exits because of an unexpected error")
     return 1

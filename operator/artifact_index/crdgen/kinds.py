@@ -40,6 +40,7 @@ def _ready(field: str) -> str:
 
 _READY = Column("Ready", _ready("status"))
 _REASON = Column("Reason", _ready("reason"))
+_WARNING = Column("Warning", ".status.warning")
 _AGE = Column("Age", ".metadata.creationTimestamp", type="date")
 _MESSAGE = Column("Message", _ready("message"), wide=True)
 
@@ -53,11 +54,12 @@ ARTIFACT_INDEX: Final = Kind(
     spec=ArtifactIndexSpec,
     status=ArtifactIndexStatus,
     columns=(
-        Column("URL", ".status.url"),
         _READY,
         _REASON,
+        _WARNING,
         Column("Expires", ".status.credential.expiresAt"),
         _AGE,
+        Column("URL", ".status.url", wide=True),
         Column("Refresh", ".status.credential.refreshAt", wide=True),
         _MESSAGE,
     ),
@@ -71,11 +73,12 @@ INDEX_OPTIONS: Final = Kind(
     spec=IndexOptionsSpec,
     status=IndexOptionsStatus,
     columns=(
-        Column("Indexes", ".status.indexCount", type="integer"),
         _READY,
         _REASON,
+        _WARNING,
         Column("Expires", ".status.earliestExpiry"),
         _AGE,
+        Column("Indexes", ".status.indexCount", type="integer", wide=True),
         Column("Guaranteed until", ".status.guaranteedUntil", wide=True),
         _MESSAGE,
     ),

@@ -5,16 +5,18 @@ The outcome of a call is a value: a failure is passed on, not raised.
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final
 
 from artifact_index.api.reasons import Reason
+from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.call_slots import TENANT
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
+from artifact_index.credentials.requests import KeyMaterial, Requirement, Token, TokenRequest
 from artifact_index.instrumentation import Meter
-from artifact_index.logs import log_exception
+from artifact_index.logs import LogEvent, log_event, log_exception
 
 ATTEMPT_DEADLINE: Final = 600.0
 """Seconds after which a call is given up, with its wait for a thread."""
@@ -29,6 +31,34 @@ OnOutcome = Callable[[Token | LoginError, float], None]
 """Takes the outcome of a call and the seconds that it took."""
 
 logger = logging.getLogger(__name__)
+
+
+def log_outcome(
+    requirement: Requirement,
+    outcome: Token | LoginError,
+    *,
+    refusals: int,
+    consumers: int,
+    next_at: float | None,
+) -> None:
+    """Log what became of one call, of the token or URL that it asked for.
+
+    `refusals` are those in a row; `next_at` is when the cloud is asked next, in POSIX seconds.
+    """
+    provider, _, answer = requirement.request.provider.partition("-")
+    values: dict[str, object] = {"provider": provider, **requirement.about()}
+    values |= {"requestID": outcome.request_id, "consumers": consumers}
+    if next_at is not None and math.isfinite(next_at):
+        values["nextTry"] = format_time(next_at)
+    if isinstance(outcome, LoginError):
+        event: LogEvent = "EndpointRefused" if answer == "endpoint" else "TokenRefused"
+        values |= {"reason": outcome.reason, "attempt": refusals}
+        log_event(logger, logging.WARNING, event, outcome.message, **values)
+    elif answer == "endpoint":
+        log_event(logger, logging.INFO, "EndpointFound", "the URL was found", **values)
+    else:
+        values["expiresAt"] = outcome.expires_at and format_time(outcome.expires_at)
+        log_event(logger, logging.INFO, "TokenIssued", "the cloud issued a token", **values)
 
 
 class Calls:
@@ -103,7 +133,12 @@ class Calls:
                 outcome = await self._issue(request, key_material)
         except LoginError as error:
             # Without its traceback, which would keep the variables of the call alive.
-            outcome = LoginError(error.reason, error.message, retry_after=error.retry_after)
+            outcome = LoginError(
+                error.reason,
+                error.message,
+                retry_after=error.retry_after,
+                request_id=error.request_id,
+            )
         except TimeoutError:
             outcome = LoginError(
                 Reason.CLOUD_UNAVAILABLE,

@@ -4,7 +4,7 @@ The requests of a cloud are defined with the cloud: frozen dataclasses of the fo
 """
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Protocol
 
@@ -98,11 +98,15 @@ NO_KEY_MATERIAL: Final[KeyMaterial] = {}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a cloud issued. Times are whole POSIX seconds; `expires_at` None means never."""
+    """What a cloud issued. Times are whole POSIX seconds; `expires_at` None means never.
+
+    `request_id` is the cloud's own name of the request, for the log.
+    """
 
     value: SecretStr
     issued_at: int
     expires_at: int | None
+    request_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,8 @@ class Requirement:
     token that was issued then or later, and has a failing login tried at once. `needed_by` is when
     the consumer loses the token that it publishes now, as far as it knows, in POSIX seconds; None:
     it publishes none. `login` says of a request that is no token which token the consumer requires
-    of the same login, by its digest; None: none.
+    of the same login, by its digest; None: none. `about` tells the log of which object the login
+    is, and who logs in.
     """
 
     digest: str
@@ -123,3 +128,4 @@ class Requirement:
     fresh_after: int | None = None
     needed_by: float | None = None
     login: str | None = None
+    about: Callable[[], Mapping[str, str]] = field(default=dict, compare=False, repr=False)

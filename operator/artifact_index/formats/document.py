@@ -34,8 +34,9 @@ class IndexEntry:
     `url` never holds userinfo. At most one of `credential` and `verbatim_url` is set; the latter
     is a complete URL that sensitive content holds exactly as the user wrote it; `public_path` says
     that nothing in it is secret but user name and password. `credentialed` says that the source has
-    a login, even in content without it. A `flat` one is a page of links. `publish_url` is
-    where packages are uploaded with the same login; None if nothing is.
+    a login, even in content without it. A `flat` one is a page of links. `publish_url` is where
+    packages are uploaded with the same login; None if nothing is. `described_by` is the
+    command in the URL of a `blocked` entry.
     """
 
     name: str
@@ -50,6 +51,7 @@ class IndexEntry:
     blocked: bool = False
     flat: bool = False
     exclude_newer: str | None = None
+    described_by: str = ""
     publish_url: str | None = None
 
     def as_asked(self, spec: ArtifactIndexSpec, publish_url: str | None) -> "IndexEntry":

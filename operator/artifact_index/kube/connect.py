@@ -23,9 +23,16 @@ class ConnectError(Exception):
     """No usable API server is configured; the message says where the configuration was sought."""
 
 
+class Connection(Configuration):  # type: ignore[misc]
+    """The client's configuration."""
+
+    origin = "the pod's ServiceAccount"
+    """Where URL and login come from."""
+
+
 async def load_configuration(
     *, kubeconfig: Path | None = None, environ: Mapping[str, str] | None = None
-) -> Configuration:
+) -> Connection:
     """Find the API server and the login, and return the client's configuration.
 
     In this order, as in other controllers: the given kubeconfig, `KUBECONFIG` (files separated by
@@ -34,7 +41,7 @@ async def load_configuration(
     ConnectError.
     """
     environ = os.environ if environ is None else environ
-    configuration = Configuration()
+    configuration = Connection()
     paths = str(kubeconfig) if kubeconfig else environ.get("KUBECONFIG", "")
     try:
         if not paths and environ.get(incluster_config.SERVICE_HOST_ENV_NAME):
@@ -56,7 +63,7 @@ async def load_configuration(
     return configuration
 
 
-async def _load_kubeconfig(configuration: Configuration, paths: str) -> None:
+async def _load_kubeconfig(configuration: Connection, paths: str) -> None:
     if not _any_exists(paths):
         raise ConfigException(
             f"there is no kubeconfig at {paths}; give --kubeconfig, set KUBECONFIG, "
@@ -67,6 +74,7 @@ async def _load_kubeconfig(configuration: Configuration, paths: str) -> None:
     if not getattr(loader, "host", None):
         # The client would silently connect to http://localhost.
         raise ConfigException(f"the cluster of the context in {paths} has no server")
+    configuration.origin = f"context {loader.current_context['name']} of {paths}"
     if renew := _renewal(loader):
         configuration.refresh_api_key_hook = _at_most_every(TOKEN_REFRESH_SECONDS, renew, loader)
 

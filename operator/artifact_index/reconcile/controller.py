@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from artifact_index.api.timestamps import format_time
 from artifact_index.instrumentation import PassResult
 from artifact_index.kube.errors import ApiError
-from artifact_index.logs import log_exception
+from artifact_index.logs import log_event, log_exception
 from artifact_index.reconcile.apply.applied import owner_unknown
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
 from artifact_index.reconcile.cache.env import Env
@@ -111,7 +112,11 @@ class Controller:
             if error.forbidden and self.queue.num_requeues(key) >= _QUIET_FAILURES:
                 self._report(key, owner_unknown(error.message))
             delay = self.queue.add_rate_limited(key, error.retry_after or 0.0)
-            logger.warning("%s %s/%s: %s; trying again in %.1f s", key.kind, *key.ref, error, delay)
+            next_try = format_time(self._env.clock() + delay)
+            log_event(
+                logger, logging.WARNING, "Retried", f"{error}; trying again",
+                namespace=key.ref.namespace, kind=key.kind, name=key.ref.name, nextTry=next_try,
+            )  # fmt: skip
             return "api_error"
         except Exception as error:
             # The outermost boundary of a reconcile: one bad object must not stop the others.

@@ -38,6 +38,18 @@ def secret_use(spec: ArtifactIndexSpec | None) -> SecretUse | None:
     return of(spec).secret() if spec is not None else None
 
 
+def login_names(spec: ArtifactIndexSpec) -> dict[str, str]:
+    """Who logs in at which cloud, by the keys of the log; only what the source has."""
+    source = of(spec)
+    secret, account = source.secret(), source.service_account()
+    names = {"provider": source.provider} if isinstance(source, CloudSource) else {}
+    if secret is not None:
+        names["secret"] = secret.name
+    if account is not None:
+        names["serviceAccount"] = account.name
+    return names
+
+
 def service_account_name(spec: ArtifactIndexSpec | None) -> str | None:
     """The name of the ServiceAccount that an index's source logs in as, if any."""
     use = of(spec).service_account() if spec is not None else None

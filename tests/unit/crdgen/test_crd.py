@@ -200,7 +200,7 @@ def test_kinds_have_their_names_columns_and_annotations(name: str) -> None:
     narrow = [
         each["name"] for each in version["additionalPrinterColumns"] if "priority" not in each
     ]
-    assert narrow[-4:] == ["Ready", "Reason", "Expires", "Age"]
+    assert narrow == ["Ready", "Reason", "Warning", "Expires", "Age"]
 
 
 @pytest.mark.parametrize(

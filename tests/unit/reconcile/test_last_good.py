@@ -7,6 +7,7 @@ import pytest
 
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.objects import ObjectRef, parse_source_secret
+from support.blocked import blocked_at
 from support.engine import BROKEN, FORBIDDEN, GAR, WITHDRAWAL, Engine, publish_token
 from support.reconcile_builders import HOUR, NAMESPACE, secret_body, source
 
@@ -107,7 +108,7 @@ async def test_the_withdrawal_reaches_an_output_whose_new_name_is_taken(engine: 
     engine.drop_index("gar")
     engine.index("open")
     await engine.settle()
-    assert engine.entries()["gar"] == "https://gar.unavailable.invalid/simple/"
+    assert engine.entries()["gar"] == blocked_at("gar")
 
 
 async def test_a_secret_keeps_its_logins_while_only_a_taken_config_map_is_declared(
@@ -188,7 +189,7 @@ async def test_a_token_beside_a_served_index_that_outgrows_the_file_is_withdrawn
 
     engine.time += WITHDRAWAL
     await engine.settle()
-    assert engine.entries()["gar"] == "https://gar.unavailable.invalid/simple/"
+    assert engine.entries()["gar"] == blocked_at("gar")
     assert "x" * 10 in engine.entries()["huge"]
     assert engine.ready("artifactindexes", "gar")[:2] == ("False", "CredentialExpired")
 
@@ -287,7 +288,8 @@ async def test_under_a_spec_that_cannot_be_read_tokens_are_withdrawn_in_time(
     later.time += WITHDRAWAL
     await later.settle()
     assert later.entries() == before | {
-        name: f"https://{name}.unavailable.invalid/simple/" for name in ("gar", "pypi")
+        "gar": blocked_at("gar"),
+        "pypi": blocked_at("uv-config", name="pypi", kind="indexoptions"),
     }
     assert later.cache.outputs_of(ObjectRef(NAMESPACE, "uv-config"))[0].controller is not None
     later.port.writes.clear()

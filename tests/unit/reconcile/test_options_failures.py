@@ -14,6 +14,7 @@ from artifact_index.reconcile.resolve import resolver, token_view
 from artifact_index.sources.base import Inputs
 from artifact_index.sources.basic_auth import BasicAuth
 from artifact_index.sources.google_artifact_registry import GoogleArtifactRegistry
+from support.blocked import blocked_at
 from support.engine import GAR, OPTIONS, WITHDRAWAL, Engine
 from support.reconcile_builders import CANARY, HOUR, NAMESPACE, SECRETS, secret_body, source
 
@@ -151,7 +152,7 @@ async def test_a_token_that_cannot_be_replaced_is_withdrawn(
     engine.index("other", OTHER, refresh_requested=engine.time)
     await engine.settle()
     await engine.settle()
-    assert engine.entries()["gar"] == "https://gar.unavailable.invalid/simple/"
+    assert engine.entries()["gar"] == blocked_at("gar")
     assert "minted-" in engine.entries()["other"]
 
 
@@ -169,7 +170,7 @@ async def test_an_index_whose_published_entry_fails_too_is_blocked(
     engine.time += 11 * HOUR
     await engine.settle()
     await engine.settle()
-    assert engine.entries()["basic"] == "https://basic.unavailable.invalid/simple/"
+    assert engine.entries()["basic"] == blocked_at("basic")
     assert "minted-" in engine.entries()["gar"]
     assert engine.ready("artifactindexes", "basic")[1] == "InternalError"
 

@@ -4,6 +4,7 @@ import pytest
 
 from artifact_index.reconcile.cache.objects import ObjectRef, OutputRef
 from artifact_index.sources.policy import Policy
+from support.blocked import blocked_at
 from support.engine import BROKEN, FORBIDDEN, Engine, publish_token
 from support.reconcile_builders import CANARY, NAMESPACE, source
 
@@ -63,7 +64,7 @@ async def test_a_public_index_without_tls_is_blocked_and_other_indexes_are_publi
     assert (status, reason) == ("False", "InsecureURL") and "Stalled" in engine.conditions()
     assert "spec.publicIndex.url" in message and "--allow-http" in message
     assert engine.entries() == {
-        "pypi": "https://pypi.unavailable.invalid/simple/",
+        "pypi": blocked_at("uv-config", name="pypi", kind="indexoptions"),
         "open": "https://open.example/simple/",
     }
     assert engine.ready("artifactindexes", "open")[0] == "True"

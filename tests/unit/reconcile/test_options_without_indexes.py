@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.blocked import blocked_at
 from support.engine import BROKEN, WITHDRAWAL, Engine, publish_token
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
@@ -21,7 +22,7 @@ async def test_outputs_stay_without_indexes_until_a_token_must_be_withdrawn(
 
     engine.time += WITHDRAWAL
     await engine.settle()
-    assert engine.entries()["gar"] == "https://gar.unavailable.invalid/simple/"
+    assert engine.entries()["gar"] == blocked_at("gar")
 
 
 async def test_a_withdrawal_without_indexes_creates_no_output_and_prunes_undeclared_ones(

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.call import AwsCall
-from artifact_index.credentials.aws.errors import login_error, unusable_answer
+from artifact_index.credentials.aws.errors import login_error, request_id_of, unusable_answer
 from artifact_index.credentials.aws.login import signing_keys
 from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
@@ -74,7 +74,7 @@ class CodeArtifact:
                 f"CodeArtifact's token for {call.resource} has {which}: it is not used; check the "
                 "operator's clock and the AWS_ENDPOINT_URL… variables of the operator",
             )
-        return Token(value=SecretStr(token), issued_at=issued_at, expires_at=expires_at)
+        return Token(SecretStr(token), issued_at, expires_at, request_id_of(answer))
 
     def endpoint(self, request: CodeArtifactEndpointRequest, key_material: KeyMaterial) -> Token:
         """Look up the URL of the repository's PyPI endpoint, without `simple/`.
@@ -93,7 +93,7 @@ class CodeArtifact:
         url = answer.get("repositoryEndpoint")
         if not isinstance(url, str) or not url.startswith(("https://", "http://")):
             raise unusable_answer(call)
-        return Token(value=SecretStr(url), issued_at=asked_at, expires_at=None)
+        return Token(SecretStr(url), asked_at, None, request_id_of(answer))
 
     def _ask(
         self, call: AwsCall, key_material: KeyMaterial, **parameters: object

@@ -17,7 +17,7 @@ from typing import Final
 
 from artifact_index.credentials.attempts import Attempts
 from artifact_index.credentials.aws.endpoint_entry import EndpointEntry, EndpointState
-from artifact_index.credentials.calls import ATTEMPT_DEADLINE, Calls, Issue
+from artifact_index.credentials.calls import ATTEMPT_DEADLINE, Calls, Issue, log_outcome
 from artifact_index.credentials.clock import WallClock
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.fair_queue import FairQueue, Rank
@@ -265,6 +265,10 @@ class Endpoints:
             entry.in_flight = False
             if not self._calls.closed:
                 now = self._settle(entry, outcome)
+                log_outcome(
+                    requirement, outcome, refusals=entry.attempts.failures,
+                    consumers=len(entry.consumers), next_at=entry.attempts.retry_at,
+                )  # fmt: skip
                 self._start_queued(service, now)
                 self._start_passed_over(tenant, now)
 

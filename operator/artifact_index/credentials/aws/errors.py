@@ -6,7 +6,6 @@ contain nothing that differs between attempts (request ids, times), so that a re
 changes no status.
 """
 
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,8 +14,6 @@ from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.call import AwsCall, must_act, named
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.http_dates import parse_retry_after
-
-logger = logging.getLogger(__name__)
 
 # Codes of the CodeArtifact model (API reference, "Errors" of both operations), the unmodelled ones
 # of SigV4, and those of STS, for the operator's own identity and for the steps of a login.
@@ -150,20 +147,13 @@ def _answered(
     metadata = response.get("ResponseMetadata", {})
     status = int(metadata.get("HTTPStatusCode") or 0)
     code = str(detail.get("Code") or "")
-    request_id = str(metadata.get("RequestId") or "")
-    logger.info(
-        "AWS refused %s in %s: status %d, code %s, request id %s",
-        operation,
-        call.region,
-        status,
-        code if _CODE.fullmatch(code) else "unknown",
-        request_id if _REQUEST_ID.fullmatch(request_id) else "unknown",
-    )
+    request_id = request_id_of(response)
     reason = REASON_BY_CODE.get(code) or _reason_by_status(status, code)
     if reason is None:
         return unusable_answer(call)
     if reason.must_act:
-        return LoginError(reason, must_act(reason, code, operation, response, call))
+        message = must_act(reason, code, operation, response, call)
+        return LoginError(reason, message, request_id=request_id)
     if reason is Reason.CLOUD_THROTTLED:
         message = (
             f"AWS throttles {operation} in {call.region}; it is asked again later. If this lasts, "
@@ -178,7 +168,14 @@ def _answered(
         retry_after=_pause(response, now=now),
         # Of a gateway that waited for the service, or STS for the tenant's identity provider.
         unanswered=status == 504 or code == "IDPCommunicationError",
+        request_id=request_id,
     )
+
+
+def request_id_of(response: Mapping[str, Any]) -> str:
+    """AWS's identifier of the request; empty if the answer has none of its form."""
+    request_id = str(response.get("ResponseMetadata", {}).get("RequestId") or "")
+    return request_id if _REQUEST_ID.fullmatch(request_id) else ""
 
 
 def _pause(response: Mapping[str, Any], *, now: float) -> float | None:

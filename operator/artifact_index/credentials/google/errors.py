@@ -4,7 +4,6 @@ google-auth's own flags are of no use: its STS client treats a 503 as final. Its
 quote whole answers and are never passed on.
 """
 
-import logging
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -13,8 +12,6 @@ from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.identities import GoogleCredentials, no_identity
 from artifact_index.credentials.google.transport import Answer, UnreachableError
-
-logger = logging.getLogger(__name__)
 
 # RFC 6749 5.2 and 4.1.2.1, RFC 8693 2.2.2, and `google.rpc.Code` names of Google APIs.
 REASON_BY_CODE: Final[Mapping[str, Reason]] = {
@@ -57,7 +54,6 @@ def login_error(
         )
     if answer.status == 200:
         return _unusable(answer, login)
-    logger.info("Google refused a token: status %d, code %s", answer.status, _named(answer))
     if login.kind == "metadata" and not _impersonating(answer):
         return _metadata_refused(answer, login)
     return _refused(answer, login)

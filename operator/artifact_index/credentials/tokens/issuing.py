@@ -5,11 +5,11 @@ import math
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
-from artifact_index.credentials.calls import ATTEMPT_DEADLINE, Calls, Issue
+from artifact_index.credentials.calls import ATTEMPT_DEADLINE, Calls, Issue, log_outcome
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.fair_queue import Rank
 from artifact_index.credentials.requests import Requirement, Token
-from artifact_index.credentials.tokens.activity import UNPLANNED, Queued
+from artifact_index.credentials.tokens.activity import UNPLANNED, Idle, Queued
 from artifact_index.credentials.tokens.entry import TokenEntry
 from artifact_index.credentials.tokens.rate_limit import RateLimiter
 from artifact_index.instrumentation import Meter
@@ -102,6 +102,12 @@ class Issuer:
 
         def on_outcome(outcome: Token | LoginError, seconds: float) -> None:
             self._on_outcome(entry, outcome)
+            if not self.calls.closed:
+                next_at = entry.activity.next_at if isinstance(entry.activity, Idle) else now
+                log_outcome(
+                    requirement, outcome, refusals=entry.attempts.failures,
+                    consumers=len(entry.consumers.builds), next_at=next_at,
+                )  # fmt: skip
             # An answer may be no successor; and a token that was asked for early is not late.
             if entry.token is outcome and late_by is not None and late_by >= 0:
                 self._meter.refreshed(provider=request.provider, late=late_by + seconds)

@@ -9,6 +9,7 @@ from artifact_index.api.reasons import Reason
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import CONFIG_MAPS, INDEX_OPTIONS, SECRETS, Resource
+from artifact_index.logs import log_event
 from artifact_index.reconcile.apply.applied import Applied, adopted_message, write_failed
 from artifact_index.reconcile.apply.contests import DELETED, Contests, culprit_of
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
@@ -279,8 +280,14 @@ class OutputWriter:
         if options.spec is not None and options.spec.deletion_policy == "Retain":
             body = {"metadata": {"uid": existing.uid, **RELEASE_PATCH}}
             await self._api.patch(RESOURCES[kind], namespace, name, body)
+            done = "released"
         else:
             await self._api.delete(RESOURCES[kind], namespace, name, uid=existing.uid)
+            done = "deleted"
+        log_event(
+            logger, logging.INFO, "OutputRemoved", f"left spec.outputs and was {done}",
+            namespace=namespace, kind=kind, name=name, owner=options.ref.name,
+        )  # fmt: skip
         self._cache.drop_output(existing.ref, existing.uid)
 
     async def _wait(self, options: OptionsObject) -> None:

@@ -11,7 +11,7 @@ from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT, ROLE_SOURCE
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_OPTIONS, SECRETS
-from artifact_index.logs import log_exception
+from artifact_index.logs import log_event, log_exception
 from artifact_index.reconcile.cache.cache import Cache, Key, options_key
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.kind_cache import CachedObject, KindCache, Ref
@@ -30,6 +30,7 @@ from artifact_index.reconcile.cache.objects import (
 from artifact_index.sources.base import SourceSecret
 
 SECRET_SELECTOR: Final = f"{ROLE_LABEL} in ({ROLE_OUTPUT},{ROLE_SOURCE})"
+_KINDS: Final = {each.plural: each.kind for each in (ARTIFACT_INDEXES, INDEX_OPTIONS)}
 CONFIG_MAP_SELECTOR: Final = f"{ROLE_LABEL}={ROLE_OUTPUT}"
 
 logger = logging.getLogger(__name__)
@@ -115,7 +116,17 @@ class Feed:
         for entrance in self._entrances[plural]:
             for ref in entrance.objects.end_sweep({entrance.ref(ref) for ref in listed}):
                 if entrance.holds(ref):
-                    concerned |= entrance.drop(ref, None, 0)
+                    concerned |= self._drop(plural, entrance, ref, None, 0)
+        return concerned
+
+    def _drop(
+        self, plural: str, entrance: _Entrance[Any, Any], ref: Any, uid: str | None, version: int
+    ) -> set[Key]:
+        cached = entrance.objects.get(ref)
+        concerned = entrance.drop(ref, uid, version)
+        if isinstance(cached, CustomObject) and entrance.objects.get(ref) is None:
+            about = {"kind": _KINDS[plural], "namespace": ref.namespace, "name": ref.name}
+            log_event(logger, logging.INFO, "Deleted", "the object was deleted", **about)
         return concerned
 
     def _take(
@@ -136,7 +147,7 @@ class Feed:
         for entrance in self._entrances[plural]:
             ref = entrance.ref(object_ref)
             if deleted or entrance.role not in (None, role):
-                concerned |= entrance.drop(ref, uid, version)
+                concerned |= self._drop(plural, entrance, ref, uid, version)
             elif entrance.objects.is_news(ref, version, listed=listed):
                 try:
                     cached = entrance.objects.get(ref)

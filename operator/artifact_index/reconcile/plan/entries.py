@@ -10,6 +10,7 @@ from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.names import NameAssignment
 from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.plan.blocked import blocked_entry
 from artifact_index.reconcile.plan.fallback import Published, fallback_for
 from artifact_index.reconcile.plan.naming import name_indexes
 from artifact_index.reconcile.plan.shadowing import shadowing_problems
@@ -238,8 +239,7 @@ def _without_login(index: IndexState, name: NameAssignment) -> IndexPlan:
     spec, problem = index.selected.spec, index.problem
     blocked = None
     if not _omits(index):
-        explicit = spec is not None and spec.explicit
-        blocked = IndexEntry(name=name.name, url="", blocked=True, explicit=explicit)
+        blocked = blocked_entry(name.name, index.selected)
     if index.suspended and problem is None:
         problem = _suspended_without_login(index)
     return IndexPlan(

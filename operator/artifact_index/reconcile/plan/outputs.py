@@ -16,12 +16,13 @@ from artifact_index.formats.base import (
     is_credential_free,
     named,
 )
-from artifact_index.formats.document import Claims, Document, IndexEntry, PublicEntry
+from artifact_index.formats.document import Claims, Document, PublicEntry
 from artifact_index.formats.registry import Content, Rendering, holds_variables
 from artifact_index.formats.uv_toml import UV_TOML_KEY
 from artifact_index.reconcile.cache import objects
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.plan import sizes
+from artifact_index.reconcile.plan.blocked import blocked_entry, describing
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.sources.policy import Problem
@@ -110,11 +111,13 @@ def ownership_patch(
 
 
 def document_of(
-    spec: IndexOptionsSpec, plans: Sequence[IndexPlan], *, public_blocked: bool = False
+    spec: IndexOptionsSpec, plans: Sequence[IndexPlan], *, public_blocked_by: str | None = None
 ) -> Document:
-    """What the files say; with `public_blocked` uv stops at the public index."""
+    """What the files say; `public_blocked_by` is the command that says why uv stops at PyPI."""
     public = spec.public_index
-    url = blocked_url(public.name) if public_blocked else public.url or constants.PYPI_URL
+    url = public.url or constants.PYPI_URL
+    if public_blocked_by is not None:
+        url = blocked_url(public.name, public_blocked_by)
     return Document(
         entries=tuple(plan.entry for plan in plans if plan.entry is not None),
         public=PublicEntry(public.name, url) if public.enabled else None,
@@ -152,7 +155,10 @@ def desired_outputs(
     """
     if options.spec is None:
         raise ValueError("outputs of an unusable spec")
-    document = document_of(options.spec, plans, public_blocked=public_blocked)
+    described_by = describing(constants.INDEX_OPTIONS_KIND, options.ref)
+    document = document_of(
+        options.spec, plans, public_blocked_by=described_by if public_blocked else None
+    )
     declared = options.spec.outputs_of(options.ref.name)
     if any(holds_variables(output.formats) for output in declared):
         document = replace(document, claims=claims_of(plans))
@@ -240,7 +246,7 @@ def _without_secret(plan: IndexPlan) -> IndexPlan:
     entry = plan.entry
     if entry is None or is_credential_free(entry):
         return plan
-    blocked = IndexEntry(entry.name, url="", blocked=True, explicit=entry.explicit)
+    blocked = blocked_entry(entry.name, plan.selected)
     return replace(plan, entry=blocked, published=None)
 
 

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
+from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.constants import ARTIFACT_INDEX_KIND
 from artifact_index.credentials.requests import Requirement
+from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.reconcile.cache.status_parsing import reported_expiry
 from artifact_index.reconcile.resolve.resolution import Resolution, Resolved
+from artifact_index.sources.registry import login_names
 
 
 class Requirements(NamedTuple):
@@ -30,6 +35,7 @@ def requirements(resolved: Iterable[Resolution]) -> Requirements:
                 login.material,
                 each.place.max_build,
                 needed_by=reported_expiry(each.index.status),
+                about=partial(_about, each.index.ref, each.index.spec),
             )
             required.tokens[token.digest] = _as_fresh(token, each.fresh_after)
         if login.endpoint is not None:
@@ -38,9 +44,16 @@ def requirements(resolved: Iterable[Resolution]) -> Requirements:
                 login.endpoint,
                 login.material,
                 login=login.token_digest if each.place.needs_token else None,
+                about=partial(_about, each.index.ref, each.index.spec),
             )
             required.urls[url.digest] = _as_fresh(url, each.fresh_after)
     return required
+
+
+def _about(ref: ObjectRef, spec: ArtifactIndexSpec | None) -> dict[str, str]:
+    """What the log says of a login: an index that needs it, and who logs in."""
+    index = {"namespace": ref.namespace, "kind": ARTIFACT_INDEX_KIND, "name": ref.name}
+    return index | (login_names(spec) if spec is not None else {})
 
 
 def _as_fresh(requirement: Requirement, fresh_after: int | None) -> Requirement:

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from artifact_index.api.conditions import READY, RECONCILING, STALLED
+from artifact_index.api.conditions import (
+    DEPENDENCY_CONFUSION_RISK,
+    FRESHNESS_NOT_GUARANTEED,
+    READY,
+    RECONCILING,
+    REFRESH_FAILING,
+    STALLED,
+)
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject
@@ -15,6 +22,10 @@ Status = dict[str, Any]
 
 LONGEST_MESSAGE: Final = 32768
 """Characters; the limit of metav1.Condition."""
+
+
+_WARNINGS: Final = (REFRESH_FAILING, FRESHNESS_NOT_GUARANTEED, DEPENDENCY_CONFUSION_RISK)
+"""The conditions that `kubectl get` shows, the first one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,7 @@ def readiness(problem: Problem | None, *, reason: str, message: str) -> list[Des
 def observed(
     generation: int, desired: Sequence[DesiredCondition], *, previous: Status, now: float
 ) -> Status:
-    """The part of a status that both kinds share: `observedGeneration` and `conditions`.
+    """The part of a status that both kinds share: `observedGeneration`, `conditions`, `warning`.
 
     Only a new value of a condition's `status` moves its transition time. `previous` is the whole
     status as last written; `now` is in POSIX seconds.
@@ -64,7 +75,16 @@ def observed(
                 "message": condition.message[:LONGEST_MESSAGE],
             }
         )
-    return {"observedGeneration": generation, "conditions": conditions}
+    status: Status = {"observedGeneration": generation, "conditions": conditions}
+    present = {condition.type for condition in desired}
+    if (warning := next(filter(present.__contains__, _WARNINGS), None)) is not None:
+        status["warning"] = warning
+    return status
+
+
+def without_observations(previous: Status) -> Status:
+    """What a status keeps beside `observed`, of the one before."""
+    return {key: value for key, value in previous.items() if key != "warning"}
 
 
 def suspended_status(source: IndexObject | OptionsObject, message: str, now: float) -> Status:
@@ -75,7 +95,8 @@ def suspended_status(source: IndexObject | OptionsObject, message: str, now: flo
     previous = decoded_status(source.status)
     was_ready = (condition_of(previous, READY) or {}).get("status") == "True"
     ready = DesiredCondition(READY, "True" if was_ready else "False", Reason.SUSPENDED, message)
-    return {**previous, **observed(source.generation, [ready], previous=previous, now=now)}
+    kept = without_observations(previous)
+    return kept | observed(source.generation, [ready], previous=previous, now=now)
 
 
 def status_patch(previous: Any, status: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from artifact_index.reconcile.status.conditions import (
     observed,
     readiness,
     suspended_status,
+    without_observations,
 )
 from artifact_index.reconcile.status.notes import format_note, shared_host_note
 from artifact_index.reconcile.status.risks import confusion_risk, is_omitted, names
@@ -54,7 +55,8 @@ def options_status(
     previous = decoded_status(options.status)
     if outcome.plans is None:
         desired = readiness(outcome.problem, reason=Reason.AVAILABLE, message="")
-        return {**previous, **observed(options.generation, desired, previous=previous, now=now)}
+        kept = without_observations(previous)
+        return kept | observed(options.generation, desired, previous=previous, now=now)
     plans, outputs, skew = outcome.plans, outcome.outputs, margins.clock_skew
     message = _summary(plans, outputs) + unheeded_note(options, now=now, skew=skew)
     desired = readiness(outcome.problem, reason=Reason.AVAILABLE, message=message)

@@ -12,6 +12,7 @@ from artifact_index.api.timestamps import format_time
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import ARTIFACT_INDEXES, EVENTS, INDEX_OPTIONS, Resource
+from artifact_index.logs import log_event
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.objects import (
     IndexObject,
@@ -21,6 +22,7 @@ from artifact_index.reconcile.cache.objects import (
 )
 from artifact_index.reconcile.cache.status_parsing import readable_status
 from artifact_index.reconcile.queue.write_limiter import EVENT, STATUS, WriteLimiter
+from artifact_index.reconcile.status.changes import log_changes
 from artifact_index.reconcile.status.conditions import Status, status_patch
 from artifact_index.reconcile.status.events import Event, transitions
 
@@ -50,6 +52,11 @@ class StatusWriter:
 
     async def announce(self, options: OptionsObject, reason: str, message: str) -> None:
         """Post an event about something done for an IndexOptions that no condition reports."""
+        namespace, name = options.ref
+        log_event(
+            logger, logging.INFO, "OutputAdopted", message,
+            namespace=namespace, kind=INDEX_OPTIONS.kind, name=name,
+        )  # fmt: skip
         await self._post(INDEX_OPTIONS, options, Event("Normal", reason, message), self._clock())
 
     async def _write(
@@ -72,7 +79,9 @@ class StatusWriter:
                 logger.debug("%s %s/%s is gone", resource.kind, namespace, name)
                 return None
             raise
-        for event in transitions(readable_status(stored), status):
+        before = readable_status(stored)
+        log_changes(resource.kind, owner, before, status)
+        for event in transitions(before, status):
             await self._post(resource, owner, event, now)
         return body
 

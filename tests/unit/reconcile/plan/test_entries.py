@@ -10,6 +10,7 @@ from artifact_index.reconcile.cache.objects import IndexObject
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_vanished
 from artifact_index.reconcile.plan.outputs import document_of
 from artifact_index.reconcile.resolve.token_view import IndexState
+from support.blocked import blocked_at
 from support.plan_cases import MINTED, STATIC, is_blocked, only, published_by, text_of
 from support.reconcile_builders import (
     CANARY,
@@ -62,7 +63,7 @@ def test_an_index_without_login_is_blocked_or_left_out(mode: str, entries: int) 
     spec = {**source("basicAuth"), "whenUnavailable": mode, "name": "acme"}
     plan = only(plans_from(index_state(index(spec=spec), missing=True)))
     assert len(document_of(IndexOptionsSpec(), [plan]).entries) == entries
-    assert ("https://acme.unavailable.invalid/simple/" in text_of(plan)) is (mode == "Block")
+    assert (blocked_at(plan.selected.ref.name, name="acme") in text_of(plan)) is (mode == "Block")
     assert not plan.ready
 
 

@@ -4,10 +4,10 @@ import tomllib
 
 import pytest
 
-from artifact_index.formats.base import blocked_url
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import desired_outputs
+from support.blocked import blocked_at
 from support.engine import Engine
 from support.reconcile_builders import (
     CANARY,
@@ -74,7 +74,10 @@ def test_what_an_older_release_wrote_there_is_blocked() -> None:
     urls = {
         each["name"]: each["url"] for each in tomllib.loads(config_map.data["uv.toml"])["index"]
     }
-    assert urls["whole"] == blocked_url("whole") and urls["open"] == "https://open.example/simple/"
+    assert (
+        urls["whole"] == blocked_at("pre", name="whole")
+        and urls["open"] == "https://open.example/simple/"
+    )
     assert "whole.example" not in str(dict(config_map.data) | dict(config_map.annotations))
     checkpoint = Checkpoint.decode(config_map.annotations["artifactindex.dev/served"])
     assert set(checkpoint.indexes) == {"open"}

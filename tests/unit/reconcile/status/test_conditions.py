@@ -130,3 +130,19 @@ def test_without_a_difference_the_patch_is_empty(status: dict[str, Any]) -> None
 @given(before=LEAVES | st.lists(LEAVES), after=STATUSES)
 def test_a_status_that_is_no_object_is_replaced(before: Any, after: dict[str, Any]) -> None:
     assert merge_patched(before, status_patch(before, after)) == after
+
+
+def test_the_warning_is_the_first_of_three_conditions_and_goes_with_it() -> None:
+    risk = DesiredCondition("DependencyConfusionRisk", "True", "PublicIndexFirst", "m")
+    failing = DesiredCondition("RefreshFailing", "True", "AccessDenied", "m")
+    note = DesiredCondition("HostShared", "True", "AnonymousBesideCredentialed", "m")
+
+    def warned(*desired: DesiredCondition) -> Any:
+        return observed(1, [*GOOD, *desired], previous={}, now=NOW).get("warning")
+
+    assert warned(risk, failing, note) == "RefreshFailing"
+    assert warned(note, risk) == "DependencyConfusionRisk"
+    assert warned(note) is None
+
+    status = observed(1, [*GOOD, risk], previous={}, now=NOW)
+    assert "warning" not in suspended_status(options(status=status), "m", LATER)

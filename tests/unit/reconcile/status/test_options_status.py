@@ -174,6 +174,8 @@ def test_a_suspended_options_keeps_its_status_but_for_the_reason() -> None:
     after = suspended_options_status(record, NOW)
     assert reported(after) == {"Ready": "True Suspended"}
     assert "spec.suspend" in message_of(after)
+    # It goes with its condition.
+    assert before.pop("warning") and "warning" not in after
     assert {**after, "conditions": 0, "observedGeneration": 0} == {
         **before, "conditions": 0, "observedGeneration": 0
     }  # fmt: skip
