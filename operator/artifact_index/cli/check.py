@@ -5,10 +5,11 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from artifact_index.cli.console import Exit, Painter, add_output_flags, print_report
-from artifact_index.cli.manifest_flags import add_manifest_flags, settings_of
+from artifact_index.cli.offline.flags import add_manifest_flags, settings_of
 
 if TYPE_CHECKING:
     from artifact_index.cli.offline.findings import Finding
+    from artifact_index.cli.reports import CheckReport
 
 
 def register(commands: Any) -> None:
@@ -45,22 +46,28 @@ def _print(findings: "list[Finding]", objects: int, chosen: argparse.Namespace) 
     elif chosen.output == "github":
         sys.stdout.write("".join(map(_annotation, findings)))
     elif chosen.output == "sarif":
-        from artifact_index.cli.sarif import sarif  # noqa: PLC0415 - needed here alone
+        from artifact_index.cli.offline.sarif import sarif  # noqa: PLC0415 - needed here alone
 
         sys.stdout.write(sarif(findings))
     else:
-        items = [
-            {
-                "file": each.file,
-                "line": each.line,
-                "severity": each.severity,
-                "object": each.subject,
-                "reason": each.reason,
-                "message": each.message,
-            }
-            for each in findings
-        ]
-        print_report("CheckReport", {"objects": objects, "findings": items}, chosen.output)
+        print_report(_report(findings, objects), chosen.output)
+
+
+def _report(findings: "list[Finding]", objects: int) -> "CheckReport":
+    from artifact_index.cli.reports import CheckFinding, CheckReport  # noqa: PLC0415 - slow
+
+    listed = [
+        CheckFinding(
+            file=each.file,
+            line=each.line,
+            severity=each.severity,
+            object=each.subject,
+            reason=each.reason,
+            message=each.message,
+        )
+        for each in findings
+    ]
+    return CheckReport(objects=objects, findings=listed)
 
 
 def _print_text(findings: "list[Finding]", objects: int, paint: Painter) -> None:

@@ -4,13 +4,9 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
-from itertools import zip_longest
 from typing import Any, Final
-
-REPORT_VERSION: Final = "cli.artifactindex.dev/v1"
-"""The `apiVersion` of every report. A field is only ever added to one."""
 
 _COLOURS: Final = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 
@@ -70,30 +66,39 @@ def add_output_flags(parser: argparse.ArgumentParser, *formats: str) -> None:
     )
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], painted: Any = None) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], painted: Callable[[str], str]) -> str:
     """Columns under a head, aligned as kubectl does.
 
-    `painted(column, text)` may colour a cell, which must not change its place.
+    `painted` may colour the text of a cell.
     """
-    lines = [head, *rows]
-    widths = [max(map(len, column)) for column in zip_longest(*lines, fillvalue="")]
-    paint = painted or (lambda column, text: text)
-    text = ""
-    for line in lines:
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = ["   ".join(text.ljust(width) for text, width in zip(head, widths, strict=True))]
+    for row in rows:
         cells = [
-            (paint(name, cell) if line is not head else cell) + " " * (width - len(cell))
-            for name, cell, width in zip(head, line, widths, strict=True)
+            painted(text) + " " * (width - len(text))
+            for text, width in zip(row, widths, strict=True)
         ]
-        text += "   ".join(cells).rstrip() + "\n"
-    return text
+        lines.append("   ".join(cells))
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def print_report(kind: str, content: dict[str, Any], output: str) -> None:
-    """Print an answer as an object with a kind and a version, in JSON or YAML."""
-    report = {"apiVersion": REPORT_VERSION, "kind": kind, **content}
+def duration(seconds: float) -> str:
+    """A length of time in two units at most, such as `11h45m`; below zero it is `0s`."""
+    left = max(0, int(seconds))
+    parts: list[str] = []
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count or parts:
+            parts.append(f"{count}{unit}" if count else "")
+    return "".join(parts[:2]) or "0s"
+
+
+def print_report(report: Any, output: str) -> None:
+    """Print a model of `reports` as JSON or YAML."""
+    content = report.model_dump(mode="json", by_alias=True)
     if output == "json":
-        sys.stdout.write(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         return
     import yaml  # noqa: PLC0415 - tables need no YAML
 
-    yaml.safe_dump(report, sys.stdout, sort_keys=False, width=100, allow_unicode=True)
+    yaml.safe_dump(content, sys.stdout, sort_keys=False, width=100, allow_unicode=True)

@@ -10,7 +10,7 @@ from typing import Final
 from artifact_index import __version__
 from artifact_index.cli.console import CommandError
 
-COMMANDS: Final = ("run", "crds", "render", "check", "version")
+COMMANDS: Final = ("run", "crds", "status", "why", "check", "render", "version")
 """In the order of --help. Each is a module of this folder whose `register` adds its parser."""
 
 

@@ -5,10 +5,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from artifact_index.cli.console import CommandError, Exit, add_output_flags, print_report
-from artifact_index.cli.manifest_flags import add_manifest_flags, settings_of
+from artifact_index.cli.offline.flags import add_manifest_flags, settings_of
 
 if TYPE_CHECKING:
     from artifact_index.cli.offline.operator import OutputFile
+    from artifact_index.cli.reports import RenderReport
 
 
 def register(commands: Any) -> None:
@@ -61,16 +62,7 @@ def execute(chosen: argparse.Namespace) -> int:
 
 def _print(files: "list[OutputFile]", chosen: argparse.Namespace) -> None:
     if chosen.output != "text":
-        items = [
-            {
-                "indexOptions": each.options,
-                "output": {"kind": each.kind, "namespace": each.namespace, "name": each.name},
-                "key": each.key,
-                "content": each.content,
-            }
-            for each in files
-        ]
-        print_report("RenderReport", {"files": items}, chosen.output)
+        print_report(_report(files), chosen.output)
     elif chosen.key is not None:
         if len(files) > 1:
             where = ", ".join(f"{each.kind} {each.namespace}/{each.name}" for each in files)
@@ -83,3 +75,23 @@ def _print(files: "list[OutputFile]", chosen: argparse.Namespace) -> None:
             login = "" if chosen.show_secrets or each.kind != "Secret" else " (logins are REDACTED)"
             where = f"{each.kind} {each.namespace}/{each.name}, key {each.key}"
             sys.stdout.write(f"# {where}{login}\n{each.content}\n")
+
+
+def _report(files: "list[OutputFile]") -> "RenderReport":
+    from artifact_index.cli.reports import (  # noqa: PLC0415 - slow
+        ObjectRef,
+        RenderedFile,
+        RenderReport,
+    )
+
+    return RenderReport(
+        files=[
+            RenderedFile(
+                index_options=each.options,
+                output=ObjectRef(kind=each.kind, namespace=each.namespace, name=each.name),
+                key=each.key,
+                content=each.content,
+            )
+            for each in files
+        ]
+    )

@@ -21,11 +21,13 @@ def register(commands: Any) -> None:
 
 def execute(chosen: argparse.Namespace) -> int:
     """Print the versions."""
-    from artifact_index.api.constants import API_VERSION  # noqa: PLC0415 - only needed here
+    from artifact_index.api.constants import API_VERSION  # noqa: PLC0415 - `--help` needs it not
 
-    versions = {"client": __version__, "definitions": API_VERSION}
     if chosen.output == "text":
-        sys.stdout.write("".join(f"{name:12} {value}\n" for name, value in versions.items()))
-    else:
-        print_report("VersionReport", versions, chosen.output)
+        rows = ("client", __version__), ("definitions", API_VERSION)
+        sys.stdout.write("".join(f"{name:12} {value}\n" for name, value in rows))
+        return Exit.GOOD
+    from artifact_index.cli.reports import VersionReport  # noqa: PLC0415 - slow
+
+    print_report(VersionReport(client=__version__, definitions=API_VERSION), chosen.output)
     return Exit.GOOD

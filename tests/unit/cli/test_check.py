@@ -76,7 +76,7 @@ def test_what_the_api_server_refuses(tmp_path: Path) -> None:
     [
         (
             document({"codeArtifact": {"domain": "acme", "domainOwner": 111122223333,
-                                       "region": "eu-west-1", "repository": "r"}}),
+                                       "region": "eu-west-1", "repository": "python"}}),
             9,
             "spec.codeArtifact.domainOwner is a number in YAML, and must be text: put it in quotes",
         ),

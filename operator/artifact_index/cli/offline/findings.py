@@ -111,7 +111,7 @@ def reported(manifests: Sequence[Manifest], namespace: str, outcome: Outcome) ->
 def _severity(condition: dict[str, str]) -> Severity | None:
     """How bad a condition is; None for none, and for what another object is to blame for."""
     reason = _REASONS[condition["reason"]]
-    if condition["type"] in (RECONCILING, STALLED) or reason in _OF_OTHERS:
+    if condition["type"] in (RECONCILING, STALLED) or reason.of_others:
         return None
     if condition["type"] != READY:
         return "warning"
@@ -121,8 +121,6 @@ def _severity(condition: dict[str, str]) -> Severity | None:
 
 
 _REASONS: Final = {reason.value: reason for reason in Reason}
-_OF_OTHERS: Final = frozenset({Reason.INDEXES_NOT_READY, Reason.NOT_WRITTEN})
-"""Reasons of an object that follow from the problem of another one."""
 
 
 def _problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
