@@ -77,7 +77,7 @@ def namespace_of_context(kubeconfig: Path | None, context: str | None) -> str:
         if config is None:
             return "default"
         loader = kube_config.KubeConfigLoader(config, active_context=context)
-        namespace: str | None = loader.current_context["context"].safe_get("namespace")
+        namespace: str | None = loader.current_context["context"].get("namespace")
     except (ConfigException, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         # The error may quote a login.
         raise ConnectError(f"the kubeconfig is unusable ({type(error).__name__})") from None

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 from artifact_index.cli.cluster.objects import Observed, observed
 from artifact_index.cli.console import CommandError, Exit
@@ -12,6 +13,9 @@ from artifact_index.kube.connect import ConnectError, load_configuration, namesp
 from artifact_index.kube.errors import ApiError, without_definition
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import Resource
+
+_PAGE: Final = 500
+"""Objects that one request asks for, as kubectl does."""
 
 
 @contextlib.asynccontextmanager
@@ -48,7 +52,8 @@ async def list_objects(
     """All objects of a kind by namespace and name. Raises CommandError."""
     found: list[Observed] = []
     try:
-        async for page in api.list(resource, namespace=namespace, label_selector=selector):
+        pages = api.list(resource, namespace=namespace, label_selector=selector, page=_PAGE)
+        async for page in pages:
             if page.first:
                 found.clear()
             found += [observed(resource.kind, body) for body in page.items]
