@@ -13,6 +13,7 @@ COMMAND = "python tools/generate.py"
 sys.path[:0] = [str(TOP / "operator"), str(TOP)]
 
 from tools.chart.files import chart_files  # noqa: E402 - needs the path
+from tools.command_reference import commands_markdown  # noqa: E402 - needs the path
 
 from artifact_index.cli.settings_reference import settings_markdown  # noqa: E402 - needs the path
 from artifact_index.crdgen.crd import render_crds  # noqa: E402 - needs the path
@@ -25,6 +26,7 @@ def generated_files() -> dict[Path, str]:
     crds = {TOP / "crds" / name: text for name, text in render_crds().items()}
     docs = {
         "api-reference.md": reference_markdown(),
+        "commands.md": commands_markdown(),
         "metrics.md": metrics_markdown(),
         "settings.md": settings_markdown(),
     }
