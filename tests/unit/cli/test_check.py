@@ -133,6 +133,22 @@ def test_what_the_api_server_refuses(tmp_path: Path) -> None:
             4,
             "spec is missing",
         ),
+        (
+            document(source("anonymous")).partition("spec")[0] + "spec: []",
+            6,
+            "spec must be an object",
+        ),
+        (
+            document(source("anonymous")) + "  priority: 1\n  priority: 2\n",
+            10,
+            "spec.priority is given twice: remove one of them",
+        ),
+        (
+            document({"outputs": [{"kind": "Secret", "name": "a", "formats": ["UvToml"] * 2}]},
+                     kind="IndexOptions"),
+            10,
+            "spec.outputs[0].formats must not hold a duplicate; remove one of them",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_refused(text: str, line: int, message: str, tmp_path: Path) -> None:
@@ -147,6 +163,35 @@ def test_two_objects_of_one_name(tmp_path: Path) -> None:
     assert (line, severity) == (13, "error")
     assert message.startswith("metadata.name is taken by the ArtifactIndex at ")
     assert message.endswith("a.yaml:4")
+
+
+@pytest.mark.parametrize(
+    "value", ["&a {x: *a}", "!!timestamp 2020-13-45", "!!binary aGk=", "!!set {a}", "{? [a] : b}"]
+)
+def test_what_is_no_json_is_wrong_usage(
+    value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.yaml").write_text(f"{document({})}more: {value}\n")
+
+    assert main(["check", "-f", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.endswith("correct it\n")
+
+
+def test_a_field_may_replace_a_merged_one(tmp_path: Path) -> None:
+    first = document(source("anonymous")).replace("spec:", "spec: &base")
+    second = document({}, name="b").replace("{}", "\n  <<: *base\n  anonymous: {url: x}\n")
+    text = "apiVersion: v1\nkind: List\nitems:\n"
+    for each in (first, second):
+        lines = each.splitlines()
+        text += f"- {lines[0]}\n" + "".join(f"  {line}\n" for line in lines[1:])
+
+    errors = [(each[0], each[3]) for each in findings(tmp_path, text) if each[1] == "error"]
+    assert [(line, message[:18]) for line, message in errors] == [(19, "spec.anonymous.url")]
+
+
+def test_a_date_is_text_as_for_kubectl(tmp_path: Path) -> None:
+    text = document({}, "IndexOptions").replace("{}", "{maxBuildDuration: 2020-01-01}")
+    assert said(tmp_path, text)[3].startswith("spec.maxBuildDuration must be a duration such as")
 
 
 # -- as the operator

@@ -14,7 +14,7 @@ from artifact_index.api.conditions import READY, RECONCILING, STALLED
 from artifact_index.api.constants import API_VERSION, GROUP
 from artifact_index.api.fields import LabelKey, LabelValue, ObjectName
 from artifact_index.api.reasons import Reason
-from artifact_index.cli.offline.manifests import Manifest
+from artifact_index.cli.offline.manifests import Manifest, repeated_fields
 from artifact_index.cli.offline.operator import READ, Outcome, run_offline
 from artifact_index.crdgen.crd import root_schema
 from artifact_index.crdgen.kinds import KINDS
@@ -115,7 +115,7 @@ def _severity(condition: dict[str, str]) -> Severity | None:
         return None
     if condition["type"] != READY:
         return "warning"
-    if reason is Reason.NOT_SELECTED or reason is Reason.NO_INDEXES:
+    if reason in (Reason.NOT_SELECTED, Reason.NO_INDEXES, Reason.SUSPENDED):
         return "warning"
     return "error" if condition["status"] != "True" else None
 
@@ -134,6 +134,8 @@ def _problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
         return
     if not _is_read(manifest):
         return
+    for path in repeated_fields(manifest.node):
+        yield path, "is given twice: remove one of them"
     parts: list[tuple[type[BaseModel], Any, str]] = [
         (_Metadata, body.get("metadata") or {}, "metadata")
     ]
@@ -143,10 +145,13 @@ def _problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield from _unknown_fields(body["spec"], _schema(kind))
         parts.append((_BY_KIND[kind].spec, body["spec"], "spec"))
     else:
-        yield "spec", "is missing"
+        yield "spec", "must be an object" if "spec" in body else "is missing"
     for model, value, root in parts:
-        for path, message in refused_in(model, _without_nulls(value), root):
-            yield path, _explained(body, path, message)
+        problems = refused_in(model, _without_nulls(value), root)
+        for path, message in problems:
+            # An item that is refused is no item to the rules of its list.
+            if not any(other.field_path.startswith(f"{path}[") for other in problems):
+                yield path, _explained(body, path, message)
 
 
 @lru_cache

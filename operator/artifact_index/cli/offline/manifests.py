@@ -1,5 +1,6 @@
 """Reads manifests from files, folders and standard input, and remembers where each field stands."""
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -67,11 +68,29 @@ class Manifest:
                 continue
             if not isinstance(here, yaml.MappingNode):
                 break
-            found = next((pair for pair in here.value if pair[0].value == step), None)
+            # Of a field that is given twice, the second counts.
+            found = next((pair for pair in reversed(here.value) if pair[0].value == step), None)
             if found is None:
                 break
             line, here = found[0].start_mark.line, found[1]
         return line + 1
+
+
+def repeated_fields(node: yaml.Node, path: str = "") -> Iterator[str]:
+    """The fields that are given twice in one mapping; kubectl refuses them."""
+    if isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from repeated_fields(item, f"{path}[{number}]")
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if not node.start_mark.index <= key.start_mark.index < node.end_mark.index:
+                continue  # merged from another mapping (`<<`), whose fields may be given anew
+            below = f"{path}.{key.value}".lstrip(".")
+            if key.value in seen:
+                yield below
+            seen.add(key.value)
+            yield from repeated_fields(value, below)
 
 
 def read_manifests(paths: Sequence[str], *, recursive: bool) -> list[Manifest]:
@@ -121,7 +140,12 @@ def _parse(name: str, text: str) -> Iterator[Manifest]:
     try:
         while loader.check_node():
             node = loader.get_node()
-            body = loader.construct_document(node)
+            try:
+                body = loader.construct_document(node)
+                json.dumps(body)
+            except (TypeError, ValueError, RecursionError):
+                what = "holds a value that JSON does not have; correct it"
+                raise CommandError(f"{name} {what}", Exit.USAGE) from None
             yield from _objects(name, node, body)
     finally:
         loader.dispose()
