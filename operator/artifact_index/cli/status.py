@@ -1,7 +1,6 @@
 """`artifact-index status`: what is served, until when, and what is wrong."""
 
 import argparse
-import asyncio
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -59,6 +58,8 @@ def register(commands: Any) -> None:
 
 def execute(chosen: argparse.Namespace) -> int:
     """Print the status; 1 if something is not good."""
+    import asyncio  # noqa: PLC0415 - slow
+
     from artifact_index.cli.cluster.status import report_of  # noqa: PLC0415 - slow
 
     indexes, options = asyncio.run(_read(chosen))

@@ -1,7 +1,6 @@
 """`artifact-index why`: why one index or file is not as it should be, to the root."""
 
 import argparse
-import asyncio
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -37,6 +36,8 @@ def register(commands: Any) -> None:
 
 def execute(chosen: argparse.Namespace) -> int:
     """Print the roots; 1 if one is an error."""
+    import asyncio  # noqa: PLC0415 - slow
+
     report = asyncio.run(_read(chosen))
     if chosen.output == "text":
         _print(report, Painter(chosen))
