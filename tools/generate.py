@@ -13,6 +13,7 @@ COMMAND = "python tools/generate.py"
 sys.path[:0] = [str(TOP / "operator"), str(TOP)]
 
 from tools.chart.files import chart_files  # noqa: E402 - needs the path
+from tools.command_reference import commands_markdown  # noqa: E402 - needs the path
 from tools.log_reference import log_markdown  # noqa: E402 - needs the path
 
 from artifact_index.cli.settings_reference import settings_markdown  # noqa: E402 - needs the path
@@ -27,6 +28,7 @@ def generated_files() -> dict[Path, str]:
     docs = {
         "api-reference.md": reference_markdown(),
         "log.md": log_markdown(),
+        "commands.md": commands_markdown(),
         "metrics.md": metrics_markdown(),
         "settings.md": settings_markdown(),
     }

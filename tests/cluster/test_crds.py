@@ -13,7 +13,7 @@ from artifact_index.crdgen.crd import root_schema
 from artifact_index.crdgen.kinds import KINDS, Kind
 from artifact_index.crdgen.schema import Schema
 from support.api_case import BASES, Case
-from support.api_cases import ACCEPTED, HIDDEN, REFUSED
+from support.api_cases import ACCEPTED, CONVERTED, HIDDEN, NULL, REFUSED
 from support.control_plane import ControlPlane, wait_until
 
 pytestmark = pytest.mark.cluster
@@ -65,12 +65,14 @@ def answers(plane: ControlPlane, namespace: str, cases: Sequence[Case]) -> list[
 
 @pytest.fixture(scope="module")
 def accepted(plane: ControlPlane, namespace: str) -> dict[int, str]:
-    return dict(zip(map(id, ACCEPTED), answers(plane, namespace, ACCEPTED), strict=True))
+    cases = [*ACCEPTED, *NULL]
+    return dict(zip(map(id, cases), answers(plane, namespace, cases), strict=True))
 
 
 @pytest.fixture(scope="module")
 def refused(plane: ControlPlane, namespace: str) -> dict[int, str]:
-    return dict(zip(map(id, REFUSED), answers(plane, namespace, REFUSED), strict=True))
+    cases = [*REFUSED, *CONVERTED]
+    return dict(zip(map(id, cases), answers(plane, namespace, cases), strict=True))
 
 
 @pytest.mark.parametrize("option", ["-f", "-k"])
@@ -91,12 +93,12 @@ def test_the_schemas_are_structural(plane: ControlPlane) -> None:
         assert "KubernetesAPIApprovalPolicyConformant" not in conditions
 
 
-@pytest.mark.parametrize("case", ACCEPTED, ids=str)
+@pytest.mark.parametrize("case", [*ACCEPTED, *NULL], ids=str)
 def test_it_accepts(case: Case, accepted: dict[int, str]) -> None:
     assert accepted[id(case)] == ""
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=str)
+@pytest.mark.parametrize("case", [*REFUSED, *CONVERTED], ids=str)
 def test_it_refuses_and_says_what_to_do(case: Case, refused: dict[int, str]) -> None:
     said = refused[id(case)]
     assert case.says in said

@@ -213,6 +213,28 @@ def _refused() -> Iterator[Case]:
         yield Case(f"{base}: {changes}", base, changes, f"spec.{where}".rstrip("."), says)
 
 
+def _converted() -> Iterator[Case]:
+    for base, where, value, wanted, given in (
+        ("anonymous", "priority", "5", "integer", "string"),
+        ("anonymous", "explicit", "true", "boolean", "string"),
+        ("anonymous", "suspend", 1, "boolean", "integer"),
+        ("code-artifact", "codeArtifact.tokenDuration", 900, "string", "integer"),
+        ("options", "publicIndex.enabled", "yes", "boolean", "string"),
+    ):
+        says = f'must be of type {wanted}: "{given}"'
+        yield Case(f"{where} {value!r}", base, {where: value}, f"spec.{where}", says)
+
+
+def _without_null() -> Iterator[Case]:
+    for base, where in (
+        ("anonymous", "priority"),
+        ("anonymous", "authenticate"),
+        ("anonymous", "ignoreErrorCodes"),
+        ("options", "publicIndex"),
+    ):
+        yield Case(f"{where} null", base, {where: None})
+
+
 ACCEPTED = list(_accepted())
 REFUSED = list(_refused())
 HIDDEN = [
@@ -224,3 +246,7 @@ HIDDEN = [
     and not path.endswith(("Duration", "Lifetime"))
 ]
 """Cases of strings that a rule refuses, but for durations."""
+CONVERTED = list(_converted())
+"""The API server refuses them, and the models would take some: values of another type."""
+NULL = list(_without_null())
+"""The API server drops a null before it looks at the rest, and no stored object holds one."""

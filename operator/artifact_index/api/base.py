@@ -1,5 +1,6 @@
 """The base of every model, and the parser that turns stored objects into models."""
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
@@ -76,13 +77,28 @@ def parse_spec(model: type[SpecT], raw: Mapping[str, Any] | None) -> SpecT:
         return model.model_validate({} if raw is None else raw)
     except ValidationError as error:
         # The context is dropped: a traceback would otherwise carry pydantic's own error along.
-        details = error.errors(include_input=False, include_context=False, include_url=False)
-        problems = (SpecProblem(_field_path(detail["loc"]), detail["msg"]) for detail in details)
-        raise SpecError(tuple(problems)) from None
+        raise SpecError(_problems_of(error)) from None
 
 
-def _field_path(location: tuple[int | str, ...]) -> str:
-    path = "spec"
+def refused_in(model: type[BaseModel], raw: Any, root: str = "spec") -> tuple[SpecProblem, ...]:
+    """What the API server would refuse in a part of an object that it has not seen.
+
+    It converts no type: a number is no string, and the text of a number is no number.
+    """
+    try:
+        model.model_validate_json(json.dumps(raw), strict=True)
+    except ValidationError as error:
+        return _problems_of(error, root)
+    return ()
+
+
+def _problems_of(error: ValidationError, root: str = "spec") -> tuple[SpecProblem, ...]:
+    details = error.errors(include_input=False, include_context=False, include_url=False)
+    return tuple(SpecProblem(_field_path(root, each["loc"]), each["msg"]) for each in details)
+
+
+def _field_path(root: str, location: tuple[int | str, ...]) -> str:
+    path = root
     for step in location:
         if step == "[key]":  # pydantic's mark for "the key itself", not a field
             continue

@@ -32,6 +32,8 @@ class Trait(Enum):
     """Posts no event: nothing is wrong yet, or another object has the event of the cause."""
     UNWATCHED = auto()
     """No watch reports when its cause ends, so the operator looks again by itself."""
+    OF_OTHERS = auto()
+    """The cause is the problem of other objects, whose own conditions tell it."""
 
 
 class Reason(StrEnum):
@@ -44,7 +46,8 @@ class Reason(StrEnum):
     withdraws_at_once: bool
     quiet: bool
     unwatched: bool
-    """This and the three above: whether the reason has the trait of that name."""
+    of_others: bool
+    """This and the four above: whether the reason has the trait of that name."""
 
     def __new__(cls, name: str, polarity: Polarity, *traits: Trait) -> "Reason":
         """Make a member of the values on its line."""
@@ -56,6 +59,7 @@ class Reason(StrEnum):
         member.withdraws_at_once = Trait.WITHDRAWS_AT_ONCE in traits
         member.quiet = Trait.QUIET in traits
         member.unwatched = Trait.UNWATCHED in traits
+        member.of_others = Trait.OF_OTHERS in traits
         return member
 
     AVAILABLE = "Available", Polarity.AVAILABLE
@@ -90,10 +94,10 @@ class Reason(StrEnum):
     UNKNOWN_EXPIRY = "UnknownExpiry", Polarity.ACT
     NAME_CONFLICT = "NameConflict", Polarity.ACT, Trait.WITHDRAWS_AT_ONCE
     NO_INDEXES = "NoIndexes", Polarity.RETRY
-    INDEXES_NOT_READY = "IndexesNotReady", Polarity.RETRY
+    INDEXES_NOT_READY = "IndexesNotReady", Polarity.RETRY, Trait.OF_OTHERS
     WAITING_FOR_DELETION = "WaitingForDeletion", Polarity.RETRY, Trait.QUIET, Trait.UNWATCHED
     WRITE_FAILED = "WriteFailed", Polarity.RETRY
-    NOT_WRITTEN = "NotWritten", Polarity.RETRY, Trait.QUIET
+    NOT_WRITTEN = "NotWritten", Polarity.RETRY, Trait.QUIET, Trait.OF_OTHERS
     TARGET_NOT_OWNED = "TargetNotOwned", Polarity.ACT, Trait.UNWATCHED
     TARGET_UNUSABLE = "TargetUnusable", Polarity.ACT, Trait.UNWATCHED
     OUTPUT_CONTESTED = "OutputContested", Polarity.ACT

@@ -1,27 +1,51 @@
 """`artifact-index`: parse the command line and execute one command."""
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Final
 
 from artifact_index import __version__
-from artifact_index.cli import crds, run
+from artifact_index.cli.console import CommandError
 
-_COMMANDS = (run, crds)
+COMMANDS: Final = ("run", "crds", "status", "why", "check", "render", "version")
+"""In the order of --help. Each is a module of this folder whose `register` adds its parser."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit status: 0 success, 1 failure, 2 wrong usage."""
+    """Run one command and return the exit status, which `console.Exit` lists."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    # `run` must not pay for the other commands: only the module of the given one is imported.
+    chosen = parser_of(COMMANDS if given[:1] not in _EACH else given[:1]).parse_args(given)
+    try:
+        status: int = chosen.execute(chosen)
+        sys.stdout.flush()
+    except CommandError as error:
+        sys.stderr.write(f"artifact-index {chosen.command}: {error}\n")
+        return error.status
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. The exit must not flush the rest again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+_EACH: Final = tuple([command] for command in COMMANDS)
+
+
+def parser_of(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser of these commands."""
     parser = argparse.ArgumentParser(
         prog="artifact-index",
         description="Write a uv.toml for private package indexes and replace its short-lived "
         "tokens before they expire.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in _COMMANDS:
-        command.register(commands)
-    chosen = parser.parse_args(arguments)
-    status: int = chosen.execute(chosen)
-    sys.stdout.flush()
-    return status
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in commands:
+        import_module(f"artifact_index.cli.{command}").register(subparsers)
+    return parser

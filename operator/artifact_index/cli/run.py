@@ -5,6 +5,7 @@ import gc
 import logging
 import signal
 import sys
+from dataclasses import Field
 from typing import Any
 
 from artifact_index.logs import configure_logging, log_exception
@@ -26,17 +27,23 @@ def register(commands: Any) -> None:
         "which is shown in brackets.",
     )
     for setting in setting_fields():
-        is_switch = isinstance(setting.default, bool)
-        parser.add_argument(
-            *flags_of(setting),
-            dest=setting.name,
-            metavar="true|false" if is_switch else "VALUE",
-            action="append" if setting.metadata["repeatable"] else "store",
-            nargs="?" if is_switch else None,
-            const="true" if is_switch else None,
-            help=f"{setting.metadata['help']} [{environment_of(setting)}]",
-        )
+        text = f"{setting.metadata['help']} [{environment_of(setting)}]"
+        add_setting_flag(parser, setting, text)
     parser.set_defaults(execute=execute)
+
+
+def add_setting_flag(parser: Any, setting: Field[Any], help_text: str) -> None:
+    """Add the flag of one setting, for `load_settings`."""
+    is_switch = isinstance(setting.default, bool)
+    parser.add_argument(
+        *flags_of(setting),
+        dest=setting.name,
+        metavar="true|false" if is_switch else "VALUE",
+        action="append" if setting.metadata["repeatable"] else "store",
+        nargs="?" if is_switch else None,
+        const="true" if is_switch else None,
+        help=help_text,
+    )
 
 
 def execute(chosen: argparse.Namespace) -> int:

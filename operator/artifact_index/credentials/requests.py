@@ -66,6 +66,12 @@ class TokenRequest(Hashable, Protocol):
     def target(self) -> str:
         """What the token is for, as metrics show it."""
 
+    def stand_in(self, value: SecretStr, now: int) -> "Token":
+        """The usual answer, with `value` for the token, for programs that ask no cloud.
+
+        `now` is in POSIX seconds.
+        """
+
 
 def canonical(request: TokenRequest) -> bytes:
     """All inputs of the request as one unambiguous byte string, for a keyed digest.

@@ -31,9 +31,14 @@ class Connection(Configuration):  # type: ignore[misc]
 
 
 async def load_configuration(
-    *, kubeconfig: Path | None = None, environ: Mapping[str, str] | None = None
+    *,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Connection:
     """Find the API server and the login, and return the client's configuration.
+
+    `context` is one of the kubeconfig; None for its current one.
 
     In this order, as in other controllers: the given kubeconfig, `KUBECONFIG` (files separated by
     a colon are merged), the pod's own ServiceAccount, `~/.kube/config`. Tokens from files (the
@@ -44,7 +49,7 @@ async def load_configuration(
     configuration = Connection()
     paths = str(kubeconfig) if kubeconfig else environ.get("KUBECONFIG", "")
     try:
-        if not paths and environ.get(incluster_config.SERVICE_HOST_ENV_NAME):
+        if not (paths or context) and environ.get(incluster_config.SERVICE_HOST_ENV_NAME):
             incluster_config.InClusterConfigLoader(
                 token_filename=incluster_config.SERVICE_TOKEN_FILENAME,
                 cert_filename=incluster_config.SERVICE_CERT_FILENAME,
@@ -52,7 +57,7 @@ async def load_configuration(
             ).load_and_set(configuration)
         else:
             paths = paths or "~/.kube/config"
-            await _load_kubeconfig(configuration, paths)
+            await _load_kubeconfig(configuration, paths, context)
     except (ConfigException, OSError) as error:
         raise ConnectError(f"cannot connect to a cluster: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
@@ -63,13 +68,36 @@ async def load_configuration(
     return configuration
 
 
-async def _load_kubeconfig(configuration: Connection, paths: str) -> None:
+def namespace_of_context(kubeconfig: Path | None, context: str | None) -> str:
+    """The namespace of a context, by default the current one, else of the pod, else `default`.
+
+    Raises ConnectError.
+    """
+    paths = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG", "")
+    pod = Path(incluster_config.SERVICE_TOKEN_FILENAME).with_name("namespace")
+    if not (paths or context) and pod.exists():
+        return pod.read_text().strip()
+    try:
+        config = kube_config.KubeConfigMerger(paths or "~/.kube/config").config
+        if config is None:
+            return "default"
+        loader = kube_config.KubeConfigLoader(config, active_context=context)
+        namespace: str | None = loader.current_context["context"].get("namespace")
+    except (ConfigException, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        # The error may quote a login.
+        raise ConnectError(f"the kubeconfig is unusable ({type(error).__name__})") from None
+    return namespace or "default"
+
+
+async def _load_kubeconfig(configuration: Connection, paths: str, context: str | None) -> None:
     if not _any_exists(paths):
         raise ConfigException(
             f"there is no kubeconfig at {paths}; give --kubeconfig, set KUBECONFIG, "
             "or run inside a cluster"
         )
-    loader = kube_config.KubeConfigLoader(kube_config.KubeConfigMerger(paths).config)
+    loader = kube_config.KubeConfigLoader(
+        kube_config.KubeConfigMerger(paths).config, active_context=context
+    )
     await loader.load_and_set(configuration)
     if not getattr(loader, "host", None):
         # The client would silently connect to http://localhost.

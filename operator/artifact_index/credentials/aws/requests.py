@@ -4,9 +4,15 @@ The fields are inputs of a digest that outputs keep: a renamed field is another 
 """
 
 from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import SecretStr
 
 from artifact_index.api.sources.code_artifact import EndpointType
-from artifact_index.credentials.requests import Identity
+from artifact_index.credentials.requests import Identity, Token
+
+_LONGEST: Final = 43200
+"""Seconds that a token of CodeArtifact lives at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,10 @@ class CodeArtifactTokenRequest(_DomainRequest):
     def repository(self) -> None:
         """None: the token is for all repositories of the domain."""
 
+    def stand_in(self, value: SecretStr, now: int) -> Token:
+        """A token that lives as long as it may."""
+        return Token(value, now, now + (self.duration or _LONGEST))
+
 
 @dataclass(frozen=True, slots=True)
 class CodeArtifactEndpointRequest(_DomainRequest):
@@ -71,6 +81,14 @@ class CodeArtifactEndpointRequest(_DomainRequest):
     @property
     def duration(self) -> None:
         """None: a URL never expires."""
+
+    def stand_in(self, value: SecretStr, now: int) -> Token:
+        """The URL by AWS's rule for them, which its User Guide shows ("Repository endpoints")."""
+        suffix = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
+        host = f"{self.domain}-{self.domain_owner}.d.codeartifact.{self.region}.{suffix}"
+        if self.endpoint_type == "DualStack":
+            host = f"{self.domain}-{self.domain_owner}.codeartifact.{self.region}.on.aws"
+        return Token(SecretStr(f"https://{host}/pypi/{self.repository}/"), now, None)
 
 
 CodeArtifactRequest = CodeArtifactTokenRequest | CodeArtifactEndpointRequest

@@ -4,8 +4,14 @@ The fields are inputs of a digest that outputs keep: a renamed field is another 
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
-from artifact_index.credentials.requests import Identity
+from pydantic import SecretStr
+
+from artifact_index.credentials.requests import Identity, Token
+
+_LIFE: Final = 3600
+"""Seconds that a token lives unless its impersonation says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +43,7 @@ class GoogleTokenRequest:
     def target(self) -> str:
         """The service account that is impersonated; empty if none is."""
         return self.impersonate.service_account if self.impersonate else ""
+
+    def stand_in(self, value: SecretStr, now: int) -> Token:
+        """A token with the life that the impersonation asks for."""
+        return Token(value, now, now + (self.impersonate.lifetime if self.impersonate else _LIFE))

@@ -1,0 +1,98 @@
+"""`artifact-index check`: find what is wrong with manifests, without a cluster."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from artifact_index.cli.console import Exit, Painter, add_output_flags, print_report
+from artifact_index.cli.offline.flags import add_manifest_flags, settings_of
+
+if TYPE_CHECKING:
+    from artifact_index.cli.offline.findings import Finding
+    from artifact_index.cli.reports import CheckReport
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "check",
+        help="find what is wrong with manifests, without a cluster",
+        description="Check manifests as the API server and the operator would: the schema and the "
+        "rules of both kinds, then what the operator's conditions would say. Clouds are not "
+        "asked, and a Secret that is not among the manifests is taken to be right.",
+    )
+    add_manifest_flags(parser)
+    parser.add_argument("--strict", action="store_true", help="let warnings fail, too")
+    add_output_flags(parser, "text", "json", "yaml", "github", "sarif")
+    parser.set_defaults(execute=execute)
+
+
+def execute(chosen: argparse.Namespace) -> int:
+    """Print the findings; 1 if there is an error."""
+    from artifact_index.cli.offline.findings import check  # noqa: PLC0415 - slow
+    from artifact_index.cli.offline.manifests import read_manifests  # noqa: PLC0415 - slow
+
+    settings = settings_of(chosen)
+    manifests = read_manifests(chosen.filename, recursive=chosen.recursive)
+    findings, objects = check(manifests, chosen.namespace, settings)
+    _print(findings, objects, chosen)
+    bad = findings if chosen.strict else [each for each in findings if each.severity == "error"]
+    return Exit.NOT_GOOD if bad or not objects else Exit.GOOD
+
+
+def _print(findings: "list[Finding]", objects: int, chosen: argparse.Namespace) -> None:
+    if chosen.output == "text":
+        _print_text(findings, objects, Painter(chosen))
+    elif chosen.output == "github":
+        sys.stdout.write("".join(map(_annotation, findings)))
+    elif chosen.output == "sarif":
+        from artifact_index.cli.offline.sarif import sarif  # noqa: PLC0415 - needed here alone
+
+        sys.stdout.write(sarif(findings))
+    else:
+        print_report(_report(findings, objects), chosen.output)
+
+
+def _report(findings: "list[Finding]", objects: int) -> "CheckReport":
+    from artifact_index.cli.reports import CheckFinding, CheckReport  # noqa: PLC0415 - slow
+
+    listed = [
+        CheckFinding(
+            file=each.file,
+            line=each.line,
+            severity=each.severity,
+            object=each.subject,
+            reason=each.reason,
+            message=each.message,
+        )
+        for each in findings
+    ]
+    return CheckReport(objects=objects, findings=listed)
+
+
+def _print_text(findings: "list[Finding]", objects: int, paint: Painter) -> None:
+    colours = {"error": "red", "warning": "yellow"}
+    for each in findings:
+        severity = paint(colours[each.severity], each.severity)
+        where = f"{each.file}:{each.line}"
+        sys.stdout.write(f"{where}  {severity}  {each.subject}: {each.reason}: {each.message}\n")
+    if not objects:
+        sys.stdout.write("no ArtifactIndex and no IndexOptions among these manifests: check -f\n")
+    errors = sum(each.severity == "error" for each in findings)
+    counts = (objects, "object"), (errors, "error"), (len(findings) - errors, "warning")
+    text = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)
+    sys.stdout.write(f"{text}\n")
+
+
+def _annotation(finding: "Finding") -> str:
+    """A workflow command of GitHub Actions, which shows the finding at its line."""
+    # Standard input is no file of the repository.
+    file = finding.file.translate(_IN_PROPERTY)
+    where = "" if file == "-" else f"file={file},line={finding.line},"
+    message = f"{finding.subject}: {finding.message}".translate(_IN_MESSAGE)
+    return f"::{finding.severity} {where}title={finding.reason}::{message}\n"
+
+
+_IN_MESSAGE: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_IN_PROPERTY: Final = _IN_MESSAGE | str.maketrans({":": "%3A", ",": "%2C"})
+"""What the toolkit of GitHub Actions escapes (`command.ts`)."""

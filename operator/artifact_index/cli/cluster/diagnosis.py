@@ -1,0 +1,113 @@
+"""What is wrong with an object, and where the root of it is. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from artifact_index.api.constants import ARTIFACT_INDEX_KIND
+from artifact_index.api.reasons import Reason
+from artifact_index.cli.cluster.objects import Condition, Observed, selects, unready_indexes
+from artifact_index.cli.console import duration
+
+OVERDUE: Final = 120
+"""Seconds after which a refresh that is due and does not fail means that nobody does it."""
+
+_OPERATOR: Final = (
+    "see whether the operator runs: `kubectl get pods -A -l "
+    "app.kubernetes.io/name=artifact-index-operator`"
+)
+_REASONS: Final = {reason.value: reason for reason in Reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with one object.
+
+    `reason` is that of a condition, or NotHandled, Expired or RefreshOverdue, by which an operator
+    that does not run is told. `since` is empty if no condition says it.
+    """
+
+    severity: Literal["error", "warning"]
+    kind: str
+    namespace: str
+    name: str
+    reason: str
+    since: str
+    message: str
+
+
+def problems_of(each: Observed, now: float) -> Iterator[Problem]:
+    """Everything wrong with an object, the worst first; `now` is in POSIX seconds."""
+    ready, expires_at, refresh_at = each.ready, each.expires_at, each.refresh_at
+    if expires_at is not None and expires_at <= now:
+        ago = duration(now - expires_at)
+        message = f"what is served has expired {ago} ago, whatever Ready says; {_OPERATOR}"
+        yield _problem(each, "error", "Expired", message)
+    if not each.handled or ready is None:
+        message = (
+            f"the operator has not handled generation {each.generation} yet; if this stays so, "
+            f"{_OPERATOR}, and whether it serves namespace {each.namespace}"
+        )
+        yield _problem(each, "error", "NotHandled", message)
+    elif ready.status != "True":
+        yield _condition(each, "error", ready)
+    for warning in each.warnings:
+        yield _condition(each, "warning", warning)
+    suspended = bool(each.spec.get("suspend"))
+    if (
+        refresh_at is not None
+        and now - refresh_at > OVERDUE
+        and not (suspended or each.refresh_fails)
+    ):
+        message = f"the token was due for a refresh {duration(now - refresh_at)} ago; {_OPERATOR}"
+        yield _problem(each, "warning", "RefreshOverdue", message)
+
+
+def roots_of(
+    each: Observed, indexes: Sequence[Observed], options: Sequence[Observed], now: float
+) -> list[Problem]:
+    """What is wrong with an object, with each consequence of others replaced by their problems.
+
+    `indexes` and `options` are those of its namespace.
+    """
+    found: list[Problem] = []
+    for problem in problems_of(each, now):
+        reason = _REASONS.get(problem.reason)
+        causes: list[Problem] = []
+        if reason is not None and reason.of_others:
+            causes = [
+                cause
+                for other in _others(each, indexes, options)
+                for cause in problems_of(other, now)
+                if cause.severity == "error" and not _is_of_others(cause)
+            ]
+        found += causes or [problem]
+    return list(dict.fromkeys(found))
+
+
+def _others(
+    each: Observed, indexes: Sequence[Observed], options: Sequence[Observed]
+) -> list[Observed]:
+    """The objects that a consequence comes from."""
+    if each.kind == ARTIFACT_INDEX_KIND:
+        return [other for other in options if selects(other, each)]
+    unready = set(unready_indexes(each))
+    return [other for other in indexes if other.name in unready]
+
+
+def _is_of_others(problem: Problem) -> bool:
+    reason = _REASONS.get(problem.reason)
+    return reason is not None and reason.of_others
+
+
+def _condition(
+    each: Observed, severity: Literal["error", "warning"], condition: Condition
+) -> Problem:
+    where = each.kind, each.namespace, each.name
+    return Problem(severity, *where, condition.reason, condition.since, condition.message)
+
+
+def _problem(
+    each: Observed, severity: Literal["error", "warning"], reason: str, message: str
+) -> Problem:
+    return Problem(severity, each.kind, each.namespace, each.name, reason, "", message)

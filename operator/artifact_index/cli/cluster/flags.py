@@ -1,0 +1,39 @@
+"""Flags of the commands that read a cluster."""
+
+import argparse
+
+from artifact_index.settings import parse_duration
+
+
+def add_cluster_flags(parser: argparse.ArgumentParser, *, all_namespaces: bool = True) -> None:
+    """Add the flags by which kubectl chooses a cluster and a namespace."""
+    parser.add_argument(
+        "--kubeconfig",
+        metavar="FILE",
+        help="use this kubeconfig; default: KUBECONFIG, else the pod's ServiceAccount, else "
+        "~/.kube/config",
+    )
+    parser.add_argument("--context", metavar="NAME", help="use this context of the kubeconfig")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("-n", "--namespace", help="look here; default: the context's namespace")
+    if all_namespaces:
+        where.add_argument(
+            "-A", "--all-namespaces", action="store_true", help="look in all namespaces"
+        )
+    else:
+        parser.set_defaults(all_namespaces=False)
+    parser.add_argument(
+        "--request-timeout",
+        type=seconds,
+        default=30.0,
+        metavar="DURATION",
+        help="give up a request after this long; default: 30s",
+    )
+
+
+def seconds(text: str) -> float:
+    """Parse a duration of a flag, in seconds."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,0 +1,163 @@
+"""Objects of both kinds as a reader of their statuses needs them. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.base import SpecError, parse_spec
+from artifact_index.api.conditions import READY, RECONCILING, REFRESH_FAILING, STALLED
+from artifact_index.api.constants import ARTIFACT_INDEX_KIND
+from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.timestamps import parse_time
+from artifact_index.kube.port import Object
+from artifact_index.reconcile.cache.status_parsing import readable_status
+from artifact_index.sources.registry import of
+
+
+class Condition(NamedTuple):
+    """A condition of an object; `since` is its last transition."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One object with its status, of which only what is in the form that we write is read."""
+
+    kind: str
+    namespace: str
+    name: str
+    labels: Mapping[str, str]
+    generation: int
+    spec: Mapping[str, Any]
+    status: Mapping[str, Any]
+
+    @property
+    def handled(self) -> bool:
+        """Whether the operator has seen the spec as it is now."""
+        return self.status.get("observedGeneration") == self.generation
+
+    @property
+    def conditions(self) -> Iterator[Condition]:
+        """All conditions."""
+        for each in self.status.get("conditions") or ():
+            yield Condition(
+                each["type"], each["status"], each["reason"], each["message"],
+                each["lastTransitionTime"],
+            )  # fmt: skip
+
+    @property
+    def ready(self) -> Condition | None:
+        """The condition Ready, if there is one."""
+        return next((each for each in self.conditions if each.type == READY), None)
+
+    @property
+    def warnings(self) -> list[Condition]:
+        """What is wrong although the object may be ready."""
+        usual = (READY, RECONCILING, STALLED)
+        return [
+            each for each in self.conditions if each.type not in usual and each.status == "True"
+        ]
+
+    @property
+    def refresh_fails(self) -> bool:
+        """Whether a condition says so."""
+        return any(each.type == REFRESH_FAILING for each in self.warnings)
+
+    @property
+    def expires_at(self) -> int | None:
+        """When the served credential, or the first of a file's, expires; POSIX seconds."""
+        credential = self.status.get("credential") or {}
+        return _time(credential.get("expiresAt") or self.status.get("earliestExpiry"))
+
+    @property
+    def refresh_at(self) -> int | None:
+        """When the credential is due to be replaced; POSIX seconds."""
+        return _time((self.status.get("credential") or {}).get("refreshAt"))
+
+
+def observed(kind: str, body: Object) -> Observed:
+    """Read what an API server sent."""
+    metadata = body["metadata"]
+    return Observed(
+        kind=kind,
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        labels=metadata.get("labels") or {},
+        generation=metadata.get("generation") or 0,
+        spec=body.get("spec") or {},
+        status=readable_status(body.get("status") or {}),
+    )
+
+
+def selects(options: Observed, index: Observed) -> bool:
+    """Whether an IndexOptions selects an ArtifactIndex."""
+    spec = _parsed(IndexOptionsSpec, options)
+    return options.namespace == index.namespace and spec is not None and spec.selects(index.labels)
+
+
+def login_of(index: Observed) -> str:
+    """Who logs in: `secret/NAME`, `sa/NAME`, `operator`, or `-` for nobody."""
+    spec = _parsed(ArtifactIndexSpec, index)
+    if spec is None:
+        return "?"
+    source = of(spec)
+    if (use := source.secret()) is not None:
+        return f"secret/{use.name}"
+    if (account := source.service_account()) is not None:
+        return f"sa/{account.name}"
+    return "operator" if source.uses_operator_identity() else "-"
+
+
+def outputs_of(options: Observed) -> list[str]:
+    """The outputs, each as `KIND/NAME`: those that there are, else those of the spec."""
+    written = options.status.get("outputs")
+    if isinstance(written, list) and written:
+        return [f"{each.get('kind')}/{each.get('name')}" for each in written]
+    spec = _parsed(IndexOptionsSpec, options)
+    declared = spec.outputs_of(options.name) if spec is not None else ()
+    return [f"{each.kind}/{each.name}" for each in declared]
+
+
+def unready_indexes(options: Observed) -> list[str]:
+    """Names of the selected indexes that are not ready, as the status lists them."""
+    items = options.status.get("indexes") or ()
+    return [str(each.get("artifactIndex")) for each in items if not each.get("ready")]
+
+
+def named(text: str) -> tuple[str, str]:
+    """Kind and name of an argument such as `acme` or `indexoptions/uv-config`.
+
+    Raises ValueError for another kind.
+    """
+    kind, slash, name = text.rpartition("/")
+    if (
+        re.fullmatch("(artifactindex(es)?|aidx)(\\.artifactindex\\.dev)?", kind.lower())
+        or not slash
+    ):
+        return ARTIFACT_INDEX_KIND, name
+    if re.fullmatch("(indexoptions|idxopt)(\\.artifactindex\\.dev)?", kind.lower()):
+        return "IndexOptions", name
+    raise ValueError(
+        f"{text} names another kind: give NAME, artifactindex/NAME or indexoptions/NAME"
+    )
+
+
+def _parsed(model: Any, each: Observed) -> Any:
+    try:
+        return parse_spec(model, each.spec)
+    except SpecError:
+        return None
+
+
+def _time(text: object) -> int | None:
+    try:
+        return parse_time(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

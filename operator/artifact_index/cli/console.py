@@ -1,0 +1,104 @@
+"""What all commands share: exit statuses, errors, colour, tables, and reports as JSON or YAML."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any, Final
+
+_COLOURS: Final = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
+
+
+class Exit(IntEnum):
+    """The exit statuses, which mean the same for every command."""
+
+    GOOD = 0
+    """The answer is good."""
+    NOT_GOOD = 1
+    """The answer is not good: not ready, invalid, different, expired."""
+    USAGE = 2
+    """Wrong usage, or a file that cannot be read."""
+    UNKNOWN = 3
+    """It could not be found out: no API server, no permission, no cloud."""
+    TIMED_OUT = 4
+    """`--wait` ran out of time."""
+
+
+class CommandError(Exception):
+    """A command cannot give its answer; the message ends in the next step."""
+
+    def __init__(self, message: str, status: Exit) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Painter:
+    """Colours text, if there is a terminal that wants it."""
+
+    def __init__(self, chosen: argparse.Namespace) -> None:
+        self._colour = (
+            sys.stdout.isatty()
+            and not chosen.no_color
+            and not os.environ.get("NO_COLOR")
+            and os.environ.get("TERM") != "dumb"
+        )
+
+    def __call__(self, colour: str, text: str) -> str:
+        """The text in this colour, one of `_COLOURS`."""
+        return f"\033[{_COLOURS[colour]}m{text}\033[0m" if self._colour and text else text
+
+
+def add_output_flags(parser: argparse.ArgumentParser, *formats: str) -> None:
+    """Add `-o`, whose first format is the default, and `--no-color`."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        choices=formats,
+        default=formats[0],
+        help=f"print the answer in this form; default: {formats[0]}",
+    )
+    parser.add_argument(
+        "--no-color",
+        action="store_true",
+        help="print no colours, as without a terminal or with NO_COLOR",
+    )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], painted: Callable[[str], str]) -> str:
+    """Columns under a head, aligned as kubectl does.
+
+    `painted` may colour the text of a cell.
+    """
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = ["   ".join(text.ljust(width) for text, width in zip(head, widths, strict=True))]
+    for row in rows:
+        cells = [
+            painted(text) + " " * (width - len(text))
+            for text, width in zip(row, widths, strict=True)
+        ]
+        lines.append("   ".join(cells))
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def duration(seconds: float) -> str:
+    """A length of time in two units at most, such as `11h45m`; below zero it is `0s`."""
+    left = max(0, int(seconds))
+    parts: list[str] = []
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count or parts:
+            parts.append(f"{count}{unit}" if count else "")
+    return "".join(parts[:2]) or "0s"
+
+
+def print_report(report: Any, output: str) -> None:
+    """Print a model of `reports` as JSON or YAML."""
+    content = report.model_dump(mode="json", by_alias=True)
+    if output == "json":
+        sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        return
+    import yaml  # noqa: PLC0415 - tables need no YAML
+
+    yaml.safe_dump(content, sys.stdout, sort_keys=False, width=100, allow_unicode=True)

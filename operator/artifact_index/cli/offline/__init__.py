@@ -1,0 +1,1 @@
+"""The operator without a cluster: manifests in, its outputs and conditions out."""

@@ -1,0 +1,212 @@
+"""What is wrong with manifests: what the API server would refuse, and what the operator reports."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, Field, RootModel
+
+from artifact_index.api.base import ApiModel, refused_in
+from artifact_index.api.conditions import READY, RECONCILING, STALLED
+from artifact_index.api.constants import API_VERSION, GROUP
+from artifact_index.api.fields import LabelKey, LabelValue, ObjectName
+from artifact_index.api.reasons import Reason
+from artifact_index.cli.offline.manifests import Manifest, repeated_fields
+from artifact_index.cli.offline.operator import READ, Outcome, run_offline
+from artifact_index.crdgen.crd import root_schema
+from artifact_index.crdgen.kinds import KINDS
+from artifact_index.crdgen.schema import Schema
+from artifact_index.settings import Settings
+
+Severity = Literal["error", "warning"]
+
+_BY_KIND: Final = {kind.kind: kind for kind in KINDS}
+_FIELD: Final = re.compile(r"\bspec(?:\.[A-Za-z]+|\[\d+\])+")
+_REFUSED: Final = "Invalid"
+"""The reason of what the API server would refuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong with one object; `reason` is a condition's, or `Invalid`."""
+
+    file: str
+    line: int
+    severity: Severity
+    subject: str
+    reason: str
+    message: str
+
+
+class _Metadata(ApiModel):
+    """The metadata that the operator reads."""
+
+    name: ObjectName
+    namespace: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+class _Text(RootModel[dict[str, str]]):
+    """The content of a Secret or ConfigMap."""
+
+
+def check(
+    manifests: Sequence[Manifest], namespace: str, settings: Settings
+) -> tuple[list[Finding], int]:
+    """All findings by file and line, and the number of objects of both kinds.
+
+    The operator gets to see only what the API server would take.
+    """
+    found = refused(manifests, namespace)
+    bad = {(each.file, each.subject) for each in found}
+    sound = [each for each in manifests if (each.file, _subject(each)) not in bad]
+    outcome = run_offline(sound, namespace, settings, show_secrets=True)
+    found += reported(sound, namespace, outcome)
+    order = {file: place for place, file in enumerate(dict.fromkeys(m.file for m in manifests))}
+    found.sort(key=lambda each: (order[each.file], each.line))
+    return found, sum(each.identity[0] == API_VERSION for each in manifests)
+
+
+def refused(manifests: Iterable[Manifest], namespace: str) -> list[Finding]:
+    """What the API server would refuse, in the order of the manifests."""
+    seen: dict[tuple[str, ...], Manifest] = {}
+    found: list[Finding] = []
+    for manifest in manifests:
+        found += [_error(manifest, *problem) for problem in _problems(manifest)]
+        api_version, kind, own_namespace, name = manifest.identity
+        first = seen.setdefault((api_version, kind, own_namespace or namespace, name), manifest)
+        if first is not manifest and _is_read(manifest):
+            where = f"{first.file}:{first.line_of('metadata.name')}"
+            found.append(_error(manifest, "metadata.name", f"is taken by the {kind} at {where}"))
+    return found
+
+
+def reported(manifests: Sequence[Manifest], namespace: str, outcome: Outcome) -> list[Finding]:
+    """What the conditions of the operator say, in the order of the manifests."""
+    found: list[Finding] = []
+    resources = {each.kind: each for each in READ}
+    for manifest in manifests:
+        api_version, kind, own_namespace, name = manifest.identity
+        if api_version != API_VERSION:
+            continue
+        status = outcome.status(resources[kind], own_namespace or namespace, name)
+        for condition in status.get("conditions") or ():
+            severity = _severity(condition)
+            if severity is None:
+                continue
+            message = condition["message"]
+            field = _FIELD.search(message)
+            line = manifest.line_of(field[0] if field else "metadata.name")
+            subject = _subject(manifest)
+            found.append(
+                Finding(manifest.file, line, severity, subject, condition["reason"], message)
+            )
+    return found
+
+
+def _severity(condition: dict[str, str]) -> Severity | None:
+    """How bad a condition is; None for none, and for what another object is to blame for."""
+    reason = _REASONS[condition["reason"]]
+    if condition["type"] in (RECONCILING, STALLED) or reason.of_others:
+        return None
+    if condition["type"] != READY:
+        return "warning"
+    if reason in (Reason.NOT_SELECTED, Reason.NO_INDEXES, Reason.SUSPENDED):
+        return "warning"
+    return "error" if condition["status"] != "True" else None
+
+
+_REASONS: Final = {reason.value: reason for reason in Reason}
+
+
+def _problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Field and message of everything that the API server would refuse."""
+    body, api_version, kind = manifest.body, *manifest.identity[:2]
+    if api_version.partition("/")[0] == GROUP and api_version != API_VERSION:
+        yield "apiVersion", f"is unknown: use {API_VERSION}"
+        return
+    if api_version == API_VERSION and kind not in _BY_KIND:
+        yield "kind", f"is unknown: {API_VERSION} has {' and '.join(_BY_KIND)}"
+        return
+    if not _is_read(manifest):
+        return
+    for path in repeated_fields(manifest.node):
+        yield path, "is given twice: remove one of them"
+    parts: list[tuple[type[BaseModel], Any, str]] = [
+        (_Metadata, body.get("metadata") or {}, "metadata")
+    ]
+    if api_version != API_VERSION:
+        parts += [(_Text, body.get(field) or {}, field) for field in ("data", "stringData")]
+    elif isinstance(body.get("spec"), dict):
+        yield from _unknown_fields(body["spec"], _schema(kind))
+        parts.append((_BY_KIND[kind].spec, body["spec"], "spec"))
+    else:
+        yield "spec", "must be an object" if "spec" in body else "is missing"
+    for model, value, root in parts:
+        problems = refused_in(model, _without_nulls(value), root)
+        for path, message in problems:
+            # An item that is refused is no item to the rules of its list.
+            if not any(other.field_path.startswith(f"{path}[") for other in problems):
+                yield path, _explained(body, path, message)
+
+
+@lru_cache
+def _schema(kind: str) -> Schema:
+    """The schema of a spec. It is made from the source of the models, which takes a while."""
+    spec: Schema = root_schema(_BY_KIND[kind])["properties"]["spec"]
+    return spec
+
+
+def _is_read(manifest: Manifest) -> bool:
+    return manifest.identity[:2] in {(each.api_version, each.kind) for each in READ}
+
+
+def _without_nulls(value: Any) -> Any:
+    """The API server drops a field that is null before it looks at the rest."""
+    if isinstance(value, list):
+        return [_without_nulls(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {str(key): _without_nulls(each) for key, each in value.items() if each is not None}
+
+
+def _unknown_fields(value: Any, schema: Schema, path: str = "spec") -> Iterator[tuple[str, str]]:
+    """Fields that the definition does not have: kubectl refuses them."""
+    if isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from _unknown_fields(each, schema.get("items") or {}, f"{path}[{number}]")
+    if not isinstance(value, dict) or "properties" not in schema:
+        return
+    for name, each in value.items():
+        if name in schema["properties"]:
+            yield from _unknown_fields(each, schema["properties"][name], f"{path}.{name}")
+            continue
+        close = get_close_matches(str(name), schema["properties"], n=1)
+        fields = close[0] if close else ", ".join(schema["properties"])
+        yield f"{path}.{name}", f"is no field; {'did you mean' if close else 'there are'} {fields}"
+
+
+def _explained(body: Any, path: str, message: str) -> str:
+    """The message as a predicate; what to do where YAML took a text for something else."""
+    value = body
+    for step in re.findall(r"[^.\[\]]+", path):
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+    if message == "Input should be a valid string" and isinstance(value, int | float):
+        what = "true or false" if isinstance(value, bool) else "a number"
+        return f"is {what} in YAML, and must be text: put it in quotes"
+    return re.sub("^[A-Z][a-z]+ should", "should", message.replace("Field required", "is required"))
+
+
+def _error(manifest: Manifest, path: str, message: str) -> Finding:
+    line, subject = manifest.line_of(path), _subject(manifest)
+    return Finding(manifest.file, line, "error", subject, _REFUSED, f"{path} {message}")
+
+
+def _subject(manifest: Manifest) -> str:
+    _, kind, namespace, name = manifest.identity
+    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"

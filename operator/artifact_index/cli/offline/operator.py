@@ -1,0 +1,175 @@
+"""Runs the operator over manifests, with stand-ins for whatever is not in them."""
+
+import asyncio
+import base64
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.base import SpecError, parse_spec
+from artifact_index.api.constants import OWNER_ANNOTATION
+from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.timestamps import format_time
+from artifact_index.cli.offline import stand_ins
+from artifact_index.cli.offline.manifests import Manifest
+from artifact_index.cli.offline.memory_api import MemoryApi
+from artifact_index.kube.port import Object
+from artifact_index.kube.resources import (
+    ARTIFACT_INDEXES,
+    CONFIG_MAPS,
+    INDEX_OPTIONS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    Resource,
+)
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.settings import Settings
+from artifact_index.wiring import Operator, build, env_of
+
+READ: Final = (ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, CONFIG_MAPS, SERVICE_ACCOUNTS)
+"""The kinds of manifests that the operator reads; others are passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """One file in an output; `content` may hold logins."""
+
+    kind: str
+    namespace: str
+    name: str
+    options: str
+    key: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the operator made of the manifests: its outputs and the statuses of its objects."""
+
+    files: list[OutputFile]
+    _objects: Mapping[tuple[str, str, str], Object]
+
+    def status(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
+        """The status of an object."""
+        body = self._objects[resource.plural, namespace, name]
+        status: dict[str, Any] = body.get("status") or {}
+        return status
+
+
+def run_offline(
+    manifests: Iterable[Manifest], namespace: str, settings: Settings, *, show_secrets: bool
+) -> Outcome:
+    """Reconcile the manifests once. `namespace` is that of manifests which name none.
+
+    Logins are stand-ins. Only with `show_secrets` are the values of Secrets among the manifests
+    used as they stand.
+    """
+    api = MemoryApi(stand_ins.REDACTED)
+    for resource, body in _bodies(manifests, namespace):
+        api.put(resource, body)
+    _add_stand_ins(api, show_secrets=show_secrets)
+    with _silence():
+        asyncio.run(_reconcile_all(api, settings))
+    return Outcome(list(_files(api)), api.objects)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the operator's log out of the answer: conditions tell the same."""
+    logger = logging.getLogger("artifact_index")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+async def _reconcile_all(api: MemoryApi, settings: Settings) -> None:
+    issue = stand_ins.issue_with(stand_ins.REDACTED, time.time)
+    env = env_of(settings, Digester(secrets.token_bytes(32)))
+    operator = build(settings, api, issue, env)
+    await operator.prime()
+    operator.controller.enqueue(operator.cache.all_keys())
+    await _settle(operator)
+    await operator.close()
+
+
+async def _settle(operator: Operator) -> None:
+    """Reconcile until nothing is left to do."""
+    queue = operator.controller.queue
+    while not queue.idle or await operator.clouds_settled():
+        if queue.idle:
+            continue
+        key = await queue.get()
+        await operator.controller.reconcile(key)
+        queue.done(key)
+
+
+def _is_written(body: Object) -> bool:
+    """Whether an operator wrote it, with logins; this one writes its own."""
+    return OWNER_ANNOTATION in (body["metadata"].get("annotations") or {})
+
+
+def _bodies(manifests: Iterable[Manifest], namespace: str) -> Iterator[tuple[Resource, Object]]:
+    """The objects that the operator reads, as an API server stores them, in order of creation."""
+    resources = {(each.api_version, each.kind): each for each in READ}
+    for number, manifest in enumerate(manifests):
+        api_version, kind, own_namespace, _ = manifest.identity
+        resource = resources.get((api_version, kind))
+        if resource is None or _is_written(manifest.body):
+            continue
+        metadata = manifest.body["metadata"] | {
+            "namespace": own_namespace or namespace,
+            "creationTimestamp": format_time(number),
+        }
+        body = {**manifest.body, "metadata": metadata}
+        text = body.pop("stringData", None) or {}
+        data = {key: stand_ins.encoded(str(value)) for key, value in text.items()}
+        yield resource, {**body, "data": (body.get("data") or {}) | data}
+
+
+def _add_stand_ins(api: MemoryApi, *, show_secrets: bool) -> None:
+    """Complete what the indexes refer to, and redact it."""
+    specs = dict(_specs(api, ARTIFACT_INDEXES, ArtifactIndexSpec))
+    outputs = {
+        (namespace, output.name)
+        for (namespace, name), spec in _specs(api, INDEX_OPTIONS, IndexOptionsSpec)
+        for output in spec.outputs_of(name)
+    }
+    for (namespace, name), uses in stand_ins.secret_uses(specs).items():
+        given = api.objects.get((SECRETS.plural, namespace, name))
+        if given is None and (namespace, name) not in outputs:
+            api.put(SECRETS, stand_ins.stand_in_secret(namespace, name, uses))
+        elif given is not None and not show_secrets:
+            api.put(SECRETS, stand_ins.redacted_secret(given, uses))
+    for namespace, name in stand_ins.account_names(specs):
+        if (SERVICE_ACCOUNTS.plural, namespace, name) not in api.objects:
+            api.put(SERVICE_ACCOUNTS, stand_ins.stand_in_account(namespace, name))
+
+
+def _specs(api: MemoryApi, resource: Resource, model: Any) -> Iterator[tuple[Any, Any]]:
+    """The specs that can be read, by namespace and name."""
+    for (plural, namespace, name), body in api.objects.items():
+        if plural != resource.plural:
+            continue
+        try:
+            yield (namespace, name), parse_spec(model, body.get("spec"))
+        except SpecError:
+            continue
+
+
+def _files(api: MemoryApi) -> Iterator[OutputFile]:
+    for resource in (SECRETS, CONFIG_MAPS):
+        for (plural, namespace, name), body in api.objects.items():
+            owner = (body["metadata"].get("annotations") or {}).get(OWNER_ANNOTATION)
+            if plural != resource.plural or owner is None:
+                continue
+            for key, data in body["data"].items():
+                content = base64.b64decode(data).decode() if resource == SECRETS else data
+                yield OutputFile(resource.kind, namespace, name, owner, key, content)

@@ -1,0 +1,97 @@
+"""`artifact-index render`: print the files that the operator would write, without a cluster."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from artifact_index.cli.console import CommandError, Exit, add_output_flags, print_report
+from artifact_index.cli.offline.flags import add_manifest_flags, settings_of
+
+if TYPE_CHECKING:
+    from artifact_index.cli.offline.operator import OutputFile
+    from artifact_index.cli.reports import RenderReport
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "render",
+        help="print the files that manifests make, without a cluster",
+        description="Print the files that the operator would write for these manifests, rendered "
+        "by the operator itself without a cluster. Every secret is REDACTED.",
+    )
+    add_manifest_flags(parser)
+    parser.add_argument("--options", metavar="NAME", help="only the files of this IndexOptions")
+    parser.add_argument(
+        "--key", metavar="KEY", help="only this file, such as uv.toml, and nothing around it"
+    )
+    parser.add_argument(
+        "--show-secrets",
+        action="store_true",
+        help="print the logins of the Secrets among the manifests; tokens stay REDACTED",
+    )
+    add_output_flags(parser, "text", "json", "yaml")
+    parser.set_defaults(execute=execute)
+
+
+def execute(chosen: argparse.Namespace) -> int:
+    """Print the files; 1 if there is none."""
+    from artifact_index.cli.offline.findings import refused  # noqa: PLC0415 - slow
+    from artifact_index.cli.offline.manifests import read_manifests  # noqa: PLC0415 - slow
+    from artifact_index.cli.offline.operator import run_offline  # noqa: PLC0415 - slow
+
+    settings = settings_of(chosen)
+    manifests = read_manifests(chosen.filename, recursive=chosen.recursive)
+    for finding in refused(manifests, chosen.namespace):
+        where, what = f"{finding.file}:{finding.line}", f"{finding.subject}: {finding.message}"
+        raise CommandError(f"{where}: {what}", Exit.NOT_GOOD)
+    outcome = run_offline(manifests, chosen.namespace, settings, show_secrets=chosen.show_secrets)
+    files = [
+        each
+        for each in outcome.files
+        if chosen.options in (None, each.options) and chosen.key in (None, each.key)
+    ]
+    if not files:
+        raise CommandError(
+            "these manifests make no such file; `artifact-index check -f` says why",
+            Exit.NOT_GOOD,
+        )
+    _print(files, chosen)
+    return Exit.GOOD
+
+
+def _print(files: "list[OutputFile]", chosen: argparse.Namespace) -> None:
+    if chosen.output != "text":
+        print_report(_report(files), chosen.output)
+    elif chosen.key is not None:
+        if len(files) > 1:
+            where = ", ".join(f"{each.kind} {each.namespace}/{each.name}" for each in files)
+            raise CommandError(
+                f"several outputs hold {chosen.key}: {where}; choose with --options", Exit.USAGE
+            )
+        sys.stdout.write(files[0].content)
+    else:
+        for each in files:
+            login = "" if chosen.show_secrets or each.kind != "Secret" else " (logins are REDACTED)"
+            where = f"{each.kind} {each.namespace}/{each.name}, key {each.key}"
+            sys.stdout.write(f"# {where}{login}\n{each.content}\n")
+
+
+def _report(files: "list[OutputFile]") -> "RenderReport":
+    from artifact_index.cli.reports import (  # noqa: PLC0415 - slow
+        ObjectRef,
+        RenderedFile,
+        RenderReport,
+    )
+
+    return RenderReport(
+        files=[
+            RenderedFile(
+                index_options=each.options,
+                output=ObjectRef(kind=each.kind, namespace=each.namespace, name=each.name),
+                key=each.key,
+                content=each.content,
+            )
+            for each in files
+        ]
+    )

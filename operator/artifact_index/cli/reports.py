@@ -1,0 +1,140 @@
+"""The answers of the commands as JSON and YAML: an object with a kind and a version each.
+
+A field is only ever added within a version. Times are as in the API; None where there is none.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+Severity = Literal["error", "warning"]
+Ready = Literal["True", "False", "Unknown"]
+
+
+class Part(BaseModel):
+    """A part of a report."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+
+class Report(Part):
+    """What all reports begin with."""
+
+    api_version: Literal["cli.artifactindex.dev/v1"] = "cli.artifactindex.dev/v1"
+
+
+class VersionReport(Report):
+    """`artifact-index version`."""
+
+    kind: Literal["VersionReport"] = "VersionReport"
+    client: str
+    definitions: str
+
+
+class ObjectRef(Part):
+    """An object."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+class RenderedFile(Part):
+    """One file that the operator would write."""
+
+    index_options: str
+    output: ObjectRef
+    key: str
+    content: str
+
+
+class RenderReport(Report):
+    """`artifact-index render`."""
+
+    kind: Literal["RenderReport"] = "RenderReport"
+    files: list[RenderedFile]
+
+
+class CheckFinding(Part):
+    """One thing wrong with one manifest."""
+
+    file: str
+    line: int
+    severity: Severity
+    object: str
+    reason: str
+    message: str
+
+
+class CheckReport(Report):
+    """`artifact-index check`; `objects` counts those of both kinds."""
+
+    kind: Literal["CheckReport"] = "CheckReport"
+    objects: int
+    findings: list[CheckFinding]
+
+
+class FileStatus(Part):
+    """An output of an IndexOptions."""
+
+    namespace: str
+    index_options: str
+    file: str
+    indexes: int
+    ready_indexes: int
+    ready: Ready
+    reason: str
+    expires_at: str | None
+    warnings: list[str]
+
+
+class IndexStatus(Part):
+    """An ArtifactIndex; `login` is `secret/NAME`, `sa/NAME`, `operator` or `-`."""
+
+    namespace: str
+    name: str
+    ready: Ready
+    reason: str
+    url: str | None
+    expires_at: str | None
+    refresh_at: str | None
+    login: str
+    warnings: list[str]
+
+
+class ObjectProblem(Part):
+    """One thing wrong with one object in the cluster."""
+
+    severity: Severity
+    object: ObjectRef
+    reason: str
+    since: str | None
+    message: str
+
+
+class StatusReport(Report):
+    """`artifact-index status`."""
+
+    kind: Literal["StatusReport"] = "StatusReport"
+    files: list[FileStatus]
+    indexes: list[IndexStatus]
+    problems: list[ObjectProblem]
+
+
+class Root(ObjectProblem):
+    """A problem that no other object causes, with what the reference says of its reason."""
+
+    meaning: str | None
+    remedy: str | None
+
+
+class WhyReport(Report):
+    """`artifact-index why`; `holds` are the things that are in order."""
+
+    kind: Literal["WhyReport"] = "WhyReport"
+    object: ObjectRef
+    holds: list[str]
+    roots: list[Root]

@@ -1,0 +1,151 @@
+"""`artifact-index status`: what is served, until when, and what is wrong."""
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from artifact_index.cli.cluster.flags import add_cluster_flags, seconds
+from artifact_index.cli.console import (
+    Exit,
+    Painter,
+    add_output_flags,
+    duration,
+    print_report,
+    table,
+)
+
+if TYPE_CHECKING:
+    from artifact_index.cli.cluster.objects import Observed
+    from artifact_index.cli.reports import StatusReport
+
+_FILES: Final = (
+    "NAMESPACE", "FILE", "INDEXES", "READY", "GOOD FOR", "WARNING", "INDEXOPTIONS",
+)  # fmt: skip
+_INDEXES: Final = (
+    "NAMESPACE", "INDEX", "READY", "REASON", "EXPIRES IN", "REFRESH IN", "LOGIN", "URL",
+)  # fmt: skip
+"""The columns; the last one is shown with `-o wide` only."""
+
+_SHOWN: Final = 20
+"""Problems that the table form tells in full."""
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "status",
+        help="show what is served, until when, and what is wrong",
+        description="Show the files and indexes of a namespace as their statuses tell them: what "
+        "is served, until when, when it is refreshed, and why not. Exits with 1 if something is "
+        "not ready or has expired.",
+    )
+    add_cluster_flags(parser)
+    parser.add_argument("-l", "--selector", metavar="LABELS", help="only objects with these labels")
+    parser.add_argument(
+        "--expiring-within",
+        type=seconds,
+        metavar="DURATION",
+        help="exit with 1 if something served expires within this time, too",
+    )
+    parser.add_argument(
+        "--fail-on", choices=("error", "warning"), default="error",
+        help="exit with 1 only for errors, or for warnings, too; default: error",
+    )  # fmt: skip
+    add_output_flags(parser, "table", "wide", "json", "yaml")
+    parser.set_defaults(execute=execute)
+
+
+def execute(chosen: argparse.Namespace) -> int:
+    """Print the status; 1 if something is not good."""
+    import asyncio  # noqa: PLC0415 - slow
+
+    from artifact_index.cli.cluster.status import report_of  # noqa: PLC0415 - slow
+
+    indexes, options = asyncio.run(_read(chosen))
+    now = time.time()
+    report = report_of(indexes, options, now)
+    if chosen.output in ("json", "yaml"):
+        print_report(report, chosen.output)
+    else:
+        _print(report, now, chosen)
+    bad = any(each.severity in ("error", chosen.fail_on) for each in report.problems)
+    if chosen.expiring_within is not None:
+        soon = now + chosen.expiring_within
+        bad = bad or any(
+            each.expires_at is not None and each.expires_at <= soon for each in indexes
+        )
+    return Exit.NOT_GOOD if bad else Exit.GOOD
+
+
+async def _read(chosen: argparse.Namespace) -> "tuple[list[Observed], list[Observed]]":
+    from artifact_index.cli.cluster.connection import (  # noqa: PLC0415 - slow
+        connected,
+        list_objects,
+        namespace_of,
+    )
+    from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS  # noqa: PLC0415
+
+    namespace = namespace_of(chosen)
+    async with connected(chosen) as api:
+        indexes = await list_objects(api, ARTIFACT_INDEXES, namespace, chosen.selector)
+        return indexes, await list_objects(api, INDEX_OPTIONS, namespace, chosen.selector)
+
+
+def _print(report: "StatusReport", now: float, chosen: argparse.Namespace) -> None:
+    if not report.files and not report.indexes:
+        sys.stdout.write("there is no ArtifactIndex and no IndexOptions; -A looks everywhere\n")
+        return
+    paint, wide = Painter(chosen), chosen.output == "wide"
+    files: list[tuple[str, ...]] = [
+        (
+            each.namespace, each.file, f"{each.ready_indexes}/{each.indexes}", each.ready,
+            _left(each.expires_at, now, each.ready), " ".join(each.warnings) or "-",
+            each.index_options,
+        )
+        for each in report.files
+    ]  # fmt: skip
+    sys.stdout.write(_table(_FILES, files, paint, wide=wide))
+    indexes: list[tuple[str, ...]] = [
+        (
+            each.namespace, each.name, each.ready, each.reason,
+            _left(each.expires_at, now, each.ready), _left(each.refresh_at, now, ""),
+            each.login, each.url or "-",
+        )
+        for each in report.indexes
+    ]  # fmt: skip
+    sys.stdout.write("\n" + _table(_INDEXES, indexes, paint, wide=wide))
+    for each in report.problems[:_SHOWN]:
+        colour, mark = ("red", "✗") if each.severity == "error" else ("yellow", "!")
+        where = f"{each.object.namespace}/{each.object.name}"
+        since = f" since {each.since}" if each.since else ""
+        sys.stdout.write(f"\n{paint(colour, mark)} {where}  {each.reason}{since}\n")
+        kind = "" if each.object.kind == "ArtifactIndex" else "indexoptions/"
+        why = f"artifact-index why -n {each.object.namespace} {kind}{each.object.name}"
+        sys.stdout.write(f"  {each.message}\n  → {why}\n")
+    if len(report.problems) > _SHOWN:
+        sys.stdout.write(f"\n… and {len(report.problems) - _SHOWN} more: -o json lists all\n")
+
+
+def _table(
+    head: tuple[str, ...], rows: list[tuple[str, ...]], paint: Painter, *, wide: bool
+) -> str:
+    end = len(head) if wide else len(head) - 1
+    return table(head[:end], [row[:end] for row in rows], lambda text: _cell(paint, text))
+
+
+def _cell(paint: Painter, text: str) -> str:
+    colours = {"True": "green", "False": "red", "Unknown": "yellow", "EXPIRED": "red"}
+    return paint(colours[text], text) if text in colours else text
+
+
+def _left(at: str | None, now: float, ready: str) -> str:
+    """How long until a time; of something ready without one, that it is static."""
+    from artifact_index.api.timestamps import parse_time  # noqa: PLC0415 - `--help` needs it not
+
+    if at is None:
+        return "static" if ready == "True" else "-"
+    left = parse_time(at) - now
+    if left > 0:
+        return duration(left)
+    return "EXPIRED" if ready else f"{duration(-left)} ago"

@@ -1,0 +1,329 @@
+"""`check` refuses what the API server refuses, and says what the operator's conditions say."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from artifact_index.api.conditions import READY
+from artifact_index.cli import main
+from artifact_index.cli.offline.findings import check, refused
+from artifact_index.cli.offline.manifests import read_manifests
+from artifact_index.settings import Settings
+from support.api_case import Case
+from support.api_cases import ACCEPTED, CONVERTED, NULL, REFUSED
+from support.engine import Engine
+from support.examples import EXAMPLES
+from support.reconcile_builders import NAMESPACE, source
+
+pytestmark = pytest.mark.unit
+
+
+def findings(folder: Path, text: str, **settings: Any) -> list[tuple[int, str, str, str]]:
+    """Line, severity, reason and message of each finding."""
+    (folder / "a.yaml").write_text(text)
+    found, _ = check(
+        read_manifests([str(folder)], recursive=False), NAMESPACE, Settings(**settings)
+    )
+    return [(each.line, each.severity, each.reason, each.message) for each in found]
+
+
+def said(folder: Path, text: str, **settings: Any) -> tuple[int, str, str, str]:
+    (finding,) = findings(folder, text, **settings)
+    return finding
+
+
+def document(spec: dict[str, Any], kind: str = "ArtifactIndex", name: str = "acme") -> str:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    body = {"apiVersion": "artifactindex.dev/v1alpha1", "kind": kind, "metadata": metadata}
+    text: str = yaml.safe_dump({**body, "spec": spec}, sort_keys=False)
+    return text
+
+
+# -- as the API server, which the cluster tier asks about the same cases
+
+
+def problems(case: Case, folder: Path) -> list[str]:
+    path = folder / "a.json"
+    path.write_text(json.dumps(case.document("a")))
+    return [each.message for each in refused(read_manifests([str(path)], recursive=False), "x")]
+
+
+def test_what_the_api_server_accepts(tmp_path: Path) -> None:
+    found = {str(case): problems(case, tmp_path) for case in (*ACCEPTED, *NULL)}
+    assert {title: messages for title, messages in found.items() if messages} == {}
+
+
+def test_what_the_api_server_refuses(tmp_path: Path) -> None:
+    cases = [*REFUSED, *CONVERTED]
+    found = {str(case): (case.refused_at, problems(case, tmp_path)) for case in cases}
+    assert len(cases) > 290
+    assert {
+        title: messages
+        for title, (where, messages) in found.items()
+        if not any(message.startswith(where) for message in messages)
+    } == {}
+
+
+# -- where and what
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (
+            document({"codeArtifact": {"domain": "acme", "domainOwner": 111122223333,
+                                       "region": "eu-west-1", "repository": "python"}}),
+            9,
+            "spec.codeArtifact.domainOwner is a number in YAML, and must be text: put it in quotes",
+        ),
+        (
+            document(source("anonymous", url=True)),
+            8,
+            "spec.anonymous.url is true or false in YAML, and must be text: put it in quotes",
+        ),
+        (
+            document({**source("anonymous"), "priorty": 3}),
+            9,
+            "spec.priorty is no field; did you mean priority",
+        ),
+        (
+            document({"outputs": [{"kind": "Secret", "name": "a", "format": "UvToml"}]},
+                     kind="IndexOptions"),
+            10,
+            "spec.outputs[0].format is no field; did you mean formats",
+        ),
+        (
+            document({"anonymous": {}}),
+            7,
+            "spec.anonymous.url is required",
+        ),
+        (
+            document(source("anonymous"), name="Acme"),
+            4,
+            "metadata.name must be the name of an object in this namespace: lower-case letters, "
+            "digits, `-` and `.`, beginning and ending with a letter or digit",
+        ),
+        (
+            document(source("anonymous")).replace("namespace:", "labels: {env: 1}\n  namespace:"),
+            5,
+            "metadata.labels.env is a number in YAML, and must be text: put it in quotes",
+        ),
+        (
+            document(source("anonymous")).replace("v1alpha1", "v2"),
+            1,
+            "apiVersion is unknown: use artifactindex.dev/v1alpha1",
+        ),
+        (
+            document(source("anonymous"), kind="Index"),
+            2,
+            "kind is unknown: artifactindex.dev/v1alpha1 has ArtifactIndex and IndexOptions",
+        ),
+        (
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata:\n  a: 1\n",
+            5,
+            "data.a is a number in YAML, and must be text: put it in quotes",
+        ),
+        (
+            "apiVersion: v1\nkind: List\nitems:\n- {kind: ArtifactIndex, metadata: {name: a},\n"
+            "   apiVersion: artifactindex.dev/v1alpha1}\n",
+            4,
+            "spec is missing",
+        ),
+        (
+            document(source("anonymous")).partition("spec")[0] + "spec: []",
+            6,
+            "spec must be an object",
+        ),
+        (
+            document(source("anonymous")) + "  priority: 1\n  priority: 2\n",
+            10,
+            "spec.priority is given twice: remove one of them",
+        ),
+        (
+            document({"outputs": [{"kind": "Secret", "name": "a", "formats": ["UvToml"] * 2}]},
+                     kind="IndexOptions"),
+            10,
+            "spec.outputs[0].formats must not hold a duplicate; remove one of them",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_refused(text: str, line: int, message: str, tmp_path: Path) -> None:
+    assert said(tmp_path, text) == (line, "error", "Invalid", message)
+
+
+def test_two_objects_of_one_name(tmp_path: Path) -> None:
+    text = document(source("anonymous"))
+
+    line, severity, _, message = said(tmp_path, f"{text}---\n{text}")
+
+    assert (line, severity) == (13, "error")
+    assert message.startswith("metadata.name is taken by the ArtifactIndex at ")
+    assert message.endswith("a.yaml:4")
+
+
+@pytest.mark.parametrize(
+    "value", ["&a {x: *a}", "!!timestamp 2020-13-45", "!!binary aGk=", "!!set {a}", "{? [a] : b}"]
+)
+def test_what_is_no_json_is_wrong_usage(
+    value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.yaml").write_text(f"{document({})}more: {value}\n")
+
+    assert main(["check", "-f", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.endswith("correct it\n")
+
+
+def test_a_field_may_replace_a_merged_one(tmp_path: Path) -> None:
+    first = document(source("anonymous")).replace("spec:", "spec: &base")
+    second = document({}, name="b").replace("{}", "\n  <<: *base\n  anonymous: {url: x}\n")
+    text = "apiVersion: v1\nkind: List\nitems:\n"
+    for each in (first, second):
+        lines = each.splitlines()
+        text += f"- {lines[0]}\n" + "".join(f"  {line}\n" for line in lines[1:])
+
+    errors = [(each[0], each[3]) for each in findings(tmp_path, text) if each[1] == "error"]
+    assert [(line, message[:18]) for line, message in errors] == [(19, "spec.anonymous.url")]
+
+
+def test_a_date_is_text_as_for_kubectl(tmp_path: Path) -> None:
+    text = document({}, "IndexOptions").replace("{}", "{maxBuildDuration: 2020-01-01}")
+    assert said(tmp_path, text)[3].startswith("spec.maxBuildDuration must be a duration such as")
+
+
+# -- as the operator
+
+
+async def test_conditions_are_those_of_the_operator(tmp_path: Path) -> None:
+    """Reasons and messages word for word, for indexes that the operator does not serve."""
+    specs = {
+        "plain": source("anonymous", url="http://open.example/simple/"),
+        "taken": {**source("anonymous"), "name": "pypi"},
+        "consent": {"codeArtifact": {
+            "domain": "acme", "domainOwner": "111122223333", "region": "eu-west-1",
+            "repository": "python",
+        }},
+        "output": source("basicAuth", secretRef={"name": "uv-config"}),
+    }  # fmt: skip
+    engine = Engine(operator_identity=False)
+    text = document({}, "IndexOptions", "uv-config")
+    for name, spec in specs.items():
+        engine.index(name, spec)
+        text += f"---\n{document(spec, name=name)}"
+    engine.options({})
+    await engine.settle()
+
+    found = await asyncio.to_thread(findings, tmp_path, text)
+
+    conditions = {
+        (condition["reason"], condition["message"])
+        for name in specs
+        for condition in engine.status("artifactindexes", name)["conditions"]
+        if condition["type"] == READY
+    }
+    errors = {(reason, message) for _, severity, reason, message in found if severity == "error"}
+    assert len(errors) == 4
+    assert errors == conditions
+
+
+def test_the_settings_of_the_operator_count(tmp_path: Path) -> None:
+    text = document({}, "IndexOptions") + "---\n" + document(source("anonymous"))
+
+    assert findings(tmp_path, text) == []
+    line, severity, reason, _ = said(tmp_path, text, allowed_hosts=("*.acme.example",))
+
+    assert (line, severity, reason) == (15, "error", "HostNotAllowed")
+
+
+def test_a_secret_that_is_not_there_is_taken_to_be_right(tmp_path: Path) -> None:
+    text = document({}, "IndexOptions") + "---\n" + document(source("basicAuth"))
+    secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: basic}\nstringData: {user: a}\n"
+
+    assert findings(tmp_path, text) == []
+    assert said(tmp_path, text + secret)[1:3] == ("error", "SecretKeyMissing")
+
+
+def test_the_examples_are_sound() -> None:
+    assert main(["check", "-f", str(EXAMPLES), "-R", "-o", "json"]) == 0
+
+
+# -- forms
+
+
+BAD = document({**source("anonymous"), "priorty": 3}) + "---\n" + document({}, "IndexOptions")
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> str:
+    path = tmp_path / "bad, 1.yaml"
+    path.write_text(BAD)
+    return str(path)
+
+
+def test_text(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "-f", bad]) == 1
+
+    first, _, last = capsys.readouterr().out.splitlines()
+    assert first == (
+        f"{bad}:9  error  ArtifactIndex builders/acme: Invalid: "
+        "spec.priorty is no field; did you mean priority"
+    )
+    assert last == "2 objects, 1 error, 1 warning"
+
+
+def test_json(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "-f", bad, "-o", "json"]) == 1
+
+    report = json.loads(capsys.readouterr().out)
+    assert (report["apiVersion"], report["kind"]) == ("cli.artifactindex.dev/v1", "CheckReport")
+    assert report["objects"] == 2
+    assert report["findings"][0] == {
+        "file": bad,
+        "line": 9,
+        "severity": "error",
+        "object": "ArtifactIndex builders/acme",
+        "reason": "Invalid",
+        "message": "spec.priorty is no field; did you mean priority",
+    }
+
+
+def test_github(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "-f", bad, "-o", "github"]) == 1
+
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == (
+        f"::error file={bad.replace(',', '%2C')},line=9,title=Invalid::"
+        "ArtifactIndex builders/acme: spec.priorty is no field; did you mean priority"
+    )
+
+
+def test_sarif(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "-f", bad, "-o", "sarif"]) == 1
+
+    log = json.loads(capsys.readouterr().out)
+    (run,) = log["runs"]
+    assert log["version"] == "2.1.0"
+    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == {"Invalid", "NoIndexes"}
+    assert [(result["ruleId"], result["level"]) for result in run["results"]] == [
+        ("Invalid", "error"),
+        ("NoIndexes", "warning"),
+    ]
+    (location,) = run["results"][0]["locations"]
+    assert location["physicalLocation"]["region"] == {"startLine": 9}
+
+
+def test_warnings_fail_with_strict(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(document({}, "IndexOptions"))
+
+    assert main(["check", "-f", str(tmp_path)]) == 0
+    assert main(["check", "-f", str(tmp_path), "--strict"]) == 1
+
+
+def test_no_object_is_not_good(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.yaml").write_text("a: 1")
+
+    assert main(["check", "-f", str(tmp_path)]) == 1
+    assert "no ArtifactIndex and no IndexOptions" in capsys.readouterr().out

@@ -1,0 +1,187 @@
+"""`render` prints what the operator writes, byte for byte but for tokens."""
+
+import asyncio
+import itertools
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from artifact_index.api.constants import API_VERSION
+from artifact_index.cli import main
+from artifact_index.formats.registry import FORMATS
+from support.examples import EXAMPLES, objects
+from support.reconcile_builders import CANARY, NAMESPACE, SECRETS, SOURCES, source
+from support.rendered_offline import Manifests, rendered, written_by_operator
+
+pytestmark = pytest.mark.unit
+
+TEAMS = ("a", "b", "c")
+
+
+def manifest(kind: str, name: str, content: dict[str, Any], **labels: str) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": NAMESPACE, "labels": labels}
+    api_version = "v1" if kind == "Secret" else API_VERSION
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
+
+
+SECRET_MANIFESTS = [
+    manifest("Secret", name, {"stringData": values}) for name, values in SECRETS.items()
+]
+
+
+def generated(rng: random.Random, selections: int) -> Manifests:
+    """Indexes of all kinds, and so many IndexOptions that select some of them."""
+    found = list(SECRET_MANIFESTS)
+    for number in range(rng.randint(1, 9)):
+        kind = rng.choice(list(SOURCES))
+        spec = source(kind) | {"priority": rng.choice((50, 100, 100, 200))}
+        if rng.random() < 0.5:
+            spec["name"] = f"index-{rng.randint(1, 6)}"
+        if rng.random() < 0.3:
+            spec["explicit"] = True
+        if rng.random() < 0.3:
+            spec["whenUnavailable"] = "Omit"
+        if rng.random() < 0.3:
+            spec["ignoreErrorCodes"] = [404]
+        if rng.random() < 0.2 and kind in ("codeArtifact", "googleArtifactRegistry"):
+            spec["publish"] = True
+            spec[kind] = {key: value for key, value in spec[kind].items() if key != "auth"}
+        labels = {team: "yes" for team in TEAMS if rng.random() < 0.6}
+        found.append(manifest("ArtifactIndex", f"i{number}", {"spec": spec}, **labels))
+    for number in range(selections):
+        spec = {
+            "indexSelector": {"matchLabels": {rng.choice(TEAMS): "yes"}},
+            "preferPrivate": rng.random() < 0.5,
+            "publicIndex": {"enabled": rng.random() < 0.8},
+            "outputs": list(outputs(rng, f"o{number}")),
+        }
+        found.append(manifest("IndexOptions", f"o{number}", {"spec": spec}))
+    return found
+
+
+def outputs(rng: random.Random, name: str) -> list[dict[str, Any]]:
+    files = [each for each in FORMATS if each != "Environment"]
+    found = [
+        {"kind": "Secret", "name": name, "formats": rng.sample(files, rng.randint(1, len(files)))}
+    ]
+    if rng.random() < 0.3:
+        found.append({"kind": "Secret", "name": f"{name}-env", "formats": ["Environment"]})
+    if rng.random() < 0.3:
+        found.append({"kind": "ConfigMap", "name": name, "formats": ["UvToml"]})
+    return found
+
+
+async def test_the_examples(tmp_path: Path) -> None:
+    found = [each for path in sorted(EXAMPLES.glob("*.yaml")) for each in objects(path)]
+    manifests = [each for each in found if each["kind"] != "Kustomization"]
+
+    expected = await written_by_operator(manifests)
+    found_files = await asyncio.to_thread(rendered, manifests, tmp_path)
+
+    options = {each["metadata"]["name"] for each in manifests if each["kind"] == "IndexOptions"}
+    assert len(expected) > len(options) > 1
+    assert found_files == expected
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_generated_selections(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    for number in range(5):
+        manifests = generated(rng, selections=25)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+
+        expected = await written_by_operator(manifests)
+        found = await asyncio.to_thread(rendered, manifests, folder)
+
+        assert found == expected
+
+
+def test_no_secret_is_printed_unless_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifests = generated(random.Random(3), selections=5)
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(manifests))
+
+    for output, shown in itertools.product(("text", "json", "yaml"), (False, True)):
+        flags = ["--show-secrets"] if shown else []
+        assert main(["render", "-f", str(tmp_path), "-o", output, *flags]) == 0
+        printed = capsys.readouterr()
+        assert (CANARY in printed.out) == shown, output
+        assert CANARY not in printed.err
+
+
+def test_what_an_operator_wrote_is_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`kubectl get -o yaml` of a namespace holds the outputs with their live tokens."""
+    taken = manifest("Secret", "o", {"stringData": {"uv.toml": CANARY}})
+    taken["metadata"]["annotations"] = {"artifactindex.dev/owner": "o"}
+    index = manifest("ArtifactIndex", "i", {"spec": source("anonymous")})
+    (tmp_path / "all.yaml").write_text(
+        yaml.safe_dump_all([taken, index, manifest("IndexOptions", "o", {"spec": {}})])
+    )
+
+    assert main(["render", "-f", str(tmp_path), "--show-secrets"]) == 0
+
+    printed = capsys.readouterr().out
+    assert CANARY not in printed
+    assert 'url = "https://open.example/simple/"' in printed
+
+
+def test_one_file_is_printed_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifests = [
+        manifest("ArtifactIndex", "i", {"spec": source("anonymous")}),
+        manifest("IndexOptions", "o", {"spec": {}}),
+    ]
+    expected = rendered(manifests, tmp_path)["Secret", "o", "uv.toml"]
+
+    assert main(["render", "-f", str(tmp_path), "--options", "o", "--key", "uv.toml"]) == 0
+    assert capsys.readouterr().out == expected
+
+    assert main(["render", "-f", str(tmp_path), "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "apiVersion": "cli.artifactindex.dev/v1",
+        "kind": "RenderReport",
+        "files": [
+            {
+                "indexOptions": "o",
+                "output": {"kind": "Secret", "namespace": NAMESPACE, "name": "o"},
+                "key": "uv.toml",
+                "content": expected,
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "status", "says"),
+    [
+        ("a.yaml", "a: [", 2, "a.yaml:2 is not YAML"),
+        ("a.txt", "", 2, "holds no manifests"),
+        ("a.yaml", "a: 1", 1, "make no such file; `artifact-index check -f` says why"),
+        (
+            "a.yaml",
+            "apiVersion: artifactindex.dev/v1alpha1\nkind: ArtifactIndex\nmetadata:\n  name: a",
+            1,
+            "a.yaml:1: ArtifactIndex a: spec is missing",
+        ),
+    ],
+)
+def test_what_cannot_be_rendered(
+    name: str,
+    text: str,
+    status: int,
+    says: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / name).write_text(text)
+
+    assert main(["render", "-f", str(tmp_path)]) == status
+
+    assert says in capsys.readouterr().err
