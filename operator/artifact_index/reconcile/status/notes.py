@@ -71,7 +71,7 @@ def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> Desi
     shared = [
         f"{named(open_indexes[origin])} has no login and is on host {origin[1]!r} beside "
         f"{named([plan.selected.ref.name for plan in credentialed[origin]])}, and uv may send it "
-        "that login"
+        "that login; unless the whole host is trusted, use another host for one of them"
         for origin in open_indexes
         if origin in credentialed
     ]
