@@ -141,12 +141,12 @@ def _problem(index: IndexState, names: Sequence[str], is_above: bool) -> Problem
     field, listed = _field(index), named(names, at_most=3)
     if is_above:
         cause = (
-            f"the URL of {field} is a prefix of the URLs of ArtifactIndex {listed} in the same "
+            f"the URL in {field} is a prefix of the URLs of ArtifactIndex {listed} in the same "
             "file, and uv would send its login there"
         )
     else:
         cause = (
-            f"the URL of {field} begins with the URL of ArtifactIndex {listed} in the same file, "
+            f"the URL in {field} begins with the URL of ArtifactIndex {listed} in the same file, "
             "and uv would send that login to it"
         )
     return Problem(

@@ -60,18 +60,18 @@ def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> Desi
     if spec.public_index.enabled and public is not None:
         open_indexes[public.scheme, public.address].append(spec.public_index.name)
     elsewhere = [
-        f"ArtifactIndex {named(names)} shares host {origin[1]!r} with another login, and clients "
-        "may ask for its files with that one and stop at 401 or 404, since they are not below its "
-        "URL; use one token for both, or write the GUID of the feed (Azure DevOps) or the number "
-        "of the group or project (GitLab) in place of its name in spec.basicAuth.url or the "
-        "Secret's URL"
+        f"indexes on host {origin[1]!r} have different logins, and the files of ArtifactIndex "
+        f"{named(names)} are not below the URL of their index, so clients may ask for them with "
+        "another login and stop at 401 or 404; use one token for the host, or write the GUID of "
+        "the feed (Azure DevOps) or the number of the group or project (GitLab) in place of its "
+        "name in spec.basicAuth.url or the Secret's URL"
         for origin, found in credentialed.items()
         if (names := _with_files_elsewhere(found))
     ]
     shared = [
         f"{named(open_indexes[origin])} has no login and is on host {origin[1]!r} beside "
         f"{named([plan.selected.ref.name for plan in credentialed[origin]])}, and uv may send it "
-        "that login"
+        "that login; unless the whole host is trusted, use another host for one of them"
         for origin in open_indexes
         if origin in credentialed
     ]

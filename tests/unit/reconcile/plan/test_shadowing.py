@@ -68,7 +68,7 @@ def test_a_login_above_a_sibling_is_refused(root: str, sibling: str, refused: bo
     assert (problem is not None) == refused
     if problem is not None:
         assert problem.reason == "ShadowsSiblings" and "'sibling'" in problem.message
-        assert problem.stalled and "URL of spec.basicAuth.url is a prefix" in problem.message
+        assert problem.stalled and "URL in spec.basicAuth.url is a prefix" in problem.message
         assert plans["root"].entry is not None and plans["root"].entry.blocked
 
 
@@ -147,7 +147,7 @@ def test_a_newcomer_below_names_the_login_above_it() -> None:
 
     (refused,) = [plan.problem for plan in plans if plan.problem is not None]
     assert "ArtifactIndex 'root' in the same file" in refused.message
-    assert "the URL of spec.anonymous.url begins with" in refused.message
+    assert "the URL in spec.anonymous.url begins with" in refused.message
     assert "give spec.anonymous.url a URL with a path of its own" in refused.message
 
 
@@ -169,7 +169,7 @@ def test_the_message_names_the_field_from_which_the_url_follows(
     plans = plans_from(index_state(root), index_state(below))
 
     (refused,) = [plan.problem for plan in plans if plan.problem is not None]
-    assert f"the URL of {field} begins with the URL of ArtifactIndex 'root'" in refused.message
+    assert f"the URL in {field} begins with the URL of ArtifactIndex 'root'" in refused.message
     assert f"give {field} a URL" in refused.message
 
 

@@ -237,7 +237,8 @@ def test_files_that_are_not_below_the_url_are_noted_beside_another_login(
     assert (found is not None) is elsewhere
     if found is not None:
         assert (found.type, found.reason) == ("HostShared", "FilesOutsideIndex")
-        assert f"ArtifactIndex 'one' shares host '{host}'" in found.message
+        assert f"host '{host}'" in found.message
+        assert "the files of ArtifactIndex 'one' are" in found.message
         assert "GUID" in found.message and "spec.basicAuth.url" in found.message
         assert "'other'" not in found.message and CANARY not in found.message
 
@@ -253,7 +254,8 @@ def test_both_notes_of_a_host_stand_in_one_condition() -> None:
     found = shared_host_note(spec, plans_from(index_state(index("one", one)), preauthenticated))
 
     assert found is not None and found.reason == "FilesOutsideIndex"
-    assert "'one', 'two' shares host 'gitlab.example'" in found.message
+    assert "host 'gitlab.example' have different logins" in found.message
+    assert "ArtifactIndex 'one', 'two' are" in found.message
     assert "'pypi' has no login" in found.message and CANARY not in found.message
 
 
