@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from artifact_index.api.constants import ROLE_LABEL, ROLE_OUTPUT
+from artifact_index.api.constants import FIELD_MANAGER, ROLE_LABEL, ROLE_OUTPUT
 from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, Resource
@@ -88,7 +88,11 @@ def requests_since(plane: ControlPlane, mark: int) -> Requests:
 
 
 def _is_check(event: AuditEvent) -> bool:
-    return event.verb == "list" and parse_qs(urlsplit(event.uri).query).get("limit") == ["1"]
+    # kopf begins its watches with such listings, too.
+    ours = event.user_agent.startswith(FIELD_MANAGER)
+    return (
+        ours and event.verb == "list" and parse_qs(urlsplit(event.uri).query).get("limit") == ["1"]
+    )
 
 
 def await_writes(

@@ -14,6 +14,7 @@ from artifact_index.crdgen.kinds import KINDS, Kind
 from artifact_index.crdgen.schema import Schema
 from support.api_case import BASES, Case
 from support.api_cases import ACCEPTED, CONVERTED, HIDDEN, NULL, REFUSED
+from support.api_pasted import BESIDE, CANARY, PASTED
 from support.control_plane import ControlPlane, wait_until
 
 pytestmark = pytest.mark.cluster
@@ -115,6 +116,13 @@ def test_it_never_prints_a_string_that_may_hold_a_login(
     said = refused[id(case)]
     assert "Forbidden: " in said and "Invalid value" not in said
     assert "secret@" not in said and "token=secret" not in said
+
+
+def test_it_never_prints_a_login_in_any_field(plane: ControlPlane, namespace: str) -> None:
+    """tests/cluster/test_crd_messages.py asks a newer release."""
+    cases = PASTED + BESIDE
+    for case, said in zip(cases, answers(plane, namespace, cases), strict=True):
+        assert "no answer in" not in said and CANARY not in said, case
 
 
 def create(plane: ControlPlane, namespace: str, base: str) -> tuple[str, dict[str, Any]]:
