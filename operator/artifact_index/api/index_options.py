@@ -72,7 +72,7 @@ class Output(ApiModel):
     ] = ("UvToml",)
     """Files to write. UvToml: key `uv.toml`, for uv. Netrc: key `netrc`. PipConf: key `pip.conf`.
     Pypirc: key `.pypirc`, for twine, with the indexes of `publish`. PdmToml: key `config.toml`,
-    for PDM. Environment: each key is a variable, for uv, Poetry and twine; it stands alone in its
+    for PDM. Environment: each key is a variable, for all but pip and curl; it stands alone in its
     Secret."""
 
 
