@@ -25,6 +25,7 @@ Release = Callable[..., str]
 BUILDERS = "builders"
 KINDS = "artifactindexes.artifactindex.dev,indexoptions.artifactindex.dev"
 CRDS = {f"customresourcedefinition/{name}" for name in KINDS.split(",")}
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CLUSTER_WIDE = {
     f"clusterrole/{RELEASE}", f"clusterrole/{RELEASE}-view", f"clusterrole/{RELEASE}-edit",
     f"clusterrolebinding/{RELEASE}",
@@ -46,8 +47,7 @@ def release(plane: ControlPlane, request: pytest.FixtureRequest) -> Iterator[Rel
     earlier release left them: the garbage collector learns of a new kind after half a minute only,
     and to take one away can take the API server a minute.
     """
-    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    if not (plane.read(crds) or {})["items"]:
+    if not (plane.read(DEFINITIONS) or {})["items"]:
         plane.apply_crds(REPOSITORY / "crds")
 
     def act(command: str, *arguments: str | Path, version: str = request.param, **more: Any) -> str:
@@ -217,7 +217,9 @@ def test_uninstalling_without_keep_takes_objects_and_outputs_along(
     path = f"/api/v1/namespaces/{BUILDERS}/secrets"
     if plane.has_garbage_collection:
         wait_until(lambda: not (plane.read(path) or {})["items"], "the output to be collected", 90)
-    wait_until(lambda: of_release(plane) == set(), "the definitions to be gone", 240)
+    # Half a minute of waiting: kubectl is asked once.
+    wait_until(lambda: not (plane.read(DEFINITIONS) or {})["items"], "no definitions", 240)
+    assert of_release(plane) == set()
 
 
 def chart() -> dict[str, Any]:

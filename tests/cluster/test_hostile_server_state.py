@@ -5,6 +5,7 @@ The module has a control plane of its own, whose state it puts back and whose ki
 
 import asyncio
 import base64
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,23 @@ async def write_often(kubeconfig: Path, count: int) -> None:
     await api.close()
 
 
+def wait_listed_again(plane: ControlPlane) -> None:
+    """Wait until the operator has listed everything that is there now, ConfigMaps last."""
+    mark, begun = plane.audit_mark(), datetime.now(UTC)
+
+    def listed() -> bool:
+        events = plane.audit_events(verbs=["list"], since=mark)
+        ours = [each for each in events if each.user_agent.startswith("artifact-index-operator")]
+        secrets = [each for each in ours if each.resource == "secrets" and each.received_at > begun]
+        return any(
+            each.resource == "configmaps" and each.received_at > secrets[0].received_at
+            for each in ours
+            if secrets
+        )
+
+    wait_until(listed, "a listing with everything", PATIENCE)
+
+
 def peak_memory(operator: OperatorProcess) -> float:
     """The largest resident set of the process, in MiB."""
     lines = Path(f"/proc/{operator.pid}/status").read_text().splitlines()
@@ -94,12 +112,13 @@ def peak_memory(operator: OperatorProcess) -> float:
 
 
 def test_large_secrets_that_nobody_names_take_little_memory(plane: ControlPlane) -> None:
-    with operator_of(plane, "--relist-interval=5s") as operator:
+    with operator_of(plane, "--relist-interval=15s") as operator:
         serve(plane, "before")
         small = peak_memory(operator)
         for role in ("source", "output"):
             asyncio.run(create_large_secrets(plane.kubeconfig_admin, role, LARGE // 2))
-        # A change that comes after all of them, and a listing with all of them.
+        # A listing with all of them, and a change that comes after all of them.
+        wait_listed_again(plane)
         serve(plane, "after")
         while_running = peak_memory(operator)
         operator.stop()

@@ -142,7 +142,8 @@ class World:
 
     def patch(self, kind: str, namespace: str, name: str, body: dict[str, Any]) -> None:
         """A merge patch."""
-        self.plane.write("PATCH", f"{_collection(kind, namespace)}/{name}", body)
+        path = f"{_collection(kind, namespace)}/{name}?fieldManager=kubectl-patch"
+        self.plane.write("PATCH", path, body)
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete and do not wait for it."""
