@@ -34,7 +34,7 @@ _FIRST_ANSWERS: Final = 2.0
 _FIRST_WAVE: Final = 30.0
 """Seconds for which the watches wait for the first wave: 12,000 writes on two cores."""
 
-_OTHERS_WAVE: Final = 2.0
+_OTHERS_WAVE: Final = 1.0
 """Seconds for which a namespace whose own wave has ended waits for those of the others."""
 
 _FEW: Final = 100

@@ -22,15 +22,14 @@ class RateLimiter:
     """A queue that releases at most `per_second` keys in any one second, in a FairQueue's order.
 
     After a pause all of them go at once. From then on they are spread over the second, until none
-    waits any more. Unless all of the last keys were one tenant's, some are kept back: a tenant that
-    has had fewer than those within a second gets one at once. Times are seconds of a monotonic
-    clock.
+    waits any more. Unless all keys of the last second were one tenant's, some are kept back: a
+    tenant that has had fewer than those gets one at once. Times are seconds of a monotonic clock.
     """
 
     def __init__(self, per_second: int) -> None:
         self._per_second = per_second
         self._reserve = math.floor(per_second * _RESERVE)
-        self._released: deque[tuple[float, Hashable]] = deque()  # the last `per_second` keys
+        self._released: deque[tuple[float, Hashable]] = deque()  # within a second of the last
         self._released_to: dict[Hashable, deque[float]] = {}  # when, for each tenant of these
         self._paced = False
         self._queue = FairQueue()
@@ -101,7 +100,7 @@ class RateLimiter:
         return self._reserve > 0 and had[-self._reserve] <= now - _SECOND
 
     def _note(self, now: float, tenant: Hashable) -> None:
-        if len(self._released) == self._per_second:
+        while self._released and self._released[0][0] < now - _SECOND:
             _, oldest = self._released.popleft()
             self._released_to[oldest].popleft()
             if not self._released_to[oldest]:
