@@ -154,8 +154,8 @@ class RedactingFilter(logging.Filter):
         whole = "\0".join([text, *map(str, values.values())])
         if redact(whole) != whole:
             text = redact(text)
-            redacted = {key: redact(str(value)) for key, value in values.items()}
-            setattr(record, _STRUCTURED, redacted)
+            redacted = (redact(each) if isinstance(each, str) else each for each in values.values())
+            setattr(record, _STRUCTURED, dict(zip(values, redacted, strict=True)))
         record.msg, record.args = text, None
         if record.exc_info and record.exc_info[1] is not None:
             record.exc_text = describe(record.exc_info[1])
