@@ -28,6 +28,8 @@ LogEvent = Literal[
 """What a structured line reports. The page of the log explains each, with its keys."""
 
 logger = logging.getLogger(__name__)
+# Commands that configure no logs share code with the operator: Python would print its warnings.
+logging.getLogger("artifact_index").addHandler(logging.NullHandler())
 
 # Keys that carry credentials, also as the end of a longer name (AWS_SECRET_ACCESS_KEY).
 _KEYS: Final = (

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -189,6 +191,12 @@ async def test_a_refused_status_is_told_with_the_next_try(lines: Lines) -> None:
     keys = set(CATALOGUE["events"]["Retried"]["keys"])
     assert all(keys <= line.keys() and line["level"] == "warning" for line in retried)
     assert "try later" in retried[0]["message"]
+
+
+def test_commands_that_configure_no_logs_print_none() -> None:
+    script = "import logging, artifact_index.logs; logging.getLogger('artifact_index.x').error('x')"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout + run.stderr == ""
 
 
 def test_the_page_explains_every_event_and_every_key() -> None:
