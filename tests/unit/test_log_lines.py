@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from support.engine import BROKEN, OPTIONS, Engine
 from support.misfortunes import HOUR, Kind, Trouble, logins
 from support.month import Month
 from support.operating import operating
+from support.operator_process import REPOSITORY
 from support.reconcile_builders import NAMESPACE, SECRETS, source
 from support.simulation import SETTINGS
 from support.virtual_time import VirtualLoop
@@ -195,7 +197,9 @@ async def test_a_refused_status_is_told_with_the_next_try(lines: Lines) -> None:
 
 def test_commands_that_configure_no_logs_print_none() -> None:
     script = "import logging, artifact_index.logs; logging.getLogger('artifact_index.x').error('x')"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY / "operator")}
+    command = [sys.executable, "-c", script]
+    run = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     assert run.stdout + run.stderr == ""
 
 
