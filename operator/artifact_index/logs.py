@@ -28,6 +28,8 @@ LogEvent = Literal[
 """What a structured line reports. The page of the log explains each, with its keys."""
 
 logger = logging.getLogger(__name__)
+# Commands that configure no logs share code with the operator: Python would print its warnings.
+logging.getLogger("artifact_index").addHandler(logging.NullHandler())
 
 # Keys that carry credentials, also as the end of a longer name (AWS_SECRET_ACCESS_KEY).
 _KEYS: Final = (
@@ -154,8 +156,8 @@ class RedactingFilter(logging.Filter):
         whole = "\0".join([text, *map(str, values.values())])
         if redact(whole) != whole:
             text = redact(text)
-            redacted = {key: redact(str(value)) for key, value in values.items()}
-            setattr(record, _STRUCTURED, redacted)
+            redacted = (redact(each) if isinstance(each, str) else each for each in values.values())
+            setattr(record, _STRUCTURED, dict(zip(values, redacted, strict=True)))
         record.msg, record.args = text, None
         if record.exc_info and record.exc_info[1] is not None:
             record.exc_text = describe(record.exc_info[1])

@@ -96,6 +96,8 @@ def test_what_the_user_must_change_is_permanent_and_says_what(
     assert (error.reason, error.permanent, error.retry_after) == (reason, True, None)
     for word in words:
         assert word in error.message
+    # For the log alone: the messages of repeated failures are equal.
+    assert error.request_id and error.request_id not in error.message
 
 
 HTML = {"Content-Type": "text/html"}

@@ -3,6 +3,9 @@
 import asyncio
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -14,10 +17,11 @@ from artifact_index.credentials.errors import LoginError
 from artifact_index.logs import JsonFormatter, LogEvent, RedactingFilter, TextFormatter
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.wiring import env_of
-from support.engine import OPTIONS, Engine
+from support.engine import BROKEN, OPTIONS, Engine
 from support.misfortunes import HOUR, Kind, Trouble, logins
 from support.month import Month
 from support.operating import operating
+from support.operator_process import REPOSITORY
 from support.reconcile_builders import NAMESPACE, SECRETS, source
 from support.simulation import SETTINGS
 from support.virtual_time import VirtualLoop
@@ -167,6 +171,36 @@ async def test_a_line_has_the_keys_of_its_event_and_no_other(lines: Lines) -> No
         )
         for text in lines.text
     )
+
+
+@pytest.mark.looptime(noop_cycles=1)
+async def test_a_refused_status_is_told_with_the_next_try(lines: Lines) -> None:
+    engine = Engine()
+    engine.index("open")
+    engine.options()
+    engine.port.refuse = lambda verb, plural, name: (
+        BROKEN if (verb, plural) == ("patch", "indexoptions") else None
+    )
+    engine.queue.add_after(OPTIONS, 0)
+    for _ in range(3):
+        key = await engine.queue.get()
+        await engine.controller.reconcile(key)
+        engine.queue.done(key)
+    retried = [line for line in lines.all if line["event"] == "Retried"]
+    assert retried and {(line["kind"], line["name"]) for line in retried} == {
+        ("IndexOptions", "uv-config")
+    }
+    keys = set(CATALOGUE["events"]["Retried"]["keys"])
+    assert all(keys <= line.keys() and line["level"] == "warning" for line in retried)
+    assert "try later" in retried[0]["message"]
+
+
+def test_commands_that_configure_no_logs_print_none() -> None:
+    script = "import logging, artifact_index.logs; logging.getLogger('artifact_index.x').error('x')"
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY / "operator")}
+    command = [sys.executable, "-c", script]
+    run = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert run.stdout + run.stderr == ""
 
 
 def test_the_page_explains_every_event_and_every_key() -> None:

@@ -9,6 +9,7 @@ import logging
 import re
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,7 @@ from artifact_index.logs import (
     RedactingFilter,
     configure_logging,
     describe,
+    log_event,
     log_exception,
     log_loop_error,
     redact,
@@ -231,6 +233,7 @@ def untouched_logging() -> Iterator[None]:
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(level)
+    logging.captureWarnings(False)
     for name in ("kopf.objects", "kopf.activities", "kubernetes", "aiohttp"):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
@@ -251,6 +254,37 @@ def test_all_logs_go_to_standard_error_through_the_filter(
     else:
         moment = datetime.strptime(line.split()[0], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         assert abs((datetime.now(UTC) - moment).total_seconds()) < 60
+
+
+def test_warnings_of_libraries_are_lines_like_all_others(
+    untouched_logging: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(log_format="json", level="info")
+    warnings.showwarning(f"old, password={SECRET}", DeprecationWarning, "lib.py", 1)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["logger"] == "py.warnings" and SECRET not in line
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_structured_line_has_its_values_redacted_and_none_that_is_empty(
+    form: str, untouched_logging: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(log_format=form, level="info")
+    to = logging.getLogger("artifact_index")
+    values = {"kind": "ArtifactIndex", "namespace": "builders", "name": "acme", "secret": ""}
+    bad = f"https://u:{SECRET}@host.example/ x"
+    log_event(to, logging.INFO, "TokenIssued", "it came", **values, cluster=bad, consumers=2)
+    log_event(to, logging.DEBUG, "TokenIssued", "not at this level")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert SECRET not in line and "secret" not in line
+    if form == "text":
+        assert line.split(" ", 1)[1] == (
+            "INFO    TokenIssued ArtifactIndex builders/acme: it came "
+            'cluster="https://[redacted]@host.example/ x" consumers=2'
+        )
+    else:
+        assert json.loads(line)["event"] == "TokenIssued"
+        assert (json.loads(line)["name"], json.loads(line)["consumers"]) == ("acme", 2)
 
 
 class Unprintable(Exception):

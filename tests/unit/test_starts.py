@@ -66,6 +66,18 @@ def test_the_first_line_says_what_starts_and_the_last_where_the_server_is_missed
     assert "Connect call failed" in last["message"] and "--kubeconfig" in last["message"]
 
 
+def test_a_refused_login_names_the_server_the_context_and_the_remedy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Emulator() as emulator:
+        emulator.fail("*", "*", 401, count=None)
+        config = emulator.kubeconfig()
+        first, last = started(config, capsys)
+    assert last["message"].startswith(f"{first['cluster']} refuses the operator: 401 ")
+    assert f"(context emulator of {config})" in last["message"]
+    assert "renew the login of the kubeconfig" in last["message"]
+
+
 def test_a_busy_port_is_named_with_its_setting(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -115,7 +115,8 @@ class Controller:
             next_try = format_time(self._env.clock() + delay)
             log_event(
                 logger, logging.WARNING, "Retried", f"{error}; trying again",
-                namespace=key.ref.namespace, kind=key.kind, name=key.ref.name, nextTry=next_try,
+                namespace=key.ref.namespace, kind=key.kind.removesuffix("Status"),
+                name=key.ref.name, nextTry=next_try,
             )  # fmt: skip
             return "api_error"
         except Exception as error:

@@ -1,12 +1,10 @@
 """`python -m support.frozen write`: write the files anew."""
 
-import logging
 import sys
 
 from support.frozen.files import frozen_files
 
 if sys.argv[1:] != ["write"]:
     sys.exit("usage: python -m support.frozen write")
-logging.disable()  # the conditions of these objects are warnings
 for path, text in frozen_files().items():
     path.write_text(text)

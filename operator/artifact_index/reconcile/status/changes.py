@@ -12,6 +12,7 @@ from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject
 from artifact_index.sources.registry import login_names
 
 _QUIET: Final = frozenset(reason for reason in Reason if reason.quiet)
+_SAID_BY_READY: Final = (RECONCILING, STALLED)
 Condition = Mapping[str, str]
 Status = Mapping[str, Any]
 
@@ -23,10 +24,10 @@ def log_changes(
 ) -> None:
     """Write a line for each change of a condition from one status of an object to the next."""
     spec, ref = owner.spec, owner.ref
-    login = login_names(spec) if isinstance(spec, ArtifactIndexSpec) else {}
     for change in changes(before, after):
         condition, status, reason = change["type"], change["status"], change["reason"]
         wrong = status == ("False" if condition == READY else "True") and reason not in _QUIET
+        login = login_names(spec) if isinstance(spec, ArtifactIndexSpec) else {}
         log_event(
             logger, logging.WARNING if wrong else logging.INFO, "ConditionChanged",
             change["message"], namespace=ref.namespace, kind=kind, name=ref.name,
@@ -41,23 +42,21 @@ def changes(before: Status, after: Status) -> Iterator[Condition]:
     does not count beside something worse.
     """
     old, new = _by_type(before), _by_type(after)
-    ready_changed = _differ(old.get(READY), new.get(READY))
+    ready_changed = _state(old.get(READY)) != _state(new.get(READY))
     for type_, condition in new.items():
-        said = ready_changed and type_ in (RECONCILING, STALLED)
-        if not said and _differ(old.get(type_), condition):
+        said = ready_changed and type_ in _SAID_BY_READY
+        if not said and _state(old.get(type_)) != _state(condition):
             yield condition
-    if not (ready_changed and new.get(READY, {}).get("status") == "False"):
-        for type_ in old.keys() - new.keys() - {RECONCILING, STALLED}:
-            yield {**old[type_], "status": "False", "message": f"{type_} has ended"}
+    if ready_changed and new.get(READY, {}).get("status") == "False":
+        return
+    for type_, condition in old.items():
+        if type_ not in new and type_ not in _SAID_BY_READY:
+            yield {**condition, "status": "False", "message": f"{type_} has ended"}
 
 
 def _by_type(status: Status) -> dict[str, Condition]:
     return {condition["type"]: condition for condition in status.get("conditions") or ()}
 
 
-def _differ(one: Condition | None, other: Condition | None) -> bool:
-    return (
-        one is None
-        or other is None
-        or ((one["status"], one["reason"]) != (other["status"], other["reason"]))
-    )
+def _state(condition: Condition | None) -> tuple[str, str] | None:
+    return None if condition is None else (condition["status"], condition["reason"])
