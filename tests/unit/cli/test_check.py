@@ -25,10 +25,8 @@ pytestmark = pytest.mark.unit
 def findings(folder: Path, text: str, **settings: Any) -> list[tuple[int, str, str, str]]:
     """Line, severity, reason and message of each finding."""
     (folder / "a.yaml").write_text(text)
-    found, _ = check(
-        read_manifests([str(folder)], recursive=False), NAMESPACE, Settings(**settings)
-    )
-    return [(each.line, each.severity, each.reason, each.message) for each in found]
+    report = check(read_manifests([str(folder)], recursive=False), NAMESPACE, Settings(**settings))
+    return [(each.line, each.severity, each.reason, each.message) for each in report.findings]
 
 
 def said(folder: Path, text: str, **settings: Any) -> tuple[int, str, str, str]:

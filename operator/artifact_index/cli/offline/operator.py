@@ -18,6 +18,7 @@ from artifact_index.api.timestamps import format_time
 from artifact_index.cli.offline import stand_ins
 from artifact_index.cli.offline.manifests import Manifest
 from artifact_index.cli.offline.memory_api import MemoryApi
+from artifact_index.cli.reports import ObjectRef, RenderedFile
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import (
     ARTIFACT_INDEXES,
@@ -36,22 +37,10 @@ READ: Final = (ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, CONFIG_MAPS, SERVICE_AC
 
 
 @dataclass(frozen=True, slots=True)
-class OutputFile:
-    """One file in an output; `content` may hold logins."""
-
-    kind: str
-    namespace: str
-    name: str
-    options: str
-    key: str
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What the operator made of the manifests: its outputs and the statuses of its objects."""
 
-    files: list[OutputFile]
+    files: list[RenderedFile]
     _objects: Mapping[tuple[str, str, str], Object]
 
     def status(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
@@ -164,7 +153,7 @@ def _specs(api: MemoryApi, resource: Resource, model: Any) -> Iterator[tuple[Any
             continue
 
 
-def _files(api: MemoryApi) -> Iterator[OutputFile]:
+def _files(api: MemoryApi) -> Iterator[RenderedFile]:
     for resource in (SECRETS, CONFIG_MAPS):
         for (plural, namespace, name), body in api.objects.items():
             owner = (body["metadata"].get("annotations") or {}).get(OWNER_ANNOTATION)
@@ -172,4 +161,5 @@ def _files(api: MemoryApi) -> Iterator[OutputFile]:
                 continue
             for key, data in body["data"].items():
                 content = base64.b64decode(data).decode() if resource == SECRETS else data
-                yield OutputFile(resource.kind, namespace, name, owner, key, content)
+                output = ObjectRef(kind=resource.kind, namespace=namespace, name=name)
+                yield RenderedFile(index_options=owner, output=output, key=key, content=content)
