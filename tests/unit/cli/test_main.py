@@ -1,12 +1,15 @@
 """What all commands have in common."""
 
+import argparse
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from artifact_index.cli.console import Painter, duration, table
 from artifact_index.cli.main import COMMANDS, main
 
 pytestmark = pytest.mark.unit
@@ -128,3 +131,40 @@ def test_the_shell_gets_completions(line: str, expected: set[str], tmp_path: Pat
         check=True,
     )
     assert {word.strip() for word in answer.read_text().splitlines()} == expected
+
+
+@pytest.mark.parametrize(
+    ("terminal", "flag", "variables", "coloured"),
+    [
+        (True, False, {}, True),
+        (False, False, {}, False),
+        (True, True, {}, False),
+        (True, False, {"NO_COLOR": "1"}, False),
+        (True, False, {"TERM": "dumb"}, False),
+    ],
+)
+def test_colours_are_for_terminals_that_want_them(
+    terminal: bool,
+    flag: bool,
+    variables: dict[str, str],
+    coloured: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    for name, value in {"NO_COLOR": "", "TERM": "xterm", **variables}.items():
+        monkeypatch.setenv(name, value)
+
+    paint = Painter(argparse.Namespace(no_color=flag))
+
+    text = table(["A", "B"], [["True", "x"], ["no", "y"]], lambda cell: paint("green", cell))
+    assert ("\033[32mTrue\033[0m" in text) is coloured
+    assert re.sub("\033\\[[0-9]+m", "", text) == "A      B\nTrue   x\nno     y\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (-5, "0s"), (59.9, "59s"), (61, "1m1s"), (3600, "1h"), (42_420, "11h47m"),
+     (86_400 + 300, "1d"), (3 * 86_400 + 7200, "3d2h")],
+)  # fmt: skip
+def test_a_duration_has_two_units_at_most(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
