@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
@@ -34,6 +34,11 @@ from artifact_index.wiring import Operator, build, env_of
 
 READ: Final = (ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, CONFIG_MAPS, SERVICE_ACCOUNTS)
 """The kinds of manifests that the operator reads; others are passed over."""
+
+_NO_LIMIT: Final = 1_000_000
+
+_TURN: Final = 0.01
+"""Seconds in which the token manager begins further calls: only some are in flight at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +86,29 @@ def _silence() -> Iterator[None]:
 
 async def _reconcile_all(api: MemoryApi, settings: Settings) -> None:
     issue = stand_ins.issue_with(stand_ins.REDACTED, time.time)
+    # No cloud and no API server has to be spared, and what is missing will not appear.
+    settings = replace(
+        settings,
+        mints_per_second=_NO_LIMIT,
+        mint_patience=_NO_LIMIT,
+        writes_per_second=0,
+        missing_secret_grace=0,
+    )
     env = env_of(settings, Digester(secrets.token_bytes(32)))
     operator = build(settings, api, issue, env)
     await operator.prime()
+    tokens = asyncio.create_task(operator.tokens.run())
     operator.controller.enqueue(operator.cache.all_keys())
     await _settle(operator)
+    while operator.state.waiting:
+        await asyncio.sleep(_TURN)
+        await _settle(operator)
+    tokens.cancel()
     await operator.close()
 
 
 async def _settle(operator: Operator) -> None:
-    """Reconcile until nothing is left to do."""
+    """Reconcile until nothing is left to do but to wait for tokens."""
     queue = operator.controller.queue
     while not queue.idle or await operator.clouds_settled():
         if queue.idle:
