@@ -64,4 +64,4 @@ def rendered(manifests: Manifests, folder: Path, *, show_secrets: bool = True) -
     (folder / "all.yaml").write_text(yaml.safe_dump_all(manifests))
     read = read_manifests([str(folder)], recursive=False)
     outcome = run_offline(read, NAMESPACE, CONSENT, show_secrets=show_secrets)
-    return {(each.kind, each.name, each.key): each.content for each in outcome.files}
+    return {(each.output.kind, each.output.name, each.key): each.content for each in outcome.files}

@@ -8,8 +8,7 @@ from artifact_index.cli.console import Exit, Painter, add_output_flags, print_re
 from artifact_index.cli.offline.flags import add_manifest_flags, settings_of
 
 if TYPE_CHECKING:
-    from artifact_index.cli.offline.findings import Finding
-    from artifact_index.cli.reports import CheckReport
+    from artifact_index.cli.reports import CheckFinding, CheckReport
 
 
 def register(commands: Any) -> None:
@@ -34,48 +33,32 @@ def execute(chosen: argparse.Namespace) -> int:
 
     settings = settings_of(chosen)
     manifests = read_manifests(chosen.filename, recursive=chosen.recursive)
-    findings, objects = check(manifests, chosen.namespace, settings)
-    _print(findings, objects, chosen)
-    bad = findings if chosen.strict else [each for each in findings if each.severity == "error"]
-    return Exit.NOT_GOOD if bad or not objects else Exit.GOOD
+    report = check(manifests, chosen.namespace, settings)
+    _print(report, chosen)
+    bad = any(chosen.strict or each.severity == "error" for each in report.findings)
+    return Exit.NOT_GOOD if bad or not report.objects else Exit.GOOD
 
 
-def _print(findings: "list[Finding]", objects: int, chosen: argparse.Namespace) -> None:
+def _print(report: "CheckReport", chosen: argparse.Namespace) -> None:
     if chosen.output == "text":
-        _print_text(findings, objects, Painter(chosen))
+        _print_text(report, Painter(chosen))
     elif chosen.output == "github":
-        sys.stdout.write("".join(map(_annotation, findings)))
+        sys.stdout.write("".join(map(_annotation, report.findings)))
     elif chosen.output == "sarif":
         from artifact_index.cli.offline.sarif import sarif  # noqa: PLC0415 - needed here alone
 
-        sys.stdout.write(sarif(findings))
+        sys.stdout.write(sarif(report.findings))
     else:
-        print_report(_report(findings, objects), chosen.output)
+        print_report(report, chosen.output)
 
 
-def _report(findings: "list[Finding]", objects: int) -> "CheckReport":
-    from artifact_index.cli.reports import CheckFinding, CheckReport  # noqa: PLC0415 - slow
-
-    listed = [
-        CheckFinding(
-            file=each.file,
-            line=each.line,
-            severity=each.severity,
-            object=each.subject,
-            reason=each.reason,
-            message=each.message,
-        )
-        for each in findings
-    ]
-    return CheckReport(objects=objects, findings=listed)
-
-
-def _print_text(findings: "list[Finding]", objects: int, paint: Painter) -> None:
+def _print_text(report: "CheckReport", paint: Painter) -> None:
+    findings, objects = report.findings, report.objects
     colours = {"error": "red", "warning": "yellow"}
     for each in findings:
         severity = paint(colours[each.severity], each.severity)
         where = f"{each.file}:{each.line}"
-        sys.stdout.write(f"{where}  {severity}  {each.subject}: {each.reason}: {each.message}\n")
+        sys.stdout.write(f"{where}  {severity}  {each.object}: {each.reason}: {each.message}\n")
     if not objects:
         sys.stdout.write("no ArtifactIndex and no IndexOptions among these manifests: check -f\n")
     errors = sum(each.severity == "error" for each in findings)
@@ -84,12 +67,12 @@ def _print_text(findings: "list[Finding]", objects: int, paint: Painter) -> None
     sys.stdout.write(f"{text}\n")
 
 
-def _annotation(finding: "Finding") -> str:
+def _annotation(finding: "CheckFinding") -> str:
     """A workflow command of GitHub Actions, which shows the finding at its line."""
     # Standard input is no file of the repository.
     file = finding.file.translate(_IN_PROPERTY)
     where = "" if file == "-" else f"file={file},line={finding.line},"
-    message = f"{finding.subject}: {finding.message}".translate(_IN_MESSAGE)
+    message = f"{finding.object}: {finding.message}".translate(_IN_MESSAGE)
     return f"::{finding.severity} {where}title={finding.reason}::{message}\n"
 
 

@@ -10,12 +10,16 @@ from typing import Final
 from artifact_index import __version__
 from artifact_index.cli.console import CommandError
 
-COMMANDS: Final = ("run", "crds", "status", "why", "check", "render", "version")
+COMMANDS: Final = ("run", "crds", "status", "why", "check", "render", "version", "completion")
 """In the order of --help. Each is a module of this folder whose `register` adds its parser."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status, which `console.Exit` lists."""
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete  # noqa: PLC0415 - only the shell asks for it
+
+        argcomplete.autocomplete(parser_of())
     given = sys.argv[1:] if arguments is None else list(arguments)
     # `run` must not pay for the other commands: only the module of the given one is imported.
     chosen = parser_of(COMMANDS if given[:1] not in _EACH else given[:1]).parse_args(given)

@@ -8,7 +8,6 @@ from artifact_index.cli.console import CommandError, Exit, add_output_flags, pri
 from artifact_index.cli.offline.flags import add_manifest_flags, settings_of
 
 if TYPE_CHECKING:
-    from artifact_index.cli.offline.operator import OutputFile
     from artifact_index.cli.reports import RenderReport
 
 
@@ -39,59 +38,45 @@ def execute(chosen: argparse.Namespace) -> int:
     from artifact_index.cli.offline.findings import refused  # noqa: PLC0415 - slow
     from artifact_index.cli.offline.manifests import read_manifests  # noqa: PLC0415 - slow
     from artifact_index.cli.offline.operator import run_offline  # noqa: PLC0415 - slow
+    from artifact_index.cli.reports import RenderReport  # noqa: PLC0415 - slow
 
     settings = settings_of(chosen)
     manifests = read_manifests(chosen.filename, recursive=chosen.recursive)
     for finding in refused(manifests, chosen.namespace):
-        where, what = f"{finding.file}:{finding.line}", f"{finding.subject}: {finding.message}"
+        where, what = f"{finding.file}:{finding.line}", f"{finding.object}: {finding.message}"
         raise CommandError(f"{where}: {what}", Exit.NOT_GOOD)
     outcome = run_offline(manifests, chosen.namespace, settings, show_secrets=chosen.show_secrets)
     files = [
         each
         for each in outcome.files
-        if chosen.options in (None, each.options) and chosen.key in (None, each.key)
+        if chosen.options in (None, each.index_options) and chosen.key in (None, each.key)
     ]
     if not files:
         raise CommandError(
             "these manifests make no such file; `artifact-index check -f` says why",
             Exit.NOT_GOOD,
         )
-    _print(files, chosen)
+    _print(RenderReport(files=files), chosen)
     return Exit.GOOD
 
 
-def _print(files: "list[OutputFile]", chosen: argparse.Namespace) -> None:
+def _print(report: "RenderReport", chosen: argparse.Namespace) -> None:
+    files = report.files
     if chosen.output != "text":
-        print_report(_report(files), chosen.output)
+        print_report(report, chosen.output)
     elif chosen.key is not None:
         if len(files) > 1:
-            where = ", ".join(f"{each.kind} {each.namespace}/{each.name}" for each in files)
+            where = ", ".join(each.output.text for each in files)
             raise CommandError(
                 f"several outputs hold {chosen.key}: {where}; choose with --options", Exit.USAGE
             )
         sys.stdout.write(files[0].content)
     else:
         for each in files:
-            login = "" if chosen.show_secrets or each.kind != "Secret" else " (logins are REDACTED)"
-            where = f"{each.kind} {each.namespace}/{each.name}, key {each.key}"
-            sys.stdout.write(f"# {where}{login}\n{each.content}\n")
-
-
-def _report(files: "list[OutputFile]") -> "RenderReport":
-    from artifact_index.cli.reports import (  # noqa: PLC0415 - slow
-        ObjectRef,
-        RenderedFile,
-        RenderReport,
-    )
-
-    return RenderReport(
-        files=[
-            RenderedFile(
-                index_options=each.options,
-                output=ObjectRef(kind=each.kind, namespace=each.namespace, name=each.name),
-                key=each.key,
-                content=each.content,
+            login = (
+                ""
+                if chosen.show_secrets or each.output.kind != "Secret"
+                else " (logins are REDACTED)"
             )
-            for each in files
-        ]
-    )
+            where = f"{each.output.text}, key {each.key}"
+            sys.stdout.write(f"# {where}{login}\n{each.content}\n")

@@ -5,7 +5,7 @@ A field is only ever added within a version. Times are as in the API; None where
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 Severity = Literal["error", "warning"]
@@ -41,6 +41,11 @@ class ObjectRef(Part):
     namespace: str
     name: str
 
+    @property
+    def text(self) -> str:
+        """Such as `Secret builders/uv-config`."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
 
 class RenderedFile(Part):
     """One file that the operator would write."""
@@ -48,7 +53,7 @@ class RenderedFile(Part):
     index_options: str
     output: ObjectRef
     key: str
-    content: str
+    content: str = Field(repr=False)
 
 
 class RenderReport(Report):

@@ -80,9 +80,8 @@ def _print(report: "WhyReport", paint: Painter) -> None:
         sys.stdout.write(f"{paint('green', '✓')} {fact}\n")
     for root in report.roots:
         colour, mark = ("red", "✗") if root.severity == "error" else ("yellow", "!")
-        where = f"{root.object.kind} {root.object.namespace}/{root.object.name}"
         since = f" since {root.since}" if root.since else ""
-        sys.stdout.write(f"{paint(colour, mark)} {where}: {root.reason}{since}\n")
+        sys.stdout.write(f"{paint(colour, mark)} {root.object.text}: {root.reason}{since}\n")
         sys.stdout.write(f"    {root.message}\n")
         if root.meaning and root.remedy:
             sys.stdout.write(f"    {root.meaning}\n    → {root.remedy}\n")

@@ -17,7 +17,7 @@ from support.api_case import Case
 from support.api_cases import ACCEPTED, CONVERTED, NULL, REFUSED
 from support.engine import Engine
 from support.examples import EXAMPLES
-from support.reconcile_builders import NAMESPACE, source
+from support.reconcile_builders import CANARY, NAMESPACE, source
 
 pytestmark = pytest.mark.unit
 
@@ -25,10 +25,8 @@ pytestmark = pytest.mark.unit
 def findings(folder: Path, text: str, **settings: Any) -> list[tuple[int, str, str, str]]:
     """Line, severity, reason and message of each finding."""
     (folder / "a.yaml").write_text(text)
-    found, _ = check(
-        read_manifests([str(folder)], recursive=False), NAMESPACE, Settings(**settings)
-    )
-    return [(each.line, each.severity, each.reason, each.message) for each in found]
+    report = check(read_manifests([str(folder)], recursive=False), NAMESPACE, Settings(**settings))
+    return [(each.line, each.severity, each.reason, each.message) for each in report.findings]
 
 
 def said(folder: Path, text: str, **settings: Any) -> tuple[int, str, str, str]:
@@ -248,6 +246,27 @@ def test_a_secret_that_is_not_there_is_taken_to_be_right(tmp_path: Path) -> None
 
 def test_the_examples_are_sound() -> None:
     assert main(["check", "-f", str(EXAMPLES), "-R", "-o", "json"]) == 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [f"!{CANARY}", f"*{CANARY}", f"'{CANARY}", f"%{CANARY}", f"&{CANARY} &x b", f'"{CANARY} "',
+     f'"{CANARY}\\n"', f"[{CANARY}]", f"{{{CANARY}: 1}}", f"@{CANARY}", f"!!int {CANARY}"],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["check", "render"])
+def test_what_is_wrong_with_a_login_does_not_print_it(
+    command: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = document({}, "IndexOptions") + "---\n" + document(source("basicAuth"))
+    secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: basic, namespace: builders}\n"
+    (tmp_path / "a.yaml").write_text(
+        f"{text}{secret}stringData:\n  username: builder\n  password: {value}\n"
+    )
+
+    main([command, "-f", str(tmp_path)])
+
+    printed = capsys.readouterr()
+    assert CANARY not in printed.out + printed.err
 
 
 # -- forms

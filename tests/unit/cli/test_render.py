@@ -101,6 +101,25 @@ async def test_generated_selections(seed: int, tmp_path: Path) -> None:
         assert found == expected
 
 
+@pytest.mark.parametrize("kind", ["codeArtifact", "googleArtifactRegistry"])
+def test_every_login_gets_its_stand_in_at_once(kind: str, tmp_path: Path) -> None:
+    """More logins than a cloud is asked for in a second, and than are in flight at a time."""
+    indexes = [
+        manifest("ArtifactIndex", f"i{number}", {"spec": source(kind, **own(number))})
+        for number in range(300)
+    ]
+    options = manifest("IndexOptions", "o", {"spec": {}})
+
+    (file,) = rendered([*indexes, options], tmp_path).values()
+
+    assert file.count(":REDACTED@") == 300
+
+
+def own(number: int) -> dict[str, Any]:
+    """A Secret of its own, hence a login."""
+    return {"auth": {"secretRef": {"name": f"key-{number}"}}, "repository": f"python-{number}"}
+
+
 def test_no_secret_is_printed_unless_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

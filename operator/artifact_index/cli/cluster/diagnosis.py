@@ -1,13 +1,13 @@
 """What is wrong with an object, and where the root of it is. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from artifact_index.api.constants import ARTIFACT_INDEX_KIND
 from artifact_index.api.reasons import Reason
 from artifact_index.cli.cluster.objects import Condition, Observed, selects, unready_indexes
 from artifact_index.cli.console import duration
+from artifact_index.cli.reports import ObjectProblem, Severity
 
 OVERDUE: Final = 120
 """Seconds after which a refresh that is due and does not fail means that nobody does it."""
@@ -19,25 +19,12 @@ _OPERATOR: Final = (
 _REASONS: Final = {reason.value: reason for reason in Reason}
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with one object.
+def problems_of(each: Observed, now: float) -> Iterator[ObjectProblem]:
+    """Everything wrong with an object, the worst first; `now` is in POSIX seconds.
 
-    `reason` is that of a condition, or NotHandled, Expired or RefreshOverdue, by which an operator
-    that does not run is told. `since` is empty if no condition says it.
+    Besides the reasons of conditions there are Expired, NotHandled and RefreshOverdue, which tell
+    an operator that does not run.
     """
-
-    severity: Literal["error", "warning"]
-    kind: str
-    namespace: str
-    name: str
-    reason: str
-    since: str
-    message: str
-
-
-def problems_of(each: Observed, now: float) -> Iterator[Problem]:
-    """Everything wrong with an object, the worst first; `now` is in POSIX seconds."""
     ready, expires_at, refresh_at = each.ready, each.expires_at, each.refresh_at
     if expires_at is not None and expires_at <= now:
         ago = duration(now - expires_at)
@@ -65,15 +52,15 @@ def problems_of(each: Observed, now: float) -> Iterator[Problem]:
 
 def roots_of(
     each: Observed, indexes: Sequence[Observed], options: Sequence[Observed], now: float
-) -> list[Problem]:
+) -> list[ObjectProblem]:
     """What is wrong with an object, with each consequence of others replaced by their problems.
 
     `indexes` and `options` are those of its namespace.
     """
-    found: list[Problem] = []
+    found: list[ObjectProblem] = []
     for problem in problems_of(each, now):
         reason = _REASONS.get(problem.reason)
-        causes: list[Problem] = []
+        causes: list[ObjectProblem] = []
         if reason is not None and reason.of_others:
             causes = [
                 cause
@@ -95,19 +82,18 @@ def _others(
     return [other for other in indexes if other.name in unready]
 
 
-def _is_of_others(problem: Problem) -> bool:
+def _is_of_others(problem: ObjectProblem) -> bool:
     reason = _REASONS.get(problem.reason)
     return reason is not None and reason.of_others
 
 
-def _condition(
-    each: Observed, severity: Literal["error", "warning"], condition: Condition
-) -> Problem:
-    where = each.kind, each.namespace, each.name
-    return Problem(severity, *where, condition.reason, condition.since, condition.message)
+def _condition(each: Observed, severity: Severity, condition: Condition) -> ObjectProblem:
+    return _problem(each, severity, condition.reason, condition.message, condition.since)
 
 
 def _problem(
-    each: Observed, severity: Literal["error", "warning"], reason: str, message: str
-) -> Problem:
-    return Problem(severity, each.kind, each.namespace, each.name, reason, "", message)
+    each: Observed, severity: Severity, reason: str, message: str, since: str | None = None
+) -> ObjectProblem:
+    return ObjectProblem(
+        severity=severity, object=each.ref, reason=reason, since=since, message=message
+    )

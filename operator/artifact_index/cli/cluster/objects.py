@@ -11,6 +11,7 @@ from artifact_index.api.conditions import READY, RECONCILING, REFRESH_FAILING, S
 from artifact_index.api.constants import ARTIFACT_INDEX_KIND
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.timestamps import parse_time
+from artifact_index.cli.reports import ObjectRef
 from artifact_index.kube.port import Object
 from artifact_index.reconcile.cache.status_parsing import readable_status
 from artifact_index.sources.registry import of
@@ -37,6 +38,11 @@ class Observed:
     generation: int
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Its reference in reports."""
+        return ObjectRef(kind=self.kind, namespace=self.namespace, name=self.name)
 
     @property
     def handled(self) -> bool:

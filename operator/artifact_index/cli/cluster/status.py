@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 
 from artifact_index.api.timestamps import format_time
-from artifact_index.cli.cluster.diagnosis import Problem, problems_of
+from artifact_index.cli.cluster.diagnosis import problems_of
 from artifact_index.cli.cluster.objects import Observed, login_of, outputs_of
 from artifact_index.cli.reports import (
     FileStatus,
     IndexStatus,
-    ObjectProblem,
-    ObjectRef,
     Ready,
     StatusReport,
 )
@@ -22,19 +20,7 @@ def report_of(indexes: Sequence[Observed], options: Sequence[Observed], now: flo
     return StatusReport(
         files=[file for each in options for file in _files(each)],
         indexes=[_index(each) for each in indexes],
-        problems=[object_problem(each) for each in problems],
-    )
-
-
-def object_problem(problem: Problem) -> ObjectProblem:
-    """A problem as reports have it."""
-    ref = ObjectRef(kind=problem.kind, namespace=problem.namespace, name=problem.name)
-    return ObjectProblem(
-        severity=problem.severity,
-        object=ref,
-        reason=problem.reason,
-        since=problem.since or None,
-        message=problem.message,
+        problems=problems,
     )
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from artifact_index.api.constants import ARTIFACT_INDEX_KIND
-from artifact_index.cli.cluster.diagnosis import Problem, roots_of
+from artifact_index.cli.cluster.diagnosis import roots_of
 from artifact_index.cli.cluster.objects import Observed, login_of, outputs_of, selects
-from artifact_index.cli.cluster.status import object_problem
 from artifact_index.cli.console import duration
-from artifact_index.cli.reports import ObjectRef, Root, WhyReport
+from artifact_index.cli.reports import ObjectProblem, Root, WhyReport
 from artifact_index.crdgen.reason_docs import REASONS
 
 _BY_NAME = {reason.value: doc for reason, doc in REASONS.items()}
@@ -21,7 +20,7 @@ def report_of(
     `indexes` and `options` are those of its namespace; `now` is in POSIX seconds.
     """
     return WhyReport(
-        object=ObjectRef(kind=each.kind, namespace=each.namespace, name=each.name),
+        object=each.ref,
         holds=list(_facts(each, options, now)),
         roots=[_root(problem) for problem in roots_of(each, indexes, options, now)],
     )
@@ -47,7 +46,6 @@ def _facts(each: Observed, options: Sequence[Observed], now: float) -> Iterator[
         yield f"refreshed in {duration(each.refresh_at - now)}"
 
 
-def _root(problem: Problem) -> Root:
+def _root(problem: ObjectProblem) -> Root:
     doc = _BY_NAME.get(problem.reason)
-    found = object_problem(problem).model_dump()
-    return Root(**found, meaning=doc and doc.meaning, remedy=doc and doc.remedy)
+    return Root(**problem.model_dump(), meaning=doc and doc.meaning, remedy=doc and doc.remedy)

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field, RootModel
 
@@ -16,29 +15,16 @@ from artifact_index.api.fields import LabelKey, LabelValue, ObjectName
 from artifact_index.api.reasons import Reason
 from artifact_index.cli.offline.manifests import Manifest, repeated_fields
 from artifact_index.cli.offline.operator import READ, Outcome, run_offline
+from artifact_index.cli.reports import CheckFinding, CheckReport, Severity
 from artifact_index.crdgen.crd import root_schema
 from artifact_index.crdgen.kinds import KINDS
 from artifact_index.crdgen.schema import Schema
 from artifact_index.settings import Settings
 
-Severity = Literal["error", "warning"]
-
 _BY_KIND: Final = {kind.kind: kind for kind in KINDS}
 _FIELD: Final = re.compile(r"\bspec(?:\.[A-Za-z]+|\[\d+\])+")
 _REFUSED: Final = "Invalid"
 """The reason of what the API server would refuse."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing wrong with one object; `reason` is a condition's, or `Invalid`."""
-
-    file: str
-    line: int
-    severity: Severity
-    subject: str
-    reason: str
-    message: str
 
 
 class _Metadata(ApiModel):
@@ -54,27 +40,26 @@ class _Text(RootModel[dict[str, str]]):
     """The content of a Secret or ConfigMap."""
 
 
-def check(
-    manifests: Sequence[Manifest], namespace: str, settings: Settings
-) -> tuple[list[Finding], int]:
-    """All findings by file and line, and the number of objects of both kinds.
+def check(manifests: Sequence[Manifest], namespace: str, settings: Settings) -> CheckReport:
+    """All findings by file and line.
 
     The operator gets to see only what the API server would take.
     """
     found = refused(manifests, namespace)
-    bad = {(each.file, each.subject) for each in found}
+    bad = {(each.file, each.object) for each in found}
     sound = [each for each in manifests if (each.file, _subject(each)) not in bad]
     outcome = run_offline(sound, namespace, settings, show_secrets=True)
     found += reported(sound, namespace, outcome)
     order = {file: place for place, file in enumerate(dict.fromkeys(m.file for m in manifests))}
     found.sort(key=lambda each: (order[each.file], each.line))
-    return found, sum(each.identity[0] == API_VERSION for each in manifests)
+    count = sum(each.identity[0] == API_VERSION for each in manifests)
+    return CheckReport(objects=count, findings=found)
 
 
-def refused(manifests: Iterable[Manifest], namespace: str) -> list[Finding]:
+def refused(manifests: Iterable[Manifest], namespace: str) -> list[CheckFinding]:
     """What the API server would refuse, in the order of the manifests."""
     seen: dict[tuple[str, ...], Manifest] = {}
-    found: list[Finding] = []
+    found: list[CheckFinding] = []
     for manifest in manifests:
         found += [_error(manifest, *problem) for problem in _problems(manifest)]
         api_version, kind, own_namespace, name = manifest.identity
@@ -85,9 +70,9 @@ def refused(manifests: Iterable[Manifest], namespace: str) -> list[Finding]:
     return found
 
 
-def reported(manifests: Sequence[Manifest], namespace: str, outcome: Outcome) -> list[Finding]:
+def reported(manifests: Sequence[Manifest], namespace: str, outcome: Outcome) -> list[CheckFinding]:
     """What the conditions of the operator say, in the order of the manifests."""
-    found: list[Finding] = []
+    found: list[CheckFinding] = []
     resources = {each.kind: each for each in READ}
     for manifest in manifests:
         api_version, kind, own_namespace, name = manifest.identity
@@ -101,10 +86,7 @@ def reported(manifests: Sequence[Manifest], namespace: str, outcome: Outcome) ->
             message = condition["message"]
             field = _FIELD.search(message)
             line = manifest.line_of(field[0] if field else "metadata.name")
-            subject = _subject(manifest)
-            found.append(
-                Finding(manifest.file, line, severity, subject, condition["reason"], message)
-            )
+            found.append(_finding(manifest, line, severity, condition["reason"], message))
     return found
 
 
@@ -202,9 +184,21 @@ def _explained(body: Any, path: str, message: str) -> str:
     return re.sub("^[A-Z][a-z]+ should", "should", message.replace("Field required", "is required"))
 
 
-def _error(manifest: Manifest, path: str, message: str) -> Finding:
-    line, subject = manifest.line_of(path), _subject(manifest)
-    return Finding(manifest.file, line, "error", subject, _REFUSED, f"{path} {message}")
+def _error(manifest: Manifest, path: str, message: str) -> CheckFinding:
+    return _finding(manifest, manifest.line_of(path), "error", _REFUSED, f"{path} {message}")
+
+
+def _finding(
+    manifest: Manifest, line: int, severity: Severity, reason: str, message: str
+) -> CheckFinding:
+    return CheckFinding(
+        file=manifest.file,
+        line=line,
+        severity=severity,
+        object=_subject(manifest),
+        reason=reason,
+        message=message,
+    )
 
 
 def _subject(manifest: Manifest) -> str:

@@ -13,6 +13,7 @@ import yaml
 from artifact_index.cli.console import CommandError, Exit
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
+_QUOTED: Final = re.compile("'.*'")
 _STEP: Final = re.compile(r"[^.\[\]]+")
 
 
@@ -108,7 +109,8 @@ def _read(path: str, *, recursive: bool) -> Iterator[Manifest]:
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f"{name}:{mark.line + 1}" if mark is not None else name
-            what = getattr(error, "problem", None) or "it cannot be parsed"
+            # What stands in quotes may be a part of a login: `password: !secret` reads as a tag.
+            what = _QUOTED.sub("'…'", getattr(error, "problem", None) or "it cannot be parsed")
             raise CommandError(f"{where} is not YAML: {what}; correct it", Exit.USAGE) from None
 
 

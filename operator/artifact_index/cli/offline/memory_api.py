@@ -1,5 +1,6 @@
 """An API server in memory, with what reconciling relies on: versions, UIDs and merge patches."""
 
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -26,7 +27,9 @@ class MemoryApi:
         metadata = body["metadata"]
         key = (resource.plural, metadata["namespace"], metadata["name"])
         self._version += 1
-        added = {"uid": "/".join(key), "generation": 1, "resourceVersion": str(self._version)}
+        # A UID of the usual length: the size of an output depends on it.
+        uid = str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join(key)))
+        added = {"uid": uid, "generation": 1, "resourceVersion": str(self._version)}
         self.objects[key] = {**body, "metadata": metadata | added}
 
     async def list(

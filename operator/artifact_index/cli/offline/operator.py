@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
@@ -18,6 +18,7 @@ from artifact_index.api.timestamps import format_time
 from artifact_index.cli.offline import stand_ins
 from artifact_index.cli.offline.manifests import Manifest
 from artifact_index.cli.offline.memory_api import MemoryApi
+from artifact_index.cli.reports import ObjectRef, RenderedFile
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import (
     ARTIFACT_INDEXES,
@@ -34,24 +35,17 @@ from artifact_index.wiring import Operator, build, env_of
 READ: Final = (ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, CONFIG_MAPS, SERVICE_ACCOUNTS)
 """The kinds of manifests that the operator reads; others are passed over."""
 
+_NO_LIMIT: Final = 1_000_000
 
-@dataclass(frozen=True, slots=True)
-class OutputFile:
-    """One file in an output; `content` may hold logins."""
-
-    kind: str
-    namespace: str
-    name: str
-    options: str
-    key: str
-    content: str
+_TURN: Final = 0.01
+"""Seconds in which the token manager begins further calls: only some are in flight at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What the operator made of the manifests: its outputs and the statuses of its objects."""
 
-    files: list[OutputFile]
+    files: list[RenderedFile]
     _objects: Mapping[tuple[str, str, str], Object]
 
     def status(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
@@ -92,16 +86,29 @@ def _silence() -> Iterator[None]:
 
 async def _reconcile_all(api: MemoryApi, settings: Settings) -> None:
     issue = stand_ins.issue_with(stand_ins.REDACTED, time.time)
+    # No cloud and no API server has to be spared, and what is missing will not appear.
+    settings = replace(
+        settings,
+        mints_per_second=_NO_LIMIT,
+        mint_patience=_NO_LIMIT,
+        writes_per_second=0,
+        missing_secret_grace=0,
+    )
     env = env_of(settings, Digester(secrets.token_bytes(32)))
     operator = build(settings, api, issue, env)
     await operator.prime()
+    tokens = asyncio.create_task(operator.tokens.run())
     operator.controller.enqueue(operator.cache.all_keys())
     await _settle(operator)
+    while operator.state.waiting:
+        await asyncio.sleep(_TURN)
+        await _settle(operator)
+    tokens.cancel()
     await operator.close()
 
 
 async def _settle(operator: Operator) -> None:
-    """Reconcile until nothing is left to do."""
+    """Reconcile until nothing is left to do but to wait for tokens."""
     queue = operator.controller.queue
     while not queue.idle or await operator.clouds_settled():
         if queue.idle:
@@ -164,7 +171,7 @@ def _specs(api: MemoryApi, resource: Resource, model: Any) -> Iterator[tuple[Any
             continue
 
 
-def _files(api: MemoryApi) -> Iterator[OutputFile]:
+def _files(api: MemoryApi) -> Iterator[RenderedFile]:
     for resource in (SECRETS, CONFIG_MAPS):
         for (plural, namespace, name), body in api.objects.items():
             owner = (body["metadata"].get("annotations") or {}).get(OWNER_ANNOTATION)
@@ -172,4 +179,5 @@ def _files(api: MemoryApi) -> Iterator[OutputFile]:
                 continue
             for key, data in body["data"].items():
                 content = base64.b64decode(data).decode() if resource == SECRETS else data
-                yield OutputFile(resource.kind, namespace, name, owner, key, content)
+                output = ObjectRef(kind=resource.kind, namespace=namespace, name=name)
+                yield RenderedFile(index_options=owner, output=output, key=key, content=content)

@@ -2,17 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from artifact_index import __version__
-
-if TYPE_CHECKING:
-    from artifact_index.cli.offline.findings import Finding
+from artifact_index.cli.reports import CheckFinding
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(findings: "Sequence[Finding]") -> str:
+def sarif(findings: Sequence[CheckFinding]) -> str:
     """The findings as one run."""
     rules = [{"id": reason} for reason in sorted({each.reason for each in findings})]
     driver = {"name": "artifact-index", "version": __version__, "rules": rules}
@@ -20,7 +18,7 @@ def sarif(findings: "Sequence[Finding]") -> str:
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
-def _result(finding: "Finding") -> dict[str, Any]:
+def _result(finding: CheckFinding) -> dict[str, Any]:
     location = {
         "artifactLocation": {"uri": finding.file},
         "region": {"startLine": finding.line},
@@ -28,6 +26,6 @@ def _result(finding: "Finding") -> dict[str, Any]:
     return {
         "ruleId": finding.reason,
         "level": finding.severity,
-        "message": {"text": f"{finding.subject}: {finding.message}"},
+        "message": {"text": f"{finding.object}: {finding.message}"},
         "locations": [{"physicalLocation": location}],
     }
