@@ -15,7 +15,7 @@ TEXTS = {"exception", "formatException", "format_exc", "print_exc", "format_exce
 
 PARSERS = {"urlsplit", "urlparse", "urldefrag", "SplitResult", "ParseResult", "parse_url", "URL"}
 URL_PACKAGES = {"yarl", "httpx", "rfc3986"}
-ADMINISTRATORS = {"kube/proxies.py", "credentials/google/identities.py"}
+ADMINISTRATORS = {"kube/proxies.py", "kube/session.py", "credentials/google/identities.py"}
 """They parse URLs of the administrator's environment and files only, never a tenant's."""
 
 

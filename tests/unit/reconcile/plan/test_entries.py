@@ -121,7 +121,8 @@ def test_of_two_with_one_name_the_younger_is_blocked_under_a_name_of_its_own() -
 
     assert by_name["old"].ready and by_name["third"].ready
     loser = by_name["young"]
-    assert loser.entry == IndexEntry("young", url="", blocked=True)
+    command = "kubectl+describe+artifactindex+young+-n+builders"
+    assert loser.entry == IndexEntry("young", url="", blocked=True, described_by=command)
     assert (loser.published, loser.name) == (None, None)
     assert loser.problem is not None
     assert (loser.problem.reason, loser.problem.stalled) == ("NameConflict", True)
