@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import SecretStr
 
@@ -28,6 +28,14 @@ _SLASHES: Final = re.compile("//+")
 _SIMPLE: Final = re.compile(r"/\+?simple/?\Z", re.IGNORECASE)
 
 
+class _Root(NamedTuple):
+    """The origin of an index, the path of its root, and the one below which its pages are."""
+
+    origin: str
+    path: str
+    pages: str
+
+
 def shadowing_problems(
     indexes: Sequence[IndexState], published: Mapping[str, Published]
 ) -> dict[str, IndexState]:
@@ -40,14 +48,18 @@ def shadowing_problems(
     """
     rooted = [(index, root) for index in indexes if (root := _root(index, published)) is not None]
     hosts: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
-    for number, (_, (host, path)) in enumerate(rooted):
-        hosts[host].append((path, number))
+    pages: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for number, (_, root) in enumerate(rooted):
+        hosts[root.origin].append((root.path, number))
+        if root.pages != root.path:
+            pages[root.origin, root.pages].append(number)
     for numbered_paths in hosts.values():
         numbered_paths.sort()
     above: defaultdict[int, set[int]] = defaultdict(set)
     below: dict[int, set[int]] = {}
-    for number, (index, (host, path)) in enumerate(rooted):
-        under = _below(path, hosts[host])
+    for number, (index, (host, path, _)) in enumerate(rooted):
+        # The root of `…/simple/simple/` is where another index has its pages.
+        under = _below(path, hosts[host]) + pages.get((host, path), [])
         if under and _has_login(index, published):
             below[number] = set(under)
             for each in under:
@@ -86,28 +98,33 @@ def _below(path: str, numbered_paths: Sequence[tuple[str, int]]) -> list[int]:
     return [number for _, number in numbered_paths[first:end]]
 
 
-def _root(index: IndexState, published: Mapping[str, Published]) -> tuple[str, str] | None:
+def _root(index: IndexState, published: Mapping[str, Published]) -> _Root | None:
     if index.url:
         return _root_of(index.url)
     before = published.get(index.selected.uid)
     return _published_root(before) if before is not None else None
 
 
-def _published_root(published: Published) -> tuple[str, str] | None:
+def _published_root(published: Published) -> _Root | None:
     verbatim = published.entry.verbatim_url
     url = verbatim.get_secret_value() if verbatim is not None else published.entry.url
     return _root_of(without_userinfo(url)) if url else None
 
 
 @lru_cache(maxsize=256)
-def _root_of(url: str) -> tuple[str, str] | None:
-    """The origin, and the path of the root; None for an unusable URL."""
+def _root_of(url: str) -> _Root | None:
+    """The root of an index; None for an unusable URL."""
     place = place_of(url)
     if place is None:
         return None
     # uv compares paths by their segments and passes over empty ones.
-    path = _SIMPLE.sub("", _SLASHES.sub("/", place.path))
-    return f"{place.scheme}://{place.address}", path if path.endswith("/") else f"{path}/"
+    pages = _SLASHES.sub("/", place.path)
+    path = _SIMPLE.sub("", pages)
+    return _Root(f"{place.scheme}://{place.address}", _folder(path), _folder(pages))
+
+
+def _folder(path: str) -> str:
+    return path if path.endswith("/") else f"{path}/"
 
 
 def _is_served(index: IndexState, published: Mapping[str, Published]) -> bool:
