@@ -41,6 +41,7 @@ def _place(item: pytest.Item) -> tuple[str, bool]:
     return ("cluster" if tier == "scale" else tier, tier != "scale")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """`--dist loadfile`, but the node tier is one file: each worker that runs some of it has to
     start a node.
