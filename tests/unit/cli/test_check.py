@@ -187,6 +187,22 @@ def test_a_field_may_replace_a_merged_one(tmp_path: Path) -> None:
     assert [(line, message[:18]) for line, message in errors] == [(19, "spec.anonymous.url")]
 
 
+def test_a_null_is_no_value(tmp_path: Path) -> None:
+    spec = {**source("anonymous"), "priority": None, "authenticate": None}
+    assert findings(tmp_path, document({}, "IndexOptions") + "---\n" + document(spec)) == []
+
+
+def test_objects_as_kubectl_prints_them(tmp_path: Path) -> None:
+    """With a status and what an API server adds; an annotation of ours does no harm."""
+    index = yaml.safe_load(document(source("anonymous")))
+    index["metadata"] |= {"uid": "u", "resourceVersion": "7", "generation": 3}
+    index["metadata"]["annotations"] = {"artifactindex.dev/owner": "x"}
+    index["status"] = {"observedGeneration": 3, "conditions": [{"type": "Ready"}], "url": 5}
+    text = document({}, "IndexOptions") + "---\n" + yaml.safe_dump(index)
+
+    assert findings(tmp_path, text) == []
+
+
 def test_a_date_is_text_as_for_kubectl(tmp_path: Path) -> None:
     text = document({}, "IndexOptions").replace("{}", "{maxBuildDuration: 2020-01-01}")
     assert said(tmp_path, text)[3].startswith("spec.maxBuildDuration must be a duration such as")

@@ -162,6 +162,22 @@ def test_what_a_silent_operator_leaves(each: Observed, reasons: list[str]) -> No
     assert sum("kubectl get pods -A -l" in root.message for root in found) == len(ours)
 
 
+JUNK: Final[list[Any]] = [None, True, 5, "x", [], ["x", None, {}], {}, {"a": 1}, {"expiresAt": 5}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("junk", JUNK)
+def test_a_status_of_another_version_is_read_as_far_as_it_goes(kind: str, junk: Any) -> None:
+    fields = ("observedGeneration", "conditions", "credential", "earliestExpiry", "indexes",
+              "outputs", "indexCount", "readyIndexCount", "url")  # fmt: skip
+    for field in fields:
+        each = observed(kind, body_of("a", {"more": junk}, status={field: junk}))
+        indexes, options = ([each] if kind == wanted else [] for wanted in KINDS)
+
+        status.report_of(indexes, options, NOW)
+        why.report_of(each, indexes, options, NOW)
+
+
 def test_what_holds_is_told() -> None:
     index = an("ArtifactIndex", "a", AVAILABLE, source("basicAuth"), credential=times(3600, 60))
     report = why.report_of(index, [index], [an("IndexOptions", "o", AVAILABLE)], NOW)

@@ -79,13 +79,17 @@ class Observed:
     @property
     def expires_at(self) -> int | None:
         """When the served credential, or the first of a file's, expires; POSIX seconds."""
-        credential = self.status.get("credential") or {}
-        return _time(credential.get("expiresAt") or self.status.get("earliestExpiry"))
+        return _time(self._credential.get("expiresAt") or self.status.get("earliestExpiry"))
 
     @property
     def refresh_at(self) -> int | None:
         """When the credential is due to be replaced; POSIX seconds."""
-        return _time((self.status.get("credential") or {}).get("refreshAt"))
+        return _time(self._credential.get("refreshAt"))
+
+    @property
+    def _credential(self) -> dict[str, Any]:
+        found = self.status.get("credential")
+        return found if isinstance(found, dict) else {}
 
 
 def observed(kind: str, body: Object) -> Observed:
@@ -123,8 +127,10 @@ def login_of(index: Observed) -> str:
 
 def outputs_of(options: Observed) -> list[str]:
     """The outputs, each as `KIND/NAME`: those that there are, else those of the spec."""
-    written = options.status.get("outputs")
-    if isinstance(written, list) and written:
+    listed = options.status.get("outputs")
+    items = listed if isinstance(listed, list) else []
+    written = [each for each in items if isinstance(each, dict)]
+    if written:
         return [f"{each.get('kind')}/{each.get('name')}" for each in written]
     spec = _parsed(IndexOptionsSpec, options)
     declared = spec.outputs_of(options.name) if spec is not None else ()

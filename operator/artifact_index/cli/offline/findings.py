@@ -13,7 +13,7 @@ from artifact_index.api.conditions import READY, RECONCILING, STALLED
 from artifact_index.api.constants import API_VERSION, GROUP
 from artifact_index.api.fields import LabelKey, LabelValue, ObjectName
 from artifact_index.api.reasons import Reason
-from artifact_index.cli.offline.manifests import Manifest, repeated_fields
+from artifact_index.cli.offline.manifests import Manifest, repeated_fields, without_nulls
 from artifact_index.cli.offline.operator import READ, Outcome, run_offline
 from artifact_index.cli.reports import CheckFinding, CheckReport, Severity
 from artifact_index.crdgen.crd import root_schema
@@ -129,7 +129,7 @@ def _problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
     else:
         yield "spec", "must be an object" if "spec" in body else "is missing"
     for model, value, root in parts:
-        problems = refused_in(model, _without_nulls(value), root)
+        problems = refused_in(model, without_nulls(value), root)
         for path, message in problems:
             # An item that is refused is no item to the rules of its list.
             if not any(other.field_path.startswith(f"{path}[") for other in problems):
@@ -145,15 +145,6 @@ def _schema(kind: str) -> Schema:
 
 def _is_read(manifest: Manifest) -> bool:
     return manifest.identity[:2] in {(each.api_version, each.kind) for each in READ}
-
-
-def _without_nulls(value: Any) -> Any:
-    """The API server drops a field that is null before it looks at the rest."""
-    if isinstance(value, list):
-        return [_without_nulls(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    return {str(key): _without_nulls(each) for key, each in value.items() if each is not None}
 
 
 def _unknown_fields(value: Any, schema: Schema, path: str = "spec") -> Iterator[tuple[str, str]]:

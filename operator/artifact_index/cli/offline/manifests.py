@@ -163,3 +163,12 @@ def _objects(name: str, node: Any, body: Any) -> Iterator[Manifest]:
     (items,) = (value for key, value in node.value if key.value == "items")
     for item_node, item in zip(items.value, body["items"], strict=True):
         yield from _objects(name, item_node, item)
+
+
+def without_nulls(value: Any) -> Any:
+    """The API server drops a field that is null before it looks at the rest."""
+    if isinstance(value, list):
+        return [without_nulls(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {str(key): without_nulls(each) for key, each in value.items() if each is not None}

@@ -16,7 +16,7 @@ from artifact_index.api.constants import OWNER_ANNOTATION
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.timestamps import format_time
 from artifact_index.cli.offline import stand_ins
-from artifact_index.cli.offline.manifests import Manifest
+from artifact_index.cli.offline.manifests import Manifest, without_nulls
 from artifact_index.cli.offline.memory_api import MemoryApi
 from artifact_index.cli.reports import ObjectRef, RenderedFile
 from artifact_index.kube.port import Object
@@ -118,27 +118,24 @@ async def _settle(operator: Operator) -> None:
         queue.done(key)
 
 
-def _is_written(body: Object) -> bool:
-    """Whether an operator wrote it, with logins; this one writes its own."""
-    return OWNER_ANNOTATION in (body["metadata"].get("annotations") or {})
-
-
 def _bodies(manifests: Iterable[Manifest], namespace: str) -> Iterator[tuple[Resource, Object]]:
     """The objects that the operator reads, as an API server stores them, in order of creation."""
     resources = {(each.api_version, each.kind): each for each in READ}
     for number, manifest in enumerate(manifests):
         api_version, kind, own_namespace, _ = manifest.identity
         resource = resources.get((api_version, kind))
-        if resource is None or _is_written(manifest.body):
+        if resource is None:
             continue
-        metadata = manifest.body["metadata"] | {
-            "namespace": own_namespace or namespace,
-            "creationTimestamp": format_time(number),
-        }
-        body = {**manifest.body, "metadata": metadata}
-        text = body.pop("stringData", None) or {}
-        data = {key: stand_ins.encoded(str(value)) for key, value in text.items()}
-        yield resource, {**body, "data": (body.get("data") or {}) | data}
+        body = without_nulls(manifest.body)
+        metadata = body["metadata"]
+        if resource.group == "" and OWNER_ANNOTATION in metadata.get("annotations", {}):
+            continue  # an operator wrote it, with logins; this one writes its own
+        metadata["namespace"] = own_namespace or namespace
+        metadata["creationTimestamp"] = format_time(number)
+        body.pop("status", None)
+        text = body.pop("stringData", {})
+        encoded = {key: stand_ins.encoded(value) for key, value in text.items()}
+        yield resource, {**body, "data": body.get("data", {}) | encoded}
 
 
 def _add_stand_ins(api: MemoryApi, *, show_secrets: bool) -> None:
