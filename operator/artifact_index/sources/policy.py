@@ -33,6 +33,8 @@ class Policy:
     allow_http: bool
     operator_identity: bool
     missing_secret_grace: float
+    source_reread: float = 300.0
+    """Seconds within which a change of a Secret is seen that no watch reports."""
     operator_identity_limits: tuple[str, ...] = ("*",)
     """Globs of what the operator's identity may be used for: ARNs, projects, e-mail addresses."""
     session_tags: bool = False

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from artifact_index.api.base import SpecError
-from artifact_index.api.constants import SESSION_TAG_PREFIX
+from artifact_index.api.constants import ROLE_LABEL, ROLE_SOURCE, SESSION_TAG_PREFIX
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
+from artifact_index.api.timestamps import format_time
+from artifact_index.credentials.tokens.freshness import go_duration
 from artifact_index.formats.urls import is_insecure, validate_index_url
 from artifact_index.kube.permissions import ACCOUNT_PERMISSIONS
 from artifact_index.sources.base import (
@@ -16,6 +18,7 @@ from artifact_index.sources.base import (
     Source,
     SourceSecret,
     SourceServiceAccount,
+    missing_key,
     unusable_values,
 )
 from artifact_index.sources.policy import Policy, Problem, host_problem, matches
@@ -174,17 +177,24 @@ def keys_exist(inputs: Inputs) -> Problem | None:
     for key in inputs.use.keys:
         value = inputs.secret.values.get(key)
         if not value and key not in inputs.secret.binary:
-            what = "has no key" if value is None else "has nothing in key"
-            missing.append(f"{what} {key!r}")
+            missing.append(f"has no key {key!r}" if value is None else f"has an empty key {key!r}")
     if not missing:
         return None
-    remedy = "add it, or name the key that holds the value"
+    remedy = f"add it, or name the key that holds the value in {inputs.use.field}"
     if len(missing) > 1:
-        remedy = "add them, or name the keys that hold the values"
-    return _missing(
-        inputs,
-        Reason.SECRET_KEY_MISSING,
-        f"Secret {inputs.use.name!r} in {inputs.use.field} {' and '.join(missing)}; {remedy}",
+        remedy = f"add them, or name the keys that hold the values in {inputs.use.field}"
+    problem = missing_key(inputs.use, inputs.secret, " and ".join(missing), remedy)
+    return _missing(inputs, problem.reason, problem.message)
+
+
+def unwatched_note(inputs: Inputs) -> str:
+    """Say that changes of the source Secret are seen late, and how they are seen at once."""
+    if inputs.use is None or inputs.secret is None or inputs.secret.watched:
+        return ""
+    return (
+        f"; a change of Secret {inputs.use.name!r} is seen within "
+        f"{go_duration(inputs.policy.source_reread)}, and at once if it has the label: kubectl -n "
+        f"{inputs.namespace} label secret {inputs.use.name} {ROLE_LABEL}={ROLE_SOURCE}"
     )
 
 
@@ -253,7 +263,8 @@ def _missing(inputs: Inputs, reason: Reason, message: str) -> Problem:
     grace = inputs.policy.missing_secret_grace
     if inputs.missing_for >= grace:
         return Problem(reason, message, must_act=True)
-    return Problem(reason, f"{message}; waiting up to {grace:.0f} s for it to appear")
+    stalled_at = format_time(int(inputs.now - inputs.missing_for + grace))
+    return Problem(reason, f"{message}. Still retrying; Stalled if it is missing at {stalled_at}")
 
 
 def _unusable(source: Source[Any], secret: SourceSecret, key: str) -> str | None:

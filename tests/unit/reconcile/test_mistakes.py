@@ -1,0 +1,111 @@
+"""Ordinary mistakes of a first day: each message names object, field, what is wrong, next step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import pytest
+
+from support.engine import Engine
+from support.reconcile_builders import (
+    CANARY,
+    NAMESPACE,
+    NOW,
+    first_problem,
+    index,
+    inputs_of,
+    secret_body,
+    source,
+)
+
+pytestmark = pytest.mark.unit
+
+AWS: Final = "Secret 'aws-key' in spec.codeArtifact.auth.secretRef"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What a user did, how the message about it begins, and what else it says, in this order."""
+
+    message: Callable[[], str]
+    begins: str
+    says: tuple[str, ...]
+
+
+def problem(spec: dict[str, Any], **how: Any) -> str:
+    """What the checks say of an index."""
+    record = index("acme", spec)
+    found = first_problem(record, inputs_of(record, **how) if record.spec is not None else None)
+    assert found is not None
+    return found.message
+
+
+def missing(**how: Any) -> str:
+    """What the checks say of an access key in a Secret with other keys, a minute after."""
+    record = index("acme", source("codeArtifact"))
+    inputs = replace(inputs_of(record, missing_for=60.0, **how), now=float(NOW))
+    found = first_problem(record, inputs)
+    assert found is not None
+    return found.message
+
+
+MISTAKES: dict[str, Mistake] = {
+    "other names of keys": Mistake(
+        lambda: missing(values={"aws_access_key_id": "A", "aws_secret_access_key": "s"}),
+        AWS,
+        ("has no key 'AWS_ACCESS_KEY_ID' and has no key 'AWS_SECRET_ACCESS_KEY'. It has ",
+         "'aws_access_key_id', 'aws_secret_access_key'; add them, or name the keys "
+         "that hold the values in spec.", "Stalled if it is missing at 2027-01-15T08:04:00Z"),
+    ),
+    "an empty key": Mistake(
+        lambda: missing(values={"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": ""}),
+        AWS, ("has an empty key 'AWS_SECRET_ACCESS_KEY'; add it", "Stalled if it is missing at "),
+    ),
+    "no Secret": Mistake(
+        lambda: missing(missing=True),
+        AWS,
+        ("does not exist in namespace 'builders'; create it or correct the name",
+         "Stalled if it is missing at 2027-01-15T08:04:00Z"),
+    ),
+    "line breaks at the end": Mistake(
+        lambda: problem(source("basicAuth"), values={"username": "u\n", "password": CANARY + "\n"}),
+        "Secret 'basic' in spec.basicAuth.secretRef",
+        ("key 'username' cannot be used: it has a line break at its end",
+         "`printf %s` does not", "key 'password'", "correct the values"),
+    ),
+    "a temporary access key without its token": Mistake(
+        lambda: problem(
+            source("codeArtifact"),
+            values={"AWS_ACCESS_KEY_ID": "ASIA1", "AWS_SECRET_ACCESS_KEY": "s", "TOKEN": CANARY},
+        ),
+        AWS,
+        ("begins with ASIA", "without its session token", "'AWS_SESSION_TOKEN'",
+         "spec.codeArtifact.auth.secretRef.sessionTokenKey"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_message_names_object_field_and_next_step(mistake: str) -> None:
+    case = MISTAKES[mistake]
+    message = case.message()
+    assert message.startswith(case.begins), message
+    rest = message
+    for part in case.says:
+        _, found, rest = rest.partition(part)
+        assert found, f"{part!r} is not in, or not in its place in: {message}"
+    assert CANARY not in message and "referenced Secret" not in message
+
+
+async def test_a_secret_without_the_label_is_said_with_what_follows() -> None:
+    engine = Engine()
+    engine.port.put("secrets", secret_body("basic", {"username": "u", "password": CANARY}))
+    engine.index("acme", {**source("basicAuth"), "name": "acme"})
+    engine.options()
+    await engine.settle()
+    status, _, message = engine.ready("artifactindexes", "acme")
+    assert status == "True" and CANARY not in message
+    assert "a change of Secret 'basic' is seen within 5m" in message
+    assert message.endswith(
+        f"kubectl -n {NAMESPACE} label secret basic artifactindex.dev/role=source"
+    )
