@@ -9,14 +9,18 @@ import pytest
 from support.engine import Engine
 from support.reconcile_builders import (
     CANARY,
+    HOUR,
     NAMESPACE,
     NOW,
     first_problem,
     index,
     inputs_of,
+    issued_token,
     secret_body,
     source,
+    token_state_of,
 )
+from support.statuses import message_of, plan_of, status_of
 
 pytestmark = pytest.mark.unit
 
@@ -47,6 +51,20 @@ def missing(**how: Any) -> str:
     found = first_problem(record, inputs)
     assert found is not None
     return found.message
+
+
+def too_short(*lives: tuple[str, int]) -> str:
+    """What an IndexOptions says whose builds may last longer than these tokens."""
+    plans = [
+        plan_of(
+            name,
+            source("googleArtifactRegistry"),
+            token=token_state_of(issued_token(life=life)),
+            max_build=12 * HOUR,
+        )
+        for name, life in lives
+    ]
+    return message_of(status_of(*plans), "FreshnessNotGuaranteed")
 
 
 MISTAKES: dict[str, Mistake] = {
@@ -81,6 +99,13 @@ MISTAKES: dict[str, Mistake] = {
         AWS,
         ("begins with ASIA", "without its session token", "'AWS_SESSION_TOKEN'",
          "spec.codeArtifact.auth.secretRef.sessionTokenKey"),
+    ),
+    "builds longer than the tokens of two indexes": Mistake(
+        lambda: too_short(("acme", 12 * HOUR), ("gar", HOUR), ("two", HOUR), ("third", 2 * HOUR)),
+        "ArtifactIndex 'gar', 'two'",
+        ("The longest build that can be guaranteed is 44m50s: ",
+         "lower spec.maxBuildDuration of the IndexOptions to at most 44m50s",
+         "other indexes: 'third' 1h44m50s, 'acme' 11h44m50s."),
     ),
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ after that, and a pod that read the old token just before then starts `S` later 
 import hashlib
 import math
 from dataclasses import dataclass, fields
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 LEAST_REFRESH_PERIOD: Final = 30
 """Seconds. No promise is made that needs more frequent refreshes than this."""
@@ -133,6 +133,15 @@ def guaranteed_until(expires_at: int, margins: Margins) -> int:
     return math.floor(expires_at - margins.pod_start - margins.clock_skew)
 
 
+class Shortfall(NamedTuple):
+    """How much tokens are too short for the promise: the shorter promise is the lesser one."""
+
+    longest_build: int
+    """The longest build that can be guaranteed, in seconds; 0: none."""
+    note: str
+    """`shortfall_note`."""
+
+
 def shortfall_note(
     *, life: int, max_build: float, longest_build: int | None, margins: Margins
 ) -> str:
@@ -152,7 +161,7 @@ def shortfall_note(
     if longest_build:
         longest = go_duration(longest_build)
         promise = f"The longest build that can be guaranteed is {longest}"
-        lower = f"lower maxBuildDuration to at most {longest}"
+        lower = f"lower spec.maxBuildDuration of the IndexOptions to at most {longest}"
     else:
         promise = "No build length can be guaranteed"
         lower = "let the operator's administrator lower the margins (--outage-budget first)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.freshness import Margins, Shortfall
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.names import NameAssignment
 from artifact_index.reconcile.cache.objects import ObjectRef
@@ -39,7 +39,7 @@ class IndexPlan:
     published: Published | None
     problem: Problem | None
     failing: Problem | None = None
-    shortfall: str | None = None
+    shortfall: Shortfall | None = None
     shown_url: str | None = None
     refresh_at: int | None = None
     recheck_at: float | None = None

@@ -7,7 +7,13 @@ from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.aws.endpoint_entry import EndpointState
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.tokens.freshness import Margins, Schedule, schedule, shortfall_note
+from artifact_index.credentials.tokens.freshness import (
+    Margins,
+    Schedule,
+    Shortfall,
+    schedule,
+    shortfall_note,
+)
 from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.formats.document import Credential
 from artifact_index.formats.urls import is_insecure, validate_index_url
@@ -46,7 +52,7 @@ class IndexState:
     token_digest: str | None = None
     endpoint_digest: str | None = None
     refresh_at: int | None = None
-    shortfall: str | None = None
+    shortfall: Shortfall | None = None
     recheck_at: float | None = None
 
     @property
@@ -151,17 +157,19 @@ def _times(
 
 def _shortfall(
     token: TokenState | None, times: Schedule | None, max_build: float, margins: Margins
-) -> str | None:
+) -> Shortfall | None:
     if token is None or token.token is None or token.token.expires_at is None or times is None:
         return None
     if times.guaranteed and not token.repeats:
         return None
-    return shortfall_note(
+    longest_build = 0 if token.repeats else times.longest_build or 0
+    note = shortfall_note(
         life=token.token.expires_at - token.token.issued_at,
         max_build=max_build,
-        longest_build=0 if token.repeats else times.longest_build,
+        longest_build=longest_build,
         margins=margins,
     )
+    return Shortfall(longest_build, note)
 
 
 def _url(

@@ -89,5 +89,7 @@ def _notes(plan: IndexPlan) -> list[DesiredCondition]:
         notes.append(DesiredCondition(REFRESH_FAILING, "True", plan.failing.reason, message))
     if plan.shortfall is not None:
         reason = Reason.TOKEN_TOO_SHORT
-        notes.append(DesiredCondition(FRESHNESS_NOT_GUARANTEED, "True", reason, plan.shortfall))
+        notes.append(
+            DesiredCondition(FRESHNESS_NOT_GUARANTEED, "True", reason, plan.shortfall.note)
+        )
     return notes

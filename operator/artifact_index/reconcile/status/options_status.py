@@ -9,7 +9,7 @@ from artifact_index.api.conditions import FRESHNESS_NOT_GUARANTEED, REFRESH_FAIL
 from artifact_index.api.index_options import MAX_STATUS_INDEXES, MAX_STATUS_KEYS
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
-from artifact_index.credentials.tokens.freshness import Margins, guaranteed_until
+from artifact_index.credentials.tokens.freshness import Margins, go_duration, guaranteed_until
 from artifact_index.formats.registry import formats_of
 from artifact_index.reconcile.cache.objects import OptionsObject
 from artifact_index.reconcile.cache.refresh_requests import (
@@ -170,8 +170,22 @@ def _refresh_note(plans: Sequence[IndexPlan]) -> DesiredCondition | None:
 
 
 def _freshness_note(plans: Sequence[IndexPlan]) -> DesiredCondition | None:
-    short = [plan for plan in plans if plan.shortfall is not None]
+    short = [(plan.shortfall, plan) for plan in plans if plan.shortfall is not None]
     if not short:
         return None
-    message = f"{names(short)}: {short[0].shortfall}"
+    least = min(shortfall for shortfall, _ in short)
+    message = f"{names([plan for shortfall, plan in short if shortfall == least])}: {least.note}"
+    others = sorted(
+        (each.longest_build, plan.selected.ref.name) for each, plan in short if each != least
+    )
+    if others:
+        bounds = ", ".join(
+            f"{name!r} {go_duration(longest)}" for longest, name in others[:_NAMES_IN_MESSAGE]
+        )
+        more = (
+            f" and {len(others) - _NAMES_IN_MESSAGE} more"
+            if len(others) > _NAMES_IN_MESSAGE
+            else ""
+        )
+        message += f" The longest builds of other indexes: {bounds}{more}."
     return DesiredCondition(FRESHNESS_NOT_GUARANTEED, "True", Reason.TOKEN_TOO_SHORT, message)
