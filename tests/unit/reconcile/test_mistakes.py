@@ -1,11 +1,20 @@
 """Ordinary mistakes of a first day: each message names object, field, what is wrong, next step."""
 
+import json
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
+from artifact_index.api.reasons import Reason
+from artifact_index.credentials.aws.call import AwsCall
+from artifact_index.credentials.aws.errors import login_error
+from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.google.identities import ServiceURLs, secret_key_login
+from support.clouds.logins import token_request
 from support.engine import Engine
 from support.reconcile_builders import (
     CANARY,
@@ -14,6 +23,7 @@ from support.reconcile_builders import (
     NOW,
     first_problem,
     index,
+    index_state,
     inputs_of,
     issued_token,
     secret_body,
@@ -67,6 +77,33 @@ def too_short(*lives: tuple[str, int]) -> str:
     return message_of(status_of(*plans), "FreshnessNotGuaranteed")
 
 
+def unreachable(region: str, cause: OSError | None = None) -> str:
+    """What an index says while nothing answers in this region."""
+    cause = cause or socket.gaierror(-2, "Name or service not known")
+    error = EndpointConnectionError(endpoint_url="https://u:p@x/", error=cause)
+    call = AwsCall("GetAuthorizationToken", replace(token_request(), region=region))
+    failure = login_error(error, call, now=NOW)
+    spec = source("codeArtifact", region=region)
+    found = index_state(index("acme", spec), token=token_state_of(error=failure)).problem
+    assert found is not None
+    return found.message
+
+
+def refused(kind: str, message: str) -> str:
+    """What an index says whose login is refused with this message."""
+    failure = LoginError(Reason.INVALID_CREDENTIAL, message)
+    found = index_state(index("acme", source(kind)), token=token_state_of(error=failure)).problem
+    assert found is not None
+    return found.message
+
+
+def google_key(key: dict[str, str]) -> str:
+    """How the client refuses a key file."""
+    with pytest.raises(LoginError) as caught:
+        secret_key_login(json.dumps({**key, "refresh_token": CANARY}), ServiceURLs())
+    return caught.value.message
+
+
 MISTAKES: dict[str, Mistake] = {
     "other names of keys": Mistake(
         lambda: missing(values={"aws_access_key_id": "A", "aws_secret_access_key": "s"}),
@@ -106,6 +143,27 @@ MISTAKES: dict[str, Mistake] = {
         ("The longest build that can be guaranteed is 44m50s: ",
          "lower spec.maxBuildDuration of the IndexOptions to at most 44m50s",
          "other indexes: 'third' 1h44m50s, 'acme' 11h44m50s."),
+    ),
+    "a typo in the region": Mistake(
+        lambda: unreachable("eu-wst-1"),
+        "spec.codeArtifact.region 'eu-wst-1'",
+        ("did you mean 'eu-west-1'?", "could not be reached (its host name is not found)",
+         "check codeArtifact.region"),
+    ),
+    "a way out of the cluster that is closed": Mistake(
+        lambda: unreachable("eu-west-1", ConnectionRefusedError()),
+        "CodeArtifact in eu-west-1 could not be reached (connection refused)",
+        ("the operator's way out of the cluster", "it is asked again"),
+    ),
+    "a refused key": Mistake(
+        lambda: refused("codeArtifact", "AWS does not accept the AWS access key of the Secret"),
+        f"{AWS}: AWS does not accept", ("tried again within 1h, and at once if",),
+    ),
+    "credentials of a user as a key of Google": Mistake(
+        lambda: refused("googleArtifactRegistry", google_key({"type": "authorized_user"})),
+        "Secret 'gcp-key' in spec.googleArtifactRegistry.auth.secretRef: ",
+        ("of type authorized_user", "only a service account key", "create one",
+         "tried again within 1h"),
     ),
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
@@ -23,6 +24,16 @@ from artifact_index.sources.base import ResolvedSource
 from artifact_index.sources.code_artifact import index_url
 from artifact_index.sources.policy import Problem
 from artifact_index.sources.registry import of
+
+_NOT_OF_THE_LOGIN: Final = (
+    Reason.CLOUD_UNAVAILABLE,
+    Reason.CLOUD_THROTTLED,
+    Reason.CLOUD_RESOURCE_NOT_FOUND,
+    Reason.INVALID_REQUEST,
+    Reason.INTERNAL_ERROR,
+)
+_TRIED_AGAIN: Final = ". It is tried again within 1h, and at once if the login changes"
+"""After a refusal: the longest pause of `backoff`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +229,14 @@ def _unanswered(
 
 
 def _login_problem(resolved: Resolved, error: LoginError) -> Problem:
-    """The cloud's refusal, with what logged in: the client does not know the field."""
-    spec = resolved.index.spec
-    source, where = of(spec) if spec else None, ""
-    if source and (use := source.secret()):
-        where = f" (login of Secret {use.name!r} in {use.field})"
-    if source and (account := source.service_account()):
-        where = f" (login of ServiceAccount {account.name!r} in {account.field})"
-    return Problem(error.reason, error.message + where)
+    """The cloud's answer; a refusal after what logs in: the client does not know the field."""
+    if error.reason in _NOT_OF_THE_LOGIN or (spec := resolved.index.spec) is None:
+        return Problem(error.reason, error.message)
+    source = of(spec)
+    who = source.field
+    if use := source.secret():
+        who = f"Secret {use.name!r} in {use.field}"
+    elif account := source.service_account():
+        who = f"ServiceAccount {account.name!r} in {account.field}"
+    retried = _TRIED_AGAIN if error.permanent else ""
+    return Problem(error.reason, f"{who}: {error.message}{retried}")
