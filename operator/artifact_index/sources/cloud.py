@@ -96,6 +96,10 @@ class CloudSource(base.Source[Model]):
         auth = self.model.auth
         return auth is None or auth.operator_identity is not None
 
+    def names_login(self) -> bool:
+        """Whether `auth` is there."""
+        return self.model.auth is not None
+
     def publish_url(self, url: str) -> str | None:
         """Clouds take uploads at the index URL without `simple/`."""
         return url.removesuffix("simple/")

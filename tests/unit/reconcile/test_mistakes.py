@@ -14,6 +14,7 @@ from artifact_index.credentials.aws.call import AwsCall
 from artifact_index.credentials.aws.errors import login_error
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.identities import ServiceURLs, secret_key_login
+from artifact_index.sources.base import RefusedServiceAccount
 from support.clouds.logins import token_request
 from support.engine import Engine
 from support.reconcile_builders import (
@@ -21,6 +22,7 @@ from support.reconcile_builders import (
     HOUR,
     NAMESPACE,
     NOW,
+    POLICY,
     first_problem,
     index,
     index_state,
@@ -34,6 +36,7 @@ from support.statuses import message_of, plan_of, status_of
 
 pytestmark = pytest.mark.unit
 
+NO_CONSENT: Final = replace(POLICY, operator_identity=False)
 AWS: Final = "Secret 'aws-key' in spec.codeArtifact.auth.secretRef"
 
 
@@ -104,6 +107,14 @@ def google_key(key: dict[str, str]) -> str:
     return caught.value.message
 
 
+def account(kind: str) -> str:
+    """What an index says whose ServiceAccount the operator may not read."""
+    record = index("acme", source(kind, auth={"serviceAccountRef": {"name": "builder"}}))
+    found = first_problem(record, replace(inputs_of(record), account=RefusedServiceAccount()))
+    assert found is not None
+    return found.message
+
+
 MISTAKES: dict[str, Mistake] = {
     "other names of keys": Mistake(
         lambda: missing(values={"aws_access_key_id": "A", "aws_secret_access_key": "s"}),
@@ -164,6 +175,48 @@ MISTAKES: dict[str, Mistake] = {
         "Secret 'gcp-key' in spec.googleArtifactRegistry.auth.secretRef: ",
         ("of type authorized_user", "only a service account key", "create one",
          "tried again within 1h"),
+    ),
+    "a URL without TLS": Mistake(
+        lambda: problem(source("basicAuth", url="http://in.example/simple/")),
+        "spec.basicAuth.url",
+        ("is not https", "use an https URL", "--allow-http (settings.allowHttp of the chart)"),
+    ),
+    "a host that is not allowed": Mistake(
+        lambda: problem(source("basicAuth"), policy=replace(POLICY, allowed_hosts=("x",))),
+        "the host of spec.basicAuth.url",
+        ("--allowed-hosts (settings.allowedHosts of the chart)",),
+    ),
+    "no auth": Mistake(
+        lambda: problem(source("codeArtifact", auth=None), policy=NO_CONSENT),
+        "spec.codeArtifact",
+        ("since auth is absent", "'builders' may not", "spec.codeArtifact.auth.secretRef",
+         "add 'builders' to --operator-identity-namespaces (settings.operatorIdentityNamespaces"),
+    ),
+    "a ServiceAccount that the operator may not read": Mistake(
+        lambda: account("codeArtifact"),
+        "ServiceAccount 'builder' in spec.codeArtifact.auth.serviceAccountRef",
+        ("--set serviceAccountTokens.mode=Listed",
+         "--set 'serviceAccountTokens.listed.builders={builder}'"),
+    ),
+    "an output as the source": Mistake(
+        lambda: problem(source("basicAuth"), secret_is_output=True),
+        "Secret 'basic' in spec.basicAuth.secretRef",
+        ("is an output", "name the Secret that holds the original credential"),
+    ),
+    "user and password in the URL": Mistake(
+        lambda: problem(source("basicAuth", url=f"https://u:{CANARY}@x/")),
+        "spec.basicAuth.url",
+        ("must not hold a user name or password", "basicAuth.secretRef"),
+    ),
+    "a number without quotes": Mistake(
+        lambda: problem(source("codeArtifact", domainOwner=111122223333)),
+        "spec.codeArtifact.domainOwner",
+        ("string", "correct the field"),
+    ),
+    "two sources": Mistake(
+        lambda: problem({**source("codeArtifact"), **source("basicAuth")}),
+        "spec",
+        ("must set exactly one source: ", "basicAuth"),
     ),
 }  # fmt: skip
 

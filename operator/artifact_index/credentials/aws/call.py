@@ -50,9 +50,7 @@ def unknown_region(region: str) -> str:
         return ""
     meant = get_close_matches(region, _REGIONS, n=1, cutoff=0.8)
     guess = f"; did you mean {meant[0]!r}?" if meant else "."
-    return (
-        f"spec.codeArtifact.region {region!r} has no CodeArtifact known to this version{guess} "
-    )
+    return f"spec.codeArtifact.region {region!r} has no CodeArtifact known to this version{guess} "
 
 
 def partition_of(region: str) -> str:

@@ -10,7 +10,7 @@ from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.tokens.freshness import go_duration
 from artifact_index.formats.urls import is_insecure, validate_index_url
-from artifact_index.kube.permissions import ACCOUNT_PERMISSIONS
+from artifact_index.kube.permissions import account_permissions
 from artifact_index.sources.base import (
     Inputs,
     RefusedServiceAccount,
@@ -21,7 +21,7 @@ from artifact_index.sources.base import (
     missing_key,
     unusable_values,
 )
-from artifact_index.sources.policy import Policy, Problem, host_problem, matches
+from artifact_index.sources.policy import ALLOW_HTTP, Policy, Problem, host_problem, matches
 
 Check = Callable[[Inputs], Problem | None]
 
@@ -53,7 +53,7 @@ def public_index_problem(spec: IndexOptionsSpec, policy: Policy) -> Problem | No
         Reason.INSECURE_URL,
         "spec.publicIndex.url is not https: packages would cross the network unprotected, and "
         "builds stop at a blocked entry instead; use an https URL, or ask the administrator for "
-        "--allow-http",
+        f"{ALLOW_HTTP}",
     )
 
 
@@ -61,7 +61,7 @@ def secret_is_forbidden(use: SecretUse, answer: str) -> Problem:
     """The operator itself must not read the source Secret; `answer` is the API server's."""
     return Problem(
         Reason.PERMISSION_MISSING,
-        f"the operator may not read Secret {use.name!r} in {use.field}: {answer}",
+        f"Secret {use.name!r} in {use.field} may not be read by the operator: {answer}",
     )
 
 
@@ -74,7 +74,7 @@ def url_is_secure(inputs: Inputs) -> Problem | None:
             return Problem(
                 Reason.INSECURE_URL,
                 f"{field} is not https: credentials would cross the network in clear text; use "
-                "an https URL, or ask the administrator for --allow-http",
+                f"an https URL, or ask the administrator for {ALLOW_HTTP}",
             )
     return None
 
@@ -103,19 +103,20 @@ def identity_is_allowed(inputs: Inputs) -> Problem | None:
     instead = (
         f"set {source.field}.auth.secretRef or serviceAccountRef, or ask the administrator to add"
     )
+    setting = "--operator-identity-namespaces (settings.operatorIdentityNamespaces of the chart)"
     if not policy.operator_identity:
+        absent = "" if source.names_login() else ", since auth is absent"
         return Problem(
             Reason.OPERATOR_IDENTITY_NOT_ALLOWED,
-            f"{source.field} logs in with the operator's own cloud identity, which namespace "
-            f"{namespace!r} may not use; {instead} the namespace to --operator-identity-namespaces",
+            f"{source.field} logs in with the operator's own cloud identity{absent}, which "
+            f"namespace {namespace!r} may not use; {instead} {namespace!r} to {setting}",
         )
     for field, name in source.cloud_names():
         if not matches(name, policy.operator_identity_limits):
             return Problem(
                 Reason.OPERATOR_IDENTITY_NOT_ALLOWED,
                 f"{field} is beyond what namespace {namespace!r} may use the operator's own cloud "
-                f"identity for; {instead} {f'{namespace}={name}'!r} to "
-                "--operator-identity-namespaces",
+                f"identity for; {instead} {f'{namespace}={name}'!r} to {setting}",
             )
     return None
 
@@ -216,8 +217,8 @@ def service_account_exists(inputs: Inputs) -> Problem | None:
     if isinstance(inputs.account, RefusedServiceAccount):
         return Problem(
             Reason.TOKEN_REQUEST_DENIED,
-            f"the operator may not read ServiceAccount {use.name!r} in {use.field}; it needs "
-            f"{ACCOUNT_PERMISSIONS}",
+            f"ServiceAccount {use.name!r} in {use.field} may not be read by the operator, which "
+            f"needs {account_permissions(inputs.namespace, use.name)}",
         )
     return _missing(
         inputs,

@@ -22,7 +22,7 @@ from artifact_index.reconcile.resolve.memo import StateKey, TokenKey
 from artifact_index.reconcile.resolve.resolution import Resolved, SelectedIndex
 from artifact_index.sources.base import ResolvedSource
 from artifact_index.sources.code_artifact import index_url
-from artifact_index.sources.policy import Problem
+from artifact_index.sources.policy import ALLOW_HTTP, Problem
 from artifact_index.sources.registry import of
 
 _NOT_OF_THE_LOGIN: Final = (
@@ -195,8 +195,8 @@ def _url(
         message = f"GetRepositoryEndpoint gave an answer that cannot be used: {problem}"
         return None, Problem(Reason.CLOUD_UNAVAILABLE, message), None
     if is_insecure(url) and not resolved.key.policy.allow_http:
-        message = "GetRepositoryEndpoint answered with a URL that is not https; ask the "
-        message += "administrator for --allow-http, or set spec.codeArtifact.endpoint"
+        message = "spec.codeArtifact: GetRepositoryEndpoint answered with a URL that is not https; "
+        message += f"set spec.codeArtifact.endpoint, or ask the administrator for {ALLOW_HTTP}"
         return None, Problem(Reason.INSECURE_URL, message), None
     return url, None, None
 
