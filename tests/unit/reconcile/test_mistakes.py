@@ -14,6 +14,9 @@ from artifact_index.credentials.aws.call import AwsCall
 from artifact_index.credentials.aws.errors import login_error
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.identities import ServiceURLs, secret_key_login
+from artifact_index.reconcile.cache.objects import OutputObject, OutputRef
+from artifact_index.reconcile.plan.ownership import ownership_problem
+from artifact_index.reconcile.status.options_status import no_indexes
 from artifact_index.sources.base import RefusedServiceAccount
 from support.clouds.logins import token_request
 from support.engine import Engine
@@ -28,6 +31,7 @@ from support.reconcile_builders import (
     index_state,
     inputs_of,
     issued_token,
+    options,
     secret_body,
     source,
     token_state_of,
@@ -111,6 +115,27 @@ def account(kind: str) -> str:
     """What an index says whose ServiceAccount the operator may not read."""
     record = index("acme", source(kind, auth={"serviceAccountRef": {"name": "builder"}}))
     found = first_problem(record, replace(inputs_of(record), account=RefusedServiceAccount()))
+    assert found is not None
+    return found.message
+
+
+def unselected(labels: dict[str, str], in_use: set[str]) -> str:
+    """What an IndexOptions says that selects nothing."""
+    record = options(spec={"indexSelector": {"matchLabels": labels}})
+    return no_indexes(record, outputs_stay=False, labels=in_use).message
+
+
+def taken(**how: Any) -> str:
+    """What an IndexOptions says whose output is somebody else's object."""
+    existing = OutputObject(
+        **{
+            "ref": OutputRef("Secret", NAMESPACE, "existing"), "uid": "u", "resource_version": 1,
+            "controller": None, "labelled": False, "annotations": {}, "adopt": None,
+            "keys": frozenset({"pip.conf", "ca.crt"}), "digest": "", "secret_type": "Opaque",
+            "immutable": False, **how,
+        }
+    )  # fmt: skip
+    found = ownership_problem(existing, options(), ())
     assert found is not None
     return found.message
 
@@ -217,6 +242,33 @@ MISTAKES: dict[str, Mistake] = {
         lambda: problem({**source("codeArtifact"), **source("basicAuth")}),
         "spec",
         ("must set exactly one source: ", "basicAuth"),
+    ),
+    "a typo in the selector": Mistake(
+        lambda: unselected({"env": "prd"}, {"a=b", "c=d", "e=f", "env=prod", "g=h", "i=j", "k=l"}),
+        "spec.indexSelector matches no ArtifactIndex in namespace 'builders'",
+        ("correct the selector or the labels", "(labels in use: env=prod, a=b, c=d, e=f, g=h, …)"),
+    ),
+    "indexes without labels": Mistake(
+        lambda: unselected({"env": "prd"}, set()),
+        "spec.indexSelector matches no ArtifactIndex in namespace 'builders'",
+        ("the labels of the indexes, which have none",),
+    ),
+    "an output with the name of a Secret": Mistake(
+        lambda: taken(),
+        "Secret 'existing'",
+        ("was there before", "replaces all of its data ('ca.crt', 'pip.conf'): ",
+         "kubectl -n builders annotate secret existing artifactindex.dev/adopt=uv-config",
+         "choose another name in spec.outputs, or delete it"),
+    ),
+    "an output with the name of an immutable Secret": Mistake(
+        lambda: taken(immutable=True, adopt="uv-config"),
+        "Secret 'existing'",
+        ("is immutable", "delete it", "spec.outputs"),
+    ),
+    "an output with the name of a typed Secret": Mistake(
+        lambda: taken(secret_type="kubernetes.io/basic-auth", adopt="uv-config"),
+        "Secret 'existing'",
+        ("has type 'kubernetes.io/basic-auth', and outputs are Opaque", "delete it", "spec.outputs"),
     ),
 }  # fmt: skip
 
