@@ -268,7 +268,8 @@ MISTAKES: dict[str, Mistake] = {
     "an output with the name of a typed Secret": Mistake(
         lambda: taken(secret_type="kubernetes.io/basic-auth", adopt="uv-config"),
         "Secret 'existing'",
-        ("has type 'kubernetes.io/basic-auth', and outputs are Opaque", "delete it", "spec.outputs"),
+        ("has type 'kubernetes.io/basic-auth', and outputs are Opaque", "delete it",
+         "spec.outputs"),
     ),
 }  # fmt: skip
 

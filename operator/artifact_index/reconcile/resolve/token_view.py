@@ -229,8 +229,8 @@ def _unanswered(
 
 
 def _login_problem(resolved: Resolved, error: LoginError) -> Problem:
-    """The cloud's answer; a refusal after what logs in: the client does not know the field."""
-    if error.reason in _NOT_OF_THE_LOGIN or (spec := resolved.index.spec) is None:
+    """The cloud's answer with what logs in, first if it is refused: no client knows the field."""
+    if (spec := resolved.index.spec) is None:
         return Problem(error.reason, error.message)
     source = of(spec)
     who = source.field
@@ -238,5 +238,8 @@ def _login_problem(resolved: Resolved, error: LoginError) -> Problem:
         who = f"Secret {use.name!r} in {use.field}"
     elif account := source.service_account():
         who = f"ServiceAccount {account.name!r} in {account.field}"
+    if error.reason in _NOT_OF_THE_LOGIN:
+        where = f" (login of {who})" if who != source.field else ""
+        return Problem(error.reason, error.message + where)
     retried = _TRIED_AGAIN if error.permanent else ""
     return Problem(error.reason, f"{who}: {error.message}{retried}")

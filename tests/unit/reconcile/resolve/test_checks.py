@@ -169,7 +169,8 @@ def test_all_unusable_values_are_named_at_once() -> None:
 
 def test_all_missing_keys_are_named_at_once() -> None:
     message = found(check(source("basicAuth"), values={"username": ""})).message
-    assert "has an empty key 'username' and has no key 'password'. It has 'username'; add them" in message
+    wrong = "has an empty key 'username' and has no key 'password'. It has 'username'; add them"
+    assert wrong in message
 
 
 @pytest.mark.parametrize("around", [" {}", "{}\n", "{}\r\n", "\t{} "])
