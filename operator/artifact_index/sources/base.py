@@ -248,6 +248,10 @@ class Source(ABC, Generic[Model]):
         """Whether a complete URL from a Secret is no secret without its user name and password."""
         return False
 
+    def unchecked(self) -> str:
+        """What Ready does not promise, as a sentence: the operator asks no index for a package."""
+        return "Whether the index accepts this login is not checked"
+
     def publish_url(self, url: str) -> str | None:
         """Where packages are uploaded if `url` is the index's; None if that is not known."""
         return None

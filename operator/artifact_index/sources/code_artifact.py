@@ -115,6 +115,10 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
         """The URL below the spec's endpoint; without one only AWS can tell it."""
         return index_url(self.model.endpoint) if self.model.endpoint else None
 
+    def unchecked(self) -> str:
+        """AWS has answered for the repository, unless the spec says its endpoint."""
+        return super().unchecked() if self.model.endpoint else ""
+
     def problem(self, inputs: Inputs) -> Problem | None:
         """A temporary key needs its session token.
 

@@ -16,6 +16,7 @@ from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.identities import ServiceURLs, secret_key_login
 from artifact_index.reconcile.cache.objects import OutputObject, OutputRef
 from artifact_index.reconcile.plan.ownership import ownership_problem
+from artifact_index.reconcile.status.index_status import index_status
 from artifact_index.reconcile.status.options_status import no_indexes
 from artifact_index.sources.base import RefusedServiceAccount
 from support.clouds.logins import token_request
@@ -36,7 +37,7 @@ from support.reconcile_builders import (
     source,
     token_state_of,
 )
-from support.statuses import message_of, plan_of, status_of
+from support.statuses import fallback_of, message_of, plan_of, status_of
 
 pytestmark = pytest.mark.unit
 
@@ -138,6 +139,19 @@ def taken(**how: Any) -> str:
     found = ownership_problem(existing, options(), ())
     assert found is not None
     return found.message
+
+
+def available(spec: dict[str, Any], refresh: str | None = None) -> str:
+    """What Ready says of a good index."""
+    plan = plan_of("acme", spec)
+    record = replace(index("acme", spec), refresh_requested=refresh)
+    return message_of(index_status(record, plan, NOW))
+
+
+def rotated(**how: Any) -> str:
+    """What Ready says of an index with this login, which was good."""
+    plan = fallback_of("acme", source("basicAuth"), **how)
+    return message_of(index_status(index("acme", source("basicAuth")), plan, NOW))
 
 
 MISTAKES: dict[str, Mistake] = {
@@ -271,6 +285,42 @@ MISTAKES: dict[str, Mistake] = {
         ("has type 'kubernetes.io/basic-auth', and outputs are Opaque", "delete it",
          "spec.outputs"),
     ),
+    "a repository of Google that does not exist": Mistake(
+        lambda: available(source("googleArtifactRegistry")),
+        "the index is available",
+        ("Whether the repository exists is not checked",),
+    ),
+    "a location as AWS spells it": Mistake(
+        lambda: available(source("googleArtifactRegistry", location="europe-west-1")),
+        "the index is available",
+        ("spec.googleArtifactRegistry.location 'europe-west-1'", "did you mean 'europe-west1'?"),
+    ),
+    "a wrong endpoint of AWS": Mistake(
+        lambda: available(source("codeArtifact", endpoint="https://x.example/a/")),
+        "the index is available",
+        ("Whether the repository exists is not checked",),
+    ),
+    "a wrong password": Mistake(
+        lambda: available(source("basicAuth")),
+        "the index is available",
+        ("Whether the index accepts this login is not checked",),
+    ),
+    "a wrong URL": Mistake(
+        lambda: available(source("anonymous")),
+        "the index is available",
+        ("Whether the index exists is not checked",),
+    ),
+    "a refresh request that is no time": Mistake(
+        lambda: available(source("anonymous"), refresh="now"),
+        "the index is available",
+        ("artifactindex.dev/refresh-requested-at is not an RFC 3339 time",
+         'set artifactindex.dev/refresh-requested-at="$(date -u +%FT%TZ)"'),
+    ),
+    "a rotation to an unusable password": Mistake(
+        lambda: rotated(values={"username": "u", "password": CANARY + "\n"}),
+        "Secret 'basic' in spec.basicAuth.secretRef",
+        ("key 'password'", "correct the value", "the outputs keep the last usable login"),
+    ),
 }  # fmt: skip
 
 
@@ -295,6 +345,4 @@ async def test_a_secret_without_the_label_is_said_with_what_follows() -> None:
     status, _, message = engine.ready("artifactindexes", "acme")
     assert status == "True" and CANARY not in message
     assert "a change of Secret 'basic' is seen within 5m" in message
-    assert message.endswith(
-        f"kubectl -n {NAMESPACE} label secret basic artifactindex.dev/role=source"
-    )
+    assert f"kubectl -n {NAMESPACE} label secret basic artifactindex.dev/role=source" in message
