@@ -213,10 +213,6 @@ class Source(ABC, Generic[Model]):
         """Whether the login is the operator's own cloud identity, also by leaving `auth` out."""
         return False
 
-    def names_login(self) -> bool:
-        """Whether the spec says who logs in, and does not leave it to the default."""
-        return True
-
     def cloud_names(self) -> list[tuple[str, str]]:
         """Everything in a cloud that the login names: the spec's field, and its name there.
 

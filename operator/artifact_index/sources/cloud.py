@@ -96,10 +96,6 @@ class CloudSource(base.Source[Model]):
         auth = self.model.auth
         return auth is None or auth.operator_identity is not None
 
-    def names_login(self) -> bool:
-        """Whether `auth` is there."""
-        return self.model.auth is not None
-
     def unchecked(self) -> str:
         """The cloud has issued a token, which is not of one repository."""
         return "Whether the repository exists is not checked"

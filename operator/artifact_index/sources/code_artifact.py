@@ -120,10 +120,7 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
         return super().unchecked() if self.model.endpoint else ""
 
     def problem(self, inputs: Inputs) -> Problem | None:
-        """A temporary key needs its session token.
-
-        A ServiceAccount needs a role: the spec's or, without one, that of its annotation.
-        """
+        """A temporary key needs its session token; a ServiceAccount needs a role."""
         if inputs.use is not None and inputs.secret is not None:
             return self._incomplete_key(inputs.use, inputs.secret)
         use, account = inputs.account_use, inputs.account

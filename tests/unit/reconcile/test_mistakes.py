@@ -14,8 +14,11 @@ from artifact_index.credentials.aws.call import AwsCall
 from artifact_index.credentials.aws.errors import login_error
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.identities import ServiceURLs, secret_key_login
+from artifact_index.kube.errors import without_definition
+from artifact_index.kube.resources import ARTIFACT_INDEXES
 from artifact_index.reconcile.cache.objects import OutputObject, OutputRef
 from artifact_index.reconcile.plan.ownership import ownership_problem
+from artifact_index.reconcile.resolve.checks import invalid_spec
 from artifact_index.reconcile.status.index_status import index_status
 from artifact_index.reconcile.status.options_status import no_indexes
 from artifact_index.sources.base import RefusedServiceAccount
@@ -33,11 +36,12 @@ from support.reconcile_builders import (
     inputs_of,
     issued_token,
     options,
+    plans_from,
     secret_body,
     source,
     token_state_of,
 )
-from support.statuses import fallback_of, message_of, plan_of, status_of
+from support.statuses import GOOD, OMITTED, fallback_of, message_of, plan_of, status_of
 
 pytestmark = pytest.mark.unit
 
@@ -154,6 +158,19 @@ def rotated(**how: Any) -> str:
     return message_of(index_status(index("acme", source("basicAuth")), plan, NOW))
 
 
+def in_config_map() -> str:
+    """What an IndexOptions says of a URL that may be a secret as a whole."""
+    plan = plan_of("m14", source("preauthenticated", publicPath=False))
+    return message_of(status_of(plan, spec={"outputs": [{"kind": "ConfigMap", "name": "public"}]}))
+
+
+def bad_options(spec: dict[str, Any]) -> str:
+    """What an IndexOptions says that the API server took by older definitions."""
+    found = options(spec=spec).problem
+    assert found is not None
+    return invalid_spec(found).message
+
+
 MISTAKES: dict[str, Mistake] = {
     "other names of keys": Mistake(
         lambda: missing(values={"aws_access_key_id": "A", "aws_secret_access_key": "s"}),
@@ -192,7 +209,7 @@ MISTAKES: dict[str, Mistake] = {
         "ArtifactIndex 'gar', 'two'",
         ("The longest build that can be guaranteed is 44m50s: ",
          "lower spec.maxBuildDuration of the IndexOptions to at most 44m50s",
-         "other indexes: 'third' 1h44m50s, 'acme' 11h44m50s."),
+         "other indexes: 'third 1h44m50s', 'acme 11h44m50s'."),
     ),
     "a typo in the region": Mistake(
         lambda: unreachable("eu-wst-1"),
@@ -265,7 +282,7 @@ MISTAKES: dict[str, Mistake] = {
     "indexes without labels": Mistake(
         lambda: unselected({"env": "prd"}, set()),
         "spec.indexSelector matches no ArtifactIndex in namespace 'builders'",
-        ("the labels of the indexes, which have none",),
+        ("the labels of the indexes (no label is in use)",),
     ),
     "an output with the name of a Secret": Mistake(
         lambda: taken(),
@@ -321,6 +338,36 @@ MISTAKES: dict[str, Mistake] = {
         "Secret 'basic' in spec.basicAuth.secretRef",
         ("key 'password'", "correct the value", "the outputs keep the last usable login"),
     ),
+    "no definitions": Mistake(
+        lambda: without_definition(ARTIFACT_INDEXES).message,
+        "there is no CustomResourceDefinition artifactindexes.artifactindex.dev",
+        ("artifact-index crds | kubectl apply -f -",),
+    ),
+    "a preauthenticated URL in a ConfigMap": Mistake(
+        lambda: in_config_map(),
+        "ConfigMap 'public' must not hold the preauthenticated URL of ArtifactIndex 'm14'",
+        ("spec.preauthenticated.publicPath", "write it to a Secret"),
+    ),
+    "longer builds than any token": Mistake(
+        lambda: bad_options({"maxBuildDuration": "24h"}),
+        "spec.maxBuildDuration",
+        ("must be between `1s` and `12h`: no cloud's token lives longer",),
+    ),
+    "builds in words": Mistake(
+        lambda: bad_options({"maxBuildDuration": "30 minutes"}),
+        "spec.maxBuildDuration",
+        ("must be a duration such as `30m`",),
+    ),
+    "a kind in lower case": Mistake(
+        lambda: bad_options({"outputs": [{"kind": "secret", "name": "x"}]}),
+        "spec.outputs[0].kind",
+        ("'Secret' or 'ConfigMap'",),
+    ),
+    "a format by the name of its file": Mistake(
+        lambda: bad_options({"outputs": [{"kind": "Secret", "name": "x", "formats": ["uv.toml"]}]}),
+        "spec.outputs[0].formats[0]",
+        ("'UvToml', 'Netrc', 'PipConf'",),
+    ),
 }  # fmt: skip
 
 
@@ -346,3 +393,17 @@ async def test_a_secret_without_the_label_is_said_with_what_follows() -> None:
     assert status == "True" and CANARY not in message
     assert "a change of Secret 'basic' is seen within 5m" in message
     assert f"kubectl -n {NAMESPACE} label secret basic artifactindex.dev/role=source" in message
+
+
+def test_no_two_conditions_of_one_object_contradict_each_other() -> None:
+    """What is blocked is not left out, and the other way round; a name taken twice is blocked."""
+    basic = {**source("basicAuth"), "name": "twin"}
+    twins = plans_from(*(index_state(index(name, basic)) for name in ("m8a", "m8b")))
+    status = status_of(*twins, OMITTED, GOOD, spec={"maxBuildDuration": "12h"})
+    ready, risk = message_of(status), message_of(status, "DependencyConfusionRisk")
+    assert "'m8b': NameConflict: spec.name 'twin' is taken by ArtifactIndex 'm8a'" in ready
+    assert "kubectl -n builders patch artifactindex m8b --type=merge" in ready
+    assert "'omitted'" in risk and "whenUnavailable to Block" in risk
+    assert "'m8b'" not in risk and "'omitted'" not in ready
+    own = message_of(index_status(index("m8b", basic), twins[1], NOW))
+    assert own.startswith("spec.name 'twin'") and own in ready

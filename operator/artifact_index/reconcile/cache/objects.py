@@ -272,15 +272,9 @@ def parse_source_secret(body: Mapping[str, Any], keys: Iterable[str]) -> SourceS
         values,
         frozenset(binary),
         frozenset(missing),
-        names=_shared_names(tuple(sorted(data)[:_NAMED_KEYS])) if missing else (),
+        names=intern_equal(tuple(sorted(data)[:_NAMED_KEYS])) if missing else (),
         watched=watched,
     )
-
-
-@lru_cache(maxsize=256)
-def _shared_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """One tuple for all Secrets with these keys, such as an access key without a session token."""
-    return names
 
 
 def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:

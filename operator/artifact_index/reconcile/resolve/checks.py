@@ -105,7 +105,7 @@ def identity_is_allowed(inputs: Inputs) -> Problem | None:
     )
     setting = "--operator-identity-namespaces (settings.operatorIdentityNamespaces of the chart)"
     if not policy.operator_identity:
-        absent = "" if source.names_login() else ", since auth is absent"
+        absent = ", since auth is absent" if source.model.auth is None else ""
         return Problem(
             Reason.OPERATOR_IDENTITY_NOT_ALLOWED,
             f"{source.field} logs in with the operator's own cloud identity{absent}, which "

@@ -26,12 +26,9 @@ from artifact_index.sources.policy import ALLOW_HTTP, Problem
 from artifact_index.sources.registry import of
 
 _NOT_OF_THE_LOGIN: Final = (
-    Reason.CLOUD_UNAVAILABLE,
-    Reason.CLOUD_THROTTLED,
-    Reason.CLOUD_RESOURCE_NOT_FOUND,
-    Reason.INVALID_REQUEST,
-    Reason.INTERNAL_ERROR,
-)
+    Reason.CLOUD_UNAVAILABLE, Reason.CLOUD_THROTTLED, Reason.CLOUD_RESOURCE_NOT_FOUND,
+    Reason.INVALID_REQUEST, Reason.INTERNAL_ERROR,
+)  # fmt: skip
 _TRIED_AGAIN: Final = ". It is tried again within 1h, and at once if the login changes"
 """After a refusal: the longest pause of `backoff`."""
 

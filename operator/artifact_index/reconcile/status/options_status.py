@@ -12,6 +12,7 @@ from artifact_index.api.labels import LabelSelector
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.tokens.freshness import Margins, go_duration, guaranteed_until
+from artifact_index.formats.base import named
 from artifact_index.formats.registry import formats_of
 from artifact_index.reconcile.cache.objects import OptionsObject
 from artifact_index.reconcile.cache.refresh_requests import (
@@ -93,10 +94,7 @@ def suspended_options_status(options: OptionsObject, now: float) -> Status:
 def no_indexes(
     options: OptionsObject, *, outputs_stay: bool, labels: Collection[str] = ()
 ) -> Problem:
-    """The problem of an IndexOptions that selects no ArtifactIndex.
-
-    `labels` are those of the indexes of its namespace, each as `key=value`.
-    """
+    """The problem of an IndexOptions without indexes; `labels` (`key=value`) are in use there."""
     namespace = options.ref.namespace
     cause = f"namespace {namespace!r} has no ArtifactIndex; create one"
     if options.spec is not None and (selector := options.spec.index_selector) is not None:
@@ -111,7 +109,7 @@ def no_indexes(
 def _labels_in_use(selector: LabelSelector, labels: Collection[str]) -> str:
     """Some labels that indexes have, first those that the selector may mean."""
     if not labels:
-        return ", which have none"
+        return " (no label is in use)"
     used = sorted(labels)[:_LABELS_COMPARED]
     wanted = [f"{key}={value}" for key, value in selector.match_labels.items()]
     meant = [close for each in wanted for close in get_close_matches(each, used, n=2)]
@@ -196,17 +194,7 @@ def _freshness_note(plans: Sequence[IndexPlan]) -> DesiredCondition | None:
         return None
     least = min(shortfall for shortfall, _ in short)
     message = f"{names([plan for shortfall, plan in short if shortfall == least])}: {least.note}"
-    others = sorted(
-        (each.longest_build, plan.selected.ref.name) for each, plan in short if each != least
-    )
-    if others:
-        bounds = ", ".join(
-            f"{name!r} {go_duration(longest)}" for longest, name in others[:_NAMES_IN_MESSAGE]
-        )
-        more = (
-            f" and {len(others) - _NAMES_IN_MESSAGE} more"
-            if len(others) > _NAMES_IN_MESSAGE
-            else ""
-        )
-        message += f" The longest builds of other indexes: {bounds}{more}."
+    others = sorted((each.longest_build, plan.selected.ref.name) for each, plan in short)
+    if bounds := [f"{name} {go_duration(most)}" for most, name in others if most > least[0]]:
+        message += f" The longest builds of other indexes: {named(bounds, at_most=3)}."
     return DesiredCondition(FRESHNESS_NOT_GUARANTEED, "True", Reason.TOKEN_TOO_SHORT, message)
