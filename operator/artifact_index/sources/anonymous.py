@@ -18,10 +18,6 @@ class Anonymous(Source[AnonymousSource]):
         """The URL of the spec."""
         return self.model.url
 
-    def unchecked(self) -> str:
-        """Nobody has answered."""
-        return "Whether the index exists is not checked"
-
     def resolve(self, inputs: Inputs, digester: Digester) -> ResolvedSource:
         """The URL alone."""
         return ResolvedSource(url=self.model.url)

@@ -246,7 +246,7 @@ class Source(ABC, Generic[Model]):
 
     def unchecked(self) -> str:
         """What Ready does not promise, as a sentence: the operator asks no index for a package."""
-        return "Whether the index accepts this login is not checked"
+        return "Whether the index answers is not checked"
 
     def publish_url(self, url: str) -> str | None:
         """Where packages are uploaded if `url` is the index's; None if that is not known."""
@@ -273,10 +273,8 @@ def unusable_values(use: SecretUse, why: Mapping[str, str]) -> Problem:
     """The problem of a Secret's values that cannot be used, by their keys; it never shows them."""
     keys = "; ".join(f"key {key!r} cannot be used: {each}" for key, each in why.items())
     values = "value" if len(why) == 1 else "values"
-    return Problem(
-        Reason.INVALID_SECRET_VALUE,
-        f"Secret {use.name!r} in {use.field}: {keys}; correct the {values}",
-    )
+    message = f"Secret {use.name!r} in {use.field}: {keys}; correct the {values}"
+    return Problem(Reason.INVALID_SECRET_VALUE, message)
 
 
 def missing_key(
@@ -284,8 +282,5 @@ def missing_key(
 ) -> Problem:
     """The problem of a Secret without a key, with the keys that it has: their names are public."""
     has = f". It has {', '.join(map(repr, secret.names))}" if secret.names else ""
-    return Problem(
-        Reason.SECRET_KEY_MISSING,
-        f"Secret {use.name!r} in {use.field} {what}{has}; {remedy}",
-        must_act=must_act,
-    )
+    message = f"Secret {use.name!r} in {use.field} {what}{has}; {remedy}"
+    return Problem(Reason.SECRET_KEY_MISSING, message, must_act=must_act)

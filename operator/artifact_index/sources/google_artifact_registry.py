@@ -84,8 +84,6 @@ class GoogleArtifactRegistry(CloudSource[GoogleArtifactRegistrySource]):
 
     def _note(self) -> str:
         """Google's regions have no dash before their number, as those of AWS do."""
-        location = self.model.location
-        meant = re.sub(r"-(\d+)\Z", r"\1", location)
-        if meant == location:
-            return ""
-        return f"; {self.field}.location {location!r} looks like a typo: did you mean {meant!r}?"
+        meant = re.sub(r"-(\d+)\Z", r"\1", location := self.model.location)
+        typo = f"; {self.field}.location {location!r} looks like a typo: did you mean {meant!r}?"
+        return typo if meant != location else ""

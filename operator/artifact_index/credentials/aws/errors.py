@@ -144,16 +144,12 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
 def _why_unreachable(error: BaseException) -> str:
     """What the socket said, in brackets; boto3 and urllib3 wrap it several times."""
     cause: BaseException | None = error
-    for _ in range(10):
+    while cause is not None:
         if text := next((text for kind, text in _SOCKET_ERRORS if isinstance(cause, kind)), None):
             return f" ({text})"
         inner = getattr(cause, "kwargs", {}).get("error")
-        cause = inner if isinstance(inner, BaseException) else _wrapped_by(cause)
+        cause = inner if isinstance(inner, BaseException) else cause.__cause__ or cause.__context__
     return ""
-
-
-def _wrapped_by(error: BaseException | None) -> BaseException | None:
-    return (error.__cause__ or error.__context__) if error is not None else None
 
 
 def unusable_answer(call: AwsCall) -> LoginError:

@@ -134,17 +134,15 @@ def guaranteed_until(expires_at: int, margins: Margins) -> int:
 
 
 class Shortfall(NamedTuple):
-    """How much tokens are too short for the promise: the shorter promise is the lesser one."""
+    """The longest build that can be guaranteed, in seconds (0: none), and what to do about it."""
 
     longest_build: int
-    """The longest build that can be guaranteed, in seconds; 0: none."""
     note: str
-    """`shortfall_note`."""
 
 
 def shortfall_note(
     *, life: int, max_build: float, longest_build: int | None, margins: Margins
-) -> str:
+) -> Shortfall:
     """The message of condition FreshnessNotGuaranteed, with the numbers and what to change.
 
     All in seconds: the life of a token, the declared build, and the longest build that can be
@@ -177,7 +175,8 @@ def shortfall_note(
             f"needs at least {go_duration(needed)} ({sum_of})"
         )
         remedy = f"ask for longer-lived tokens, or {lower}"
-    return f"{promise}: {problem}. Tokens are still refreshed and published; {remedy}."
+    note = f"{promise}: {problem}. Tokens are still refreshed and published; {remedy}."
+    return Shortfall(longest_build or 0, note)
 
 
 def go_duration(seconds: float) -> str:

@@ -170,14 +170,12 @@ def _shortfall(
         return None
     if times.guaranteed and not token.repeats:
         return None
-    longest_build = 0 if token.repeats else times.longest_build or 0
-    note = shortfall_note(
+    return shortfall_note(
         life=token.token.expires_at - token.token.issued_at,
         max_build=max_build,
-        longest_build=longest_build,
+        longest_build=0 if token.repeats else times.longest_build,
         margins=margins,
     )
-    return Shortfall(longest_build, note)
 
 
 def _url(
