@@ -132,7 +132,9 @@ def claims_of(plans: Sequence[IndexPlan]) -> Claims:
     domains: defaultdict[str, list[str]] = defaultdict(list)
     for plan in plans:
         spec = plan.selected.spec
-        name = plan.entry.name if plan.entry is not None else plan.name or plan.selected.ref.name
+        # The object's name may be the name of another index, whose login is not meant.
+        unnamed = f"artifactindex/{plan.selected.ref.name}"
+        name = plan.entry.name if plan.entry is not None else plan.name or unnamed
         if spec is not None and spec.publish:
             publishers.append(name)
         if spec is not None and (domain := of(spec).token_domain()) is not None:

@@ -1,6 +1,7 @@
 """What a status says of formats, shared hosts."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,11 +9,13 @@ import pytest
 from artifact_index.api.base import parse_spec
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.formats.environment import Environment
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
     DesiredOutput,
     claims_of,
     desired_outputs,
+    document_of,
 )
 from artifact_index.reconcile.status.conditions import DesiredCondition
 from artifact_index.reconcile.status.notes import format_note, format_problem, shared_host_note
@@ -145,6 +148,22 @@ def test_an_index_that_is_not_ready_still_claims_its_variables() -> None:
 
     assert len(claims.publishers) == 2
     assert claims.domains and [len(names) for names in claims.domains.values()] == [2]
+
+
+def test_no_variable_takes_the_login_of_an_index_named_like_an_object_that_is_left_out() -> None:
+    """The object `acme` is left out, since an older one has its name."""
+    left_out = {**source("codeArtifact"), "name": "acme", "whenUnavailable": "Omit"}
+    plans = plans_from(
+        index_state(index("older", {**source("basicAuth"), "name": "acme"})),
+        index_state(index("acme", left_out, created="2026-01-02T00:00:00Z")),
+    )
+    document = document_of(IndexOptionsSpec(), plans)
+    assert [entry.name for entry in document.entries] == ["acme"]
+
+    made = Environment().render_secret(replace(document, claims=claims_of(plans)))
+
+    assert "UV_INDEX_ACME_PASSWORD" in made.files
+    assert "CODEARTIFACT_AUTH_TOKEN" not in made.files
 
 
 # -- indexes that share a host
