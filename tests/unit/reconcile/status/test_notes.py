@@ -262,6 +262,23 @@ def test_files_that_are_not_below_the_url_are_noted_beside_another_login(
         assert "'other'" not in found.message and CANARY not in found.message
 
 
+def test_a_page_of_links_is_noted_beside_another_login() -> None:
+    """pip and uv know no place below it for which its login is."""
+    page = basic("https://cpu.example/wheels/cpu.html", format="flat")
+    other = source("basicAuth", url="https://cpu.example/team/simple/", username="else")
+    public = parse_spec(IndexOptionsSpec, {"publicIndex": {"enabled": False}})
+
+    assert shared_host_note(public, plans_of(one=page)) is None
+    same = basic("https://cpu.example/team/simple/")
+    assert shared_host_note(public, plans_of(one=page, two=same)) is None
+    away = source("basicAuth", url="https://away.example/simple/", username="else")
+    assert shared_host_note(public, plans_of(one=page, two=away)) is None
+    found = shared_host_note(public, plans_of(one=page, two=other))
+    assert found is not None and found.reason == "FilesOutsideIndex"
+    assert "ArtifactIndex 'one' is a page of links" in found.message
+    assert "GUID" not in found.message and "'two'" not in found.message
+
+
 def test_both_notes_of_a_host_stand_in_one_condition() -> None:
     spec = parse_spec(IndexOptionsSpec, {"publicIndex": {"url": f"{GITLAB}/x/simple/"}})
     one = basic(f"{GITLAB}/groups/a%2Fb/-/packages/pypi/simple", username="else", name="one")
