@@ -18,10 +18,11 @@ from artifact_index.reconcile.status.conditions import DesiredCondition
 from artifact_index.sources.policy import Problem
 
 # The names for which the URLs of files have something else: a feed of Azure DevOps, also with the
-# name of a view, its GUID; a group or a project of GitLab its number.
+# name of a view, and its project their GUIDs; a group or a project of GitLab its number.
 _GUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _FILES_ELSEWHERE: Final = re.compile(
     rf"/_packaging/(?!{_GUID}(@{_GUID})?/)[^/]+/pypi/"
+    rf"|//(pkgs\.dev\.azure\.com/[^/]+|[^/]+\.visualstudio\.com)/(?!{_GUID}/)[^/]+/_packaging/"
     r"|/api/v4/(groups|projects)/(?![0-9]+/)[^/]+/(-/)?packages/pypi/",
     re.IGNORECASE,
 )
@@ -64,9 +65,9 @@ def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> Desi
     elsewhere = [
         f"indexes on host {host!r} have different logins, and the files of ArtifactIndex "
         f"{named(names)} are not below the URL of their index, so clients may ask for them with "
-        "another login and stop at 401 or 404; use one token for the host, or write the GUID of "
-        "the feed (Azure DevOps) or the number of the group or project (GitLab) in place of its "
-        "name in spec.basicAuth.url or the Secret's URL"
+        "another login and stop at 401 or 404; use one token for the host, or write the GUIDs of "
+        "project and feed (Azure DevOps) or the number of the group or project (GitLab) in place "
+        "of its name in spec.basicAuth.url or the Secret's URL"
         for host, found in differing
         if (names := [name for name, entry in found if _FILES_ELSEWHERE.search(entry.url)])
     ]

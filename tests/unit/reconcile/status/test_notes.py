@@ -205,7 +205,8 @@ def test_the_port_of_a_preauthenticated_url_counts_although_it_is_not_shown() ->
         assert (shared_host_note(spec, plans_from(login, beside)) is not None) is noted
 
 
-AZURE = "https://pkgs.dev.azure.com/org/alpha/_packaging"
+AZURE_ORG = "https://pkgs.dev.azure.com/org"
+AZURE = f"{AZURE_ORG}/alpha/_packaging"
 GUID = "0f9d2a4c-6a1b-4c3d-8e5f-0123456789AB"
 GITLAB = "https://gitlab.example/sub/api/v4"
 
@@ -217,8 +218,14 @@ GITLAB = "https://gitlab.example/sub/api/v4"
         (f"{AZURE}/feed@Release/pypi/simple/", True),
         (f"{AZURE}/{GUID}@Release/pypi/simple/", True),
         (f"{AZURE}/{GUID}x/pypi/simple/", True),
-        (f"{AZURE}/{GUID}/pypi/simple/", False),
-        (f"{AZURE}/{GUID}@{GUID}/pypi/simple/", False),
+        (f"{AZURE}/{GUID}/pypi/simple/", True),  # the project is named
+        (f"{AZURE_ORG}/{GUID}/_packaging/feed/pypi/simple/", True),
+        (f"{AZURE_ORG}/{GUID}/_packaging/{GUID}/pypi/simple/", False),
+        (f"{AZURE_ORG}/{GUID}/_packaging/{GUID}@{GUID}/pypi/simple/", False),
+        (f"{AZURE_ORG}/_packaging/{GUID}/pypi/simple/", False),
+        (f"https://org.pkgs.visualstudio.com/alpha/_packaging/{GUID}/pypi/simple", True),
+        (f"https://org.pkgs.visualstudio.com/{GUID}/_packaging/{GUID}/pypi/simple", False),
+        (f"https://org.pkgs.visualstudio.com/_packaging/{GUID}/pypi/simple", False),
         ("https://org.pkgs.visualstudio.com/_packaging/feed/pypi/simple", True),
         ("https://tfs.example:8443/tfs/Main/_packaging/feed/pypi/simple", True),
         (f"{GITLAB}/groups/acme%2Fplatform/-/packages/pypi/simple", True),
