@@ -80,6 +80,7 @@ def plan_indexes(
 ) -> list[IndexPlan]:
     """Plan every selected index, in search order: higher priority first, then by object name.
 
+    Those for uploads (`explicit` and `publish`), which are not searched, come after all others.
     `published` are the entries that the outputs hold, and `assigned` the names given earlier, both
     by UID. `with_credentials` means that some output holds logins, so that a published entry
     without its own is no fallback. `now` is in POSIX seconds. Through the `memo`, IndexOptions with
@@ -91,7 +92,7 @@ def plan_indexes(
     names, refused = name_indexes(indexes, usable, assigned, public_name)
     named = [index for index in indexes if index.selected.uid not in refused]
     refused |= shadowing_problems(named, usable)
-    ordered = sorted(indexes, key=lambda index: (-_priority(index), index.selected.ref.name))
+    ordered = sorted(indexes, key=_place_in_file)
     return [
         _plan(
             refused.get(index.selected.uid, index),
@@ -276,5 +277,9 @@ def _omits(index: IndexState) -> bool:
     return spec is not None and spec.when_unavailable == "Omit"
 
 
-def _priority(index: IndexState) -> int:
-    return index.selected.spec.priority if index.selected.spec else 100
+def _place_in_file(index: IndexState) -> tuple[bool, int, str]:
+    """An index for uploads comes last: of two with one URL, uv reads with the login of the first."""
+    spec, name = index.selected.spec, index.selected.ref.name
+    if spec is None:
+        return False, -100, name
+    return spec.explicit and spec.publish, -spec.priority, name

@@ -51,6 +51,17 @@ def test_places_are_in_search_order() -> None:
     ]
 
 
+def test_an_index_for_uploads_comes_after_all_that_are_read() -> None:
+    """uv reads with the login of the first of two indexes with one URL."""
+    publishing = {**source("basicAuth", publishURL="https://basic.example/up/"), "publish": True}
+    index_states = [
+        index_state(index("a", {**publishing, "explicit": True, "priority": 200})),
+        index_state(index("b", {**source("anonymous"), "explicit": True})),
+        index_state(index("z", {**publishing, "priority": 1})),
+    ]
+    assert [plan.selected.ref.name for plan in plans_from(*index_states)] == ["b", "z", "a"]
+
+
 def test_without_a_secret_output_nothing_is_minted_and_the_entry_is_bare() -> None:
     seen = index_state(index(spec=source("codeArtifact")), with_credentials=False)
     plan = only(plans_from(seen, with_credentials=False))
