@@ -278,8 +278,8 @@ def _omits(index: IndexState) -> bool:
 
 
 def _place_in_file(index: IndexState) -> tuple[bool, int, str]:
-    """An index for uploads comes last: of two with one URL, uv reads with the login of the first."""
+    """An index for uploads comes last: of two with one URL uv reads with the first one's login."""
     spec, name = index.selected.spec, index.selected.ref.name
     if spec is None:
         return False, -100, name
-    return spec.explicit and spec.publish, -spec.priority, name
+    return spec.is_for_uploads, -spec.priority, name

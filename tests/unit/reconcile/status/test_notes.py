@@ -166,6 +166,29 @@ def test_no_variable_takes_the_login_of_an_index_named_like_an_object_that_is_le
     assert "CODEARTIFACT_AUTH_TOKEN" not in made.files
 
 
+@pytest.mark.parametrize("when_unavailable", ["Block", "Omit"])
+def test_netrc_never_reads_with_the_login_for_uploads(when_unavailable: str) -> None:
+    """Not while the login of the index that reads the URL is missing, either."""
+    reader = {**basic("https://h.example/simple"), "whenUnavailable": when_unavailable}
+    publishing = source(
+        "basicAuth", url="https://h.example/simple/", publishURL="https://h.example/up/"
+    )
+    uploader = {**publishing, "explicit": True, "publish": True}
+    plans = plans_from(
+        index_state(index("reader", {**reader, "name": "reader"}), missing=True),
+        index_state(
+            index("uploader", {**uploader, "name": "uploader"}),
+            values={"username": "u", "password": CANARY},
+        ),
+    )
+
+    made, _ = made_of(plans, "Netrc")
+
+    assert base64.b64decode(made[0].data["netrc"]) == b""
+    (limit,) = made[0].limits
+    assert "'uploader'" in limit.message and "'reader'" in limit.message
+
+
 # -- indexes that share a host
 
 
