@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from artifact_index.api.constants import INDEX_OPTIONS_KIND
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.names import NameAssignment
 from artifact_index.reconcile.cache.objects import ObjectRef
-from artifact_index.reconcile.plan.blocked import blocked_entry
+from artifact_index.reconcile.plan.blocked import blocked_entry, describing
 from artifact_index.reconcile.plan.fallback import Published, fallback_for
 from artifact_index.reconcile.plan.naming import name_indexes
 from artifact_index.reconcile.plan.shadowing import shadowing_problems
@@ -107,7 +108,7 @@ def plan_indexes(
 
 
 def plan_vanished(
-    namespace: str,
+    owner: ObjectRef,
     names: Mapping[str, str],
     staying: Mapping[str, Published],
     margins: Margins,
@@ -116,13 +117,14 @@ def plan_vanished(
     """Plan the entries that an output still holds although no plan of its indexes goes into it.
 
     `names` are those of all its entries, by UID. Every token leaves at once, in one write: the next
-    write would not know an entry that is blocked now. Static logins that are `staying` stay.
+    write would not know an entry that is blocked now. Static logins that are `staying` stay. The
+    blocked entries name the IndexOptions that is the `owner`, since their objects are not known.
     """
     indexes = [
-        without_login(_unknown_index(namespace, uid, name), None, None)
+        without_login(_unknown_index(owner.namespace, uid, name), None, None)
         for uid, name in names.items()
     ]
-    return plan_indexes(
+    plans = plan_indexes(
         indexes,
         published=staying,
         assigned=names,
@@ -131,6 +133,13 @@ def plan_vanished(
         margins=margins,
         now=now,
     )
+    described_by = describing(INDEX_OPTIONS_KIND, owner)
+    return [
+        replace(plan, entry=replace(plan.entry, described_by=described_by))
+        if plan.entry is not None and plan.entry.blocked
+        else plan
+        for plan in plans
+    ]
 
 
 def _unknown_index(namespace: str, uid: str, name: str) -> SelectedIndex:

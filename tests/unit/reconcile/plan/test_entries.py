@@ -6,7 +6,7 @@ import pytest
 
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.formats.document import IndexEntry
-from artifact_index.reconcile.cache.objects import IndexObject
+from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_vanished
 from artifact_index.reconcile.plan.outputs import document_of
 from artifact_index.reconcile.resolve.token_view import IndexState
@@ -201,8 +201,9 @@ def test_of_a_file_that_lost_its_indexes_tokens_go_and_static_logins_stay() -> N
     }
     names = {uid: published.entry.name for uid, published in served.items()}
     staying = {uid: published for uid, published in served.items() if published.token is None}
-    plans = plan_vanished(NAMESPACE, names, staying, MARGINS, NOW)
+    plans = plan_vanished(ObjectRef(NAMESPACE, "uv-config"), names, staying, MARGINS, NOW)
     text = text_of(*plans)
     assert "token-1" not in text and CANARY in text
-    assert "https://acme-111122223333.unavailable.invalid/" in text
+    blocked = blocked_at("uv-config", NAMESPACE, name="acme-111122223333", kind="indexoptions")
+    assert blocked in text
     assert {plan.selected.uid for plan in plans} == set(served)
