@@ -24,9 +24,9 @@ async def connected(chosen: argparse.Namespace) -> AsyncIterator[KubeApi]:
     kubeconfig = Path(chosen.kubeconfig) if chosen.kubeconfig else None
     try:
         configuration = await load_configuration(kubeconfig=kubeconfig, context=chosen.context)
+        api = KubeApi(configuration, timeout=chosen.request_timeout)
     except ConnectError as error:
         raise CommandError(str(error), Exit.UNKNOWN) from None
-    api = KubeApi(configuration, timeout=chosen.request_timeout)
     try:
         yield api
     finally:

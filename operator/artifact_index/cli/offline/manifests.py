@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -117,7 +117,9 @@ def _read(path: str, *, recursive: bool) -> Iterator[Manifest]:
 def _texts(path: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
     """Names and contents of the files."""
     if path == "-":
-        yield path, sys.stdin.read()
+        if sys.stdin is None:
+            raise CommandError("standard input is closed; pipe manifests to -f -", Exit.USAGE)
+        yield path, _decoded("standard input", sys.stdin.buffer.read)
         return
     folder = Path(path)
     files = [folder]
@@ -130,11 +132,16 @@ def _texts(path: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
                 f"{path} holds no manifests ({', '.join(_SUFFIXES)}){more}", Exit.USAGE
             )
     for file in files:
-        try:
-            yield str(file), file.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is not UTF-8"
-            raise CommandError(f"{file} cannot be read: {why}", Exit.USAGE) from None
+        yield str(file), _decoded(str(file), file.read_bytes)
+
+
+def _decoded(name: str, read: Callable[[], bytes]) -> str:
+    """The text, which is UTF-8 whatever the locale is."""
+    try:
+        return read().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise CommandError(f"{name} cannot be read: {why}", Exit.USAGE) from None
 
 
 def _parse(name: str, text: str) -> Iterator[Manifest]:
