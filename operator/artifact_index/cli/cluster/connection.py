@@ -75,4 +75,5 @@ def _explained(error: ApiError, resource: Resource, namespace: str | None) -> st
         )
     if error.status == 401:
         return "the API server does not accept your login: log in again, or choose a --context"
-    return f"{kind} cannot be listed: {error}; test with `kubectl get {kind} {where}`"
+    what = str(error) if error.status else error.message
+    return f"{kind} cannot be listed: {what}; test with `kubectl get {kind} {where}`"

@@ -110,7 +110,8 @@ def _read(path: str, *, recursive: bool) -> Iterator[Manifest]:
             mark = getattr(error, "problem_mark", None)
             where = f"{name}:{mark.line + 1}" if mark is not None else name
             # What stands in quotes may be a part of a login: `password: !secret` reads as a tag.
-            what = _QUOTED.sub("'…'", getattr(error, "problem", None) or "it cannot be parsed")
+            why = getattr(error, "problem", None) or getattr(error, "reason", None)
+            what = _QUOTED.sub("'…'", str(why or "it cannot be parsed"))
             raise CommandError(f"{where} is not YAML: {what}; correct it", Exit.USAGE) from None
 
 
@@ -148,13 +149,17 @@ def _parse(name: str, text: str) -> Iterator[Manifest]:
     loader = _Loader(text)
     try:
         while loader.check_node():
-            node = loader.get_node()
+            node: Any = loader.get_node()
             try:
                 body = loader.construct_document(node)
                 json.dumps(body)
             except (TypeError, ValueError, RecursionError):
-                what = "holds a value that JSON does not have; correct it"
-                raise CommandError(f"{name} {what}", Exit.USAGE) from None
+                where = f"{name}:{node.start_mark.line + 1}"
+                what = "a set, a binary, a key that is no text, or too many levels"
+                raise CommandError(
+                    f"{where} begins a document that JSON cannot express ({what}); correct it",
+                    Exit.USAGE,
+                ) from None
             yield from _objects(name, node, body)
     finally:
         loader.dispose()
