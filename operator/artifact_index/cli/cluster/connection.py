@@ -24,9 +24,9 @@ async def connected(chosen: argparse.Namespace) -> AsyncIterator[KubeApi]:
     kubeconfig = Path(chosen.kubeconfig) if chosen.kubeconfig else None
     try:
         configuration = await load_configuration(kubeconfig=kubeconfig, context=chosen.context)
+        api = KubeApi(configuration, timeout=chosen.request_timeout)
     except ConnectError as error:
         raise CommandError(str(error), Exit.UNKNOWN) from None
-    api = KubeApi(configuration, timeout=chosen.request_timeout)
     try:
         yield api
     finally:
@@ -75,4 +75,5 @@ def _explained(error: ApiError, resource: Resource, namespace: str | None) -> st
         )
     if error.status == 401:
         return "the API server does not accept your login: log in again, or choose a --context"
-    return f"{kind} cannot be listed: {error}; test with `kubectl get {kind} {where}`"
+    what = str(error) if error.status else error.message
+    return f"{kind} cannot be listed: {what}; test with `kubectl get {kind} {where}`"

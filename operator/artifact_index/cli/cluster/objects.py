@@ -146,9 +146,13 @@ def unready_indexes(options: Observed) -> list[str]:
 def named(text: str) -> tuple[str, str]:
     """Kind and name of an argument such as `acme` or `indexoptions/uv-config`.
 
-    Raises ValueError for another kind.
+    Raises ValueError for another kind, or for no name.
     """
     kind, slash, name = text.rpartition("/")
+    if not name:
+        raise ValueError(
+            f"{text!r} names no object: give NAME, artifactindex/NAME or indexoptions/NAME"
+        )
     if (
         re.fullmatch("(artifactindex(es)?|aidx)(\\.artifactindex\\.dev)?", kind.lower())
         or not slash
