@@ -237,6 +237,22 @@ def test_a_wait_for_an_operator_that_does_not_answer_runs_out(
     assert printed.err == ""
 
 
+def test_a_wait_that_runs_out_tells_what_is_wrong(
+    world: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    throttled = {**READY, "type": "RefreshFailing", "reason": "CloudThrottled", "message": "slow"}
+    ignored = {**READY, "message": f"available. The annotation {ANNOTATION} is in the future"}
+    for name, conditions in (("a", [READY, throttled]), ("b", [ignored])):
+        status = {"conditions": conditions}
+        world.patch(INDEXES, NAMESPACE, name, {"status": status}, subresource="status")
+
+    assert run(world, "refresh", "a", "b", "--wait", "--timeout", "50ms") == 4
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert "not refreshed within 0s: CloudThrottled: slow; more: `artifact-index why" in first
+    assert "set the clock of this machine" in second
+
+
 def test_progress_is_for_a_terminal(
     world: Emulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

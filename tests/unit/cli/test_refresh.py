@@ -88,20 +88,25 @@ def test_what_the_operator_tries_again_is_waited_for() -> None:
     ("each", "says"),
     [
         (an_index(condition("Ready", "NotSelected", "True", "none selects it")), "NotSelected: no"),
-        (an_index(condition("Ready", "NoIndexes", "False", "none")), "NoIndexes: none"),
         (an_index(condition("Ready", "Available", "True", IGNORED)), "set the clock of this"),
         (
             an_index(AVAILABLE, spec={**source("codeArtifact"), "suspend": True}),
             "`artifact-index resume -n builders a`, then",
         ),
     ],
-    ids=["not selected", "no indexes", "a clock ahead", "suspended"],
+    ids=["not selected", "a clock ahead", "suspended"],
 )
 def test_what_no_waiting_ends(each: Observed, says: str) -> None:
     end = end_of(each, an_index(AVAILABLE), AT, NOW)
 
     assert end is not None and end.outcome == "Refused"
     assert says in end.message
+
+
+def test_a_note_on_a_former_request_ends_nothing() -> None:
+    each = an_index(condition("Ready", "Available", "True", IGNORED))
+
+    assert end_of(each, each, AT, NOW) is None
 
 
 def test_a_status_of_another_spec_refuses_nothing() -> None:

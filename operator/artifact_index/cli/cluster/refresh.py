@@ -3,11 +3,12 @@
 import argparse
 import asyncio
 import time
+from collections.abc import Set
 from typing import Final
 
 from artifact_index.api.conditions import READY, REFRESH_FAILING
 from artifact_index.api.constants import REFRESH_REQUESTED_ANNOTATION
-from artifact_index.api.reasons import Polarity, Reason
+from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.cli.cluster.changes import changed, command_for, failure
 from artifact_index.cli.cluster.choice import Choice, choice_of
@@ -21,8 +22,7 @@ from artifact_index.kube.port import KubePort
 READ_EVERY: Final = 1.0
 """Seconds between two looks at the objects."""
 
-_NOTHING_TO_REFRESH: Final = (Reason.NOT_SELECTED, Reason.NO_INDEXES)
-_MUST_ACT: Final = {reason.value for reason in Reason if reason.polarity is Polarity.ACT}
+_MUST_ACT: Final = {reason.value for reason in Reason if reason.must_act}
 
 
 async def refresh(chosen: argparse.Namespace) -> ChangeReport:
@@ -62,26 +62,29 @@ def end_of(each: Observed, before: Observed, at: int, now: float) -> ObjectChang
         until = None if each.expires_at is None else format_time(each.expires_at)
         good = f", good until {until}" if until else ""
         return changed(each, "Refreshed", f"refreshed in {duration(now - at)}{good}", until)
-    refusal = _refusal(each, before)
+    refusal = _refusal(each, {(one.reason, one.message) for one in before.conditions})
     return changed(each, "Refused", refusal) if refusal else None
 
 
-def _refusal(each: Observed, before: Observed) -> str | None:
-    """Why the operator does not fulfil a request that it has seen; None if it may still do so."""
-    ready = each.ready
+def _refusal(each: Observed, known: Set[tuple[str, str]]) -> str | None:
+    """Why the operator does not fulfil a request that it has seen; None if it may still do so.
+
+    `known` are reason and message of conditions that are older than the request. They are no answer
+    to it: the login is tried again.
+    """
     if each.suspended:
         return _suspended(each)
-    if ready is None or not each.handled:
-        return None
-    if REFRESH_REQUESTED_ANNOTATION in ready.message:
-        return f"{ready.message}; set the clock of this machine, and request it again"
-    known = {(one.reason, one.message) for one in before.conditions}
-    for one in each.conditions:
+    for one in each.conditions if each.handled else ():
+        more = f"; more: {command_for('why', each)}"
+        if one.reason == Reason.NOT_SELECTED:
+            return f"{one.reason}: {one.message}{more}"
+        if (one.reason, one.message) in known:
+            continue
+        if one.type == READY and REFRESH_REQUESTED_ANNOTATION in one.message:
+            return f"{one.message}; set the clock of this machine, and request it again"
         failing = (one.type, one.status) in ((READY, "False"), (REFRESH_FAILING, "True"))
-        # What stood there before need not be the answer: the login is being tried again.
-        answer = failing and one.reason in _MUST_ACT and (one.reason, one.message) not in known
-        if answer or (one.type == READY and one.reason in _NOTHING_TO_REFRESH):
-            return f"{one.reason}: {one.message}; more: {command_for('why', each)}"
+        if failing and one.reason in _MUST_ACT:
+            return f"{one.reason}: {one.message}{more}"
     return None
 
 
@@ -115,9 +118,10 @@ async def _ends(
 
 
 def _timed_out(each: Observed, seconds: float) -> ObjectChange:
-    waited = f"not refreshed within {duration(seconds)}"
-    problem = next(problems_of(each, time.time()), None)
-    why = f"the operator has not answered; {SEE_THE_OPERATOR}"
-    if problem is not None:
-        why = f"{problem.reason}: {problem.message}; more: {command_for('why', each)}"
-    return changed(each, "TimedOut", f"{waited}: {why}")
+    why = _refusal(each, frozenset())
+    if why is None:
+        why = f"the operator has not answered; {SEE_THE_OPERATOR}"
+        for problem in problems_of(each, time.time()):
+            why = f"{problem.reason}: {problem.message}; more: {command_for('why', each)}"
+            break
+    return changed(each, "TimedOut", f"not refreshed within {duration(seconds)}: {why}")
