@@ -60,7 +60,7 @@ def change_as_editor(world: World, capsys: pytest.CaptureFixture[str]) -> None:
         return [each.outcome for each in report.objects]
 
     editor = user(world, "edit", "edit")
-    assert changed("refresh", "acme", "indexoptions/public", "--wait") == ["Refreshed"] * 2
+    assert changed("refresh", "acme", "--wait") == ["Refreshed"]
     assert changed("suspend", "acme") == ["Suspended"]
     world.wait_condition("artifactindexes", NAMESPACE, "acme", reason="Suspended")
     assert changed("refresh", "--all", status=1) == ["Refused", "Requested"]

@@ -99,6 +99,7 @@ def test_what_is_chosen(flags: list[str], chosen: set[tuple[str, str]], world: E
     everything = [(INDEXES, "a"), (INDEXES, "b"), (OPTIONS, "uv-config")]
     assert run(world, "refresh", *flags) == 0
     assert {each for each in everything if requested(world, *each)} == chosen
+    assert len(world.requests.writes()) == len(chosen)
 
     assert run(world, "suspend", *flags) == 0
     assert {each for each in everything if suspended(world, *each)} == chosen

@@ -56,7 +56,7 @@ def choice_of(chosen: argparse.Namespace) -> Choice:
             "-A goes with -l or --all; for names give one namespace with -n", Exit.USAGE
         )
     try:
-        names = [named(text) for text in dict.fromkeys(chosen.objects)]
+        names = dict.fromkeys(named(text) for text in chosen.objects)
     except ValueError as error:
         raise CommandError(str(error), Exit.USAGE) from None
     of_kinds = tuple((RESOURCES[kind], name) for kind, name in names)
