@@ -143,10 +143,8 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
         if "session_token" in material or not is_temporary(material):
             return None
         what = "holds a temporary access key (its ID begins with ASIA) without its session token"
-        remedy = (
-            f"add the key {self.optional_keys[0]!r}, or set {use.field}.sessionTokenKey to the key "
-            "that holds the session token"
-        )
+        field = f"{use.field}.sessionTokenKey"
+        remedy = f"add it as {self.optional_keys[0]!r}, or set {field} to the key that holds it"
         return missing_key(use, secret, what, remedy, must_act=True)
 
     def resolve(self, inputs: Inputs, digester: Digester) -> ResolvedSource:

@@ -266,15 +266,9 @@ def parse_source_secret(body: Mapping[str, Any], keys: Iterable[str]) -> SourceS
             values[key] = SecretStr(base64.b64decode(data[key] or "").decode())
         except (UnicodeDecodeError, binascii.Error):
             binary.add(key)
-    return SourceSecret(
-        uid,
-        version,
-        values,
-        frozenset(binary),
-        frozenset(missing),
-        names=intern_equal(tuple(sorted(data)[:_NAMED_KEYS])) if missing else (),
-        watched=watched,
-    )
+    names = intern_equal(tuple(sorted(data)[:_NAMED_KEYS])) if missing else ()
+    unusable = frozenset(binary), frozenset(missing)
+    return SourceSecret(uid, version, values, *unusable, names=names, watched=watched)
 
 
 def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:

@@ -89,9 +89,7 @@ def _with_life(plan: IndexPlan) -> Problem | None:
     """The problem, and until when what was published before is served all the same."""
     if plan.problem is None or plan.published is None:
         return plan.problem
-    life = ""
-    if plan.expires_at is not None:
-        life = f", which expires at {format_time(plan.expires_at)}"
+    life = f", which expires at {format_time(plan.expires_at)}" if plan.expires_at else ""
     message = f"{plan.problem.message}. Until then the outputs keep the last usable login{life}"
     return replace(plan.problem, message=message)
 
