@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from artifact_index.cli import main
-from artifact_index.cli.reports import CheckReport, StatusReport, WhyReport
+from artifact_index.cli.reports import ChangeReport, CheckReport, StatusReport, WhyReport
 from support.control_plane import wait_until
 from support.world import (
     World,
@@ -50,6 +50,33 @@ def user(world: World, name: str, role: str | None) -> list[str]:
     return ["--kubeconfig", str(kubeconfig)]
 
 
+def change_as_editor(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Refresh, suspend and resume beside an operator, with the role edit."""
+
+    def changed(*arguments: str, status: int = 0) -> list[str]:
+        command, *others = arguments
+        assert main([command, *editor, *others, "-o", "json"]) == status
+        report = ChangeReport.model_validate_json(capsys.readouterr().out)
+        return [each.outcome for each in report.objects]
+
+    editor = user(world, "edit", "edit")
+    assert changed("refresh", "acme", "--wait") == ["Refreshed"]
+    assert changed("suspend", "acme") == ["Suspended"]
+    world.wait_condition("artifactindexes", NAMESPACE, "acme", reason="Suspended")
+    assert changed("refresh", "--all", status=1) == ["Refused", "Requested"]
+    assert changed("resume", "--all") == ["Resumed", "Unchanged"]
+    world.wait_condition("artifactindexes", NAMESPACE, "acme", reason="Available")
+    managers = {
+        entry["manager"]
+        for entry in (world.get("artifactindexes", NAMESPACE, "acme") or {})["metadata"][
+            "managedFields"
+        ]
+        if "f:metadata" in entry["fieldsV1"]
+        and "f:artifactindex.dev/refresh-requested-at" in str(entry["fieldsV1"])
+    }
+    assert managers == {"artifact-index"}
+
+
 def test_the_commands(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     world.namespace(NAMESPACE)
     manifests = tmp_path / "all.yaml"
@@ -59,6 +86,7 @@ def test_the_commands(world: World, tmp_path: Path, capsys: pytest.CaptureFixtur
         world.wait_condition("artifactindexes", NAMESPACE, "lost", reason="SecretNotFound")
         world.wait_condition("indexoptions", NAMESPACE, "uv-config", reason="IndexesNotReady")
         written = world.uv_toml(NAMESPACE, "uv-config")
+        change_as_editor(world, capsys)
     assert written is not None and PASSWORD in written
 
     # Only the index without a Secret differs: offline it is taken to be there.
@@ -70,7 +98,7 @@ def test_the_commands(world: World, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert CheckReport.model_validate_json(capsys.readouterr().out).objects == 4
 
     for role in ("view", "edit"):
-        reader = user(world, role, role)
+        reader = user(world, role, role if role == "view" else None)
         assert main(["status", *reader, "-o", "json"]) == 1
         report = StatusReport.model_validate_json(capsys.readouterr().out)
         assert {each.name: each.reason for each in report.indexes} == {
@@ -91,6 +119,15 @@ def test_the_commands(world: World, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "you may not list artifactindexes.artifactindex.dev in commands" in (
         capsys.readouterr().err
     )
+
+    # A reader may change nothing; without an operator nobody answers a request.
+    viewer = ["--kubeconfig", str(world.plane.kubeconfig_for(NAMESPACE, "view"))]
+    assert main(["refresh", *viewer, "acme"]) == 3
+    assert "you may not patch artifactindexes.artifactindex.dev in commands: ask for the" in (
+        capsys.readouterr().out
+    )
+    assert main(["refresh", *reader, "acme", "--wait", "--timeout", "10ms"]) == 4
+    assert "the operator has not answered; see whether" in capsys.readouterr().out
 
     # The operator does not run any more: a new spec stays as it is.
     world.patch("artifactindex", NAMESPACE, "acme", {"spec": {"priority": 7}})

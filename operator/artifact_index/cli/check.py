@@ -35,6 +35,12 @@ def execute(chosen: argparse.Namespace) -> int:
     manifests = read_manifests(chosen.filename, recursive=chosen.recursive)
     report = check(manifests, chosen.namespace, settings)
     _print(report, chosen)
+    if not report.objects:
+        sys.stderr.write(
+            "artifact-index check: no ArtifactIndex and no IndexOptions among these manifests; "
+            "name their files with -f, give -R for folders in a folder, or pipe what `kustomize "
+            "build` prints to -f -\n"
+        )
     bad = any(chosen.strict or each.severity == "error" for each in report.findings)
     return Exit.NOT_GOOD if bad or not report.objects else Exit.GOOD
 
@@ -59,8 +65,6 @@ def _print_text(report: "CheckReport", paint: Painter) -> None:
         severity = paint(colours[each.severity], each.severity)
         where = f"{each.file}:{each.line}"
         sys.stdout.write(f"{where}  {severity}  {each.object}: {each.reason}: {each.message}\n")
-    if not objects:
-        sys.stdout.write("no ArtifactIndex and no IndexOptions among these manifests: check -f\n")
     errors = sum(each.severity == "error" for each in findings)
     counts = (objects, "object"), (errors, "error"), (len(findings) - errors, "warning")
     text = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)

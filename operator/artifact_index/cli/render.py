@@ -8,7 +8,9 @@ from artifact_index.cli.console import CommandError, Exit, add_output_flags, pri
 from artifact_index.cli.offline.flags import add_manifest_flags, settings_of
 
 if TYPE_CHECKING:
-    from artifact_index.cli.reports import RenderReport
+    from collections.abc import Sequence
+
+    from artifact_index.cli.reports import RenderedFile, RenderReport
 
 
 def register(commands: Any) -> None:
@@ -52,12 +54,23 @@ def execute(chosen: argparse.Namespace) -> int:
         if chosen.options in (None, each.index_options) and chosen.key in (None, each.key)
     ]
     if not files:
-        raise CommandError(
-            "these manifests make no such file; `artifact-index check -f` says why",
-            Exit.NOT_GOOD,
-        )
+        raise CommandError(_missing(outcome.files, chosen), Exit.NOT_GOOD)
     _print(RenderReport(files=files), chosen)
     return Exit.GOOD
+
+
+def _missing(made: "Sequence[RenderedFile]", chosen: argparse.Namespace) -> str:
+    """Why no file is left to print."""
+    if not made:
+        return "these manifests make no file; `artifact-index check -f` says why"
+    options = dict.fromkeys(each.index_options for each in made)
+    if chosen.options not in (None, *options):
+        return (
+            f"no file of an IndexOptions {chosen.options!r}: its name is another, or "
+            f"`artifact-index check -f` says why; there are files of {', '.join(options)}"
+        )
+    keys = dict.fromkeys(each.key for each in made if chosen.options in (None, each.index_options))
+    return f"no output has the key {chosen.key!r}; there are {', '.join(keys)}"
 
 
 def _print(report: "RenderReport", chosen: argparse.Namespace) -> None:
@@ -66,10 +79,10 @@ def _print(report: "RenderReport", chosen: argparse.Namespace) -> None:
         print_report(report, chosen.output)
     elif chosen.key is not None:
         if len(files) > 1:
-            where = ", ".join(each.output.text for each in files)
-            raise CommandError(
-                f"several outputs hold {chosen.key}: {where}; choose with --options", Exit.USAGE
-            )
+            where = ", ".join(f"{each.output.text} of {each.index_options}" for each in files)
+            several = len({each.index_options for each in files}) > 1
+            advice = "choose with --options" if several else "leave out --key to see all of them"
+            raise CommandError(f"several outputs hold {chosen.key}: {where}; {advice}", Exit.USAGE)
         sys.stdout.write(files[0].content)
     else:
         for each in files:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -14,6 +15,10 @@ from kubernetes.aio.config import ConfigException, incluster_config, kube_config
 from artifact_index.kube.proxies import proxy_for
 
 _logger = logging.getLogger(__name__)
+
+_DEFAULT: Final = "~/.kube/config"
+_QUOTED_ENTRY: Final = re.compile(r"/\{.*\}", re.DOTALL)
+"""An entry of the kubeconfig in an error of the client, with the login that it may hold."""
 
 TOKEN_REFRESH_SECONDS: Final = 60.0
 """How long a token from a file or a login plugin is used before it is read again."""
@@ -56,14 +61,10 @@ async def load_configuration(
                 environ=environ,
             ).load_and_set(configuration)
         else:
-            paths = paths or "~/.kube/config"
+            paths = paths or _DEFAULT
             await _load_kubeconfig(configuration, paths, context)
-    except (ConfigException, OSError) as error:
-        raise ConnectError(f"cannot connect to a cluster: {error}") from error
-    except (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
-        # The client does not validate the file. Its error may quote a login, so it is left out.
-        what = paths or "the login"
-        raise ConnectError(f"{what} is malformed ({type(error).__name__})") from None
+    except _UNUSABLE as error:
+        raise _explained(error, paths) from None
     configuration.proxy = configuration.proxy or proxy_for(configuration.host, environ)
     return configuration
 
@@ -77,27 +78,24 @@ def namespace_of_context(kubeconfig: Path | None, context: str | None) -> str:
     pod = Path(incluster_config.SERVICE_TOKEN_FILENAME).with_name("namespace")
     if not (paths or context) and pod.exists():
         return pod.read_text().strip()
+    paths = paths or _DEFAULT
+    if not _any_exists(paths):
+        return "default"
     try:
-        config = kube_config.KubeConfigMerger(paths or "~/.kube/config").config
-        if config is None:
-            return "default"
-        loader = kube_config.KubeConfigLoader(config, active_context=context)
+        loader = _loader_of(paths, context)
         namespace: str | None = loader.current_context["context"].get("namespace")
-    except (ConfigException, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
-        # The error may quote a login.
-        raise ConnectError(f"the kubeconfig is unusable ({type(error).__name__})") from None
+    except _UNUSABLE as error:
+        raise _explained(error, paths) from None
     return namespace or "default"
 
 
 async def _load_kubeconfig(configuration: Connection, paths: str, context: str | None) -> None:
     if not _any_exists(paths):
-        raise ConfigException(
-            f"there is no kubeconfig at {paths}; give --kubeconfig, set KUBECONFIG, "
-            "or run inside a cluster"
+        raise ConnectError(
+            f"cannot connect to a cluster: there is no kubeconfig at {paths}; give --kubeconfig, "
+            "set KUBECONFIG, or run inside a cluster"
         )
-    loader = kube_config.KubeConfigLoader(
-        kube_config.KubeConfigMerger(paths).config, active_context=context
-    )
+    loader = _loader_of(paths, context)
     await loader.load_and_set(configuration)
     if not getattr(loader, "host", None):
         # The client would silently connect to http://localhost.
@@ -105,6 +103,39 @@ async def _load_kubeconfig(configuration: Connection, paths: str, context: str |
     configuration.origin = f"context {loader.current_context['name']} of {paths}"
     if renew := _renewal(loader):
         configuration.refresh_api_key_hook = _at_most_every(TOKEN_REFRESH_SECONDS, renew, loader)
+
+
+def _loader_of(paths: str, context: str | None) -> Any:
+    """The client's loader of a context. Raises ConnectError, or one of `_UNUSABLE`."""
+    config = kube_config.KubeConfigMerger(paths).config
+    contexts = {str(each["name"]): each for each in config.value["contexts"]}
+    wanted = context or config.value.get("current-context")
+    if wanted not in contexts:
+        what = f"has no context {wanted!r}" if wanted else "has no current context"
+        raise ConnectError(
+            f"cannot connect to a cluster: {paths} {what}; choose one with --context or `kubectl "
+            f"config use-context`: {', '.join(contexts) or 'there is none'}"
+        )
+    chosen = contexts[wanted]["context"].value
+    for part in "cluster", "user":
+        name = chosen.get(part)
+        if name and name not in [each["name"] for each in config.value[f"{part}s"]]:
+            raise ConfigException(f"context {wanted!r} names {part} {name!r}, which is not there")
+    return kube_config.KubeConfigLoader(config, active_context=context)
+
+
+_UNUSABLE: Final = (
+    ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError
+)  # fmt: skip
+"""What the client raises for a kubeconfig that it cannot use: it does not validate the file."""
+
+
+def _explained(error: Exception, paths: str) -> ConnectError:
+    """The error without the logins that it may quote; `paths` is empty for a pod's own login."""
+    what = f"{paths or 'the login'} is malformed ({type(error).__name__})"
+    if isinstance(error, ConfigException | OSError):
+        what = f"cannot connect to a cluster: {_QUOTED_ENTRY.sub('', str(error))}"
+    return ConnectError(f"{what}; see `kubectl config view`" if paths else what)
 
 
 def _any_exists(paths: str) -> bool:

@@ -13,14 +13,15 @@ from kubernetes.aio.client.rest import RESTClientObject
 from pydantic_core import to_json
 from yarl import URL
 
+from artifact_index.kube.connect import ConnectError
 from artifact_index.kube.port import Object
 
 
 class Session:
     """Sends requests over at most `connections` connections, each within `timeout`.
 
-    Use it inside one event loop. Neither a netrc file nor the environment's proxies count:
-    `configuration` says what does.
+    Raises ConnectError for certificates that cannot be read. Use it inside one event loop. Neither
+    a netrc file nor the environment's proxies count: `configuration` says what does.
     """
 
     def __init__(
@@ -30,7 +31,14 @@ class Session:
         self._connections = connections
         self._timeout = timeout
         # Reads the certificates now, so that a file that is missing ends the start.
-        self._tls = RESTClientObject(configuration).ssl_context
+        try:
+            self._tls = RESTClientObject(configuration).ssl_context
+        except OSError as error:
+            raise ConnectError(
+                "cannot connect to a cluster: the certificates of the kubeconfig (or of the pod's "
+                f"ServiceAccount) cannot be read: {error}; correct its certificate-authority, "
+                "client-certificate and client-key"
+            ) from None
         self._opened: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:

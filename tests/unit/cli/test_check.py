@@ -86,13 +86,13 @@ def test_what_the_api_server_refuses(tmp_path: Path) -> None:
         (
             document({**source("anonymous"), "priorty": 3}),
             9,
-            "spec.priorty is no field; did you mean priority",
+            "spec.priorty is no field; did you mean priority?",
         ),
         (
             document({"outputs": [{"kind": "Secret", "name": "a", "format": "UvToml"}]},
                      kind="IndexOptions"),
             10,
-            "spec.outputs[0].format is no field; did you mean formats",
+            "spec.outputs[0].format is no field; did you mean formats?",
         ),
         (
             document({"anonymous": {}}),
@@ -147,10 +147,43 @@ def test_what_the_api_server_refuses(tmp_path: Path) -> None:
             10,
             "spec.outputs[0].formats must not hold a duplicate; remove one of them",
         ),
+        (
+            document(source("anonymous")).replace("  namespace", "  lables: {a: b}\n  namespace"),
+            5,
+            "metadata.lables is no field; did you mean labels?",
+        ),
+        (document(source("anonymous")) + "spce: {}\n", 9, "spce is no field; did you mean spec?"),
+        (
+            document(source("anonymous") | {"priority": "1"}),
+            9,
+            "spec.priority must be a valid integer",
+        ),
+        (
+            document(source("anonymous")) + "kind: ArtifactIndex\n" * 2,
+            10,
+            "kind is given twice: remove one of them, or put `---` between two objects",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_refused(text: str, line: int, message: str, tmp_path: Path) -> None:
     assert said(tmp_path, text) == (line, "error", "Invalid", message)
+
+
+def test_objects_without_a_name_do_not_take_it_from_each_other(tmp_path: Path) -> None:
+    text = document(source("anonymous")).replace("name: acme", "labels: {}")
+
+    assert {each[3] for each in findings(tmp_path, f"{text}---\n{text}")} == {
+        "metadata.name is required"
+    }
+
+
+@pytest.mark.parametrize("refused_one", ["ArtifactIndex", "IndexOptions"])
+def test_a_refused_object_hides_what_is_selected(refused_one: str, tmp_path: Path) -> None:
+    other = {"ArtifactIndex": "IndexOptions", "IndexOptions": "ArtifactIndex"}[refused_one]
+    spec = source("anonymous") if other == "ArtifactIndex" else {}
+    text = document({"nope": 1}, refused_one) + "---\n" + document(spec, other)
+
+    assert {each[2] for each in findings(tmp_path, text)} == {"Invalid"}
 
 
 def test_two_objects_of_one_name(tmp_path: Path) -> None:
@@ -288,7 +321,8 @@ def test_what_is_wrong_with_a_login_does_not_print_it(
 # -- forms
 
 
-BAD = document({**source("anonymous"), "priorty": 3}) + "---\n" + document({}, "IndexOptions")
+ELSEWHERE = document({}, "IndexOptions").replace(NAMESPACE, "elsewhere")
+BAD = document({**source("anonymous"), "priorty": 3}) + "---\n" + ELSEWHERE
 
 
 @pytest.fixture
@@ -304,7 +338,7 @@ def test_text(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
     first, _, last = capsys.readouterr().out.splitlines()
     assert first == (
         f"{bad}:9  error  ArtifactIndex builders/acme: Invalid: "
-        "spec.priorty is no field; did you mean priority"
+        "spec.priorty is no field; did you mean priority?"
     )
     assert last == "2 objects, 1 error, 1 warning"
 
@@ -321,7 +355,7 @@ def test_json(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
         "severity": "error",
         "object": "ArtifactIndex builders/acme",
         "reason": "Invalid",
-        "message": "spec.priorty is no field; did you mean priority",
+        "message": "spec.priorty is no field; did you mean priority?",
     }
 
 
@@ -331,7 +365,7 @@ def test_github(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
     first = capsys.readouterr().out.splitlines()[0]
     assert first == (
         f"::error file={bad.replace(',', '%2C')},line=9,title=Invalid::"
-        "ArtifactIndex builders/acme: spec.priorty is no field; did you mean priority"
+        "ArtifactIndex builders/acme: spec.priorty is no field; did you mean priority?"
     )
 
 
@@ -357,8 +391,9 @@ def test_warnings_fail_with_strict(tmp_path: Path) -> None:
     assert main(["check", "-f", str(tmp_path), "--strict"]) == 1
 
 
-def test_no_object_is_not_good(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("output", ["text", "github", "json"])
+def test_no_object_is_bad(output: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.yaml").write_text("a: 1")
 
-    assert main(["check", "-f", str(tmp_path)]) == 1
-    assert "no ArtifactIndex and no IndexOptions" in capsys.readouterr().out
+    assert main(["check", "-f", str(tmp_path), "-o", output]) == 1
+    assert "no ArtifactIndex and no IndexOptions" in capsys.readouterr().err

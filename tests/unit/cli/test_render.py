@@ -1,9 +1,11 @@
 """`render` prints what the operator writes, byte for byte but for tokens."""
 
 import asyncio
+import io
 import itertools
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +184,8 @@ def test_one_file_is_printed_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixt
     [
         ("a.yaml", "a: [", 2, "a.yaml:2 is not YAML"),
         ("a.txt", "", 2, "holds no manifests"),
-        ("a.yaml", "a: 1", 1, "make no such file; `artifact-index check -f` says why"),
+        ("a.yaml", "a: 1", 1, "make no file; `artifact-index check -f` says why"),
+        ("a.yaml", "a: \0", 2, "a.yaml is not YAML: control characters are not allowed"),
         (
             "a.yaml",
             "apiVersion: artifactindex.dev/v1alpha1\nkind: ArtifactIndex\nmetadata:\n  name: a",
@@ -203,4 +206,46 @@ def test_what_cannot_be_rendered(
 
     assert main(["render", "-f", str(tmp_path)]) == status
 
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "says"),
+    [
+        (["--options", "x"], 1, "no file of an IndexOptions 'x'"),
+        (["--options", "x"], 1, "there are files of o, p"),
+        (["--key", "x"], 1, "no output has the key 'x'; there are uv.toml, pip.conf"),
+        (["--key", "uv.toml"], 2, "builders/b of o; choose with --options"),
+        (["--key", "uv.toml", "--options", "o"], 2, "leave out --key to see all of them"),
+    ],
+)
+def test_what_flags_do_not_find(
+    flags: list[str], status: int, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = [{"kind": "Secret", "name": "a"}, {"kind": "ConfigMap", "name": "b"}]
+    one = [{"kind": "Secret", "name": "p", "formats": ["UvToml", "PipConf"]}]
+    manifests = [
+        manifest("ArtifactIndex", "i", {"spec": source("anonymous")}),
+        manifest("IndexOptions", "o", {"spec": {"outputs": two}}),
+        manifest("IndexOptions", "p", {"spec": {"outputs": one}}),
+    ]
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump_all(manifests))
+
+    assert main(["render", "-f", str(tmp_path), *flags]) == status
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(b"\xff", "it is not UTF-8"), (None, "standard input is closed")]
+)
+def test_standard_input_that_cannot_be_read(
+    content: bytes | None,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stdin = None if content is None else io.TextIOWrapper(io.BytesIO(content))
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+    assert main(["render", "-f", "-"]) == 2
     assert says in capsys.readouterr().err

@@ -1,12 +1,15 @@
 """The pure parts of the port to the API server: addresses, errors, proxies, logins."""
 
+import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from artifact_index.kube.connect import ConnectError, load_configuration
+from artifact_index.kube.client import KubeApi
+from artifact_index.kube.connect import ConnectError, load_configuration, namespace_of_context
 from artifact_index.kube.errors import MESSAGE_LIMIT, ApiError, error_from_response
 from artifact_index.kube.proxies import proxy_for
 from artifact_index.kube.resources import ARTIFACT_INDEXES, SECRETS, Resource
@@ -253,18 +256,52 @@ async def test_the_given_file_comes_before_the_environment(
         ("", "is malformed"),
         ("{a: [", "is malformed"),
         ("[canary]", "is malformed"),
-        (KUBECONFIG.replace("current-context: one", "current-context: canary"), "canary"),
+        (KUBECONFIG.replace("context: one", "context: x"), "no context 'x'.*: one, two"),
+        (KUBECONFIG.replace("current-context: one", ""), "has no current context"),
+        (KUBECONFIG.replace("user: someone", "user: you"), "context 'one' names user 'you'"),
+        (KUBECONFIG.replace("cluster: one", "cluster: 1"), "context 'one' names cluster 1"),
         (KUBECONFIG.replace("server:", "srv:"), "has no server"),
+        (KUBECONFIG.replace("user: {token: canary}", "token: canary"), "Expected key user"),
     ],
 )
 async def test_an_unusable_kubeconfig_is_explained(
-    text: str | None, message: str, tmp_path: Path
+    text: str | None, message: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "kubeconfig"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(ConnectError, match=message):
+    with pytest.raises(ConnectError, match=message) as raised:
         await load_configuration(kubeconfig=path, environ={})
+    with contextlib.suppress(ConnectError):
+        assert namespace_of_context(path, None) == "default"
+    assert "canary" not in str(raised.value) + caplog.text
+    assert "Config not found" not in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", None])
+async def test_what_is_no_text_is_no_kubeconfig(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(ConnectError, match=str(path)):
+        await load_configuration(kubeconfig=path, environ={})
+
+
+@pytest.mark.parametrize(
+    ("field", "with_certificate"),
+    [
+        ("server:", "certificate-authority-data: AAAA, server:"),
+        ("token: canary", "client-certificate-data: AAAA, client-key-data: AAAA"),
+    ],
+)
+def test_a_certificate_that_cannot_be_read_is_explained(
+    field: str, with_certificate: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "kubeconfig"
+    text = KUBECONFIG.replace("http://one", "https://one")
+    path.write_text(text.replace(field, with_certificate, 1))
+    configuration = asyncio.run(load_configuration(kubeconfig=path, environ={}))
+    with pytest.raises(ConnectError, match="certificate-authority, client-certificate"):
+        KubeApi(configuration)
 
 
 async def test_a_pod_without_its_token_is_told_so() -> None:

@@ -27,6 +27,16 @@ _REFUSED: Final = "Invalid"
 """The reason of what the API server would refuse."""
 
 
+_SELECTION: Final = (Reason.NOT_SELECTED, Reason.NO_INDEXES)
+
+_METADATA: Final = (
+    "annotations", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp",
+    "finalizers", "generateName", "generation", "labels", "managedFields", "name", "namespace",
+    "ownerReferences", "resourceVersion", "selfLink", "uid",
+)  # fmt: skip
+"""The fields of ObjectMeta."""
+
+
 class _Metadata(ApiModel):
     """The metadata that the operator reads."""
 
@@ -49,7 +59,18 @@ def check(manifests: Sequence[Manifest], namespace: str, settings: Settings) -> 
     bad = {(each.file, each.object) for each in found}
     sound = [each for each in manifests if (each.file, _subject(each)) not in bad]
     outcome = run_offline(sound, namespace, settings, show_secrets=True)
-    found += reported(sound, namespace, outcome)
+    # What is refused may be what selects an index of its namespace, or is selected there.
+    gaps = {
+        each.namespace or namespace
+        for each in manifests
+        if (each.file, _subject(each)) in bad and each.identity[0] == API_VERSION
+    }
+    unsure = {_subject(each) for each in sound if (each.namespace or namespace) in gaps}
+    found += [
+        each
+        for each in reported(sound, namespace, outcome)
+        if each.object not in unsure or each.reason not in _SELECTION
+    ]
     order = {file: place for place, file in enumerate(dict.fromkeys(m.file for m in manifests))}
     found.sort(key=lambda each: (order[each.file], each.line))
     count = sum(each.identity[0] == API_VERSION for each in manifests)
@@ -64,7 +85,7 @@ def refused(manifests: Iterable[Manifest], namespace: str) -> list[CheckFinding]
         found += [_error(manifest, *problem) for problem in _problems(manifest)]
         api_version, kind, own_namespace, name = manifest.identity
         first = seen.setdefault((api_version, kind, own_namespace or namespace, name), manifest)
-        if first is not manifest and _is_read(manifest):
+        if name and first is not manifest and _is_read(manifest):
             where = f"{first.file}:{first.line_of('metadata.name')}"
             found.append(_error(manifest, "metadata.name", f"is taken by the {kind} at {where}"))
     return found
@@ -116,17 +137,19 @@ def _problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
         return
     if not _is_read(manifest):
         return
-    for path in repeated_fields(manifest.node):
-        yield path, "is given twice: remove one of them"
+    for path in dict.fromkeys(repeated_fields(manifest.node)):
+        more = ", or put `---` between two objects" if path in ("apiVersion", "kind") else ""
+        yield path, f"is given twice: remove one of them{more}"
     parts: list[tuple[type[BaseModel], Any, str]] = [
         (_Metadata, body.get("metadata") or {}, "metadata")
     ]
     if api_version != API_VERSION:
         parts += [(_Text, body.get(field) or {}, field) for field in ("data", "stringData")]
     elif isinstance(body.get("spec"), dict):
-        yield from _unknown_fields(body["spec"], _schema(kind))
+        yield from _unknown_fields(body, _schema(kind))
         parts.append((_BY_KIND[kind].spec, body["spec"], "spec"))
     else:
+        yield from _unknown_fields(body, _schema(kind))
         yield "spec", "must be an object" if "spec" in body else "is missing"
     for model, value, root in parts:
         problems = refused_in(model, without_nulls(value), root)
@@ -138,16 +161,18 @@ def _problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 @lru_cache
 def _schema(kind: str) -> Schema:
-    """The schema of a spec. It is made from the source of the models, which takes a while."""
+    """The schema of a kind. It is made from the source of the models, which takes a while."""
     spec: Schema = root_schema(_BY_KIND[kind])["properties"]["spec"]
-    return spec
+    metadata: Schema = {"properties": {name: {} for name in _METADATA}}
+    others = {"apiVersion": {}, "kind": {}, "metadata": metadata, "status": {}}
+    return {"properties": {**others, "spec": spec}}
 
 
 def _is_read(manifest: Manifest) -> bool:
     return manifest.identity[:2] in {(each.api_version, each.kind) for each in READ}
 
 
-def _unknown_fields(value: Any, schema: Schema, path: str = "spec") -> Iterator[tuple[str, str]]:
+def _unknown_fields(value: Any, schema: Schema, path: str = "") -> Iterator[tuple[str, str]]:
     """Fields that the definition does not have: kubectl refuses them."""
     if isinstance(value, list):
         for number, each in enumerate(value):
@@ -155,12 +180,13 @@ def _unknown_fields(value: Any, schema: Schema, path: str = "spec") -> Iterator[
     if not isinstance(value, dict) or "properties" not in schema:
         return
     for name, each in value.items():
+        below = f"{path}.{name}".lstrip(".")
         if name in schema["properties"]:
-            yield from _unknown_fields(each, schema["properties"][name], f"{path}.{name}")
+            yield from _unknown_fields(each, schema["properties"][name], below)
             continue
         close = get_close_matches(str(name), schema["properties"], n=1)
         fields = close[0] if close else ", ".join(schema["properties"])
-        yield f"{path}.{name}", f"is no field; {'did you mean' if close else 'there are'} {fields}"
+        yield below, f"is no field; {f'did you mean {fields}?' if close else f'there are {fields}'}"
 
 
 def _explained(body: Any, path: str, message: str) -> str:
@@ -172,7 +198,7 @@ def _explained(body: Any, path: str, message: str) -> str:
     if message == "Input should be a valid string" and isinstance(value, int | float):
         what = "true or false" if isinstance(value, bool) else "a number"
         return f"is {what} in YAML, and must be text: put it in quotes"
-    return re.sub("^[A-Z][a-z]+ should", "should", message.replace("Field required", "is required"))
+    return re.sub("^[A-Z][a-z]+ should", "must", message.replace("Field required", "is required"))
 
 
 def _error(manifest: Manifest, path: str, message: str) -> CheckFinding:
@@ -194,4 +220,5 @@ def _finding(
 
 def _subject(manifest: Manifest) -> str:
     _, kind, namespace, name = manifest.identity
+    name = name or "without a name"
     return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"

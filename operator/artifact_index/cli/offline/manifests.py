@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -110,14 +110,17 @@ def _read(path: str, *, recursive: bool) -> Iterator[Manifest]:
             mark = getattr(error, "problem_mark", None)
             where = f"{name}:{mark.line + 1}" if mark is not None else name
             # What stands in quotes may be a part of a login: `password: !secret` reads as a tag.
-            what = _QUOTED.sub("'…'", getattr(error, "problem", None) or "it cannot be parsed")
+            why = getattr(error, "problem", None) or getattr(error, "reason", None)
+            what = _QUOTED.sub("'…'", str(why or "it cannot be parsed"))
             raise CommandError(f"{where} is not YAML: {what}; correct it", Exit.USAGE) from None
 
 
 def _texts(path: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
     """Names and contents of the files."""
     if path == "-":
-        yield path, sys.stdin.read()
+        if sys.stdin is None:
+            raise CommandError("standard input is closed; pipe manifests to -f -", Exit.USAGE)
+        yield path, _decoded("standard input", sys.stdin.buffer.read)
         return
     folder = Path(path)
     files = [folder]
@@ -130,24 +133,33 @@ def _texts(path: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
                 f"{path} holds no manifests ({', '.join(_SUFFIXES)}){more}", Exit.USAGE
             )
     for file in files:
-        try:
-            yield str(file), file.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is not UTF-8"
-            raise CommandError(f"{file} cannot be read: {why}", Exit.USAGE) from None
+        yield str(file), _decoded(str(file), file.read_bytes)
+
+
+def _decoded(name: str, read: Callable[[], bytes]) -> str:
+    """The text, which is UTF-8 whatever the locale is."""
+    try:
+        return read().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise CommandError(f"{name} cannot be read: {why}", Exit.USAGE) from None
 
 
 def _parse(name: str, text: str) -> Iterator[Manifest]:
     loader = _Loader(text)
     try:
         while loader.check_node():
-            node = loader.get_node()
+            node: Any = loader.get_node()
             try:
                 body = loader.construct_document(node)
                 json.dumps(body)
             except (TypeError, ValueError, RecursionError):
-                what = "holds a value that JSON does not have; correct it"
-                raise CommandError(f"{name} {what}", Exit.USAGE) from None
+                where = f"{name}:{node.start_mark.line + 1}"
+                what = "a set, a binary, a key that is no text, or too many levels"
+                raise CommandError(
+                    f"{where} begins a document that JSON cannot express ({what}); correct it",
+                    Exit.USAGE,
+                ) from None
             yield from _objects(name, node, body)
     finally:
         loader.dispose()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from artifact_index.api.constants import INDEX_OPTIONS_KIND
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.freshness import Margins, Shortfall
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.names import NameAssignment
 from artifact_index.reconcile.cache.objects import ObjectRef
@@ -40,7 +40,7 @@ class IndexPlan:
     published: Published | None
     problem: Problem | None
     failing: Problem | None = None
-    shortfall: str | None = None
+    shortfall: Shortfall | None = None
     shown_url: str | None = None
     refresh_at: int | None = None
     recheck_at: float | None = None
