@@ -175,7 +175,7 @@ def test_what_cannot_be_found_out(
         world.clear_faults()
     world.stop()
     assert run(world, *command, "-n", NAMESPACE) == 3
-    assert "cannot be listed: no answer Unreachable" in capsys.readouterr().err
+    assert "cannot be listed: the API server cannot be reached: " in capsys.readouterr().err
 
 
 def test_a_context_that_is_not_there(
