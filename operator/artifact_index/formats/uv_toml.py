@@ -10,7 +10,7 @@ by itself, so joining the pieces needs no second check. The text of an entry is 
 inputs: rendering a file of hundreds of indexes costs only what changed in it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, Literal
 
@@ -20,16 +20,20 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from artifact_index.api.artifact_index import Authenticate, IndexFormat
 from artifact_index.api.constants import PYPI_URL
 from artifact_index.api.index_options import IndexStrategy
+from artifact_index.api.reasons import Reason
 from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
 from artifact_index.formats.urls import (
     UnusableURLError,
+    needs_encoding,
+    place_of,
+    root_of,
     safe_url,
+    share_origin,
     split_userinfo,
     with_credential,
     without_userinfo,
 )
-from artifact_index.formats.uv_uploads import upload_limits, upload_login
 
 UV_TOML_KEY: Final = "uv.toml"
 
@@ -75,7 +79,7 @@ class UvToml(base.FileFormat):
             if position == default:
                 pieces.append(text_of(entry, True, sensitive).get_secret_value())
         held = frozenset(entry.name for entry in document.entries if not entry.blocked)
-        limits = tuple(upload_limits(document)) if sensitive else ()
+        limits = tuple(_limits(document)) if sensitive else ()
         return base.HEADER + "\n".join(pieces), limits, held
 
     def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
@@ -133,9 +137,57 @@ def _entry_table(entry: IndexEntry, default: bool, sensitive: bool) -> TOMLTable
     if entry.ignore_error_codes and not entry.blocked:
         table["ignore-error-codes"] = list(entry.ignore_error_codes)
     if entry.publish_url is not None and not entry.blocked and not default:
-        url, login = entry.publish_url, upload_login(entry) if sensitive else None
+        url, login = entry.publish_url, _upload_login(entry) if sensitive else None
         table["publish-url"] = with_credential(url, login) if login is not None else url
     return table
+
+
+def _upload_login(entry: IndexEntry) -> Credential | None:
+    """What of the login uv takes from `publish-url`; None if nothing.
+
+    It refuses a password without a user name there, and sends both as they stand, undecoded. For
+    what is not there it looks in the logins of the indexes (`_upload_key`).
+    """
+    login = base.login_of(entry)
+    if login is None or not login.username:
+        return None
+    if not needs_encoding(login):
+        return login
+    name = Credential(login.username, SecretStr(""))
+    url = base.url_of(entry, sensitive=True)
+    return name if share_origin(url, entry.publish_url) and not needs_encoding(name) else None
+
+
+def _limits(document: Document) -> Iterator[base.FormatLimit]:
+    """The indexes whose login uv takes neither from `publish-url` nor from the index."""
+    live = [entry for entry in document.entries if not entry.blocked]
+    lacking = [e for e in live if e.publish_url and _upload_login(e) != base.login_of(e)]
+    first: dict[tuple[str, ...], IndexEntry] = {}
+    for entry in live if lacking else ():
+        login, root = base.login_of(entry), root_of(base.url_of(entry, sensitive=True))
+        if login is not None and root is not None:
+            for key in (root[:2], root, (*root[:2], "", login.username)):
+                first.setdefault(key, entry)
+    for entry in lacking:
+        other = first.get(_upload_key(entry))
+        if other is not None and base.login_of(other) == base.login_of(entry):
+            continue
+        others = f"uv takes the login of index {other.name!r} there, and" if other else "uv takes"
+        message = (
+            f"uv.toml has no login for uploads to index {entry.name!r}: {others} from publish-url "
+            "only a user name and password without percent-encoding; upload with Environment"
+        )
+        yield base.FormatLimit(Reason.UPLOAD_LOGIN_LEFT_OUT, message)
+
+
+def _upload_key(entry: IndexEntry) -> tuple[str, ...]:
+    """By what uv looks for a login: user name on the host, index above the URL, or the host."""
+    uploads, root = place_of(entry.publish_url or ""), root_of(base.url_of(entry, sensitive=True))
+    if uploads is None or root is None:
+        return ()
+    if (login := _upload_login(entry)) is not None:
+        return (*uploads[:2], "", login.username)
+    return root if root[:2] == uploads[:2] and uploads.path.startswith(root.path) else uploads[:2]
 
 
 def _must_authenticate(entry: IndexEntry) -> bool:
