@@ -17,6 +17,9 @@ is in the image, and where the package is installed it is also `kubectl artifact
 
 - `status` and `why` read both kinds with your own kubeconfig and your own rights: the ClusterRole
   `view` is enough. They read no Secret, so they cannot print a login.
+- `refresh`, `suspend` and `resume` change objects, also with your own rights: `get` and `patch` on
+  both kinds, and `list` for `-l` and `--all`, which the ClusterRole `edit` has. A suspended object
+  is not refreshed, which counts as refused. The field manager is `artifact-index`.
 - `check` and `render` need neither a cluster nor a cloud: the operator itself reconciles the
   manifests, with `REDACTED` for each login. A Secret or ServiceAccount that is not among the
   manifests is taken to be right. A CodeArtifact repository gets its usual URL, for which the
@@ -30,7 +33,7 @@ Exit statuses mean the same for every command but `run`, which ends with 1 if it
 
 _STATUSES: Final = {
     Exit.GOOD: "The answer is good.",
-    Exit.NOT_GOOD: "The answer is not good: not ready, invalid, expired.",
+    Exit.NOT_GOOD: "The answer is not good: not ready, invalid, expired, refused.",
     Exit.USAGE: "Wrong usage, or a file that cannot be read.",
     Exit.UNKNOWN: "It could not be found out: no API server, or no permission.",
     Exit.TIMED_OUT: "A wait ran out of time.",
@@ -45,6 +48,7 @@ artifact-index check -R -f deploy/ -o github          # annotations in a pull re
 artifact-index check -R -f deploy/ -o sarif > check.sarif
 artifact-index render -f deploy/ --options uv-config --key uv.toml
 artifact-index status -n builders --expiring-within 1h --fail-on warning
+artifact-index refresh -n builders --all --wait --timeout 5m
 ```
 
 Some settings of the operator decide on a spec. Give `check` and `render` the same flags as the

@@ -15,8 +15,8 @@ sys.path[:0] = [str(TOP / "operator"), str(TOP)]
 from tools.chart.files import chart_files  # noqa: E402 - needs the path
 from tools.command_reference import commands_markdown  # noqa: E402 - needs the path
 from tools.log_reference import log_markdown  # noqa: E402 - needs the path
+from tools.settings_reference import settings_markdown  # noqa: E402 - needs the path
 
-from artifact_index.cli.settings_reference import settings_markdown  # noqa: E402 - needs the path
 from artifact_index.crdgen.crd import render_crds  # noqa: E402 - needs the path
 from artifact_index.crdgen.reference import reference_markdown  # noqa: E402 - needs the path
 from artifact_index.metrics.reference import metrics_markdown  # noqa: E402 - needs the path

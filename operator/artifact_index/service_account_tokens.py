@@ -15,7 +15,7 @@ from artifact_index.credentials.requests import (
     TokenRequest,
 )
 from artifact_index.kube.errors import ApiError
-from artifact_index.kube.permissions import ACCOUNT_PERMISSIONS
+from artifact_index.kube.permissions import account_permissions
 from artifact_index.kube.port import KubePort
 
 TOKEN_SECONDS: Final = 3600
@@ -57,7 +57,8 @@ def _login_error(error: ApiError, identity: ServiceAccountIdentity) -> LoginErro
         message = f"{who} does not exist any more; create it"
         return LoginError(Reason.SERVICE_ACCOUNT_NOT_FOUND, message)
     if error.forbidden:
-        message = f"the operator may not ask for tokens of {who}; it needs {ACCOUNT_PERMISSIONS}"
+        needed = account_permissions(identity.namespace, identity.name)
+        message = f"the operator may not ask for tokens of {who}; it needs {needed}"
         return LoginError(Reason.TOKEN_REQUEST_DENIED, message)
     if error.transient or error.conflict:
         what = error.status or error.reason

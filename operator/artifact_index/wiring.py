@@ -230,6 +230,7 @@ def policy_of(settings: Settings) -> Callable[[str], Policy]:
             allow_http=settings.allow_http,
             operator_identity=settings.may_use_operator_identity(namespace),
             missing_secret_grace=settings.missing_secret_grace,
+            source_reread=settings.source_reread_interval,
             operator_identity_limits=settings.operator_identity_limits(namespace),
             session_tags=settings.operator_identity_session_tags,
             tenant_tags=settings.operator_identity_tenant_tags,

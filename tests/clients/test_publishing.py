@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.formats.document import Claims, Document, IndexEntry
 from artifact_index.formats.registry import FORMATS
+from artifact_index.reconcile.plan.outputs import document_of
 from support.client_runs import Clients, Run
 from support.index_server import IndexServer, Repository
 from support.python_clients import HATCH, PDM, PDM_NEWEST, POETRY, TWINE, client_python
-from support.rendered import public_text
+from support.reconcile_builders import POLICY, index, index_state, plans_from, source
+from support.rendered import public_text, secret_text
 from support.request_log import IndexRequest
-from support.uv_clients import FLOOR, NEWEST, uv_binary
+from support.uv_clients import EARLY, FLOOR, NEWEST, uv_binary
 from support.uv_scenes import LOGIN, document, entry_for, logins
 from support.wheels import make_wheel
 
@@ -156,3 +159,57 @@ def test_one_login_reads_by_netrc_and_another_uploads(
     published = clients.uv(version, "publish", wheel.filename, env=env)
     assert published.returncode == 0, published.output
     assert logins(uploads(server)) == {uploader}
+
+
+@pytest.mark.parametrize("version", [FLOOR, NEWEST])
+@pytest.mark.parametrize("in_file", [True, False])
+def test_uv_reads_with_the_login_of_the_reader_whatever_the_names(
+    clients: Clients, server: IndexServer, private: Repository, version: str, in_file: bool
+) -> None:
+    """Of two indexes with one URL, uv takes the login of the first."""
+    private.accepts = lambda *given: given[0] in ("reader", "a-upload")
+    policy = replace(POLICY, allow_http=True)
+    uploads_to = {"explicit": True, "publish": True, "priority": 200}
+    plans = plans_from(*(
+        index_state(index(name, {**source("basicAuth", username=name, url=private.url,
+                                          publishURL=private.publish_url), **more}), policy=policy)
+        for name, more in (("a-upload", uploads_to), ("reader", {}))))  # fmt: skip
+    asked = document_of(IndexOptionsSpec(), plans)
+    text = (secret_text if in_file else public_text)("UvToml", replace(asked, public=None))
+    env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", text))}
+    if not in_file:
+        env |= files(asked, "Environment")
+
+    run = clients.uv(version, "pip", "install", "--target", "target", "mine", env=env)
+
+    assert run.returncode == 0, run.output
+    assert {user for user, _ in logins(server.requests())} == {"reader"}
+
+
+@pytest.mark.parametrize("version", [EARLY, NEWEST])
+@pytest.mark.parametrize("uploader", [("aws", "p:/% x"), ("up", "p:/% x"), ("up", "plain"), TOKEN])
+def test_uv_uploads_with_the_login_of_another_index_only_where_a_note_says_so(
+    clients: Clients, server: IndexServer, private: Repository, version: str,
+    uploader: tuple[str, str],
+) -> None:  # fmt: skip
+    other = server.add_repository("pypi/other", make_wheel("of-other", "1.0"))
+    third = server.add_repository("third", make_wheel("of-third", "1.0"))
+    private.accepts = None
+    wheel = make_wheel("fresh", "1.2")
+    (clients.directory / wheel.filename).write_bytes(wheel.content)
+    for repository, to in ((private, private), (other, other), (private, third)):
+        upload = entry_for(repository, "acme-upload", login=uploader, explicit=True)
+        upload = replace(upload, publish_url=to.publish_url)
+        for entries in ((entry_for(private, "acme"), upload), (upload, entry_for(private, "acme"))):
+            asked = document(*entries, public=None)
+            made = FORMATS["UvToml"].render_secret(asked)
+            config = clients.write("uv.toml", made.files["uv.toml"].get_secret_value())
+            env = {"UV_CONFIG_FILE": str(config)}
+            server.clear()
+
+            run = clients.uv(version, "publish", "--index", "acme-upload", wheel.filename, env=env)
+
+            assert run.returncode == 0, run.output
+            sent = logins(uploads(server))
+            assert sent == ({LOGIN} if made.limits else {uploader}), (repository.prefix, to.prefix)
+            to.wheels.pop("fresh")

@@ -9,6 +9,7 @@ from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.reconcile.status.notes import shared_host_note
 from support.client_runs import Clients
 from support.index_server import IndexServer
+from support.python_clients import PIP_NEWEST
 from support.reconcile_builders import POLICY, index, index_state, plans_from, source
 from support.rendered import secret_text
 from support.uv_clients import FLOOR, FOUR_VERSIONS, NEWEST
@@ -130,11 +131,39 @@ def test_uv_asks_for_files_outside_an_index_with_the_login_of_another(
     assert noted([entry.url for entry in entries]) is by_name
 
 
-def noted(urls: list[str]) -> bool:
+@pytest.mark.parametrize("client", (FLOOR, NEWEST, PIP_NEWEST))
+def test_clients_ask_for_the_files_of_a_page_with_the_login_of_another(
+    clients: Clients, server: IndexServer, client: str
+) -> None:
+    """The same note for pages of links: the file of one is asked for with the other's login."""
+    entries = []
+    for package, login in (("of-platform", LOGIN), ("mine", OTHER)):
+
+        def accepts(*given: str, login: tuple[str, str] = login) -> bool:
+            return given == login
+
+        repository = server.add_repository(package, make_wheel(package, "1.0"), accepts=accepts)
+        page = f"{repository.url}{package}/"
+        entries.append(replace(entry_for(repository, package, login=login), url=page, flat=True))
+    pages = document(*entries, public=None)
+
+    if client == PIP_NEWEST:
+        env = {"PIP_CONFIG_FILE": str(clients.write("pip.conf", secret_text("PipConf", pages)))}
+        run = clients.python(client, *INSTALL[1:], "mine", "of-platform", env=env)
+    else:
+        env = {"UV_CONFIG_FILE": str(clients.write("uv.toml", secret_text("UvToml", pages)))}
+        run = clients.uv(client, *INSTALL, "mine", "of-platform", env=env)
+
+    assert run.returncode != 0
+    assert any(request.status == 401 and request.password for request in server.requests())
+    assert noted([entry.url for entry in entries], format="flat")
+
+
+def noted(urls: list[str], **more: str) -> bool:
     """Whether the operator has the note for two indexes with these URLs and different logins."""
     policy = replace(POLICY, allow_http=True)
     plans = plans_from(*(
-        index_state(index(f"i{n}", {**source("basicAuth", url=url), "name": f"i{n}"}),
+        index_state(index(f"i{n}", {**source("basicAuth", url=url), "name": f"i{n}", **more}),
                     values={"username": "u", "password": f"p{n}"}, policy=policy)
         for n, url in enumerate(urls)))  # fmt: skip
     assert all(plan.ready for plan in plans)

@@ -107,7 +107,7 @@ def test_the_old_token_is_served_until_the_new_key_of_its_secret_works(
     failing = world.wait_condition(
         "artifactindex", namespace, "acme", reason="InvalidCredential", what="RefreshFailing"
     )
-    assert "login of Secret 'key' in spec.codeArtifact.auth.secretRef" in failing["message"]
+    assert "Secret 'key' in spec.codeArtifact.auth.secretRef: AWS does not" in failing["message"]
     assert world.condition("artifactindex", namespace, "acme")["status"] == "True"
     assert world.condition("indexoptions", namespace, "uv-config")["status"] == "True"
     assert token_in(world, namespace) == old

@@ -174,7 +174,9 @@ def test_a_selection_of_nothing_never_leaves_the_public_index_alone(
     # Until its token has to be withdrawn: then the entries stay, blocked.
     world.wait_served(namespace, "uv-config", "aws:", there=False)
     tables = world.indexes(namespace, "uv-config")
-    assert tables["acme"]["url"] == blocked_at("acme", namespace)
+    assert tables["acme"]["url"] == blocked_at(
+        "uv-config", namespace, name="acme", kind="indexoptions"
+    )
     assert "ci:s3cret@" in tables["static"]["url"]
 
     world.aws.cap_seconds = None

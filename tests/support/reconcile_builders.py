@@ -160,10 +160,15 @@ def secret_body(name: str, values: Mapping[str, str | bytes], **how: Any) -> dic
     return {**body, "data": encoded}
 
 
-def source_secret(name: str, values: Mapping[str, str | bytes] | None = None) -> SourceSecret:
-    """The record of a source Secret; its usual values unless others are given."""
+def source_secret(
+    name: str, values: Mapping[str, str | bytes] | None = None, keys: Sequence[str] = ()
+) -> SourceSecret:
+    """The record of a source Secret; its usual values unless others are given.
+
+    `keys` are looked for beside those that it has.
+    """
     values = SECRETS[name] if values is None else values
-    return parse_source_secret(secret_body(name, values), values)
+    return parse_source_secret(secret_body(name, values), {*values, *keys})
 
 
 def inputs_of(
@@ -186,7 +191,7 @@ def inputs_of(
     )
     if inputs.use is None or missing:
         return inputs
-    return replace(inputs, secret=source_secret(inputs.use.name, values))
+    return replace(inputs, secret=source_secret(inputs.use.name, values, inputs.use.keys))
 
 
 def resolved(inputs: Inputs, digester: Digester = DIGESTER) -> ResolvedSource:

@@ -184,8 +184,10 @@ class Scene:
         self.put_index({**self.spec, "suspend": not self.spec.get("suspend", False)})
 
     def put_secret(self, name: str, **changed: str) -> None:
+        """As the watch brings it: the feed forgets the polled copy."""
         ref = ObjectRef(NAMESPACE, name)
         body = self.port.put("secrets", secret_body(name, {**SECRETS[name], **changed}))
+        self.sources.forget(ref)
         self.cache.put_source(ref, parse_source_secret(body, self.cache.named_keys(ref)))
 
     def put_secrets(self) -> None:
@@ -205,8 +207,10 @@ class Scene:
 
     def drop_secrets(self) -> None:
         for name in SECRETS:
-            self.port.objects.pop(("secrets", NAMESPACE, name), None)
-            self.cache.drop_source(ObjectRef(NAMESPACE, name))
+            ref = ObjectRef(NAMESPACE, name)
+            self.port.objects.pop(("secrets", *ref), None)
+            self.sources.forget(ref)
+            self.cache.drop_source(ref)
 
     def put_account(self, role: str | None, uid: str = "uid-of-builder") -> None:
         body = secret_body("builder", {}, uid=uid)

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, create_model
 from pydantic.alias_generators import to_camel
 from tools.chart.kubernetes import Model
+from tools.settings_reference import go_duration, meaning
 
-from artifact_index.cli.settings_reference import go_duration, meaning
 from artifact_index.settings import OneOf, setting_fields
 
 SET_BY_THE_CHART: Final = {"namespaces": "watchNamespaces"}

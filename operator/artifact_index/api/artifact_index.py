@@ -183,6 +183,16 @@ class ArtifactIndexSpec(Sources):
     suspend: bool = False
     """Stop minting for this index. Its entry and token stay until the token is withdrawn."""
 
+    @property
+    def is_for_uploads(self) -> bool:
+        """Whether the index may be for uploads alone: no installer asks an explicit one itself."""
+        return self.explicit and self.publish
+
+    @property
+    def is_read_with_login(self) -> bool:
+        """Whether the index is read, with a login."""
+        return self.source.has_login and not self.is_for_uploads
+
 
 class CredentialStatus(ApiModel):
     """The credential that is being served. Never the credential itself."""

@@ -93,6 +93,16 @@ def duration(seconds: float) -> str:
     return "".join(parts[:2]) or "0s"
 
 
+def show_progress(text: str) -> None:
+    """Replace the line of progress on the terminal; an empty text removes it.
+
+    It goes to standard error, and nowhere if that is no terminal.
+    """
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{text}")
+        sys.stderr.flush()
+
+
 def print_report(report: Any, output: str) -> None:
     """Print a model of `reports` as JSON or YAML."""
     content = report.model_dump(mode="json", by_alias=True)

@@ -10,7 +10,10 @@ from typing import Final
 from artifact_index import __version__
 from artifact_index.cli.console import CommandError
 
-COMMANDS: Final = ("run", "crds", "status", "why", "check", "render", "version", "completion")
+COMMANDS: Final = (
+    "run", "crds", "status", "why", "refresh", "suspend", "resume", "check", "render", "version",
+    "completion",
+)  # fmt: skip
 """In the order of --help. Each is a module of this folder whose `register` adds its parser."""
 
 

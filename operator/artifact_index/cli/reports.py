@@ -10,6 +10,9 @@ from pydantic.alias_generators import to_camel
 
 Severity = Literal["error", "warning"]
 Ready = Literal["True", "False", "Unknown"]
+Outcome = Literal[
+    "Requested", "Refreshed", "Suspended", "Resumed", "Unchanged", "Refused", "TimedOut", "Failed"
+]
 
 
 class Part(BaseModel):
@@ -143,3 +146,19 @@ class WhyReport(Report):
     object: ObjectRef
     holds: list[str]
     roots: list[Root]
+
+
+class ObjectChange(Part):
+    """What became of one object; Failed if the API server did not accept the change."""
+
+    object: ObjectRef
+    outcome: Outcome
+    message: str
+    expires_at: str | None = None
+
+
+class ChangeReport(Report):
+    """`artifact-index refresh`, `suspend` and `resume`."""
+
+    kind: Literal["ChangeReport"] = "ChangeReport"
+    objects: list[ObjectChange]

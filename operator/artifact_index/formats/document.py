@@ -77,20 +77,23 @@ class PublicEntry:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Which selected indexes, ready or not, claim a variable that exists once.
+    """Which selected indexes, ready or not, claim what exists once: a variable, a line of netrc.
 
     `publishers` are names of indexes. `domains` are names of indexes by CodeArtifact domain.
+    `readers` are the URLs that are read with a login, each with the name of its index; none if no
+    index is for uploads alone.
     """
 
     publishers: tuple[str, ...] = ()
     domains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    readers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """Everything that the files of one IndexOptions say; `entries` are in search order.
 
-    Only variables need `claims`.
+    Only variables and netrc need `claims`.
     """
 
     entries: tuple[IndexEntry, ...]

@@ -36,6 +36,7 @@ class Environment(base.Format):
 
     name = "Environment"
     key = None
+    needs_claims = True
 
     def render_secret(self, document: Document) -> base.SensitiveContent:
         """Render each variable as a key."""
@@ -53,19 +54,19 @@ class Environment(base.Format):
             logins[entry.name] = entry, login
             name = environment_form(entry.name)
             variables |= _pair(f"UV_INDEX_{name}", login)
-            if (part := _template(login)) is None:
-                variables |= _pair(f"POETRY_HTTP_BASIC_{name}", login)
-            else:
+            if entry.publish_url is not None:
+                variables[f"POETRY_REPOSITORIES_{name}_URL"] = SecretStr(entry.publish_url)
+            if (part := _template(login)) is not None:
                 message = (
                     f"there is no POETRY_HTTP_BASIC_{name}_* for index {entry.name!r}: Poetry "
                     f"would replace a {{setting}} in its {part}; change the {part}, or take the "
                     "format out of spec.outputs"
                 )
                 limits.append(base.not_expressible(message))
-            if entry.publish_url is not None:
-                variables[f"POETRY_REPOSITORIES_{name}_URL"] = SecretStr(entry.publish_url)
-                if not login.username:
-                    variables[f"POETRY_PYPI_TOKEN_{name}"] = login.password
+                continue
+            variables |= _pair(f"POETRY_HTTP_BASIC_{name}", login)
+            if entry.publish_url is not None and not login.username:
+                variables[f"POETRY_PYPI_TOKEN_{name}"] = login.password
         variables |= _publishing(document.claims, logins, limits)
         variables |= _code_artifact_token(document.claims, logins, limits)
         return base.SensitiveContent(variables, tuple(limits), frozenset(logins))

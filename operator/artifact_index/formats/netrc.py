@@ -31,6 +31,7 @@ class Netrc(base.Format):
 
     name = "Netrc"
     key = _KEY
+    needs_claims = True
 
     def render_secret(self, document: Document) -> base.SensitiveContent:
         """Render the logins. Raises `RenderingError`."""
@@ -42,10 +43,10 @@ class Netrc(base.Format):
             if login is None:
                 continue
             reader = readers.get(_place(entry)) if _uploads(entry) else None
-            if reader is not None and login != base.login_of(reader):
+            if reader is not None and reader[1] != login:
                 message = (
                     f"netrc leaves out the login of index {entry.name!r}, which is for uploads: "
-                    f"index {reader.name!r} has the same URL and another login, and netrc one for "
+                    f"index {reader[0]!r} has the same URL and another login, and netrc one for "
                     "each host; upload with another format"
                 )
                 limits.append(base.FormatLimit(Reason.EXPLICIT_INDEX_LEFT_OUT, message))
@@ -97,17 +98,31 @@ def _uploads(entry: IndexEntry) -> bool:
     return entry.explicit and entry.publish_url is not None
 
 
-def _readers(document: Document) -> dict[Place | None, IndexEntry]:
-    """The other indexes with a login, by place; none if nothing is uploaded."""
+def _readers(document: Document) -> dict[Place | None, tuple[str, Credential | None]]:
+    """The other indexes with a login, by place; none if nothing is uploaded.
+
+    Also those whose login is unavailable: the one for uploads must not take its place.
+    """
     if not any(map(_uploads, document.entries)):
         return {}
-    readers = (e for e in document.entries if not e.blocked and not _uploads(e))
-    return {_place(entry): entry for entry in readers if base.login_of(entry) is not None}
+    claims = document.claims.readers.items()
+    readers: dict[Place | None, tuple[str, Credential | None]] = {
+        _place_of(url): (name, None) for url, name in claims
+    }
+    for entry in document.entries:
+        login = base.login_of(entry)
+        if login is not None and not entry.blocked and not _uploads(entry):
+            readers[_place(entry)] = entry.name, login
+    return readers
 
 
 def _place(entry: IndexEntry) -> Place | None:
     # Of a URL that may be a secret as a whole, `url` has the host only.
-    place = place_of(entry.verbatim_url.get_secret_value() if entry.verbatim_url else entry.url)
+    return _place_of(entry.verbatim_url.get_secret_value() if entry.verbatim_url else entry.url)
+
+
+def _place_of(url: str) -> Place | None:
+    place = place_of(url)
     return place._replace(path=place.path.rstrip("/")) if place is not None else None
 
 

@@ -10,7 +10,7 @@ by itself, so joining the pieces needs no second check. The text of an entry is 
 inputs: rendering a file of hundreds of indexes costs only what changed in it.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, Final, Literal
 
@@ -20,18 +20,16 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from artifact_index.api.artifact_index import Authenticate, IndexFormat
 from artifact_index.api.constants import PYPI_URL
 from artifact_index.api.index_options import IndexStrategy
-from artifact_index.api.reasons import Reason
 from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
 from artifact_index.formats.urls import (
     UnusableURLError,
-    needs_encoding,
-    place_of,
     safe_url,
     split_userinfo,
     with_credential,
     without_userinfo,
 )
+from artifact_index.formats.uv_uploads import upload_limits, upload_login
 
 UV_TOML_KEY: Final = "uv.toml"
 
@@ -77,7 +75,7 @@ class UvToml(base.FileFormat):
             if position == default:
                 pieces.append(text_of(entry, True, sensitive).get_secret_value())
         held = frozenset(entry.name for entry in document.entries if not entry.blocked)
-        limits = tuple(_limits(document)) if sensitive else ()
+        limits = tuple(upload_limits(document)) if sensitive else ()
         return base.HEADER + "\n".join(pieces), limits, held
 
     def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
@@ -135,44 +133,9 @@ def _entry_table(entry: IndexEntry, default: bool, sensitive: bool) -> TOMLTable
     if entry.ignore_error_codes and not entry.blocked:
         table["ignore-error-codes"] = list(entry.ignore_error_codes)
     if entry.publish_url is not None and not entry.blocked and not default:
-        url, login = entry.publish_url, _upload_login(entry) if sensitive else None
+        url, login = entry.publish_url, upload_login(entry) if sensitive else None
         table["publish-url"] = with_credential(url, login) if login is not None else url
     return table
-
-
-def _upload_login(entry: IndexEntry) -> Credential | None:
-    """What of the login uv takes from `publish-url`; None if nothing.
-
-    It refuses a password without a user name there, and sends both as they stand, undecoded. For
-    what is not there it looks in the logins of indexes on the same scheme, host and port, by user
-    name if there is one, else it takes the first.
-    """
-    login = base.login_of(entry)
-    if login is None or not login.username:
-        return None
-    if not needs_encoding(login):
-        return login
-    name = Credential(login.username, SecretStr(""))
-    return None if needs_encoding(name) or not _uploads_to_its_host(entry) else name
-
-
-def _uploads_to_its_host(entry: IndexEntry) -> bool:
-    index, uploads = place_of(base.url_of(entry, sensitive=True)), place_of(entry.publish_url or "")
-    return index is not None and uploads is not None and index[:2] == uploads[:2]
-
-
-def _limits(document: Document) -> Iterator[base.FormatLimit]:
-    """The indexes whose login uv takes neither from `publish-url` nor from the index."""
-    for entry in document.entries:
-        login = None if entry.blocked or entry.publish_url is None else base.login_of(entry)
-        if login is None or _upload_login(entry) or _uploads_to_its_host(entry):
-            continue
-        message = (
-            f"uv.toml has no login for uploads to index {entry.name!r}: they go to another host, "
-            "and uv takes there only a user name and a password that need no percent-encoding; "
-            "upload with Environment"
-        )
-        yield base.FormatLimit(Reason.UPLOAD_LOGIN_LEFT_OUT, message)
 
 
 def _must_authenticate(entry: IndexEntry) -> bool:

@@ -31,7 +31,6 @@ from artifact_index.kube.session import Session
 _JSON: Final = "application/json"
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _METHODS = {"get": "GET", "list": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
-_MANAGED: Final = {"fieldManager": FIELD_MANAGER}
 # A listing that has expired this often is read in one page: slow pages would expire again.
 _EXPIRIES_BEFORE_ONE_PIECE: Final = 2
 
@@ -57,6 +56,9 @@ class KubeApi:
     loop.
     """
 
+    field_manager: str = FIELD_MANAGER
+    """Whom the API server records as the author of a change, and as the User-Agent."""
+
     def __init__(
         self,
         configuration: Configuration,
@@ -74,7 +76,8 @@ class KubeApi:
         self._large_slots = asyncio.Semaphore(_LARGE_AT_A_TIME)
         self._sleep = sleep
         self._rand = rand
-        self._headers = {"Accept": _JSON, "User-Agent": f"{FIELD_MANAGER}/{__version__}"}
+        self._managed = {"fieldManager": self.field_manager}
+        self._headers = {"Accept": _JSON, "User-Agent": f"{self.field_manager}/{__version__}"}
         self._meter = meter
         self.page_sizes = PageSizes()
 
@@ -130,7 +133,7 @@ class KubeApi:
         """Create an object (see `KubePort.create`)."""
         path = resource.collection_path(namespace)
         typed = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
-        return await self._call("create", resource, path, query=_MANAGED, body=typed)
+        return await self._call("create", resource, path, query=self._managed, body=typed)
 
     async def patch(
         self,
@@ -144,7 +147,7 @@ class KubeApi:
         """Apply a merge patch (see `KubePort.patch`)."""
         path = resource.object_path(namespace, name, subresource)
         answer = await self._call(
-            "patch", resource, path, subresource=subresource, query=_MANAGED, body=body
+            "patch", resource, path, subresource=subresource, query=self._managed, body=body
         )
         uid = body.get("metadata", {}).get("uid")
         if uid and answer["metadata"]["uid"] != uid:

@@ -3,11 +3,15 @@
 import re
 from typing import Final
 
-ACCOUNT_PERMISSIONS: Final = (
-    "get on serviceaccounts and create on serviceaccounts/token; ask the administrator to grant "
-    "them with serviceAccountTokens of the Helm chart"
-)
-"""What a login as a ServiceAccount needs, in the words of a problem's message."""
+
+def account_permissions(namespace: str, name: str) -> str:
+    """What a login as a ServiceAccount needs, in the words of a problem's message."""
+    return (
+        "get on serviceaccounts and create on serviceaccounts/token; ask the administrator to "
+        "grant them with the Helm chart: --set serviceAccountTokens.mode=Listed --set "
+        f"'serviceAccountTokens.listed.{namespace}={{{name}}}'"
+    )
+
 
 # RBAC's message in every Kubernetes (`NewForbidden` of k8s.io/apiserver/pkg/endpoints/handlers/
 # responsewriters). The 403 of quotas, webhooks and terminating namespaces reads differently.

@@ -251,7 +251,9 @@ class OptionsReconciler:
             applied = await self._writer.prune(options, Applied())
             kept.problem, kept.error = applied.problem, applied.error
         self._state.set_names(options.ref, ())
-        problem = _first(kept.problem, no_indexes(options, outputs_stay=bool(owned)))
+        labels = self._cache.labels_in(options.ref.namespace)
+        empty = no_indexes(options, outputs_stay=bool(owned), labels=labels)
+        problem = _first(kept.problem, empty)
         status = self._status(options, OptionsOutcome((), (), problem))
         return self._withdrawn(kept, status, plan=())
 

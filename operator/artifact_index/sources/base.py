@@ -46,8 +46,10 @@ class SourceSecret:
     """The keys of a source Secret that were looked for, and nothing of its other keys.
 
     Values stay SecretStr until they are rendered. A value that is not UTF-8 is in `binary` instead:
-    no source can use it. A key that the Secret does not have is in `missing`. `is_output` is True
-    for an output of ours that has lost its label or is not in the cache yet; it has no values.
+    no source can use it. A key that the Secret does not have is in `missing`, and beside one there
+    are a few `names` of the keys that it has. `is_output` is True for an output of ours that has
+    lost its label or is not in the cache yet; it has no values. `watched`: it has the label of a
+    source, so that a watch reports its changes.
     """
 
     uid: str
@@ -56,6 +58,8 @@ class SourceSecret:
     binary: frozenset[str] = frozenset()
     missing: frozenset[str] = frozenset()
     is_output: bool = False
+    names: tuple[str, ...] = ()
+    watched: bool = True
 
     @property
     def size(self) -> int:
@@ -79,7 +83,7 @@ class SourceSecret:
 
     def without_values(self) -> "SourceSecret":
         """The Secret as if no key had been looked for."""
-        return SourceSecret(self.uid, self.resource_version, {}, is_output=self.is_output)
+        return replace(self, values={}, binary=frozenset(), missing=frozenset(), names=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +109,8 @@ class Inputs:
 
     `namespace` and `name` are the index's own. `secret` and `account` are None if the source needs
     none or it does not exist. `missing_for` is how many seconds ago the operator first missed the
-    Secret, its key or the ServiceAccount; 0 if it is there. `use` and `account_use` are what the
-    source refers to.
+    Secret, its key or the ServiceAccount, and `now` is in POSIX seconds; both are 0 if it is there.
+    `use` and `account_use` are what the source refers to.
     """
 
     namespace: str
@@ -116,6 +120,7 @@ class Inputs:
     secret: SourceSecret | None = None
     secret_is_output: bool = False
     missing_for: float = 0.0
+    now: float = 0.0
     account: ServiceAccountResult = None
     use: SecretUse | None = field(init=False)
     account_use: AccountUse | None = field(init=False)
@@ -239,6 +244,10 @@ class Source(ABC, Generic[Model]):
         """Whether a complete URL from a Secret is no secret without its user name and password."""
         return False
 
+    def unchecked(self) -> str:
+        """What Ready does not promise, as a sentence: the operator asks no index for a package."""
+        return "Whether the index answers is not checked"
+
     def publish_url(self, url: str) -> str | None:
         """Where packages are uploaded if `url` is the index's; None if that is not known."""
         return None
@@ -262,9 +271,16 @@ class Source(ABC, Generic[Model]):
 
 def unusable_values(use: SecretUse, why: Mapping[str, str]) -> Problem:
     """The problem of a Secret's values that cannot be used, by their keys; it never shows them."""
-    what = "; ".join(
-        f"the value of key {key!r} of Secret {use.name!r} in {use.field} cannot be used: {each}"
-        for key, each in why.items()
-    )
+    keys = "; ".join(f"key {key!r} cannot be used: {each}" for key, each in why.items())
     values = "value" if len(why) == 1 else "values"
-    return Problem(Reason.INVALID_SECRET_VALUE, f"{what}; correct the {values}")
+    message = f"Secret {use.name!r} in {use.field}: {keys}; correct the {values}"
+    return Problem(Reason.INVALID_SECRET_VALUE, message)
+
+
+def missing_key(
+    use: SecretUse, secret: SourceSecret, what: str, remedy: str, *, must_act: bool | None = None
+) -> Problem:
+    """The problem of a Secret without a key, with the keys that it has: their names are public."""
+    has = f". It has {', '.join(map(repr, secret.names))}" if secret.names else ""
+    message = f"Secret {use.name!r} in {use.field} {what}{has}; {remedy}"
+    return Problem(Reason.SECRET_KEY_MISSING, message, must_act=must_act)

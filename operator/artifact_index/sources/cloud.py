@@ -96,6 +96,10 @@ class CloudSource(base.Source[Model]):
         auth = self.model.auth
         return auth is None or auth.operator_identity is not None
 
+    def unchecked(self) -> str:
+        """The cloud has issued a token, which is not of one repository."""
+        return "Whether the repository exists is not checked"
+
     def publish_url(self, url: str) -> str | None:
         """Clouds take uploads at the index URL without `simple/`."""
         return url.removesuffix("simple/")

@@ -25,8 +25,10 @@ from artifact_index.sources.base import (
     Digester,
     Inputs,
     ResolvedSource,
+    SecretUse,
     SourceSecret,
     SourceServiceAccount,
+    missing_key,
 )
 from artifact_index.sources.cloud import CloudSource
 from artifact_index.sources.policy import Problem
@@ -113,8 +115,14 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
         """The URL below the spec's endpoint; without one only AWS can tell it."""
         return index_url(self.model.endpoint) if self.model.endpoint else None
 
+    def unchecked(self) -> str:
+        """AWS has answered for the repository, unless the spec says its endpoint."""
+        return super().unchecked() if self.model.endpoint else ""
+
     def problem(self, inputs: Inputs) -> Problem | None:
-        """A ServiceAccount needs a role: the spec's or, without one, that of its annotation."""
+        """A temporary key needs its session token; a ServiceAccount needs a role."""
+        if inputs.use is not None and inputs.secret is not None:
+            return self._incomplete_key(inputs.use, inputs.secret)
         use, account = inputs.account_use, inputs.account
         reference = self.model.auth.service_account_ref if self.model.auth else None
         if reference is None or reference.role_arn:
@@ -129,6 +137,17 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
             f"the annotation {EKS_ROLE_ANNOTATION} of ServiceAccount {use.name!r} {wrong}; "
             f"correct it, or set {use.field}.roleARN",
         )
+
+    def _incomplete_key(self, use: SecretUse, secret: SourceSecret) -> Problem | None:
+        material = self.key_material(secret)
+        if "session_token" in material or not is_temporary(material):
+            return None
+        what = "holds a temporary access key (its ID begins with ASIA) without its session token"
+        remedy = (
+            f"add the key {self.optional_keys[0]!r}, or set {use.field}.sessionTokenKey to the key "
+            "that holds the session token"
+        )
+        return missing_key(use, secret, what, remedy, must_act=True)
 
     def resolve(self, inputs: Inputs, digester: Digester) -> ResolvedSource:
         """A token of the domain; without an endpoint in the spec also the repository's URL."""

@@ -1,5 +1,7 @@
 """A Python repository of Google Artifact Registry."""
 
+import re
+
 from artifact_index.api.interning import intern_equal
 from artifact_index.api.sources.google_artifact_registry import GoogleArtifactRegistrySource
 from artifact_index.credentials.google.requests import GoogleTokenRequest, Impersonation
@@ -77,4 +79,11 @@ class GoogleArtifactRegistry(CloudSource[GoogleArtifactRegistrySource]):
             token=token,
             token_digest=digester.request(token),
             material=material,
+            note=self._note(),
         )
+
+    def _note(self) -> str:
+        """Google's regions have no dash before their number, as those of AWS do."""
+        meant = re.sub(r"-(\d+)\Z", r"\1", location := self.model.location)
+        typo = f"; {self.field}.location {location!r} looks like a typo: did you mean {meant!r}?"
+        return typo if meant != location else ""

@@ -3,9 +3,13 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.urls import address_of, host_of
+
+ALLOW_HTTP: Final = "--allow-http (settings.allowHttp of the chart)"
+"""What an administrator sets to allow URLs without TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class Policy:
     allow_http: bool
     operator_identity: bool
     missing_secret_grace: float
+    source_reread: float = 300.0
+    """Seconds within which a change of a Secret is seen that no watch reports."""
     operator_identity_limits: tuple[str, ...] = ("*",)
     """Globs of what the operator's identity may be used for: ARNs, projects, e-mail addresses."""
     session_tags: bool = False
@@ -67,7 +73,8 @@ def host_problem(field: str, url: str, policy: Policy) -> Problem | None:
     return Problem(
         Reason.HOST_NOT_ALLOWED,
         f"the host of {field} is not among those that the administrator allows; use one that is, "
-        "or ask the administrator to add it to --allowed-hosts",
+        "or ask the administrator to add it to --allowed-hosts (settings.allowedHosts of the "
+        "chart)",
     )
 
 

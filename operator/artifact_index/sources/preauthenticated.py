@@ -5,7 +5,7 @@ from artifact_index.api.reasons import Reason
 from artifact_index.api.sources.preauthenticated import PreauthenticatedSource
 from artifact_index.formats.urls import is_insecure, safe_url, validate_index_url, without_userinfo
 from artifact_index.sources import base
-from artifact_index.sources.policy import Problem, host_problem
+from artifact_index.sources.policy import ALLOW_HTTP, Problem, host_problem
 from artifact_index.sources.values import not_text, slip
 
 
@@ -56,7 +56,7 @@ class Preauthenticated(base.Source[PreauthenticatedSource]):
             return Problem(
                 Reason.INSECURE_URL,
                 f"{where} is not https; use an https URL, or ask the administrator for "
-                "--allow-http",
+                f"{ALLOW_HTTP}",
             )
         return None
 

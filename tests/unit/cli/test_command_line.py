@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 import yaml
+from tools.settings_reference import settings_markdown
 
 from artifact_index.cli import main, run
-from artifact_index.cli.settings_reference import settings_markdown
 from artifact_index.settings import (
     SettingError,
     environment_names_of,

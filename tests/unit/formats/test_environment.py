@@ -23,6 +23,7 @@ pytestmark = pytest.mark.unit
 @example(document_with("", "password-only"))
 @example(document_with("user", "x\0y"))
 @example(document_with("user", "x{cache-dir}y"))
+@example(document_with("", "x{cache-dir}y"))
 def test_variables_hold_every_login_as_it_is_or_say_why_not(document: Document) -> None:
     made = Environment().render_secret(document)
     found = {name: value.get_secret_value() for name, value in made.files.items()}
@@ -41,7 +42,8 @@ def test_variables_hold_every_login_as_it_is_or_say_why_not(document: Document) 
         assert found.pop(f"POETRY_REPOSITORIES_{form}_URL", None) == entry.publish_url
         token = found.pop(f"POETRY_PYPI_TOKEN_{form}", None)
         user, password = raw(entry)
-        assert token == (password if entry.publish_url is not None and not user else None)
+        uploads = entry.publish_url is not None and len(prefixes) == 2
+        assert token == (password if uploads and not user else None)
     assert found == {}
 
 

@@ -108,7 +108,7 @@ async def test_the_withdrawal_reaches_an_output_whose_new_name_is_taken(engine: 
     engine.drop_index("gar")
     engine.index("open")
     await engine.settle()
-    assert engine.entries()["gar"] == blocked_at("gar")
+    assert engine.entries()["gar"] == blocked_at("uv-config", name="gar", kind="indexoptions")
 
 
 async def test_a_secret_keeps_its_logins_while_only_a_taken_config_map_is_declared(
@@ -189,7 +189,7 @@ async def test_a_token_beside_a_served_index_that_outgrows_the_file_is_withdrawn
 
     engine.time += WITHDRAWAL
     await engine.settle()
-    assert engine.entries()["gar"] == blocked_at("gar")
+    assert engine.entries()["gar"] == blocked_at("uv-config", name="gar", kind="indexoptions")
     assert "x" * 10 in engine.entries()["huge"]
     assert engine.ready("artifactindexes", "gar")[:2] == ("False", "CredentialExpired")
 
@@ -288,7 +288,7 @@ async def test_under_a_spec_that_cannot_be_read_tokens_are_withdrawn_in_time(
     later.time += WITHDRAWAL
     await later.settle()
     assert later.entries() == before | {
-        "gar": blocked_at("gar"),
+        "gar": blocked_at("uv-config", name="gar", kind="indexoptions"),
         "pypi": blocked_at("uv-config", name="pypi", kind="indexoptions"),
     }
     assert later.cache.outputs_of(ObjectRef(NAMESPACE, "uv-config"))[0].controller is not None

@@ -22,7 +22,7 @@ async def test_outputs_stay_without_indexes_until_a_token_must_be_withdrawn(
 
     engine.time += WITHDRAWAL
     await engine.settle()
-    assert engine.entries()["gar"] == blocked_at("gar")
+    assert engine.entries()["gar"] == blocked_at("uv-config", name="gar", kind="indexoptions")
 
 
 async def test_a_withdrawal_without_indexes_creates_no_output_and_prunes_undeclared_ones(

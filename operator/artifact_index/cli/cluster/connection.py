@@ -11,20 +11,30 @@ from artifact_index.cli.console import CommandError, Exit
 from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import ConnectError, load_configuration, namespace_of_context
 from artifact_index.kube.errors import ApiError, without_definition
+from artifact_index.kube.permissions import remedy_of
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import Resource
 
 _PAGE: Final = 500
 """Objects that one request asks for, as kubectl does."""
 
+_VERBS: Final = {"list": ("listed", "view"), "get": ("read", "view"), "patch": ("changed", "edit")}
+"""How a message says that a verb fails, and the ClusterRole to which the chart adds the verb."""
+
+
+class CallerApi(KubeApi):
+    """The API server for a person: their changes are not recorded as the operator's."""
+
+    field_manager = "artifact-index"
+
 
 @contextlib.asynccontextmanager
-async def connected(chosen: argparse.Namespace) -> AsyncIterator[KubeApi]:
+async def connected(chosen: argparse.Namespace) -> AsyncIterator[KubePort]:
     """The API server that the flags name. Raises CommandError."""
     kubeconfig = Path(chosen.kubeconfig) if chosen.kubeconfig else None
     try:
         configuration = await load_configuration(kubeconfig=kubeconfig, context=chosen.context)
-        api = KubeApi(configuration, timeout=chosen.request_timeout)
+        api = CallerApi(configuration, timeout=chosen.request_timeout)
     except ConnectError as error:
         raise CommandError(str(error), Exit.UNKNOWN) from None
     try:
@@ -58,22 +68,47 @@ async def list_objects(
                 found.clear()
             found += [observed(resource.kind, body) for body in page.items]
     except ApiError as error:
-        raise CommandError(_explained(error, resource, namespace), Exit.UNKNOWN) from None
+        message = explained(error, "list", resource, namespace)
+        raise CommandError(message, Exit.UNKNOWN) from None
     return sorted(found, key=lambda each: (each.namespace, each.name))
 
 
-def _explained(error: ApiError, resource: Resource, namespace: str | None) -> str:
-    if error.not_found:
-        return without_definition(resource).message
+async def get_object(api: KubePort, resource: Resource, namespace: str, name: str) -> Observed:
+    """One object. Raises CommandError."""
+    try:
+        return observed(resource.kind, await api.get(resource, namespace, name))
+    except ApiError as error:
+        message = explained(error, "get", resource, namespace, name)
+        status = Exit.NOT_GOOD if _is_missing(error, name) else Exit.UNKNOWN
+        raise CommandError(message, status) from None
+
+
+def explained(
+    error: ApiError, verb: str, resource: Resource, namespace: str | None, name: str | None = None
+) -> str:
+    """Why the caller gets no answer to `list`, `get` or `patch`, with the next step."""
     kind = f"{resource.plural}.{resource.group}"
     where = f"-n {namespace}" if namespace else "-A"
-    if error.forbidden:
-        advice = "ask for the ClusterRole `view` there" if namespace else "give one with -n"
+    done, role = _VERBS[verb]
+    if name and _is_missing(error, name):
+        listing = f"`artifact-index status {where}` shows what there is"
+        return f"there is no {resource.kind} {name} in namespace {namespace}: {listing}"
+    if error.not_found:
+        return without_definition(resource).message
+    # A webhook or a policy may refuse a change, too, and says why itself.
+    if error.forbidden and (verb != "patch" or remedy_of(error.message)):
+        advice = f"ask for the ClusterRole `{role}` there" if namespace else "give one with -n"
         return (
-            f"you may not list {kind} in {namespace or 'all namespaces'}: {advice}, and test with "
-            f"`kubectl auth can-i list {kind} {where}`"
+            f"you may not {verb} {kind} in {namespace or 'all namespaces'}: {advice}, and test "
+            f"with `kubectl auth can-i {verb} {kind} {where}`"
         )
     if error.status == 401:
         return "the API server does not accept your login: log in again, or choose a --context"
     what = str(error) if error.status else error.message
-    return f"{kind} cannot be listed: {what}; test with `kubectl get {kind} {where}`"
+    test = "" if verb == "patch" else f"; test with `kubectl get {kind} {where}`"
+    return f"{kind} cannot be {done}: {what}{test}"
+
+
+def _is_missing(error: ApiError, name: str) -> bool:
+    """Whether the object is missing; without its definition no message quotes the name."""
+    return error.not_found and f'"{name}"' in error.message

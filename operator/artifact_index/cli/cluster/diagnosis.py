@@ -12,7 +12,7 @@ from artifact_index.cli.reports import ObjectProblem, Severity
 OVERDUE: Final = 120
 """Seconds after which a refresh that is due and does not fail means that nobody does it."""
 
-_OPERATOR: Final = (
+SEE_THE_OPERATOR: Final = (
     "see whether the operator runs: `kubectl get pods -A -l "
     "app.kubernetes.io/name=artifact-index-operator`"
 )
@@ -28,25 +28,26 @@ def problems_of(each: Observed, now: float) -> Iterator[ObjectProblem]:
     ready, expires_at, refresh_at = each.ready, each.expires_at, each.refresh_at
     if expires_at is not None and expires_at <= now:
         ago = duration(now - expires_at)
-        message = f"what is served expired {ago} ago, whatever Ready says; {_OPERATOR}"
+        message = f"what is served expired {ago} ago, whatever Ready says; {SEE_THE_OPERATOR}"
         yield _problem(each, "error", "Expired", message)
     if not each.handled or ready is None:
         message = (
             f"the operator has not handled generation {each.generation} yet; if this stays so, "
-            f"{_OPERATOR}, and whether it serves namespace {each.namespace}"
+            f"{SEE_THE_OPERATOR}, and whether it serves namespace {each.namespace}"
         )
         yield _problem(each, "error", "NotHandled", message)
     elif ready.status != "True":
         yield _condition(each, "error", ready)
     for warning in each.warnings:
         yield _condition(each, "warning", warning)
-    suspended = bool(each.spec.get("suspend"))
     if (
         refresh_at is not None
         and now - refresh_at > OVERDUE
-        and not (suspended or each.refresh_fails)
+        and not (each.suspended or each.refresh_fails)
     ):
-        message = f"the token was due for a refresh {duration(now - refresh_at)} ago; {_OPERATOR}"
+        message = (
+            f"the token was due for a refresh {duration(now - refresh_at)} ago; {SEE_THE_OPERATOR}"
+        )
         yield _problem(each, "warning", "RefreshOverdue", message)
 
 

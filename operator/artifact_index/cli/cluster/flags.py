@@ -1,7 +1,8 @@
-"""Flags of the commands that read a cluster."""
+"""Flags of the commands that read or change a cluster."""
 
 import argparse
 
+from artifact_index.cli.console import add_output_flags
 from artifact_index.settings import parse_duration
 
 
@@ -29,6 +30,21 @@ def add_cluster_flags(parser: argparse.ArgumentParser, *, all_namespaces: bool =
         metavar="DURATION",
         help="give up a request after this long; default: 30s",
     )
+
+
+def add_change_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of a command that changes objects (`choice.choice_of`)."""
+    parser.add_argument(
+        "objects",
+        nargs="*",
+        metavar="[KIND/]NAME",
+        help="ArtifactIndexes, or indexoptions/NAME; with --all or -l a kind, which is "
+        "artifactindexes by default",
+    )
+    add_cluster_flags(parser)
+    parser.add_argument("-l", "--selector", metavar="LABELS", help="all objects with these labels")
+    parser.add_argument("--all", action="store_true", help="all objects of the kind")
+    add_output_flags(parser, "text", "json", "yaml")
 
 
 def seconds(text: str) -> float:

@@ -3,17 +3,17 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import SpecError, parse_spec
 from artifact_index.api.conditions import READY, RECONCILING, REFRESH_FAILING, STALLED
-from artifact_index.api.constants import ARTIFACT_INDEX_KIND
+from artifact_index.api.constants import ARTIFACT_INDEX_KIND, GROUP, INDEX_OPTIONS_KIND
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.timestamps import parse_time
 from artifact_index.cli.reports import ObjectRef
 from artifact_index.kube.port import Object
-from artifact_index.reconcile.cache.status_parsing import readable_status
+from artifact_index.reconcile.cache.status_parsing import LAST_HANDLED_REFRESH, readable_status
 from artifact_index.sources.registry import of
 
 
@@ -87,6 +87,16 @@ class Observed:
         return _time(self._credential.get("refreshAt"))
 
     @property
+    def suspended(self) -> bool:
+        """Whether the spec says so."""
+        return bool(self.spec.get("suspend"))
+
+    @property
+    def handled_refresh_at(self) -> int | None:
+        """The last refresh request that was fulfilled; POSIX seconds."""
+        return _time(self.status.get(LAST_HANDLED_REFRESH))
+
+    @property
     def _credential(self) -> dict[str, Any]:
         found = self.status.get("credential")
         return found if isinstance(found, dict) else {}
@@ -148,21 +158,31 @@ def named(text: str) -> tuple[str, str]:
 
     Raises ValueError for another kind, or for no name.
     """
-    kind, slash, name = text.rpartition("/")
+    kind_text, slash, name = text.rpartition("/")
     if not name:
         raise ValueError(
             f"{text!r} names no object: give NAME, artifactindex/NAME or indexoptions/NAME"
         )
-    if (
-        re.fullmatch("(artifactindex(es)?|aidx)(\\.artifactindex\\.dev)?", kind.lower())
-        or not slash
-    ):
-        return ARTIFACT_INDEX_KIND, name
-    if re.fullmatch("(indexoptions|idxopt)(\\.artifactindex\\.dev)?", kind.lower()):
-        return "IndexOptions", name
+    kind = kind_of(kind_text) if slash else ARTIFACT_INDEX_KIND
+    if kind is not None:
+        return kind, name
     raise ValueError(
         f"{text} names another kind: give NAME, artifactindex/NAME or indexoptions/NAME"
     )
+
+
+def kind_of(text: str) -> str | None:
+    """The kind of one of the names that kubectl accepts for it; None for any other text."""
+    for kind, names in _KINDS.items():
+        if re.fullmatch(rf"({names})(\.{re.escape(GROUP)})?", text.lower()):
+            return kind
+    return None
+
+
+_KINDS: Final = {
+    ARTIFACT_INDEX_KIND: "artifactindex|artifactindexes|aidx",
+    INDEX_OPTIONS_KIND: "indexoptions|idxopt",
+}
 
 
 def _parsed(model: Any, each: Observed) -> Any:

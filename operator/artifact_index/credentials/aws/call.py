@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 from artifact_index.api.reasons import Reason
@@ -33,6 +34,23 @@ _PARTITIONS: Final = {
     "aws-us-gov": r"us-gov-\w+-\d+",
 }
 """What the SDK knows: the regions of each partition."""
+
+
+_REGIONS: Final = (
+    "ap-northeast-1", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "eu-central-1",
+    "eu-north-1", "eu-south-1", "eu-west-1", "eu-west-2", "eu-west-3", "us-east-1", "us-east-2",
+    "us-west-2",
+)  # fmt: skip
+"""The regions with CodeArtifact that the SDK knows."""
+
+
+def unknown_region(region: str) -> str:
+    """What to say of a region without CodeArtifact, with the one that may be meant; else empty."""
+    if region in _REGIONS:
+        return ""
+    meant = get_close_matches(region, _REGIONS, n=1, cutoff=0.8)
+    guess = f"; did you mean {meant[0]!r}?" if meant else "."
+    return f"spec.codeArtifact.region {region!r} has no CodeArtifact known to this version{guess} "
 
 
 def partition_of(region: str) -> str:
@@ -78,7 +96,7 @@ class AwsCall:
             case OperatorIdentity():
                 return "the operator's own AWS identity"
             case SecretIdentity():
-                return "the AWS access key of the referenced Secret"
+                return "the AWS access key of the Secret"
             case ServiceAccountIdentity(namespace=namespace, name=name, exchange=role_arn):
                 if self.operation == ASSUME_ROLE_WITH_WEB_IDENTITY:
                     return f"ServiceAccount {namespace}/{name}"

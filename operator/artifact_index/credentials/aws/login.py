@@ -147,7 +147,7 @@ def _keys_of(key_material: KeyMaterial) -> Mapping[str, str]:
         if not is_key(values.get(name, "")):
             raise LoginError(
                 Reason.INVALID_CREDENTIAL,
-                f"the {name.replace('_', ' ')} in the referenced Secret is empty or holds "
+                f"the {name.replace('_', ' ')} in the Secret is empty or holds "
                 "characters that no AWS key has: store the value as AWS shows it",
             )
     return {f"aws_{name}": values[name] for name in wanted}

@@ -92,7 +92,7 @@ class GoogleTokens:
                 key = key_material.get("key_json")
                 if key is None:
                     # Do not fall back to the operator's own identity.
-                    message = "the referenced Secret holds no key"
+                    message = "the Secret holds no key"
                     raise LoginError(Reason.INVALID_CREDENTIAL, message)
                 return identities.secret_key_login(key.get_secret_value(), self._urls)
             case ServiceAccountIdentity():

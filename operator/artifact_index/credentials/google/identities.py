@@ -63,7 +63,7 @@ class GoogleCredentials:
 
 def secret_key_login(key_json: str, urls: ServiceURLs) -> GoogleCredentials:
     """Log in with the service account key in a Secret. Raises LoginError (InvalidCredential)."""
-    info = _json_object(key_json, "the service account key in the referenced Secret")
+    info = _json_object(key_json, "the service account key in the Secret")
     return _key_login(info, urls, operator=False)
 
 
@@ -157,7 +157,7 @@ def _adc_path() -> Path | None:
 def _key_login(info: Mapping[str, Any], urls: ServiceURLs, *, operator: bool) -> GoogleCredentials:
     from google.oauth2 import service_account  # noqa: PLC0415 - imported when first needed
 
-    where = "the operator's key file" if operator else "the referenced Secret"
+    where = "the operator's key file" if operator else "the Secret"
     kind = info.get("type")
     if kind != "service_account":
         others = ("external_account", "authorized_user")

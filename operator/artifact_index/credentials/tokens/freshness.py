@@ -10,7 +10,7 @@ after that, and a pod that read the old token just before then starts `S` later 
 import hashlib
 import math
 from dataclasses import dataclass, fields
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 LEAST_REFRESH_PERIOD: Final = 30
 """Seconds. No promise is made that needs more frequent refreshes than this."""
@@ -133,9 +133,16 @@ def guaranteed_until(expires_at: int, margins: Margins) -> int:
     return math.floor(expires_at - margins.pod_start - margins.clock_skew)
 
 
+class Shortfall(NamedTuple):
+    """The longest build that can be guaranteed, in seconds (0: none), and what to do about it."""
+
+    longest_build: int
+    note: str
+
+
 def shortfall_note(
     *, life: int, max_build: float, longest_build: int | None, margins: Margins
-) -> str:
+) -> Shortfall:
     """The message of condition FreshnessNotGuaranteed, with the numbers and what to change.
 
     All in seconds: the life of a token, the declared build, and the longest build that can be
@@ -152,7 +159,7 @@ def shortfall_note(
     if longest_build:
         longest = go_duration(longest_build)
         promise = f"The longest build that can be guaranteed is {longest}"
-        lower = f"lower maxBuildDuration to at most {longest}"
+        lower = f"lower spec.maxBuildDuration of the IndexOptions to at most {longest}"
     else:
         promise = "No build length can be guaranteed"
         lower = "let the operator's administrator lower the margins (--outage-budget first)"
@@ -168,7 +175,8 @@ def shortfall_note(
             f"needs at least {go_duration(needed)} ({sum_of})"
         )
         remedy = f"ask for longer-lived tokens, or {lower}"
-    return f"{promise}: {problem}. Tokens are still refreshed and published; {remedy}."
+    note = f"{promise}: {problem}. Tokens are still refreshed and published; {remedy}."
+    return Shortfall(longest_build or 0, note)
 
 
 def go_duration(seconds: float) -> str:

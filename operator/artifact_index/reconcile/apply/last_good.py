@@ -104,7 +104,7 @@ class LastGood:
         self, output: OutputObject, names: Mapping[str, str], staying: Mapping[str, Published]
     ) -> tuple[list[DesiredOutput], list[IndexPlan]]:
         margins, now = self._env.margins, self._env.clock()
-        plans = plan_vanished(output.ref.namespace, names, staying, margins, now)
+        plans = plan_vanished(self._options.ref, names, staying, margins, now)
         return await self._render(output, plans), plans
 
     async def _fitting(

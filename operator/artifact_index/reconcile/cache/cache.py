@@ -126,6 +126,10 @@ class Cache:
         """The indexes that an IndexOptions selects, in no particular order."""
         return self._selectors.selected(options)
 
+    def labels_in(self, namespace: str) -> set[str]:
+        """The labels of all indexes of a namespace, each as `key=value`."""
+        return self._selectors.labels_in(namespace)
+
     def consumers(self, index: IndexObject) -> list[OptionsObject]:
         """The IndexOptions that select an index and are not suspended."""
         found = (self.options.get(ref) for ref in self._selectors.selecting(index))

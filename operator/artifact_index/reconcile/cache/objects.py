@@ -41,6 +41,9 @@ _LONGEST_TYPE: Final = 100
 _LONGEST_ANNOTATION: Final = 256
 """Characters of an annotation that are kept of an output whose digest does not verify."""
 
+_NAMED_KEYS: Final = 10
+"""Names of keys that are kept of a source Secret without a key that was looked for."""
+
 MOST_KEYS: Final = 1024
 """Keys of an output that are kept; foreign ones are removed so many at a time."""
 
@@ -246,6 +249,8 @@ def _secret_type(body: Mapping[str, Any]) -> str:
 def parse_source_secret(body: Mapping[str, Any], keys: Iterable[str]) -> SourceSecret:
     """Trim a source Secret to these keys and decode their values, unless it is an output."""
     _, uid, version = ref_uid_version(body)
+    labels = body["metadata"].get("labels") or {}
+    watched = labels.get(constants.ROLE_LABEL) == constants.ROLE_SOURCE
     if _is_output(body["metadata"]):
         return SourceSecret(uid, version, {}, is_output=True)
     data = body.get("data") or {}
@@ -261,7 +266,15 @@ def parse_source_secret(body: Mapping[str, Any], keys: Iterable[str]) -> SourceS
             values[key] = SecretStr(base64.b64decode(data[key] or "").decode())
         except (UnicodeDecodeError, binascii.Error):
             binary.add(key)
-    return SourceSecret(uid, version, values, frozenset(binary), frozenset(missing))
+    return SourceSecret(
+        uid,
+        version,
+        values,
+        frozenset(binary),
+        frozenset(missing),
+        names=intern_equal(tuple(sorted(data)[:_NAMED_KEYS])) if missing else (),
+        watched=watched,
+    )
 
 
 def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:

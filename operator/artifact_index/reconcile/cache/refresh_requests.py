@@ -50,7 +50,8 @@ def unheeded_note(requester: IndexObject | OptionsObject, *, now: float, skew: f
         return ""
     is_time = _time_of(text) is not None
     why = "is in the future" if is_time else "is not an RFC 3339 time (2026-01-02T03:04:05Z)"
-    return f". The annotation {REFRESH_REQUESTED_ANNOTATION} {why} and is ignored"
+    name = REFRESH_REQUESTED_ANNOTATION
+    return f'. The annotation {name} {why} and is ignored; set {name}="$(date -u +%FT%TZ)"'
 
 
 def with_handled_refresh(

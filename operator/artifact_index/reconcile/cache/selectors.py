@@ -52,6 +52,11 @@ class SelectorIndex:
         candidates = self._indexes.get(_required_group(options), {})
         return [index for index in candidates.values() if spec.selects(index.labels)]
 
+    def labels_in(self, namespace: str) -> set[str]:
+        """The labels of all indexes of a namespace, each as `key=value`."""
+        indexes = self._indexes.get((namespace, "", ""), {}).values()
+        return {f"{key}={value}" for index in indexes for key, value in index.labels.items()}
+
     def selecting(self, index: IndexObject) -> set[ObjectRef]:
         """The IndexOptions that select an index."""
         selecting = set[ObjectRef]()

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from artifact_index.api.constants import INDEX_OPTIONS_KIND
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.freshness import Margins, Shortfall
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.names import NameAssignment
 from artifact_index.reconcile.cache.objects import ObjectRef
-from artifact_index.reconcile.plan.blocked import blocked_entry
+from artifact_index.reconcile.plan.blocked import blocked_entry, describing
 from artifact_index.reconcile.plan.fallback import Published, fallback_for
 from artifact_index.reconcile.plan.naming import name_indexes
 from artifact_index.reconcile.plan.shadowing import shadowing_problems
@@ -39,7 +40,7 @@ class IndexPlan:
     published: Published | None
     problem: Problem | None
     failing: Problem | None = None
-    shortfall: str | None = None
+    shortfall: Shortfall | None = None
     shown_url: str | None = None
     refresh_at: int | None = None
     recheck_at: float | None = None
@@ -80,6 +81,7 @@ def plan_indexes(
 ) -> list[IndexPlan]:
     """Plan every selected index, in search order: higher priority first, then by object name.
 
+    Those for uploads (`explicit` and `publish`), which are not searched, come after all others.
     `published` are the entries that the outputs hold, and `assigned` the names given earlier, both
     by UID. `with_credentials` means that some output holds logins, so that a published entry
     without its own is no fallback. `now` is in POSIX seconds. Through the `memo`, IndexOptions with
@@ -91,7 +93,7 @@ def plan_indexes(
     names, refused = name_indexes(indexes, usable, assigned, public_name)
     named = [index for index in indexes if index.selected.uid not in refused]
     refused |= shadowing_problems(named, usable)
-    ordered = sorted(indexes, key=lambda index: (-_priority(index), index.selected.ref.name))
+    ordered = sorted(indexes, key=_place_in_file)
     return [
         _plan(
             refused.get(index.selected.uid, index),
@@ -106,7 +108,7 @@ def plan_indexes(
 
 
 def plan_vanished(
-    namespace: str,
+    owner: ObjectRef,
     names: Mapping[str, str],
     staying: Mapping[str, Published],
     margins: Margins,
@@ -115,13 +117,14 @@ def plan_vanished(
     """Plan the entries that an output still holds although no plan of its indexes goes into it.
 
     `names` are those of all its entries, by UID. Every token leaves at once, in one write: the next
-    write would not know an entry that is blocked now. Static logins that are `staying` stay.
+    write would not know an entry that is blocked now. Static logins that are `staying` stay. The
+    blocked entries name the IndexOptions that is the `owner`, since their objects are not known.
     """
     indexes = [
-        without_login(_unknown_index(namespace, uid, name), None, None)
+        without_login(_unknown_index(owner.namespace, uid, name), None, None)
         for uid, name in names.items()
     ]
-    return plan_indexes(
+    plans = plan_indexes(
         indexes,
         published=staying,
         assigned=names,
@@ -130,6 +133,13 @@ def plan_vanished(
         margins=margins,
         now=now,
     )
+    described_by = describing(INDEX_OPTIONS_KIND, owner)
+    return [
+        replace(plan, entry=replace(plan.entry, described_by=described_by))
+        if plan.entry is not None and plan.entry.blocked
+        else plan
+        for plan in plans
+    ]
 
 
 def _unknown_index(namespace: str, uid: str, name: str) -> SelectedIndex:
@@ -276,5 +286,9 @@ def _omits(index: IndexState) -> bool:
     return spec is not None and spec.when_unavailable == "Omit"
 
 
-def _priority(index: IndexState) -> int:
-    return index.selected.spec.priority if index.selected.spec else 100
+def _place_in_file(index: IndexState) -> tuple[bool, int, str]:
+    """An index for uploads comes last: of two with one URL uv reads with the first one's login."""
+    spec, name = index.selected.spec, index.selected.ref.name
+    if spec is None:
+        return False, -100, name
+    return spec.is_for_uploads, -spec.priority, name

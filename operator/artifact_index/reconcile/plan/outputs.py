@@ -17,7 +17,7 @@ from artifact_index.formats.base import (
     named,
 )
 from artifact_index.formats.document import Claims, Document, PublicEntry
-from artifact_index.formats.registry import Content, Rendering, holds_variables
+from artifact_index.formats.registry import Content, Rendering, needs_claims
 from artifact_index.formats.uv_toml import UV_TOML_KEY
 from artifact_index.reconcile.cache import objects
 from artifact_index.reconcile.cache.digests import Digester
@@ -127,17 +127,25 @@ def document_of(
 
 
 def claims_of(plans: Sequence[IndexPlan]) -> Claims:
-    """Which selected indexes claim the variables that exist once, ready or not."""
+    """Which selected indexes claim what exists once, ready or not."""
     publishers = []
+    readers: dict[str, str] = {}
+    specs = [plan.selected.spec for plan in plans]
+    uploads = any(spec is not None and spec.is_for_uploads for spec in specs)
     domains: defaultdict[str, list[str]] = defaultdict(list)
     for plan in plans:
         spec = plan.selected.spec
-        name = plan.entry.name if plan.entry is not None else plan.name or plan.selected.ref.name
+        # The object's name may be the name of another index, whose login is not meant.
+        unnamed = f"artifactindex/{plan.selected.ref.name}"
+        name = plan.entry.name if plan.entry is not None else plan.name or unnamed
         if spec is not None and spec.publish:
             publishers.append(name)
+        if uploads and plan.shown_url and spec is not None and spec.is_read_with_login:
+            readers[plan.shown_url] = name
         if spec is not None and (domain := of(spec).token_domain()) is not None:
             domains[domain].append(name)
-    return Claims(tuple(publishers), {key: tuple(names) for key, names in domains.items()})
+    names_by_domain = {key: tuple(names) for key, names in domains.items()}
+    return Claims(tuple(publishers), names_by_domain, readers)
 
 
 def desired_outputs(
@@ -160,7 +168,7 @@ def desired_outputs(
         options.spec, plans, public_blocked_by=described_by if public_blocked else None
     )
     declared = options.spec.outputs_of(options.ref.name)
-    if any(holds_variables(output.formats) for output in declared):
+    if any(needs_claims(output.formats) for output in declared):
         document = replace(document, claims=claims_of(plans))
     if (too_much := sizes.too_much(declared, document)) is not None:
         return [], too_much

@@ -4,6 +4,7 @@ from collections.abc import Container
 
 from artifact_index.api.constants import ADOPT_ANNOTATION, OWNER_ANNOTATION, OWNER_UID_ANNOTATION
 from artifact_index.api.reasons import Reason
+from artifact_index.formats.base import named
 from artifact_index.reconcile.cache.objects import OPAQUE, OptionsObject, OutputObject, Owner
 from artifact_index.sources.policy import Problem
 
@@ -40,7 +41,12 @@ def _foreign(
         origin = f"is left from IndexOptions {marked_name!r}"
     if existing.adopt == options.ref.name:
         return None
-    hint = f"to hand it over, annotate it with {ADOPT_ANNOTATION}={options.ref.name}"
+    namespace, name = existing.ref.namespace, existing.ref.name
+    keys = f" ({named(sorted(existing.keys))})" if existing.keys else ""
+    hint = (
+        f"to hand it over, which replaces all of its data{keys}: kubectl -n {namespace} annotate "
+        f"{existing.ref.kind.lower()} {name} {ADOPT_ANNOTATION}={options.ref.name}"
+    )
     return _not_owned(what, f"{origin}; {hint}")
 
 

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from artifact_index.api.base import SpecError
-from artifact_index.api.constants import SESSION_TAG_PREFIX
+from artifact_index.api.constants import ROLE_LABEL, ROLE_SOURCE, SESSION_TAG_PREFIX
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
+from artifact_index.api.timestamps import format_time
+from artifact_index.credentials.tokens.freshness import go_duration
 from artifact_index.formats.urls import is_insecure, validate_index_url
-from artifact_index.kube.permissions import ACCOUNT_PERMISSIONS
+from artifact_index.kube.permissions import account_permissions
 from artifact_index.sources.base import (
     Inputs,
     RefusedServiceAccount,
@@ -16,9 +18,10 @@ from artifact_index.sources.base import (
     Source,
     SourceSecret,
     SourceServiceAccount,
+    missing_key,
     unusable_values,
 )
-from artifact_index.sources.policy import Policy, Problem, host_problem, matches
+from artifact_index.sources.policy import ALLOW_HTTP, Policy, Problem, host_problem, matches
 
 Check = Callable[[Inputs], Problem | None]
 
@@ -50,7 +53,7 @@ def public_index_problem(spec: IndexOptionsSpec, policy: Policy) -> Problem | No
         Reason.INSECURE_URL,
         "spec.publicIndex.url is not https: packages would cross the network unprotected, and "
         "builds stop at a blocked entry instead; use an https URL, or ask the administrator for "
-        "--allow-http",
+        f"{ALLOW_HTTP}",
     )
 
 
@@ -58,7 +61,7 @@ def secret_is_forbidden(use: SecretUse, answer: str) -> Problem:
     """The operator itself must not read the source Secret; `answer` is the API server's."""
     return Problem(
         Reason.PERMISSION_MISSING,
-        f"the operator may not read Secret {use.name!r} in {use.field}: {answer}",
+        f"Secret {use.name!r} in {use.field} may not be read by the operator: {answer}",
     )
 
 
@@ -71,7 +74,7 @@ def url_is_secure(inputs: Inputs) -> Problem | None:
             return Problem(
                 Reason.INSECURE_URL,
                 f"{field} is not https: credentials would cross the network in clear text; use "
-                "an https URL, or ask the administrator for --allow-http",
+                f"an https URL, or ask the administrator for {ALLOW_HTTP}",
             )
     return None
 
@@ -100,19 +103,20 @@ def identity_is_allowed(inputs: Inputs) -> Problem | None:
     instead = (
         f"set {source.field}.auth.secretRef or serviceAccountRef, or ask the administrator to add"
     )
+    setting = "--operator-identity-namespaces (settings.operatorIdentityNamespaces of the chart)"
     if not policy.operator_identity:
+        absent = ", since auth is absent" if source.model.auth is None else ""
         return Problem(
             Reason.OPERATOR_IDENTITY_NOT_ALLOWED,
-            f"{source.field} logs in with the operator's own cloud identity, which namespace "
-            f"{namespace!r} may not use; {instead} the namespace to --operator-identity-namespaces",
+            f"{source.field} logs in with the operator's own cloud identity{absent}, which "
+            f"namespace {namespace!r} may not use; {instead} {namespace!r} to {setting}",
         )
     for field, name in source.cloud_names():
         if not matches(name, policy.operator_identity_limits):
             return Problem(
                 Reason.OPERATOR_IDENTITY_NOT_ALLOWED,
                 f"{field} is beyond what namespace {namespace!r} may use the operator's own cloud "
-                f"identity for; {instead} {f'{namespace}={name}'!r} to "
-                "--operator-identity-namespaces",
+                f"identity for; {instead} {f'{namespace}={name}'!r} to {setting}",
             )
     return None
 
@@ -174,17 +178,24 @@ def keys_exist(inputs: Inputs) -> Problem | None:
     for key in inputs.use.keys:
         value = inputs.secret.values.get(key)
         if not value and key not in inputs.secret.binary:
-            what = "has no key" if value is None else "has nothing in key"
-            missing.append(f"{what} {key!r}")
+            missing.append(f"has no key {key!r}" if value is None else f"has an empty key {key!r}")
     if not missing:
         return None
-    remedy = "add it, or name the key that holds the value"
+    remedy = f"add it, or name the key that holds the value in {inputs.use.field}"
     if len(missing) > 1:
-        remedy = "add them, or name the keys that hold the values"
-    return _missing(
-        inputs,
-        Reason.SECRET_KEY_MISSING,
-        f"Secret {inputs.use.name!r} in {inputs.use.field} {' and '.join(missing)}; {remedy}",
+        remedy = f"add them, or name the keys that hold the values in {inputs.use.field}"
+    problem = missing_key(inputs.use, inputs.secret, " and ".join(missing), remedy)
+    return _missing(inputs, problem.reason, problem.message)
+
+
+def unwatched_note(inputs: Inputs) -> str:
+    """Say that changes of the source Secret are seen late, and how they are seen at once."""
+    if inputs.use is None or inputs.secret is None or inputs.secret.watched:
+        return ""
+    return (
+        f"; a change of Secret {inputs.use.name!r} is seen within "
+        f"{go_duration(inputs.policy.source_reread)}, and at once if it has the label: kubectl -n "
+        f"{inputs.namespace} label secret {inputs.use.name} {ROLE_LABEL}={ROLE_SOURCE}"
     )
 
 
@@ -206,8 +217,8 @@ def service_account_exists(inputs: Inputs) -> Problem | None:
     if isinstance(inputs.account, RefusedServiceAccount):
         return Problem(
             Reason.TOKEN_REQUEST_DENIED,
-            f"the operator may not read ServiceAccount {use.name!r} in {use.field}; it needs "
-            f"{ACCOUNT_PERMISSIONS}",
+            f"ServiceAccount {use.name!r} in {use.field} may not be read by the operator, which "
+            f"needs {account_permissions(inputs.namespace, use.name)}",
         )
     return _missing(
         inputs,
@@ -253,7 +264,8 @@ def _missing(inputs: Inputs, reason: Reason, message: str) -> Problem:
     grace = inputs.policy.missing_secret_grace
     if inputs.missing_for >= grace:
         return Problem(reason, message, must_act=True)
-    return Problem(reason, f"{message}; waiting up to {grace:.0f} s for it to appear")
+    stalled_at = format_time(int(inputs.now - inputs.missing_for + grace))
+    return Problem(reason, f"{message}. Still retrying; Stalled if it is missing at {stalled_at}")
 
 
 def _unusable(source: Source[Any], secret: SourceSecret, key: str) -> str | None:

@@ -16,6 +16,7 @@ from artifact_index.reconcile.resolve.checks import (
     first_violation,
     invalid_spec,
     secret_is_forbidden,
+    unwatched_note,
 )
 from artifact_index.reconcile.resolve.clouds import Clouds
 from artifact_index.reconcile.resolve.failures import internal_error
@@ -106,6 +107,8 @@ class Resolver:
             return self._unresolved(index, problem)
         destination = self._env.digester.destination(*inputs.source.destination())
         login = inputs.source.resolve(inputs, self._env.digester)
+        if note := unwatched_note(inputs):
+            login = replace(login, note=login.note + note)
         return Resolved(index, destination, login, place, _source_key(index, inputs), fresh_after)
 
     def with_token(self, resolution: Resolution) -> IndexState:
@@ -228,7 +231,7 @@ class Resolver:
         if history.missing_since is None:
             history.missing_since = now
         missing_for = max(0.0, now - history.missing_since)
-        return first_violation(SOURCE_CHECKS, replace(inputs, missing_for=missing_for))
+        return first_violation(SOURCE_CHECKS, replace(inputs, missing_for=missing_for, now=now))
 
     def _unresolved(self, index: IndexObject, problem: Problem | None) -> Unresolved:
         digester = self._env.digester

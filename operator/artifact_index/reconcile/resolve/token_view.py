@@ -2,12 +2,19 @@
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.aws.endpoint_entry import EndpointState
 from artifact_index.credentials.errors import LoginError
-from artifact_index.credentials.tokens.freshness import Margins, Schedule, schedule, shortfall_note
+from artifact_index.credentials.tokens.freshness import (
+    Margins,
+    Schedule,
+    Shortfall,
+    schedule,
+    shortfall_note,
+)
 from artifact_index.credentials.tokens.token_state import TokenState
 from artifact_index.formats.document import Credential
 from artifact_index.formats.urls import is_insecure, validate_index_url
@@ -15,8 +22,15 @@ from artifact_index.reconcile.resolve.memo import StateKey, TokenKey
 from artifact_index.reconcile.resolve.resolution import Resolved, SelectedIndex
 from artifact_index.sources.base import ResolvedSource
 from artifact_index.sources.code_artifact import index_url
-from artifact_index.sources.policy import Problem
+from artifact_index.sources.policy import ALLOW_HTTP, Problem
 from artifact_index.sources.registry import of
+
+_NOT_OF_THE_LOGIN: Final = (
+    Reason.CLOUD_UNAVAILABLE, Reason.CLOUD_THROTTLED, Reason.CLOUD_RESOURCE_NOT_FOUND,
+    Reason.INVALID_REQUEST, Reason.INTERNAL_ERROR,
+)  # fmt: skip
+_TRIED_AGAIN: Final = ". It is tried again within 1h, and at once if the login changes"
+"""After a refusal: the longest pause of `backoff`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,7 @@ class IndexState:
     token_digest: str | None = None
     endpoint_digest: str | None = None
     refresh_at: int | None = None
-    shortfall: str | None = None
+    shortfall: Shortfall | None = None
     recheck_at: float | None = None
 
     @property
@@ -151,7 +165,7 @@ def _times(
 
 def _shortfall(
     token: TokenState | None, times: Schedule | None, max_build: float, margins: Margins
-) -> str | None:
+) -> Shortfall | None:
     if token is None or token.token is None or token.token.expires_at is None or times is None:
         return None
     if times.guaranteed and not token.repeats:
@@ -176,8 +190,8 @@ def _url(
         message = f"GetRepositoryEndpoint gave an answer that cannot be used: {problem}"
         return None, Problem(Reason.CLOUD_UNAVAILABLE, message), None
     if is_insecure(url) and not resolved.key.policy.allow_http:
-        message = "GetRepositoryEndpoint answered with a URL that is not https; ask the "
-        message += "administrator for --allow-http, or set spec.codeArtifact.endpoint"
+        message = "spec.codeArtifact: GetRepositoryEndpoint answered with a URL that is not https; "
+        message += f"set spec.codeArtifact.endpoint, or ask the administrator for {ALLOW_HTTP}"
         return None, Problem(Reason.INSECURE_URL, message), None
     return url, None, None
 
@@ -210,11 +224,17 @@ def _unanswered(
 
 
 def _login_problem(resolved: Resolved, error: LoginError) -> Problem:
-    """The cloud's refusal, with what logged in: the client does not know the field."""
-    spec = resolved.index.spec
-    source, where = of(spec) if spec else None, ""
-    if source and (use := source.secret()):
-        where = f" (login of Secret {use.name!r} in {use.field})"
-    if source and (account := source.service_account()):
-        where = f" (login of ServiceAccount {account.name!r} in {account.field})"
-    return Problem(error.reason, error.message + where)
+    """The cloud's answer with what logs in, first if it is refused: no client knows the field."""
+    if (spec := resolved.index.spec) is None:
+        return Problem(error.reason, error.message)
+    source = of(spec)
+    who = source.field
+    if use := source.secret():
+        who = f"Secret {use.name!r} in {use.field}"
+    elif account := source.service_account():
+        who = f"ServiceAccount {account.name!r} in {account.field}"
+    if error.reason in _NOT_OF_THE_LOGIN:
+        where = f" (login of {who})" if who != source.field else ""
+        return Problem(error.reason, error.message + where)
+    retried = _TRIED_AGAIN if error.permanent else ""
+    return Problem(error.reason, f"{who}: {error.message}{retried}")

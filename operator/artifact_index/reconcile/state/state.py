@@ -79,7 +79,7 @@ class State:
         return replace(
             chosen,
             refresh_at=min(refreshes, default=None),
-            shortfall=next(iter(shortfalls), None),
+            shortfall=min(shortfalls, default=None),
             fresh_as_of=min(plan.fresh_as_of for plan in plans),
         )
 

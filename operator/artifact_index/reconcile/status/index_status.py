@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from artifact_index.api.conditions import FRESHNESS_NOT_GUARANTEED, REFRESH_FAILING
 from artifact_index.api.reasons import Reason
@@ -23,6 +24,7 @@ from artifact_index.reconcile.status.conditions import (
     suspended_status,
 )
 from artifact_index.sources.policy import Problem
+from artifact_index.sources.registry import of
 
 
 def index_status(
@@ -38,8 +40,8 @@ def index_status(
             "outputs before it expires"
         )
         return suspended_status(index, message, now)
-    message = _ready_message(plan) + plan.note + unheeded_note(index, now=now, skew=skew)
-    desired = readiness(plan.problem, reason=Reason.AVAILABLE, message=message)
+    message = _ready_message(plan) + unheeded_note(index, now=now, skew=skew)
+    desired = readiness(_with_life(plan), reason=Reason.AVAILABLE, message=message)
     desired += _notes(plan)
     status = _status(index, desired, now)
     if plan.shown_url is not None:
@@ -74,9 +76,24 @@ def _status(index: IndexObject, desired: Sequence[DesiredCondition], now: float)
 
 
 def _ready_message(plan: IndexPlan) -> str:
-    if plan.selected.spec is None or plan.selected.spec.name or not plan.name:
+    if (spec := plan.selected.spec) is None:
         return "the index is available"
-    return f"the index is available as {plan.name!r}; set spec.name to pin this name"
+    message = "the index is available"
+    if plan.name and not spec.name:
+        message += f" as {plan.name!r}; set spec.name to pin this name"
+    unchecked = of(spec).unchecked()
+    return f"{message}{plan.note}{f'. {unchecked}' if unchecked else ''}"
+
+
+def _with_life(plan: IndexPlan) -> Problem | None:
+    """The problem, and until when what was published before is served all the same."""
+    if plan.problem is None or plan.published is None:
+        return plan.problem
+    life = ""
+    if plan.expires_at is not None:
+        life = f", which expires at {format_time(plan.expires_at)}"
+    message = f"{plan.problem.message}. Until then the outputs keep the last usable login{life}"
+    return replace(plan.problem, message=message)
 
 
 def _notes(plan: IndexPlan) -> list[DesiredCondition]:
@@ -89,5 +106,7 @@ def _notes(plan: IndexPlan) -> list[DesiredCondition]:
         notes.append(DesiredCondition(REFRESH_FAILING, "True", plan.failing.reason, message))
     if plan.shortfall is not None:
         reason = Reason.TOKEN_TOO_SHORT
-        notes.append(DesiredCondition(FRESHNESS_NOT_GUARANTEED, "True", reason, plan.shortfall))
+        notes.append(
+            DesiredCondition(FRESHNESS_NOT_GUARANTEED, "True", reason, plan.shortfall.note)
+        )
     return notes

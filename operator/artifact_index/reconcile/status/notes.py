@@ -10,6 +10,7 @@ from artifact_index.api.constants import PYPI_URL
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import FormatLimit, login_of, named
+from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.urls import place_of
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput
@@ -17,10 +18,11 @@ from artifact_index.reconcile.status.conditions import DesiredCondition
 from artifact_index.sources.policy import Problem
 
 # The names for which the URLs of files have something else: a feed of Azure DevOps, also with the
-# name of a view, its GUID; a group or a project of GitLab its number.
+# name of a view, and its project their GUIDs; a group or a project of GitLab its number.
 _GUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _FILES_ELSEWHERE: Final = re.compile(
     rf"/_packaging/(?!{_GUID}(@{_GUID})?/)[^/]+/pypi/"
+    rf"|//(pkgs\.dev\.azure\.com/[^/]+|[^/]+\.visualstudio\.com)/(?!{_GUID}/)[^/]+/_packaging/"
     r"|/api/v4/(groups|projects)/(?![0-9]+/)[^/]+/(-/)?packages/pypi/",
     re.IGNORECASE,
 )
@@ -59,14 +61,22 @@ def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> Desi
     public = place_of(spec.public_index.url or PYPI_URL)
     if spec.public_index.enabled and public is not None:
         open_indexes[public.scheme, public.address].append(spec.public_index.name)
+    differing = [(origin[1], _of_different_logins(each)) for origin, each in credentialed.items()]
     elsewhere = [
-        f"indexes on host {origin[1]!r} have different logins, and the files of ArtifactIndex "
+        f"indexes on host {host!r} have different logins, and the files of ArtifactIndex "
         f"{named(names)} are not below the URL of their index, so clients may ask for them with "
-        "another login and stop at 401 or 404; use one token for the host, or write the GUID of "
-        "the feed (Azure DevOps) or the number of the group or project (GitLab) in place of its "
-        "name in spec.basicAuth.url or the Secret's URL"
-        for origin, found in credentialed.items()
-        if (names := _with_files_elsewhere(found))
+        "another login and stop at 401 or 404; use one token for the host, or write the GUIDs of "
+        "project and feed (Azure DevOps) or the number of the group or project (GitLab) in place "
+        "of its name in spec.basicAuth.url or the Secret's URL"
+        for host, found in differing
+        if (names := [name for name, entry in found if _FILES_ELSEWHERE.search(entry.url)])
+    ]
+    pages = [
+        f"indexes on host {host!r} have different logins, and ArtifactIndex {named(names)} is a "
+        "page of links, for whose files clients may send another login and stop at 401 or 404; "
+        "use one token for the host, or select them by different IndexOptions"
+        for host, found in differing
+        if (names := [name for name, entry in found if entry.flat])
     ]
     shared = [
         f"{named(open_indexes[origin])} has no login and is on host {origin[1]!r} beside "
@@ -75,19 +85,17 @@ def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> Desi
         for origin in open_indexes
         if origin in credentialed
     ]
-    if not elsewhere and not shared:
+    files = [*elsewhere, *pages]
+    if not files and not shared:
         return None
-    reason = Reason.FILES_OUTSIDE_INDEX if elsewhere else Reason.ANONYMOUS_BESIDE_CREDENTIALED
-    return DesiredCondition(HOST_SHARED, "True", reason, "; ".join([*elsewhere, *shared]))
+    reason = Reason.FILES_OUTSIDE_INDEX if files else Reason.ANONYMOUS_BESIDE_CREDENTIALED
+    return DesiredCondition(HOST_SHARED, "True", reason, "; ".join([*files, *shared]))
 
 
-def _with_files_elsewhere(plans: Sequence[IndexPlan]) -> list[str]:
-    """Which of these indexes of one host serve files at another path, if their logins differ."""
+def _of_different_logins(plans: Sequence[IndexPlan]) -> list[tuple[str, IndexEntry]]:
+    """The name and the entry of each index of one host; none if all have the same login."""
     entries = [(plan.selected.ref.name, plan.entry) for plan in plans if plan.entry is not None]
-    names = [name for name, entry in entries if _FILES_ELSEWHERE.search(entry.url)]
-    if not names:
-        return []
-    return names if len({login_of(entry) for _, entry in entries} - {None}) > 1 else []
+    return entries if len({login_of(entry) for _, entry in entries} - {None}) > 1 else []
 
 
 def _limits(outputs: Sequence[DesiredOutput], *, severe: bool) -> list[FormatLimit]:

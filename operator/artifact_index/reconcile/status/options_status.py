@@ -1,15 +1,18 @@
 """The status of an IndexOptions, from what a reconcile planned and wrote. Pure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 from artifact_index.api.conditions import FRESHNESS_NOT_GUARANTEED, REFRESH_FAILING
 from artifact_index.api.index_options import MAX_STATUS_INDEXES, MAX_STATUS_KEYS
+from artifact_index.api.labels import LabelSelector
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
-from artifact_index.credentials.tokens.freshness import Margins, guaranteed_until
+from artifact_index.credentials.tokens.freshness import Margins, go_duration, guaranteed_until
+from artifact_index.formats.base import named
 from artifact_index.formats.registry import formats_of
 from artifact_index.reconcile.cache.objects import OptionsObject
 from artifact_index.reconcile.cache.refresh_requests import (
@@ -33,6 +36,8 @@ from artifact_index.reconcile.status.risks import confusion_risk, is_omitted, na
 from artifact_index.sources.policy import Problem
 
 _NAMES_IN_MESSAGE: Final = 3
+_LABELS_IN_MESSAGE: Final = 5
+_LABELS_COMPARED: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +91,31 @@ def suspended_options_status(options: OptionsObject, now: float) -> Status:
     return suspended_status(options, message, now)
 
 
-def no_indexes(options: OptionsObject, *, outputs_stay: bool) -> Problem:
-    """The problem of an IndexOptions that selects no ArtifactIndex."""
+def no_indexes(
+    options: OptionsObject, *, outputs_stay: bool, labels: Collection[str] = ()
+) -> Problem:
+    """The problem of an IndexOptions without indexes; `labels` (`key=value`) are in use there."""
     namespace = options.ref.namespace
     cause = f"namespace {namespace!r} has no ArtifactIndex; create one"
-    if options.spec is not None and options.spec.index_selector is not None:
+    if options.spec is not None and (selector := options.spec.index_selector) is not None:
         cause = (
             f"spec.indexSelector matches no ArtifactIndex in namespace {namespace!r}; correct the "
-            "selector or the labels of the indexes"
+            f"selector or the labels of the indexes{_labels_in_use(selector, labels)}"
         )
     effect = "the outputs stay as they are" if outputs_stay else "no output is written"
     return Problem(Reason.NO_INDEXES, f"{cause}. Until then {effect}")
+
+
+def _labels_in_use(selector: LabelSelector, labels: Collection[str]) -> str:
+    """Some labels that indexes have, first those that the selector may mean."""
+    if not labels:
+        return " (no label is in use)"
+    used = sorted(labels)[:_LABELS_COMPARED]
+    wanted = [f"{key}={value}" for key, value in selector.match_labels.items()]
+    meant = [close for each in wanted for close in get_close_matches(each, used, n=2)]
+    shown = list(dict.fromkeys([*meant, *used]))
+    more = ", …" if len(labels) > _LABELS_IN_MESSAGE else ""
+    return f" (labels in use: {', '.join(shown[:_LABELS_IN_MESSAGE])}{more})"
 
 
 def indexes_problem(plans: Sequence[IndexPlan]) -> Problem | None:
@@ -170,8 +189,12 @@ def _refresh_note(plans: Sequence[IndexPlan]) -> DesiredCondition | None:
 
 
 def _freshness_note(plans: Sequence[IndexPlan]) -> DesiredCondition | None:
-    short = [plan for plan in plans if plan.shortfall is not None]
+    short = [(plan.shortfall, plan) for plan in plans if plan.shortfall is not None]
     if not short:
         return None
-    message = f"{names(short)}: {short[0].shortfall}"
+    least = min(shortfall for shortfall, _ in short)
+    message = f"{names([plan for shortfall, plan in short if shortfall == least])}: {least.note}"
+    others = sorted((each.longest_build, plan.selected.ref.name) for each, plan in short)
+    if bounds := [f"{name} {go_duration(most)}" for most, name in others if most > least[0]]:
+        message += f" The longest builds of other indexes: {named(bounds, at_most=3)}."
     return DesiredCondition(FRESHNESS_NOT_GUARANTEED, "True", Reason.TOKEN_TOO_SHORT, message)

@@ -189,7 +189,7 @@ def test_a_token_that_came_dead_is_due_and_withdrawn_before_its_expiry(
 
 
 def test_the_note_names_the_life_the_need_and_the_longest_build() -> None:
-    note = shortfall_note(life=HOUR, max_build=50 * MINUTE, longest_build=2690, margins=DEFAULT)
+    _, note = shortfall_note(life=HOUR, max_build=50 * MINUTE, longest_build=2690, margins=DEFAULT)
     for part in (
         "valid for 1h,",
         "build of 50m",
@@ -201,13 +201,13 @@ def test_the_note_names_the_life_the_need_and_the_longest_build() -> None:
 
 
 def test_the_note_of_a_token_too_short_for_any_build_points_to_the_margins() -> None:
-    note = shortfall_note(life=600, max_build=60, longest_build=0, margins=DEFAULT)
+    note = shortfall_note(life=600, max_build=60, longest_build=0, margins=DEFAULT).note
     assert note.startswith("No build length can be guaranteed")
     assert "--outage-budget" in note
 
 
 def test_the_note_of_a_source_that_repeats_its_token_does_not_blame_the_life() -> None:
-    note = shortfall_note(life=HOUR, max_build=60, longest_build=0, margins=DEFAULT)
+    note = shortfall_note(life=HOUR, max_build=60, longest_build=0, margins=DEFAULT).note
     assert "same token again" in note
     assert "needs" not in note
 

@@ -6,7 +6,7 @@ import pytest
 
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.formats.document import IndexEntry
-from artifact_index.reconcile.cache.objects import IndexObject
+from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_vanished
 from artifact_index.reconcile.plan.outputs import document_of
 from artifact_index.reconcile.resolve.token_view import IndexState
@@ -49,6 +49,17 @@ def test_places_are_in_search_order() -> None:
         "b",
         "low",
     ]
+
+
+def test_an_index_for_uploads_comes_after_all_that_are_read() -> None:
+    """uv reads with the login of the first of two indexes with one URL."""
+    publishing = {**source("basicAuth", publishURL="https://basic.example/up/"), "publish": True}
+    index_states = [
+        index_state(index("a", {**publishing, "explicit": True, "priority": 200})),
+        index_state(index("b", {**source("anonymous"), "explicit": True})),
+        index_state(index("z", {**publishing, "priority": 1})),
+    ]
+    assert [plan.selected.ref.name for plan in plans_from(*index_states)] == ["b", "z", "a"]
 
 
 def test_without_a_secret_output_nothing_is_minted_and_the_entry_is_bare() -> None:
@@ -190,8 +201,9 @@ def test_of_a_file_that_lost_its_indexes_tokens_go_and_static_logins_stay() -> N
     }
     names = {uid: published.entry.name for uid, published in served.items()}
     staying = {uid: published for uid, published in served.items() if published.token is None}
-    plans = plan_vanished(NAMESPACE, names, staying, MARGINS, NOW)
+    plans = plan_vanished(ObjectRef(NAMESPACE, "uv-config"), names, staying, MARGINS, NOW)
     text = text_of(*plans)
     assert "token-1" not in text and CANARY in text
-    assert "https://acme-111122223333.unavailable.invalid/" in text
+    blocked = blocked_at("uv-config", NAMESPACE, name="acme-111122223333", kind="indexoptions")
+    assert blocked in text
     assert {plan.selected.uid for plan in plans} == set(served)

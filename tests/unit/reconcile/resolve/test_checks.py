@@ -97,7 +97,7 @@ def test_a_missing_secret_or_key_is_waited_for_and_then_the_users(
     assert repr(name) in problem.message
     assert f"spec.{kind}." in problem.message and "ecretRef" in problem.message
     assert key is None or repr(key) in problem.message
-    assert ("300 s" in problem.message) is not stalled
+    assert ("Stalled if it is missing at 1970-01-01T00:0" in problem.message) is not stalled
 
 
 def test_a_session_token_that_the_spec_names_has_to_be_there() -> None:
@@ -169,7 +169,8 @@ def test_all_unusable_values_are_named_at_once() -> None:
 
 def test_all_missing_keys_are_named_at_once() -> None:
     message = found(check(source("basicAuth"), values={"username": ""})).message
-    assert "has nothing in key 'username' and has no key 'password'; add them" in message
+    wrong = "has an empty key 'username' and has no key 'password'. It has 'username'; add them"
+    assert wrong in message
 
 
 @pytest.mark.parametrize("around", [" {}", "{}\n", "{}\r\n", "\t{} "])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from artifact_index.reconcile.cache.objects import ObjectRef
@@ -42,6 +42,7 @@ async def test_a_look_after_a_change_is_what_a_fresh_one_is(spec: str, change: s
 
 
 @given(st.lists(st.sampled_from(sorted(CHANGES)), max_size=12))
+@example(["no Secret", "a spec anonymous", "empty values", "a spec by access key"])
 def test_a_look_after_any_history_is_what_a_fresh_one_is(history: list[str]) -> None:
     async def run() -> None:
         scene = Scene()

@@ -1,6 +1,7 @@
 """What a status says of formats, shared hosts."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,11 +9,13 @@ import pytest
 from artifact_index.api.base import parse_spec
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.formats.environment import Environment
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
     DesiredOutput,
     claims_of,
     desired_outputs,
+    document_of,
 )
 from artifact_index.reconcile.status.conditions import DesiredCondition
 from artifact_index.reconcile.status.notes import format_note, format_problem, shared_host_note
@@ -147,6 +150,45 @@ def test_an_index_that_is_not_ready_still_claims_its_variables() -> None:
     assert claims.domains and [len(names) for names in claims.domains.values()] == [2]
 
 
+def test_no_variable_takes_the_login_of_an_index_named_like_an_object_that_is_left_out() -> None:
+    """The object `acme` is left out, since an older one has its name."""
+    left_out = {**source("codeArtifact"), "name": "acme", "whenUnavailable": "Omit"}
+    plans = plans_from(
+        index_state(index("older", {**source("basicAuth"), "name": "acme"})),
+        index_state(index("acme", left_out, created="2026-01-02T00:00:00Z")),
+    )
+    document = document_of(IndexOptionsSpec(), plans)
+    assert [entry.name for entry in document.entries] == ["acme"]
+
+    made = Environment().render_secret(replace(document, claims=claims_of(plans)))
+
+    assert "UV_INDEX_ACME_PASSWORD" in made.files
+    assert "CODEARTIFACT_AUTH_TOKEN" not in made.files
+
+
+@pytest.mark.parametrize("when_unavailable", ["Block", "Omit"])
+def test_netrc_never_reads_with_the_login_for_uploads(when_unavailable: str) -> None:
+    """Not while the login of the index that reads the URL is missing, either."""
+    reader = {**basic("https://h.example/simple"), "whenUnavailable": when_unavailable}
+    publishing = source(
+        "basicAuth", url="https://h.example/simple/", publishURL="https://h.example/up/"
+    )
+    uploader = {**publishing, "explicit": True, "publish": True}
+    plans = plans_from(
+        index_state(index("reader", {**reader, "name": "reader"}), missing=True),
+        index_state(
+            index("uploader", {**uploader, "name": "uploader"}),
+            values={"username": "u", "password": CANARY},
+        ),
+    )
+
+    made, _ = made_of(plans, "Netrc")
+
+    assert base64.b64decode(made[0].data["netrc"]) == b""
+    (limit,) = made[0].limits
+    assert "'uploader'" in limit.message and "'reader'" in limit.message
+
+
 # -- indexes that share a host
 
 
@@ -186,7 +228,8 @@ def test_the_port_of_a_preauthenticated_url_counts_although_it_is_not_shown() ->
         assert (shared_host_note(spec, plans_from(login, beside)) is not None) is noted
 
 
-AZURE = "https://pkgs.dev.azure.com/org/alpha/_packaging"
+AZURE_ORG = "https://pkgs.dev.azure.com/org"
+AZURE = f"{AZURE_ORG}/alpha/_packaging"
 GUID = "0f9d2a4c-6a1b-4c3d-8e5f-0123456789AB"
 GITLAB = "https://gitlab.example/sub/api/v4"
 
@@ -198,8 +241,14 @@ GITLAB = "https://gitlab.example/sub/api/v4"
         (f"{AZURE}/feed@Release/pypi/simple/", True),
         (f"{AZURE}/{GUID}@Release/pypi/simple/", True),
         (f"{AZURE}/{GUID}x/pypi/simple/", True),
-        (f"{AZURE}/{GUID}/pypi/simple/", False),
-        (f"{AZURE}/{GUID}@{GUID}/pypi/simple/", False),
+        (f"{AZURE}/{GUID}/pypi/simple/", True),  # the project is named
+        (f"{AZURE_ORG}/{GUID}/_packaging/feed/pypi/simple/", True),
+        (f"{AZURE_ORG}/{GUID}/_packaging/{GUID}/pypi/simple/", False),
+        (f"{AZURE_ORG}/{GUID}/_packaging/{GUID}@{GUID}/pypi/simple/", False),
+        (f"{AZURE_ORG}/_packaging/{GUID}/pypi/simple/", False),
+        (f"https://org.pkgs.visualstudio.com/alpha/_packaging/{GUID}/pypi/simple", True),
+        (f"https://org.pkgs.visualstudio.com/{GUID}/_packaging/{GUID}/pypi/simple", False),
+        (f"https://org.pkgs.visualstudio.com/_packaging/{GUID}/pypi/simple", False),
         ("https://org.pkgs.visualstudio.com/_packaging/feed/pypi/simple", True),
         ("https://tfs.example:8443/tfs/Main/_packaging/feed/pypi/simple", True),
         (f"{GITLAB}/groups/acme%2Fplatform/-/packages/pypi/simple", True),
@@ -241,6 +290,23 @@ def test_files_that_are_not_below_the_url_are_noted_beside_another_login(
         assert "the files of ArtifactIndex 'one' are" in found.message
         assert "GUID" in found.message and "spec.basicAuth.url" in found.message
         assert "'other'" not in found.message and CANARY not in found.message
+
+
+def test_a_page_of_links_is_noted_beside_another_login() -> None:
+    """pip and uv know no place below it for which its login is."""
+    page = basic("https://cpu.example/wheels/cpu.html", format="flat")
+    other = source("basicAuth", url="https://cpu.example/team/simple/", username="else")
+    public = parse_spec(IndexOptionsSpec, {"publicIndex": {"enabled": False}})
+
+    assert shared_host_note(public, plans_of(one=page)) is None
+    same = basic("https://cpu.example/team/simple/")
+    assert shared_host_note(public, plans_of(one=page, two=same)) is None
+    away = source("basicAuth", url="https://away.example/simple/", username="else")
+    assert shared_host_note(public, plans_of(one=page, two=away)) is None
+    found = shared_host_note(public, plans_of(one=page, two=other))
+    assert found is not None and found.reason == "FilesOutsideIndex"
+    assert "ArtifactIndex 'one' is a page of links" in found.message
+    assert "GUID" not in found.message and "'two'" not in found.message
 
 
 def test_both_notes_of_a_host_stand_in_one_condition() -> None:

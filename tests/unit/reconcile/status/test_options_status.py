@@ -97,7 +97,8 @@ def test_readiness_follows_from_the_indexes(case: str) -> None:
 def test_the_culprits_are_named_with_their_reason_and_what_to_do() -> None:
     message = message_of(status_of(GOOD, ACT, RETRY))
     assert message.startswith("2 of 3 ")
-    for part in ("'act': AccessDenied: the cloud said", "'retry': CloudUnavailable"):
+    login = "Secret 'gcp-key' in spec.googleArtifactRegistry.auth.secretRef"
+    for part in (f"'act': AccessDenied: {login}: the cloud said", "'retry': CloudUnavailable"):
         assert part in message
     assert "'good'" not in message
 
