@@ -109,8 +109,8 @@ class Inputs:
 
     `namespace` and `name` are the index's own. `secret` and `account` are None if the source needs
     none or it does not exist. `missing_for` is how many seconds ago the operator first missed the
-    Secret, its key or the ServiceAccount, and `now` is in POSIX seconds; both are 0 if it is there.
-    `use` and `account_use` are what the source refers to.
+    Secret, its key or the ServiceAccount, at `missing_since` (POSIX seconds); both are 0 if it is
+    there. `use` and `account_use` are what the source refers to.
     """
 
     namespace: str
@@ -120,7 +120,7 @@ class Inputs:
     secret: SourceSecret | None = None
     secret_is_output: bool = False
     missing_for: float = 0.0
-    now: float = 0.0
+    missing_since: float = 0.0
     account: ServiceAccountResult = None
     use: SecretUse | None = field(init=False)
     account_use: AccountUse | None = field(init=False)

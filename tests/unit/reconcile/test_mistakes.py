@@ -59,3 +59,23 @@ def test_no_two_conditions_of_one_object_contradict_each_other() -> None:
     assert "'m8b'" not in risk and "'omitted'" not in ready
     own = message_of(index_status(index("m8b", basic), twins[1], NOW))
     assert own.startswith("spec.name 'twin'") and own in ready
+
+
+async def test_the_time_in_a_message_costs_no_write_while_it_is_waited_for() -> None:
+    engine = Engine()
+    engine.time += 0.7
+    engine.index("acme", {**source("basicAuth"), "name": "acme"})
+    engine.options()
+    await engine.settle()
+    _, reason, message = engine.ready("artifactindexes", "acme")
+    assert (
+        reason == "SecretNotFound" and "Stalled if it is missing at 2027-01-15T08:05:00Z" in message
+    )
+    writes = engine.record_writes()
+    for seconds in (0.1, 7.3, 200):
+        engine.time += seconds
+        await engine.settle()
+    assert not writes
+    engine.time += 100
+    await engine.settle()
+    assert writes and "Stalled if" not in engine.ready("artifactindexes", "acme")[2]

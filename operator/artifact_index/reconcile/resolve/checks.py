@@ -264,7 +264,7 @@ def _missing(inputs: Inputs, reason: Reason, message: str) -> Problem:
     grace = inputs.policy.missing_secret_grace
     if inputs.missing_for >= grace:
         return Problem(reason, message, must_act=True)
-    stalled_at = format_time(int(inputs.now - inputs.missing_for + grace))
+    stalled_at = format_time(inputs.missing_since + grace)
     return Problem(reason, f"{message}. Still retrying; Stalled if it is missing at {stalled_at}")
 
 

@@ -231,7 +231,8 @@ class Resolver:
         if history.missing_since is None:
             history.missing_since = now
         missing_for = max(0.0, now - history.missing_since)
-        return first_violation(SOURCE_CHECKS, replace(inputs, missing_for=missing_for, now=now))
+        inputs = replace(inputs, missing_for=missing_for, missing_since=history.missing_since)
+        return first_violation(SOURCE_CHECKS, inputs)
 
     def _unresolved(self, index: IndexObject, problem: Problem | None) -> Unresolved:
         digester = self._env.digester

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import botocore
+import botocore.session
 import pytest
 
-from artifact_index.credentials.aws.call import partition_of
+from artifact_index.credentials.aws.call import partition_of, unknown_region
 
 pytestmark = pytest.mark.unit
 
@@ -37,3 +38,12 @@ def test_a_new_region_is_in_the_partition_that_its_name_tells(partition: dict[st
 
 def test_a_region_that_the_sdk_does_not_know_is_in_the_first_partition() -> None:
     assert partition_of("nz-south-1") == "aws"
+
+
+def test_the_regions_with_codeartifact_are_those_of_the_sdk_and_a_typo_is_told() -> None:
+    regions = botocore.session.get_session().get_available_regions("codeartifact")
+    assert not [region for region in regions if unknown_region(region)]
+    for typo in ("eu-wst-1", "eu-west1"):
+        told = f"{typo!r} has no CodeArtifact known to this version; did you mean 'eu-west-1'? "
+        assert unknown_region(typo).endswith(told)
+    assert unknown_region("moon-1").endswith("known to this version. ")
