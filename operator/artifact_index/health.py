@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import socket
 import threading
 import time
 from collections import deque
@@ -143,7 +144,12 @@ async def serve_health(health: Health, scrape: Scrape, host: str, port: int) -> 
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            why = os.strerror(error.errno) if error.errno else str(error)
+            # asyncio puts address and port into strerror, which the message has already; the codes
+            # of gaierror are not those of the system.
+            if error.errno and not isinstance(error, socket.gaierror):
+                why = os.strerror(error.errno)
+            else:
+                why = error.strerror or str(error)
             raise ListenError(
                 f"cannot serve /healthz, /readyz and /metrics on {host}, port {port}: {why}; "
                 "choose another port with --health-port, or another address with --health-host"

@@ -108,6 +108,21 @@ def test_status_as_json(world: Emulator, capsys: pytest.CaptureFixture[str]) -> 
     assert [each.severity for each in report.problems] == ["error", "error", "warning"]
 
 
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ((), "in namespace default; -n names another, -A looks in all\n"),
+        (("-n", "other"), "in namespace other; -n names another, -A looks in all\n"),
+        (("-A", "-l", "of=none"), "with labels of=none in any namespace\n"),
+    ],
+)
+def test_nothing_to_show(
+    flags: tuple[str, ...], says: str, world: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(world, "status", *flags) == 0
+    assert capsys.readouterr().out.endswith(says)
+
+
 def test_a_selector_chooses_objects(world: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(world, "status", "-A", "-l", "of=good") == 0
     assert "bad" not in capsys.readouterr().out
@@ -152,6 +167,7 @@ def test_what_is_not_there(world: Emulator, capsys: pytest.CaptureFixture[str]) 
         capsys.readouterr().err
     )
     assert run(world, "why", "-n", NAMESPACE, "secret/a") == 2
+    assert run(world, "why", "-n", NAMESPACE, "indexoptions/") == 2
 
 
 @pytest.mark.parametrize("command", [("status",), ("why", "good")])
@@ -175,7 +191,7 @@ def test_what_cannot_be_found_out(
         world.clear_faults()
     world.stop()
     assert run(world, *command, "-n", NAMESPACE) == 3
-    assert "cannot be listed: no answer Unreachable" in capsys.readouterr().err
+    assert "cannot be listed: the API server cannot be reached: " in capsys.readouterr().err
 
 
 def test_a_context_that_is_not_there(

@@ -215,7 +215,7 @@ MISTAKES: dict[str, Mistake] = {
     "a way out of the cluster that is closed": Mistake(
         lambda: unreachable("eu-west-1", ConnectionRefusedError()),
         "CodeArtifact in eu-west-1 could not be reached (connection refused)",
-        ("the operator's way out of the cluster", "it is asked again"),
+        ("the operator's egress", "it is asked again"),
     ),
     "a refused key": Mistake(
         lambda: refused("codeArtifact", "AWS does not accept the AWS access key of the Secret"),

@@ -36,8 +36,8 @@ def started(
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     try:
-        arguments = ("run", "--kubeconfig", str(kubeconfig), "--log-format", "json", *flags)
-        assert main([*arguments, "--health-host", "127.0.0.1"]) == 1
+        arguments = ("run", "--kubeconfig", str(kubeconfig), "--log-format", "json")
+        assert main([*arguments, "--health-host", "127.0.0.1", *flags]) == 1
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
@@ -90,6 +90,17 @@ def test_a_busy_port_is_named_with_its_setting(
         f"cannot serve /healthz, /readyz and /metrics on 127.0.0.1, port {port}: Address already"
     )
     assert "--health-port" in lines[-1]["message"] and len(lines) == 2
+
+
+def test_a_host_without_an_address_is_named_with_its_setting(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Emulator() as emulator:
+        emulator.create_namespace("ops")
+        flags = ("--operator-namespace", "ops", "--health-host", "no host.invalid")
+        error = started(emulator.kubeconfig(), capsys, *flags)[-1]["message"]
+    assert "on no host.invalid, port" in error and "--health-host" in error
+    assert "Unknown error" not in error
 
 
 async def test_a_served_namespace_without_objects_is_told() -> None:

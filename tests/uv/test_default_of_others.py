@@ -35,7 +35,9 @@ def text_of(asked: Document) -> str:
     text = secret_text("UvToml", asked)
     public_name = asked.public.name if asked.public is not None else None
     found = read_entries(SecretStr(text), public_name=public_name)
-    assert secret_text("UvToml", replace(asked, entries=tuple(found.values()))) == text
+    described = {entry.name: entry.described_by for entry in asked.entries}
+    again = (replace(entry, described_by=described[name]) for name, entry in found.items())
+    assert secret_text("UvToml", replace(asked, entries=tuple(again))) == text
     return text
 
 

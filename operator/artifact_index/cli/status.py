@@ -94,7 +94,12 @@ async def _read(chosen: argparse.Namespace) -> "tuple[list[Observed], list[Obser
 
 def _print(report: "StatusReport", now: float, chosen: argparse.Namespace) -> None:
     if not report.files and not report.indexes:
-        sys.stdout.write("there is no ArtifactIndex and no IndexOptions; -A looks everywhere\n")
+        from artifact_index.cli.cluster.connection import namespace_of  # noqa: PLC0415 - slow
+
+        labels = f" with labels {chosen.selector}" if chosen.selector else ""
+        advice = "" if chosen.all_namespaces else "; -n names another, -A looks in all"
+        where = "any namespace" if chosen.all_namespaces else f"namespace {namespace_of(chosen)}"
+        sys.stdout.write(f"no ArtifactIndex and no IndexOptions{labels} in {where}{advice}\n")
         return
     paint, wide = Painter(chosen), chosen.output == "wide"
     files: list[tuple[str, ...]] = [

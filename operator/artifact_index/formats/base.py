@@ -87,6 +87,7 @@ class Format(Protocol):
     name: OutputFormat
     key: str | None
     """Key of the file in the output; None if each key of the output is a variable."""
+    needs_claims: bool = False  # it has something of which there is one for all indexes
     ordered: bool = True
     """False if its readers ask all indexes and take the best version of all."""
 
@@ -270,9 +271,8 @@ def limits_without_order(file: str, document: Document) -> tuple[FormatLimit, ..
             "files that were uploaded within it"
         )
         limits.append(FormatLimit(Reason.CUT_OFF_NOT_KEPT, message))
-    listed = [entry.name for entry in document.searched]
-    if document.public is not None:
-        listed.append(document.public.name)
+    public = [document.public.name] if document.public is not None else []
+    listed = [*(entry.name for entry in document.searched), *public]
     if len(listed) > 1:
         message = (
             f"{file} lists {named(listed)}, but its reader knows no order of indexes and takes the "

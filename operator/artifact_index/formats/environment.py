@@ -36,6 +36,7 @@ class Environment(base.Format):
 
     name = "Environment"
     key = None
+    needs_claims = True
 
     def render_secret(self, document: Document) -> base.SensitiveContent:
         """Render each variable as a key."""

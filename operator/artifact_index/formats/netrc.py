@@ -31,6 +31,7 @@ class Netrc(base.Format):
 
     name = "Netrc"
     key = _KEY
+    needs_claims = True
 
     def render_secret(self, document: Document) -> base.SensitiveContent:
         """Render the logins. Raises `RenderingError`."""

@@ -97,6 +97,11 @@ def holds_variables(formats: Iterable[OutputFormat]) -> bool:
     return any(FORMATS[name].key is None for name in formats)
 
 
+def needs_claims(formats: Iterable[OutputFormat]) -> bool:
+    """Whether an output of these formats needs the claims of its document."""
+    return any(FORMATS[name].needs_claims for name in formats)
+
+
 def formats_of_keys(kind: OutputKind, keys: Set[str]) -> tuple[OutputFormat, ...]:
     """The formats of an output that has these keys; somebody may have added others."""
     found = tuple(name for name, each in FORMATS.items() if each.key in keys)

@@ -27,6 +27,7 @@ _NUMERIC_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _ENCODED_DOT: Final = re.compile("%2e", re.IGNORECASE)
+_SIMPLE: Final = re.compile(r"\+?simple/?\Z", re.IGNORECASE)
 _KEPT_IN_PATHS: Final = "!$%&'()*+,-./:;=@[]_|~"
 
 
@@ -242,6 +243,18 @@ def place_of(url: str) -> Place | None:
         host = f"[{ip_address(host[1:-1])}]"
     port = f":{number}" if parts.port[1:] and number != _DEFAULT_PORTS[parts.scheme] else ""
     return Place(parts.scheme, f"{host}{port}", _plain_path(re.split("[?#]", parts.rest)[0]))
+
+
+def root_of(url: str) -> Place | None:
+    """The place of an index without `simple/`: uv keeps its login for all below; None as above."""
+    place = place_of(url)
+    return place._replace(path=_SIMPLE.sub("", place.path)) if place is not None else None
+
+
+def share_origin(one: str, other: str | None) -> bool:
+    """Whether two URLs have the same scheme, host and port; False for an unusable or no URL."""
+    places = place_of(one), place_of(other or "")
+    return places[0] is not None and places[1] is not None and places[0][:2] == places[1][:2]
 
 
 def _plain_path(path: str) -> str:

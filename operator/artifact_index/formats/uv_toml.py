@@ -10,7 +10,6 @@ by itself, so joining the pieces needs no second check. The text of an entry is 
 inputs: rendering a file of hundreds of indexes costs only what changed in it.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -25,11 +24,12 @@ from artifact_index.api.reasons import Reason
 from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
 from artifact_index.formats.urls import (
-    Place,
     UnusableURLError,
     needs_encoding,
     place_of,
+    root_of,
     safe_url,
+    share_origin,
     split_userinfo,
     with_credential,
     without_userinfo,
@@ -42,8 +42,6 @@ DEFAULT_NAME: Final = "_default"
 
 No index can have it, nor a name that makes the same variable: those begin with a letter or a digit.
 """
-
-_SIMPLE: Final = re.compile(r"\+?simple/?\Z", re.IGNORECASE)
 
 # Strings of this length or more are put in single quotes, which Python's TOML parser skips at once
 # instead of character by character: the check of a long token costs a tenth.
@@ -148,8 +146,7 @@ def _upload_login(entry: IndexEntry) -> Credential | None:
     """What of the login uv takes from `publish-url`; None if nothing.
 
     It refuses a password without a user name there, and sends both as they stand, undecoded. For
-    what is not there it looks in the logins of indexes on the same scheme, host and port, by user
-    name if there is one, else it takes the first.
+    what is not there it looks in the logins of the indexes (`_upload_key`).
     """
     login = base.login_of(entry)
     if login is None or not login.username:
@@ -157,21 +154,18 @@ def _upload_login(entry: IndexEntry) -> Credential | None:
     if not needs_encoding(login):
         return login
     name = Credential(login.username, SecretStr(""))
-    return None if needs_encoding(name) or not _uploads_to_its_host(entry) else name
-
-
-def _uploads_to_its_host(entry: IndexEntry) -> bool:
-    index, uploads = place_of(base.url_of(entry, sensitive=True)), place_of(entry.publish_url or "")
-    return index is not None and uploads is not None and index[:2] == uploads[:2]
+    url = base.url_of(entry, sensitive=True)
+    return name if share_origin(url, entry.publish_url) and not needs_encoding(name) else None
 
 
 def _limits(document: Document) -> Iterator[base.FormatLimit]:
     """The indexes whose login uv takes neither from `publish-url` nor from the index."""
-    lacking = [entry for entry in document.entries if _lacks_upload_login(entry)]
+    live = [entry for entry in document.entries if not entry.blocked]
+    lacking = [e for e in live if e.publish_url and _upload_login(e) != base.login_of(e)]
     first: dict[tuple[str, ...], IndexEntry] = {}
-    for entry in document.entries if lacking else ():
-        login, root = base.login_of(entry), _root(entry)
-        if login is not None and root is not None and not entry.blocked:
+    for entry in live if lacking else ():
+        login, root = base.login_of(entry), root_of(base.url_of(entry, sensitive=True))
+        if login is not None and root is not None:
             for key in (root[:2], root, (*root[:2], "", login.username)):
                 first.setdefault(key, entry)
     for entry in lacking:
@@ -181,32 +175,19 @@ def _limits(document: Document) -> Iterator[base.FormatLimit]:
         others = f"uv takes the login of index {other.name!r} there, and" if other else "uv takes"
         message = (
             f"uv.toml has no login for uploads to index {entry.name!r}: {others} from publish-url "
-            "only a user name and a password that need no percent-encoding; upload with "
-            "Environment"
+            "only a user name and password without percent-encoding; upload with Environment"
         )
         yield base.FormatLimit(Reason.UPLOAD_LOGIN_LEFT_OUT, message)
 
 
-def _lacks_upload_login(entry: IndexEntry) -> bool:
-    login = None if entry.blocked or entry.publish_url is None else base.login_of(entry)
-    return login is not None and _upload_login(entry) != login
-
-
 def _upload_key(entry: IndexEntry) -> tuple[str, ...]:
-    """What uv looks for a login by: the user name, or the index that the URL is below, or host."""
-    uploads, login, root = place_of(entry.publish_url or ""), _upload_login(entry), _root(entry)
-    if uploads is None:
+    """By what uv looks for a login: user name on the host, index above the URL, or the host."""
+    uploads, root = place_of(entry.publish_url or ""), root_of(base.url_of(entry, sensitive=True))
+    if uploads is None or root is None:
         return ()
-    if login is not None:
+    if (login := _upload_login(entry)) is not None:
         return (*uploads[:2], "", login.username)
-    below = root is not None and root[:2] == uploads[:2] and uploads.path.startswith(root.path)
-    return root if root is not None and below else uploads[:2]
-
-
-def _root(entry: IndexEntry) -> Place | None:
-    """The place below which uv sends the login of an index."""
-    place = place_of(base.url_of(entry, sensitive=True))
-    return place._replace(path=_SIMPLE.sub("", place.path)) if place is not None else None
+    return root if root[:2] == uploads[:2] and uploads.path.startswith(root.path) else uploads[:2]
 
 
 def _must_authenticate(entry: IndexEntry) -> bool:

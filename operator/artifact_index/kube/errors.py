@@ -90,7 +90,7 @@ def error_from_response(
     answer = _parse_status(body)
     reason = str(answer.get("reason") or phrase.replace(" ", "") or "Unknown")
     message = str(answer.get("message") or "") or f"the server answered {status} {phrase}".strip()
-    if sensitive and status not in _SAFE_FOR_SECRETS:
+    if sensitive and answer.get("message") and status not in _SAFE_FOR_SECRETS:
         message = _without_values(status, reason, answer)
     return ApiError(status, reason, with_remedy(status, message), _retry_after(headers))
 

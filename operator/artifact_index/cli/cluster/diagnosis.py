@@ -28,7 +28,7 @@ def problems_of(each: Observed, now: float) -> Iterator[ObjectProblem]:
     ready, expires_at, refresh_at = each.ready, each.expires_at, each.refresh_at
     if expires_at is not None and expires_at <= now:
         ago = duration(now - expires_at)
-        message = f"what is served has expired {ago} ago, whatever Ready says; {SEE_THE_OPERATOR}"
+        message = f"what is served expired {ago} ago, whatever Ready says; {SEE_THE_OPERATOR}"
         yield _problem(each, "error", "Expired", message)
     if not each.handled or ready is None:
         message = (

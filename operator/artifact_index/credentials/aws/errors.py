@@ -95,13 +95,13 @@ _LOCAL_FAILURES: Final[tuple[tuple[tuple[str, ...], Reason, str], ...]] = (
         ("ReadTimeoutError", "ConnectTimeoutError"),
         Reason.CLOUD_UNAVAILABLE,
         "{call.service} in {call.region} did not answer {call.operation} in time: check the "
-        "operator's way out of the cluster; it is asked again",
+        "operator's egress (DNS, proxy, NetworkPolicy); it is asked again",
     ),
     (
         ("HTTPClientError", "ConnectionError"),
         Reason.CLOUD_UNAVAILABLE,
         "{call.service} in {call.region} could not be reached{why}: check codeArtifact.region and "
-        "the operator's way out of the cluster; it is asked again",
+        "the operator's egress (DNS, proxy, NetworkPolicy); it is asked again",
     ),
 )
 

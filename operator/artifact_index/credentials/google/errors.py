@@ -71,8 +71,8 @@ def _unreachable(login: GoogleCredentials, *, seen_metadata: bool) -> LoginError
     which = "Google's metadata server" if login.kind == "metadata" else "Google's token service"
     return LoginError(
         Reason.CLOUD_UNAVAILABLE,
-        f"{which} did not answer in time: check the operator's way out of the cluster; it is asked "
-        "again",
+        f"{which} did not answer in time: check the operator's egress (DNS, proxy, NetworkPolicy); "
+        "it is asked again",
         unanswered=True,
     )
 

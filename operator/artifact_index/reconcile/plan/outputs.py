@@ -17,7 +17,7 @@ from artifact_index.formats.base import (
     named,
 )
 from artifact_index.formats.document import Claims, Document, PublicEntry
-from artifact_index.formats.registry import Content, Rendering, holds_variables
+from artifact_index.formats.registry import Content, Rendering, needs_claims
 from artifact_index.formats.uv_toml import UV_TOML_KEY
 from artifact_index.reconcile.cache import objects
 from artifact_index.reconcile.cache.digests import Digester
@@ -168,7 +168,7 @@ def desired_outputs(
         options.spec, plans, public_blocked_by=described_by if public_blocked else None
     )
     declared = options.spec.outputs_of(options.ref.name)
-    if any(holds_variables(each.formats) or "Netrc" in each.formats for each in declared):
+    if any(needs_claims(output.formats) for output in declared):
         document = replace(document, claims=claims_of(plans))
     if (too_much := sizes.too_much(declared, document)) is not None:
         return [], too_much
