@@ -214,10 +214,13 @@ def test_a_source_secret_that_loses_its_label_goes_on_being_used(
 
     label = {"metadata": {"labels": {"artifactindex.dev/role": None}}}
     watching.emulator.patch("secrets", namespace, "login", label)
-    # Read by name now: that is seen at the API server, and nothing else is.
+    # Read by name now, of which the index tells once; no output is written.
     wait_until(lambda: watching.emulator.requests.count("get", "secrets") >= 1, "a read", PATIENCE)
+    wait_until(lambda: watching.emulator.requests.writes() != [], "the status", PATIENCE)
     watching.settle()
-    assert watching.emulator.requests.writes() == []
+    (told,) = watching.emulator.requests.writes()
+    assert (told.verb, told.resource, told.subresource) == ("patch", "artifactindexes", "status")
+    assert "kubectl -n unlabelled label secret login artifactindex.dev/role=source" in str(told)
     assert ":first@" in watching.served(namespace)["basic"]["url"]
 
     back = {
