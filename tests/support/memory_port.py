@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from artifact_index.kube.errors import ApiError
+from artifact_index.kube.merge_patch import merge_patched
 from artifact_index.kube.paging import PageSizes
 from artifact_index.kube.port import ListPage, Object
 from artifact_index.kube.resources import Resource
-from support.merge_patch import merge_patched
 
 Refusal = Callable[[str, str, str], ApiError | None]
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from artifact_index.kube.merge_patch import merge_patched
 from support.emulator import refusals
 from support.emulator.kinds import Kind
 from support.emulator.schemas import prune_and_default
 from support.emulator.selectors import Predicate
 from support.emulator.validation import tidy, validate, validate_change
-from support.merge_patch import merge_patched
 
 Body: TypeAlias = dict[str, Any]
 Key: TypeAlias = tuple[str, str]

@@ -2,9 +2,9 @@
 
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from artifact_index.kube.errors import ApiError
+from artifact_index.kube.merge_patch import merge_patched
 from artifact_index.kube.paging import PageSizes
 from artifact_index.kube.port import ListPage, Object
 from artifact_index.kube.resources import EVENTS, Resource
@@ -78,7 +78,7 @@ class MemoryApi:
         existing = await self.get(resource, namespace, name)
         self._version += 1
         version = {"resourceVersion": str(self._version)}
-        patched: Object = _merged(existing, body)
+        patched: Object = merge_patched(existing, body)
         patched["metadata"] = patched["metadata"] | version
         self.objects[resource.plural, namespace, name] = patched
         return patched
@@ -95,16 +95,3 @@ class MemoryApi:
 
     async def close(self) -> None:
         """Do nothing: there are no connections."""
-
-
-def _merged(before: Any, patch: Any) -> Any:
-    """What a JSON merge patch (RFC 7396) makes of a value."""
-    if not isinstance(patch, dict):
-        return patch
-    kept = dict(before) if isinstance(before, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            kept.pop(key, None)
-        else:
-            kept[key] = _merged(kept.get(key), value)
-    return kept

@@ -20,6 +20,7 @@ from artifact_index.api.constants import (
 )
 from artifact_index.formats import registry as formats_module
 from artifact_index.formats.base import PublicContent, SensitiveContent
+from artifact_index.kube.merge_patch import merge_patched
 from artifact_index.reconcile.cache.objects import OutputObject, parse_output
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
@@ -29,7 +30,6 @@ from artifact_index.reconcile.plan.outputs import (
 )
 from artifact_index.reconcile.plan.sizes import LARGEST_ANNOTATIONS, LARGEST_OUTPUT
 from artifact_index.reconcile.resolve.resolution import SelectedIndex
-from support.merge_patch import merge_patched
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_index.api.reasons import Reason
+from artifact_index.kube.merge_patch import merge_patched
 from artifact_index.reconcile.cache.status_parsing import condition_of
 from artifact_index.reconcile.status.conditions import (
     LONGEST_MESSAGE,
@@ -17,7 +18,6 @@ from artifact_index.reconcile.status.conditions import (
     suspended_status,
 )
 from artifact_index.sources.policy import Problem
-from support.merge_patch import merge_patched
 from support.reconcile_builders import NOW, options
 
 pytestmark = pytest.mark.unit

@@ -1,10 +1,10 @@
-"""JSON merge patches, as the API server applies them."""
+"""JSON merge patches (RFC 7396), as the API server applies them. Pure."""
 
 from typing import Any
 
 
 def merge_patched(before: Any, patch: Any) -> Any:
-    """RFC 7396: what a JSON merge patch makes of a document."""
+    """What a merge patch makes of a value; neither of them changes."""
     if not isinstance(patch, dict):
         return patch
     result = dict(before) if isinstance(before, dict) else {}
