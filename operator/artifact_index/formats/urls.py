@@ -27,7 +27,7 @@ _NUMERIC_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _ENCODED_DOT: Final = re.compile("%2e", re.IGNORECASE)
-_SIMPLE: Final = re.compile(r"\+?simple/?\Z", re.IGNORECASE)
+_SIMPLE: Final = re.compile(r"(?<=/)\+?simple/?\Z", re.IGNORECASE)
 _KEPT_IN_PATHS: Final = "!$%&'()*+,-./:;=@[]_|~"
 
 
@@ -248,7 +248,12 @@ def place_of(url: str) -> Place | None:
 def root_of(url: str) -> Place | None:
     """The place of an index without `simple/`: uv keeps its login for all below; None as above."""
     place = place_of(url)
-    return place._replace(path=_SIMPLE.sub("", place.path)) if place is not None else None
+    return place._replace(path=without_simple(place.path)) if place is not None else None
+
+
+def without_simple(path: str) -> str:
+    """The path without a last `simple/` or `+simple/`, which uv does not count to the root."""
+    return _SIMPLE.sub("", path)
 
 
 def share_origin(one: str, other: str | None) -> bool:

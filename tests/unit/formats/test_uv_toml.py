@@ -3,7 +3,6 @@
 import tomllib
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -392,49 +391,3 @@ def test_any_login_is_in_the_file_as_it_is(each: IndexEntry, username: str, pass
     (table,) = tables(document(each, public=None))
 
     assert split_userinfo(table["url"]) == (each.url, wanted if username or password else None)
-
-
-@pytest.mark.parametrize(
-    ("user", "password", "host", "written"),
-    [
-        ("u", "t.o-k_e~n", "host.example", "u:t.o-k_e~n@"),
-        ("u", "t.o-k_e~n", "acme.example", "u:t.o-k_e~n@"),
-        ("u", "tok==", "acme.example", "u@"),
-        ("u", "tok==", "ACME.example:443", "u@"),
-        ("u@x", "token", "acme.example", ""),
-        ("u@x", "p/w", "acme.example", ""),
-        ("", "token", "acme.example", ""),
-        ("u", "tok==", "host.example", None),
-        ("u", "tok==", "acme.example:8443", None),
-        ("u@x", "token", "host.example", None),
-        ("", "token", "host.example", None),
-    ],
-)
-def test_a_publish_url_has_of_the_login_what_uv_takes_there(
-    user: str, password: str, host: str, written: str | None
-) -> None:
-    """uv sends it undecoded, and looks up what is not there on the host of the index."""
-    to = entry(credential=login(user, password), publish_url=f"https://{host}/up/")
-    made = UvToml().render_secret(document(to, public=None))
-
-    (table,) = tables(document(to, public=None))
-    assert table["publish-url"] == f"https://{written or ''}{host}/up/"
-    assert [limit.reason for limit in made.limits] == ["UploadLoginLeftOut"] * (written is None)
-    assert all("'acme'" in each.message and not each.severe for each in made.limits)
-
-
-def test_a_publish_url_has_no_password_without_a_user_name() -> None:
-    """uv refuses to upload then; so it takes the login that it knows from the index."""
-    to = entry(credential=login("", "token"), publish_url="https://host.example/up/")
-
-    (table,) = tables(document(to, public=None))
-    assert table["publish-url"] == "https://host.example/up/"
-    assert table["url"] == "https://:token@acme.example/simple/"
-
-
-@pytest.mark.parametrize("name", ["xn--x", "xn--bcher-kva-2", "xn----2", "xn--" + "a" * 59])
-def test_the_host_of_a_blocked_index_is_no_broken_punycode(name: str) -> None:
-    label = urlsplit(blocked_url(name)).netloc.removesuffix(".unavailable.invalid")
-
-    assert not label.startswith("xn--") and len(label) <= 63
-    assert label[0].isalnum() and label[-1].isalnum()

@@ -1,10 +1,14 @@
-"""The login of `uv publish --index` where several indexes are on one host."""
+"""The login that `uv publish --index` takes: from `publish-url`, or of an index on its host."""
+
+import tomllib
 
 import pytest
 from pydantic import SecretStr
 
 from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.urls import root_of
 from artifact_index.formats.uv_toml import UvToml
+from support.rendered import secret_text
 
 pytestmark = pytest.mark.unit
 
@@ -55,3 +59,57 @@ def test_on_another_host_uv_takes_the_login_of_an_index_there() -> None:
     assert "'there'" in limit.message
     (limit,) = UvToml().render_secret(Document((other,), None)).limits
     assert "'uploader'" in limit.message and "index 'there'" not in limit.message
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "host", "written"),
+    [
+        ("u", "t.o-k_e~n", "host.example", "u:t.o-k_e~n@"),
+        ("u", "t.o-k_e~n", "acme.example", "u:t.o-k_e~n@"),
+        ("u", "tok==", "acme.example", "u@"),
+        ("u", "tok==", "ACME.example:443", "u@"),
+        ("u@x", "token", "acme.example", ""),
+        ("u@x", "p/w", "acme.example", ""),
+        ("", "token", "acme.example", ""),
+        ("u", "tok==", "host.example", None),
+        ("u", "tok==", "acme.example:8443", None),
+        ("u@x", "token", "host.example", None),
+        ("", "token", "host.example", None),
+    ],
+)
+def test_a_publish_url_has_of_the_login_what_uv_takes_there(
+    user: str, password: str, host: str, written: str | None
+) -> None:
+    """uv sends it undecoded, and looks up what is not there on the host of the index."""
+    to = entry("acme", f"{HOST}/simple/", (user, password), f"https://{host}/up/")
+    made = UvToml().render_secret(Document((to,), None))
+
+    table, _ = tomllib.loads(secret_text("UvToml", Document((to,), None)))["index"]
+    assert table["publish-url"] == f"https://{written or ''}{host}/up/"
+    assert [limit.reason for limit in made.limits] == ["UploadLoginLeftOut"] * (written is None)
+    assert all("'acme'" in each.message and not each.severe for each in made.limits)
+
+
+def test_a_publish_url_has_no_password_without_a_user_name() -> None:
+    """uv refuses to upload then; so it takes the login that it knows from the index."""
+    to = entry("acme", f"{HOST}/simple/", TOKEN, "https://host.example/up/")
+
+    table, _ = tomllib.loads(secret_text("UvToml", Document((to,), None)))["index"]
+    assert table["publish-url"] == "https://host.example/up/"
+    assert table["url"] == "https://:token@acme.example/simple/"
+
+
+@pytest.mark.parametrize(
+    ("path", "root"),
+    [
+        ("/team/simple/", "/team/"),
+        ("/team/+simple", "/team/"),
+        ("/team/Simple", "/team/"),
+        ("/simple", "/"),
+        ("/team/mysimple/", "/team/mysimple/"),
+        ("/simple/team/", "/simple/team/"),
+    ],
+)
+def test_only_a_whole_last_segment_is_not_of_the_root(path: str, root: str) -> None:
+    place = root_of(f"{HOST}{path}")
+    assert place is not None and place.path == root

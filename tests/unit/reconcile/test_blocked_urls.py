@@ -1,5 +1,7 @@
 """The URL of a blocked entry leads to its object, and an older form of it is known as such."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from artifact_index.formats.base import blocked_url, is_blocked_url
@@ -63,3 +65,11 @@ async def test_the_url_names_objects_and_nothing_else_of_them(engine: Engine) ->
         "secret-host": blocked_at("lost", name="secret-host"),
         "pypi": blocked_at("uv-config", name="pypi", kind="indexoptions"),
     }
+
+
+@pytest.mark.parametrize("name", ["xn--x", "xn--bcher-kva-2", "xn----2", "xn--" + "a" * 59])
+def test_the_host_of_a_blocked_index_is_no_broken_punycode(name: str) -> None:
+    label = urlsplit(blocked_url(name)).netloc.removesuffix(".unavailable.invalid")
+
+    assert not label.startswith("xn--") and len(label) <= 63
+    assert label[0].isalnum() and label[-1].isalnum()

@@ -18,14 +18,13 @@ from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import named
-from artifact_index.formats.urls import has_userinfo, place_of, without_userinfo
+from artifact_index.formats.urls import has_userinfo, place_of, without_simple, without_userinfo
 from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.resolve.token_view import IndexState
 from artifact_index.sources.policy import Problem
 from artifact_index.sources.registry import of
 
 _SLASHES: Final = re.compile("//+")
-_SIMPLE: Final = re.compile(r"/\+?simple/?\Z", re.IGNORECASE)
 
 
 class _Root(NamedTuple):
@@ -119,8 +118,8 @@ def _root_of(url: str) -> _Root | None:
         return None
     # uv compares paths by their segments and passes over empty ones.
     pages = _SLASHES.sub("/", place.path)
-    path = _SIMPLE.sub("", pages)
-    return _Root(f"{place.scheme}://{place.address}", _folder(path), _folder(pages))
+    origin = f"{place.scheme}://{place.address}"
+    return _Root(origin, _folder(without_simple(pages)), _folder(pages))
 
 
 def _folder(path: str) -> str:
