@@ -6,7 +6,9 @@ from typing import Final
 
 # Bases and limits of exponential growth, in seconds.
 _RETRYABLE: Final = (1, 60)
-_PERMANENT: Final = (30, 3600)
+LONGEST_REFUSED: Final = 3600.0
+"""Seconds at most between two attempts at a login that is refused."""
+_PERMANENT: Final = (30, LONGEST_REFUSED)
 _UNCHANGED: Final = (30, 120)
 
 LEAST_DELAY: Final = 1.0

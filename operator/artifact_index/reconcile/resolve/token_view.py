@@ -7,11 +7,13 @@ from typing import Final
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.aws.endpoint_entry import EndpointState
+from artifact_index.credentials.backoff import LONGEST_REFUSED
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.tokens.freshness import (
     Margins,
     Schedule,
     Shortfall,
+    go_duration,
     schedule,
     shortfall_note,
 )
@@ -29,8 +31,9 @@ _NOT_OF_THE_LOGIN: Final = (
     Reason.CLOUD_UNAVAILABLE, Reason.CLOUD_THROTTLED, Reason.CLOUD_RESOURCE_NOT_FOUND,
     Reason.INVALID_REQUEST, Reason.INTERNAL_ERROR,
 )  # fmt: skip
-_TRIED_AGAIN: Final = ". It is tried again within 1h, and at once if the login changes"
-"""After a refusal: the longest pause of `backoff`."""
+_TRIED_AGAIN: Final = (
+    f". It is tried again within {go_duration(LONGEST_REFUSED)}, and at once if the login changes"
+)
 
 
 @dataclass(frozen=True, slots=True)
