@@ -19,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --quiet
 
-.PHONY: help setup demo kind-demo test lint generate golden bench lock clean
+.PHONY: help setup demo kind-demo test lint generate golden docs bench lock clean
 
 help: ## List all targets (the default)
 	@echo "make demo shows the whole path, make test verifies it. All targets:"
@@ -53,6 +53,9 @@ generate: $(STAMP) ## Generate the CRDs, the references and the chart's values f
 golden: generate ## Update the chart's golden files (tests compare them)
 	@$(WITH_SOURCES) $(BIN)/python -m support.chart_goldens
 
+docs: $(STAMP) ## Build the site of the docs in site/, without a dead link or an orphan page
+	@$(BIN)/python tools/docs_site.py
+
 bench: $(STAMP) ## Measure the operator against a bare loop, or with ARGS="--against REV" against that commit
 	@$(WITH_SOURCES) $(BIN)/python -m bench $(ARGS)
 
@@ -69,5 +72,5 @@ $(STAMP): pyproject.toml $(LOCK)
 	@touch $@
 
 clean: ## Remove .venv and all caches of this checkout (keeps built API servers in ~/.cache)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
