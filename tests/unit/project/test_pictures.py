@@ -28,7 +28,7 @@ def test_the_times_in_the_picture_follow_from_the_default_margins() -> None:
     end = seen + margins.pod_start + BUILD
     assert times.withdraw_at
     for shown in (
-        f"{minutes(latest - MOST_JITTER)}–{minutes(latest)}",
+        f"{minutes(latest - MOST_JITTER)}-{minutes(latest)}",
         f"= {go_duration(before)}<",
         f"reads the file at {minutes(seen)}",
         f"ends at {minutes(end)}; e {go_duration(margins.clock_skew)}",
