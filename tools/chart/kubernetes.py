@@ -10,7 +10,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-Quantity = str | int | float
+Quantity = (
+    Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$")]
+    | int
+    | float
+)
 IntOrString = int | str
 Strings = dict[str, str]
 
@@ -19,6 +23,24 @@ class Model(BaseModel):
     """Base model: camelCase keys, unknown keys rejected, optional keys have defaults."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class ObjectMetadata(Model):
+    """Metadata of any object; only the name is needed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: Annotated[str, Field(min_length=1)]
+
+
+class AnyObject(Model):
+    """An object of any kind."""
+
+    model_config = ConfigDict(extra="allow")
+
+    api_version: str
+    kind: str
+    metadata: ObjectMetadata
 
 
 class LabelSelectorRequirement(Model):
@@ -274,3 +296,36 @@ class NetworkPolicyPort(Model):
 class EgressRule(Model):
     to: list[NetworkPolicyPeer] = []
     ports: list[NetworkPolicyPort] = []
+
+
+class HostAlias(Model):
+    ip: str
+    hostnames: list[str]
+
+
+class DnsOption(Model):
+    name: str
+    value: str = ""
+
+
+class DnsConfig(Model):
+    nameservers: list[str] = []
+    searches: list[str] = []
+    options: list[DnsOption] = []
+
+
+class Relabeling(Model):
+    """Of a monitor of the Prometheus operator, version 0.85."""
+
+    source_labels: list[str] = []
+    separator: str = ";"
+    regex: str = "(.*)"
+    modulus: Annotated[int, Field(ge=1)] = 1
+    target_label: str = ""
+    replacement: str = "$1"
+    action: Literal[
+        "replace", "keep", "drop", "hashmod", "labelmap", "labeldrop", "labelkeep",
+        "lowercase", "uppercase", "keepequal", "dropequal",
+        "Replace", "Keep", "Drop", "HashMod", "LabelMap", "LabelDrop", "LabelKeep",
+        "Lowercase", "Uppercase", "KeepEqual", "DropEqual",
+    ] = "replace"  # fmt: skip

@@ -27,7 +27,21 @@ secret:
 {{- end -}}
 {{- end -}}
 
+{{- /* Variables of settings that decide more of the chart than a flag, and the values that set them. */ -}}
+{{- define "aio.checkExtraEnv" -}}
+{{- $values := dict
+    "ARTIFACT_INDEX_NAMESPACES" "watchNamespaces"
+    "ARTIFACT_INDEX_OPERATOR_NAMESPACE" "settings.operatorNamespace"
+    "ARTIFACT_INDEX_HEALTH_PORT" "settings.healthPort" -}}
+{{- range .Values.extraEnv -}}
+{{- with get $values .name -}}
+{{- printf "extraEnv: set %s instead, from which the permissions and probes follow, too" . | fail -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "aio.environment" -}}
+{{- include "aio.checkExtraEnv" . -}}
 {{- $entries := list -}}
 {{- with .Values.proxy -}}
 {{- if .https -}}{{- $entries = append $entries (dict "name" "HTTPS_PROXY" "value" .https) -}}{{- end -}}
