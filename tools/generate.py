@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[1]
+CHART = TOP / "helm" / "artifact-index-operator"
 COMMAND = "python tools/generate.py"
 sys.path[:0] = [str(TOP / "operator"), str(TOP)]
 
@@ -24,7 +25,14 @@ from artifact_index.metrics.reference import metrics_markdown  # noqa: E402 - ne
 
 def generated_files() -> dict[Path, str]:
     """Return every generated file with its content."""
-    crds = {TOP / "crds" / name: text for name, text in render_crds().items()}
+    rendered = render_crds()
+    crds = {TOP / "crds" / name: text for name, text in rendered.items()}
+    # Copies, since not every way to a chart follows links: Flux leaves them out of a GitRepository.
+    crds |= {
+        CHART / "files" / "crds" / name: text
+        for name, text in rendered.items()
+        if name.endswith(".yaml")
+    }
     docs = {
         "api-reference.md": reference_markdown(),
         "log.md": log_markdown(),
@@ -32,17 +40,19 @@ def generated_files() -> dict[Path, str]:
         "metrics.md": metrics_markdown(),
         "settings.md": settings_markdown(),
     }
-    chart = chart_files(TOP / "helm" / "artifact-index-operator")
-    return crds | {TOP / "docs" / name: text for name, text in docs.items()} | chart
+    return crds | {TOP / "docs" / name: text for name, text in docs.items()} | chart_files(CHART)
 
 
 def stale_files() -> list[Path]:
-    """Return files that differ from their generated content, and unknown files in `crds/`."""
+    """Return files that differ from their generated content, and unknown files beside CRDs."""
     wanted = generated_files()
     differing = [
         path for path, text in wanted.items() if not path.exists() or path.read_text() != text
     ]
-    return differing + sorted(set((TOP / "crds").glob("*")) - set(wanted))
+    beside = {
+        path for folder in (TOP / "crds", CHART / "files" / "crds") for path in folder.glob("*")
+    }
+    return differing + sorted(beside - set(wanted))
 
 
 def main() -> int:

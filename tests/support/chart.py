@@ -113,6 +113,13 @@ def render(
     return [item for item in yaml.load_all(answer.stdout, Loader=loader) if item]
 
 
+def next_steps(notes: str) -> str:
+    """The commands that the notes of an installation print for what comes next."""
+    _, _, rest = notes.partition("\nNext, ")
+    commands, _, _ = rest.partition("\n")[2].partition("Defaults you kept:")
+    return commands
+
+
 def main() -> int:
     """`python -m support.chart`: build both Helms ahead of time and print their folder."""
     try:
