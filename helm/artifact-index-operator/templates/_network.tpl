@@ -27,15 +27,19 @@ secret:
 {{- end -}}
 {{- end -}}
 
-{{- /* Variables of settings that decide more of the chart than a flag, and the values that set them. */ -}}
+{{- /* Variables of settings from which more than a flag follows, and the values that set them: ports, probes,
+permissions, or what the notes say of consents and hosts. */ -}}
 {{- define "aio.checkExtraEnv" -}}
 {{- $values := dict
     "ARTIFACT_INDEX_NAMESPACES" "watchNamespaces"
     "ARTIFACT_INDEX_OPERATOR_NAMESPACE" "settings.operatorNamespace"
-    "ARTIFACT_INDEX_HEALTH_PORT" "settings.healthPort" -}}
+    "ARTIFACT_INDEX_HEALTH_PORT" "settings.healthPort"
+    "ARTIFACT_INDEX_OPERATOR_IDENTITY_NAMESPACES" "settings.operatorIdentityNamespaces"
+    "ARTIFACT_INDEX_ALLOWED_HOSTS" "settings.allowedHosts"
+    "ARTIFACT_INDEX_ALLOW_HTTP" "settings.allowHttp" -}}
 {{- range .Values.extraEnv -}}
 {{- with get $values .name -}}
-{{- printf "extraEnv: set %s instead, from which the permissions and probes follow, too" . | fail -}}
+{{- printf "extraEnv: set %s instead: ports, permissions or the notes of the chart follow from it" . | fail -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -167,6 +167,7 @@ def pod_of(item: dict[str, Any]) -> dict[str, Any]:
         ("ARTIFACT_INDEX_HEALTH_PORT", "settings.healthPort"),
         ("ARTIFACT_INDEX_NAMESPACES", "watchNamespaces"),
         ("ARTIFACT_INDEX_OPERATOR_NAMESPACE", "settings.operatorNamespace"),
+        ("ARTIFACT_INDEX_ALLOW_HTTP", "settings.allowHttp"),
     ],
 )
 def test_a_variable_is_refused_where_more_than_a_flag_follows(variable: str, value: str) -> None:
