@@ -26,12 +26,11 @@ BUILDERS = "builders"
 KINDS = "artifactindexes.artifactindex.dev,indexoptions.artifactindex.dev"
 CRDS = {f"customresourcedefinition/{name}" for name in KINDS.split(",")}
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+# Once when they are applied, and once when they are read.
 MADE_BY_NOTES = [
-    "artifactindex.artifactindex.dev/example created",
-    "indexoptions.artifactindex.dev/uv-config created",
     "artifactindex.artifactindex.dev/example",
     "indexoptions.artifactindex.dev/uv-config",
-]
+] * 2
 CLUSTER_WIDE = {
     f"clusterrole/{RELEASE}", f"clusterrole/{RELEASE}-view", f"clusterrole/{RELEASE}-edit",
     f"clusterrolebinding/{RELEASE}",
@@ -97,7 +96,7 @@ def flags(plane: ControlPlane) -> list[str]:
 
 
 def run(plane: ControlPlane, commands: str) -> list[str]:
-    """Run commands as users do, with kubectl; returns what they print of each object."""
+    """Run commands as users do, with kubectl; returns the objects that they print."""
     folder = plane.folder / "bin"
     folder.mkdir(exist_ok=True)
     (folder / "kubectl").unlink(missing_ok=True)
@@ -113,7 +112,7 @@ def run(plane: ControlPlane, commands: str) -> list[str]:
     )  # fmt: skip
     assert done.stderr == ""
     words = [line.split() for line in done.stdout.splitlines() if line]
-    return [" ".join(each[:2]) for each in words if each[0] != "NAME"]
+    return [first for first, *_ in words if first != "NAME"]
 
 
 def identities(plane: ControlPlane) -> list[tuple[str, ...]]:
