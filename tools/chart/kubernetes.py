@@ -1,8 +1,7 @@
 """Kubernetes types that the chart's values contain, typed so that Helm rejects misspelt keys.
 
 Field names and shapes follow the Kubernetes API, version 1.34
-(https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.34/). Volume types are those that
-the Pod Security Standard `restricted` allows.
+(https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.34/).
 """
 
 from typing import Annotated, Literal
@@ -164,116 +163,8 @@ class EnvVar(Model):
     value_from: EnvSource | None = None
 
 
-class KeyToPath(Model):
-    key: str
-    path: str
-    mode: int = 0o440
-
-
-class ConfigMapVolume(Model):
-    name: str
-    items: list[KeyToPath] = []
-    default_mode: int = 0o440
-    optional: bool = False
-
-
-class SecretVolume(Model):
-    secret_name: str
-    items: list[KeyToPath] = []
-    default_mode: int = 0o440
-    optional: bool = False
-
-
-class ProjectedObject(Model):
-    name: str
-    items: list[KeyToPath] = []
-    optional: bool = False
-
-
-class ServiceAccountToken(Model):
-    path: str
-    audience: str = ""
-    expiration_seconds: Annotated[int, Field(ge=600)] = 3600
-
-
-class DownwardFile(Model):
-    path: str
-    field_ref: FieldSelector | None = None
-    resource_field_ref: ResourceFieldSelector | None = None
-    mode: int = 0o440
-
-
-class DownwardItems(Model):
-    items: list[DownwardFile] = []
-
-
-class ClusterTrustBundle(Model):
-    path: str
-    name: str = ""
-    signer_name: str = ""
-    label_selector: LabelSelector = LabelSelector()
-    optional: bool = False
-
-
-class ProjectedSource(Model):
-    config_map: ProjectedObject | None = None
-    secret: ProjectedObject | None = None
-    service_account_token: ServiceAccountToken | None = None
-    downward_api: Annotated[DownwardItems | None, Field(alias="downwardAPI")] = None
-    cluster_trust_bundle: ClusterTrustBundle | None = None
-
-
-class ProjectedVolume(Model):
-    sources: list[ProjectedSource]
-    default_mode: int = 0o440
-
-
-class DownwardVolume(Model):
-    items: list[DownwardFile]
-    default_mode: int = 0o440
-
-
-class EmptyDirVolume(Model):
-    medium: Literal["", "Memory"] = ""
-    size_limit: Quantity = ""
-
-
 class LocalName(Model):
     name: Annotated[str, Field(min_length=1)]
-
-
-class CsiVolume(Model):
-    driver: str
-    fs_type: str = ""
-    read_only: bool = False
-    volume_attributes: Strings = {}
-    node_publish_secret_ref: LocalName | None = None
-
-
-class ClaimVolume(Model):
-    claim_name: str
-    read_only: bool = False
-
-
-class Volume(Model):
-    name: str
-    config_map: ConfigMapVolume | None = None
-    secret: SecretVolume | None = None
-    projected: ProjectedVolume | None = None
-    downward_api: Annotated[DownwardVolume | None, Field(alias="downwardAPI")] = None
-    empty_dir: EmptyDirVolume | None = None
-    csi: CsiVolume | None = None
-    persistent_volume_claim: ClaimVolume | None = None
-
-
-class VolumeMount(Model):
-    name: str
-    mount_path: str
-    read_only: bool = False
-    recursive_read_only: Literal["Disabled", "IfPossible", "Enabled"] = "Disabled"
-    sub_path: str = ""
-    sub_path_expr: str = ""
-    mount_propagation: Literal["None", "HostToContainer"] = "None"
 
 
 class IpBlock(Model):

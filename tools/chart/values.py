@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from tools.chart import kubernetes as k8s
+from tools.chart import volumes
 from tools.chart.kubernetes import Model
 from tools.chart.operator_settings import settings_model
 
@@ -297,10 +298,10 @@ class Values(Model):
         [],
         "Additional environment variables, such as AWS_REGION or GOOGLE_APPLICATION_CREDENTIALS.",
     )
-    extra_volumes: list[k8s.Volume] = _value(
+    extra_volumes: list[volumes.Volume] = _value(
         [], "Additional volumes, of the types that the restricted standard allows."
     )
-    extra_volume_mounts: list[k8s.VolumeMount] = _value([], "Where `extraVolumes` are mounted.")
+    extra_volume_mounts: list[volumes.VolumeMount] = _value([], "Where `extraVolumes` are mounted.")
     network_policy: NetworkPolicy = _group(
         NetworkPolicy, "Who may connect to the pod, and where the pod may connect."
     )
