@@ -36,9 +36,9 @@ operator's, so that its monitors and policies do not select the test pod. */ -}}
 name: {{ index . 1 }}
 namespace: {{ $context.Release.Namespace }}
 labels:
-  {{- mergeOverwrite (dict) $context.Values.commonLabels $labels | toYaml | nindent 2 }}
+  {{- mergeOverwrite (dict) ($context.Values.commonLabels | default dict) $labels | toYaml | nindent 2 }}
 annotations:
-  {{- mergeOverwrite (dict) $context.Values.commonAnnotations $annotations | toYaml | nindent 2 }}
+  {{- mergeOverwrite (dict) ($context.Values.commonAnnotations | default dict) $annotations | toYaml | nindent 2 }}
 {{- end -}}
 
 {{- define "aio.labels" -}}
@@ -46,19 +46,19 @@ annotations:
     "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63)
     "app.kubernetes.io/version" .Chart.AppVersion
     "app.kubernetes.io/managed-by" .Release.Service -}}
-{{- toYaml (mergeOverwrite (dict) .Values.commonLabels $own (include "aio.selectorLabels" . | fromYaml)) -}}
+{{- toYaml (mergeOverwrite (dict) (.Values.commonLabels | default dict) $own (include "aio.selectorLabels" . | fromYaml)) -}}
 {{- end -}}
 
 {{- /* Metadata of an object: takes (list context name namespace), with an empty namespace for cluster-scoped
 objects, and optionally extra labels and annotations as the fourth and fifth entries. */ -}}
 {{- define "aio.metadata" -}}
 {{- $labels := include "aio.labels" (index . 0) | fromYaml -}}
-{{- $annotations := mergeOverwrite (dict) (index . 0).Values.commonAnnotations -}}
+{{- $annotations := mergeOverwrite (dict) ((index . 0).Values.commonAnnotations | default dict) -}}
 {{- if gt (len .) 3 -}}
-{{- $labels = mergeOverwrite $labels (index . 3) -}}
+{{- $labels = mergeOverwrite $labels (index . 3 | default dict) -}}
 {{- end -}}
 {{- if gt (len .) 4 -}}
-{{- $annotations = mergeOverwrite $annotations (index . 4) -}}
+{{- $annotations = mergeOverwrite $annotations (index . 4 | default dict) -}}
 {{- end -}}
 name: {{ index . 1 }}
 {{- with index . 2 }}

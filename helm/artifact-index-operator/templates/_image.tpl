@@ -6,7 +6,7 @@ a dot or a port, or localhost. */ -}}
 {{- include "aio.noImage" . | fail -}}
 {{- end -}}
 {{- $name := $image.repository -}}
-{{- with .Values.global.imageRegistry | default $image.registry -}}
+{{- with (.Values.global).imageRegistry | default $image.registry -}}
 {{- $name = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $name "") -}}
 {{- end -}}
 {{- $tag := $image.tag | default (ternary "" .Chart.AppVersion (not (empty $image.digest))) -}}
@@ -27,7 +27,7 @@ then add
 
 {{- define "aio.pullSecrets" -}}
 {{- $names := list -}}
-{{- range concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets -}}
+{{- range concat ((.Values.global).imagePullSecrets | default list) (.Values.imagePullSecrets | default list) -}}
 {{- if kindIs "string" . -}}
 {{- $names = append $names . -}}
 {{- else -}}

@@ -60,7 +60,7 @@ permissions, or what the notes say of consents and hosts. */ -}}
 {{- $entries = append $entries (dict "name" . "value" $file) -}}
 {{- end -}}
 {{- end -}}
-{{- with concat $entries .Values.extraEnv -}}
+{{- with concat $entries (.Values.extraEnv | default list) -}}
 {{- toYaml . -}}
 {{- end -}}
 {{- end -}}

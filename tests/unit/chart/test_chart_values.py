@@ -233,6 +233,19 @@ def test_it_can_be_a_part_of_another_chart(tmp_path: Path, version: str) -> None
         assert pod["containers"][0]["image"] == "mirror/b:0.1.0"
 
 
+def test_null_is_the_same_as_an_empty_value() -> None:
+    """Whoever has a value of a parent or an earlier file deletes it by null."""
+    values: dict[str, Any] = {}
+    for key, value in yaml.safe_load((CHART / "values.yaml").read_text()).items():
+        if value in ({}, [], ""):
+            values[key] = None
+        elif key not in ("image", "settings") and isinstance(value, dict):
+            values[key] = {name: None for name, part in value.items() if part in ({}, [], "")}
+    values["global"] = None
+    assert {"commonLabels", "extraEnv", "watchNamespaces"} <= set(values)
+    assert render(values, hooks=True) == render(hooks=True)
+
+
 def test_the_definitions_are_those_of_the_repository() -> None:
     for manifest in render({"crds": {"keep": False}}):
         if manifest["kind"] == "CustomResourceDefinition":
