@@ -15,6 +15,8 @@ sys.path[:0] = [str(TOP / "operator"), str(TOP)]
 from tools.chart.files import chart_files  # noqa: E402 - needs the path
 from tools.command_reference import commands_markdown  # noqa: E402 - needs the path
 from tools.log_reference import log_markdown  # noqa: E402 - needs the path
+from tools.monitoring import rules  # noqa: E402 - needs the path
+from tools.monitoring.dashboard import dashboard  # noqa: E402 - needs the path
 from tools.settings_reference import settings_markdown  # noqa: E402 - needs the path
 
 from artifact_index.crdgen.crd import render_crds  # noqa: E402 - needs the path
@@ -32,7 +34,12 @@ def generated_files() -> dict[Path, str]:
         "metrics.md": metrics_markdown(),
         "settings.md": settings_markdown(),
     }
-    chart = chart_files(TOP / "helm" / "artifact-index-operator")
+    folder = TOP / "helm" / "artifact-index-operator"
+    chart = chart_files(folder) | {
+        folder / "files" / "prometheus-rules.yaml": rules.chart_rules(),
+        folder / "files" / "grafana-dashboard.json": dashboard(),
+        TOP / "examples" / "monitoring" / "prometheus-rules.yaml": rules.example_rules(),
+    }
     return crds | {TOP / "docs" / name: text for name, text in docs.items()} | chart
 
 
