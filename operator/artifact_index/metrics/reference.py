@@ -1,4 +1,4 @@
-"""The metrics reference, docs/metrics.md, generated from the catalogue."""
+"""The metrics reference, docs/reference/metrics.md, generated from the catalogue."""
 
 from typing import Final
 
