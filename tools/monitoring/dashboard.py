@@ -112,7 +112,7 @@ def _row(number: int, title: str, top: int) -> dict[str, Any]:
 def _datasource_variable() -> dict[str, Any]:
     return {
         "name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus",
-        "current": {}, "hide": 0, "refresh": 1,
+        "current": {"text": "default", "value": "default"}, "hide": 0, "refresh": 1,
     }  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def _namespace_variable() -> dict[str, Any]:
     query = "label_values(artifact_index_objects, namespace)"
     return {
         "name": "namespace", "label": "Namespace", "type": "query", "datasource": _DATASOURCE,
-        "query": {"query": query, "refId": "namespace"}, "definition": query,
-        "includeAll": True, "allValue": ".*", "multi": True, "current": {}, "hide": 0, "refresh": 2,
-        "sort": 1,
+        "query": {"query": query, "refId": "namespace"},
+        "includeAll": True, "allValue": ".*", "multi": True,
+        "current": {"text": ["All"], "value": ["$__all"]}, "hide": 0, "refresh": 2, "sort": 1,
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 
@@ -17,6 +17,42 @@ RUNBOOKS: Final = (
     "https://github.com/artifact-index/artifact-index-operator/blob/main/docs/reference/alerts.md"
 )
 """The page of the alerts, unless an installation has its own copy."""
+
+
+
+class Failure(NamedTuple):
+    """A row of the table of failures, which a test lives through with the default settings."""
+
+    what: str
+    minutes: int
+    """From the first alert to the moment when builds stop, at least."""
+    first: str
+    """The alert that comes first."""
+
+
+FAILURES: Final = {
+    "refused": Failure(
+        "The cloud refuses the login: key deleted, permission lost", 33, "ArtifactIndexRefreshFailing"
+    ),
+    "rotated": Failure(
+        "The Secret gets another key, which the cloud refuses", 33, "ArtifactIndexRefreshFailing"
+    ),
+    "removed": Failure("The source Secret is deleted", 33, "ArtifactIndexBuildsBlocked"),
+    "away": Failure("The cloud cannot be reached", 33, "ArtifactIndexRefreshFailing"),
+    "dead": Failure("The operator is down, or its event loop is stuck", 35, "ArtifactIndexDown"),
+    "unserved": Failure(
+        "The API server does not accept the operator's token", 34, "ArtifactIndexUnready"
+    ),
+    "blocked": Failure("No worker takes anything from the queue", 34, "ArtifactIndexQueueStuck"),
+    "slow clock": Failure(
+        "The operator's clock falls back by an hour", 35, "ArtifactIndexClockOff"
+    ),
+    "suspended": Failure("Somebody suspends the IndexOptions", 35, "ArtifactIndexRefreshLate"),
+    "short": Failure(
+        "The cloud refuses the login, and tokens live 15 minutes", 0, "ArtifactIndexRefreshLate"
+    ),
+}
+"""What may happen, by the name of its test."""
 
 RECORDS: Final = {
     "artifact_index:output_expiry:seconds": "artifact_index_output_expiry_timestamp_seconds - time()",
@@ -111,16 +147,7 @@ token 2m35s before the expiry and blocks the entry: from then on builds stop. In
 Rules that are evaluated every 15 seconds to 2 minutes, with scrapes every 15 seconds to a minute, leave
 this much of it. A test runs the rules over series of a simulated operator for each of these failures.
 
-| Failure | Warning, before builds stop | Critical |
-| --- | --- | --- |
-| the cloud refuses the login (key deleted, permission lost) | 33 minutes | before the withdrawal |
-| the cloud is away | 33 minutes | before the withdrawal |
-| a Secret gets another key, which is refused | 33 minutes or more, up to 12 hours | before the withdrawal |
-| the operator is down or stuck | 35 minutes: [ArtifactIndexDown](#artifactindexdown) is critical at once | before the expiry |
-| the API server refuses the operator | 34 minutes: [ArtifactIndexUnready](#artifactindexunready) is critical at once | before the expiry |
-| the operator's clock is an hour slow | [ArtifactIndexClockOff](#artifactindexclockoff) at once, ArtifactIndexRefreshLate 35 minutes | before the expiry |
-| a source Secret is deleted | none: the operator takes that for a revocation, after `--missing-secret-grace` (5 minutes) | when the entry is blocked |
-
+@FAILURES@
 With `maxBuildDuration` below 15 minutes the warning leaves as much less than 20 minutes. **Tokens that
 live 15 minutes** are replaced 5 minutes after they were issued and withdrawn 12m25s after. Of these
 7m25s the warning leaves about 1 to 2 minutes if rules are evaluated every minute or more often, and the
@@ -138,8 +165,16 @@ def alerts_markdown() -> str:
         (f"[{alert['alert']}](#{alert['alert'].lower()})", alert["severity"], alert["means"])
         for alert in ALERTS
     ]
+    failures = markdown_table(
+        ("Failure", "First alert", "Before builds stop, at least"),
+        (
+            (failure.what, f"[{failure.first}](#{failure.first.lower()})", f"{failure.minutes} minutes")
+            for failure in FAILURES.values()
+        ),
+    )
+    times = _TIMES.replace("@FAILURES@\n", failures)
     sections = "\n".join("\n".join(_section(alert)) for alert in ALERTS)
-    return "\n".join((_INTRODUCTION, markdown_table(head, rows), _TIMES, sections))
+    return "\n".join((_INTRODUCTION, markdown_table(head, rows), times, sections))
 
 
 def _section(alert: dict[str, str]) -> Iterator[str]:
