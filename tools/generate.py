@@ -16,6 +16,8 @@ sys.path[:0] = [str(TOP / "operator"), str(TOP)]
 from tools.chart.files import chart_files  # noqa: E402 - needs the path
 from tools.command_reference import commands_markdown  # noqa: E402 - needs the path
 from tools.log_reference import log_markdown  # noqa: E402 - needs the path
+from tools.monitoring import rules  # noqa: E402 - needs the path
+from tools.monitoring.dashboard import dashboard  # noqa: E402 - needs the path
 from tools.settings_reference import settings_markdown  # noqa: E402 - needs the path
 
 from artifact_index.crdgen.crd import render_crds  # noqa: E402 - needs the path
@@ -35,13 +37,19 @@ def generated_files() -> dict[Path, str]:
     }
     reference = TOP / "docs" / "reference"
     pages = {
+        reference / "alerts.md": rules.alerts_markdown(),
         reference / "api-reference.md": reference_markdown(),
         reference / "log.md": log_markdown(),
         reference / "commands.md": commands_markdown(),
         reference / "metrics.md": metrics_markdown(),
         reference / "settings.md": settings_markdown(),
     }
-    return crds | pages | chart_files(CHART)
+    monitoring = {
+        CHART / "files" / "prometheus-rules.yaml": rules.chart_rules(),
+        CHART / "files" / "grafana-dashboard.json": dashboard(),
+        TOP / "examples" / "monitoring" / "prometheus-rules.yaml": rules.example_rules(),
+    }
+    return crds | pages | chart_files(CHART) | monitoring
 
 
 def stale_files() -> list[Path]:
