@@ -9,12 +9,15 @@ import sys
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[1]
+CHART = TOP / "helm" / "artifact-index-operator"
 COMMAND = "python tools/generate.py"
 sys.path[:0] = [str(TOP / "operator"), str(TOP)]
 
 from tools.chart.files import chart_files  # noqa: E402 - needs the path
 from tools.command_reference import commands_markdown  # noqa: E402 - needs the path
 from tools.log_reference import log_markdown  # noqa: E402 - needs the path
+from tools.monitoring import rules  # noqa: E402 - needs the path
+from tools.monitoring.dashboard import dashboard  # noqa: E402 - needs the path
 from tools.settings_reference import settings_markdown  # noqa: E402 - needs the path
 
 from artifact_index.crdgen.crd import render_crds  # noqa: E402 - needs the path
@@ -24,26 +27,41 @@ from artifact_index.metrics.reference import metrics_markdown  # noqa: E402 - ne
 
 def generated_files() -> dict[Path, str]:
     """Return every generated file with its content."""
-    crds = {TOP / "crds" / name: text for name, text in render_crds().items()}
+    rendered = render_crds()
+    crds = {TOP / "crds" / name: text for name, text in rendered.items()}
+    # Copies, since not every way to a chart follows links: Flux leaves them out of a GitRepository.
+    crds |= {
+        CHART / "files" / "crds" / name: text
+        for name, text in rendered.items()
+        if name.endswith(".yaml")
+    }
     reference = TOP / "docs" / "reference"
     pages = {
+        reference / "alerts.md": rules.alerts_markdown(),
         reference / "api-reference.md": reference_markdown(),
         reference / "log.md": log_markdown(),
         reference / "commands.md": commands_markdown(),
         reference / "metrics.md": metrics_markdown(),
         reference / "settings.md": settings_markdown(),
     }
-    chart = chart_files(TOP / "helm" / "artifact-index-operator")
-    return crds | pages | chart
+    monitoring = {
+        CHART / "files" / "prometheus-rules.yaml": rules.chart_rules(),
+        CHART / "files" / "grafana-dashboard.json": dashboard(),
+        TOP / "examples" / "monitoring" / "prometheus-rules.yaml": rules.example_rules(),
+    }
+    return crds | pages | chart_files(CHART) | monitoring
 
 
 def stale_files() -> list[Path]:
-    """Return files that differ from their generated content, and unknown files in `crds/`."""
+    """Return files that differ from their generated content, and unknown files beside CRDs."""
     wanted = generated_files()
     differing = [
         path for path, text in wanted.items() if not path.exists() or path.read_text() != text
     ]
-    return differing + sorted(set((TOP / "crds").glob("*")) - set(wanted))
+    beside = {
+        path for folder in (TOP / "crds", CHART / "files" / "crds") for path in folder.glob("*")
+    }
+    return differing + sorted(beside - set(wanted))
 
 
 def main() -> int:

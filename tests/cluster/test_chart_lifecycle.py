@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from support.chart import CHART, HELM_VERSIONS, RELEASE, run_helm
+from support.chart import CHART, HELM_VERSIONS, RELEASE, next_steps, run_helm, with_image
 from support.control_plane import ControlPlane, wait_until
 from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY, OperatorProcess
 from support.world import artifact_index, in_namespace, index_options
@@ -26,6 +26,11 @@ BUILDERS = "builders"
 KINDS = "artifactindexes.artifactindex.dev,indexoptions.artifactindex.dev"
 CRDS = {f"customresourcedefinition/{name}" for name in KINDS.split(",")}
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+# Once when they are applied, and once when they are read.
+MADE_BY_NOTES = [
+    "artifactindex.artifactindex.dev/example",
+    "indexoptions.artifactindex.dev/uv-config",
+] * 2
 CLUSTER_WIDE = {
     f"clusterrole/{RELEASE}", f"clusterrole/{RELEASE}-view", f"clusterrole/{RELEASE}-edit",
     f"clusterrolebinding/{RELEASE}",
@@ -52,6 +57,8 @@ def release(plane: ControlPlane, request: pytest.FixtureRequest) -> Iterator[Rel
 
     def act(command: str, *arguments: str | Path, version: str = request.param, **more: Any) -> str:
         place = ("--namespace", OPERATOR_NAMESPACE)
+        if command in ("install", "upgrade"):
+            more["values"] = with_image(more.get("values"))
         answer = run_helm(
             command, RELEASE, *arguments, *place, version=version,
             kubeconfig=plane.kubeconfig_admin, home=plane.folder / "helm", **more,
@@ -88,6 +95,26 @@ def flags(plane: ControlPlane) -> list[str]:
     return found
 
 
+def run(plane: ControlPlane, commands: str) -> list[str]:
+    """Run commands as users do, with kubectl; returns the objects that they print."""
+    folder = plane.folder / "bin"
+    folder.mkdir(exist_ok=True)
+    (folder / "kubectl").unlink(missing_ok=True)
+    (folder / "kubectl").symlink_to(plane.binaries.kubectl)
+    environment = {
+        "PATH": f"{folder}:/usr/bin:/bin",
+        "KUBECONFIG": str(plane.kubeconfig_admin),
+        "KUBECACHEDIR": str(plane.folder / "kubectl-cache"),
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail"], input=commands, env=environment,
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stderr == ""
+    words = [line.split() for line in done.stdout.splitlines() if line]
+    return [first for first, *_ in words if first != "NAME"]
+
+
 def identities(plane: ControlPlane) -> list[tuple[str, ...]]:
     """Kind, name, uid, generation and resourceVersion of both kinds and of all Secrets."""
     answer = plane.kubectl("get", f"{KINDS},secrets", "--namespace", BUILDERS, "-o", "json")
@@ -119,16 +146,18 @@ def test_a_release_is_installed_upgraded_rolled_back_and_uninstalled(
 ) -> None:
     notes = install(release)
     assert f"artifact-index-operator {chart()['appVersion']} serves the whole cluster" in notes
+    assert run(plane, next_steps(notes)) == MADE_BY_NOTES
+    plane.kubectl("delete", KINDS, "--all", "--namespace", "default")
     everything = of_release(plane)
     assert everything == CLUSTER_WIDE | {
         f"deployment/{RELEASE}", f"serviceaccount/{RELEASE}", *CRDS,
     }  # fmt: skip
-    assert "--workers=16" in flags(plane)
+    assert flags(plane) == ["run"]
 
     release("upgrade", CHART, values={"settings": {"workers": 4}})
     assert "--workers=4" in flags(plane)
     release("rollback", "1")
-    assert "--workers=16" in flags(plane)
+    assert flags(plane) == ["run"]
     history = json.loads(release("history", "--output", "json"))
     assert [item["status"] for item in history] == ["superseded", "superseded", "deployed"]
 
@@ -149,7 +178,8 @@ def test_helm_4_goes_on_with_what_helm_3_installed(plane: ControlPlane, release:
 def test_a_namespaced_release_has_no_cluster_role_until_it_is_upgraded_to_one(
     plane: ControlPlane, release: Release
 ) -> None:
-    install(release, values={"watchNamespaces": [BUILDERS]})
+    notes = install(release, values={"watchNamespaces": [BUILDERS]})
+    assert run(plane, next_steps(notes)) == MADE_BY_NOTES
     kinds = {name.split("/")[0] for name in of_release(plane)}
     assert kinds == {
         "deployment", "serviceaccount", "role", "rolebinding", "customresourcedefinition",

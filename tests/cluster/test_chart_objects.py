@@ -22,7 +22,7 @@ RESTRICTED = "chart-restricted"
 
 @pytest.fixture(scope="module")
 def plane(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> ControlPlane:
-    """With a namespace that enforces the standard, and the monitors' definitions."""
+    """With a namespace that enforces the standard, CRDs of monitors and rules, a RuntimeClass."""
     try:
         definitions = list(crd_folder().glob("monitoring.coreos.com_*.yaml"))
     except ControlPlaneUnavailable as error:
@@ -32,11 +32,13 @@ def plane(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
     monitors = tmp_path_factory.mktemp("monitors")
     for definition in definitions:
         shutil.copy(definition, monitors)
-    assert len(control_plane.apply_crds(monitors)) == 2
+    assert len(control_plane.apply_crds(monitors)) == 3
     modes = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
     metadata = {"name": RESTRICTED, "labels": modes}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-    control_plane.kubectl("apply", "-f", "-", input=yaml.safe_dump(namespace))
+    runtime = {"kind": "RuntimeClass", "metadata": {"name": "gvisor"}, "handler": "runsc"}
+    needed = [namespace, {"apiVersion": "node.k8s.io/v1"} | runtime]
+    control_plane.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(needed))
     return control_plane
 
 

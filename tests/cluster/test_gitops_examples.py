@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from artifact_index.api.reasons import Polarity
+from artifact_index.api.reasons import Polarity, Reason
 from artifact_index.crdgen.crd import root_schema
 from artifact_index.crdgen.kinds import KINDS
 from artifact_index.crdgen.reason_docs import REASONS
@@ -131,6 +131,25 @@ def test_kustomize_is_told_of_every_reference() -> None:
     assert listed == set(references(root_schema(kind)["properties"]["spec"], "spec"))
 
 
+def test_an_overlay_that_nothing_else_installs_brings_its_namespace(plane: ControlPlane) -> None:
+    found = built(plane, GITOPS / "kustomize/overlays/dev")
+    made = {each["metadata"]["name"] for each in found if each["kind"] == "Namespace"}
+
+    assert {each["metadata"]["namespace"] for each in found if each["kind"] != "Namespace"} == made
+
+
+def test_what_is_different_elsewhere_is_marked() -> None:
+    """Names of the made-up company, and passwords; comments apart."""
+    unmarked = [
+        f"{named(path)}: {line.strip()}"
+        for path in sorted(GITOPS.rglob("*.yaml"))
+        for line in path.read_text().splitlines()
+        if re.search(r"^[^#]*(acme\.example|REPLACE_ME|username=)", line)
+        and not re.search(r"# yours\b", line)
+    ]
+    assert unmarked == []
+
+
 def test_what_the_set_ups_point_at_is_there() -> None:
     found = [each for path in FILES for each in objects(path)]
     paths = [
@@ -157,6 +176,7 @@ def test_the_chart_takes_the_values_of_the_set_ups() -> None:
         application["spec"]["source"]["helm"]["valuesObject"],
         release["spec"]["values"],
     ):
+        assert values["image"]["repository"]
         kinds = {
             (manifest["kind"], manifest["metadata"].get("namespace")) for manifest in render(values)
         }
@@ -165,6 +185,12 @@ def test_the_chart_takes_the_values_of_the_set_ups() -> None:
 
 
 # Argo CD's health
+
+
+def test_both_kinds_have_the_same_script() -> None:
+    """In full: a YAML anchor is lost where somebody takes one of the keys."""
+    assert script("ArtifactIndex") == script("IndexOptions")
+    assert "&" not in (GITOPS / "argocd/argocd-cm.yaml").read_text()
 
 
 def script(kind: str) -> str:
@@ -227,6 +253,20 @@ def test_argo_cd_shows_a_failing_refresh_without_alarm() -> None:
 
     assert answer["status"] == "Healthy"
     assert answer["message"] == "Available: Served. RefreshFailing: No answer."
+
+
+def test_argo_cd_shows_the_conditions_as_degraded_that_the_script_is_told() -> None:
+    text = script("ArtifactIndex")
+    told = text.replace("local alarming = {}", "local alarming = { RefreshFailing = true }")
+    assert told != text
+    ready = readiness(None, reason="Available", message="Served.")
+    waiting = readiness(Problem(Reason.CLOUD_UNAVAILABLE, "Wait."), reason="", message="")
+    failing = DesiredCondition("RefreshFailing", "True", "Unreachable", "No answer.")
+    noted = DesiredCondition("FreshnessNotGuaranteed", "True", "TooShort", "Short.")
+
+    answers = healths(told, [seen(*ready, failing), seen(*ready, noted), seen(*waiting, failing)])
+
+    assert [answer["status"] for answer in answers] == ["Degraded", "Healthy", "Progressing"]
 
 
 def test_argo_cd_reads_what_the_operator_writes(world: World, operator: OperatorProcess) -> None:

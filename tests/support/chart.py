@@ -17,6 +17,7 @@ CHART: Final = REPOSITORY / "helm" / "artifact-index-operator"
 RELEASE: Final = "artifact-index-operator"
 HELM_VERSIONS: Final = {"helm4": "v4.3.1", "helm3": "v3.22.0"}
 NEWEST: Final = "helm4"
+IMAGE: Final = "registry.example.com/artifact-index-operator"
 HELM_SECONDS: Final = 300.0
 # What Helm believes of the cluster where it cannot ask one; unset, Helm 3 says 1.20.
 _KUBERNETES_MINOR: Final = "37"
@@ -85,6 +86,12 @@ def run_helm(
     return result
 
 
+def with_image(values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The values with an image, unless they name one: the chart refuses to do without."""
+    given = dict(values or {})
+    return given | {"image": {"repository": IMAGE} | given.get("image", {})}
+
+
 def render(
     values: Mapping[str, Any] | None = None,
     *,
@@ -99,11 +106,18 @@ def render(
     left_out = [] if hooks else ["--no-hooks"]
     answer = run_helm(
         "template", release, CHART, "--namespace", namespace, *left_out,
-        version=version, values=values or {},
+        version=version, values=with_image(values),
     )  # fmt: skip
     # The definitions are large, and without libyaml they take longer than Helm.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return [item for item in yaml.load_all(answer.stdout, Loader=loader) if item]
+
+
+def next_steps(notes: str) -> str:
+    """The commands that the notes of an installation print for what comes next."""
+    _, _, rest = notes.partition("\nNext, ")
+    commands, _, _ = rest.partition("\n")[2].partition("Defaults you kept:")
+    return commands
 
 
 def main() -> int:

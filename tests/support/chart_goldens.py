@@ -9,7 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from support.chart import CHART, RELEASE, run_helm
+import yaml
+
+from support.chart import CHART, RELEASE, run_helm, with_image
 from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY
 
 GOLDEN: Final = REPOSITORY / "tests" / "golden" / "chart"
@@ -31,7 +33,6 @@ _TOKENS: Final = """\
 # a ServiceAccount can act as it, for any audience. The chart's value `serviceAccountTokens` grants
 # the same.
 """
-_FLAG: Final = re.compile(r"^ +- \"--[a-z-]+=.*\"\n", re.MULTILINE)
 
 
 def golden_values() -> dict[str, Path]:
@@ -55,28 +56,18 @@ def golden_files() -> dict[Path, str]:
 
 
 def rendered(values: Path) -> str:
-    """The text that Helm makes of a file of values, without CRDs.
-
-    Hooks, and flags of settings that have their default, stand in the rendering of the defaults
-    only: a new setting changes one file.
-    """
-    if values.name.startswith("default."):
-        return _rendered(values)
-    settings = set(_FLAG.findall(_rendered(GOLDEN / "default.values.yaml")))
-    text = _rendered(values, "--no-hooks")
-    return _FLAG.sub(lambda flag: "" if flag[0] in settings else flag[0], text)
-
-
-@cache
-def _rendered(values: Path, *options: str) -> str:
-    text = _template("--values", values, "--set", "crds.enabled=false", *options)
+    """The text that Helm makes of a file of values, without CRDs; hooks of the defaults only."""
+    hooks = () if values.name.startswith("default.") else ("--no-hooks",)
+    found = yaml.safe_load(values.read_text())
+    text = _template("--set", "crds.enabled=false", *hooks, values=found)
     return text if text.startswith("---") else f"---\n{text}"
 
 
-def _template(*arguments: str | Path, values: Mapping[str, Any] | None = None) -> str:
+def _template(*arguments: str | Path, values: Mapping[str, Any]) -> str:
     text = run_helm(
-        "template", RELEASE, CHART, "--namespace", OPERATOR_NAMESPACE, *arguments, values=values
-    ).stdout
+        "template", RELEASE, CHART, "--namespace", OPERATOR_NAMESPACE, *arguments,
+        values=with_image(values),
+    ).stdout  # fmt: skip
     # Versions of Helm differ in empty lines.
     return re.sub(r"\n{2,}", "\n", text)
 

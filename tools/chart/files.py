@@ -1,4 +1,4 @@
-"""The chart's generated files: `values.yaml`, `values.schema.json` and `README.md`."""
+"""The chart's generated files: values, their schema, the README and the settings' defaults."""
 
 import json
 import textwrap
@@ -9,6 +9,8 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from tools.chart.absent import NOT_HERE, add_answers
+from tools.chart.operator_settings import settings_model
 from tools.chart.values import Values
 
 from artifact_index.crdgen.reference import markdown_table
@@ -23,7 +25,10 @@ def chart_files(chart: Path) -> dict[Path, str]:
     return {
         chart / "values.yaml": values_yaml(),
         chart / "values.schema.json": values_schema(),
-        chart / "README.md": readme.replace("@VALUES@\n", values_table()),
+        chart / "README.md": readme.replace("@VALUES@\n", values_table()).replace(
+            "@NOT_HERE@\n", answers_table()
+        ),
+        chart / "templates" / "_defaults.tpl": defaults_template(),
     }
 
 
@@ -40,6 +45,7 @@ def values_schema() -> str:
     """Render the JSON schema (draft 7, which Helm supports since 3.0)."""
     schema = Values.model_json_schema(ref_template="#/definitions/{model}")
     schema["definitions"] = schema.pop("$defs")
+    add_answers(schema)
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "$comment": _GENERATED}
     return json.dumps(head | _plain(schema), indent=2, ensure_ascii=False) + "\n"
 
@@ -50,6 +56,22 @@ def values_table() -> str:
         (f"`{path}`", f"`{_inline(default)}`", text) for path, default, text in _rows(Values(), "")
     ]
     return markdown_table(("Value", "Default", "Meaning"), rows)
+
+
+def answers_table() -> str:
+    """Render one row per reason, with the keys that it answers."""
+    keys: dict[str, list[str]] = {}
+    for path, reason in NOT_HERE.items():
+        keys.setdefault(reason, []).append(f"`{path}`")
+    rows = [(", ".join(paths), f"{reason}.") for reason, paths in keys.items()]
+    return markdown_table(("Key", "Not here, because"), rows)
+
+
+def defaults_template() -> str:
+    """Render the defaults of the settings, with which the template compares the values."""
+    defaults = yaml.safe_dump(settings_model()().model_dump(by_alias=True), sort_keys=True)
+    head = f"{{{{- /* {_GENERATED} */ -}}}}\n"
+    return f'{head}{{{{- define "aio.settingDefaults" -}}}}\n{defaults}{{{{- end -}}}}\n'
 
 
 def _fields(group: BaseModel) -> Iterator[tuple[str, FieldInfo, Any]]:

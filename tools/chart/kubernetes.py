@@ -1,8 +1,7 @@
 """Kubernetes types that the chart's values contain, typed so that Helm rejects misspelt keys.
 
 Field names and shapes follow the Kubernetes API, version 1.34
-(https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.34/). Volume types are those that
-the Pod Security Standard `restricted` allows.
+(https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.34/).
 """
 
 from typing import Annotated, Literal
@@ -10,7 +9,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-Quantity = str | int | float
+Quantity = (
+    Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$")]
+    | int
+    | float
+)
 IntOrString = int | str
 Strings = dict[str, str]
 
@@ -19,6 +22,24 @@ class Model(BaseModel):
     """Base model: camelCase keys, unknown keys rejected, optional keys have defaults."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class ObjectMetadata(Model):
+    """Metadata of any object; only the name is needed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: Annotated[str, Field(min_length=1)]
+
+
+class AnyObject(Model):
+    """An object of any kind."""
+
+    model_config = ConfigDict(extra="allow")
+
+    api_version: str
+    kind: str
+    metadata: ObjectMetadata
 
 
 class LabelSelectorRequirement(Model):
@@ -142,116 +163,8 @@ class EnvVar(Model):
     value_from: EnvSource | None = None
 
 
-class KeyToPath(Model):
-    key: str
-    path: str
-    mode: int = 0o440
-
-
-class ConfigMapVolume(Model):
-    name: str
-    items: list[KeyToPath] = []
-    default_mode: int = 0o440
-    optional: bool = False
-
-
-class SecretVolume(Model):
-    secret_name: str
-    items: list[KeyToPath] = []
-    default_mode: int = 0o440
-    optional: bool = False
-
-
-class ProjectedObject(Model):
-    name: str
-    items: list[KeyToPath] = []
-    optional: bool = False
-
-
-class ServiceAccountToken(Model):
-    path: str
-    audience: str = ""
-    expiration_seconds: Annotated[int, Field(ge=600)] = 3600
-
-
-class DownwardFile(Model):
-    path: str
-    field_ref: FieldSelector | None = None
-    resource_field_ref: ResourceFieldSelector | None = None
-    mode: int = 0o440
-
-
-class DownwardItems(Model):
-    items: list[DownwardFile] = []
-
-
-class ClusterTrustBundle(Model):
-    path: str
-    name: str = ""
-    signer_name: str = ""
-    label_selector: LabelSelector = LabelSelector()
-    optional: bool = False
-
-
-class ProjectedSource(Model):
-    config_map: ProjectedObject | None = None
-    secret: ProjectedObject | None = None
-    service_account_token: ServiceAccountToken | None = None
-    downward_api: Annotated[DownwardItems | None, Field(alias="downwardAPI")] = None
-    cluster_trust_bundle: ClusterTrustBundle | None = None
-
-
-class ProjectedVolume(Model):
-    sources: list[ProjectedSource]
-    default_mode: int = 0o440
-
-
-class DownwardVolume(Model):
-    items: list[DownwardFile]
-    default_mode: int = 0o440
-
-
-class EmptyDirVolume(Model):
-    medium: Literal["", "Memory"] = ""
-    size_limit: Quantity = ""
-
-
 class LocalName(Model):
     name: Annotated[str, Field(min_length=1)]
-
-
-class CsiVolume(Model):
-    driver: str
-    fs_type: str = ""
-    read_only: bool = False
-    volume_attributes: Strings = {}
-    node_publish_secret_ref: LocalName | None = None
-
-
-class ClaimVolume(Model):
-    claim_name: str
-    read_only: bool = False
-
-
-class Volume(Model):
-    name: str
-    config_map: ConfigMapVolume | None = None
-    secret: SecretVolume | None = None
-    projected: ProjectedVolume | None = None
-    downward_api: Annotated[DownwardVolume | None, Field(alias="downwardAPI")] = None
-    empty_dir: EmptyDirVolume | None = None
-    csi: CsiVolume | None = None
-    persistent_volume_claim: ClaimVolume | None = None
-
-
-class VolumeMount(Model):
-    name: str
-    mount_path: str
-    read_only: bool = False
-    recursive_read_only: Literal["Disabled", "IfPossible", "Enabled"] = "Disabled"
-    sub_path: str = ""
-    sub_path_expr: str = ""
-    mount_propagation: Literal["None", "HostToContainer"] = "None"
 
 
 class IpBlock(Model):
@@ -274,3 +187,36 @@ class NetworkPolicyPort(Model):
 class EgressRule(Model):
     to: list[NetworkPolicyPeer] = []
     ports: list[NetworkPolicyPort] = []
+
+
+class HostAlias(Model):
+    ip: str
+    hostnames: list[str]
+
+
+class DnsOption(Model):
+    name: str
+    value: str = ""
+
+
+class DnsConfig(Model):
+    nameservers: list[str] = []
+    searches: list[str] = []
+    options: list[DnsOption] = []
+
+
+class Relabeling(Model):
+    """Of a monitor of the Prometheus operator, version 0.85."""
+
+    source_labels: list[str] = []
+    separator: str = ";"
+    regex: str = "(.*)"
+    modulus: Annotated[int, Field(ge=1)] = 1
+    target_label: str = ""
+    replacement: str = "$1"
+    action: Literal[
+        "replace", "keep", "drop", "hashmod", "labelmap", "labeldrop", "labelkeep",
+        "lowercase", "uppercase", "keepequal", "dropequal",
+        "Replace", "Keep", "Drop", "HashMod", "LabelMap", "LabelDrop", "LabelKeep",
+        "Lowercase", "Uppercase", "KeepEqual", "DropEqual",
+    ] = "replace"  # fmt: skip

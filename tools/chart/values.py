@@ -5,10 +5,12 @@ Unknown keys are rejected at every level. Users read the descriptions.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from tools.chart import kubernetes as k8s
+from tools.chart import volumes
 from tools.chart.kubernetes import Model
 from tools.chart.operator_settings import settings_model
+from tools.monitoring.rules import RUNBOOKS
 
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 _ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
@@ -27,11 +29,25 @@ def _group(model: type[Model], description: str) -> Any:
     return Field(default_factory=model, description=description)
 
 
+class Global(Model):
+    """What a parent chart sets for all of its parts; other keys are theirs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    image_registry: str = _value("", "Replaces the registry of the image, also `image.registry`.")
+    image_pull_secrets: list[k8s.LocalName | _NonEmpty] = _value(
+        [], "Added to `imagePullSecrets`; also names alone, such as [registry]."
+    )
+
+
 class Image(Model):
     """Which image runs."""
 
-    repository: _NonEmpty = _value(
-        "ghcr.io/artifact-index/artifact-index-operator", "Registry and name of the image."
+    registry: str = _value("", "Replaces the registry in `repository`, such as a mirror's.")
+    repository: str = _value(
+        "",
+        "Registry and name of the image, such as registry.example.com/artifact-index-operator. "
+        "Required: no image is published yet.",
     )
     tag: str = _value("", "Default: the chart's appVersion.")
     digest: Annotated[str, Field(pattern="^(sha256:[0-9a-f]{64})?$")] = _value(
@@ -63,6 +79,7 @@ class ServiceAccount(Model):
         "Create the ServiceAccount. If false, one with this `name` must already exist.",
     )
     name: _OptionalName = _value("", "Default: the release's full name.")
+    labels: k8s.Strings = _value({}, "Labels of the ServiceAccount.")
     annotations: k8s.Strings = _value(
         {},
         "Annotations for a cloud identity: eks.amazonaws.com/role-arn (IRSA) or "
@@ -117,7 +134,9 @@ class Probe(Model):
 class UserIds(Model):
     """Numeric ids of the process."""
 
-    run_as_user: int | None = _value(65532, "User; null lets the cluster choose.")
+    run_as_user: int | None = _value(
+        65532, "User; null lets the cluster choose. On OpenShift set all three to null."
+    )
     run_as_group: int | None = _value(65532, "Group; null lets the cluster choose.")
     fs_group: int | None = _value(
         65532, "Group of mounted files, including cloud tokens; null lets the cluster choose."
@@ -141,7 +160,11 @@ class CaBundle(Model):
 
     config_map: _OptionalName = _value("", "ConfigMap with the bundle, in the release's namespace.")
     secret: _OptionalName = _value("", "Secret with the bundle; set only one of the two.")
-    key: _NonEmpty = _value("ca.crt", "Key whose PEM replaces the public authorities.")
+    key: _NonEmpty = _value(
+        "ca.crt",
+        "Key whose PEM replaces the public authorities. Restart the pod after a change, or let "
+        "Reloader do it with `deploymentAnnotations`.",
+    )
 
 
 class NetworkPolicy(Model):
@@ -176,9 +199,51 @@ class Monitor(Model):
     enabled: bool = _value(
         False, "Create the monitor; the CRDs of the Prometheus operator must already exist."
     )
+    namespace: _OptionalName = _value("", "Default: the release's namespace.")
     labels: k8s.Strings = _value({}, "Labels by which your Prometheus selects the monitor.")
     interval: _Period = _value("", "Time between scrapes; default: Prometheus's default.")
     scrape_timeout: _Period = _value("", "Scrape timeout; default: Prometheus's default.")
+    job_label: str = _value(
+        "", "Label of the pod or Service whose value becomes the series' `job`."
+    )
+    relabelings: list[k8s.Relabeling] = _value([], "Relabelings of the target, as in a monitor.")
+    metric_relabelings: list[k8s.Relabeling] = _value(
+        [], "Relabelings of the series, as in a monitor."
+    )
+
+
+class ServiceMonitor(Monitor):
+    """A monitor with a Service of its own."""
+
+    service_annotations: k8s.Strings = _value({}, "Annotations of the Service.")
+
+
+class PrometheusRule(Model):
+    """Alerts for the Prometheus operator; docs/reference/alerts.md explains each."""
+
+    enabled: bool = _value(
+        False,
+        "Create a PrometheusRule with recording rules and alerts; the CRDs of the Prometheus "
+        "operator must already exist. Needs `podMonitor` or `serviceMonitor`.",
+    )
+    labels: k8s.Strings = _value({}, "Labels by which your Prometheus selects the rules.")
+    runbook_url: _NonEmpty = _value(
+        RUNBOOKS, "Page of the alerts, to which the name of each is appended as `#artifactindexdown`."
+    )
+
+
+class GrafanaDashboard(Model):
+    """A dashboard for Grafana."""
+
+    enabled: bool = _value(
+        False, "Create a ConfigMap with the dashboard, which Grafana's sidecar imports."
+    )
+    labels: k8s.Strings = _value(
+        {"grafana_dashboard": "1"}, "Labels by which the sidecar selects the ConfigMap."
+    )
+    annotations: k8s.Strings = _value(
+        {}, "Annotations of the ConfigMap, such as `grafana_folder: Kubernetes`."
+    )
 
 
 class Values(Model):
@@ -187,8 +252,8 @@ class Values(Model):
     enabled: bool = _value(
         True, "Unused by this chart; a parent chart's `condition` may refer to it."
     )
-    global_: Annotated[dict[str, Any], Field(alias="global")] = _value(
-        {}, "Unused by this chart; Helm adds it if a parent chart has one."
+    global_: Annotated[Global, Field(alias="global")] = _group(
+        Global, "Read from a parent chart, which has one `global` for all of its parts."
     )
     name_override: Annotated[str, Field(max_length=63)] = _value(
         "", "Replaces the chart's name in names and labels."
@@ -197,6 +262,9 @@ class Values(Model):
         "", "Replaces the release's full name."
     )
     common_labels: k8s.Strings = _value({}, "Labels for every object.")
+    common_annotations: k8s.Strings = _value(
+        {}, "Annotations for every object, but not for the Deployment's pod."
+    )
     image: Image = _group(Image, "The operator's image.")
     image_pull_secrets: list[k8s.LocalName] = _value(
         [], "Secrets with the registry login, such as [{name: registry}]."
@@ -233,6 +301,9 @@ class Values(Model):
     )
     liveness_probe: Probe = _group(Probe, "Probes /healthz.")
     readiness_probe: Probe = _group(Probe, "Probes /readyz.")
+    deployment_annotations: k8s.Strings = _value(
+        {}, "Annotations of the Deployment, such as reloader.stakater.com/auto."
+    )
     pod_annotations: k8s.Strings = _value({}, "Annotations of the pod.")
     pod_labels: k8s.Strings = _value({}, "Labels of the pod.")
     node_selector: k8s.Strings = _value({}, "Labels that the node must have.")
@@ -242,14 +313,24 @@ class Values(Model):
         [], "As in a pod spec."
     )
     priority_class_name: str = _value("", "PriorityClass of the pod.")
+    runtime_class_name: str = _value("", "RuntimeClass of the pod.")
+    scheduler_name: str = _value("", "Scheduler of the pod.")
+    host_aliases: list[k8s.HostAlias] = _value(
+        [],
+        "Lines for the pod's /etc/hosts, as in a pod spec: [{ip: 10.0.0.7, hostnames: [proxy]}].",
+    )
+    dns_policy: Literal["", "ClusterFirst", "Default", "None"] = _value("", "As in a pod spec.")
+    dns_config: k8s.DnsConfig = Field(
+        default_factory=k8s.DnsConfig, description="As in a pod spec."
+    )
     extra_env: list[k8s.EnvVar] = _value(
         [],
         "Additional environment variables, such as AWS_REGION or GOOGLE_APPLICATION_CREDENTIALS.",
     )
-    extra_volumes: list[k8s.Volume] = _value(
+    extra_volumes: list[volumes.Volume] = _value(
         [], "Additional volumes, of the types that the restricted standard allows."
     )
-    extra_volume_mounts: list[k8s.VolumeMount] = _value([], "Where `extraVolumes` are mounted.")
+    extra_volume_mounts: list[volumes.VolumeMount] = _value([], "Where `extraVolumes` are mounted.")
     network_policy: NetworkPolicy = _group(
         NetworkPolicy, "Who may connect to the pod, and where the pod may connect."
     )
@@ -257,8 +338,19 @@ class Values(Model):
         PodDisruptionBudget, "How evictions may affect the pod."
     )
     pod_monitor: Monitor = _group(Monitor, "A PodMonitor for the Prometheus operator.")
-    service_monitor: Monitor = _group(
-        Monitor,
+    service_monitor: ServiceMonitor = _group(
+        ServiceMonitor,
         "A ServiceMonitor for the Prometheus operator, and its Service. Enable only one of the two "
         "monitors.",
+    )
+    prometheus_rule: PrometheusRule = _group(
+        PrometheusRule, "Recording rules and alerts (docs/reference/alerts.md)."
+    )
+    grafana_dashboard: GrafanaDashboard = _group(
+        GrafanaDashboard, "A Grafana dashboard of the operator's metrics."
+    )
+    extra_objects: list[k8s.AnyObject] = _value(
+        [],
+        "Additional objects of the release, such as an ExternalSecret, exactly as they are: "
+        "nothing in them is a template.",
     )

@@ -26,15 +26,19 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 operator's, so that its monitors and policies do not select the test pod. */ -}}
 {{- define "aio.testMetadata" -}}
 {{- $context := index . 0 -}}
+{{- $labels := dict
+    "app.kubernetes.io/name" (printf "%s-test" (include "aio.name" $context | trunc 58))
+    "app.kubernetes.io/instance" $context.Release.Name -}}
+{{- $annotations := dict
+    "helm.sh/hook" "test"
+    "helm.sh/hook-weight" (index . 2 | toString)
+    "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded" -}}
 name: {{ index . 1 }}
 namespace: {{ $context.Release.Namespace }}
 labels:
-  app.kubernetes.io/name: {{ include "aio.name" $context | trunc 58 }}-test
-  app.kubernetes.io/instance: {{ $context.Release.Name }}
+  {{- mergeOverwrite (dict) ($context.Values.commonLabels | default dict) $labels | toYaml | nindent 2 }}
 annotations:
-  helm.sh/hook: test
-  helm.sh/hook-weight: {{ index . 2 | quote }}
-  helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+  {{- mergeOverwrite (dict) ($context.Values.commonAnnotations | default dict) $annotations | toYaml | nindent 2 }}
 {{- end -}}
 
 {{- define "aio.labels" -}}
@@ -42,15 +46,19 @@ annotations:
     "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63)
     "app.kubernetes.io/version" .Chart.AppVersion
     "app.kubernetes.io/managed-by" .Release.Service -}}
-{{- toYaml (mergeOverwrite (dict) .Values.commonLabels $own (include "aio.selectorLabels" . | fromYaml)) -}}
+{{- toYaml (mergeOverwrite (dict) (.Values.commonLabels | default dict) $own (include "aio.selectorLabels" . | fromYaml)) -}}
 {{- end -}}
 
 {{- /* Metadata of an object: takes (list context name namespace), with an empty namespace for cluster-scoped
-objects, and optionally extra labels as the fourth entry. */ -}}
+objects, and optionally extra labels and annotations as the fourth and fifth entries. */ -}}
 {{- define "aio.metadata" -}}
 {{- $labels := include "aio.labels" (index . 0) | fromYaml -}}
+{{- $annotations := mergeOverwrite (dict) ((index . 0).Values.commonAnnotations | default dict) -}}
 {{- if gt (len .) 3 -}}
-{{- $labels = mergeOverwrite $labels (index . 3) -}}
+{{- $labels = mergeOverwrite $labels (index . 3 | default dict) -}}
+{{- end -}}
+{{- if gt (len .) 4 -}}
+{{- $annotations = mergeOverwrite $annotations (index . 4 | default dict) -}}
 {{- end -}}
 name: {{ index . 1 }}
 {{- with index . 2 }}
@@ -58,24 +66,24 @@ namespace: {{ . }}
 {{- end }}
 labels:
   {{- toYaml $labels | nindent 2 }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
-{{- define "aio.image" -}}
-{{- $image := .Values.image -}}
-{{- $tag := $image.tag | default (ternary "" .Chart.AppVersion (not (empty $image.digest))) -}}
-{{- $image.repository }}{{ with $tag }}:{{ . }}{{ end }}{{ with $image.digest }}@{{ . }}{{ end -}}
-{{- end -}}
-
-{{- /* The operator's settings as flags, one per line; an empty setting has no flag. */ -}}
+{{- /* The settings that differ from the operator's defaults as flags, one per line; an empty setting has no
+flag. */ -}}
 {{- define "aio.flags" -}}
 {{- $settings := .Values.settings -}}
+{{- $defaults := include "aio.settingDefaults" . | fromYaml -}}
 {{- with .Values.watchNamespaces }}
 - --namespace={{ join "," . }}
 {{- end }}
 {{- range $key := keys $settings | sortAlpha }}
 {{- $value := get $settings $key }}
 {{- $text := ternary (join "," $value) (toString (ternary (int64 $value) $value (kindIs "float64" $value))) (kindIs "slice" $value) }}
-{{- if and $text (not (kindIs "invalid" $value)) }}
+{{- if and $text (not (kindIs "invalid" $value)) (ne (toJson $value) (get $defaults $key | toJson)) }}
 - {{ printf "--%s=%s" (kebabcase $key) $text | quote }}
 {{- end }}
 {{- end }}
@@ -93,4 +101,29 @@ interval: {{ . }}
 {{- with .scrapeTimeout }}
 scrapeTimeout: {{ . }}
 {{- end }}
+{{- with .relabelings }}
+relabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- /* What a monitor selects; takes (list context values-of-the-monitor). */ -}}
+{{- define "aio.monitored" -}}
+{{- $context := index . 0 -}}
+{{- with index . 1 -}}
+selector:
+  matchLabels:
+    {{- include "aio.selectorLabels" $context | nindent 4 }}
+{{- if .namespace }}
+namespaceSelector:
+  matchNames: [{{ $context.Release.Namespace }}]
+{{- end }}
+{{- with .jobLabel }}
+jobLabel: {{ . }}
+{{- end }}
+{{- end -}}
 {{- end -}}

@@ -27,7 +27,25 @@ secret:
 {{- end -}}
 {{- end -}}
 
+{{- /* Variables of settings from which more than a flag follows, and the values that set them: ports, probes,
+permissions, or what the notes say of consents and hosts. */ -}}
+{{- define "aio.checkExtraEnv" -}}
+{{- $values := dict
+    "ARTIFACT_INDEX_NAMESPACES" "watchNamespaces"
+    "ARTIFACT_INDEX_OPERATOR_NAMESPACE" "settings.operatorNamespace"
+    "ARTIFACT_INDEX_HEALTH_PORT" "settings.healthPort"
+    "ARTIFACT_INDEX_OPERATOR_IDENTITY_NAMESPACES" "settings.operatorIdentityNamespaces"
+    "ARTIFACT_INDEX_ALLOWED_HOSTS" "settings.allowedHosts"
+    "ARTIFACT_INDEX_ALLOW_HTTP" "settings.allowHttp" -}}
+{{- range .Values.extraEnv -}}
+{{- with get $values .name -}}
+{{- printf "extraEnv: set %s instead: ports, permissions or the notes of the chart follow from it" . | fail -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "aio.environment" -}}
+{{- include "aio.checkExtraEnv" . -}}
 {{- $entries := list -}}
 {{- with .Values.proxy -}}
 {{- if .https -}}{{- $entries = append $entries (dict "name" "HTTPS_PROXY" "value" .https) -}}{{- end -}}
@@ -42,7 +60,7 @@ secret:
 {{- $entries = append $entries (dict "name" . "value" $file) -}}
 {{- end -}}
 {{- end -}}
-{{- with concat $entries .Values.extraEnv -}}
+{{- with concat $entries (.Values.extraEnv | default list) -}}
 {{- toYaml . -}}
 {{- end -}}
 {{- end -}}

@@ -10,7 +10,7 @@ import yaml
 from artifact_index.api.constants import API_VERSION
 from artifact_index.crdgen.crd import root_schema
 from artifact_index.crdgen.kinds import KINDS
-from support.chart import CHART, RELEASE, run_helm
+from support.chart import CHART, RELEASE, next_steps, run_helm, with_image
 from support.chart_goldens import golden_values
 from support.operator_process import OPERATOR_NAMESPACE
 
@@ -21,7 +21,7 @@ def notes(values: dict[str, Any]) -> str:
     """What `helm install` prints, without a cluster."""
     answer = run_helm(
         "install", RELEASE, CHART, "--namespace", OPERATOR_NAMESPACE, "--dry-run=client",
-        "--hide-notes=false", values=values,
+        "--hide-notes=false", values=with_image(values),
     )  # fmt: skip
     return answer.stdout.partition("NOTES:\n")[2]
 
@@ -55,7 +55,7 @@ def test_the_notes_of_a_narrow_installation_warn_of_nothing() -> None:
 
 @pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["a"]}])
 def test_the_notes_apply_manifests_that_the_api_server_accepts(values: dict[str, Any]) -> None:
-    commands = notes(values).partition("builders:\n")[2].partition("Defaults you kept:")[0]
+    commands = next_steps(notes(values))
     only_apply = 'kubectl() { if test "$1" = apply; then cat; fi; }\n'
     shell = subprocess.run(
         ["/bin/bash"], input=only_apply + commands, capture_output=True, text=True, check=True

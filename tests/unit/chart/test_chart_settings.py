@@ -27,11 +27,17 @@ def chart_values() -> dict[str, Any]:
 
 def settings_of(values: dict[str, Any]) -> Settings:
     """What the operator makes of the container's arguments."""
-    (deployment,) = [manifest for manifest in render(values) if manifest["kind"] == "Deployment"]
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
     parser = argparse.ArgumentParser()
     run.register(parser.add_subparsers())
-    return load_settings(vars(parser.parse_args(container["args"])), {})
+    return load_settings(vars(parser.parse_args(arguments(values))), {})
+
+
+def arguments(values: dict[str, Any]) -> list[str]:
+    """The container's arguments."""
+    (deployment,) = [manifest for manifest in render(values) if manifest["kind"] == "Deployment"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    found: list[str] = container["args"]
+    return found
 
 
 def another(name: str, default: Any) -> Any:
@@ -64,6 +70,14 @@ def test_each_setting_has_a_value_and_each_value_a_setting() -> None:
 
 def test_without_values_the_operator_runs_with_its_own_defaults() -> None:
     assert settings_of({}) == load_settings({}, {})
+
+
+def test_a_value_like_the_default_makes_no_flag() -> None:
+    """So that `kubectl describe` shows what was set, and a variable in `extraEnv` counts."""
+    defaults = chart_values()["settings"]
+    assert arguments({"settings": defaults}) == ["run"]
+    changed = {"settings": {"logLevel": "debug"}, "watchNamespaces": ["a"]}
+    assert arguments(changed) == ["run", "--namespace=a", "--log-level=debug"]
 
 
 def test_every_value_arrives_as_the_operators_setting() -> None:

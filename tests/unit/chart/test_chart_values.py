@@ -9,19 +9,28 @@ from typing import Any
 
 import pytest
 import yaml
+from tools.chart.absent import NOT_HERE, answer
 
-from support.chart import CHART, HELM_VERSIONS, RELEASE, render, run_helm
+from support.chart import (
+    CHART,
+    HELM_VERSIONS,
+    IMAGE,
+    RELEASE,
+    render,
+    run_helm,
+    with_image,
+)
 from support.chart_goldens import golden_values
 from support.operator_process import OPERATOR_NAMESPACE
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("helm")]
 
 VERSIONS = sorted(HELM_VERSIONS)
+HUB = {"name": "hub"}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"replicas": 2}, "replicas"),
     ({"watchNamespace": ["team-a"]}, "watchNamespace"),
     ({"image": {"repositry": "x"}}, "repositry"),
-    ({"image": {"repository": ""}}, "image/repository"),
     ({"image": {"digest": "sha256:short"}}, "image/digest"),
     ({"image": {"pullPolicy": "Sometimes"}}, "image/pullPolicy"),
     ({"crds": {"keep": "yes"}}, "crds/keep"),
@@ -55,8 +64,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"extraVolumes": [{"name": "host", "hostPath": {"path": "/"}}]}, "hostPath"),
     ({"networkPolicy": {"ports": ["https"]}}, "networkPolicy/ports/0"),
     ({"podMonitor": {"interval": "often"}}, "podMonitor/interval"),
+    ({"prometheusRule": {"runbookUrl": ""}}, "prometheusRule/runbookUrl"),
+    ({"grafanaDashboard": {"label": {"grafana": "1"}}}, "label"),
     ({"livenessProbe": {"periodSeconds": 0}}, "livenessProbe/periodSeconds"),
     ({"proxy": {"httpProxy": "http://proxy"}}, "httpProxy"),
+    ({"resources": {"limits": {"memory": "abc"}}}, "resources/limits/memory"),
+    ({"dnsPolicy": "Often"}, "dnsPolicy"),
+    ({"global": {"imagePullSecrets": [{"nmae": "hub"}]}}, "global/imagePullSecrets/0"),
+    ({"extraObjects": [{"kind": "Secret", "metadata": {"name": "x"}}]}, "apiVersion"),
+    ({"podMonitor": {"metricRelabelings": [{"action": "rename"}]}}, "metricRelabelings/0/action"),
 ]
 
 
@@ -71,9 +87,10 @@ def test_it_refuses_what_is_not_meant_and_says_where(
 
 
 def test_no_object_of_the_schema_is_open() -> None:
-    """But `global`, which is whatever a parent chart has in it."""
+    """But `global`, which a parent chart fills, and additional objects, of any kind."""
     schema = json.loads((CHART / "values.schema.json").read_text())
-    schema["properties"].pop("global")
+    for name in ("Global", "AnyObject", "ObjectMetadata"):
+        schema["definitions"].pop(name)
     assert list(open_objects(schema, "")) == []
 
 
@@ -89,24 +106,91 @@ def open_objects(schema: Any, path: str) -> Iterator[str]:
             yield from open_objects(value, f"{path}/{key}")
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_key_that_other_charts_have_is_answered(version: str) -> None:
+    values: dict[str, Any] = {}
+    for path in NOT_HERE:
+        *groups, key = path.split(".")
+        group = values
+        for name in groups:
+            group = group.setdefault(name, {})
+        group[key] = "wanted"
+    said = refusal(values, version)
+    assert [path for path in NOT_HERE if f"must be '{answer(path)}'" not in said] == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_without_an_image_it_says_how_to_get_one(version: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        run_helm("template", RELEASE, CHART, version=version)
+    assert "image.repository is empty: no image of the operator is published yet" in (
+        refused.value.stderr
+    )
+    assert f"docker push {IMAGE}:" in refused.value.stderr
+    assert f"--set image.repository={IMAGE}" in refused.value.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "image"),
+    [
+        ({"image": {"repository": "reg.example/a/b"}}, "reg.example/a/b:0.1.0"),
+        ({"image": {"repository": "a/b", "registry": "reg.example/"}}, "reg.example/a/b:0.1.0"),
+        ({"image": {"repository": "old:5000/b", "registry": "new"}}, "new/b:0.1.0"),
+        ({"image": {"repository": "localhost/b", "registry": "new"}}, "new/b:0.1.0"),
+        (
+            {"image": {"repository": "a/b", "registry": "r"}, "global": {"imageRegistry": "g/hub"}},
+            "g/hub/a/b:0.1.0",
+        ),
+        ({"image": {"digest": f"sha256:{'0' * 64}"}}, f"{IMAGE}@sha256:{'0' * 64}"),
+        ({"image": {"tag": "1", "digest": f"sha256:{'0' * 64}"}}, f"{IMAGE}:1@sha256:{'0' * 64}"),
+    ],
+)
+def test_a_registry_that_is_set_replaces_the_repositorys(
+    values: dict[str, Any], image: str
+) -> None:
+    images = {
+        container["image"]
+        for item in render(values, hooks=True)
+        for container in pod_of(item).get("containers", [])
+    }
+    assert images == {image}
+
+
+def pod_of(item: dict[str, Any]) -> dict[str, Any]:
+    """The pod spec of a Pod or Deployment, else nothing."""
+    spec = item.get("spec", {})
+    found: dict[str, Any] = spec.get("template", {}).get("spec", spec)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ARTIFACT_INDEX_HEALTH_PORT", "settings.healthPort"),
+        ("ARTIFACT_INDEX_NAMESPACES", "watchNamespaces"),
+        ("ARTIFACT_INDEX_OPERATOR_NAMESPACE", "settings.operatorNamespace"),
+        ("ARTIFACT_INDEX_ALLOW_HTTP", "settings.allowHttp"),
+    ],
+)
+def test_a_variable_is_refused_where_more_than_a_flag_follows(variable: str, value: str) -> None:
+    said = refusal({"extraEnv": [{"name": variable, "value": "1"}]})
+    assert f"extraEnv: set {value} instead" in said
+
+
 def test_two_bundles_of_authorities_are_refused() -> None:
     both = {"caBundle": {"configMap": "one", "secret": "two"}}
     assert "caBundle: set configMap or secret, not both" in refusal(both)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_without_symbolic_links_it_says_what_is_missing(tmp_path: Path, version: str) -> None:
-    copy = tmp_path / CHART.name
-    shutil.copytree(CHART, copy, ignore=shutil.ignore_patterns("crds"))
-    (copy / "files" / "crds").write_text("../../../crds\n")
-    said = refusal({}, version, copy)
-    assert "files/crds is empty" in said
+def test_no_file_of_the_chart_is_a_link() -> None:
+    """Flux leaves links out of a GitRepository, and a checkout may have none."""
+    assert [path for path in CHART.rglob("*") if path.is_symlink()] == []
 
 
-def refusal(values: dict[str, Any], version: str = VERSIONS[0], chart: Path = CHART) -> str:
+def refusal(values: dict[str, Any], version: str = VERSIONS[0]) -> str:
     """What Helm says of values that it refuses; fails where it takes them."""
     with pytest.raises(subprocess.CalledProcessError) as refused:
-        run_helm("template", RELEASE, chart, version=version, values=values)
+        run_helm("template", RELEASE, CHART, version=version, values=with_image(values))
     said: str = refused.value.stderr
     return said
 
@@ -125,23 +209,43 @@ def test_a_package_holds_the_definitions_and_renders_the_same(tmp_path: Path, ve
     assert len(crds) == 2
     answer = run_helm(
         "template", RELEASE, package, "--namespace", OPERATOR_NAMESPACE, "--no-hooks",
-        version=version,
+        version=version, values=with_image(),
     )  # fmt: skip
     assert [item for item in yaml.safe_load_all(answer.stdout) if item] == render()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_can_be_a_part_of_another_chart(tmp_path: Path, version: str) -> None:
-    """Helm adds `global` to a part's values, and a parent's `condition` a key."""
+    """Helm adds `global` to a part's values, which counts, and a parent's `condition` a key."""
     parent = tmp_path / "parent"
     shutil.copytree(CHART, parent / "charts" / CHART.name)
     dependency = {"name": CHART.name, "version": "*", "condition": f"{CHART.name}.enabled"}
     described = {"apiVersion": "v2", "name": "parent", "version": "1.0.0"}
     (parent / "Chart.yaml").write_text(yaml.safe_dump(described | {"dependencies": [dependency]}))
-    values = {"global": {"team": "platform"}, CHART.name: {"enabled": True}}
-    answer = run_helm("template", "all", parent, version=version, values=values)
-    kinds = [item["kind"] for item in yaml.safe_load_all(answer.stdout) if item]
-    assert "Deployment" in kinds
+    shared = {"team": "platform", "imageRegistry": "mirror", "imagePullSecrets": ["hub"]}
+    own = {"enabled": True, "image": {"repository": "reg.example/b"}, "imagePullSecrets": [HUB]}
+    answer = run_helm(
+        "template", "all", parent, version=version, values={"global": shared, CHART.name: own}
+    )
+    found = [pod_of(item) for item in yaml.safe_load_all(answer.stdout) if item]
+    pods = [pod for pod in found if "containers" in pod]
+    assert len(pods) == 2
+    for pod in pods:
+        assert pod["imagePullSecrets"] == [HUB]
+        assert pod["containers"][0]["image"] == "mirror/b:0.1.0"
+
+
+def test_null_is_the_same_as_an_empty_value() -> None:
+    """Whoever has a value of a parent or an earlier file deletes it by null."""
+    values: dict[str, Any] = {}
+    for key, value in yaml.safe_load((CHART / "values.yaml").read_text()).items():
+        if value in ({}, [], ""):
+            values[key] = None
+        elif key not in ("image", "settings") and isinstance(value, dict):
+            values[key] = {name: None for name, part in value.items() if part in ({}, [], "")}
+    values["global"] = None
+    assert {"commonLabels", "extraEnv", "watchNamespaces"} <= set(values)
+    assert render(values, hooks=True) == render(hooks=True)
 
 
 def test_the_definitions_are_those_of_the_repository() -> None:
