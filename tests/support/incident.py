@@ -75,8 +75,8 @@ class Scrapes:
 class Incident(Month):
     """One operator with some logins; a test lets something happen while it runs.
 
-    `stopped` is when a build with the first login's file first failed: the entry was blocked, or its
-    token had expired; in seconds, at most a scrape late.
+    `stopped` is when a build with the first login's file first failed, in seconds and at most a
+    scrape late: the entry was blocked, or its token had expired.
     """
 
     def __init__(self, kinds: dict[str, Kind], names: Collection[str], step: float) -> None:

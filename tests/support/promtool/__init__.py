@@ -58,5 +58,7 @@ def rule_test(folder: Path, rules: Mapping[str, Any], **content: Any) -> Path:
     (folder / "rules.yaml").write_text(yaml.safe_dump(dict(rules)))
     path = folder / "test.yaml"
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    path.write_text(yaml.dump({"rule_files": ["rules.yaml"], **content}, Dumper=dumper, width=10**9))
+    path.write_text(
+        yaml.dump({"rule_files": ["rules.yaml"], **content}, Dumper=dumper, width=10**9)
+    )
     return path

@@ -1,7 +1,7 @@
 """The alerts over simulated incidents: how early they fire, and that they do not flap.
 
-The series are those of an operator in virtual time, whose parts are the product's own; the rules are
-those of the chart; Prometheus's own promtool evaluates them.
+The series are those of an operator in virtual time, whose parts are the product's own; the rules
+are those of the chart; Prometheus's own promtool evaluates them.
 """
 
 import asyncio
@@ -234,7 +234,7 @@ def checks(outcome: Outcome, interval: int) -> Iterator[tuple[str, dict[str, flo
     alerts = case.alerts.split()
     yield (
         "group by (alertname) "
-        f"(count_over_time({firing[:-1]},alertname!~\"ArtifactIndex({case.perhaps})\"}}{span}))",
+        f'(count_over_time({firing[:-1]},alertname!~"ArtifactIndex({case.perhaps})"}}{span}))',
         {f'{{alertname="ArtifactIndex{name}"}}': 1 for name in alerts},
     )
     if case.recovers:
