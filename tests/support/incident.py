@@ -115,8 +115,8 @@ class Incident(Month):
         settings = dataclasses.replace(SETTINGS, workers=workers)
         env = env_of(settings, Digester(b"key"), clock=self.now, meter=counters)
         port = _Guarded(await self.port(), self)
-        async with operating(settings, port, self.issue, env) as operator:  # type: ignore[arg-type]
-            check = ServerCheck(port, NAMESPACE, lambda: 0)  # type: ignore[arg-type]
+        async with operating(settings, port, self.issue, env) as operator:
+            check = ServerCheck(port, NAMESPACE, lambda: 0)
             checking = asyncio.create_task(check.run())
             self._health = Health(LoopLag(), operator.relister.age, 1e9, lambda: check.problem)
             self._settings, self._counters, self.pods = settings, counters, self.pods + 1
