@@ -1,4 +1,4 @@
-"""What clients print when a build stops, letter for letter as docs/how-to/troubleshooting.md has it."""
+"""What clients print when a build stops, as docs/how-to/troubleshooting.md quotes it."""
 
 import re
 from collections.abc import Callable
