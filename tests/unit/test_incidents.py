@@ -1,0 +1,154 @@
+"""From each text alone - columns, log, a build's last line, alert - the cause can be found."""
+
+import logging
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from artifact_index.cli.cluster import why
+from artifact_index.cli.cluster.objects import Observed, observed
+from artifact_index.crdgen.kinds import ARTIFACT_INDEX, INDEX_OPTIONS, Kind
+from artifact_index.logs import RedactingFilter, TextFormatter
+from support.engine import Engine
+from support.incidents import INCIDENTS, Incident
+from support.reconcile_builders import CANARY, NAMESPACE
+from support.troubleshooting import quoted, sections
+
+pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
+
+KINDS = {"ArtifactIndex": ARTIFACT_INDEX, "IndexOptions": INDEX_OPTIONS}
+EACH = pytest.mark.parametrize("incident", INCIDENTS.values(), ids=list(INCIDENTS))
+
+
+class Log(logging.Handler):
+    """The operator's lines, as text for people."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.addFilter(RedactingFilter())
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(TextFormatter().format(record))
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    logger, handler = logging.getLogger("artifact_index"), Log()
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(before)
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    engine = Engine()
+    yield engine
+    await engine.operator.close()
+
+
+def cell(body: dict[str, Any], path: str) -> str:
+    """What `kubectl get` shows for a column."""
+    found: Any = body
+    if match := re.fullmatch(r'\.status\.conditions\[\?\(@\.type=="(\w+)"\)\]\.(\w+)', path):
+        conditions = body["status"]["conditions"]
+        return next((str(each[match[2]]) for each in conditions if each["type"] == match[1]), "")
+    for part in path.strip(".").split("."):
+        found = found.get(part, {}) if isinstance(found, dict) else {}
+    return str(found or "")
+
+
+def row(engine: Engine, kind: Kind, name: str, *, wide: bool) -> str:
+    """An object's row of `kubectl get`."""
+    body = engine.port.find(kind.plural, NAMESPACE, name)
+    assert body is not None
+    shown = [each for each in kind.columns if wide or not each.wide]
+    return " ".join([name, *(cell(body, each.json_path) for each in shown)])
+
+
+def seen(engine: Engine, kind: str) -> list[Observed]:
+    return [
+        observed(kind, body)
+        for (plural, _, _), body in engine.port.objects.items()
+        if plural == KINDS[kind].plural
+    ]
+
+
+def reasons(engine: Engine, kind: str, name: str) -> set[str]:
+    """Where `artifact-index why` ends, asked about an object."""
+    indexes, options = seen(engine, "ArtifactIndex"), seen(engine, "IndexOptions")
+    (each,) = (one for one in (*indexes, *options) if (one.kind, one.name) == (kind, name))
+    roots = why.report_of(each, indexes, options, engine.time).roots
+    assert all(root.remedy for root in roots)
+    return {root.reason for root in roots}
+
+
+def section_of(incident: Incident) -> str:
+    (text,) = (text for head, text in sections().items() if head.startswith(incident.section))
+    return text
+
+
+@EACH
+async def test_the_columns_name_the_cause(engine: Engine, incident: Incident) -> None:
+    await incident.happen(engine)
+    kind, name = incident.object.split("/")
+
+    wide = row(engine, KINDS[kind], name, wide=True)
+    assert [part for part in incident.columns if part not in wide] == [], wide
+    assert CANARY not in wide
+    if incident.reason:
+        # The short row shows that something is wrong, too, and so does that of the file.
+        for each, its in ((kind, name), ("IndexOptions", "uv-config")):
+            short = row(engine, KINDS[each], its, wide=False)
+            assert " False " in short or "RefreshFailing" in short or "Confusion" in short, short
+            assert incident.reason in reasons(engine, each, its)
+
+
+@EACH
+async def test_the_log_names_the_cause(engine: Engine, log: Log, incident: Incident) -> None:
+    await incident.happen(engine)
+    kind, name = incident.object.split("/")
+
+    about = [line for line in log.lines if f"{kind} {NAMESPACE}/{name}:" in line]
+    text = "\n".join(about)
+    assert [part for part in incident.log if part not in text] == [], text
+    assert bool(incident.log) is bool(incident.reason)
+    assert all(" WARNING " in line for line in about if incident.reason and "reason=" in line) or (
+        "reason=Available" in text
+    )
+    assert CANARY not in "\n".join(log.lines)
+
+
+@EACH
+async def test_a_builds_last_line_leads_to_the_cause(engine: Engine, incident: Incident) -> None:
+    await incident.happen(engine)
+    _, name = incident.object.split("/")
+    entries = {} if incident.section.startswith("An output") else engine.entries()
+    blocked = {url for url in entries.values() if ".unavailable.invalid" in url}
+
+    if incident.client == "blocked":
+        # uv prints the URL of the entry, as the page quotes it.
+        (url,) = blocked
+        assert f"/kubectl+describe+artifactindex+{name}+-n+{NAMESPACE}/" in url
+        (line, *_) = quoted()[".unavailable.invalid", "uv"]
+        assert re.search(r"Failed to fetch: https://[\w-]+\.unavailable\.invalid/kubectl\+", line)
+        return
+    assert blocked == set()
+    if incident.client:
+        # uv prints number and URL of the index; the section lists what the conditions cannot tell.
+        assert entries["acme"].split("@")[-1].startswith("acme.example/pypi/acme/")
+        assert (incident.client, "uv") in quoted()
+        assert incident.columns[-1] in " ".join(section_of(incident).split())
+
+
+@EACH
+def test_the_page_has_a_section_with_the_reason(incident: Incident) -> None:
+    text = section_of(incident)
+    assert "artifact-index why" in text or not incident.reason
+    risks = {"PublicIndexFirst": "DependencyConfusionRisk"}
+    assert f"`{risks.get(incident.reason, incident.reason)}`" in text or not incident.reason
