@@ -29,9 +29,9 @@ class Incident:
 
     `section` is the beginning of a heading of the troubleshooting page. `alert` is the alert whose
     text leads to it, "" if nobody can be woken by it. `object` is the one that is at fault.
-    `columns` are words of its row in `kubectl get -o wide`, `log` words of the operator's lines about
-    it, and `client` what a build meets: `blocked`, the heading of another section, or "" while
-    builds go on.
+    `columns` are words of its row in `kubectl get -o wide`, `log` words of the operator's lines
+    about it, and `client` what a build meets: `blocked`, the heading of another section, or ""
+    while builds go on.
     """
 
     happen: Happen
@@ -183,14 +183,14 @@ KEY: Final = "Secret 'aws-key' in spec.codeArtifact.auth.secretRef"
 INCIDENTS: Final[dict[str, Incident]] = {
     "a key was deleted at the cloud": Incident(
         key_deleted, "A refresh fails",
-        ("True", "Available", "RefreshFailing"),
+        ("True", "Available", "RefreshFailing", KEY, "put a current access key", "valid until"),
         ("TokenRefused", "secret=aws-key", "reason=InvalidCredential", "put a current access key",
          "requestID=4be7-9c1f", "nextTry="),
         alert="ArtifactIndexRefreshFailing", reason="InvalidCredential",
     ),
     "the cloud throttles": Incident(
         throttled, "A refresh fails",
-        ("True", "Available", "RefreshFailing"),
+        ("True", "Available", "RefreshFailing", "AWS throttles", "raise the account's quota"),
         ("TokenRefused", "reason=CloudThrottled", "AWS throttles", "raise the"),
         alert="ArtifactIndexRefreshFailing", reason="CloudThrottled",
     ),
@@ -251,7 +251,7 @@ INCIDENTS: Final[dict[str, Incident]] = {
     ),
     "the file lets a public package win": Incident(
         public_first, "A public package instead of yours",
-        ("True", "Available", "DependencyConfusionRisk"),
+        ("True", "Available", "DependencyConfusionRisk", "spec.preferPrivate", "set it to true"),
         ("ConditionChanged", "reason=PublicIndexFirst", "preferPrivate"),
         object="IndexOptions/uv-config", reason="PublicIndexFirst",
     ),
