@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.base import ApiModel
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from support.chart import render
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.unit
 
 HOW_TO = REPOSITORY / "docs" / "how-to"
 PAGES = ("migrate", "multi-tenancy", "operate", "registries", "troubleshooting")
-MODELS = {"ArtifactIndex": ArtifactIndexSpec, "IndexOptions": IndexOptionsSpec}
+MODELS: dict[str, type[ApiModel]] = {"ArtifactIndex": ArtifactIndexSpec, "IndexOptions": IndexOptionsSpec}
 HOSTS = ("Artifactory", "Nexus", "GitLab", "Azure DevOps", "Gemfury", "Cloudsmith", "devpi")
 
 
