@@ -15,6 +15,8 @@ sys.path[:0] = [str(TOP / "operator"), str(TOP)]
 from tools.chart.files import chart_files  # noqa: E402 - needs the path
 from tools.command_reference import commands_markdown  # noqa: E402 - needs the path
 from tools.log_reference import log_markdown  # noqa: E402 - needs the path
+from tools.monitoring import rules  # noqa: E402 - needs the path
+from tools.monitoring.dashboard import dashboard  # noqa: E402 - needs the path
 from tools.settings_reference import settings_markdown  # noqa: E402 - needs the path
 
 from artifact_index.crdgen.crd import render_crds  # noqa: E402 - needs the path
@@ -27,13 +29,19 @@ def generated_files() -> dict[Path, str]:
     crds = {TOP / "crds" / name: text for name, text in render_crds().items()}
     reference = TOP / "docs" / "reference"
     pages = {
+        reference / "alerts.md": rules.alerts_markdown(),
         reference / "api-reference.md": reference_markdown(),
         reference / "log.md": log_markdown(),
         reference / "commands.md": commands_markdown(),
         reference / "metrics.md": metrics_markdown(),
         reference / "settings.md": settings_markdown(),
     }
-    chart = chart_files(TOP / "helm" / "artifact-index-operator")
+    folder = TOP / "helm" / "artifact-index-operator"
+    chart = chart_files(folder) | {
+        folder / "files" / "prometheus-rules.yaml": rules.chart_rules(),
+        folder / "files" / "grafana-dashboard.json": dashboard(),
+        TOP / "examples" / "monitoring" / "prometheus-rules.yaml": rules.example_rules(),
+    }
     return crds | pages | chart
 
 

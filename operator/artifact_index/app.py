@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import signal
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
@@ -99,6 +100,22 @@ def empty_namespaces(operator: Operator) -> list[str]:
     cache = operator.cache
     known = {ref.namespace for kind in (cache.indexes, cache.options) for ref in kind}
     return [namespace for namespace in operator.namespaces if namespace not in known]
+
+
+def snapshot_of(parts: Operator, settings: Settings, *, ready: bool, now: float) -> Snapshot:
+    """What a scrape reads of an operator at this moment; `now` is its clock in POSIX seconds."""
+    return Snapshot(
+        now=now,
+        ready=ready,
+        indexes=parts.cache.indexes.objects(),
+        options=parts.cache.options.objects(),
+        outputs=parts.cache.outputs.objects(),
+        logins=parts.tokens.held_tokens(),
+        secret_names=parts.sources.names_by_uid(),
+        queue_depth=parts.controller.queue.depth,
+        queue_age=parts.controller.queue.oldest_age,
+        by_object=settings.object_metrics,
+    )
 
 
 class Process:
@@ -236,17 +253,8 @@ class Process:
             tasks["watches"].cancel()
 
     def _snapshot(self) -> Snapshot:
-        parts = self._operator
-        return Snapshot(
-            indexes=parts.cache.indexes.objects(),
-            options=parts.cache.options.objects(),
-            outputs=parts.cache.outputs.objects(),
-            logins=parts.tokens.held_tokens(),
-            secret_names=parts.sources.names_by_uid(),
-            queue_depth=parts.controller.queue.depth,
-            queue_age=parts.controller.queue.oldest_age,
-            by_object=self._settings.object_metrics,
-        )
+        ready = self._health.unready() is None
+        return snapshot_of(self._operator, self._settings, ready=ready, now=time.time())
 
     def _start(self, name: str, part: Coroutine[Any, Any, None]) -> None:
         self._health.tasks[name] = asyncio.create_task(part, name=name)

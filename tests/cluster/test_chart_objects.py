@@ -22,7 +22,7 @@ RESTRICTED = "chart-restricted"
 
 @pytest.fixture(scope="module")
 def plane(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> ControlPlane:
-    """With a namespace that enforces the standard, and the monitors' definitions."""
+    """With a namespace that enforces the standard, and the definitions of monitors and rules."""
     try:
         definitions = list(crd_folder().glob("monitoring.coreos.com_*.yaml"))
     except ControlPlaneUnavailable as error:
@@ -32,7 +32,7 @@ def plane(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
     monitors = tmp_path_factory.mktemp("monitors")
     for definition in definitions:
         shutil.copy(definition, monitors)
-    assert len(control_plane.apply_crds(monitors)) == 2
+    assert len(control_plane.apply_crds(monitors)) == 3
     modes = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
     metadata = {"name": RESTRICTED, "labels": modes}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}

@@ -7,7 +7,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.api.constants import EXPIRES_AT_ANNOTATION, OWNER_ANNOTATION
+from artifact_index.api.constants import (
+    EXPIRES_AT_ANNOTATION,
+    OWNER_ANNOTATION,
+    REFRESH_AT_ANNOTATION,
+)
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
 from artifact_index.credentials.requests import Identity, SecretIdentity
@@ -63,6 +67,8 @@ def state(**parts: Any) -> Snapshot:
     nothing: dict[str, Any] = {
         **{kind: [] for kind in ("indexes", "options", "outputs", "logins")},
         "secret_names": {},
+        "now": EXPIRY - 3600,
+        "ready": True,
         "queue_depth": 0,
         "queue_age": 0,
         "by_object": True,
@@ -102,12 +108,15 @@ def measured(family: Metric, **labels: str) -> tuple[float, float, list[str]]:
 
 
 def output(
-    name: str, *, owner: str = "uv-config", expires: str | None = EXPIRY_TEXT
+    name: str,
+    *,
+    owner: str = "uv-config",
+    expires: str | None = EXPIRY_TEXT,
+    refresh: str | None = None,
 ) -> OutputObject:
     """An output that an IndexOptions owns."""
-    annotations = {OWNER_ANNOTATION: owner}
-    if expires is not None:
-        annotations[EXPIRES_AT_ANNOTATION] = expires
+    times = {EXPIRES_AT_ANNOTATION: expires, REFRESH_AT_ANNOTATION: refresh}
+    annotations = {OWNER_ANNOTATION: owner} | {key: text for key, text in times.items() if text}
     ref = OutputRef("Secret", NAMESPACE, name)
     keys, digest = frozenset({"uv.toml"}), CANARY_DIGEST
     return OutputObject(

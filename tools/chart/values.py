@@ -9,6 +9,7 @@ from pydantic import Field
 from tools.chart import kubernetes as k8s
 from tools.chart.kubernetes import Model
 from tools.chart.operator_settings import settings_model
+from tools.monitoring.rules import RUNBOOKS
 
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 _ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
@@ -181,6 +182,34 @@ class Monitor(Model):
     scrape_timeout: _Period = _value("", "Scrape timeout; default: Prometheus's default.")
 
 
+class PrometheusRule(Model):
+    """Alerts for the Prometheus operator; docs/reference/alerts.md explains each."""
+
+    enabled: bool = _value(
+        False,
+        "Create a PrometheusRule with recording rules and alerts; the CRDs of the Prometheus "
+        "operator must already exist. Needs `podMonitor` or `serviceMonitor`.",
+    )
+    labels: k8s.Strings = _value({}, "Labels by which your Prometheus selects the rules.")
+    runbook_url: _NonEmpty = _value(
+        RUNBOOKS, "Page of the alerts, to which the name of each is appended as `#artifactindexdown`."
+    )
+
+
+class GrafanaDashboard(Model):
+    """A dashboard for Grafana."""
+
+    enabled: bool = _value(
+        False, "Create a ConfigMap with the dashboard, which Grafana's sidecar imports."
+    )
+    labels: k8s.Strings = _value(
+        {"grafana_dashboard": "1"}, "Labels by which the sidecar selects the ConfigMap."
+    )
+    annotations: k8s.Strings = _value(
+        {}, "Annotations of the ConfigMap, such as `grafana_folder: Kubernetes`."
+    )
+
+
 class Values(Model):
     """All values of the chart."""
 
@@ -261,4 +290,10 @@ class Values(Model):
         Monitor,
         "A ServiceMonitor for the Prometheus operator, and its Service. Enable only one of the two "
         "monitors.",
+    )
+    prometheus_rule: PrometheusRule = _group(
+        PrometheusRule, "Recording rules and alerts (docs/reference/alerts.md)."
+    )
+    grafana_dashboard: GrafanaDashboard = _group(
+        GrafanaDashboard, "A Grafana dashboard of the operator's metrics."
     )

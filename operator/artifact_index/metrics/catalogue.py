@@ -23,6 +23,7 @@ LABELS: Final = {
     "index_options": "name of the IndexOptions",
     "kind": "kind of the object: `ArtifactIndex` or `IndexOptions`; for an output, `Secret` or "
     "`ConfigMap`; for a reconcile also `IndexOptionsStatus`, which writes a pending status",
+    "name": "name of the object",
     "namespace": "namespace of the object; for a login, the namespace of its Secret or "
     "ServiceAccount, and empty for the operator's own identity",
     "output": "name of the Secret or ConfigMap",
@@ -75,6 +76,13 @@ OUTPUT_EXPIRY: Final = _gauge(
     f"{PREFIX}output_expiry_timestamp_seconds",
     "When the first token in an output expires.",
     "How long can builds still use the file? Seconds left: the value `- time()`.",
+    ("namespace", "index_options", "kind", "output"),
+)
+OUTPUT_REFRESH: Final = _gauge(
+    "Unix time, s",
+    f"{PREFIX}output_refresh_timestamp_seconds",
+    "When the first token in an output is due to be replaced.",
+    "Which file still holds a token that should have been replaced, whatever the cause?",
     ("namespace", "index_options", "kind", "output"),
 )
 LOGIN_EXPIRY: Final = _gauge(
@@ -132,6 +140,13 @@ CONDITIONS: Final = _gauge(
     "or dependency confusion possible?",
     ("kind", "namespace", "condition", "reason"),
 )
+PROBLEMS: Final = _gauge(
+    "1",
+    f"{PREFIX}object_problems",
+    "1 for each object that is not Ready or has a True condition that warns.",
+    "Which object is it, and why?",
+    ("kind", "namespace", "name", "condition", "reason"),
+)
 RECONCILES: Final = _counter(
     f"{PREFIX}reconciles_total",
     "Reconciles, by result.",
@@ -176,6 +191,18 @@ LOOP_LAG: Final = _histogram(
     "Does something block the process, or does it lack CPU?",
     (),
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+READY: Final = _gauge(
+    "1",
+    f"{PREFIX}ready",
+    "1 while /readyz answers ok, 0 otherwise.",
+    "Does the API server still serve the operator, and do all of its parts run?",
+)
+CLOCK: Final = _gauge(
+    "Unix time, s",
+    f"{PREFIX}clock_timestamp_seconds",
+    "The operator's clock at the scrape.",
+    "Is the operator's clock off? Compare it with the time of the scrape, `timestamp()`.",
 )
 BUILD_INFO: Final = _gauge(
     "1",

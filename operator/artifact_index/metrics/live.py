@@ -11,9 +11,11 @@ from typing import Final
 from prometheus_client.core import GaugeMetricFamily
 
 from artifact_index.api import constants
-from artifact_index.api.conditions import READY
+from artifact_index.api.conditions import FRESHNESS_NOT_GUARANTEED, READY, RECONCILING, STALLED
+from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import parse_time
 from artifact_index.credentials.requests import Identity, OperatorIdentity, SecretIdentity
+from artifact_index.credentials.tokens.entry import CACHED_TOKEN_LEAD
 from artifact_index.credentials.tokens.token_state import HeldToken
 from artifact_index.metrics import catalogue
 from artifact_index.metrics.catalogue import Definition, provider_and_answer
@@ -29,6 +31,12 @@ from artifact_index.reconcile.cache.status_parsing import reported_conditions
 _NO_STATUS: Final = ("Unknown", "")
 """Status and reason of Ready before the first status."""
 
+_PROGRESS: Final = {RECONCILING, STALLED}
+"""Conditions that only say how the operator goes on about a problem."""
+
+_KEPT_WITHOUT_PLAN: Final = 600
+"""Seconds before its expiry at which a kept token is overdue whose successor nobody can request."""
+
 Labels = tuple[str, ...]
 
 
@@ -36,8 +44,13 @@ Labels = tuple[str, ...]
 class Snapshot:
     """The state at one moment, taken on the event loop and read in a thread.
 
-    The objects are immutable. `secret_names` gives the name of a source Secret by its UID.
+    The objects are immutable. `secret_names` gives the name of a source Secret by its UID; `now` is
+    the operator's clock in POSIX seconds.
     """
+
+    now: float
+    ready: bool
+    """Whether /readyz answers ok."""
 
     indexes: list[IndexObject]
     options: list[OptionsObject]
@@ -53,14 +66,50 @@ class Snapshot:
 def live_metrics(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
     """The gauges of the catalogue, of one moment."""
     if snapshot.by_object:
-        yield from _expiries(snapshot)
+        yield from _output_times(snapshot)
+        yield from _login_times(snapshot)
     yield from _objects(snapshot)
+    yield _family(catalogue.READY, {(): snapshot.ready})
+    yield _family(catalogue.CLOCK, {(): snapshot.now})
     yield _family(catalogue.QUEUE_DEPTH, {(): snapshot.queue_depth})
     yield _family(catalogue.QUEUE_AGE, {(): snapshot.queue_age})
 
 
-def _expiries(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
-    yield _family(catalogue.OUTPUT_EXPIRY, _output_expiries(snapshot))
+def _output_times(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
+    owners = {options.ref: options for options in snapshot.options}
+    expiries: dict[Labels, float] = {}
+    refreshes: dict[Labels, float] = {}
+    for output in snapshot.outputs:
+        kind, namespace, name = output.ref
+        owner = owners.get(ObjectRef(namespace, owner_name(output) or ""))
+        expiry = _seconds(output.annotations.get(constants.EXPIRES_AT_ANNOTATION))
+        # An output that outlived its owner (Retain) belongs to nobody and is not refreshed.
+        if owner is None or expiry is None:
+            continue
+        labels = namespace, owner.ref.name, kind, name
+        expiries[labels] = expiry
+        refresh = _seconds(output.annotations.get(constants.REFRESH_AT_ANNOTATION))
+        if refresh is None:
+            refresh = expiry - _KEPT_WITHOUT_PLAN
+        refreshes[labels] = _next_token_at(refresh, expiry, owner, snapshot.now)
+    yield _family(catalogue.OUTPUT_EXPIRY, expiries)
+    yield _family(catalogue.OUTPUT_REFRESH, refreshes)
+
+
+def _next_token_at(refresh: int, expiry: int, owner: OptionsObject, now: float) -> int:
+    """When the next token of an output is due.
+
+    A source that hands out one token again until shortly before its expiry has no other earlier,
+    and the status then says that freshness is not guaranteed.
+    """
+    latest = expiry - CACHED_TOKEN_LEAD
+    overdue = refresh < min(now, latest)
+    if overdue and FRESHNESS_NOT_GUARANTEED in reported_conditions(owner.status):
+        return latest
+    return refresh
+
+
+def _login_times(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
     expiries: dict[Labels, float] = {}
     refreshes: dict[Labels, float] = {}
     for login in snapshot.logins:
@@ -71,19 +120,6 @@ def _expiries(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
         _keep_earliest(refreshes, labels, login.planned_at)
     yield _family(catalogue.LOGIN_EXPIRY, expiries)
     yield _family(catalogue.LOGIN_REFRESH, refreshes)
-
-
-def _output_expiries(snapshot: Snapshot) -> dict[Labels, float]:
-    alive = {options.ref for options in snapshot.options}
-    expiries: dict[Labels, float] = {}
-    for output in snapshot.outputs:
-        expiry = output.annotations.get(constants.EXPIRES_AT_ANNOTATION)
-        owner = owner_name(output)
-        kind, namespace, name = output.ref
-        # An output that outlived its owner (Retain) belongs to nobody and is not refreshed.
-        if expiry and owner and ObjectRef(namespace, owner) in alive:
-            _keep_earliest(expiries, (namespace, owner, kind, name), _seconds(expiry))
-    return expiries
 
 
 def _identity(identity: Identity, secret_names: Mapping[str, str]) -> tuple[str, str]:
@@ -99,20 +135,28 @@ def _identity(identity: Identity, secret_names: Mapping[str, str]) -> tuple[str,
 def _objects(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
     readiness: Counter[Labels] = Counter()
     others: Counter[Labels] = Counter()
+    problems: dict[Labels, float] = {}
     objects_by_kind: tuple[tuple[str, Sequence[IndexObject | OptionsObject]], ...] = (
         (constants.ARTIFACT_INDEX_KIND, snapshot.indexes),
         (constants.INDEX_OPTIONS_KIND, snapshot.options),
     )
     for kind, objects in objects_by_kind:
         for each in objects:
+            namespace, name = each.ref
             conditions = reported_conditions(each.status)
-            ready = conditions.pop(READY, _NO_STATUS)
-            readiness[(kind, each.ref.namespace, *ready)] += 1
+            status, reason = conditions.pop(READY, _NO_STATUS)
+            readiness[(kind, namespace, status, reason)] += 1
+            if status == "False" and reason != Reason.SUSPENDED:
+                problems[kind, namespace, name, READY, reason] = 1
             for condition, (status, reason) in conditions.items():
                 if status == "True":
-                    others[(kind, each.ref.namespace, condition, reason)] += 1
+                    others[(kind, namespace, condition, reason)] += 1
+                    if condition not in _PROGRESS:
+                        problems[kind, namespace, name, condition, reason] = 1
     yield _family(catalogue.OBJECTS, readiness)
     yield _family(catalogue.CONDITIONS, others)
+    if snapshot.by_object:
+        yield _family(catalogue.PROBLEMS, problems)
 
 
 def _family(what: Definition, values: Mapping[Labels, float]) -> GaugeMetricFamily:
@@ -127,9 +171,9 @@ def _keep_earliest(times: dict[Labels, float], labels: Labels, time: float | Non
         times[labels] = time
 
 
-def _seconds(text: str) -> int | None:
-    """The time in an annotation; None if somebody has edited it into something else."""
+def _seconds(text: str | None) -> int | None:
+    """The time in an annotation; None if somebody has removed it, or made it something else."""
     try:
-        return parse_time(text)
+        return parse_time(text or "")
     except (ValueError, OverflowError):
         return None

@@ -48,62 +48,24 @@ artifact_index_output_expiry_timestamp_seconds - time()
 artifact_index_login_expiry_timestamp_seconds - time()
 ```
 
+The series of an output stay as long as the output holds a token: through a restart, while a refresh
+fails, after the Secret got another key, and while an object is suspended. They end when the last token
+has been withdrawn; `artifact_index_object_problems` then names the object and the reason. If an output
+keeps a token whose successor cannot be requested at all, its refresh counts as due 10 minutes before
+the expiry.
+
 The series of a login stays after its token has expired, and the difference turns negative. It ends
-when the login itself changes, for example because its Secret got another key. The series of an
-output ends when its last token has been withdrawn; `artifact_index_objects` then reports
-`CredentialExpired`. Logins with the same labels, such as two roles assumed with one access key,
-share a series, which shows the earliest time. Static credentials (a password, a whole URL) have no
-expiry and no series.
+when the login itself changes, for example because its Secret got another key. Logins with the same labels, such as two roles
+assumed with one access key, share a series, which shows the earliest time. Static credentials (a
+password, a whole URL) have no expiry and no series.
 
 `artifact_index_refresh_lateness_seconds` counts completed refreshes; a refresh that still fails
 shows in `time() - artifact_index_login_refresh_timestamp_seconds`. Refreshes that a user requested
 before they were due are not counted.
 
-## Alerts
-
-[`examples/monitoring/prometheus-rules.yaml`](../../examples/monitoring/prometheus-rules.yaml) is a
-PrometheusRule with recording rules for the seconds left, and with these alerts:
+[Alerts](alerts.md) explains the alerts on these metrics, and how much time each of them leaves. The
+chart has a Grafana dashboard of them: `grafanaDashboard.enabled`.
 """
-
-
-ALERTS: Final = (
-    (
-        "ArtifactIndexTokenExpiresSoon",
-        "a token in a file has less than 5 minutes left and is about to be withdrawn",
-        "run `kubectl describe` on the IndexOptions: it names the index and the cause",
-    ),
-    (
-        "ArtifactIndexRefreshLate",
-        "a refresh is more than 5 minutes overdue: half of the default outage budget",
-        f"see `{catalogue.MINTS.name}` by `result` for the cloud's answers",
-    ),
-    (
-        "ArtifactIndexMintFailures",
-        "a cloud has refused tokens for 15 minutes",
-        "see the reason in the [API reference](api-reference.md#reasons)",
-    ),
-    (
-        "ArtifactIndexNotReady",
-        "objects have not been Ready for 15 minutes",
-        "run `kubectl describe` on them: the message of the condition says what to do",
-    ),
-    (
-        "ArtifactIndexQueueStuck",
-        "an object has waited for a worker for more than a minute",
-        f"see `{catalogue.API_REQUEST_DURATION.name}` and the log",
-    ),
-    (
-        "ArtifactIndexLoopLag",
-        "the process runs its timers late, so everything is delayed",
-        "raise the CPU limit, or [split the installation](../explanation/performance.md)",
-    ),
-    (
-        "ArtifactIndexDown",
-        "nothing refreshes tokens or withdraws expired ones",
-        "see the log and the events of the pod",
-    ),
-)
-"""Each alert of the example, with its meaning and what to do."""
 
 
 def metrics_markdown() -> str:
@@ -113,11 +75,7 @@ def metrics_markdown() -> str:
     labels = markdown_table(
         ("Label", "Meaning"), ((f"`{name}`", meaning) for name, meaning in catalogue.LABELS.items())
     )
-    alerts = markdown_table(
-        ("Alert", "Meaning", "What to do"),
-        ((f"`{name}`", meaning, action) for name, meaning, action in ALERTS),
-    )
-    return "\n".join((_INTRODUCTION, metrics, _NOTES, labels, _RESULTS, alerts))
+    return "\n".join((_INTRODUCTION, metrics, _NOTES, labels, _RESULTS))
 
 
 def _row(metric: catalogue.Definition) -> tuple[str, ...]:

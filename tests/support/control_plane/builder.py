@@ -56,11 +56,13 @@ class Toolchain:
     ldflags: str
     programs: Mapping[str, Program]
     instead: str = ""
+    tags: str = ""
 
     @property
     def flags(self) -> tuple[str, ...]:
         """Flags of `go build`."""
-        return "-mod=readonly", "-buildvcs=false", f"-ldflags={self.ldflags}"
+        tags = (f"-tags={self.tags}",) if self.tags else ()
+        return "-mod=readonly", "-buildvcs=false", f"-ldflags={self.ldflags}", *tags
 
 
 CONTROL_PLANE = Toolchain(

@@ -55,6 +55,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"extraVolumes": [{"name": "host", "hostPath": {"path": "/"}}]}, "hostPath"),
     ({"networkPolicy": {"ports": ["https"]}}, "networkPolicy/ports/0"),
     ({"podMonitor": {"interval": "often"}}, "podMonitor/interval"),
+    ({"prometheusRule": {"runbookUrl": ""}}, "prometheusRule/runbookUrl"),
+    ({"grafanaDashboard": {"label": {"grafana": "1"}}}, "label"),
     ({"livenessProbe": {"periodSeconds": 0}}, "livenessProbe/periodSeconds"),
     ({"proxy": {"httpProxy": "http://proxy"}}, "httpProxy"),
 ]

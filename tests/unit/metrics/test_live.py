@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.aws.requests import AssumedRole
 from artifact_index.credentials.google.requests import GoogleTokenRequest, Impersonation
 from artifact_index.credentials.requests import (
@@ -47,6 +48,67 @@ async def test_an_output_without_its_owner_or_with_an_odd_time_is_left_out() -> 
     outputs = [output("a", owner="deleted"), output("b", expires="tomorrow")]
     found = await scraped(state(options=[options()], outputs=outputs))
     assert not found[f"{PREFIX}output_expiry_timestamp_seconds"].samples
+
+
+NOT_GUARANTEED = {"conditions": [condition("FreshnessNotGuaranteed", "True", "TokenTooShort")]}
+
+
+@pytest.mark.parametrize(
+    ("refresh", "status", "now", "due"),
+    [
+        (2700, {}, 2800, 2700),
+        (2700, {}, 100, 2700),
+        (None, {}, 2800, 600),
+        # A metadata server repeats its token until shortly before the expiry.
+        (2700, NOT_GUARANTEED, 100, 225),
+        (100, NOT_GUARANTEED, 10, 100),
+        # A short token is refreshed in time all the same.
+        (2700, NOT_GUARANTEED, 2800, 2700),
+    ],
+)
+async def test_a_refresh_is_due_when_its_output_says_but_for_a_token_that_repeats(
+    refresh: int | None, status: dict[str, object], now: int, due: int
+) -> None:
+    """All are seconds before the expiry."""
+    text = None if refresh is None else format_time(EXPIRY - refresh)
+    snapshot = state(
+        options=[options(**status)], outputs=[output("a", refresh=text)], now=EXPIRY - now
+    )
+    found = await scraped(snapshot)
+    assert values(
+        found[f"{PREFIX}output_refresh_timestamp_seconds"],
+        "namespace", "index_options", "kind", "output",
+    ) == {(NAMESPACE, "uv-config", "Secret", "a"): EXPIRY - due}  # fmt: skip
+
+
+async def test_each_object_with_a_problem_is_named_and_no_other() -> None:
+    conditions = {
+        "ready": [condition("Ready", "True", "Available")],
+        "new": [],
+        "suspended": [condition("Ready", "False", "Suspended")],
+        "refused": [
+            condition("Ready", "False", "AccessDenied"),
+            condition("Stalled", "True", "AccessDenied"),
+        ],
+        "failing": [
+            condition("Ready", "True", "Available"),
+            condition("Reconciling", "True", "CloudThrottled"),
+            condition("RefreshFailing", "True", "CloudThrottled"),
+        ],
+    }
+    indexes = [index(name, status={"conditions": each}) for name, each in conditions.items()]
+    found = await scraped(state(indexes=indexes))
+    by = ("kind", "namespace", "name", "condition", "reason")
+    assert values(found[f"{PREFIX}object_problems"], *by) == {
+        ("ArtifactIndex", NAMESPACE, "refused", "Ready", "AccessDenied"): 1,
+        ("ArtifactIndex", NAMESPACE, "failing", "RefreshFailing", "CloudThrottled"): 1,
+    }
+
+
+async def test_readiness_and_clock_are_those_of_the_moment() -> None:
+    found = await scraped(state(ready=False, now=EXPIRY + 0.5))
+    assert values(found[f"{PREFIX}ready"]) == {(): 0}
+    assert values(found[f"{PREFIX}clock_timestamp_seconds"]) == {(): EXPIRY + 0.5}
 
 
 LOGINS: dict[str, tuple[TokenRequest, tuple[str, ...]]] = {
@@ -140,9 +202,10 @@ async def test_series_of_single_objects_can_be_left_out() -> None:
     login = HeldToken(LOGINS["a key in a Secret"][0], EXPIRY, EXPIRY)
     parts = {"options": [options()], "outputs": [output("a")], "logins": [login]}
     every, few = [await scraped(state(**parts, by_object=by_object)) for by_object in (True, False)]
+    times = ("output_expiry", "output_refresh", "login_expiry", "login_refresh")
     assert set(every) - set(few) == {
-        f"{PREFIX}{name}_timestamp_seconds"
-        for name in ("output_expiry", "login_expiry", "login_refresh")
+        f"{PREFIX}object_problems",
+        *(f"{PREFIX}{name}_timestamp_seconds" for name in times),
     }
 
 

@@ -1,0 +1,265 @@
+"""The alerts over simulated incidents: how early they fire, and that they do not flap.
+
+The series are those of an operator in virtual time, whose parts are the product's own; the rules are
+those of the chart; Prometheus's own promtool evaluates them.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tools.monitoring.rules import FAILURES, RUNBOOKS, rule_groups
+
+from artifact_index.api.reasons import Reason
+from support.incident import OPERATOR, Incident
+from support.misfortunes import HOUR, Kind
+from support.promtool import promtool, rule_test
+from support.virtual_time import VirtualLoop
+
+pytestmark = pytest.mark.unit
+
+RULES = rule_groups(runbooks=RUNBOOKS, operator=f'namespace="{OPERATOR}"')
+USED = set(re.findall(r"artifact_index_\w+", str(RULES["groups"][-1])))
+SCRAPE = 30
+DAYS = 2
+USUAL = {"acme": Kind(HOUR, 1800, promised=True)}
+SHORT = {"acme": Kind(900, 300, promised=False)}
+ALL_KINDS = {
+    "day": Kind(12 * HOUR, HOUR, promised=True),
+    "hour": Kind(HOUR, 1800, promised=True),
+    "short": Kind(900, 300, promised=False),
+    "repeats": Kind(HOUR, 600, promised=None, repeats=True),
+}
+
+
+async def refused(life: Incident) -> None:
+    """The key is deleted at the cloud; scrapes are missed, and the operator restarts meanwhile."""
+    async with life.process():
+        await asyncio.sleep(1800)
+        life.refused = Reason.INVALID_CREDENTIAL
+        await asyncio.sleep(1500)
+        life.answering = False
+        await asyncio.sleep(60)
+        life.answering = True
+        await asyncio.sleep(300)
+    await asyncio.sleep(60)
+    async with life.process():
+        await asyncio.sleep(2400)
+        life.refused = None
+        life.put_key("next")
+        await asyncio.sleep(1800)
+
+
+async def away(life: Incident) -> None:
+    """The cloud does not answer for an hour and a half."""
+    async with life.process():
+        await asyncio.sleep(1800)
+        life.refused = Reason.CLOUD_UNAVAILABLE
+        await asyncio.sleep(5400)
+        life.refused = None
+        await asyncio.sleep(3600)
+
+
+async def rotated(life: Incident) -> None:
+    """Somebody puts a key into the Secret that the cloud refuses."""
+    async with life.process():
+        await asyncio.sleep(1800)
+        life.refused = Reason.INVALID_CREDENTIAL
+        life.put_key("bad")
+        await asyncio.sleep(4500)
+        life.refused = None
+        life.put_key("good")
+        await asyncio.sleep(1800)
+
+
+async def removed(life: Incident) -> None:
+    """Somebody deletes the Secret."""
+    async with life.process():
+        await asyncio.sleep(1800)
+        life.delete_key()
+        await asyncio.sleep(3600)
+
+
+async def suspended(life: Incident) -> None:
+    """Somebody suspends the IndexOptions."""
+    async with life.process():
+        await asyncio.sleep(1800)
+        life.change("indexoptions", "acme", suspend=True)
+        await asyncio.sleep(5400)
+
+
+async def dead(life: Incident) -> None:
+    """The operator is gone, or its event loop stuck: no scrape has an answer."""
+    async with life.process():
+        await asyncio.sleep(1800)
+    await asyncio.sleep(4500)
+    async with life.process():
+        await asyncio.sleep(1800)
+
+
+async def never_there(life: Incident) -> None:
+    """Nothing has ever been scraped."""
+    await asyncio.sleep(1800)
+
+
+async def unserved(life: Incident) -> None:
+    """The API server no longer accepts the operator's token."""
+    async with life.process():
+        await asyncio.sleep(1800)
+        life.serving = False
+        await asyncio.sleep(4500)
+        life.serving = True
+        await asyncio.sleep(1800)
+
+
+async def blocked(life: Incident) -> None:
+    """No worker takes anything from the queue."""
+    async with life.process():
+        await asyncio.sleep(1800)
+    async with life.process(workers=0):
+        await asyncio.sleep(4500)
+    async with life.process():
+        await asyncio.sleep(1800)
+
+
+async def slow_clock(life: Incident) -> None:
+    """The operator's clock falls back by an hour."""
+    async with life.process():
+        await asyncio.sleep(1800)
+        life._offset = -3600
+        await asyncio.sleep(4500)
+
+
+async def lagging(life: Incident) -> None:
+    """The event loop runs its timers late."""
+    async with life.process():
+        await asyncio.sleep(600)
+        for _ in range(120):
+            life.lag(0.8)
+            await asyncio.sleep(15)
+        await asyncio.sleep(1200)
+
+
+async def healthy(life: Incident) -> None:
+    """Days of refreshes with short failures: restarts, missed scrapes, a cloud that throttles."""
+    for _ in range(DAYS * 4):
+        async with life.process():
+            await asyncio.sleep(2 * HOUR)
+            life.answering = False
+            await asyncio.sleep(90)
+            life.answering = True
+            await asyncio.sleep(2 * HOUR)
+            life.refused = Reason.CLOUD_THROTTLED
+            await asyncio.sleep(120)
+            life.refused = None
+            await asyncio.sleep(2 * HOUR - 300)
+        await asyncio.sleep(90)
+
+
+@dataclass(frozen=True)
+class Case:
+    """An incident and all alerts that fire; `failure` is its row in the page of the alerts."""
+
+    events: Callable[[Incident], Awaitable[None]]
+    alerts: str
+    failure: str | None = None
+    kinds: dict[str, Kind] = field(default_factory=lambda: USUAL)
+    recovers: bool = True
+
+
+LATE = "RefreshLate TokenExpiresSoon"
+BLOCKED = f"RefreshFailing {LATE} BuildsBlocked NotReady"
+CASES = {
+    "refused": Case(refused, BLOCKED, "refused"),
+    "away": Case(away, f"{BLOCKED} CloudFailing", "away"),
+    "rotated": Case(rotated, BLOCKED, "rotated"),
+    "removed": Case(removed, BLOCKED, "removed", recovers=False),
+    "suspended": Case(suspended, LATE, "suspended", recovers=False),
+    "dead": Case(dead, "Down", "dead"),
+    "unserved": Case(unserved, f"Unready {LATE}", "unserved"),
+    "blocked": Case(blocked, f"QueueStuck {LATE}", "blocked"),
+    "slow clock": Case(slow_clock, f"ClockOff {LATE}", "slow clock", recovers=False),
+    "short tokens": Case(refused, BLOCKED, "short", kinds=SHORT),
+    "never there": Case(never_there, "Down", recovers=False),
+    "lagging": Case(lagging, "LoopLag"),
+    "healthy": Case(healthy, "", kinds=ALL_KINDS),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What Prometheus scraped, and when builds stopped; in seconds."""
+
+    series: list[dict[str, str]]
+    stopped: float | None
+    end: int
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, Outcome]:
+    """Each incident, lived through once."""
+    return {name: live(case) for name, case in CASES.items()}
+
+
+def live(case: Case) -> Outcome:
+    """Live through an incident."""
+
+    async def whole() -> Outcome:
+        life = Incident(case.kinds, lambda name: name in USED, SCRAPE)
+        await life.scraped(case.events)
+        end = int(life.truth()) // 120 * 120
+        return Outcome(life.scrapes.input_series(), life.stopped, end)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(whole())
+
+
+def checks(case: Case, outcome: Outcome, interval: int) -> Iterator[tuple[str, dict[str, float]]]:
+    """Queries over all that was recorded of alerts, with the samples that they must have."""
+    span = f"[{outcome.end}s:{interval}s]"
+    firing = 'ALERTS{alertstate="firing"}'
+    alerts = case.alerts.split()
+    yield (
+        f"group by (alertname) (count_over_time({firing}{span}))",
+        {f'{{alertname="ArtifactIndex{name}"}}': 1 for name in alerts},
+    )
+    if case.recovers:
+        yield firing, {}
+    if not alerts:
+        return
+    first, last = (f"{each}_over_time(timestamp({firing}){span})" for each in ("min", "max"))
+    once = f"({last} - {first}) / {interval} + 1 - count_over_time({firing}{span})"
+    yield f"max({once})", {"{}": 0}
+    if case.failure is not None:
+        assert outcome.stopped is not None
+        warned = outcome.stopped - 60 * FAILURES[case.failure].minutes
+        yield f"min({first}) <= bool {warned}", {"{}": 1}
+        critical = first.replace("{", '{severity="critical",')
+        yield f"min({critical}) <= bool {outcome.stopped}", {"{}": 1}
+
+
+@pytest.mark.parametrize("interval", [15, 30, 60, 120])
+def test_alerts_are_early_and_do_not_flap(
+    outcomes: dict[str, Outcome], interval: int, tmp_path: Path
+) -> None:
+    tests = [
+        {
+            "name": name,
+            "interval": f"{SCRAPE}s",
+            "input_series": outcome.series,
+            "promql_expr_test": [
+                {
+                    "expr": expr,
+                    "eval_time": f"{outcome.end}s",
+                    "exp_samples": [{"labels": k, "value": v} for k, v in expected.items()],
+                }
+                for expr, expected in checks(CASES[name], outcome, interval)
+            ],
+        }
+        for name, outcome in outcomes.items()
+    ]
+    path = rule_test(tmp_path / "rules", RULES, evaluation_interval=f"{interval}s", tests=tests)
+    promtool("test", "rules", path)
