@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tools.monitoring.rules import ALERTS
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import ApiModel
@@ -19,7 +20,10 @@ pytestmark = pytest.mark.unit
 
 HOW_TO = REPOSITORY / "docs" / "how-to"
 PAGES = ("migrate", "multi-tenancy", "operate", "registries", "troubleshooting")
-MODELS: dict[str, type[ApiModel]] = {"ArtifactIndex": ArtifactIndexSpec, "IndexOptions": IndexOptionsSpec}
+MODELS: dict[str, type[ApiModel]] = {
+    "ArtifactIndex": ArtifactIndexSpec,
+    "IndexOptions": IndexOptionsSpec,
+}
 HOSTS = ("Artifactory", "Nexus", "GitLab", "Azure DevOps", "Gemfury", "Cloudsmith", "devpi")
 
 
@@ -76,8 +80,8 @@ def test_each_registry_has_a_row_a_section_and_an_index_of_its_own() -> None:
     assert len(indexes) == len(HOSTS)
 
 
-def test_every_reason_that_a_table_names_is_one() -> None:
-    known = {str(reason) for reason in Reason}
+def test_every_reason_and_alert_that_a_table_names_is_one() -> None:
+    known = {str(reason) for reason in Reason} | {each["alert"] for each in ALERTS}
     text = (HOW_TO / "troubleshooting.md").read_text()
     named = re.findall(r"^\| ((?:`[A-Z]\w+`(?:, )?)+) \|", text, re.MULTILINE)
     assert len(named) > 15

@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from tools.monitoring.rules import ALERTS
 
 from artifact_index.cli.cluster import why
-from artifact_index.cli.cluster.objects import Observed, observed
+from artifact_index.cli.cluster.objects import Observed, named, observed
 from artifact_index.crdgen.kinds import ARTIFACT_INDEX, INDEX_OPTIONS, Kind
 from artifact_index.logs import RedactingFilter, TextFormatter
 from support.engine import Engine
-from support.incidents import INCIDENTS, Incident
-from support.reconcile_builders import CANARY, NAMESPACE
+from support.incident_texts import INCIDENTS, OUTAGES, Incident, Outage
+from support.reconcile_builders import CANARY, HOUR, NAMESPACE
 from support.troubleshooting import quoted, sections
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
@@ -88,9 +89,16 @@ def reasons(engine: Engine, kind: str, name: str) -> set[str]:
     return {root.reason for root in roots}
 
 
-def section_of(incident: Incident) -> str:
+def section_of(incident: Incident | Outage) -> str:
     (text,) = (text for head, text in sections().items() if head.startswith(incident.section))
-    return text
+    return " ".join(text.split())
+
+
+def told(alert: str, labels: dict[str, str]) -> str:
+    """The text of an alert about these labels; nobody knows the others."""
+    (rule,) = (each for each in ALERTS if each["alert"] == alert)
+    text = f"{rule['summary']} {rule['description']}"
+    return re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda label: labels.get(label[1], "?"), text)
 
 
 @EACH
@@ -143,12 +151,68 @@ async def test_a_builds_last_line_leads_to_the_cause(engine: Engine, incident: I
         # uv prints number and URL of the index; the section lists what the conditions cannot tell.
         assert entries["acme"].split("@")[-1].startswith("acme.example/pypi/acme/")
         assert (incident.client, "uv") in quoted()
-        assert incident.columns[-1] in " ".join(section_of(incident).split())
+        assert incident.page
 
 
 @EACH
-def test_the_page_has_a_section_with_the_reason(incident: Incident) -> None:
+def test_the_page_tells_what_to_do(incident: Incident) -> None:
     text = section_of(incident)
-    assert "artifact-index why" in text or not incident.reason
-    risks = {"PublicIndexFirst": "DependencyConfusionRisk"}
-    assert f"`{risks.get(incident.reason, incident.reason)}`" in text or not incident.reason
+    assert [part for part in incident.page if part not in text] == []
+    if incident.reason:
+        shown = "DependencyConfusionRisk" if "Confusion" in incident.columns[2] else incident.reason
+        assert f"`{shown}`" in text and "artifact-index why" in text
+
+
+@pytest.mark.parametrize("incident", [each for each in INCIDENTS.values() if each.alert])
+async def test_an_alert_leads_to_the_cause(engine: Engine, incident: Incident) -> None:
+    await incident.happen(engine)
+    (rule,) = (each for each in ALERTS if each["alert"] == incident.alert)
+    kinds = re.findall(r'kind="(\w+)"', rule["expr"])
+    kind, name = (
+        ("IndexOptions", "uv-config") if "IndexOptions" in kinds else (incident.object.split("/"))
+    )
+    labels = {"namespace": NAMESPACE, "kind": kind, "name": name, "reason": incident.reason}
+
+    text = told(incident.alert, labels)
+
+    assert f"{NAMESPACE}/{name}" in text and "?" not in text
+    (command,) = re.findall(r"artifact-index why -n builders (\S+)", text)
+    assert named(command) == (kind, name)
+    assert incident.reason in reasons(engine, kind, name)
+    assert incident.alert in section_of(incident)
+
+
+@pytest.mark.parametrize("outage", OUTAGES.values(), ids=list(OUTAGES))
+def test_an_alert_about_the_operator_leads_to_a_section(outage: Outage) -> None:
+    labels = dict.fromkeys(("namespace", "index_options", "output", "kind", "pod", "provider"), "x")
+    text = told(outage.alert, labels)
+
+    assert re.search(r"\b(kubectl|artifact-index) [a-z]+ ", text), text
+    assert outage.alert in section_of(outage)
+
+
+def test_each_alert_and_each_section_has_its_incident() -> None:
+    all_of_them: list[Incident | Outage] = [*INCIDENTS.values(), *OUTAGES.values()]
+    assert {each.alert for each in all_of_them} - {""} == {each["alert"] for each in ALERTS}
+    without = {"A message of uv about the project", "Ask for help"}
+    covered = {each.section for each in all_of_them}
+    for heading in sections().keys() - without:
+        assert any(heading.startswith(section) for section in covered), heading
+
+
+@pytest.mark.parametrize(("expires", "reason"), [(-1, "Expired"), (1800, "RefreshOverdue")])
+async def test_why_knows_an_operator_that_is_gone(
+    engine: Engine, expires: int, reason: str
+) -> None:
+    """The conditions are those that it left behind, all of them good."""
+    await INCIDENTS["a pod has the file of an hour ago"].happen(engine)
+    engine.time += 12 * HOUR - expires
+
+    (index,) = seen(engine, "ArtifactIndex")
+    (root, *_) = why.report_of(index, [index], seen(engine, "IndexOptions"), engine.time).roots
+
+    assert (
+        root.reason == reason and "app.kubernetes.io/name=artifact-index-operator" in root.message
+    )
+    text = section_of(OUTAGES["the process is gone"])
+    assert f"`{reason}`" in text and "app.kubernetes.io/name=artifact-index-operator" in text

@@ -27,11 +27,12 @@ Happen = Callable[[Engine], Awaitable[None]]
 class Incident:
     """One cause, how it comes about, and how it shows.
 
-    `section` is the beginning of a heading of the troubleshooting page. `alert` is the alert whose
-    text leads to it, "" if nobody can be woken by it. `object` is the one that is at fault.
-    `columns` are words of its row in `kubectl get -o wide`, `log` words of the operator's lines
-    about it, and `client` what a build meets: `blocked`, the heading of another section, or ""
-    while builds go on.
+    `section` is the beginning of a heading of the troubleshooting page, and `page` are words that
+    it has. `alert` is the alert whose text leads to it, "" if nobody can be woken by it. `object`
+    is the one that is at fault. `columns` are words of its row in `kubectl get -o wide`, `log`
+    words of the operator's lines about it, and `client` what a build meets: `blocked`, the number
+    in a section's heading, or "" while builds go on. `reason` is where `artifact-index why` ends,
+    "" if it finds nothing wrong.
     """
 
     happen: Happen
@@ -42,7 +43,15 @@ class Incident:
     client: str = ""
     object: str = "ArtifactIndex/acme"
     reason: str = ""
-    """The reason at which `artifact-index why` ends, "" if it finds nothing wrong."""
+    page: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outage:
+    """Something about the operator itself: no object tells it by a condition."""
+
+    alert: str
+    section: str
 
 
 def refused(code: str) -> LoginError:
@@ -171,12 +180,8 @@ async def public_first(engine: Engine) -> None:
     await engine.settle()
 
 
-async def wrong_password(engine: Engine) -> None:
+async def index_with_password(engine: Engine) -> None:
     await served(engine, PASSWORD)
-
-
-async def wrong_repository(engine: Engine) -> None:
-    await served(engine)
 
 
 KEY: Final = "Secret 'aws-key' in spec.codeArtifact.auth.secretRef"
@@ -256,13 +261,33 @@ INCIDENTS: Final[dict[str, Incident]] = {
         object="IndexOptions/uv-config", reason="PublicIndexFirst",
     ),
     "a password was changed at the index": Incident(
-        wrong_password, "401",
+        index_with_password, "401",
         ("True", "Available", "Whether the index answers is not checked"),
-        client="401",
+        client="401", page=("Whether the index answers is not checked", "put the new password"),
     ),
     "the repository in the spec is another one": Incident(
-        wrong_repository, "404",
+        served, "404",
         ("True", "Available", "Whether the repository exists is not checked"),
-        client="404",
+        client="404", page=("Whether the repository exists is not checked", "correct `repository`"),
+    ),
+    "a permission is missing at the index": Incident(
+        served, "403", ("True", "Available"),
+        client="403", page=("codeartifact:ReadFromRepository", "roles/artifactregistry.reader"),
+    ),
+    "a pod has the file of an hour ago": Incident(
+        served, "An old token", ("True", "Available"),
+        client="401", page=("subPath", "envFrom", "Mount the directory"),
     ),
 }  # fmt: skip
+
+OUTAGES: Final[dict[str, Outage]] = {
+    "the process is gone": Outage("ArtifactIndexDown", "The operator does not run"),
+    "the API server refuses its login": Outage("ArtifactIndexUnready", "The operator does not run"),
+    "nothing leaves the queue": Outage("ArtifactIndexQueueStuck", "The operator is slow"),
+    "its event loop lags": Outage("ArtifactIndexLoopLag", "The operator is slow"),
+    "its clock is wrong": Outage("ArtifactIndexClockOff", "The operator is slow"),
+    "a cloud answers nobody": Outage("ArtifactIndexCloudFailing", "A refresh fails"),
+    "a refresh is late for no known cause": Outage("ArtifactIndexRefreshLate", "A refresh fails"),
+    "a token is about to be withdrawn": Outage("ArtifactIndexTokenExpiresSoon", "A refresh fails"),
+}
+"""What stops the operator or all of its logins, by what happened."""
