@@ -5,7 +5,7 @@ import re
 from support.operator_process import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "how-to" / "troubleshooting.md"
-_QUOTED = re.compile(r'^```text title="(\w+)"\n(.*?)^```', re.MULTILINE | re.DOTALL)
+_QUOTED = re.compile(r"^(\w+):\n\n```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def sections() -> dict[str, str]:

@@ -29,7 +29,7 @@ HOSTS = ("Artifactory", "Nexus", "GitLab", "Azure DevOps", "Gemfury", "Cloudsmit
 
 def blocks(page: str, language: str) -> list[str]:
     text = (HOW_TO / f"{page}.md").read_text()
-    found = re.findall(rf"^( *)```{language}\b[^\n]*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     return [re.sub(f"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
 
 
