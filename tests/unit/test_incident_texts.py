@@ -1,5 +1,6 @@
 """From each text alone - columns, log, a build's last line, alert - the cause can be found."""
 
+import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -11,9 +12,13 @@ from tools.monitoring.rules import ALERTS
 from artifact_index.cli.cluster import why
 from artifact_index.cli.cluster.objects import Observed, named, observed
 from artifact_index.crdgen.kinds import ARTIFACT_INDEX, INDEX_OPTIONS, Kind
+from artifact_index.kube.errors import ApiError, error_from_response, without_definition
+from artifact_index.kube.resources import INDEX_OPTIONS as OPTIONS_KIND
+from artifact_index.kube.server_check import ServerCheck
 from artifact_index.logs import RedactingFilter, TextFormatter
 from support.engine import Engine
 from support.incident_texts import INCIDENTS, OUTAGES, Incident, Outage
+from support.memory_port import MemoryPort
 from support.reconcile_builders import CANARY, HOUR, NAMESPACE
 from support.troubleshooting import quoted, sections
 
@@ -21,6 +26,10 @@ pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
 KINDS = {"ArtifactIndex": ARTIFACT_INDEX, "IndexOptions": INDEX_OPTIONS}
 EACH = pytest.mark.parametrize("incident", INCIDENTS.values(), ids=list(INCIDENTS))
+
+
+UNAUTHORIZED = error_from_response(401, "Unauthorized", {}, b"", sensitive=False)
+FORBIDDEN = ApiError(403, "Forbidden", 'indexoptions is forbidden: User "x" cannot list resource')
 
 
 class Log(logging.Handler):
@@ -198,6 +207,31 @@ def test_each_alert_and_each_section_has_its_incident() -> None:
     covered = {each.section for each in all_of_them}
     for heading in sections().keys() - without:
         assert any(heading.startswith(section) for section in covered), heading
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (without_definition(OPTIONS_KIND), "there is no CustomResourceDefinition"),
+        (ApiError(0, "Unreachable", "the API server cannot be reached: x"), "cannot be reached"),
+        (UNAUTHORIZED, "the operator's login has expired"),
+        (FORBIDDEN, "is forbidden"),
+    ],
+)
+async def test_the_log_says_why_the_api_server_does_not_serve(
+    log: Log, error: ApiError, words: str
+) -> None:
+    port = MemoryPort()
+    port.refuse = lambda *_: error
+    checking = asyncio.create_task(ServerCheck(port, None, lambda: 0).run())
+    await asyncio.sleep(60)
+    checking.cancel()
+
+    (line,) = log.lines
+    assert " ERROR " in line and words in line
+    # What is missing follows: the command, the place or the permission.
+    assert re.search(r"artifact-index crds|cannot be reached: x|restart the pod|list", line)
+    assert words in section_of(OUTAGES["the API server refuses its login"])
 
 
 @pytest.mark.parametrize(("expires", "reason"), [(-1, "Expired"), (1800, "RefreshOverdue")])
