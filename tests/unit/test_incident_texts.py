@@ -13,6 +13,7 @@ from artifact_index.cli.cluster import why
 from artifact_index.cli.cluster.objects import Observed, named, observed
 from artifact_index.crdgen.kinds import ARTIFACT_INDEX, INDEX_OPTIONS, Kind
 from artifact_index.kube.errors import ApiError, error_from_response, without_definition
+from artifact_index.kube.port import ListPage
 from artifact_index.kube.resources import INDEX_OPTIONS as OPTIONS_KIND
 from artifact_index.kube.server_check import ServerCheck
 from artifact_index.logs import RedactingFilter, TextFormatter
@@ -42,6 +43,18 @@ class Log(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(TextFormatter().format(record))
+
+
+class Refusing(MemoryPort):
+    """An API server that refuses every listing."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__()
+        self.error = error
+
+    async def list(self, *_: Any, **__: Any) -> AsyncIterator[ListPage]:
+        raise self.error
+        yield
 
 
 @pytest.fixture
@@ -221,9 +234,7 @@ def test_each_alert_and_each_section_has_its_incident() -> None:
 async def test_the_log_says_why_the_api_server_does_not_serve(
     log: Log, error: ApiError, words: str
 ) -> None:
-    port = MemoryPort()
-    port.refuse = lambda *_: error
-    checking = asyncio.create_task(ServerCheck(port, None, lambda: 0).run())
+    checking = asyncio.create_task(ServerCheck(Refusing(error), None, lambda: 0).run())
     await asyncio.sleep(60)
     checking.cancel()
 
