@@ -1,7 +1,7 @@
 """What can happen to a namespace with one served index, and what each text has to say of it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -70,14 +70,14 @@ def unreachable() -> LoginError:
     return login_error(error, AwsCall("GetAuthorizationToken", token_request()), now=0)
 
 
-async def served(engine: Engine, spec: dict[str, Any] = ACME) -> None:
+async def served(engine: Engine, spec: dict[str, Any] = ACME, *, ready: bool = True) -> None:
     """One index with a login, in one file."""
     engine.secret("aws-key")
     engine.secret("basic")
     engine.index("acme", spec)
     engine.options()
     await engine.settle()
-    assert engine.ready()[1] == "Available", engine.ready()
+    assert (engine.ready()[1] == "Available") is ready, engine.ready()
 
 
 def put_secret(engine: Engine, name: str, values: dict[str, str]) -> None:
@@ -143,12 +143,22 @@ async def same_name(engine: Engine) -> None:
 
 
 async def consent_withdrawn(engine: Engine) -> None:
-    engine.policy = engine.policy.__class__(
-        allow_http=False, operator_identity=False, missing_secret_grace=300
-    )
+    engine.policy = replace(engine.policy, operator_identity=False)
     engine.index("acme", {**source("codeArtifact", auth=None, endpoint=URL), "name": "acme"})
     engine.options()
     await engine.settle()
+
+
+async def key_missing(engine: Engine) -> None:
+    put_secret(engine, "aws-key", {"id": "A", "key": "s"})
+    engine.index("acme", ACME)
+    engine.options()
+    await engine.settle()
+
+
+async def host_forbidden(engine: Engine) -> None:
+    engine.policy = replace(engine.policy, allowed_hosts=("other.example",))
+    await served(engine, PASSWORD, ready=False)
 
 
 async def output_taken(engine: Engine) -> None:
@@ -222,6 +232,18 @@ INCIDENTS: Final[dict[str, Incident]] = {
         ("False", "InvalidSecretValue", "key 'password'", "line break", "printf %s"),
         ("ConditionChanged", "reason=InvalidSecretValue", "key 'password'", "line break"),
         alert="ArtifactIndexBuildsBlocked", reason="InvalidSecretValue",
+    ),
+    "a key of the Secret has another name": Incident(
+        key_missing, ".unavailable.invalid",
+        ("False", "SecretKeyMissing", KEY, "has no key 'AWS_ACCESS_KEY_ID'", "'id', 'key'"),
+        ("ConditionChanged", "reason=SecretKeyMissing", "'id', 'key'"),
+        alert="ArtifactIndexBuildsBlocked", client="blocked", reason="SecretKeyMissing",
+    ),
+    "the administrator has not allowed the host": Incident(
+        host_forbidden, ".unavailable.invalid",
+        ("False", "HostNotAllowed", "spec.basicAuth.url", "--allowed-hosts"),
+        ("ConditionChanged", "reason=HostNotAllowed", "settings.allowedHosts"),
+        alert="ArtifactIndexBuildsBlocked", client="blocked", reason="HostNotAllowed",
     ),
     "two indexes have one name": Incident(
         same_name, ".unavailable.invalid",
