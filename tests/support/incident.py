@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any, Final
 
 from artifact_index.api.constants import ROLE_LABEL
@@ -35,7 +35,7 @@ _TARGET: Final = {"namespace": OPERATOR, "job": f"{OPERATOR}/artifact-index-oper
 class Scrapes:
     """Series as promtool wants them; times are seconds since the beginning of the simulation."""
 
-    def __init__(self, names: Callable[[str], bool], step: float) -> None:
+    def __init__(self, names: Collection[str], step: float) -> None:
         self.step = step
         self._names = names
         self._series: dict[str, list[str]] = {}
@@ -46,7 +46,7 @@ class Scrapes:
         target = {**_TARGET, "pod": pod}
         for family in families:
             for sample in family.samples:
-                if self._names(sample.name):
+                if sample.name in self._names:
                     # The object's own namespace stays: honorLabels.
                     labels = {**target, **sample.labels}
                     text = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
@@ -75,15 +75,16 @@ class Scrapes:
 class Incident(Month):
     """One operator with some logins; a test lets something happen while it runs.
 
-    `stopped` is when a build with the first login's file first failed: the entry was blocked, or its
-    token had expired; in seconds, at most a scrape late.
+    `stopped` is when a build with the first login's file first failed, in seconds and at most a
+    scrape late: the entry was blocked, or its token had expired.
     """
 
-    def __init__(self, kinds: dict[str, Kind], names: Callable[[str], bool], step: float) -> None:
+    def __init__(self, kinds: dict[str, Kind], names: Collection[str], step: float) -> None:
         super().__init__(kinds, 0, seed=4)
         self.trouble = Trouble()
         self.cloud = Cloud(kinds, self.trouble, self.rng)
         self.scrapes = Scrapes(names, step)
+        self._names = names
         self.stopped: float | None = None
         self.refused: Reason | None = None
         self.serving = True
@@ -155,6 +156,10 @@ class Incident(Month):
         assert self.operator is not None
         self.operator.feed.watched("secrets", "DELETED", body)
 
+    def set_clock(self, offset: float) -> None:
+        """Set the operator's clock to so many seconds after the true one."""
+        self._offset = offset
+
     def lag(self, seconds: float) -> None:
         """Every second of a scrape the event loop runs a timer late."""
         for _ in range(10):
@@ -172,7 +177,7 @@ class Incident(Month):
             if self.operator is not None and self.answering:
                 parts = [
                     *live_metrics(self._snapshot()),
-                    *self._counters.registry.collect(),
+                    *self._counters.registry.restricted_registry(self._names).collect(),
                 ]
                 self.scrapes.take(parts, f"operator-{self.pods}")
             else:

@@ -192,7 +192,8 @@ class PrometheusRule(Model):
     )
     labels: k8s.Strings = _value({}, "Labels by which your Prometheus selects the rules.")
     runbook_url: _NonEmpty = _value(
-        RUNBOOKS, "Page of the alerts, to which the name of each is appended as `#artifactindexdown`."
+        RUNBOOKS,
+        "Page of the alerts, to which the name of each is appended as `#artifactindexdown`.",
     )
 
 

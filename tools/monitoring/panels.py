@@ -60,6 +60,7 @@ def _slowest(metric: Definition, title: str, by: str = "", width: int = 8) -> Pa
 
 
 _OUTPUTS: Final = "namespace, index_options, kind, output"
+_PROBLEMS: Final = ", ".join(catalogue.PROBLEMS.labels)
 _LOGINS: Final = ", ".join(catalogue.LOGIN_EXPIRY.labels)
 
 ROWS: Final[tuple[tuple[str, tuple[Panel, ...]], ...]] = (
@@ -93,7 +94,7 @@ ROWS: Final[tuple[tuple[str, tuple[Panel, ...]], ...]] = (
         (
             Panel(
                 "table", "Objects with a problem", catalogue.PROBLEMS.question, "none",
-                {"": f"max by ({', '.join(catalogue.PROBLEMS.labels)}) ({_of(catalogue.PROBLEMS)})"},
+                {"": f"max by ({_PROBLEMS}) ({_of(catalogue.PROBLEMS)})"},
                 12,
             ),
             _graph(

@@ -11,7 +11,7 @@ from typing import Final
 from prometheus_client.core import GaugeMetricFamily
 
 from artifact_index.api import constants
-from artifact_index.api.conditions import FRESHNESS_NOT_GUARANTEED, READY, RECONCILING, STALLED
+from artifact_index.api.conditions import READY, RECONCILING, STALLED
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import parse_time
 from artifact_index.credentials.requests import Identity, OperatorIdentity, SecretIdentity
@@ -76,37 +76,31 @@ def live_metrics(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
 
 
 def _output_times(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
-    owners = {options.ref: options for options in snapshot.options}
+    alive = {options.ref for options in snapshot.options}
+    repeated = {each.expires_at for each in snapshot.logins if _is_repeated(each)}
     expiries: dict[Labels, float] = {}
     refreshes: dict[Labels, float] = {}
     for output in snapshot.outputs:
         kind, namespace, name = output.ref
-        owner = owners.get(ObjectRef(namespace, owner_name(output) or ""))
+        owner = owner_name(output)
         expiry = _seconds(output.annotations.get(constants.EXPIRES_AT_ANNOTATION))
         # An output that outlived its owner (Retain) belongs to nobody and is not refreshed.
-        if owner is None or expiry is None:
+        if expiry is None or owner is None or ObjectRef(namespace, owner) not in alive:
             continue
-        labels = namespace, owner.ref.name, kind, name
+        labels = namespace, owner, kind, name
         expiries[labels] = expiry
         refresh = _seconds(output.annotations.get(constants.REFRESH_AT_ANNOTATION))
         if refresh is None:
             refresh = expiry - _KEPT_WITHOUT_PLAN
-        refreshes[labels] = _next_token_at(refresh, expiry, owner, snapshot.now)
+        refreshes[labels] = expiry - CACHED_TOKEN_LEAD if expiry in repeated else refresh
     yield _family(catalogue.OUTPUT_EXPIRY, expiries)
     yield _family(catalogue.OUTPUT_REFRESH, refreshes)
 
 
-def _next_token_at(refresh: int, expiry: int, owner: OptionsObject, now: float) -> int:
-    """When the next token of an output is due.
-
-    A source that hands out one token again until shortly before its expiry has no other earlier,
-    and the status then says that freshness is not guaranteed.
-    """
-    latest = expiry - CACHED_TOKEN_LEAD
-    overdue = refresh < min(now, latest)
-    if overdue and FRESHNESS_NOT_GUARANTEED in reported_conditions(owner.status):
-        return latest
-    return refresh
+def _is_repeated(login: HeldToken) -> bool:
+    """Whether its source hands out the same token again until shortly before the expiry."""
+    expiry = login.expires_at
+    return expiry is not None and login.planned_at == expiry - CACHED_TOKEN_LEAD
 
 
 def _login_times(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:

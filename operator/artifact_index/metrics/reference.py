@@ -49,15 +49,15 @@ artifact_index_login_expiry_timestamp_seconds - time()
 ```
 
 The series of an output stay as long as the output holds a token: through a restart, while a refresh
-fails, after the Secret got another key, and while an object is suspended. They end when the last token
-has been withdrawn; `artifact_index_object_problems` then names the object and the reason. If an output
-keeps a token whose successor cannot be requested at all, its refresh counts as due 10 minutes before
-the expiry.
+fails, after the Secret got another key, and while an object is suspended. They end when the last
+token has been withdrawn; `artifact_index_object_problems` then names the object and the reason. If
+an output keeps a token whose successor cannot be requested at all, its refresh counts as due 10
+minutes before the expiry.
 
 The series of a login stays after its token has expired, and the difference turns negative. It ends
-when the login itself changes, for example because its Secret got another key. Logins with the same labels, such as two roles
-assumed with one access key, share a series, which shows the earliest time. Static credentials (a
-password, a whole URL) have no expiry and no series.
+when the login itself changes, for example because its Secret got another key. Logins with the same
+labels, such as two roles assumed with one access key, share a series, which shows the earliest
+time. Static credentials (a password, a whole URL) have no expiry and no series.
 
 `artifact_index_refresh_lateness_seconds` counts completed refreshes; a refresh that still fails
 shows in `time() - artifact_index_login_refresh_timestamp_seconds`. Refreshes that a user requested

@@ -50,30 +50,23 @@ async def test_an_output_without_its_owner_or_with_an_odd_time_is_left_out() -> 
     assert not found[f"{PREFIX}output_expiry_timestamp_seconds"].samples
 
 
-NOT_GUARANTEED = {"conditions": [condition("FreshnessNotGuaranteed", "True", "TokenTooShort")]}
-
-
 @pytest.mark.parametrize(
-    ("refresh", "status", "now", "due"),
+    ("refresh", "planned", "due"),
     [
-        (2700, {}, 2800, 2700),
-        (2700, {}, 100, 2700),
-        (None, {}, 2800, 600),
+        (2700, 2700, 2700),
+        (2700, None, 2700),
+        (None, 2700, 600),
         # A metadata server repeats its token until shortly before the expiry.
-        (2700, NOT_GUARANTEED, 100, 225),
-        (100, NOT_GUARANTEED, 10, 100),
-        # A short token is refreshed in time all the same.
-        (2700, NOT_GUARANTEED, 2800, 2700),
+        (2700, 225, 225),
     ],
 )
 async def test_a_refresh_is_due_when_its_output_says_but_for_a_token_that_repeats(
-    refresh: int | None, status: dict[str, object], now: int, due: int
+    refresh: int | None, planned: int | None, due: int
 ) -> None:
     """All are seconds before the expiry."""
     text = None if refresh is None else format_time(EXPIRY - refresh)
-    snapshot = state(
-        options=[options(**status)], outputs=[output("a", refresh=text)], now=EXPIRY - now
-    )
+    held = [] if planned is None else [HeldToken(code_artifact(SECRET), EXPIRY, EXPIRY - planned)]
+    snapshot = state(options=[options()], outputs=[output("a", refresh=text)], logins=held)
     found = await scraped(snapshot)
     assert values(
         found[f"{PREFIX}output_refresh_timestamp_seconds"],

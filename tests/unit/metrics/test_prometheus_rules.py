@@ -45,7 +45,9 @@ def test_a_rule_uses_metrics_and_labels_that_exist(rule: dict[str, Any]) -> None
     assert set(re.findall(r"\$labels\.(\w+)", texts)) <= grouped
 
 
-@pytest.mark.parametrize("rule", [each for each in rules() if "alert" in each], ids=lambda r: r["alert"])
+@pytest.mark.parametrize(
+    "rule", [each for each in rules() if "alert" in each], ids=lambda r: r["alert"]
+)
 def test_an_alert_names_its_object_and_the_next_command(rule: dict[str, Any]) -> None:
     notes = rule["annotations"]
     assert notes.keys() == {"summary", "description", "runbook_url"}
@@ -68,7 +70,7 @@ def test_each_alert_has_a_section_with_all_that_it_needs_and_its_link_leads_ther
         parts = ("**Severity:**", "**How long until builds stop:**", "**Find the cause:**",
                  "**Remedy:**", "```bash")  # fmt: skip
         assert all(part in by_anchor[anchor] for part in parts)
-    assert {failure.first for failure in FAILURES.values()} <= {rule["alert"] for rule in alerts}
+    assert {failure.alert for failure in FAILURES.values()} <= {rule["alert"] for rule in alerts}
 
 
 def test_promtool_accepts_the_rules_of_the_chart_and_of_the_example(tmp_path: Path) -> None:
