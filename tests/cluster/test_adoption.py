@@ -1,12 +1,26 @@
 """What may become an output: an Opaque Secret that consents, and nothing that others look after."""
 
+import base64
+import os
+import re
+import subprocess
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from support.control_plane import wait_until
-from support.operator_process import OperatorProcess
-from support.world import PATIENCE, World, artifact_index, index_options
+from support.operator_process import REPOSITORY, OperatorProcess
+from support.world import (
+    PATIENCE,
+    World,
+    artifact_index,
+    basic_auth,
+    index_options,
+    secret,
+)
 
 pytestmark = pytest.mark.cluster
 
@@ -142,3 +156,61 @@ def test_an_adoption_names_the_keys_that_it_removes(
     assert len(messages) == 1
     assert "Secret 'uv-config'" in messages[0] and "'old', 'older'" in messages[0]
     assert "uv.toml" not in messages[0] and "s3cret" not in messages[0]
+
+
+MIGRATION = (REPOSITORY / "docs" / "how-to" / "migrate.md").read_text()
+
+
+def commands(heading: str, namespace: str) -> list[str]:
+    """The blocks of commands of a section of the page on migration, for another namespace."""
+    (section,) = re.findall(rf"^### {heading}\n(.*?)^###? ", MIGRATION, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^( *)```sh\n(.*?)^ *```", section, re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(text).replace("-n builders", f"-n {namespace}") for _, text in blocks]
+
+
+def test_the_page_on_migration_hands_a_secret_over_and_back_without_a_gap(
+    world: World, operator: OperatorProcess, tmp_path: Path
+) -> None:
+    namespace = world.namespace("migrated")
+    (example,) = re.findall(r"```yaml\n(apiVersion: batch/v1.*?)```", MIGRATION, re.DOTALL)
+    cron_job = yaml.safe_load(example.replace("namespace: builders", f"namespace: {namespace}"))
+    written = secret("uv-config", {"uv.toml": "a CronJob's", "old": "x"}, labelled=False)
+    world.apply(
+        cron_job,
+        written,
+        secret("login", {"username": "ci", "password": "pw"}),
+        artifact_index("acme", name="acme", basicAuth=basic_auth("https://x.example/", "login")),
+        index_options("uv-config", outputs=[{"kind": "Secret", "name": "uv-config-next"}]),
+        namespace=namespace,
+    )
+    (tmp_path / "kubectl").symlink_to(world.plane.binaries.kubectl)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    env = {"PATH": path, "KUBECONFIG": str(world.plane.kubeconfig_admin), "HOME": str(tmp_path)}
+
+    def paste(script: str) -> str:
+        done = subprocess.run(
+            ["bash", "-eo", "pipefail"], input=script, env=env, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{script}\n{done.stderr}"
+        return done.stdout
+
+    wait, compare = commands("Switch by a second name", namespace)
+    paste(wait)
+    assert "//REDACTED@x.example/" in paste(compare)
+    stop, hand_over, back = commands("Switch under the same name", namespace)
+    paste(stop + hand_over)
+    assert "//ci:pw@x.example/" in (world.uv_toml(namespace, "uv-config") or "")
+    wait_until(
+        lambda: world.get("secret", namespace, "uv-config-next") is None, "the other one", PATIENCE
+    )
+    served = world.uv_toml(namespace, "uv-config")
+    paste(back)
+
+    # The page's CronJob writes as ever, and nobody undoes it.
+    job = "kubectl create secret generic uv-config --from-literal=uv.toml=again"
+    paste(f"{job} --dry-run=client -o yaml | kubectl apply -n {namespace} -f -")
+    versions = world.versions("secret", namespace, "uv-config")
+    assert len({each["metadata"]["uid"] for each in versions}) == 1
+    texts = [base64.b64decode(each["data"]["uv.toml"]).decode() for each in versions]
+    assert list(dict.fromkeys(texts)) == ["a CronJob's", served, "again"]

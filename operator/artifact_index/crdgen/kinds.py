@@ -6,6 +6,12 @@ from typing import Final
 from artifact_index.api import constants
 from artifact_index.api.artifact_index import ArtifactIndexSpec, ArtifactIndexStatus
 from artifact_index.api.base import ApiModel
+from artifact_index.api.conditions import (
+    DEPENDENCY_CONFUSION_RISK,
+    FRESHNESS_NOT_GUARANTEED,
+    READY,
+    REFRESH_FAILING,
+)
 from artifact_index.api.index_options import IndexOptionsSpec, IndexOptionsStatus
 
 CATEGORY: Final = "artifact-index"
@@ -34,15 +40,26 @@ class Kind:
     columns: tuple[Column, ...]
 
 
-def _ready(field: str) -> str:
-    return f'.status.conditions[?(@.type=="Ready")].{field}'
+def _condition(type_: str, field: str) -> str:
+    return f'.status.conditions[?(@.type=="{type_}")].{field}'
 
 
-_READY = Column("Ready", _ready("status"))
-_REASON = Column("Reason", _ready("reason"))
+_READY = Column("Ready", _condition(READY, "status"))
+_REASON = Column("Reason", _condition(READY, "reason"))
 _WARNING = Column("Warning", ".status.warning")
 _AGE = Column("Age", ".metadata.creationTimestamp", type="date")
-_MESSAGE = Column("Message", _ready("message"), wide=True)
+# The message of Ready says nothing of a warning beside it.
+_MESSAGES = tuple(
+    Column(name, _condition(type_, "message"), wide=True)
+    for name, type_ in (
+        ("Message", READY),
+        ("Refresh failing", REFRESH_FAILING),
+        ("Freshness", FRESHNESS_NOT_GUARANTEED),
+    )
+)
+_CONFUSION = Column(
+    "Dependency confusion", _condition(DEPENDENCY_CONFUSION_RISK, "message"), wide=True
+)
 
 # Expiry is text: a column of type date shows `<invalid>` for a time in the future.
 ARTIFACT_INDEX: Final = Kind(
@@ -61,7 +78,7 @@ ARTIFACT_INDEX: Final = Kind(
         _AGE,
         Column("URL", ".status.url", wide=True),
         Column("Refresh", ".status.credential.refreshAt", wide=True),
-        _MESSAGE,
+        *_MESSAGES,
     ),
 )
 INDEX_OPTIONS: Final = Kind(
@@ -80,7 +97,8 @@ INDEX_OPTIONS: Final = Kind(
         _AGE,
         Column("Indexes", ".status.indexCount", type="integer", wide=True),
         Column("Guaranteed until", ".status.guaranteedUntil", wide=True),
-        _MESSAGE,
+        *_MESSAGES,
+        _CONFUSION,
     ),
 )
 KINDS: Final = (ARTIFACT_INDEX, INDEX_OPTIONS)
