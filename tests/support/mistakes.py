@@ -326,7 +326,8 @@ MISTAKES: dict[str, Mistake] = {
     "a location as AWS spells it": Mistake(
         lambda: available(source("googleArtifactRegistry", location="europe-west-1")),
         "the index is available",
-        ("spec.googleArtifactRegistry.location 'europe-west-1'", "did you mean 'europe-west1'?"),
+        ("spec.googleArtifactRegistry.location 'europe-west-1'",
+         "did you mean 'europe-west1'? Whether"),
     ),
     "a wrong endpoint of AWS": Mistake(
         lambda: available(source("codeArtifact", endpoint="https://x.example/a/")),
