@@ -30,7 +30,11 @@ KUBERNETES_OWN = {"default", "kube-node-lease", "kube-public", "kube-system"}
 
 @pytest.fixture(scope="module")
 def plane(own_control_plane: ControlPlane) -> ControlPlane:
-    """Without the definitions, which the pages install and take away."""
+    """A control plane of its own: the pages take away the definitions, which others need.
+
+    They are there before: the garbage collector learns of a new kind after half a minute only.
+    """
+    own_control_plane.apply_crds(REPOSITORY / "crds")
     return own_control_plane
 
 

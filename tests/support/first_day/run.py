@@ -31,12 +31,13 @@ _VARIES: Final = (
     (r"valid for (59m\d\ds|1h)\b", "valid for 1h"),
 )
 _GROUP: Final = "/apis/artifactindex.dev/v1alpha1"
-_PLURALS: Final = {
+PATHS: Final = {
     "Secret": "/api/v1/namespaces/{}/secrets",
     "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
     "ArtifactIndex": _GROUP + "/namespaces/{}/artifactindexes",
     "IndexOptions": _GROUP + "/namespaces/{}/indexoptions",
 }
+"""The collections of what users apply, for a namespace."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _apply(world: World, mistake: Mistake) -> str:
         values = manifest.get("stringData", {})
         if values.get("key.json") == GOOGLE_KEY:
             values["key.json"] = world.google.make_key_json("reader@acme.example")
-        path = _PLURALS[manifest["kind"]].format(NAMESPACE)
+        path = PATHS[manifest["kind"]].format(NAMESPACE)
         try:
             world.plane.write("POST", f"{path}?fieldValidation=Strict", manifest)
         except ControlPlaneFailed as refusal:
