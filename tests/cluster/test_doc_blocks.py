@@ -145,6 +145,6 @@ def test_both_installations_and_what_helm_prints_then(
         found = plane.kubectl("get", "artifactindexes,indexoptions", "-A", "-o", "name").stdout
         assert len(found.split()) == 2
         terminal.paste(
-            "kubectl delete artifactindexes,indexoptions --all -n builders\n"
+            "kubectl delete artifactindexes,indexoptions --all --all-namespaces\n"
             f"helm uninstall artifact-index-operator --namespace {OPERATOR_NAMESPACE}\n"
         )

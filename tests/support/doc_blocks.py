@@ -14,7 +14,7 @@ from support.operator_process import REPOSITORY
 SHELL: Final = ("sh", "bash")
 RUN_SECONDS: Final = 120.0
 
-_FENCE: Final = re.compile(r"^(\s*)```\s*(\w*)\s*$")
+_FENCE: Final = re.compile(r"^(\s*)```\s*(.*?)\s*$")
 _NOT_RUN: Final = re.compile(r"^\s*<!-- no-run: (\S.*\S) -->\s*$")
 _READ: Final = re.compile(r"\$(?:\{(\w+)(:\?)?[^}]*\}|(\w+))")
 _SET: Final = re.compile(r"(?:^|[\s;(])(?:export |local |for |read )?([A-Za-z_]\w*)(?:=| in )")
@@ -26,6 +26,7 @@ _END: Final = "@@ the block has ended with"
 class Block:
     """A fenced block: its page, the line of its fence, its language and its text.
 
+    The site's renderer takes a fence for text if more than a language follows it.
     `not_run` is the reason of the comment `<!-- no-run: REASON -->` on the line above the fence;
     empty without one.
     """

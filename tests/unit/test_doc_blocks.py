@@ -63,7 +63,7 @@ def test_the_blocks_of_a_page_parse(name: str, blocks: dict[str, list[Block]]) -
 def fault_of(block: Block) -> str:
     """What is wrong with a block's text; empty if nothing is."""
     if block.language not in LANGUAGES:
-        return f"its language is none of {sorted(LANGUAGES)}"
+        return f"{block.language!r} is none of {sorted(LANGUAGES)}"
     if not block.language and PROGRAMS & set(block.text.split()[:1]):
         return "it has commands: write sh after the fence"
     if block.is_shell:
@@ -117,4 +117,5 @@ def test_what_a_block_may_not_do_is_noticed() -> None:
     assert "--nmespace" in fault_of(Block(page, 1, "sh", "x | artifact-index run --nmespace\n", ""))
     assert fault_of(Block(page, 1, "yaml", "a: [\n", ""))
     assert fault_of(Block(page, 1, "", "helm list\n", ""))
+    assert fault_of(Block(page, 1, "sh no-run: needs a cloud", "helm list\n", ""))
     assert not fault_of(Block(page, 1, "", "what the operator says\n", ""))
