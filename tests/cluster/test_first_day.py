@@ -35,7 +35,7 @@ def test_every_manifest_of_the_pages_is_accepted(world: World) -> None:
     namespace = world.namespace(f"pages-{uuid.uuid4().hex[:8]}")
     blocks = [block for page in pages() if page != MESSAGES for block in blocks_of(page)]
     found = [(block.where, each) for block in blocks for each in manifests(block)]
-    assert len(found) >= 8
+    assert found
     refused = []
     for where, each in found:
         (body,) = in_namespace(namespace, [each])

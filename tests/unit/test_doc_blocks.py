@@ -9,6 +9,7 @@ import io
 import json
 import tomllib
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 import yaml
@@ -30,6 +31,11 @@ pytestmark = pytest.mark.unit
 PAGES = {page.relative_to(REPOSITORY).as_posix(): page for page in pages()}
 LANGUAGES = {"", "bash", "json", "mermaid", "promql", "python", "sh", "text", "toml", "yaml"}
 PROGRAMS = {"artifact-index", "curl", "docker", "gcloud", "helm", "kubectl", "make", "pip", "uv"}
+PARSERS: dict[str, Callable[[str], object]] = {
+    "json": json.loads,
+    "toml": tomllib.loads,
+    "yaml": lambda text: list(yaml.safe_load_all(text)),
+}
 RUN = {
     "docs/tutorial/quickstart.md",
     "docs/reference/messages.md",  # by tests/cluster/test_first_day.py
@@ -68,10 +74,9 @@ def fault_of(block: Block) -> str:
         return "it has commands: write sh after the fence"
     if block.is_shell:
         return syntax_error(block.text) or unknown_argument(block)
-    parse = {"yaml": lambda text: list(yaml.safe_load_all(text)), "toml": tomllib.loads,
-             "json": json.loads}.get(block.language, str)  # fmt: skip
     try:
-        parse(block.text)
+        if block.language in PARSERS:
+            PARSERS[block.language](block.text)
     except (ValueError, yaml.YAMLError) as error:
         return str(error)
     return ""

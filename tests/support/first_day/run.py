@@ -142,7 +142,7 @@ def _start_cases(world: World) -> Iterator[tuple[Any, ...]]:
     stranger = world.plane.kubeconfig_for(NAMESPACE, "stranger")
     yield (
         "The ServiceAccount has no permissions", "stranger.kubeconfig", stranger, (),
-        ("may not", "rbac.create"),
+        ("refuses the operator: 403 Forbidden", "rbac.create"),
     )  # fmt: skip
     yield (
         "The operator's namespace does not exist", "operator.kubeconfig", world.kubeconfig,
@@ -154,7 +154,7 @@ def _start_cases(world: World) -> Iterator[tuple[Any, ...]]:
     expired.write_text(re.sub(r'(token"?: ?"?)[^"\n,}]+', r"\1expired", text))
     yield (
         "The token of the kubeconfig has expired", "expired.kubeconfig", expired, (),
-        ("is not accepted",),
+        ("has expired", "renew the login of the kubeconfig"),
     )  # fmt: skip
     with contextlib.closing(create_server(("127.0.0.1", 0))) as free:
         address = f"https://127.0.0.1:{free.getsockname()[1]}"
@@ -162,7 +162,7 @@ def _start_cases(world: World) -> Iterator[tuple[Any, ...]]:
     dead.write_text(re.sub(r"https://127\.0\.0\.1:\d+", address, text))
     yield (
         "Nothing answers at the kubeconfig's address", "dead.kubeconfig", dead, (),
-        ("https://127.0.0.1", "refused"),
+        ("cannot be reached", "check the address", "--kubeconfig"),
     )  # fmt: skip
 
 
