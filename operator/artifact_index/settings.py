@@ -78,13 +78,6 @@ def _parse_host(text: str) -> str:
     return text.lower()
 
 
-def _meant(text: str, words: tuple[str, ...]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
-
-    meant = get_close_matches(text.lower(), words, 1)
-    return f"; did you mean {meant[0]}?" if meant else ""
-
-
 class OneOf:
     """Parser of a setting with a fixed set of words, `choices`."""
 
@@ -94,8 +87,7 @@ class OneOf:
     def __call__(self, text: str) -> str:
         """Return the word. Raises ValueError, which lists the choices."""
         if text not in self.choices:
-            accepted = ", ".join(self.choices)
-            raise ValueError(f"must be one of {accepted}{_meant(text, self.choices)}")
+            raise ValueError(f"must be one of {', '.join(self.choices)}")
         return text
 
 
@@ -194,25 +186,18 @@ class Settings:
         5.0, parse_duration, "wait this long for a first token before publishing a file without it"
     )
     outage_budget: float = _setting(
-        600.0, parse_duration,
-        "refresh early enough to survive a cloud outage of this length (R in the freshness "
-        "formula)",
-    )  # fmt: skip
-    write_time: float = _setting(
-        5.0, parse_duration, "allow this long for writing an output (W in the freshness formula)"
+        600.0, parse_duration, "refresh early enough to survive a cloud outage of this length (R)"
     )
+    write_time: float = _setting(5.0, parse_duration, "allow this long for writing an output (W)")
     propagation_time: float = _setting(
-        95.0, parse_duration,
-        "allow this long for the kubelet to update a Secret in a pod (P in the freshness formula)",
-    )  # fmt: skip
+        95.0, parse_duration, "allow this long for the kubelet to update a Secret in a pod (P)"
+    )
     pod_start_time: float = _setting(
-        120.0, parse_duration,
-        "allow this long from reading the file to the first request (S in the freshness formula)",
-    )  # fmt: skip
+        120.0, parse_duration, "allow this long from reading the file to the first request (S)"
+    )
     clock_skew: float = _setting(
-        60.0, parse_duration,
-        "allow for clocks that differ by this much (e in the freshness formula)",
-    )  # fmt: skip
+        60.0, parse_duration, "allow for clocks that differ by this much (e)"
+    )
     min_refresh_interval: float = _setting(
         300.0, parse_duration,
         "wait at least this long between refreshes of tokens too short for maxBuildDuration, but "

@@ -92,8 +92,6 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
         ("refresh acme --wiat", "did you mean --wait?"),
         ("check -f . -o jsno", "did you mean json?"),
         ("render -f . --outupt json", "did you mean --output?"),
-        ("run --log-level inof", "did you mean info?"),
-        ("run --log-format JSON", "did you mean json?"),
     ],
 )  # fmt: skip
 def test_a_typo_is_answered_with_what_was_meant(
