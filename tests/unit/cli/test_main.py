@@ -107,7 +107,7 @@ def test_a_typo_is_answered_with_what_was_meant(
     assert printed.count("did you mean") == 1
 
 
-@pytest.mark.parametrize("line", ["run --xyzzy", "status surplus", "zzz"])
+@pytest.mark.parametrize("line", ["run --xyzzy", "version surplus", "zzz"])
 def test_nothing_is_guessed_where_nothing_is_near(
     line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
