@@ -29,7 +29,19 @@ from support.operator_process import REPOSITORY
 pytestmark = pytest.mark.unit
 
 PAGES = {page.relative_to(REPOSITORY).as_posix(): page for page in pages()}
-LANGUAGES = {"", "bash", "json", "mermaid", "promql", "python", "sh", "text", "toml", "yaml"}
+LANGUAGES = {
+    "",
+    "bash",
+    "console",
+    "json",
+    "mermaid",
+    "promql",
+    "python",
+    "sh",
+    "text",
+    "toml",
+    "yaml",
+}
 PROGRAMS = {"artifact-index", "curl", "docker", "gcloud", "helm", "kubectl", "make", "pip", "uv"}
 PARSERS: dict[str, Callable[[str], object]] = {
     "json": json.loads,
@@ -44,10 +56,12 @@ PARSED_ONLY = Counter(
     {
         "README.md": 3,
         "docs/how-to/aws.md": 1,
+        "docs/how-to/builders.md": 1,
         "docs/how-to/gitops.md": 1,
         "docs/how-to/google.md": 1,
         "docs/how-to/install.md": 5,
         "docs/how-to/uv-lock.md": 1,
+        "docs/reference/alerts.md": 11,
         "docs/reference/commands.md": 1,
         "helm/artifact-index-operator/README.md": 1,
     }
