@@ -20,6 +20,10 @@ is in the image, and where the package is installed it is also `kubectl artifact
 - `refresh`, `suspend` and `resume` change objects, also with your own rights: `get` and `patch` on
   both kinds, and `list` for `-l` and `--all`, which the ClusterRole `edit` has. A suspended object
   is not refreshed, which counts as refused. The field manager is `artifact-index`.
+- `preflight` only reads: an administrator's rights find out most, and a reader's find out less,
+  which counts as unknown. Each finding but the good ones ends in a command.
+- `check --probe` reads the Secrets with the files, sends each login to the host that the file
+  names, as a build would, and to no other, and prints nothing of it.
 - `check` and `render` need neither a cluster nor a cloud: the operator itself reconciles the
   manifests, with `REDACTED` for each login. A Secret or ServiceAccount that is not among the
   manifests is taken to be right. A CodeArtifact repository gets its usual URL, for which the

@@ -10,6 +10,12 @@ from pydantic.alias_generators import to_camel
 
 Severity = Literal["error", "warning"]
 Ready = Literal["True", "False", "Unknown"]
+Verdict = Literal["Good", "Warning", "Bad", "Unknown"]
+ProbeOutcome = Literal[
+    "Answers", "Anonymous", "NoJson", "NoUploadTimes", "LoginRefused", "NotAllowed", "Expired",
+    "NoSuchRepository", "Redirects", "NotAnIndex", "UntrustedAuthority", "Unreachable",
+    "ServerFails", "Blocked", "NotInFile",
+]  # fmt: skip
 Outcome = Literal[
     "Requested", "Refreshed", "Suspended", "Resumed", "Unchanged", "Refused", "TimedOut", "Failed"
 ]
@@ -162,3 +168,42 @@ class ChangeReport(Report):
 
     kind: Literal["ChangeReport"] = "ChangeReport"
     objects: list[ObjectChange]
+
+
+class PreflightFinding(Part):
+    """One thing that was looked at; the next step is a command, and None if it is good."""
+
+    check: str
+    verdict: Verdict
+    message: str
+    next_step: str | None = None
+
+
+class PreflightReport(Report):
+    """`artifact-index preflight`."""
+
+    kind: Literal["PreflightReport"] = "PreflightReport"
+    findings: list[PreflightFinding]
+
+
+class IndexProbe(Part):
+    """What one index answered to the login in a file.
+
+    `file` is the output that holds it, and None if no readable one does. `status` is that of HTTP.
+    """
+
+    object: ObjectRef
+    file: ObjectRef | None
+    outcome: ProbeOutcome
+    verdict: Verdict
+    status: int | None
+    milliseconds: int | None
+    message: str
+    next_step: str | None = None
+
+
+class ProbeReport(Report):
+    """`artifact-index check --probe`."""
+
+    kind: Literal["ProbeReport"] = "ProbeReport"
+    indexes: list[IndexProbe]

@@ -188,6 +188,10 @@ class Source(ABC, Generic[Model]):
 
     field: ClassVar[str]
     """The spec's field that holds the source, such as `spec.basicAuth`."""
+    named_by: ClassVar[str] = "url"
+    """The fields below it that name the repository."""
+    to_read: ClassVar[str] = "let the user of its Secret read the repository"
+    """What ends the refusal of a login that is valid."""
 
     def __init__(self, model: Model, index_format: IndexFormat | None = None) -> None:
         self.model = model

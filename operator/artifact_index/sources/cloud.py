@@ -65,6 +65,10 @@ class CloudSource(base.Source[Model]):
     """What the label `target` of a login's metrics says, for their reference."""
 
     @abstractmethod
+    def services(self) -> list[str]:
+        """The URLs of the cloud's services that a login asks."""
+
+    @abstractmethod
     def secret_keys(self) -> dict[str, str]:
         """Keys of the Secret in `auth` by their name in the key material."""
 

@@ -42,9 +42,19 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
 
     __slots__ = ()
     field = "spec.codeArtifact"
+    named_by = "repository, domain and region"
+    to_read = "allow codeartifact:ReadFromRepository on the repository"
     provider = "codeartifact"
     optional_keys = ("AWS_SESSION_TOKEN",)
     metrics_target = "of CodeArtifact `REGION/DOMAIN-OWNER/DOMAIN`"
+
+    def services(self) -> list[str]:
+        """CodeArtifact of the region, and STS if it issues a session on the way."""
+        names = ["codeartifact"]
+        if self.model.assume_role is not None or self.service_account() is not None:
+            names.append("sts")
+        domain = "amazonaws.com.cn" if self.model.region.startswith("cn-") else "amazonaws.com"
+        return [f"https://{name}.{self.model.region}.{domain}/" for name in names]
 
     def secret_keys(self) -> dict[str, str]:
         """An access key, perhaps a temporary one with a session token."""

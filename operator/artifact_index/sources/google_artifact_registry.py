@@ -15,8 +15,18 @@ class GoogleArtifactRegistry(CloudSource[GoogleArtifactRegistrySource]):
 
     __slots__ = ()
     field = "spec.googleArtifactRegistry"
+    named_by = "repository, location and project"
+    to_read = "grant roles/artifactregistry.reader on the repository"
     provider = "google"
     metrics_target = "of Google the impersonated service account, or empty"
+
+    def services(self) -> list[str]:
+        """Google's token endpoint or STS, and IAM Credentials for an impersonation."""
+        account = self.service_account() is not None
+        urls = [f"https://{'sts' if account else 'oauth2'}.googleapis.com/"]
+        if self.model.impersonate is not None:
+            urls.append("https://iamcredentials.googleapis.com/")
+        return urls
 
     def secret_keys(self) -> dict[str, str]:
         """The key file of a service account."""

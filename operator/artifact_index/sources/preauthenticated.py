@@ -14,6 +14,7 @@ class Preauthenticated(base.Source[PreauthenticatedSource]):
 
     __slots__ = ()
     field = "spec.preauthenticated"
+    named_by = "urlSecretRef"
 
     def secret(self) -> base.SecretUse | None:
         """The Secret that holds the URL."""

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
+from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.objects import Observed, observed
 from artifact_index.cli.console import CommandError, Exit
-from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import ConnectError, load_configuration, namespace_of_context
 from artifact_index.kube.errors import ApiError, without_definition
 from artifact_index.kube.permissions import remedy_of
@@ -22,14 +22,8 @@ _VERBS: Final = {"list": ("listed", "view"), "get": ("read", "view"), "patch": (
 """How a message says that a verb fails, and the ClusterRole to which the chart adds the verb."""
 
 
-class CallerApi(KubeApi):
-    """The API server for a person: their changes are not recorded as the operator's."""
-
-    field_manager = "artifact-index"
-
-
 @contextlib.asynccontextmanager
-async def connected(chosen: argparse.Namespace) -> AsyncIterator[KubePort]:
+async def connected(chosen: argparse.Namespace) -> AsyncIterator[CallerApi]:
     """The API server that the flags name. Raises CommandError."""
     kubeconfig = Path(chosen.kubeconfig) if chosen.kubeconfig else None
     try:

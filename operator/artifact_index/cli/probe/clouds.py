@@ -1,0 +1,56 @@
+"""Asks the clouds' endpoints, as `artifact-index preflight --probe` wants them asked."""
+
+import asyncio
+from urllib.parse import urlsplit
+
+from artifact_index.cli.admin.finding import finding
+from artifact_index.cli.cluster.caller_api import CallerApi
+from artifact_index.cli.cluster.connection import list_objects
+from artifact_index.cli.cluster.objects import source_of
+from artifact_index.cli.console import CommandError
+from artifact_index.cli.probe.asking import Asker, asker
+from artifact_index.cli.probe.indexes import probe
+from artifact_index.cli.reports import IndexProbe, PreflightFinding
+from artifact_index.kube.resources import ARTIFACT_INDEXES
+from artifact_index.sources.cloud import CloudSource
+
+
+async def probe_findings(
+    api: CallerApi, served: tuple[str, ...], seconds: float
+) -> list[PreflightFinding]:
+    """What the clouds of the indexes answer within so many seconds, then what the indexes do."""
+    urls: set[str] = set()
+    found: list[IndexProbe] = []
+    try:
+        for namespace in served or (None,):
+            for index in await list_objects(api, ARTIFACT_INDEXES, namespace):
+                source = source_of(index)
+                if isinstance(source, CloudSource):
+                    urls.update(source.services())
+            found += await probe(api, namespace, (), seconds=seconds, package=None)
+    except CommandError as error:
+        step = "`kubectl get artifactindexes -A`"
+        return [finding("probe", "Unknown", f"which indexes there are is unknown: {error}", step)]
+    asking = asker(seconds)
+    try:
+        clouds = await asyncio.gather(*(_cloud(asking, url) for url in sorted(urls)))
+    finally:
+        await asking.session.close()
+    return [*clouds, *map(_index, found)]
+
+
+async def _cloud(asking: Asker, url: str) -> PreflightFinding:
+    host = urlsplit(url).hostname
+    answer = await asking.ask(url, None)
+    if answer.problem is None:
+        return finding("cloud", "Good", f"{host} answers (name, TCP, TLS)")
+    kind, why = answer.problem
+    if kind == "UntrustedAuthority":
+        message = f"{host}: TLS by an unknown authority ({why})"
+        return finding("cloud", "Bad", message, "the chart's caBundle, and SSL_CERT_FILE here")
+    step = f"test with `curl -I {url}`; networkPolicy, egress and HTTPS_PROXY decide"
+    return finding("cloud", "Bad", f"{host} is not reached from here: {why}", step)
+
+
+def _index(each: IndexProbe) -> PreflightFinding:
+    return finding("index", each.verdict, f"{each.object.text}: {each.message}", each.next_step)

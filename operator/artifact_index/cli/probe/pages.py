@@ -1,0 +1,29 @@
+"""Reads the start of an index's pages. Pure."""
+
+import re
+from typing import Final
+
+_JSON_NAME: Final = re.compile(rb'"name"\s*:\s*"([A-Za-z0-9._-]+)"')
+_LINK: Final = re.compile(rb"<a\s[^>]*href=[\"']([^\"'#?]+)", re.IGNORECASE)
+_FILE: Final = re.compile(rb'"filename"\s*:')
+_UPLOADED: Final = re.compile(rb'"upload-time"\s*:\s*"')
+
+
+def first_project(body: bytes) -> str | None:
+    """The first project of a list of projects; it may be cut off."""
+    found = _JSON_NAME.search(body)
+    if found is None:
+        link = _LINK.search(body)
+        name = link[1].decode("ascii", "replace").rstrip("/").rpartition("/")[2] if link else ""
+        return name if re.fullmatch("[A-Za-z0-9._-]+", name) else None
+    return found[1].decode()
+
+
+def looks_like_an_index(body: bytes) -> bool:
+    """Whether the page has links, or is a list without any entry."""
+    return bool(_LINK.search(body)) or b"pypi:repository-version" in body
+
+
+def has_upload_times(body: bytes) -> bool:
+    """Whether the files of a project's page in JSON have upload times."""
+    return not _FILE.search(body) or bool(_UPLOADED.search(body))
