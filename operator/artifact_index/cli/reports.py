@@ -11,6 +11,8 @@ from pydantic.alias_generators import to_camel
 Severity = Literal["error", "warning"]
 Ready = Literal["True", "False", "Unknown"]
 Verdict = Literal["Good", "Warning", "Bad", "Unknown"]
+PodUse = Literal["directory", "subPath", "environment"]
+Held = Literal["Current", "Arriving", "Stale", "Unknown"]
 ProbeOutcome = Literal[
     "Answers", "Anonymous", "NoJson", "NoUploadTimes", "LoginRefused", "NotAllowed", "Expired",
     "NoSuchRepository", "Redirects", "NotAnIndex", "UntrustedAuthority", "Unreachable",
@@ -129,13 +131,26 @@ class ObjectProblem(Part):
     message: str
 
 
+class PodStatus(Part):
+    """How a pod uses an output, and which token it can hold."""
+
+    namespace: str
+    pod: str
+    output: ObjectRef
+    use: PodUse
+    started_at: str | None
+    token: Held
+    message: str
+
+
 class StatusReport(Report):
-    """`artifact-index status`."""
+    """`artifact-index status`; `pods` are listed with `--pods`."""
 
     kind: Literal["StatusReport"] = "StatusReport"
     files: list[FileStatus]
     indexes: list[IndexStatus]
     problems: list[ObjectProblem]
+    pods: list[PodStatus] = Field(default_factory=list)
 
 
 class Root(ObjectProblem):

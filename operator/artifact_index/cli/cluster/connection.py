@@ -2,9 +2,9 @@
 
 import argparse
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.objects import Observed, observed
@@ -12,8 +12,10 @@ from artifact_index.cli.console import CommandError, Exit
 from artifact_index.kube.connect import ConnectError, load_configuration, namespace_of_context
 from artifact_index.kube.errors import ApiError, without_definition
 from artifact_index.kube.permissions import remedy_of
-from artifact_index.kube.port import KubePort
+from artifact_index.kube.port import KubePort, Object
 from artifact_index.kube.resources import Resource
+
+T = TypeVar("T")
 
 _PAGE: Final = 500
 """Objects that one request asks for, as kubectl does."""
@@ -53,18 +55,34 @@ def namespace_of(chosen: argparse.Namespace) -> str | None:
 async def list_objects(
     api: KubePort, resource: Resource, namespace: str | None, selector: str | None = None
 ) -> list[Observed]:
-    """All objects of a kind by namespace and name. Raises CommandError."""
-    found: list[Observed] = []
+    """All objects of one of our kinds by namespace and name. Raises CommandError."""
+
+    def read(body: Object) -> Observed:
+        return observed(resource.kind, body)
+
+    found = await list_all(api, resource, namespace, read, selector)
+    return sorted(found, key=lambda each: (each.namespace, each.name))
+
+
+async def list_all(
+    api: KubePort,
+    resource: Resource,
+    namespace: str | None,
+    read: Callable[[Object], T],
+    selector: str | None = None,
+) -> list[T]:
+    """What is read of each object of a kind, page by page. Raises CommandError."""
+    found: list[T] = []
     try:
         pages = api.list(resource, namespace=namespace, label_selector=selector, page=_PAGE)
         async for page in pages:
             if page.first:
                 found.clear()
-            found += [observed(resource.kind, body) for body in page.items]
+            found += map(read, page.items)
     except ApiError as error:
         message = explained(error, "list", resource, namespace)
         raise CommandError(message, Exit.UNKNOWN) from None
-    return sorted(found, key=lambda each: (each.namespace, each.name))
+    return found
 
 
 async def get_object(api: KubePort, resource: Resource, namespace: str, name: str) -> Observed:
@@ -81,7 +99,7 @@ def explained(
     error: ApiError, verb: str, resource: Resource, namespace: str | None, name: str | None = None
 ) -> str:
     """Why the caller gets no answer to `list`, `get` or `patch`, with the next step."""
-    kind = f"{resource.plural}.{resource.group}"
+    kind = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
     where = f"-n {namespace}" if namespace else "-A"
     done, role = _VERBS[verb]
     if name and _is_missing(error, name):
