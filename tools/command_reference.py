@@ -16,12 +16,18 @@ is in the image, and where the package is installed it is also `kubectl artifact
 `artifact-index COMMAND --help` shows the same as this page.
 
 - `status` and `why` read both kinds with your own kubeconfig and your own rights: the ClusterRole
-  `view` is enough. They read no Secret, so they cannot print a login.
+  `view` is enough. They read no Secret, so they cannot print a login; `--pods` asks for the metadata
+  of Secrets, without their values.
 - `refresh`, `suspend` and `resume` change objects, also with your own rights: `get` and `patch` on
   both kinds, and `list` for `-l` and `--all`, which the ClusterRole `edit` has. A suspended object
   is not refreshed, which counts as refused. The field manager is `artifact-index`.
 - `preflight` only reads: an administrator's rights find out most, and a reader's find out less,
   which counts as unknown. Each finding but the good ones ends in a command.
+- `version` and `report` name what may not be read, with the command that tests it. `report` reads
+  no Secret and no spec.
+- `adopt` judges by the operator's own rules and, with `--yes`, sets an annotation; `kubeconfig`
+  requests a token. The token is the only secret that a command prints, and never to a terminal
+  without `--show-secrets`.
 - `check --probe` reads the Secrets with the files, sends each login to the host that the file
   names, as a build would, and to no other, and prints nothing of it.
 - `check` and `render` need neither a cluster nor a cloud: the operator itself reconciles the

@@ -11,12 +11,12 @@ from artifact_index import __version__
 from artifact_index.cli.console import CommandError
 
 COMMANDS: Final = (
-    "run", "crds", "preflight", "status", "why", "refresh", "suspend", "resume", "check", "render",
-    "version", "completion",
+    "run", "crds", "preflight", "status", "why", "refresh", "suspend", "resume", "adopt", "check",
+    "render", "kubeconfig", "report", "version", "completion",
 )  # fmt: skip
 """In the order of --help. Each is a module whose `register` adds its parser."""
 
-_FOLDERS: Final = {"preflight": "admin"}
+_FOLDERS: Final = dict.fromkeys(("preflight", "adopt", "kubeconfig", "report"), "admin")
 """The folder of a command's module, if it is not this one."""
 
 

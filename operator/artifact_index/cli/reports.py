@@ -19,7 +19,16 @@ ProbeOutcome = Literal[
     "ServerFails", "Blocked", "NotInFile",
 ]  # fmt: skip
 Outcome = Literal[
-    "Requested", "Refreshed", "Suspended", "Resumed", "Unchanged", "Refused", "TimedOut", "Failed"
+    "Requested",
+    "Refreshed",
+    "Suspended",
+    "Resumed",
+    "Unchanged",
+    "Refused",
+    "TimedOut",
+    "Failed",
+    "WouldAdopt",
+    "Adopted",
 ]
 
 
@@ -37,12 +46,28 @@ class Report(Part):
     api_version: Literal["cli.artifactindex.dev/v1"] = "cli.artifactindex.dev/v1"
 
 
+class OperatorVersion(Part):
+    """An operator that runs in the cluster."""
+
+    namespace: str
+    name: str
+    version: str | None
+    ready: bool
+
+
 class VersionReport(Report):
-    """`artifact-index version`."""
+    """`artifact-index version`.
+
+    `definitions` is what this program knows, `served` what the cluster has. Without a cluster the
+    last three fields are None; `operators` also if they may not be listed.
+    """
 
     kind: Literal["VersionReport"] = "VersionReport"
     client: str
     definitions: str
+    server: str | None = None
+    served: list[str] | None = None
+    operators: list[OperatorVersion] | None = None
 
 
 class ObjectRef(Part):
@@ -179,7 +204,7 @@ class ObjectChange(Part):
 
 
 class ChangeReport(Report):
-    """`artifact-index refresh`, `suspend` and `resume`."""
+    """`artifact-index refresh`, `suspend`, `resume` and `adopt`."""
 
     kind: Literal["ChangeReport"] = "ChangeReport"
     objects: list[ObjectChange]
@@ -222,3 +247,28 @@ class ProbeReport(Report):
 
     kind: Literal["ProbeReport"] = "ProbeReport"
     indexes: list[IndexProbe]
+
+
+class ObjectReport(Part):
+    """The conditions of an object, and nothing of its spec."""
+
+    object: ObjectRef
+    generation: int
+    handled: bool
+    conditions: list[str]
+
+
+class SupportReport(Report):
+    """`artifact-index report`; `missing` says what could not be read, and why.
+
+    Every text went through the redaction of the operator's log.
+    """
+
+    kind: Literal["SupportReport"] = "SupportReport"
+    versions: VersionReport
+    settings: dict[str, list[str]]
+    objects: list[ObjectReport]
+    events: list[str]
+    log: list[str]
+    metrics: list[str]
+    missing: list[str]

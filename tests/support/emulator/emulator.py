@@ -233,6 +233,11 @@ class Emulator:
         """What access reviews deny, each such as `create serviceaccounts/token`."""
         return self._server.denied
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """What paths answer that are no objects, such as a pod's log."""
+        return self._server.texts
+
     def fail(
         self,
         verb: str,

@@ -46,6 +46,7 @@ class Server:
         self.watches: set[Watch] = set()
         self.bookmark_every = 60.0
         self.denied: set[str] = set()
+        self.texts: dict[str, str] = {}
         self._snapshots: OrderedDict[str, Snapshot] = OrderedDict()
         self._tokens = itertools.count(1)
 
@@ -55,6 +56,8 @@ class Server:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         path = tuple(part for part in request.path.split("/") if part)
+        if (text := self.texts.get(request.path)) is not None:
+            return web.Response(text=text)
         if path in (("healthz",), ("livez",), ("readyz",)):
             return web.Response(text="ok")
         found = discovery.document(path, self.store.kinds)

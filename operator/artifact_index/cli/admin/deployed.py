@@ -84,7 +84,7 @@ def _deployment(operator: Operator) -> Iterator[PreflightFinding]:
             f"deployment {operator.where} is version {operator.version or 'unknown'}, this program "
             f"is {__version__}"
         )
-        step = f"`kubectl exec {place} -- artifact-index version` tells what runs"
+        step = f"`kubectl exec {place} -- artifact-index version --client` tells what runs"
         yield finding("skew", "Warning", message, step)
 
 

@@ -30,6 +30,7 @@ class Operator:
     namespaces: tuple[str, ...]
     own_namespace: str
     failure: str | None
+    flags: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:
@@ -75,6 +76,7 @@ def _operator(body: Object) -> Operator:
         namespaces=served,
         own_namespace=own[0] if own else metadata["namespace"],
         failure=_failure(status),
+        flags=tuple(arguments),
     )
 
 

@@ -13,7 +13,7 @@ from artifact_index.kube.connect import ConnectError, load_configuration, namesp
 from artifact_index.kube.errors import ApiError, without_definition
 from artifact_index.kube.permissions import remedy_of
 from artifact_index.kube.port import KubePort, Object
-from artifact_index.kube.resources import Resource
+from artifact_index.kube.resources import SECRETS, Resource
 
 T = TypeVar("T")
 
@@ -102,6 +102,7 @@ def explained(
     kind = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
     where = f"-n {namespace}" if namespace else "-A"
     done, role = _VERBS[verb]
+    role = "edit" if resource == SECRETS else role
     if name and _is_missing(error, name):
         listing = f"`artifact-index status {where}` shows what there is"
         return f"there is no {resource.kind} {name} in namespace {namespace}: {listing}"
