@@ -16,8 +16,8 @@ is in the image, and where the package is installed it is also `kubectl artifact
 `artifact-index COMMAND --help` shows the same as this page.
 
 - `status` and `why` read both kinds with your own kubeconfig and your own rights: the ClusterRole
-  `view` is enough. They read no Secret, so they cannot print a login; `--pods` asks for the metadata
-  of Secrets, without their values.
+  `view` is enough. They read no Secret, so they cannot print a login; `--pods` asks for the
+  metadata of Secrets, without their values.
 - `refresh`, `suspend` and `resume` change objects, also with your own rights: `get` and `patch` on
   both kinds, and `list` for `-l` and `--all`, which the ClusterRole `edit` has. A suspended object
   is not refreshed, which counts as refused. The field manager is `artifact-index`.
