@@ -1,16 +1,20 @@
 """`check --probe` and `preflight --probe` with the logins of a file, against stand-ins."""
 
 import base64
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from pydantic import SecretStr
 
 from artifact_index.api.timestamps import format_time
 from artifact_index.cli import main
 from artifact_index.cli.reports import IndexProbe, PreflightReport, ProbeReport
+from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.netrc import Netrc
 from support.emulator import OF_PEOPLE, Emulator
 from support.index_server import IndexServer, Repository
 from support.reconcile_builders import NAMESPACE, source
@@ -231,6 +235,54 @@ def test_an_unknown_authority(
         assert probed(emulator, capsys).outcome == "Answers"
 
 
+def test_an_index_that_takes_too_long(
+    emulator: Emulator, repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    over = threading.Event()
+    repository.accepts = lambda *_: over.wait(30)
+    serve(emulator, repository.url)
+    try:
+        found = probed(emulator, capsys, "--request-timeout", "100ms", status=3)
+    finally:
+        over.set()
+    assert found.message == "not reached from here: no answer in time"
+
+
+def test_the_login_of_another_format_and_of_a_whole_url(
+    emulator: Emulator, repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(emulator, repository.url)
+    patch = {"status": {"url": repository.url}}
+    emulator.patch("artifactindexes", NAMESPACE, "acme", patch, subresource="status")
+    login = Credential("ci", SecretStr(PASSWORD))
+    entry = IndexEntry("acme", repository.url, login, credentialed=True)
+    text = Netrc().render_secret(Document((entry,), None)).files["netrc"].get_secret_value()
+    data = {"uv.toml": None, "netrc": base64.b64encode(text.encode()).decode()}
+    emulator.patch("secrets", NAMESPACE, FILE, {"data": data})
+    assert probed(emulator, capsys).outcome == "Answers"
+
+    serve(emulator, repository.url, spec=source("preauthenticated"))
+    assert probed(emulator, capsys).outcome == "Answers"
+    serve(emulator, f"{repository.url}?sig={PASSWORD}", spec=source("preauthenticated"))
+    assert probed(emulator, capsys).status == 200
+
+
+def test_a_config_map_counts_for_an_index_without_a_login_alone(
+    emulator: Emulator, repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository.accepts = None
+    for spec, status in (({"anonymous": {"url": repository.url}}, 0), (None, 3)):
+        serve(emulator, repository.url, spec=spec)
+        outputs = [{"kind": "ConfigMap", "name": "public"}]
+        patch = {"status": {"outputs": outputs}}
+        emulator.patch("indexoptions", NAMESPACE, FILE, patch, subresource="status")
+        if emulator.find("configmaps", NAMESPACE, "public") is None:
+            text = f'[[index]]\nname = "acme"\nurl = "{repository.url}"\n'
+            metadata = {"name": "public", "namespace": NAMESPACE}
+            emulator.create("configmaps", {"metadata": metadata, "data": {"uv.toml": text}})
+        assert (probed(emulator, capsys, status=status).outcome == "Answers") is (status == 0)
+
+
 def test_what_is_not_asked(
     emulator: Emulator, repository: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -268,3 +320,19 @@ def test_preflight_asks_as_well(
     assert found["index"].verdict == "Good"
     assert found["cloud"].verdict == "Bad"
     assert "codeartifact.eu-west-1.amazonaws.com is not reached" in found["cloud"].message
+
+
+def test_clouds_are_asked_before_there_are_indexes(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    flags = ["--kubeconfig", str(emulator.kubeconfig()), "--pre", "--probe", "--clouds"]
+    for wrong, says in (("azure", "no 'azure', but aws, google"), ("aws", "needs a region")):
+        assert main(["preflight", *flags, wrong]) == 2
+        assert says in capsys.readouterr().err
+
+    assert main(["preflight", *flags, "aws:cn-north-1,google"]) == 1
+
+    printed = capsys.readouterr().out
+    for host in ("sts.cn-north-1.amazonaws.com.cn", "oauth2.googleapis.com"):
+        assert f"✗ {host} is not reached from here: " in printed

@@ -146,6 +146,21 @@ def test_names_for_other_commands(emulator: Emulator, capsys: pytest.CaptureFixt
         assert json.loads(capsys.readouterr().out)["object"]["name"] == name.partition("/")[2]
 
 
+def test_named_objects_alone(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("acme", "other"):
+        body = {"metadata": {"name": name, "namespace": NAMESPACE}, "spec": source("codeArtifact")}
+        emulator.create("artifactindexes", body)
+
+    assert run(emulator, "indexoptions/uv-config", "-o", "name") == 0
+    assert capsys.readouterr().out == "indexoptions.artifactindex.dev/uv-config\n"
+    assert run(emulator, "acme", "-o", "name") == 1
+    assert capsys.readouterr().out == "artifactindex.artifactindex.dev/acme\n"
+    assert run(emulator, "acme", "best") == 1
+    assert "there is no ArtifactIndex best; without names" in capsys.readouterr().err
+    assert run(emulator, "secret/acme") == 2
+    assert main(["status", "--kubeconfig", str(emulator.kubeconfig()), "-A", "acme"]) == 2
+
+
 def test_a_watch_shows_changes_alone(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

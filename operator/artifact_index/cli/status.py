@@ -41,6 +41,12 @@ def register(commands: Any) -> None:
         "is served, until when, when it is refreshed, and why not. Exits with 1 if something is "
         "not ready or has expired.",
     )
+    parser.add_argument(
+        "objects",
+        nargs="*",
+        metavar="[KIND/]NAME",
+        help="only these: ArtifactIndexes, or indexoptions/NAME; default: all",
+    )
     add_cluster_flags(parser)
     parser.add_argument("-l", "--selector", metavar="LABELS", help="only objects with these labels")
     parser.add_argument(

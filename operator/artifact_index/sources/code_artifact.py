@@ -45,16 +45,24 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
     named_by = "repository, domain and region"
     to_read = "allow codeartifact:ReadFromRepository on the repository"
     provider = "codeartifact"
+    cloud = "aws"
     optional_keys = ("AWS_SESSION_TOKEN",)
     metrics_target = "of CodeArtifact `REGION/DOMAIN-OWNER/DOMAIN`"
 
+    @staticmethod
+    def endpoints(region: str) -> dict[str, str]:
+        """CodeArtifact and STS of the region."""
+        if not region:
+            raise ValueError("aws needs a region, such as aws:eu-west-1")
+        domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        return {name: f"https://{name}.{region}.{domain}/" for name in ("codeartifact", "sts")}
+
     def services(self) -> list[str]:
-        """CodeArtifact of the region, and STS if it issues a session on the way."""
-        names = ["codeartifact"]
-        if self.model.assume_role is not None or self.service_account() is not None:
-            names.append("sts")
-        domain = "amazonaws.com.cn" if self.model.region.startswith("cn-") else "amazonaws.com"
-        return [f"https://{name}.{self.model.region}.{domain}/" for name in names]
+        """CodeArtifact, and STS if it issues a session on the way."""
+        urls = self.endpoints(self.model.region)
+        if self.model.assume_role is None and self.service_account() is None:
+            del urls["sts"]
+        return list(urls.values())
 
     def secret_keys(self) -> dict[str, str]:
         """An access key, perhaps a temporary one with a session token."""

@@ -58,6 +58,12 @@ def register(commands: Any) -> None:
         "in its file, as `check --probe` does",
     )
     parser.add_argument(
+        "--clouds",
+        metavar="NAMES",
+        help="with --probe ask these clouds besides, such as aws:eu-west-1,google: before an "
+        "install there are no indexes",
+    )
+    parser.add_argument(
         "--wait", type=seconds, metavar="DURATION", help="wait this long until all is good"
     )
     add_output_flags(parser, "text", "json", "yaml")

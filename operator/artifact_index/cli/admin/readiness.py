@@ -52,9 +52,10 @@ async def look(api: CallerApi, chosen: argparse.Namespace) -> PreflightReport:
     else:
         found += [each async for each in look_at_operators(api, chosen, served)]
     if chosen.probe:
-        from artifact_index.cli.probe.clouds import probe_findings  # noqa: PLC0415 - slow
+        from artifact_index.cli.probe.clouds import probe_findings, urls_of  # noqa: PLC0415 - slow
 
-        found += await probe_findings(api, served, chosen.request_timeout)
+        urls = urls_of(chosen.clouds or "")
+        found += await probe_findings(api, served, urls, chosen.request_timeout)
     return PreflightReport(findings=found)
 
 

@@ -9,8 +9,10 @@ from typing import Final, NoReturn
 
 from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.connection import connected, list_all, list_objects, namespace_of
+from artifact_index.cli.cluster.objects import Observed, named
 from artifact_index.cli.cluster.pods import PODS, status_of, uses_of, written_at
 from artifact_index.cli.cluster.status import report_of
+from artifact_index.cli.console import CommandError, Exit
 from artifact_index.cli.reports import ObjectRef, PodStatus, StatusReport
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_OPTIONS, SECRETS
@@ -24,12 +26,34 @@ async def read(api: CallerApi, chosen: argparse.Namespace) -> tuple[StatusReport
     namespace = namespace_of(chosen)
     indexes = await list_objects(api, ARTIFACT_INDEXES, namespace, chosen.selector)
     options = await list_objects(api, INDEX_OPTIONS, namespace, chosen.selector)
+    if chosen.objects:
+        indexes, options = _only(chosen, indexes, options)
     now = time.time()
     report = report_of(indexes, options, now)
     if chosen.pods:
         pods = await _pods(api, namespace, report, now)
         report = report.model_copy(update={"pods": pods})
     return report, now
+
+
+def _only(
+    chosen: argparse.Namespace, indexes: list[Observed], options: list[Observed]
+) -> tuple[list[Observed], list[Observed]]:
+    """Those that the arguments name. Raises CommandError."""
+    if chosen.all_namespaces:
+        raise CommandError("-A shows all; for names give one namespace with -n", Exit.USAGE)
+    try:
+        wanted = {named(text) for text in chosen.objects}
+    except ValueError as error:
+        raise CommandError(str(error), Exit.USAGE) from None
+    if missing := wanted - {(each.kind, each.name) for each in (*indexes, *options)}:
+        names = ", ".join(sorted(f"{kind} {name}" for kind, name in missing))
+        step = "without names this command shows what there is"
+        raise CommandError(f"there is no {names}; {step}", Exit.NOT_GOOD)
+    return (
+        [each for each in indexes if (each.kind, each.name) in wanted],
+        [each for each in options if (each.kind, each.name) in wanted],
+    )
 
 
 async def _pods(
@@ -65,7 +89,8 @@ async def watch(
         while True:
             report, now = await read(api, chosen)
             problems = [(each.object, each.reason) for each in report.problems]
-            state = (report.files, report.indexes, problems, report.pods)
+            pods = [(each.pod, each.output, each.use, each.token) for each in report.pods]
+            state = (report.files, report.indexes, problems, pods)
             if sys.stdout.isatty():
                 sys.stdout.write("\033[H\033[2J")
                 show(report, now)

@@ -6,7 +6,7 @@ import os
 import ssl
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 from urllib.parse import urljoin
 
 import aiohttp
@@ -21,6 +21,8 @@ JSON_TYPE: Final = "application/vnd.pypi.simple.v1+json"
 _ACCEPTED: Final = f"{JSON_TYPE}, text/html;q=0.1"
 _MOST: Final = 256 * 1024
 """Bytes of a page that are read: enough for the first files of a project."""
+
+_AT_A_TIME: Final = 8
 
 _HEADERS: Final = {
     "Accept": _ACCEPTED,
@@ -52,21 +54,39 @@ class Answer:
         return self.status == 200
 
 
-@dataclass(frozen=True, slots=True)
 class Asker:
-    """Sends requests, each within `timeout` seconds; use it inside one event loop."""
+    """Sends requests, each within so many `seconds`; use it inside one event loop.
 
-    session: aiohttp.ClientSession
+    CAs are the system's, or those of `SSL_CERT_FILE`.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._slots = asyncio.Semaphore(_AT_A_TIME)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=ssl.create_default_context()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=seconds),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
 
     async def ask(self, url: str, login: Credential | None) -> Answer:
-        """GET a URL, with a login in the header alone."""
+        """GET a URL, with a login in the header alone. The wait for a turn takes no time of it."""
+        async with self._slots:
+            return await self._ask(url, login)
+
+    async def _ask(self, url: str, login: Credential | None) -> Answer:
         begun = time.monotonic()
         headers = dict(_HEADERS)
         if login is not None:
             both = f"{login.username}:{login.raw_password}".encode()
             headers["Authorization"] = f"Basic {base64.b64encode(both).decode()}"
         try:
-            async with self.session.get(
+            async with self._session.get(
                 url,
                 allow_redirects=False,
                 headers=headers,
@@ -87,18 +107,8 @@ class Asker:
             return Answer(0, time.monotonic() - begun, problem=_problem(error))
 
 
-def asker(timeout: float) -> Asker:
-    """An asker whose session the caller closes; CAs are the system's or `SSL_CERT_FILE`'s."""
-    return Asker(
-        aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=8, ssl=ssl.create_default_context()),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=timeout),
-        )
-    )
-
-
 async def _start_of(answer: aiohttp.ClientResponse) -> bytes:
+    """The body, of which no more is read than is needed."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in answer.content.iter_any():

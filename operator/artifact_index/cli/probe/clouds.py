@@ -7,36 +7,54 @@ from artifact_index.cli.admin.finding import finding
 from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.connection import list_objects
 from artifact_index.cli.cluster.objects import source_of
-from artifact_index.cli.console import CommandError
-from artifact_index.cli.probe.asking import Asker, asker
+from artifact_index.cli.console import CommandError, Exit
+from artifact_index.cli.probe.asking import Asker
 from artifact_index.cli.probe.indexes import probe
 from artifact_index.cli.reports import IndexProbe, PreflightFinding
 from artifact_index.kube.resources import ARTIFACT_INDEXES
 from artifact_index.sources.cloud import CloudSource
+from artifact_index.sources.registry import CLOUDS
+
+
+def urls_of(clouds: str) -> set[str]:
+    """The URLs of clouds such as `aws:eu-west-1,google`. Raises CommandError."""
+    kinds = {kind.cloud: kind for kind in CLOUDS}
+    urls: set[str] = set()
+    for each in filter(None, clouds.split(",")):
+        name, _, region = each.strip().partition(":")
+        if name not in kinds:
+            message = f"--clouds knows no {name!r}, but {', '.join(sorted(kinds))}"
+            raise CommandError(message, Exit.USAGE)
+        try:
+            urls.update(kinds[name].endpoints(region).values())
+        except ValueError as error:
+            raise CommandError(f"--clouds: {error}", Exit.USAGE) from None
+    return urls
 
 
 async def probe_findings(
-    api: CallerApi, served: tuple[str, ...], seconds: float
+    api: CallerApi, served: tuple[str, ...], urls: set[str], seconds: float
 ) -> list[PreflightFinding]:
-    """What the clouds of the indexes answer within so many seconds, then what the indexes do."""
-    urls: set[str] = set()
-    found: list[IndexProbe] = []
+    """What the clouds of the indexes and these URLs answer, and then what the indexes do.
+
+    Each request may take so many `seconds`.
+    """
+    found: list[PreflightFinding] = []
     try:
         for namespace in served or (None,):
             for index in await list_objects(api, ARTIFACT_INDEXES, namespace):
                 source = source_of(index)
                 if isinstance(source, CloudSource):
                     urls.update(source.services())
-            found += await probe(api, namespace, (), seconds=seconds, package=None)
+            probed = await probe(api, namespace, (), seconds=seconds, package=None)
+            found += map(_index, probed)
     except CommandError as error:
         step = "`kubectl get artifactindexes -A`"
-        return [finding("probe", "Unknown", f"which indexes there are is unknown: {error}", step)]
-    asking = asker(seconds)
-    try:
+        message = f"which indexes there are is unknown: {error}"
+        found.append(finding("probe", "Unknown", message, step))
+    async with Asker(seconds) as asking:
         clouds = await asyncio.gather(*(_cloud(asking, url) for url in sorted(urls)))
-    finally:
-        await asking.session.close()
-    return [*clouds, *map(_index, found)]
+    return [*clouds, *found]
 
 
 async def _cloud(asking: Asker, url: str) -> PreflightFinding:

@@ -11,13 +11,13 @@ from pydantic import SecretStr
 from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.connection import list_objects
 from artifact_index.cli.cluster.objects import Observed, source_of
-from artifact_index.cli.probe.asking import Asker, asker
+from artifact_index.cli.probe.asking import Asker
 from artifact_index.cli.probe.pages import first_project
 from artifact_index.cli.probe.verdicts import Answers, Question, judge
 from artifact_index.cli.reports import IndexProbe, ObjectRef
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.registry import read_logins
-from artifact_index.formats.urls import split_userinfo
+from artifact_index.formats.urls import has_query_or_fragment, split_userinfo
 from artifact_index.formats.uv_toml import UvToml, read_entries
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.resources import (
@@ -49,13 +49,8 @@ async def probe(
     chosen = [each for each in indexes if not wanted or each.name in wanted]
     options = await list_objects(api, INDEX_OPTIONS, namespace)
     questions = await _questions(api, chosen, options)
-    asking = asker(seconds)
-    try:
-        return list(
-            await asyncio.gather(*(_probe(asking, question, package) for question in questions))
-        )
-    finally:
-        await asking.session.close()
+    async with Asker(seconds) as asking:
+        return await asyncio.gather(*(_probe(asking, each, package) for each in questions))
 
 
 async def _questions(
@@ -104,7 +99,11 @@ def _in_files(
 ) -> dict[str, Question]:
     """The questions that the files of an output allow, by the name of the index in them."""
     sources = {
-        name: source for name, index in selected.items() if (source := source_of(index)) is not None
+        name: source
+        for name, index in selected.items()
+        if (source := source_of(index)) is not None
+        # Without its login an index in a ConfigMap tells nothing.
+        and (ref.kind == SECRETS.kind or not source.model.has_login)
     }
     if (text := files.get(UvToml.key)) is not None:
         verbatim = [
@@ -121,9 +120,9 @@ def _in_files(
     }
     logins = read_logins(files, urls)
     return {
-        name: Question(selected[name], sources[name], ref, urls[name], login)
-        for name, login in logins.items()
-        if name in sources
+        name: Question(selected[name], sources[name], ref, url, logins.get(name))
+        for name, url in urls.items()
+        if name in logins or not sources[name].model.has_login
     }
 
 
@@ -140,11 +139,13 @@ def _question(index: Observed, source: Any, ref: ObjectRef, entry: IndexEntry) -
 async def _probe(asking: Asker, asked: Question, package: str | None) -> IndexProbe:
     if asked.file is None or asked.blocked:
         return judge(asked, None, time.time())
-    root = asked.url if asked.flat else f"{asked.url.rstrip('/')}/"
-    url = root if asked.flat or package is None else f"{root}{package}/"
+    # Nothing is put behind a query, which may be the login.
+    as_it_is = asked.flat or has_query_or_fragment(asked.url)
+    root = asked.url if as_it_is else f"{asked.url.rstrip('/')}/"
+    url = root if as_it_is or package is None else f"{root}{package}/"
     first = await asking.ask(url, asked.login)
     page = anonymous = None
-    if first.good and url == root and not asked.flat and (name := first_project(first.body)):
+    if first.good and url == root and not as_it_is and (name := first_project(first.body)):
         page = await asking.ask(f"{root}{name}/", asked.login)
     if asked.login is not None and first.status in _ANONYMOUS_TELLS:
         anonymous = await asking.ask(url, None)

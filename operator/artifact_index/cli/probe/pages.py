@@ -3,8 +3,9 @@
 import re
 from typing import Final
 
-_JSON_NAME: Final = re.compile(rb'"name"\s*:\s*"([A-Za-z0-9._-]+)"')
+_JSON_NAME: Final = re.compile(rb'"name"\s*:\s*"([A-Za-z0-9][A-Za-z0-9._-]*)"')
 _LINK: Final = re.compile(rb"<a\s[^>]*href=[\"']([^\"'#?]+)", re.IGNORECASE)
+_FORM: Final = re.compile(rb"<(form|input|script)[\s>]", re.IGNORECASE)
 _FILE: Final = re.compile(rb'"filename"\s*:')
 _UPLOADED: Final = re.compile(rb'"upload-time"\s*:\s*"')
 
@@ -15,13 +16,13 @@ def first_project(body: bytes) -> str | None:
     if found is None:
         link = _LINK.search(body)
         name = link[1].decode("ascii", "replace").rstrip("/").rpartition("/")[2] if link else ""
-        return name if re.fullmatch("[A-Za-z0-9._-]+", name) else None
+        return name if re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]*", name) else None
     return found[1].decode()
 
 
 def looks_like_an_index(body: bytes) -> bool:
-    """Whether the page has links, or is a list without any entry."""
-    return bool(_LINK.search(body)) or b"pypi:repository-version" in body
+    """Whether HTML is a list of links, perhaps an empty one: a sign-in page has a form."""
+    return not _FORM.search(body)
 
 
 def has_upload_times(body: bytes) -> bool:

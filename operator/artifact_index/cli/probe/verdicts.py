@@ -119,7 +119,8 @@ def _refused(asked: Question, answers: Answers, now: float) -> _Judged:
         case 401:
             return _not_logged_in(asked)
         case 403:
-            message = "403: the login is valid, and may not read this repository"
+            who = "the login is valid, and" if asked.login is not None else "who has no login"
+            message = f"403: {who} may not read this repository"
             return _Judged("NotAllowed", "Bad", message, asked.source.to_read)
         case 404:
             return _not_found(asked, answers.anonymous)
