@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 
 from artifact_index.cli.probe import asking
-from artifact_index.cli.probe.pages import first_project, has_upload_times, looks_like_an_index
+from artifact_index.cli.probe.pages import (
+    first_project,
+    has_files,
+    has_upload_times,
+    looks_like_an_index,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -33,7 +38,8 @@ def test_a_sign_in_page_is_no_index() -> None:
 
 
 def test_files_without_upload_times() -> None:
-    assert has_upload_times(b'{"files": []}')
+    assert not has_files(b'{"files": []}')
+    assert has_files(b'{"files": [{"filename": "a"}]}')
     assert has_upload_times(b'{"files": [{"filename": "a", "upload-time": "2026-01-02"}]}')
     assert not has_upload_times(b'{"files": [{"filename": "a"}]}')
     assert not has_upload_times(b'{"files": [{"filename": "a", "upload-time": null}]}')

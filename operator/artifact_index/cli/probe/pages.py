@@ -25,6 +25,11 @@ def looks_like_an_index(body: bytes) -> bool:
     return not _FORM.search(body)
 
 
+def has_files(body: bytes) -> bool:
+    """Whether a page in JSON lists files, as that of a project does."""
+    return bool(_FILE.search(body))
+
+
 def has_upload_times(body: bytes) -> bool:
-    """Whether the files of a project's page in JSON have upload times."""
-    return not _FILE.search(body) or bool(_UPLOADED.search(body))
+    """Whether the files of such a page have upload times."""
+    return bool(_UPLOADED.search(body))

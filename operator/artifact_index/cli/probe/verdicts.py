@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from artifact_index.api.timestamps import format_time
 from artifact_index.cli.cluster.objects import Observed
 from artifact_index.cli.probe.asking import Answer
-from artifact_index.cli.probe.pages import has_upload_times, looks_like_an_index
+from artifact_index.cli.probe.pages import has_files, has_upload_times, looks_like_an_index
 from artifact_index.cli.reports import IndexProbe, ObjectRef, ProbeOutcome, Verdict
 from artifact_index.formats.document import Credential
 from artifact_index.sources.base import Source
@@ -178,6 +178,8 @@ def _served(asked: Question, shown: Answer, answers: Answers) -> _Judged:
     if not shown.is_json:
         message = "200: HTML and no JSON, so that files have no upload times"
         return _Judged("NoJson", "Warning", message, _EXEMPT)
+    if not has_files(shown.body):
+        return _Judged("Answers", "Good", "200: JSON, and no project whose files could be seen")
     if not has_upload_times(shown.body):
         return _Judged("NoUploadTimes", "Warning", "200: JSON without upload times", _EXEMPT)
     return _Judged("Answers", "Good", "200: JSON with upload times")
