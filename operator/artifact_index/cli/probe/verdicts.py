@@ -175,6 +175,11 @@ def _served(asked: Question, shown: Answer, answers: Answers) -> _Judged:
         return _Judged("Anonymous", "Warning", message, step)
     if asked.flat or asked.cut_off_exempt:
         return _Judged("Answers", "Good", "200")
+    return _times(shown)
+
+
+def _times(shown: Answer) -> _Judged:
+    """Whether uv's exclude-newer can tell the age of the files."""
     if not shown.is_json:
         message = "200: HTML and no JSON, so that files have no upload times"
         return _Judged("NoJson", "Warning", message, _EXEMPT)
