@@ -190,6 +190,8 @@ class Source(ABC, Generic[Model]):
     """The spec's field that holds the source, such as `spec.basicAuth`."""
     named_by: ClassVar[str] = "url"
     """The fields below it that name the repository."""
+    whole_url: ClassVar[bool] = False
+    """Whether its Secret holds the URL as a whole, with the login in it."""
     to_read: ClassVar[str] = "let the user of its Secret read the repository"
     """What ends the refusal of a login that is valid."""
 

@@ -1,7 +1,6 @@
 """Asks the clouds' endpoints, as `artifact-index preflight --probe` wants them asked."""
 
 import asyncio
-from urllib.parse import urlsplit
 
 from artifact_index.cli.admin.finding import finding
 from artifact_index.cli.cluster.caller_api import CallerApi
@@ -11,6 +10,7 @@ from artifact_index.cli.console import CommandError, Exit
 from artifact_index.cli.probe.asking import Asker
 from artifact_index.cli.probe.indexes import probe
 from artifact_index.cli.reports import IndexProbe, PreflightFinding
+from artifact_index.formats.urls import host_of
 from artifact_index.kube.resources import ARTIFACT_INDEXES
 from artifact_index.sources.cloud import CloudSource
 from artifact_index.sources.registry import CLOUDS
@@ -58,7 +58,7 @@ async def probe_findings(
 
 
 async def _cloud(asking: Asker, url: str) -> PreflightFinding:
-    host = urlsplit(url).hostname
+    host = host_of(url)
     answer = await asking.ask(url, None)
     if answer.problem is None:
         return finding("cloud", "Good", f"{host} answers (name, TCP, TLS)")

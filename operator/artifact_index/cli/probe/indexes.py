@@ -26,7 +26,6 @@ from artifact_index.kube.resources import (
     INDEX_OPTIONS,
     SECRETS,
 )
-from artifact_index.sources.preauthenticated import Preauthenticated
 
 _ANONYMOUS_TELLS = (200, 404)
 """Answers that the same question without a login explains."""
@@ -106,9 +105,7 @@ def _in_files(
         and (ref.kind == SECRETS.kind or not source.model.has_login)
     }
     if (text := files.get(UvToml.key)) is not None:
-        verbatim = [
-            name for name, source in sources.items() if isinstance(source, Preauthenticated)
-        ]
+        verbatim = [name for name, source in sources.items() if source.whole_url]
         entries = read_entries(text, verbatim=verbatim)
         return {
             name: _question(selected[name], source, ref, entries[name])
