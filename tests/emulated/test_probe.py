@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from artifact_index.api.timestamps import format_time
 from artifact_index.cli import main
+from artifact_index.cli.probe import asking
 from artifact_index.cli.reports import IndexProbe, PreflightReport, ProbeReport
 from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.netrc import Netrc
@@ -236,13 +237,17 @@ def test_an_unknown_authority(
 
 
 def test_an_index_that_takes_too_long(
-    emulator: Emulator, repository: Repository, capsys: pytest.CaptureFixture[str]
+    emulator: Emulator,
+    repository: Repository,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(asking, "SECONDS", 0.1)
     over = threading.Event()
     repository.accepts = lambda *_: over.wait(30)
     serve(emulator, repository.url)
     try:
-        found = probed(emulator, capsys, "--request-timeout", "100ms", status=3)
+        found = probed(emulator, capsys, status=3)
     finally:
         over.set()
     assert found.message == "not reached from here: no answer in time"

@@ -25,7 +25,6 @@ def register(commands: Any) -> None:
     add_cluster_flags(
         parser, all_namespaces=False, namespace="look for operators here; default: everywhere"
     )
-    parser.set_defaults(request_timeout=5.0)
     add_output_flags(parser, "text", "json", "yaml")
     parser.set_defaults(execute=execute)
 

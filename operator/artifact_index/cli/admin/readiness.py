@@ -55,7 +55,7 @@ async def look(api: CallerApi, chosen: argparse.Namespace) -> PreflightReport:
         from artifact_index.cli.probe.clouds import probe_findings, urls_of  # noqa: PLC0415 - slow
 
         urls = urls_of(chosen.clouds or "")
-        found += await probe_findings(api, served, urls, chosen.request_timeout)
+        found += await probe_findings(api, served, urls)
     return PreflightReport(findings=found)
 
 

@@ -16,13 +16,7 @@ def add_cluster_flags(
 
     `namespace` is the help of `-n`.
     """
-    parser.add_argument(
-        "--kubeconfig",
-        metavar="FILE",
-        help="use this kubeconfig; default: KUBECONFIG, else the pod's ServiceAccount, else "
-        "~/.kube/config",
-    )
-    parser.add_argument("--context", metavar="NAME", help="use this context of the kubeconfig")
+    add_connection_flags(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("-n", "--namespace", help=namespace)
     if all_namespaces:
@@ -31,6 +25,17 @@ def add_cluster_flags(
         )
     else:
         parser.set_defaults(all_namespaces=False)
+
+
+def add_connection_flags(parser: argparse._ActionsContainer) -> None:
+    """Add the flags by which kubectl chooses a cluster."""
+    parser.add_argument(
+        "--kubeconfig",
+        metavar="FILE",
+        help="use this kubeconfig; default: KUBECONFIG, else the pod's ServiceAccount, else "
+        "~/.kube/config",
+    )
+    parser.add_argument("--context", metavar="NAME", help="use this context of the kubeconfig")
     parser.add_argument(
         "--request-timeout",
         type=seconds,

@@ -24,6 +24,9 @@ _MOST: Final = 256 * 1024
 
 _AT_A_TIME: Final = 8
 
+SECONDS = 10.0
+"""How long a request may take, from its start to the last byte that is read."""
+
 _HEADERS: Final = {
     "Accept": _ACCEPTED,
     "User-Agent": f"artifact-index/{__version__}",
@@ -55,17 +58,17 @@ class Answer:
 
 
 class Asker:
-    """Sends requests, each within so many `seconds`; use it inside one event loop.
+    """Sends requests, each within `SECONDS`; use it inside one event loop.
 
     CAs are the system's, or those of `SSL_CERT_FILE`.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self) -> None:
         self._slots = asyncio.Semaphore(_AT_A_TIME)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=ssl.create_default_context()),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=seconds),
+            timeout=aiohttp.ClientTimeout(total=SECONDS),
         )
 
     async def __aenter__(self) -> Self:

@@ -33,12 +33,9 @@ def urls_of(clouds: str) -> set[str]:
 
 
 async def probe_findings(
-    api: CallerApi, served: tuple[str, ...], urls: set[str], seconds: float
+    api: CallerApi, served: tuple[str, ...], urls: set[str]
 ) -> list[PreflightFinding]:
-    """What the clouds of the indexes and these URLs answer, and then what the indexes do.
-
-    Each request may take so many `seconds`.
-    """
+    """What the clouds of the indexes and these URLs answer, and then what the indexes do."""
     found: list[PreflightFinding] = []
     try:
         for namespace in served or (None,):
@@ -46,13 +43,13 @@ async def probe_findings(
                 source = source_of(index)
                 if isinstance(source, CloudSource):
                     urls.update(source.services())
-            probed = await probe(api, namespace, (), seconds=seconds, package=None)
+            probed = await probe(api, namespace, (), package=None)
             found += map(_index, probed)
     except CommandError as error:
         step = "`kubectl get artifactindexes -A`"
         message = f"which indexes there are is unknown: {error}"
         found.append(finding("probe", "Unknown", message, step))
-    async with Asker(seconds) as asking:
+    async with Asker() as asking:
         clouds = await asyncio.gather(*(_cloud(asking, url) for url in sorted(urls)))
     return [*clouds, *found]
 

@@ -30,8 +30,7 @@ def execute(chosen: argparse.Namespace) -> int:
 async def _ask(chosen: argparse.Namespace) -> list[IndexProbe]:
     namespace = namespace_of(chosen)
     async with connected(chosen) as api:
-        seconds, package = chosen.request_timeout, chosen.package
-        found = await probe(api, namespace, chosen.names, seconds=seconds, package=package)
+        found = await probe(api, namespace, chosen.names, package=chosen.package)
     missing = set(chosen.names) - {each.object.name for each in found}
     if missing or not found:
         what = f"ArtifactIndex {', '.join(sorted(missing))}" if missing else "ArtifactIndex"

@@ -2,7 +2,7 @@
 
 import argparse
 
-from artifact_index.cli.cluster.flags import seconds
+from artifact_index.cli.cluster.flags import add_connection_flags
 
 
 def add_probe_flags(parser: argparse.ArgumentParser) -> None:
@@ -25,14 +25,6 @@ def add_probe_flags(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="with --probe: ask for this project; default: the first one that the index lists",
     )
-    group.add_argument("--kubeconfig", metavar="FILE", help="with --probe: use this kubeconfig")
-    group.add_argument("--context", metavar="NAME", help="with --probe: use this context")
-    group.add_argument(
-        "--request-timeout",
-        type=seconds,
-        default=10.0,
-        metavar="DURATION",
-        help="with --probe: give up a request after this long; default: 10s",
-    )
+    add_connection_flags(group)
     # Manifests without a namespace are in `default`, and indexes in the context's.
     parser.set_defaults(namespace=None)

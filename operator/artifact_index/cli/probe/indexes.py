@@ -36,19 +36,15 @@ async def probe(
     namespace: str | None,
     names: Iterable[str],
     *,
-    seconds: float,
     package: str | None,
 ) -> list[IndexProbe]:
-    """Ask the named indexes of a namespace, or all; a request may take so many `seconds`.
-
-    Raises CommandError.
-    """
+    """Ask the named indexes of a namespace, or all. Raises CommandError."""
     wanted = set(names)
     indexes = await list_objects(api, ARTIFACT_INDEXES, namespace)
     chosen = [each for each in indexes if not wanted or each.name in wanted]
     options = await list_objects(api, INDEX_OPTIONS, namespace)
     questions = await _questions(api, chosen, options)
-    async with Asker(seconds) as asking:
+    async with Asker() as asking:
         return await asyncio.gather(*(_probe(asking, each, package) for each in questions))
 
 
