@@ -11,6 +11,7 @@ import yaml
 from artifact_index import __version__
 from artifact_index.api.constants import ADOPT_ANNOTATION, API_VERSION
 from artifact_index.cli import main
+from artifact_index.cli.console import Exit
 from artifact_index.cli.reports import ChangeReport, SupportReport, VersionReport
 from support.emulator import OF_PEOPLE, Emulator
 from support.reconcile_builders import NAMESPACE, source
@@ -246,3 +247,31 @@ def test_wrong_usage_of_kubeconfig(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     assert run(emulator, "kubeconfig", *account) == 2
     assert "write it to a file" in capsys.readouterr().err
+
+
+# exit statuses
+
+
+def test_each_exit_status_means_the_same_for_every_command(emulator: Emulator) -> None:
+    name = ("-n", NAMESPACE)
+    expected = {
+        Exit.GOOD: [("version",), ("report",), ("status", "-n", "none")],
+        Exit.NOT_GOOD: [("why", *name, "best"), ("status", *name), ("preflight",),
+                        ("check", "--probe", *name), ("refresh", *name, "best")],
+        Exit.USAGE: [("check",), ("adopt", "x", "--options", "y"), ("status", "-A", "acme"),
+                     ("kubeconfig", "--service-account", "x"), ("refresh", *name)],
+        Exit.TIMED_OUT: [("refresh", *name, f"indexoptions/{FILE}", "--wait", "--timeout", "10ms"),
+                         ("preflight", "--wait", "10ms")],
+    }  # fmt: skip
+    found = {
+        status: [run(emulator, *command) for command in commands]
+        for status, commands in expected.items()
+    }
+    assert found == {status: [status] * len(each) for status, each in expected.items()}
+
+    emulator.stop()
+    unknown = [("version",), ("report",), ("preflight",), ("status",), ("why", "best"),
+               ("check", "--probe"), ("adopt", "secret/x", "--options", "y"),
+               ("kubeconfig", "--service-account", "x/y"), ("refresh", "best")]  # fmt: skip
+    assert {run(emulator, *command) for command in unknown} == {Exit.UNKNOWN}
+    assert {*expected, Exit.UNKNOWN} == set(Exit)
