@@ -11,10 +11,13 @@ from artifact_index import __version__
 from artifact_index.cli.console import CommandError
 
 COMMANDS: Final = (
-    "run", "crds", "status", "why", "refresh", "suspend", "resume", "check", "render", "version",
-    "completion",
+    "run", "crds", "status", "why", "refresh", "suspend", "resume", "check", "render", "fresh",
+    "version", "completion",
 )  # fmt: skip
-"""In the order of --help. Each is a module of this folder whose `register` adds its parser."""
+"""In the order of --help. Each is a module whose `register` adds its parser."""
+
+_FOLDERS: Final = {"fresh": "builder"}
+"""The folder of a command's module, if it is not this one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,5 +57,6 @@ def parser_of(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in commands:
-        import_module(f"artifact_index.cli.{command}").register(subparsers)
+        folder = f".{_FOLDERS[command]}" if command in _FOLDERS else ""
+        import_module(f"artifact_index.cli{folder}.{command}").register(subparsers)
     return parser
