@@ -8,13 +8,7 @@ from artifact_index.settings import parse_duration
 
 def add_cluster_flags(parser: argparse.ArgumentParser, *, all_namespaces: bool = True) -> None:
     """Add the flags by which kubectl chooses a cluster and a namespace."""
-    parser.add_argument(
-        "--kubeconfig",
-        metavar="FILE",
-        help="use this kubeconfig; default: KUBECONFIG, else the pod's ServiceAccount, else "
-        "~/.kube/config",
-    )
-    parser.add_argument("--context", metavar="NAME", help="use this context of the kubeconfig")
+    add_connection_flags(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("-n", "--namespace", help="look here; default: the context's namespace")
     if all_namespaces:
@@ -23,6 +17,17 @@ def add_cluster_flags(parser: argparse.ArgumentParser, *, all_namespaces: bool =
         )
     else:
         parser.set_defaults(all_namespaces=False)
+
+
+def add_connection_flags(parser: argparse._ActionsContainer) -> None:
+    """Add the flags by which kubectl chooses a cluster."""
+    parser.add_argument(
+        "--kubeconfig",
+        metavar="FILE",
+        help="use this kubeconfig; default: KUBECONFIG, else the pod's ServiceAccount, else "
+        "~/.kube/config",
+    )
+    parser.add_argument("--context", metavar="NAME", help="use this context of the kubeconfig")
     parser.add_argument(
         "--request-timeout",
         type=seconds,
