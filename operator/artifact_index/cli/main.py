@@ -12,11 +12,13 @@ from artifact_index.cli.console import CommandError
 
 COMMANDS: Final = (
     "run", "crds", "preflight", "status", "why", "refresh", "suspend", "resume", "adopt", "check",
-    "render", "kubeconfig", "report", "version", "completion",
+    "render", "fresh", "kubeconfig", "report", "version", "completion",
 )  # fmt: skip
 """In the order of --help. Each is a module whose `register` adds its parser."""
 
-_FOLDERS: Final = dict.fromkeys(("preflight", "adopt", "kubeconfig", "report"), "admin")
+_FOLDERS: Final = {
+    **dict.fromkeys(("preflight", "adopt", "kubeconfig", "report"), "admin"), "fresh": "builder",
+}  # fmt: skip
 """The folder of a command's module, if it is not this one."""
 
 

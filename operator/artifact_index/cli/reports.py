@@ -118,6 +118,22 @@ class CheckReport(Report):
     findings: list[CheckFinding]
 
 
+class LoginLife(Part):
+    """How long the login of one index lasts, by its name in the file."""
+
+    name: str
+    state: Literal["Good", "TooShort", "Expired", "Blocked", "Missing", "NoExpiryKnown"]
+    expires_at: str | None
+    seconds_left: int | None
+
+
+class FreshReport(Report):
+    """`artifact-index fresh`, which writes it without this model."""
+
+    kind: Literal["FreshReport"] = "FreshReport"
+    indexes: list[LoginLife]
+
+
 class FileStatus(Part):
     """An output of an IndexOptions."""
 
