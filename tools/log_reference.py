@@ -23,6 +23,7 @@ token. A refusal repeats at its back-off.
 
 Start at the object that you know:
 
+<!-- no-run: needs a pod with logs -->
 ```bash
 kubectl logs -n artifact-index-system deploy/artifact-index-operator | grep builders/acme
 kubectl logs -n artifact-index-system deploy/artifact-index-operator |   # with --log-format=json

@@ -62,7 +62,7 @@ def _login_error(error: ApiError, identity: ServiceAccountIdentity) -> LoginErro
         return LoginError(Reason.TOKEN_REQUEST_DENIED, message)
     if error.transient or error.conflict:
         what = error.status or error.reason
-        message = f"the API server gave no token of {who} ({what}); it is asked again"
+        message = f"the API server gave no token of {who} ({what}); the operator tries again"
         return LoginError(Reason.TOKEN_REQUEST_FAILED, message, retry_after=error.retry_after)
     message = f"the API server does not take the request for a token of {who} ({error.status} "
     message += f"{error.reason}): correct the audiences in serviceAccountRef"

@@ -186,17 +186,17 @@ class Settings:
         5.0, parse_duration, "wait this long for a first token before publishing a file without it"
     )
     outage_budget: float = _setting(
-        600.0, parse_duration, "R: refresh early enough to survive a cloud outage of this length"
+        600.0, parse_duration, "refresh early enough to survive a cloud outage of this length (R)"
     )
-    write_time: float = _setting(5.0, parse_duration, "W: allow this long for writing an output")
+    write_time: float = _setting(5.0, parse_duration, "allow this long for writing an output (W)")
     propagation_time: float = _setting(
-        95.0, parse_duration, "P: allow this long for the kubelet to update a Secret in a pod"
+        95.0, parse_duration, "allow this long for the kubelet to update a Secret in a pod (P)"
     )
     pod_start_time: float = _setting(
-        120.0, parse_duration, "S: allow this long from reading the file to the first request"
+        120.0, parse_duration, "allow this long from reading the file to the first request (S)"
     )
     clock_skew: float = _setting(
-        60.0, parse_duration, "e: allow for clocks that differ by this much"
+        60.0, parse_duration, "allow for clocks that differ by this much (e)"
     )
     min_refresh_interval: float = _setting(
         300.0, parse_duration,

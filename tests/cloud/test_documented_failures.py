@@ -254,8 +254,8 @@ def test_what_the_operator_itself_refuses_is_quoted(page: str) -> None:
 
 LAST_ERRORS = {
     "aws.md": "AWS failed to answer GetAuthorizationToken in eu-west-1 (InternalServerException); "
-    "it is asked again",
-    "google.md": "Google's token service failed to answer (unavailable); it is asked again",
+    "the operator tries again",
+    "google.md": "Google's token service failed to answer (unavailable); the operator tries again",
 }
 
 

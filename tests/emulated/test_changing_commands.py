@@ -165,7 +165,7 @@ def test_suspend_and_resume_say_what_they_did(
         ("get", 401, "", "log in again"),
         ("get", 400, "", "cannot be read: 400"),
         ("patch", 403, DENIED, "you may not patch artifactindexes.artifactindex.dev in builders: "
-         "ask for the ClusterRole `edit` there, and test with `kubectl auth can-i patch "
+         "ask for the ClusterRole `edit` there, and test with `kubectl{flags} auth can-i patch "
          "artifactindexes.artifactindex.dev -n builders`"),
         ("patch", 403, 'admission webhook "freeze" denied the request', '"freeze" denied'),
         ("patch", 401, "", "log in again"),
@@ -183,7 +183,7 @@ def test_what_the_api_server_refuses(
     world.fail(verb, INDEXES, status, count=None, message=message)
     assert run(world, "refresh", "a") == 3
     printed = capsys.readouterr()
-    assert says in printed.out + printed.err
+    assert says.format(flags=f" --kubeconfig {world.kubeconfig()}") in printed.out + printed.err
     assert (printed.out == "") is (verb == "get")
 
 

@@ -181,13 +181,13 @@ def test_what_cannot_be_found_out(
         ),
         (401, "does not accept your login: log in again"),
         (404, "there is no CustomResourceDefinition artifactindexes.artifactindex.dev; install"),
-        (400, "cannot be listed: 400"),
+        (400, "; test with `kubectl --kubeconfig {path} get artifactindexes.artifactindex.dev -n"),
     ):
         world.fail("list", PLURALS[0], status, count=None)
         assert run(world, *command, "-n", NAMESPACE) == 3
         printed = capsys.readouterr()
         assert printed.err.startswith(f"artifact-index {command[0]}: ")
-        assert says in printed.err and printed.err.count("\n") == 1
+        assert says.format(path=world.kubeconfig()) in printed.err and printed.err.count("\n") == 1
         world.clear_faults()
     world.stop()
     assert run(world, *command, "-n", NAMESPACE) == 3

@@ -73,11 +73,15 @@ BROKEN_STRINGS: dict[str, list[tuple[str, str]]] = {
     ],
     "codeArtifact.domain": [
         ("Acme", "must be the name of a CodeArtifact domain"),
-        ("a", "must be the name of a CodeArtifact domain"),
+        ("a", "2 to 50 lower-case letters"),
+        ("acme-", "ending with a letter or digit"),
     ],
     "codeArtifact.domainOwner": [("11112222333", "must be the 12 digits of the AWS account")],
     "codeArtifact.region": [("eu-west", "must be an AWS region, such as `eu-west-1`")],
-    "codeArtifact.repository": [(".python", "must be the name of a CodeArtifact repository")],
+    "codeArtifact.repository": [
+        (".python", "must be the name of a CodeArtifact repository"),
+        ("a", "2 to 100 letters"),
+    ],
     "codeArtifact.tokenDuration": [
         ("12", BAD_DURATION),
         ("-1h", BAD_DURATION),

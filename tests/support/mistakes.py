@@ -171,12 +171,33 @@ MISTAKES: dict[str, Mistake] = {
         lambda: missing(values={"aws_access_key_id": "A", "aws_secret_access_key": "s"}),
         AWS,
         ("has no key 'AWS_ACCESS_KEY_ID' and has no key 'AWS_SECRET_ACCESS_KEY'. It has ",
-         "'aws_access_key_id', 'aws_secret_access_key'; add them, or name the keys "
-         "that hold the values in spec.", "Stalled if it is missing at 2027-01-15T08:04:00Z"),
+         "'aws_access_key_id', 'aws_secret_access_key'; add them, or set "
+         "spec.codeArtifact.auth.secretRef.accessKeyIDKey and secretAccessKeyKey to the keys that "
+         "hold the values", "Stalled if it is missing at 2027-01-15T08:04:00Z"),
     ),
     "an empty key": Mistake(
         lambda: missing(values={"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": ""}),
-        AWS, ("has an empty key 'AWS_SECRET_ACCESS_KEY'; add it", "Stalled if it is missing at "),
+        AWS, ("has an empty key 'AWS_SECRET_ACCESS_KEY'; add it, or set "
+              "spec.codeArtifact.auth.secretRef.secretAccessKeyKey to the key that",
+              "Stalled if it is missing at "),
+    ),
+    "another name of the password's key": Mistake(
+        lambda: problem(source("basicAuth"), values={"username": "u", "pass": CANARY}),
+        "Secret 'basic' in spec.basicAuth.secretRef",
+        ("has no key 'password'. It has ", "'pass', 'username'; add it, or set "
+         "spec.basicAuth.secretRef.passwordKey to the key that holds the value",),
+    ),
+    "another name of the URL's key": Mistake(
+        lambda: problem(source("preauthenticated"), values={"uri": CANARY}),
+        "Secret 'whole-url' in spec.preauthenticated.urlSecretRef",
+        ("has no key 'url'. It has ", "'uri'; add it, or set "
+         "spec.preauthenticated.urlSecretRef.key to the key that holds the value",),
+    ),
+    "another name of the key file's key": Mistake(
+        lambda: problem(source("googleArtifactRegistry"), values={"sa.json": CANARY}),
+        "Secret 'gcp-key' in spec.googleArtifactRegistry.auth.secretRef",
+        ("has no key 'key.json'. It has ", "'sa.json'; add it, or set "
+         "spec.googleArtifactRegistry.auth.secretRef.key to the key that holds the value",),
     ),
     "no Secret": Mistake(
         lambda: missing(missing=True),
@@ -215,17 +236,17 @@ MISTAKES: dict[str, Mistake] = {
     "a way out of the cluster that is closed": Mistake(
         lambda: unreachable("eu-west-1", ConnectionRefusedError()),
         "CodeArtifact in eu-west-1 could not be reached (connection refused)",
-        ("the operator's egress", "it is asked again"),
+        ("the operator's egress", "the operator tries again"),
     ),
     "a refused key": Mistake(
         lambda: refused("codeArtifact", "AWS does not accept the AWS access key of the Secret"),
-        f"{AWS}: AWS does not accept", ("tried again within 1h, and at once if",),
+        f"{AWS}: AWS does not accept", ("The operator tries again within 1h, and at once if",),
     ),
     "credentials of a user as a key of Google": Mistake(
         lambda: refused("googleArtifactRegistry", google_key({"type": "authorized_user"})),
         "Secret 'gcp-key' in spec.googleArtifactRegistry.auth.secretRef: ",
         ("of type authorized_user", "only a service account key", "create one",
-         "tried again within 1h"),
+         "The operator tries again within 1h"),
     ),
     "a URL without TLS": Mistake(
         lambda: problem(source("basicAuth", url="http://in.example/simple/")),
@@ -305,7 +326,8 @@ MISTAKES: dict[str, Mistake] = {
     "a location as AWS spells it": Mistake(
         lambda: available(source("googleArtifactRegistry", location="europe-west-1")),
         "the index is available",
-        ("spec.googleArtifactRegistry.location 'europe-west-1'", "did you mean 'europe-west1'?"),
+        ("spec.googleArtifactRegistry.location 'europe-west-1'",
+         "did you mean 'europe-west1'? Whether"),
     ),
     "a wrong endpoint of AWS": Mistake(
         lambda: available(source("codeArtifact", endpoint="https://x.example/a/")),

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from typing import Any, Final
 
@@ -38,6 +38,34 @@ class CommandError(Exception):
     def __init__(self, message: str, status: Exit) -> None:
         super().__init__(message)
         self.status = status
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, whose refusal of an unknown command, flag or choice names the nearest one."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse unknown flags here, where those of the command are known."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            flags = [each for each in unknown if each.startswith("-")]
+            meant = "".join(did_you_mean(each, self._option_string_actions) for each in flags)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        return found, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += did_you_mean(str(value), action.choices or ())
+            raise
+
+
+def did_you_mean(text: str, names: Iterable[str]) -> str:
+    """The end of a message on an unknown name: the nearest of those that there are, if any is."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
+    meant = get_close_matches(text.partition("=")[0], list(names), 1)
+    return f"; did you mean {meant[0]}?" if meant else ""
 
 
 class Painter:

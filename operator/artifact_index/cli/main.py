@@ -1,6 +1,5 @@
 """`artifact-index`: parse the command line and execute one command."""
 
-import argparse
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -8,7 +7,7 @@ from importlib import import_module
 from typing import Final
 
 from artifact_index import __version__
-from artifact_index.cli.console import CommandError
+from artifact_index.cli.console import CommandError, Parser
 
 COMMANDS: Final = (
     "run", "crds", "preflight", "status", "why", "refresh", "suspend", "resume", "adopt", "check",
@@ -49,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 _EACH: Final = tuple([command] for command in COMMANDS)
 
 
-def parser_of(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
+def parser_of(commands: Iterable[str] = COMMANDS) -> Parser:
     """The parser of these commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="artifact-index",
         description="Write a uv.toml for private package indexes and replace its short-lived "
         "tokens before they expire.",

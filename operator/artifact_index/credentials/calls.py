@@ -126,7 +126,7 @@ class Calls:
         began = clock()
         outcome: Token | LoginError = LoginError(
             Reason.INTERNAL_ERROR,
-            "The login failed unexpectedly; it is tried again. The operator's log names the error.",
+            "The login failed unexpectedly; the operator tries again, and its log names the error.",
         )
         try:
             async with asyncio.timeout(self._deadline):
@@ -142,7 +142,7 @@ class Calls:
         except TimeoutError:
             outcome = LoginError(
                 Reason.CLOUD_UNAVAILABLE,
-                f"The cloud did not answer within {self._deadline:g} s; the login is tried again.",
+                f"The cloud did not answer within {self._deadline:g} s; the operator tries again.",
             )
         except Exception as error:
             log_exception(logger, error, "a login at %s failed unexpectedly", request.service)

@@ -38,7 +38,8 @@ class Providers:
             raise
         except Exception as error:
             # Its text may quote a secret: only its class is shown.
-            message = f"the login failed within the operator: {type(error).__name__}; it is retried"
+            failure = type(error).__name__
+            message = f"the login failed within the operator ({failure}), which tries again"
         raise LoginError(Reason.INTERNAL_ERROR, message)
 
 

@@ -93,7 +93,7 @@ class CloudThreads:
             error = LoginError(
                 Reason.CLOUD_UNAVAILABLE,
                 f"The call to {request.service} did not end within {self._deadline:g} s; "
-                "it is retried.",
+                "the operator tries again.",
             )
             self._slots.timed_out(flow, error)
             if self._abandonable.acquire(blocking=False):

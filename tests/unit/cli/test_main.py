@@ -81,6 +81,41 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     assert "usage: artifact-index" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("stauts", "did you mean status?"),
+        ("run --nmespace builders", "unrecognized arguments: --nmespace builders; did you mean "
+         "--namespace?"),
+        ("run --outage-budgte=5m", "did you mean --outage-budget?"),
+        ("status --all-namespace-s", "did you mean --all-namespaces?"),
+        ("refresh acme --wiat", "did you mean --wait?"),
+        ("check -f . -o jsno", "did you mean json?"),
+        ("render -f . --outupt json", "did you mean --output?"),
+    ],
+)  # fmt: skip
+def test_a_typo_is_answered_with_what_was_meant(
+    line: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status: object
+    try:
+        status = main(line.split())
+    except SystemExit as exit_:
+        status = exit_.code
+    printed = capsys.readouterr().err
+    assert status == 2 and says in printed
+    assert printed.count("did you mean") == 1
+
+
+@pytest.mark.parametrize("line", ["run --xyzzy", "version surplus", "zzz"])
+def test_nothing_is_guessed_where_nothing_is_near(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(line.split())
+    assert "did you mean" not in capsys.readouterr().err
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0
     assert capsys.readouterr().out.splitlines()[1] == "definitions  artifactindex.dev/v1alpha1"

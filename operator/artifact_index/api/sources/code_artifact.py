@@ -130,8 +130,8 @@ class CodeArtifactSource(SourceModel):
         Field(max_length=50),
         matching(
             "[a-z][a-z0-9-]{0,48}[a-z0-9]",
-            "must be the name of a CodeArtifact domain: lower-case letters, digits and "
-            "`-`, beginning with a letter",
+            "must be the name of a CodeArtifact domain: 2 to 50 lower-case letters, digits and "
+            "`-`, beginning with a letter and ending with a letter or digit",
         ),
     ]
     """Name of the CodeArtifact domain."""
@@ -159,7 +159,7 @@ class CodeArtifactSource(SourceModel):
         Field(max_length=100),
         matching(
             "[A-Za-z0-9][A-Za-z0-9._-]{1,99}",
-            "must be the name of a CodeArtifact repository: letters, digits, `.`, `_` "
+            "must be the name of a CodeArtifact repository: 2 to 100 letters, digits, `.`, `_` "
             "and `-`, beginning with a letter or digit",
         ),
     ]

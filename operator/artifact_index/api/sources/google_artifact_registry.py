@@ -127,7 +127,8 @@ class GoogleArtifactRegistrySource(SourceModel):
         matching(
             "([a-z0-9]([a-z0-9.-]*[a-z0-9])?:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",
             "must be the ID of a Google Cloud project (not its name or number): 6 to 30 "
-            "lower-case letters, digits and `-`, beginning with a letter",
+            "lower-case letters, digits and `-`, beginning with a letter and ending with a letter "
+            "or digit",
         ),
     ]
     """ID of the Google Cloud project."""
@@ -149,7 +150,7 @@ class GoogleArtifactRegistrySource(SourceModel):
         matching(
             "[a-z]([a-z0-9-]*[a-z0-9])?",
             "must be the name of an Artifact Registry repository: lower-case letters, "
-            "digits and `-`, beginning with a letter",
+            "digits and `-`, beginning with a letter and ending with a letter or digit",
         ),
     ]
     """Name of the repository."""

@@ -39,6 +39,8 @@ class CallerApi(KubeApi):
     """The API server for a person: their changes are not recorded as the operator's."""
 
     field_manager = "artifact-index"
+    flags: str = ""
+    """The flags by which the caller chose the cluster, for the commands that messages name."""
 
     async def server(self) -> Server:
         """Which version the API server has, and how its clock differs. Raises ApiError."""

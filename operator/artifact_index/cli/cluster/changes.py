@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from artifact_index.api.constants import ARTIFACT_INDEX_KIND
 from artifact_index.cli.cluster.choice import RESOURCES, choice_of
-from artifact_index.cli.cluster.connection import connected, explained
+from artifact_index.cli.cluster.connection import connected, explained, flags_of
 from artifact_index.cli.cluster.objects import Observed
 from artifact_index.cli.console import Exit, Painter, print_report
 from artifact_index.cli.reports import ChangeReport, ObjectChange, Outcome
@@ -24,7 +24,8 @@ async def failure(api: KubePort, each: Observed, patch: dict[str, Any]) -> Objec
     try:
         await api.patch(resource, each.namespace, each.name, patch)
     except ApiError as error:
-        message = explained(error, "patch", resource, each.namespace, each.name)
+        flags = flags_of(api)
+        message = explained(error, "patch", resource, each.namespace, each.name, flags=flags)
         return changed(each, "Failed", message)
     return None
 

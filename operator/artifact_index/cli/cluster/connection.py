@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import shlex
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final, TypeVar
@@ -31,12 +32,23 @@ async def connected(chosen: argparse.Namespace) -> AsyncIterator[CallerApi]:
     try:
         configuration = await load_configuration(kubeconfig=kubeconfig, context=chosen.context)
         api = CallerApi(configuration, timeout=chosen.request_timeout)
+        api.flags = _cluster_flags(chosen)
     except ConnectError as error:
         raise CommandError(str(error), Exit.UNKNOWN) from None
     try:
         yield api
     finally:
         await api.close()
+
+
+def flags_of(api: KubePort) -> str:
+    """The flags of the caller's cluster, to follow a command's name; empty for the default."""
+    return api.flags if isinstance(api, CallerApi) else ""
+
+
+def _cluster_flags(chosen: argparse.Namespace) -> str:
+    given = (("--kubeconfig", chosen.kubeconfig), ("--context", chosen.context))
+    return "".join(f" {flag} {shlex.quote(value)}" for flag, value in given if value)
 
 
 def namespace_of(chosen: argparse.Namespace) -> str | None:
@@ -80,7 +92,7 @@ async def list_all(
                 found.clear()
             found += map(read, page.items)
     except ApiError as error:
-        message = explained(error, "list", resource, namespace)
+        message = explained(error, "list", resource, namespace, flags=flags_of(api))
         raise CommandError(message, Exit.UNKNOWN) from None
     return found
 
@@ -90,21 +102,30 @@ async def get_object(api: KubePort, resource: Resource, namespace: str, name: st
     try:
         return observed(resource.kind, await api.get(resource, namespace, name))
     except ApiError as error:
-        message = explained(error, "get", resource, namespace, name)
+        message = explained(error, "get", resource, namespace, name, flags=flags_of(api))
         status = Exit.NOT_GOOD if _is_missing(error, name) else Exit.UNKNOWN
         raise CommandError(message, status) from None
 
 
 def explained(
-    error: ApiError, verb: str, resource: Resource, namespace: str | None, name: str | None = None
+    error: ApiError,
+    verb: str,
+    resource: Resource,
+    namespace: str | None,
+    name: str | None = None,
+    *,
+    flags: str = "",
 ) -> str:
-    """Why the caller gets no answer to `list`, `get` or `patch`, with the next step."""
+    """Why the caller gets no answer to `list`, `get` or `patch`, with the next step.
+
+    `flags` choose the caller's cluster in the commands that the message names.
+    """
     kind = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
     where = f"-n {namespace}" if namespace else "-A"
     done, role = _VERBS[verb]
     role = "edit" if resource == SECRETS else role
     if name and _is_missing(error, name):
-        listing = f"`artifact-index status {where}` shows what there is"
+        listing = f"`artifact-index status{flags} {where}` shows what there is"
         return f"there is no {resource.kind} {name} in namespace {namespace}: {listing}"
     if error.not_found:
         return without_definition(resource).message
@@ -113,12 +134,12 @@ def explained(
         advice = f"ask for the ClusterRole `{role}` there" if namespace else "give one with -n"
         return (
             f"you may not {verb} {kind} in {namespace or 'all namespaces'}: {advice}, and test "
-            f"with `kubectl auth can-i {verb} {kind} {where}`"
+            f"with `kubectl{flags} auth can-i {verb} {kind} {where}`"
         )
     if error.status == 401:
         return "the API server does not accept your login: log in again, or choose a --context"
     what = str(error) if error.status else error.message
-    test = "" if verb == "patch" else f"; test with `kubectl get {kind} {where}`"
+    test = "" if verb == "patch" else f"; test with `kubectl{flags} get {kind} {where}`"
     return f"{kind} cannot be {done}: {what}{test}"
 
 

@@ -66,7 +66,7 @@ _LOCAL_FAILURES: Final[tuple[tuple[tuple[str, ...], Reason, str], ...]] = (
         ("CredentialRetrievalError", "MetadataRetrievalError"),
         Reason.CLOUD_UNAVAILABLE,
         "the operator's AWS identity could not be read from its provider (EKS Pod Identity agent, "
-        "metadata service or process): check that provider; it is asked again",
+        "metadata service or process): check that provider; the operator tries again",
     ),
     (
         ("NoRegionError", "InvalidRegionError", "UnknownRegionError"),
@@ -89,19 +89,19 @@ _LOCAL_FAILURES: Final[tuple[tuple[tuple[str, ...], Reason, str], ...]] = (
         ("SSLError",),
         Reason.CLOUD_UNAVAILABLE,
         "the TLS certificate of {call.service} in {call.region} is not trusted: check the proxy "
-        "and AWS_CA_BUNDLE of the operator; it is asked again",
+        "and AWS_CA_BUNDLE of the operator; the operator tries again",
     ),
     (
         ("ReadTimeoutError", "ConnectTimeoutError"),
         Reason.CLOUD_UNAVAILABLE,
         "{call.service} in {call.region} did not answer {call.operation} in time: check the "
-        "operator's egress (DNS, proxy, NetworkPolicy); it is asked again",
+        "operator's egress (DNS, proxy, NetworkPolicy); the operator tries again",
     ),
     (
         ("HTTPClientError", "ConnectionError"),
         Reason.CLOUD_UNAVAILABLE,
         "{call.service} in {call.region} could not be reached{why}: check codeArtifact.region and "
-        "the operator's egress (DNS, proxy, NetworkPolicy); it is asked again",
+        "the operator's egress (DNS, proxy, NetworkPolicy); the operator tries again",
     ),
 )
 
@@ -137,7 +137,7 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
         return unusable_answer(call)
     return LoginError(
         Reason.INTERNAL_ERROR,
-        f"{call.operation} failed within the operator ({type(error).__name__}); it is tried again",
+        f"{call.operation} failed within the operator ({type(error).__name__}), which tries again",
     )
 
 
@@ -157,7 +157,7 @@ def unusable_answer(call: AwsCall) -> LoginError:
     return LoginError(
         Reason.CLOUD_UNAVAILABLE,
         f"what answered {call.operation} in {call.region} is not {call.service}: check the proxy "
-        "and the AWS_ENDPOINT_URL… variables of the operator; it is asked again",
+        "and the AWS_ENDPOINT_URL… variables of the operator; the operator tries again",
     )
 
 
@@ -177,12 +177,12 @@ def _answered(
         return LoginError(reason, message, request_id=request_id)
     if reason is Reason.CLOUD_THROTTLED:
         message = (
-            f"AWS throttles {operation} in {call.region}; it is asked again later. If this lasts, "
-            "raise the account's quota or let more indexes share one login"
+            f"AWS throttles {operation} in {call.region}; the operator tries again later. If this "
+            "lasts, raise the account's quota or let more indexes share one login"
         )
     else:
         failure = f"AWS failed to answer {operation} in {call.region} ({named(code, status)})"
-        message = f"{failure}; it is asked again"
+        message = f"{failure}; the operator tries again"
     return LoginError(
         reason,
         message,

@@ -49,7 +49,7 @@ def login_error(
             return no_identity("the operator's identity token can't be read from its file")
         return LoginError(
             Reason.INTERNAL_ERROR,
-            f"the Google login failed within the operator ({type(error).__name__}); it is tried "
+            f"the Google login failed within the operator ({type(error).__name__}), which tries "
             "again",
         )
     if answer.status == 200:
@@ -72,7 +72,7 @@ def _unreachable(login: GoogleCredentials, *, seen_metadata: bool) -> LoginError
     return LoginError(
         Reason.CLOUD_UNAVAILABLE,
         f"{which} did not answer in time: check the operator's egress (DNS, proxy, NetworkPolicy); "
-        "it is asked again",
+        "the operator tries again",
         unanswered=True,
     )
 
@@ -83,7 +83,7 @@ def _unusable(answer: Answer, login: GoogleCredentials) -> LoginError:
     return LoginError(
         Reason.CLOUD_UNAVAILABLE,
         "what answered is not Google's token service: check the proxy and the operator's "
-        "--google-… settings; it is asked again",
+        "--google-… settings; the operator tries again",
     )
 
 
@@ -131,13 +131,13 @@ def _transient(answer: Answer, login: GoogleCredentials) -> LoginError:
     if answer.status == 429 or answer.code == "RESOURCE_EXHAUSTED":
         return LoginError(
             Reason.CLOUD_THROTTLED,
-            f"Google's {which} throttles the operator; it is asked again later. If this lasts, "
+            f"Google's {which} throttles the operator, which tries again later. If this lasts, "
             "raise the project's quota or let more indexes share one login",
             retry_after=answer.retry_after,
         )
     return LoginError(
         Reason.CLOUD_UNAVAILABLE,
-        f"Google's {which} failed to answer ({_named(answer)}); it is asked again",
+        f"Google's {which} failed to answer ({_named(answer)}); the operator tries again",
         retry_after=answer.retry_after,
         unanswered=answer.status == 504,
     )

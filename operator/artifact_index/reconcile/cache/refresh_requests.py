@@ -16,6 +16,9 @@ _RFC3339: Final = re.compile(
 )
 
 
+_NOTE: Final = f". The annotation {REFRESH_REQUESTED_ANNOTATION} "
+
+
 @dataclass(frozen=True, slots=True)
 class RefreshRequest:
     """The request of an object: `text` as the user wrote it, `at` in whole POSIX seconds.
@@ -51,7 +54,13 @@ def unheeded_note(requester: IndexObject | OptionsObject, *, now: float, skew: f
     is_time = _time_of(text) is not None
     why = "is in the future" if is_time else "is not an RFC 3339 time (2026-01-02T03:04:05Z)"
     name = REFRESH_REQUESTED_ANNOTATION
-    return f'. The annotation {name} {why} and is ignored; set {name}="$(date -u +%FT%TZ)"'
+    return f'{_NOTE}{why} and is ignored; set {name}="$(date -u +%FT%TZ)"'
+
+
+def unheeded_note_in(message: str) -> str:
+    """The `unheeded_note` at the end of Ready's message; empty without one."""
+    _, separator, rest = message.partition(_NOTE)
+    return f"{separator}{rest}".removeprefix(". ")
 
 
 def with_handled_refresh(

@@ -174,18 +174,28 @@ def keys_exist(inputs: Inputs) -> Problem | None:
     """The source Secret has the keys that the spec names; an empty value revokes its key."""
     if inputs.use is None or inputs.secret is None:
         return None
-    missing = []
+    missing = {}
     for key in inputs.use.keys:
         value = inputs.secret.values.get(key)
         if not value and key not in inputs.secret.binary:
-            missing.append(f"has no key {key!r}" if value is None else f"has an empty key {key!r}")
+            what = f"has no key {key!r}" if value is None else f"has an empty key {key!r}"
+            missing[what] = _field_of(key, inputs.source, inputs.use)
     if not missing:
         return None
-    remedy = f"add it, or name the key that holds the value in {inputs.use.field}"
+    fields = f"set {inputs.use.field}.{' and '.join(missing.values())} to the"
+    remedy = f"add it, or {fields} key that holds the value"
     if len(missing) > 1:
-        remedy = f"add them, or name the keys that hold the values in {inputs.use.field}"
+        remedy = f"add them, or {fields} keys that hold the values"
     problem = missing_key(inputs.use, inputs.secret, " and ".join(missing), remedy)
     return _missing(inputs, problem.reason, problem.message)
+
+
+def _field_of(key: str, source: Source[Any], use: SecretUse) -> str:
+    """The field of a reference that names this key of its Secret, such as `passwordKey`."""
+    reference: dict[str, Any] = source.model.model_dump(by_alias=True)
+    for part in use.field.removeprefix(f"{source.field}.").split("."):
+        reference = reference[part]
+    return next(name for name, value in reference.items() if name != "name" and value == key)
 
 
 def unwatched_note(inputs: Inputs) -> str:

@@ -32,7 +32,8 @@ _NOT_OF_THE_LOGIN: Final = (
     Reason.INVALID_REQUEST, Reason.INTERNAL_ERROR,
 )  # fmt: skip
 _TRIED_AGAIN: Final = (
-    f". It is tried again within {go_duration(LONGEST_REFUSED)}, and at once if the login changes"
+    f". The operator tries again within {go_duration(LONGEST_REFUSED)}, and at once if the login "
+    "changes"
 )
 
 

@@ -11,9 +11,11 @@ from artifact_index.api.conditions import (
     REFRESH_FAILING,
 )
 from artifact_index.api.reasons import Reason
+from artifact_index.reconcile.cache.refresh_requests import unheeded_note_in
 from artifact_index.reconcile.cache.status_parsing import condition_of
 
 _QUIET_REASONS = frozenset(reason for reason in Reason if reason.quiet)
+_REQUEST_IGNORED = "RefreshRequestIgnored"
 _ABNORMAL = (REFRESH_FAILING, FRESHNESS_NOT_GUARANTEED, DEPENDENCY_CONFUSION_RISK)
 """Conditions beside Ready that post an event when they become True or change their reason."""
 
@@ -36,6 +38,9 @@ def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Eve
             events.append(Event("Warning", new["reason"], new["message"]))
     elif new.get("status") == "True" and _is_problem(old):
         events.append(Event("Normal", new["reason"], new["message"]))
+    ignored = unheeded_note_in(new.get("message", ""))
+    if ignored and ignored != unheeded_note_in(old.get("message", "")):
+        events.append(Event("Warning", _REQUEST_IGNORED, ignored))
     # Suspending or deselecting an index is no recovery of its refresh.
     available = new.get("status") == "True" and new["reason"] == Reason.AVAILABLE
     for condition_type in _ABNORMAL:

@@ -82,7 +82,9 @@ def _ready_message(plan: IndexPlan) -> str:
     if plan.name and not spec.name:
         message += f" as {plan.name!r}; set spec.name to pin this name"
     unchecked = of(spec).unchecked()
-    return f"{message}{plan.note}{f'. {unchecked}' if unchecked else ''}"
+    message += plan.note
+    end = "" if message.endswith("?") else "."
+    return f"{message}{end} {unchecked}" if unchecked else message
 
 
 def _with_life(plan: IndexPlan) -> Problem | None:

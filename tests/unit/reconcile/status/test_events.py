@@ -1,12 +1,15 @@
 """Events: once per transition, for trouble and for recovery from it, none for going well."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from artifact_index.reconcile.status.conditions import DesiredCondition, observed
 from artifact_index.reconcile.status.events import Event, transitions
-from support.reconcile_builders import NOW
+from artifact_index.reconcile.status.index_status import index_status
+from support.reconcile_builders import NOW, index, source
+from support.statuses import plan_of
 
 pytestmark = pytest.mark.unit
 
@@ -80,6 +83,17 @@ def test_a_transition_posts_its_events_once(case: str) -> None:
 
 def test_an_event_has_the_conditions_words() -> None:
     assert transitions(GOOD, DENIED) == [Event("Warning", "AccessDenied", "is AccessDenied")]
+
+
+def test_a_refresh_request_that_is_ignored_posts_an_event_once() -> None:
+    asked = replace(index("acme", source("anonymous")), refresh_requested="now")
+    noted = index_status(asked, plan_of("acme", source("anonymous")), NOW)
+    (event,) = transitions(GOOD, noted)
+    assert (event.type, event.reason) == ("Warning", "RefreshRequestIgnored")
+    assert event.message.startswith(
+        "The annotation artifactindex.dev/refresh-requested-at is not an RFC 3339 time"
+    )
+    assert not transitions(noted, noted) and not transitions(noted, GOOD)
 
 
 @pytest.mark.parametrize("case", CASES)
