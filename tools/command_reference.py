@@ -16,14 +16,32 @@ is in the image, and where the package is installed it is also `kubectl artifact
 `artifact-index COMMAND --help` shows the same as this page.
 
 - `status` and `why` read both kinds with your own kubeconfig and your own rights: the ClusterRole
-  `view` is enough. They read no Secret, so they cannot print a login.
+  `view` is enough. They read no Secret, so they cannot print a login; `--pods` asks for the
+  metadata of Secrets, without their values.
 - `refresh`, `suspend` and `resume` change objects, also with your own rights: `get` and `patch` on
   both kinds, and `list` for `-l` and `--all`, which the ClusterRole `edit` has. A suspended object
   is not refreshed, which counts as refused. The field manager is `artifact-index`.
+- `preflight` only reads: an administrator's rights find out most, and a reader's find out less,
+  which counts as unknown. Each finding but the good ones ends in a command.
+- `version` and `report` name what may not be read, with the command that tests it. `report` reads
+  no Secret and no spec.
+- `adopt` judges by the operator's own rules and, with `--yes`, sets an annotation; `kubeconfig`
+  requests a token. The token is the only secret that a command prints, and never to a terminal
+  without `--show-secrets`.
+- `check --probe` reads the Secrets with the files, sends each login to the host that the file
+  names, as a build would, and to no other, and prints nothing of it.
 - `check` and `render` need neither a cluster nor a cloud: the operator itself reconciles the
   manifests, with `REDACTED` for each login. A Secret or ServiceAccount that is not among the
   manifests is taken to be right. A CodeArtifact repository gets its usual URL, for which the
   operator in a cluster asks AWS.
+- `render --mint` logs in to the clouds itself, with the identity of your environment instead of
+  that of the manifests: with `--show-secrets` you get the file of a pod, but for its tokens. Static
+  logins come from Secrets among the manifests, and `REDACTED` stands for those of others.
+- `render --diff` compares with the outputs in a cluster, for which you need `get`. Give it all
+  indexes that the IndexOptions selects. Logins, times and URLs that may be secret as a whole are
+  masked on both sides, so a changed login alone is no difference.
+- `fresh` runs in a builder pod and needs nothing but the mounted file, which says itself how long
+  its logins last. `--print-script` prints it as one file for images that have Python alone.
 
 What `-o json` and `-o yaml` print has an `apiVersion` and a `kind`; within a version it only gains
 fields. Colours are for terminals; `--no-color` and the variable `NO_COLOR` turn them off.
@@ -47,8 +65,11 @@ kustomize build deploy/ | artifact-index check -f - --strict
 artifact-index check -R -f deploy/ -o github          # annotations in a pull request
 artifact-index check -R -f deploy/ -o sarif > check.sarif
 artifact-index render -f deploy/ --options uv-config --key uv.toml
+artifact-index render -f deploy/ --diff               # what an apply would change in the outputs
+artifact-index render -f deploy/ --key uv.toml --mint --show-secrets > ~/.config/uv/uv.toml
 artifact-index status -n builders --expiring-within 1h --fail-on warning
 artifact-index refresh -n builders --all --wait --timeout 5m
+artifact-index fresh /etc/uv-config --for 30m --wait 5m   # in the pod, before the build
 ```
 
 Some settings of the operator decide on a spec. Give `check` and `render` the same flags as the

@@ -9,6 +9,7 @@ import pytest
 
 from artifact_index.formats.document import Claims, Document, IndexEntry
 from artifact_index.formats.environment import Environment
+from artifact_index.formats.expiry import VARIABLE
 from support.client_runs import Clients
 from support.index_server import IndexServer, Repository
 from support.python_clients import POETRY, TWINE
@@ -229,7 +230,8 @@ def test_poetry_would_replace_a_setting_in_a_password(
     clients.write("pyproject.toml", POETRY_PROJECT.format(url=private.url))
     made = Environment().render_secret(asked)
     found = {name: value.get_secret_value() for name, value in made.files.items()}
-    assert found.keys() == {"UV_INDEX_ACME_2_USERNAME", "UV_INDEX_ACME_2_PASSWORD"}
+    logins_in = {"UV_INDEX_ACME_2_USERNAME", "UV_INDEX_ACME_2_PASSWORD"}
+    assert found.keys() == {*logins_in, VARIABLE}
 
     clients.python(POETRY, "lock", env=found)
     assert logins(server.requests()) == {(None, None)}

@@ -1,5 +1,6 @@
 """The commands beside a real API server and a real operator, with the rights of ordinary users."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -93,9 +94,22 @@ def test_the_commands(world: World, tmp_path: Path, capsys: pytest.CaptureFixtur
     flags = ["-f", str(manifests), "--options", "uv-config", "--key", "uv.toml", "--show-secrets"]
     assert main(["render", *flags]) == 0
     offline = capsys.readouterr().out
-    assert offline.partition('name = "lost"')[0] == written.partition('name = "lost"')[0]
+    assert offline.partition("# lost")[0] == written.partition("# lost")[0]
     assert main(["check", "-f", str(manifests), "-o", "json"]) == 0
     assert CheckReport.model_validate_json(capsys.readouterr().out).objects == 4
+
+    # The same difference is all that an apply would make, and no login is shown.
+    admin = ["--kubeconfig", str(world.plane.kubeconfig_admin)]
+    assert main(["render", "-f", str(manifests), "--diff", *admin]) == 1
+    difference = capsys.readouterr().out
+    changed = [line for line in difference.splitlines() if re.match("[-+] ?[^-+ ]", line)]
+    assert "-# lost: unavailable" in changed and "+# lost: no expiry known" in changed
+    assert not any("acme" in line for line in changed) and PASSWORD not in difference
+    assert difference.count("--- cluster/") == 2
+    flags = ["--options", "public", "--diff", "--kubeconfig"]
+    nobody = world.plane.kubeconfig_for(NAMESPACE, "no-reader")
+    assert main(["render", "-f", str(manifests), *flags, str(nobody)]) == 3
+    assert "kubectl auth can-i get configmaps/public -n commands" in capsys.readouterr().err
 
     for role in ("view", "edit"):
         reader = user(world, role, role if role == "view" else None)

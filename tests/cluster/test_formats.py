@@ -40,6 +40,7 @@ KEYS: dict[tuple[str, str], set[str]] = {
     ("Secret", "files"): {"uv.toml", "netrc", "pip.conf", ".pypirc", "config.toml"},
     ("ConfigMap", "public"): {"uv.toml"},
     ("Secret", "variables"): {
+        "ARTIFACT_INDEX_EXPIRES",
         "CODEARTIFACT_AUTH_TOKEN", "HATCH_INDEX_AUTH", "HATCH_INDEX_REPO", "HATCH_INDEX_USER",
         "PDM_PUBLISH_PASSWORD", "PDM_PUBLISH_REPO", "PDM_PUBLISH_USERNAME",
         "POETRY_HTTP_BASIC_ACME_PASSWORD", "POETRY_HTTP_BASIC_ACME_USERNAME",

@@ -36,6 +36,8 @@ EXPLAINED = frozenset(
         *(("secrets", name) for name in ("nothing-blocked", "nothing-blocked-environment")),
         *(("secrets", name) for name in ("public-index-first", "without-public-index")),
         ("secrets", "without-public-index-environment"),
+        # A comment, or a variable, says until when each login is good.
+        *(("secrets", name) for name in ("netrc", "pypirc", "whole-urls-environment")),
     }
 )
 """The outputs that the newer operator may write once: the changelog says why under "Upgrade"."""

@@ -4,18 +4,24 @@ The steps are those of `make kind-demo`: what only that can show is kind itself.
 """
 
 import re
+import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from demo.narrator import Narrator
 from demo.pods import NAMESPACE, perform
 
+from artifact_index.cli.builder import fresh
+from support.control_plane import wait_until
 from support.tour import PACKAGE, VERSION, Tour, token_in
 
 pytestmark = pytest.mark.node
 
 # The kubelet of these tests looks every 2 s; a cluster's own every minute.
 FOLLOW_SECONDS = 120.0
+FIRST_TOKEN_SECONDS = 2 * 3600
 TOLD = (
     r"uv-job\.yaml.*\n.*\+ {package}=={version}\n",
     r"pip-job\.yaml.*\n.*Successfully installed {package}-{version}\n",
@@ -25,10 +31,48 @@ TOLD = (
 )
 
 
+IN_A_POD = "import sys; sys.stderr = open('/work/told', 'w'); exec(sys.argv.pop(1))"
+"""Runs the script in an image without the package, and shows others what it says meanwhile."""
+
+
+class Watched(Tour):
+    """The tour, which asks `fresh` in the pod before its new token and after it."""
+
+    def follow_new_token(self, namespace: str, pod: str, seconds: float) -> tuple[str, str]:
+        """Follow it with a process that waits in the pod for the kubelet's next file."""
+        assert self._fresh(namespace, pod, "--for", "1h").returncode == 0
+        refused = self._fresh(namespace, pod, "--for", "3h")
+        assert refused.returncode == 1 and ": less than 3h" in refused.stdout
+
+        self.stand_ins.aws.cap_seconds = None
+        with ThreadPoolExecutor(1) as threads:
+            flags = ("--for", "3h", "--wait", f"{seconds:.0f}s")
+            waiting = threads.submit(self._fresh, namespace, pod, *flags)
+            wait_until(lambda: "waiting up to" in self._told(namespace, pod), "the wait", seconds)
+            tokens = super().follow_new_token(namespace, pod, seconds)
+            passed = waiting.result()
+        assert passed.returncode == 0 and "good for 11h59m" in passed.stdout
+        told = refused.stdout + passed.stdout + self._told(namespace, pod)
+        assert not any(token in told for token in tokens)
+        return tokens
+
+    def _fresh(self, namespace: str, pod: str, *flags: str) -> subprocess.CompletedProcess[str]:
+        script = Path(fresh.__file__).read_text()
+        command = ("python3", "-c", IN_A_POD, script, "/etc/uv", "--index", "acme-codeartifact")
+        arguments = ("exec", "-n", namespace, pod, "--", *command, *flags)
+        return self.cluster.kubectl(*arguments, check=False)
+
+    def _told(self, namespace: str, pod: str) -> str:
+        return self.execute(namespace, pod, ["cat", "/work/told"])
+
+
 @pytest.fixture(scope="module")
 def uninstalled(guide: Tour) -> Iterator[Tour]:
     """The tour before its first step; the chart goes with the module."""
-    yield guide
+    aws = guide.stand_ins.aws
+    aws.cap_seconds = FIRST_TOKEN_SECONDS
+    yield Watched(guide.cluster, guide.stand_ins, guide.images)
+    aws.cap_seconds = None
     guide.uninstall()
 
 

@@ -36,7 +36,8 @@ class Repository:
     `denied_status` answers whom it turns away: 401 asks for a login, 403 does not, 404 pretends
     that there is nothing. `forwards_to` is the URL of another index to which requests for what is
     not here, or not to be had without a login, are redirected, as GitLab does. `files_at` is the
-    prefix of another repository at which its pages say that the files are.
+    prefix of another repository at which its pages say that the files are. `html_only` has no
+    pages in JSON; with `uploaded_at` its files have an upload time.
     """
 
     prefix: str
@@ -46,6 +47,8 @@ class Repository:
     denied_status: int = 401
     forwards_to: str | None = None
     files_at: str | None = None
+    html_only: bool = False
+    uploaded_at: str | None = None
 
     @property
     def publish_url(self) -> str:
@@ -262,7 +265,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _project_list(self, repository: Repository) -> _Answer:
         names = sorted(repository.wheels)
-        if self._wants_json():
+        if self._wants_json() and not repository.html_only:
             return _json({"projects": [{"name": name} for name in names]})
         return _html((f"{name}/", name) for name in names)
 
@@ -270,9 +273,10 @@ class _Handler(BaseHTTPRequestHandler):
         wheels = list(repository.wheels[project].values())
         base = "../.." if repository.files_at is None else f"/{repository.files_at}"
         links = [(f"{base}/packages/{quote(w.filename)}", w, _sha256(w)) for w in wheels]
-        if self._wants_json():
+        if self._wants_json() and not repository.html_only:
+            uploaded = {"upload-time": repository.uploaded_at} if repository.uploaded_at else {}
             files = [
-                {"filename": w.filename, "url": url, "hashes": {"sha256": digest}}
+                {"filename": w.filename, "url": url, "hashes": {"sha256": digest}, **uploaded}
                 for url, w, digest in links
             ]
             versions = sorted({w.version for w in wheels})

@@ -12,6 +12,7 @@ from artifact_index.cli.offline.manifests import read_manifests
 from artifact_index.cli.offline.operator import run_offline
 from artifact_index.cli.offline.stand_ins import REDACTED
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
+from artifact_index.formats.expiry import with_time
 from artifact_index.reconcile.cache.cache import options_key
 from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.settings import Settings
@@ -34,6 +35,11 @@ class Cloud(Engine):
 
 async def written_by_operator(manifests: Manifests) -> Files:
     """What the operator writes once everything is created in this order."""
+    return files_in(await settled(manifests))
+
+
+async def settled(manifests: Manifests) -> Engine:
+    """The operator once everything is created in this order and reconciled."""
     engine, keys = Cloud(), []
     for number, body in enumerate(manifests):
         name, labels = body["metadata"]["name"], body["metadata"].get("labels")
@@ -47,13 +53,19 @@ async def written_by_operator(manifests: Manifests) -> Files:
                 engine.options(body["spec"], name=name)
                 keys.append(options_key(ObjectRef(NAMESPACE, name)))
     await engine.settle(*keys)
+    return engine
+
+
+def files_in(engine: Engine) -> Files:
+    """The outputs in the API server of an operator."""
     files = {}
     for (plural, _, name), body in engine.port.objects.items():
         if (body["metadata"].get("labels") or {}).get(ROLE_LABEL) != "output":
             continue
         for key, data in body["data"].items():
             if plural == "secrets":
-                files["Secret", name, key] = base64.b64decode(data).decode()
+                text = base64.b64decode(data).decode()
+                files["Secret", name, key] = with_time(text, REDACTED)
             else:
                 files["ConfigMap", name, key] = data
     return files

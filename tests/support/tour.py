@@ -250,7 +250,9 @@ class Tour:
         return old, now
 
     def _patched(self, whole: Object, pod: Object) -> Object:
-        """The manifest with the image that is there, and pip told that http is meant."""
+        """The manifest with the images that are there, and pip told that http is meant."""
+        for before in pod.get("initContainers", []):
+            before["image"] = self.images.operator
         (container,) = pod["containers"]
         container["image"] = self.images.builder
         trusted = {"name": "PIP_TRUSTED_HOST", "value": self.stand_ins.index.netloc}

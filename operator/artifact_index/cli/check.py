@@ -1,11 +1,12 @@
-"""`artifact-index check`: find what is wrong with manifests, without a cluster."""
+"""`artifact-index check`: find what is wrong with manifests, or with indexes of a cluster."""
 
 import argparse
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from artifact_index.cli.console import Exit, Painter, add_output_flags, print_report
+from artifact_index.cli.console import CommandError, Exit, Painter, add_output_flags, print_report
 from artifact_index.cli.offline.flags import add_manifest_flags, settings_of
+from artifact_index.cli.probe.flags import add_probe_flags
 
 if TYPE_CHECKING:
     from artifact_index.cli.reports import CheckFinding, CheckReport
@@ -15,25 +16,35 @@ def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "check",
-        help="find what is wrong with manifests, without a cluster",
+        help="find what is wrong with manifests, without a cluster, or ask indexes (--probe)",
         description="Check manifests as the API server and the operator would: the schema and the "
         "rules of both kinds, then what the operator's conditions would say. Clouds are not "
-        "asked, and a Secret that is not among the manifests is taken to be right.",
+        "asked, and a Secret that is not among the manifests is taken to be right. With --probe "
+        "indexes of a cluster are asked instead, from this machine and with the very logins in "
+        "their files, which needs `get` on these Secrets: no redirect is followed, and nothing of "
+        "a login is printed.",
     )
-    add_manifest_flags(parser)
+    add_manifest_flags(parser, required=False)
     parser.add_argument("--strict", action="store_true", help="let warnings fail, too")
+    add_probe_flags(parser)
     add_output_flags(parser, "text", "json", "yaml", "github", "sarif")
     parser.set_defaults(execute=execute)
 
 
 def execute(chosen: argparse.Namespace) -> int:
     """Print the findings; 1 if there is an error."""
+    if chosen.probe:
+        from artifact_index.cli.probe.command import execute as probe  # noqa: PLC0415 - slow
+
+        return probe(chosen)
+    if chosen.names or not chosen.filename:
+        raise CommandError("give manifests with -f, or indexes with --probe", Exit.USAGE)
     from artifact_index.cli.offline.findings import check  # noqa: PLC0415 - slow
     from artifact_index.cli.offline.manifests import read_manifests  # noqa: PLC0415 - slow
 
     settings = settings_of(chosen)
     manifests = read_manifests(chosen.filename, recursive=chosen.recursive)
-    report = check(manifests, chosen.namespace, settings)
+    report = check(manifests, chosen.namespace or "default", settings)
     _print(report, chosen)
     if not report.objects:
         sys.stderr.write(

@@ -10,6 +10,12 @@ from typing import Any, Final
 
 _COLOURS: Final = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 
+MARKS: Final = {
+    "Good": ("green", "✓"), "Warning": ("yellow", "!"), "Bad": ("red", "✗"),
+    "Unknown": ("yellow", "?"),
+}  # fmt: skip
+"""Colour and mark of each verdict of a report."""
+
 
 class Exit(IntEnum):
     """The exit statuses, which mean the same for every command."""

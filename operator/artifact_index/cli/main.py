@@ -10,10 +10,15 @@ from artifact_index import __version__
 from artifact_index.cli.console import CommandError, Parser
 
 COMMANDS: Final = (
-    "run", "crds", "status", "why", "refresh", "suspend", "resume", "check", "render", "version",
-    "completion",
+    "run", "crds", "preflight", "status", "why", "refresh", "suspend", "resume", "adopt", "check",
+    "render", "fresh", "kubeconfig", "report", "version", "completion",
 )  # fmt: skip
-"""In the order of --help. Each is a module of this folder whose `register` adds its parser."""
+"""In the order of --help. Each is a module whose `register` adds its parser."""
+
+_FOLDERS: Final = {
+    **dict.fromkeys(("preflight", "adopt", "kubeconfig", "report"), "admin"), "fresh": "builder",
+}  # fmt: skip
+"""The folder of a command's module, if it is not this one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,5 +58,6 @@ def parser_of(commands: Iterable[str] = COMMANDS) -> Parser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in commands:
-        import_module(f"artifact_index.cli.{command}").register(subparsers)
+        folder = f".{_FOLDERS[command]}" if command in _FOLDERS else ""
+        import_module(f"artifact_index.cli{folder}.{command}").register(subparsers)
     return parser

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from artifact_index.cli.cluster.flags import add_connection_flags
 from artifact_index.cli.console import CommandError, Exit, add_output_flags, print_report
 from artifact_index.cli.offline.flags import add_manifest_flags, settings_of
 
@@ -19,7 +20,8 @@ def register(commands: Any) -> None:
         "render",
         help="print the files that manifests make, without a cluster",
         description="Print the files that the operator would write for these manifests, rendered "
-        "by the operator itself without a cluster. Every secret is REDACTED.",
+        "by the operator itself without a cluster. Every secret is REDACTED. With --diff, show "
+        "what they would change in a cluster: 0 is nothing, 1 something.",
     )
     add_manifest_flags(parser)
     parser.add_argument("--options", metavar="NAME", help="only the files of this IndexOptions")
@@ -31,23 +33,44 @@ def register(commands: Any) -> None:
         action="store_true",
         help="print the logins of the Secrets among the manifests; tokens stay REDACTED",
     )
+    parser.add_argument(
+        "--mint",
+        action="store_true",
+        help="log in to the clouds yourself, with the identity of your environment; prints the "
+        "tokens only with --show-secrets",
+    )
+    cluster = parser.add_argument_group("comparison with a cluster")
+    cluster.add_argument(
+        "--diff",
+        action="store_true",
+        help="print how the outputs there differ, with every login masked; needs get on them",
+    )
+    add_connection_flags(cluster)
     add_output_flags(parser, "text", "json", "yaml")
     parser.set_defaults(execute=execute)
 
 
 def execute(chosen: argparse.Namespace) -> int:
-    """Print the files; 1 if there is none."""
-    from artifact_index.cli.offline.findings import refused  # noqa: PLC0415 - slow
+    """Print the files; 1 if there is none, if a login fails, or if the cluster has others."""
+    from artifact_index.cli.offline.findings import refused, reported  # noqa: PLC0415 - slow
     from artifact_index.cli.offline.manifests import read_manifests  # noqa: PLC0415 - slow
     from artifact_index.cli.offline.operator import run_offline  # noqa: PLC0415 - slow
     from artifact_index.cli.reports import RenderReport  # noqa: PLC0415 - slow
 
-    settings = settings_of(chosen)
+    if chosen.diff and (chosen.show_secrets or chosen.output != "text"):
+        raise CommandError("--diff shows no secrets, and only -o text; leave them out", Exit.USAGE)
+    settings, issue = settings_of(chosen), None
+    if chosen.mint:
+        from artifact_index.cli.offline.own_login import issue_as_caller  # noqa: PLC0415 - slow
+
+        issue = issue_as_caller(settings, show_secrets=chosen.show_secrets)
     manifests = read_manifests(chosen.filename, recursive=chosen.recursive)
     for finding in refused(manifests, chosen.namespace):
         where, what = f"{finding.file}:{finding.line}", f"{finding.object}: {finding.message}"
         raise CommandError(f"{where}: {what}", Exit.NOT_GOOD)
-    outcome = run_offline(manifests, chosen.namespace, settings, show_secrets=chosen.show_secrets)
+    outcome = run_offline(
+        manifests, chosen.namespace, settings, show_secrets=chosen.show_secrets, issue=issue
+    )
     files = [
         each
         for each in outcome.files
@@ -55,8 +78,29 @@ def execute(chosen: argparse.Namespace) -> int:
     ]
     if not files:
         raise CommandError(_missing(outcome.files, chosen), Exit.NOT_GOOD)
+    if chosen.diff:
+        return _print_differences(files, chosen)
     _print(RenderReport(files=files), chosen)
-    return Exit.GOOD
+    findings = reported(manifests, chosen.namespace, outcome) if chosen.mint else ()
+    failed = [each for each in findings if each.severity == "error"]
+    for each in failed:
+        sys.stderr.write(f"artifact-index render: {each.object}: {each.message}\n")
+    return Exit.NOT_GOOD if failed else Exit.GOOD
+
+
+def _print_differences(files: "Sequence[RenderedFile]", chosen: argparse.Namespace) -> int:
+    import asyncio  # noqa: PLC0415 - slow
+
+    from artifact_index.cli.cluster.connection import connected  # noqa: PLC0415 - slow
+    from artifact_index.cli.cluster.live_outputs import differences  # noqa: PLC0415 - slow
+
+    async def compared() -> str:
+        async with connected(chosen) as api:
+            return await differences(api, files)
+
+    found = asyncio.run(compared())
+    sys.stdout.write(found)
+    return Exit.NOT_GOOD if found else Exit.GOOD
 
 
 def _missing(made: "Sequence[RenderedFile]", chosen: argparse.Namespace) -> str:

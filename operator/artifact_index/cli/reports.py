@@ -10,8 +10,25 @@ from pydantic.alias_generators import to_camel
 
 Severity = Literal["error", "warning"]
 Ready = Literal["True", "False", "Unknown"]
+Verdict = Literal["Good", "Warning", "Bad", "Unknown"]
+PodUse = Literal["directory", "subPath", "environment"]
+Held = Literal["Current", "Arriving", "Stale", "Unknown"]
+ProbeOutcome = Literal[
+    "Answers", "Anonymous", "NoJson", "NoUploadTimes", "LoginRefused", "NotAllowed", "Expired",
+    "NoSuchRepository", "Redirects", "NotAnIndex", "UntrustedAuthority", "Unreachable",
+    "ServerFails", "Blocked", "NotInFile",
+]  # fmt: skip
 Outcome = Literal[
-    "Requested", "Refreshed", "Suspended", "Resumed", "Unchanged", "Refused", "TimedOut", "Failed"
+    "Requested",
+    "Refreshed",
+    "Suspended",
+    "Resumed",
+    "Unchanged",
+    "Refused",
+    "TimedOut",
+    "Failed",
+    "WouldAdopt",
+    "Adopted",
 ]
 
 
@@ -29,12 +46,28 @@ class Report(Part):
     api_version: Literal["cli.artifactindex.dev/v1"] = "cli.artifactindex.dev/v1"
 
 
+class OperatorVersion(Part):
+    """An operator that runs in the cluster."""
+
+    namespace: str
+    name: str
+    version: str | None
+    ready: bool
+
+
 class VersionReport(Report):
-    """`artifact-index version`."""
+    """`artifact-index version`.
+
+    `definitions` is what this program knows, `served` what the cluster has. Without a cluster the
+    last three fields are None; `operators` also if they may not be listed.
+    """
 
     kind: Literal["VersionReport"] = "VersionReport"
     client: str
     definitions: str
+    server: str | None = None
+    served: list[str] | None = None
+    operators: list[OperatorVersion] | None = None
 
 
 class ObjectRef(Part):
@@ -85,6 +118,22 @@ class CheckReport(Report):
     findings: list[CheckFinding]
 
 
+class LoginLife(Part):
+    """How long the login of one index lasts, by its name in the file."""
+
+    name: str
+    state: Literal["Good", "TooShort", "Expired", "Blocked", "Missing", "NoExpiryKnown"]
+    expires_at: str | None
+    seconds_left: int | None
+
+
+class FreshReport(Report):
+    """`artifact-index fresh`, which writes it without this model."""
+
+    kind: Literal["FreshReport"] = "FreshReport"
+    indexes: list[LoginLife]
+
+
 class FileStatus(Part):
     """An output of an IndexOptions."""
 
@@ -123,13 +172,26 @@ class ObjectProblem(Part):
     message: str
 
 
+class PodStatus(Part):
+    """How a pod uses an output, and which token it can hold."""
+
+    namespace: str
+    pod: str
+    output: ObjectRef
+    use: PodUse
+    started_at: str | None
+    token: Held
+    message: str
+
+
 class StatusReport(Report):
-    """`artifact-index status`."""
+    """`artifact-index status`; `pods` are listed with `--pods`."""
 
     kind: Literal["StatusReport"] = "StatusReport"
     files: list[FileStatus]
     indexes: list[IndexStatus]
     problems: list[ObjectProblem]
+    pods: list[PodStatus] = Field(default_factory=list)
 
 
 class Root(ObjectProblem):
@@ -158,7 +220,71 @@ class ObjectChange(Part):
 
 
 class ChangeReport(Report):
-    """`artifact-index refresh`, `suspend` and `resume`."""
+    """`artifact-index refresh`, `suspend`, `resume` and `adopt`."""
 
     kind: Literal["ChangeReport"] = "ChangeReport"
     objects: list[ObjectChange]
+
+
+class PreflightFinding(Part):
+    """One thing that was looked at; the next step is a command, and None if it is good."""
+
+    check: str
+    verdict: Verdict
+    message: str
+    next_step: str | None = None
+
+
+class PreflightReport(Report):
+    """`artifact-index preflight`."""
+
+    kind: Literal["PreflightReport"] = "PreflightReport"
+    findings: list[PreflightFinding]
+
+
+class IndexProbe(Part):
+    """What one index answered to the login in a file.
+
+    `file` is the output that holds it, and None if no readable one does. `status` is that of HTTP.
+    """
+
+    object: ObjectRef
+    file: ObjectRef | None
+    outcome: ProbeOutcome
+    verdict: Verdict
+    status: int | None
+    milliseconds: int | None
+    message: str
+    next_step: str | None = None
+
+
+class ProbeReport(Report):
+    """`artifact-index check --probe`."""
+
+    kind: Literal["ProbeReport"] = "ProbeReport"
+    indexes: list[IndexProbe]
+
+
+class ObjectReport(Part):
+    """The conditions of an object, and nothing of its spec."""
+
+    object: ObjectRef
+    generation: int
+    handled: bool
+    conditions: list[str]
+
+
+class SupportReport(Report):
+    """`artifact-index report`; `missing` says what could not be read, and why.
+
+    Every text went through the redaction of the operator's log.
+    """
+
+    kind: Literal["SupportReport"] = "SupportReport"
+    versions: VersionReport
+    settings: dict[str, list[str]]
+    objects: list[ObjectReport]
+    events: list[str]
+    log: list[str]
+    metrics: list[str]
+    missing: list[str]

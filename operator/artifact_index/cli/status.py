@@ -2,11 +2,11 @@
 
 import argparse
 import sys
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from artifact_index.cli.cluster.flags import add_cluster_flags, seconds
 from artifact_index.cli.console import (
+    CommandError,
     Exit,
     Painter,
     add_output_flags,
@@ -16,7 +16,6 @@ from artifact_index.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from artifact_index.cli.cluster.objects import Observed
     from artifact_index.cli.reports import StatusReport
 
 _FILES: Final = (
@@ -26,6 +25,8 @@ _INDEXES: Final = (
     "NAMESPACE", "INDEX", "READY", "REASON", "EXPIRES IN", "REFRESH IN", "LOGIN", "URL",
 )  # fmt: skip
 """The columns; the last one is shown with `-o wide` only."""
+
+_PODS: Final = ("NAMESPACE", "POD", "USES", "AS", "STARTED", "TOKEN IT HOLDS")
 
 _SHOWN: Final = 20
 """Problems that the table form tells in full."""
@@ -40,6 +41,12 @@ def register(commands: Any) -> None:
         "is served, until when, when it is refreshed, and why not. Exits with 1 if something is "
         "not ready or has expired.",
     )
+    parser.add_argument(
+        "objects",
+        nargs="*",
+        metavar="[KIND/]NAME",
+        help="only these: ArtifactIndexes, or indexoptions/NAME; default: all",
+    )
     add_cluster_flags(parser)
     parser.add_argument("-l", "--selector", metavar="LABELS", help="only objects with these labels")
     parser.add_argument(
@@ -52,7 +59,16 @@ def register(commands: Any) -> None:
         "--fail-on", choices=("error", "warning"), default="error",
         help="exit with 1 only for errors, or for warnings, too; default: error",
     )  # fmt: skip
-    add_output_flags(parser, "table", "wide", "json", "yaml")
+    parser.add_argument(
+        "--pods",
+        action="store_true",
+        help="show which pods use the files, how, and whether they can hold the current token; "
+        "needs `list` on pods, and `get` on the Secrets, of which only metadata is read",
+    )
+    parser.add_argument(
+        "-w", "--watch", action="store_true", help="show it again when it changes, until Ctrl-C"
+    )
+    add_output_flags(parser, "table", "wide", "json", "yaml", "name")
     parser.set_defaults(execute=execute)
 
 
@@ -60,36 +76,48 @@ def execute(chosen: argparse.Namespace) -> int:
     """Print the status; 1 if something is not good."""
     import asyncio  # noqa: PLC0415 - slow
 
-    from artifact_index.cli.cluster.status import report_of  # noqa: PLC0415 - slow
+    from artifact_index.cli.cluster.watch import watch  # noqa: PLC0415 - slow
 
-    indexes, options = asyncio.run(_read(chosen))
-    now = time.time()
-    report = report_of(indexes, options, now)
-    if chosen.output in ("json", "yaml"):
+    if not chosen.watch:
+        report, now = asyncio.run(_read(chosen))
+        _show(report, now, chosen)
+        return Exit.NOT_GOOD if _is_bad(report, now, chosen) else Exit.GOOD
+    if chosen.output not in ("table", "wide"):
+        raise CommandError("--watch goes with -o table or wide", Exit.USAGE)
+    return asyncio.run(watch(chosen, lambda report, now: _show(report, now, chosen)))
+
+
+async def _read(chosen: argparse.Namespace) -> "tuple[StatusReport, float]":
+    from artifact_index.cli.cluster.connection import connected  # noqa: PLC0415 - slow
+    from artifact_index.cli.cluster.watch import read  # noqa: PLC0415 - slow
+
+    async with connected(chosen) as api:
+        return await read(api, chosen)
+
+
+def _is_bad(report: "StatusReport", now: float, chosen: argparse.Namespace) -> bool:
+    from artifact_index.api.timestamps import parse_time  # noqa: PLC0415 - `--help` needs it not
+
+    if any(each.severity in ("error", chosen.fail_on) for each in report.problems):
+        return True
+    if chosen.fail_on == "warning" and any(each.token == "Stale" for each in report.pods):  # noqa: S105
+        return True
+    if chosen.expiring_within is None:
+        return False
+    times = [each.expires_at for each in report.indexes if each.expires_at is not None]
+    return any(parse_time(at) <= now + chosen.expiring_within for at in times)
+
+
+def _show(report: "StatusReport", now: float, chosen: argparse.Namespace) -> None:
+    if chosen.output == "name":
+        for each in report.files:
+            sys.stdout.write(f"indexoptions.artifactindex.dev/{each.index_options}\n")
+        for index in report.indexes:
+            sys.stdout.write(f"artifactindex.artifactindex.dev/{index.name}\n")
+    elif chosen.output in ("json", "yaml"):
         print_report(report, chosen.output)
     else:
         _print(report, now, chosen)
-    bad = any(each.severity in ("error", chosen.fail_on) for each in report.problems)
-    if chosen.expiring_within is not None:
-        soon = now + chosen.expiring_within
-        bad = bad or any(
-            each.expires_at is not None and each.expires_at <= soon for each in indexes
-        )
-    return Exit.NOT_GOOD if bad else Exit.GOOD
-
-
-async def _read(chosen: argparse.Namespace) -> "tuple[list[Observed], list[Observed]]":
-    from artifact_index.cli.cluster.connection import (  # noqa: PLC0415 - slow
-        connected,
-        list_objects,
-        namespace_of,
-    )
-    from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS  # noqa: PLC0415
-
-    namespace = namespace_of(chosen)
-    async with connected(chosen) as api:
-        indexes = await list_objects(api, ARTIFACT_INDEXES, namespace, chosen.selector)
-        return indexes, await list_objects(api, INDEX_OPTIONS, namespace, chosen.selector)
 
 
 def _print(report: "StatusReport", now: float, chosen: argparse.Namespace) -> None:
@@ -120,6 +148,16 @@ def _print(report: "StatusReport", now: float, chosen: argparse.Namespace) -> No
         for each in report.indexes
     ]  # fmt: skip
     sys.stdout.write("\n" + _table(_INDEXES, indexes, paint, wide=wide))
+    pods: list[tuple[str, ...]] = [
+        (
+            each.namespace, each.pod, f"{each.output.kind}/{each.output.name}", each.use,
+            _left(each.started_at, now, "") if each.started_at else "-", each.message,
+        )
+        for each in report.pods
+    ]  # fmt: skip
+    if chosen.pods:
+        none = "\nno running pod uses these files\n"
+        sys.stdout.write(f"\n{_table(_PODS, pods, paint, wide=True)}" if pods else none)
     for each in report.problems[:_SHOWN]:
         colour, mark = ("red", "✗") if each.severity == "error" else ("yellow", "!")
         where = f"{each.object.namespace}/{each.object.name}"

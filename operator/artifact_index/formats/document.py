@@ -36,7 +36,8 @@ class IndexEntry:
     that nothing in it is secret but user name and password. `credentialed` says that the source has
     a login, even in content without it. A `flat` one is a page of links. `publish_url` is where
     packages are uploaded with the same login; None if nothing is. `described_by` is the
-    command in the URL of a `blocked` entry.
+    command in the URL of a `blocked` entry. `expires_at` is when the login expires, in POSIX
+    seconds; None if that is not known.
     """
 
     name: str
@@ -53,6 +54,7 @@ class IndexEntry:
     exclude_newer: str | None = None
     described_by: str = ""
     publish_url: str | None = None
+    expires_at: int | None = None
 
     def as_asked(self, spec: ArtifactIndexSpec, publish_url: str | None) -> "IndexEntry":
         """The entry with what the spec says of it besides its login."""

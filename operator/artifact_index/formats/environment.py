@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from artifact_index.api.reasons import Reason
 from artifact_index.formats import base
 from artifact_index.formats.document import Claims, Credential, Document, IndexEntry
+from artifact_index.formats.expiry import VARIABLE, expiry_lines
 from artifact_index.formats.names import environment_form
 
 LARGEST_VALUE: Final = 128 * 1024 - 512
@@ -69,6 +70,7 @@ class Environment(base.Format):
                 variables[f"POETRY_PYPI_TOKEN_{name}"] = login.password
         variables |= _publishing(document.claims, logins, limits)
         variables |= _code_artifact_token(document.claims, logins, limits)
+        variables |= _expiry(document, logins, limits)
         return base.SensitiveContent(variables, tuple(limits), frozenset(logins))
 
     def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
@@ -134,6 +136,19 @@ def _publishing(
         **_pair("UV_PUBLISH", login),
         **_pair("PDM_PUBLISH", named),
     }
+
+
+def _expiry(
+    document: Document, logins: _Logins, limits: list[base.FormatLimit]
+) -> dict[str, SecretStr]:
+    text = ", ".join(expiry_lines(document.entries, logins))
+    if len(text) <= LARGEST_VALUE:
+        return {VARIABLE: SecretStr(text)} if text else {}
+    message = (
+        f"{VARIABLE} is not written: it is longer than a variable may be; select fewer indexes"
+    )
+    limits.append(base.FormatLimit(Reason.VARIABLES_NOT_WRITTEN, message))
+    return {}
 
 
 def _code_artifact_token(

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from artifact_index.api.reasons import Reason
 from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.expiry import expiry_comments
 from artifact_index.formats.urls import Place, host_of, place_of
 
 _KEY: Final = "netrc"
@@ -76,11 +77,13 @@ class Netrc(base.Format):
                 continue
             lines[host] = next(iter(logins.values()))
             held.update(logins)
-        return base.SensitiveContent({_KEY: _text(lines)}, tuple(limits), frozenset(held))
+        text = expiry_comments(document.entries, held) + _text(lines)
+        return base.SensitiveContent({_KEY: SecretStr(text)}, tuple(limits), frozenset(held))
 
     def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
         """Read the login of each index's host."""
-        words = files[_KEY].get_secret_value().split()
+        lines = files[_KEY].get_secret_value().splitlines()
+        words = " ".join(line for line in lines if not line.startswith("#")).split()
         hosts = {
             host: Credential(username, SecretStr(password))
             for host, username, password in zip(words[1::6], words[3::6], words[5::6], strict=False)
@@ -143,7 +146,7 @@ def _problem(entry: IndexEntry, login: Credential) -> str | None:
     return None
 
 
-def _text(logins: Mapping[str, Credential]) -> SecretStr:
+def _text(logins: Mapping[str, Credential]) -> str:
     text = ""
     meant: list[str] = []
     for host, login in logins.items():
@@ -152,4 +155,4 @@ def _text(logins: Mapping[str, Credential]) -> SecretStr:
         meant += words
     if text.split() != meant:
         raise base.RenderingError("the netrc does not say what was meant", index_name="")
-    return SecretStr(text)
+    return text

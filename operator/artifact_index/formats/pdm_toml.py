@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.expiry import expiry_comments
 from artifact_index.formats.urls import UnusableURLError, without_userinfo
 
 # Settings of PDM in the place of a table for a source of the same name (`pypi.url`), and the source
@@ -59,7 +60,8 @@ class PdmToml(base.FileFormat):
         default = blocked[0] if blocked else _default(document, listed)
         limits = (*base.limits_without_order(self.key, document), *map(_reserved, sorted(reserved)))
         held = base.held_in(written) - reserved
-        return _text({**default, **listed}, repositories), limits, held
+        expiry = expiry_comments(written, held) if sensitive else ""
+        return _text({**default, **listed}, repositories, expiry), limits, held
 
     def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
         """Read the login of the source, or the repository, that is named like each index."""
@@ -102,8 +104,8 @@ def _reserved(name: str) -> base.FormatLimit:
     )
 
 
-def _text(pypi: Table, repositories: Mapping[str, Table]) -> str:
-    text = f"{base.HEADER}[pypi]\n"
+def _text(pypi: Table, repositories: Mapping[str, Table], expiry: str) -> str:
+    text = f"{base.HEADER}{expiry}[pypi]\n"
     text += _lines({key: value for key, value in pypi.items() if isinstance(value, str)})
     for name, table in pypi.items():
         if isinstance(table, dict):

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.expiry import expiry_comments
 from artifact_index.formats.urls import UnusableURLError, split_userinfo
 
 
@@ -29,7 +30,8 @@ class PipConf(base.FileFormat):
 
     def render(self, document: Document, *, sensitive: bool) -> base.Rendered:
         """Render the global section."""
-        text = _text(_settings(document, sensitive=sensitive))
+        expiry = expiry_comments(document.searched) if sensitive else ""
+        text = _text(_settings(document, sensitive=sensitive), expiry)
         limits = base.limits_without_order(self.key, document)
         return text, limits, base.held_in(document.searched)
 
@@ -81,8 +83,8 @@ def _url(entry: IndexEntry, *, sensitive: bool) -> str:
         raise base.RenderingError(message, index_name=entry.name) from None
 
 
-def _text(values: dict[str, str]) -> str:
-    text = f"{base.HEADER}[global]\n"
+def _text(values: dict[str, str], expiry: str) -> str:
+    text = f"{base.HEADER}{expiry}[global]\n"
     for key, value in values.items():
         indented = value.replace("\n", "\n    ")
         space = "" if value[:1] in ("", "\n") else " "

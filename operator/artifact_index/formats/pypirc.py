@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document
+from artifact_index.formats.expiry import expiry_comments
 
 # Sections that mean something else to twine and distutils.
 _RESERVED_NAMES: Final = frozenset({"distutils", "server-login"})
@@ -37,7 +38,9 @@ class Pypirc(base.FileFormat):
                 continue
             url = base.ascii_url(entry.publish_url)
             sections[entry.name] = {"repository": url, **base.login_keys(login)}
-        return _text(sections), tuple(limits), frozenset(sections)
+        written = [entry for entry in document.entries if entry.name in sections]
+        expiry = expiry_comments(written) if sensitive else ""
+        return _text(sections, expiry), tuple(limits), frozenset(sections)
 
     def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
         """Read the login of the server that is named like each index."""
@@ -58,9 +61,9 @@ def _problem(name: str, login: Credential | None) -> str | None:
     return None
 
 
-def _text(sections: dict[str, dict[str, str]]) -> str:
+def _text(sections: dict[str, dict[str, str]], expiry: str) -> str:
     servers = "".join(f"    {name}\n" for name in sections)
-    text = f"{base.HEADER}[distutils]\nindex-servers =\n{servers}"
+    text = f"{base.HEADER}{expiry}[distutils]\nindex-servers =\n{servers}"
     for name, values in sections.items():
         text += f"\n[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
     listed = "".join(f"\n{name}" for name in sections)

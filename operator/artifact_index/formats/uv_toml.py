@@ -23,6 +23,7 @@ from artifact_index.api.index_options import IndexStrategy
 from artifact_index.api.reasons import Reason
 from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
+from artifact_index.formats.expiry import expiry_comments
 from artifact_index.formats.urls import (
     UnusableURLError,
     needs_encoding,
@@ -201,8 +202,9 @@ def _must_authenticate(entry: IndexEntry) -> bool:
 
 
 def _new_entry_text(entry: IndexEntry, default: bool, sensitive: bool) -> SecretStr:
+    expiry = expiry_comments([entry]) if sensitive and not default else ""
     try:
-        return SecretStr(_index_text(_entry_table(entry, default, sensitive)))
+        return SecretStr(_index_text(_entry_table(entry, default, sensitive), expiry))
     except UnusableURLError as error:
         message = f"index {entry.name}: {error}"
         raise base.RenderingError(message, index_name=entry.name) from None
@@ -217,8 +219,8 @@ def _public_text(public: PublicEntry, default: bool) -> str:
     return _index_text(_named_table(public.name, public.url, default))
 
 
-def _index_text(table: TOMLTable) -> str:
-    text = "[[index]]\n" + _lines(table)
+def _index_text(table: TOMLTable, comments: str = "") -> str:
+    text = f"{comments}[[index]]\n{_lines(table)}"
     _compare(text, {"index": [table]}, index_name=table["name"])
     return text
 
@@ -262,16 +264,14 @@ def read_entries(
     wrote it, which the text cannot tell; the index called `public_name` is left out. So is
     the one called `DEFAULT_NAME`, which stands under its own name as well, and whatever does not
     look as we write it; text that is not TOML holds no entry. `authenticate` comes back as written,
-    so it may be `always` in an entry that had none. Rendering the entries again gives the same
-    text.
+    so it may be `always` in an entry that had none. When a login expires is not read. But for that,
+    rendering the entries again gives the same text.
     """
     tables = base.parsed_toml(text.get_secret_value()).get("index")
     listed = tables if isinstance(tables, list) else []
-    entries = (_read_entry(table, verbatim) for table in listed)
+    read = (_read_entry(table, verbatim) for table in listed)
     others = (public_name, DEFAULT_NAME)
-    return {
-        entry.name: entry for entry in entries if entry is not None and entry.name not in others
-    }
+    return {each.name: each for each in read if each is not None and each.name not in others}
 
 
 class _WrittenIndex(BaseModel):

@@ -230,7 +230,7 @@ class KubeApi:
                 answer = await self._session.send(method, path, headers=headers, body=body)
                 return answer, await _read(answer, most)
         except (aiohttp.ClientError, OSError) as error:
-            raise _unreachable(error) from None
+            raise unreachable(error) from None
 
     @contextlib.asynccontextmanager
     async def _large_slot(self) -> AsyncIterator[None]:
@@ -302,7 +302,8 @@ def _object_in(answer: aiohttp.ClientResponse, content: bytes, *, sensitive: boo
     return parsed
 
 
-def _unreachable(error: Exception) -> ApiError:
+def unreachable(error: Exception) -> ApiError:
+    """The error for a request without an answer, from what the HTTP client raised."""
     reason = "Timeout" if isinstance(error, TimeoutError) else "Unreachable"
     sent = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     text = shorten(str(error)) or type(error).__name__

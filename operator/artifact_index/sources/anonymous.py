@@ -9,6 +9,7 @@ class Anonymous(Source[AnonymousSource]):
 
     __slots__ = ()
     field = "spec.anonymous"
+    to_read = "open the repository to everybody, or use spec.basicAuth with a login"
 
     def urls(self) -> list[tuple[str, str]]:
         """The index's URL."""

@@ -188,6 +188,12 @@ class Source(ABC, Generic[Model]):
 
     field: ClassVar[str]
     """The spec's field that holds the source, such as `spec.basicAuth`."""
+    named_by: ClassVar[str] = "url"
+    """The fields below it that name the repository."""
+    whole_url: ClassVar[bool] = False
+    """Whether its Secret holds the URL as a whole, with the login in it."""
+    to_read: ClassVar[str] = "let the user of its Secret read the repository"
+    """What ends the refusal of a login that is valid."""
 
     def __init__(self, model: Model, index_format: IndexFormat | None = None) -> None:
         self.model = model

@@ -64,6 +64,21 @@ class CloudSource(base.Source[Model]):
     metrics_target: ClassVar[str]
     """What the label `target` of a login's metrics says, for their reference."""
 
+    cloud: ClassVar[str]
+    """The cloud's name in `artifact-index preflight --clouds`."""
+
+    @staticmethod
+    @abstractmethod
+    def endpoints(region: str) -> dict[str, str]:
+        """The URLs of the services that some login asks, by name.
+
+        Raises ValueError if the cloud has regions and this is none.
+        """
+
+    @abstractmethod
+    def services(self) -> list[str]:
+        """The URLs of the services that this index's login asks."""
+
     @abstractmethod
     def secret_keys(self) -> dict[str, str]:
         """Keys of the Secret in `auth` by their name in the key material."""

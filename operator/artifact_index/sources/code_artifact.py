@@ -42,9 +42,27 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
 
     __slots__ = ()
     field = "spec.codeArtifact"
+    named_by = "repository, domain and region"
+    to_read = "allow codeartifact:ReadFromRepository on the repository"
     provider = "codeartifact"
+    cloud = "aws"
     optional_keys = ("AWS_SESSION_TOKEN",)
     metrics_target = "of CodeArtifact `REGION/DOMAIN-OWNER/DOMAIN`"
+
+    @staticmethod
+    def endpoints(region: str) -> dict[str, str]:
+        """CodeArtifact and STS of the region."""
+        if not region:
+            raise ValueError("aws needs a region, such as aws:eu-west-1")
+        domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        return {name: f"https://{name}.{region}.{domain}/" for name in ("codeartifact", "sts")}
+
+    def services(self) -> list[str]:
+        """CodeArtifact, and STS if it issues a session on the way."""
+        urls = self.endpoints(self.model.region)
+        if self.model.assume_role is None and self.service_account() is None:
+            del urls["sts"]
+        return list(urls.values())
 
     def secret_keys(self) -> dict[str, str]:
         """An access key, perhaps a temporary one with a session token."""

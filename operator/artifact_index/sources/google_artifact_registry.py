@@ -15,8 +15,26 @@ class GoogleArtifactRegistry(CloudSource[GoogleArtifactRegistrySource]):
 
     __slots__ = ()
     field = "spec.googleArtifactRegistry"
+    named_by = "repository, location and project"
+    to_read = "grant roles/artifactregistry.reader on the repository"
     provider = "google"
+    cloud = "google"
     metrics_target = "of Google the impersonated service account, or empty"
+
+    @staticmethod
+    def endpoints(region: str) -> dict[str, str]:
+        """Google's token endpoint, STS and IAM Credentials, which are global."""
+        return {
+            name: f"https://{name}.googleapis.com/" for name in ("oauth2", "sts", "iamcredentials")
+        }
+
+    def services(self) -> list[str]:
+        """The token endpoint or STS, and IAM Credentials for an impersonation."""
+        urls = self.endpoints("")
+        del urls["oauth2" if self.service_account() is not None else "sts"]
+        if self.model.impersonate is None:
+            del urls["iamcredentials"]
+        return list(urls.values())
 
     def secret_keys(self) -> dict[str, str]:
         """The key file of a service account."""

@@ -14,6 +14,8 @@ class Preauthenticated(base.Source[PreauthenticatedSource]):
 
     __slots__ = ()
     field = "spec.preauthenticated"
+    named_by = "urlSecretRef"
+    whole_url = True
 
     def secret(self) -> base.SecretUse | None:
         """The Secret that holds the URL."""

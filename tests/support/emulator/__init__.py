@@ -7,6 +7,7 @@ strategic merge patches, deletecollection, dry run, tables, protobuf, OpenAPI.
 
 from support.emulator.emulator import Emulator, wait_for
 from support.emulator.faults import Fault, Request, RequestLog
+from support.emulator.kinds import OF_PEOPLE
 from support.emulator.refusals import Refused
 
-__all__ = ["Emulator", "Fault", "Refused", "Request", "RequestLog", "wait_for"]
+__all__ = ["OF_PEOPLE", "Emulator", "Fault", "Refused", "Request", "RequestLog", "wait_for"]

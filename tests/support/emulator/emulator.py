@@ -46,8 +46,14 @@ class Emulator:
     thread, at once and without a trace in `requests`; they raise `Refused`.
     """
 
-    def __init__(self, *, crds: Path | None = CRD_FOLDER, manager: str = "test") -> None:
-        self.store = Store(load_kinds(crds))
+    def __init__(
+        self,
+        *,
+        crds: Path | None = CRD_FOLDER,
+        manager: str = "test",
+        more: tuple[Kind, ...] = (),
+    ) -> None:
+        self.store = Store(load_kinds(crds) + more)
         self.requests = RequestLog()
         self.faults = Faults()
         self._server = Server(self.store, self.faults, self.requests)
@@ -221,6 +227,16 @@ class Emulator:
         self._do(store)
 
     # Faults
+
+    @property
+    def denied(self) -> set[str]:
+        """What access reviews deny, each such as `create serviceaccounts/token`."""
+        return self._server.denied
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What paths answer that are no objects, such as a pod's log."""
+        return self._server.texts
 
     def fail(
         self,

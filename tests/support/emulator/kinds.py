@@ -65,6 +65,22 @@ BUILT_IN: Final = (
     Kind("coordination.k8s.io", "v1", "leases", "Lease"),
 )
 
+REVIEWS: Final = "authorization.k8s.io"
+OF_PEOPLE: Final = (
+    Kind("", "v1", "pods", "Pod"),
+    Kind("apps", "v1", "deployments", "Deployment"),
+    Kind(
+        "apiextensions.k8s.io",
+        "v1",
+        "customresourcedefinitions",
+        "CustomResourceDefinition",
+        namespaced=False,
+    ),
+    Kind(REVIEWS, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False),
+    Kind(REVIEWS, "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False),
+)
+"""Kinds that the operator has no part in, and the commands of people read."""
+
 
 def load_kinds(crds: Path | None = CRD_FOLDER) -> tuple[Kind, ...]:
     """Give all kinds, with those of the CRD files in a folder (or loose ones without files)."""

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from support.emulator import discovery, refusals
 from support.emulator.faults import Fault, Faults, Request, RequestLog
-from support.emulator.kinds import Kind
+from support.emulator.kinds import REVIEWS, Kind
 from support.emulator.refusals import Refused
 from support.emulator.selectors import Predicate, parse_selectors
 from support.emulator.store import Record, Store
@@ -45,6 +45,8 @@ class Server:
         self.log = log
         self.watches: set[Watch] = set()
         self.bookmark_every = 60.0
+        self.denied: set[str] = set()
+        self.texts: dict[str, str] = {}
         self._snapshots: OrderedDict[str, Snapshot] = OrderedDict()
         self._tokens = itertools.count(1)
 
@@ -54,6 +56,8 @@ class Server:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         path = tuple(part for part in request.path.split("/") if part)
+        if (text := self.texts.get(request.path)) is not None:
+            return web.Response(text=text)
         if path in (("healthz",), ("livez",), ("readyz",)):
             return web.Response(text="ok")
         found = discovery.document(path, self.store.kinds)
@@ -92,6 +96,8 @@ class Server:
         kind, namespace, name = target.kind, target.namespace or "", target.name
         manager = request.query.get("fieldManager") or entry.user_agent.partition("/")[0]
         subresource = target.subresource or None
+        if kind.group == REVIEWS:
+            return self._review(entry.body)
         match entry.verb:
             case "list":
                 return self._list(request, target)
@@ -122,6 +128,12 @@ class Server:
                 details = {"name": name, "kind": kind.plural, "uid": gone.metadata["uid"]}
                 done = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
                 return web.json_response({**done, "details": details})
+
+    def _review(self, body: dict[str, Any]) -> web.Response:
+        asked = body["spec"]["resourceAttributes"]
+        part = f"/{asked['subresource']}" if asked.get("subresource") else ""
+        allowed = f"{asked['verb']} {asked['resource']}{part}" not in self.denied
+        return web.json_response({**body, "status": {"allowed": allowed}}, status=201)
 
     def _list(self, request: web.Request, target: Target) -> web.Response:
         limit = _number(request, "limit") or 0

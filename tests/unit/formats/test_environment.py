@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from artifact_index.formats.document import Claims, Credential, Document, IndexEntry
 from artifact_index.formats.environment import Environment
+from artifact_index.formats.expiry import VARIABLE
 from support.format_cases import HOSTILE_DOCUMENTS, LOGINS, document_with, live, raw, refused
 
 pytestmark = pytest.mark.unit
@@ -28,6 +29,8 @@ def test_variables_hold_every_login_as_it_is_or_say_why_not(document: Document) 
     made = Environment().render_secret(document)
     found = {name: value.get_secret_value() for name, value in made.files.items()}
 
+    blocked = [entry for entry in document.entries if entry.blocked]
+    assert bool(found.pop(VARIABLE, "")) is bool(made.held or blocked)
     for entry in live(document):
         form = entry.name.upper().replace("-", "_")
         if entry.name not in made.held:

@@ -86,7 +86,8 @@ def test_netrc_has_the_login_that_reads_a_url_and_not_the_one_that_uploads(
         rendered = Netrc().render_secret(Document(entries, public=None))
 
         text = rendered.files["netrc"].get_secret_value()
-        assert text == "machine h.example\n  login u\n  password read\n"
+        comment = "# reader: no expiry known\n"
+        assert text == f"{comment}machine h.example\n  login u\n  password read\n"
         assert rendered.held == {"reader"}
         (limit,) = rendered.limits
         assert limit.reason == "ExplicitIndexLeftOut" and not limit.severe

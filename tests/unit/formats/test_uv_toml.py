@@ -77,6 +77,7 @@ name = "pypi"
 url = "https://pypi.org/simple"
 default = true
 
+# acme: no expiry known
 [[index]]
 name = "acme"
 url = "https://aws:to%2Fken@acme.example/simple/"
@@ -99,11 +100,13 @@ name = "aged"
 url = "https://aged.example/simple/"
 exclude-newer = "7 days"
 
+# lost: unavailable
 [[index]]
 name = "lost"
 url = "https://lost.unavailable.invalid/simple/"
 authenticate = "always"
 
+# gone: unavailable
 [[index]]
 name = "gone"
 url = "https://gone.unavailable.invalid/simple/"

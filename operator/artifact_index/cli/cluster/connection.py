@@ -3,18 +3,20 @@
 import argparse
 import contextlib
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.objects import Observed, observed
 from artifact_index.cli.console import CommandError, Exit
-from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import ConnectError, load_configuration, namespace_of_context
 from artifact_index.kube.errors import ApiError, without_definition
 from artifact_index.kube.permissions import remedy_of
-from artifact_index.kube.port import KubePort
-from artifact_index.kube.resources import Resource
+from artifact_index.kube.port import KubePort, Object
+from artifact_index.kube.resources import SECRETS, Resource
+
+T = TypeVar("T")
 
 _PAGE: Final = 500
 """Objects that one request asks for, as kubectl does."""
@@ -23,16 +25,8 @@ _VERBS: Final = {"list": ("listed", "view"), "get": ("read", "view"), "patch": (
 """How a message says that a verb fails, and the ClusterRole to which the chart adds the verb."""
 
 
-class CallerApi(KubeApi):
-    """The API server for a person: their changes are not recorded as the operator's."""
-
-    field_manager = "artifact-index"
-    flags: str = ""
-    """The flags by which the caller chose the cluster, for the commands that messages name."""
-
-
 @contextlib.asynccontextmanager
-async def connected(chosen: argparse.Namespace) -> AsyncIterator[KubePort]:
+async def connected(chosen: argparse.Namespace) -> AsyncIterator[CallerApi]:
     """The API server that the flags name. Raises CommandError."""
     kubeconfig = Path(chosen.kubeconfig) if chosen.kubeconfig else None
     try:
@@ -73,18 +67,34 @@ def namespace_of(chosen: argparse.Namespace) -> str | None:
 async def list_objects(
     api: KubePort, resource: Resource, namespace: str | None, selector: str | None = None
 ) -> list[Observed]:
-    """All objects of a kind by namespace and name. Raises CommandError."""
-    found: list[Observed] = []
+    """All objects of one of our kinds by namespace and name. Raises CommandError."""
+
+    def read(body: Object) -> Observed:
+        return observed(resource.kind, body)
+
+    found = await list_all(api, resource, namespace, read, selector)
+    return sorted(found, key=lambda each: (each.namespace, each.name))
+
+
+async def list_all(
+    api: KubePort,
+    resource: Resource,
+    namespace: str | None,
+    read: Callable[[Object], T],
+    selector: str | None = None,
+) -> list[T]:
+    """What is read of each object of a kind, page by page. Raises CommandError."""
+    found: list[T] = []
     try:
         pages = api.list(resource, namespace=namespace, label_selector=selector, page=_PAGE)
         async for page in pages:
             if page.first:
                 found.clear()
-            found += [observed(resource.kind, body) for body in page.items]
+            found += map(read, page.items)
     except ApiError as error:
         message = explained(error, "list", resource, namespace, flags=flags_of(api))
         raise CommandError(message, Exit.UNKNOWN) from None
-    return sorted(found, key=lambda each: (each.namespace, each.name))
+    return found
 
 
 async def get_object(api: KubePort, resource: Resource, namespace: str, name: str) -> Observed:
@@ -110,9 +120,10 @@ def explained(
 
     `flags` choose the caller's cluster in the commands that the message names.
     """
-    kind = f"{resource.plural}.{resource.group}"
+    kind = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
     where = f"-n {namespace}" if namespace else "-A"
     done, role = _VERBS[verb]
+    role = "edit" if resource == SECRETS else role
     if name and _is_missing(error, name):
         listing = f"`artifact-index status{flags} {where}` shows what there is"
         return f"there is no {resource.kind} {name} in namespace {namespace}: {listing}"

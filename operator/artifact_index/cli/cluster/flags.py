@@ -6,8 +6,29 @@ from artifact_index.cli.console import add_output_flags
 from artifact_index.settings import parse_duration
 
 
-def add_cluster_flags(parser: argparse.ArgumentParser, *, all_namespaces: bool = True) -> None:
-    """Add the flags by which kubectl chooses a cluster and a namespace."""
+def add_cluster_flags(
+    parser: argparse.ArgumentParser,
+    *,
+    all_namespaces: bool = True,
+    namespace: str = "look here; default: the context's namespace",
+) -> None:
+    """Add the flags by which kubectl chooses a cluster and a namespace.
+
+    `namespace` is the help of `-n`.
+    """
+    add_connection_flags(parser)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("-n", "--namespace", help=namespace)
+    if all_namespaces:
+        where.add_argument(
+            "-A", "--all-namespaces", action="store_true", help="look in all namespaces"
+        )
+    else:
+        parser.set_defaults(all_namespaces=False)
+
+
+def add_connection_flags(parser: argparse._ActionsContainer) -> None:
+    """Add the flags by which kubectl chooses a cluster."""
     parser.add_argument(
         "--kubeconfig",
         metavar="FILE",
@@ -15,14 +36,6 @@ def add_cluster_flags(parser: argparse.ArgumentParser, *, all_namespaces: bool =
         "~/.kube/config",
     )
     parser.add_argument("--context", metavar="NAME", help="use this context of the kubeconfig")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("-n", "--namespace", help="look here; default: the context's namespace")
-    if all_namespaces:
-        where.add_argument(
-            "-A", "--all-namespaces", action="store_true", help="look in all namespaces"
-        )
-    else:
-        parser.set_defaults(all_namespaces=False)
     parser.add_argument(
         "--request-timeout",
         type=seconds,

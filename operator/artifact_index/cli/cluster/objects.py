@@ -14,6 +14,7 @@ from artifact_index.api.timestamps import parse_time
 from artifact_index.cli.reports import ObjectRef
 from artifact_index.kube.port import Object
 from artifact_index.reconcile.cache.status_parsing import LAST_HANDLED_REFRESH, readable_status
+from artifact_index.sources.base import Source
 from artifact_index.sources.registry import of
 
 
@@ -133,6 +134,19 @@ def login_of(index: Observed) -> str:
     if (account := source.service_account()) is not None:
         return f"sa/{account.name}"
     return "operator" if source.uses_operator_identity() else "-"
+
+
+def account_of(index: Observed) -> str | None:
+    """The ServiceAccount of its namespace as which the index logs in."""
+    source = source_of(index)
+    use = source.service_account() if source is not None else None
+    return use.name if use is not None else None
+
+
+def source_of(index: Observed) -> Source[Any] | None:
+    """The source of an index; None for a spec that cannot be read."""
+    spec = _parsed(ArtifactIndexSpec, index)
+    return of(spec) if spec is not None else None
 
 
 def outputs_of(options: Observed) -> list[str]:

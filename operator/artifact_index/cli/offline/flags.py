@@ -21,13 +21,16 @@ _POLICY: Final = (
 """The settings of the operator that decide on a file or a condition."""
 
 
-def add_manifest_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that name manifests, and those of `run` that decide what becomes of them."""
+def add_manifest_flags(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add the flags that name manifests, and those of `run` that decide what becomes of them.
+
+    `required`: without manifests the command has nothing to do.
+    """
     parser.add_argument(
         "-f",
         "--filename",
         action="append",
-        required=True,
+        required=required,
         metavar="PATH",
         help="read this file, the manifests in this folder, or standard input (-), to which "
         "`kustomize build` or `helm template` may write; repeatable",

@@ -19,6 +19,8 @@ from artifact_index.cli.offline import stand_ins
 from artifact_index.cli.offline.manifests import Manifest, without_nulls
 from artifact_index.cli.offline.memory_api import MemoryApi
 from artifact_index.cli.reports import ObjectRef, RenderedFile
+from artifact_index.credentials.calls import Issue
+from artifact_index.formats.expiry import with_time
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import (
     ARTIFACT_INDEXES,
@@ -56,20 +58,25 @@ class Outcome:
 
 
 def run_offline(
-    manifests: Iterable[Manifest], namespace: str, settings: Settings, *, show_secrets: bool
+    manifests: Iterable[Manifest],
+    namespace: str,
+    settings: Settings,
+    *,
+    show_secrets: bool,
+    issue: Issue | None = None,
 ) -> Outcome:
     """Reconcile the manifests once. `namespace` is that of manifests which name none.
 
-    Logins are stand-ins. Only with `show_secrets` are the values of Secrets among the manifests
-    used as they stand.
+    Logins are stand-ins, unless there is an `issue` that asks the clouds. Only with `show_secrets`
+    are the values of Secrets among the manifests used as they stand.
     """
     api = MemoryApi(stand_ins.REDACTED)
     for resource, body in _bodies(manifests, namespace):
         api.put(resource, body)
     _add_stand_ins(api, show_secrets=show_secrets)
     with _silence():
-        asyncio.run(_reconcile_all(api, settings))
-    return Outcome(list(_files(api)), api.objects)
+        asyncio.run(_reconcile_all(api, settings, issue or _STAND_IN))
+    return Outcome(list(_files(api, minted=issue is not None)), api.objects)
 
 
 @contextlib.contextmanager
@@ -84,8 +91,10 @@ def _silence() -> Iterator[None]:
         logger.setLevel(before)
 
 
-async def _reconcile_all(api: MemoryApi, settings: Settings) -> None:
-    issue = stand_ins.issue_with(stand_ins.REDACTED, time.time)
+_STAND_IN: Final = stand_ins.issue_with(stand_ins.REDACTED, time.time)
+
+
+async def _reconcile_all(api: MemoryApi, settings: Settings, issue: Issue) -> None:
     # No cloud and no API server has to be spared, and what is missing will not appear.
     settings = replace(
         settings,
@@ -168,7 +177,8 @@ def _specs(api: MemoryApi, resource: Resource, model: Any) -> Iterator[tuple[Any
             continue
 
 
-def _files(api: MemoryApi) -> Iterator[RenderedFile]:
+def _files(api: MemoryApi, *, minted: bool) -> Iterator[RenderedFile]:
+    """The outputs. The times of stand-ins for tokens are none that a cluster has."""
     for resource in (SECRETS, CONFIG_MAPS):
         for (plural, namespace, name), body in api.objects.items():
             owner = (body["metadata"].get("annotations") or {}).get(OWNER_ANNOTATION)
@@ -176,5 +186,7 @@ def _files(api: MemoryApi) -> Iterator[RenderedFile]:
                 continue
             for key, data in body["data"].items():
                 content = base64.b64decode(data).decode() if resource == SECRETS else data
+                if not minted:
+                    content = with_time(content, stand_ins.REDACTED)
                 output = ObjectRef(kind=resource.kind, namespace=namespace, name=name)
                 yield RenderedFile(index_options=owner, output=output, key=key, content=content)

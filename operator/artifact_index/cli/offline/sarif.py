@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 from artifact_index import __version__
 from artifact_index.cli.reports import CheckFinding
@@ -20,7 +21,7 @@ def sarif(findings: Sequence[CheckFinding]) -> str:
 
 def _result(finding: CheckFinding) -> dict[str, Any]:
     location = {
-        "artifactLocation": {"uri": finding.file},
+        "artifactLocation": {"uri": quote(finding.file)},
         "region": {"startLine": finding.line},
     }
     return {

@@ -162,8 +162,14 @@ class Checkpoint(BaseModel):
         issued_at, expires_at, repeats = times or (0, None, 0)
         # The text of a bare entry tells whether its login has a password.
         has_login = entry.authenticate == "always" if index.bare else entry.credential is not None
+        entry = replace(
+            entry,
+            credentialed=has_login,
+            public_path=index.public_path,
+            expires_at=expires_at,
+        )
         return Published(
-            entry=replace(entry, credentialed=has_login, public_path=index.public_path),
+            entry=entry,
             destination=index.destination,
             token=index.token,
             endpoint=index.endpoint,

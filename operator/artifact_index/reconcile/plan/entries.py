@@ -183,6 +183,7 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
     if spec is None or login is None or index.url is None:
         raise ValueError("an index without a problem has a login and a URL")
     source = of(spec)
+    token = index.token.token if index.token else None
     entry = IndexEntry(
         name=name.name,
         url=index.url,
@@ -190,8 +191,8 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
         verbatim_url=login.verbatim_url,
         public_path=source.public_path(),
         credentialed=login.credentialed,
+        expires_at=token.expires_at if token else None,
     ).as_asked(spec, source.publish_url(index.url))
-    token = index.token.token if index.token else None
     published = Published(
         entry=entry,
         destination=index.destination,

@@ -1,0 +1,148 @@
+"""What `artifact-index preflight` finds of operators that are installed."""
+
+import argparse
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import combinations
+from typing import Final
+
+from artifact_index import __version__
+from artifact_index.cli.admin.finding import finding
+from artifact_index.cli.admin.operators import LABELS, Operator, operators
+from artifact_index.cli.admin.permissions import (
+    OWN_KEY,
+    SERVED,
+    Permission,
+    account_rules,
+    permissions,
+)
+from artifact_index.cli.admin.reviews import review
+from artifact_index.cli.cluster.caller_api import CallerApi
+from artifact_index.cli.cluster.connection import list_objects
+from artifact_index.cli.cluster.objects import account_of
+from artifact_index.cli.console import CommandError
+from artifact_index.cli.reports import PreflightFinding
+from artifact_index.kube.errors import ApiError
+from artifact_index.kube.resources import ARTIFACT_INDEXES
+
+_SHOWN: Final = 5
+"""Missing permissions that a message names."""
+
+
+async def look_at_operators(
+    api: CallerApi, chosen: argparse.Namespace, served: tuple[str, ...]
+) -> AsyncIterator[PreflightFinding]:
+    """The Deployments, and what their accounts may do; with `--in-cluster` what the caller may."""
+    if chosen.in_cluster:
+        needed = _needed(served, None)
+        yield await _permissions(api, needed, None, "the operator")
+        return
+    try:
+        found = await operators(api, chosen.namespace)
+    except ApiError as error:
+        where = f"-n {chosen.namespace}" if chosen.namespace else "-A"
+        message = f"the operator's Deployment cannot be read: {error}"
+        step = f"give its namespace with -n, or test with `kubectl get deployments {where}`"
+        yield finding("operator", "Unknown", message, step)
+        return
+    if not found:
+        where = f"namespace {chosen.namespace}" if chosen.namespace else "any namespace"
+        message = f"there is no Deployment with the label {LABELS} in {where}"
+        yield finding("operator", "Bad", message, "`helm install`; see `helm list -A`")
+    for operator in found:
+        for each in _deployment(operator):
+            yield each
+        namespaces = served or operator.namespaces
+        own = operator.own_namespace
+        needed = _needed(namespaces, own)
+        accounts, unread = await _logins_as_accounts(api, namespaces)
+        needed += accounts
+        if unread is not None:
+            yield unread
+        yield await _permissions(api, needed, operator.account, operator.where)
+    for one, other in combinations(found, 2):
+        if one.shares_with(other):
+            message = f"the operators {one.where} and {other.where} serve the same namespaces"
+            step = f"remove one: `helm list -n {other.namespace}`, then `helm uninstall`"
+            yield finding("other", "Bad", message, step)
+
+
+def _deployment(operator: Operator) -> Iterator[PreflightFinding]:
+    place = f"-n {operator.namespace} deploy/{operator.name}"
+    if operator.failure is not None:
+        message = f"deployment {operator.where} can make no pod: {operator.failure}"
+        step = f"`kubectl describe -n {operator.namespace} deployment {operator.name}`"
+        yield finding("operator", "Bad", message, step)
+    elif not operator.ready:
+        step = f"`kubectl logs {place}`"
+        yield finding("operator", "Bad", f"deployment {operator.where} is not ready", step)
+    else:
+        scope = ", ".join(operator.namespaces) or "the whole cluster"
+        message = f"deployment {operator.where} is ready and serves {scope}"
+        yield finding("operator", "Good", message)
+    if operator.version != __version__:
+        message = (
+            f"deployment {operator.where} is version {operator.version or 'unknown'}, this program "
+            f"is {__version__}"
+        )
+        step = f"`kubectl exec {place} -- artifact-index version --client` tells what runs"
+        yield finding("skew", "Warning", message, step)
+
+
+def _needed(namespaces: Sequence[str], own: str | None) -> list[Permission]:
+    """What an operator with this scope needs; nothing served means the whole cluster."""
+    needed = [each for name in namespaces or ("",) for each in permissions(SERVED, name)]
+    if namespaces and own is not None and own not in namespaces:
+        needed += permissions(OWN_KEY, own)
+    return needed
+
+
+async def _logins_as_accounts(
+    api: CallerApi, namespaces: Sequence[str]
+) -> tuple[list[Permission], PreflightFinding | None]:
+    """What the indexes that log in as ServiceAccounts need; a finding if they cannot be read."""
+    accounts: dict[str, set[str]] = {}
+    try:
+        for namespace in namespaces or (None,):
+            for index in await list_objects(api, ARTIFACT_INDEXES, namespace):
+                if (name := account_of(index)) is not None:
+                    accounts.setdefault(index.namespace, set()).add(name)
+    except CommandError as error:
+        message = f"which ServiceAccounts the indexes need cannot be found out: {error}"
+        where = f"-n {namespace}" if namespace else "-A"
+        return [], finding("accounts", "Unknown", message, f"`kubectl get artifactindexes {where}`")
+    needed = [
+        each
+        for namespace, names in sorted(accounts.items())
+        for each in permissions(account_rules(names), namespace)
+    ]
+    return needed, None
+
+
+async def _permissions(
+    api: CallerApi, needed: list[Permission], account: str | None, who: str
+) -> PreflightFinding:
+    answer = await review(api, needed, account)
+    count = len(needed)
+    if answer.error is not None:
+        message = f"what {who} may do cannot be found out: {answer.error}"
+        step = (
+            "ask with its own login: `kubectl exec ... -- artifact-index preflight --in-cluster`, "
+            "or test with `kubectl auth can-i create subjectaccessreviews.authorization.k8s.io`"
+        )
+        return finding("permissions", "Unknown", message, step)
+    if not answer.missing:
+        message = f"the ServiceAccount of {who} may do {count} of {count} things"
+        return finding("permissions", "Good", message)
+    shown = ", ".join(each.text for each in answer.missing[:_SHOWN])
+    more = f" and {len(answer.missing) - _SHOWN} more" if len(answer.missing) > _SHOWN else ""
+    message = f"{who} may not do {len(answer.missing)} of {count} things: {shown}{more}"
+    values = {
+        "serviceAccountTokens" if "serviceaccounts" in each.resource else "rbac.create"
+        for each in answer.missing
+    }
+    behalf = f" --as system:serviceaccount:{account.replace('/', ':')}" if account else ""
+    step = (
+        f"the chart's {' and '.join(sorted(values))} grants it with `helm upgrade`; test with "
+        f"`kubectl auth can-i {answer.missing[0].test}{behalf}`"
+    )
+    return finding("permissions", "Bad", message, step)

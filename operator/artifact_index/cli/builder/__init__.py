@@ -1,0 +1,1 @@
+"""What runs inside a builder pod, without the API server."""

@@ -1,0 +1,145 @@
+"""Reads the files of a cluster, and asks their indexes with the very logins in them."""
+
+import asyncio
+import base64
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from artifact_index.cli.cluster.caller_api import CallerApi
+from artifact_index.cli.cluster.connection import list_objects
+from artifact_index.cli.cluster.objects import Observed, source_of
+from artifact_index.cli.probe.asking import Asker
+from artifact_index.cli.probe.pages import first_project
+from artifact_index.cli.probe.verdicts import Answers, Question, judge
+from artifact_index.cli.reports import IndexProbe, ObjectRef
+from artifact_index.formats.document import IndexEntry
+from artifact_index.formats.registry import read_logins
+from artifact_index.formats.urls import has_query_or_fragment, split_userinfo
+from artifact_index.formats.uv_toml import UvToml, read_entries
+from artifact_index.kube.errors import ApiError
+from artifact_index.kube.resources import (
+    ARTIFACT_INDEXES,
+    CONFIG_MAPS,
+    INDEX_OPTIONS,
+    SECRETS,
+)
+
+_ANONYMOUS_TELLS = (200, 404)
+"""Answers that the same question without a login explains."""
+
+
+async def probe(
+    api: CallerApi,
+    namespace: str | None,
+    names: Iterable[str],
+    *,
+    package: str | None,
+) -> list[IndexProbe]:
+    """Ask the named indexes of a namespace, or all. Raises CommandError."""
+    wanted = set(names)
+    indexes = await list_objects(api, ARTIFACT_INDEXES, namespace)
+    chosen = [each for each in indexes if not wanted or each.name in wanted]
+    options = await list_objects(api, INDEX_OPTIONS, namespace)
+    questions = await _questions(api, chosen, options)
+    async with Asker() as asking:
+        return await asyncio.gather(*(_probe(asking, each, package) for each in questions))
+
+
+async def _questions(
+    api: CallerApi, indexes: list[Observed], options: list[Observed]
+) -> list[Question]:
+    """A question for each index whose spec can be read, by the first file that holds it."""
+    by_name = {(each.namespace, each.name): each for each in indexes}
+    found: dict[tuple[str, str], Question] = {}
+    for each in options:
+        selected = {
+            item["name"]: by_name[each.namespace, item["artifactIndex"]]
+            for item in each.status.get("indexes") or ()
+            if item.get("name") and (each.namespace, item["artifactIndex"]) in by_name
+        }
+        for output in each.status.get("outputs") or ():
+            if all((index.namespace, index.name) in found for index in selected.values()):
+                break
+            ref = ObjectRef(kind=output["kind"], namespace=each.namespace, name=output["name"])
+            files = await _files(api, ref)
+            for name, question in _in_files(ref, files, selected).items():
+                index = selected[name]
+                found.setdefault((index.namespace, index.name), question)
+    return [
+        found.get((each.namespace, each.name)) or Question(each, source, None)
+        for each in indexes
+        if (source := source_of(each)) is not None
+    ]
+
+
+async def _files(api: CallerApi, ref: ObjectRef) -> Mapping[str, SecretStr]:
+    """The files of an output; none if it may not be read."""
+    secret = ref.kind == SECRETS.kind
+    try:
+        body = await api.get(SECRETS if secret else CONFIG_MAPS, ref.namespace, ref.name)
+    except ApiError:
+        return {}
+    texts = {
+        key: base64.b64decode(value).decode(errors="replace") if secret else value
+        for key, value in (body.get("data") or {}).items()
+    }
+    return {key: SecretStr(text) for key, text in texts.items()}
+
+
+def _in_files(
+    ref: ObjectRef, files: Mapping[str, SecretStr], selected: Mapping[str, Observed]
+) -> dict[str, Question]:
+    """The questions that the files of an output allow, by the name of the index in them."""
+    sources = {
+        name: source
+        for name, index in selected.items()
+        if (source := source_of(index)) is not None
+        # Without its login an index in a ConfigMap tells nothing.
+        and (ref.kind == SECRETS.kind or not source.model.has_login)
+    }
+    if (text := files.get(UvToml.key)) is not None:
+        verbatim = [name for name, source in sources.items() if source.whole_url]
+        entries = read_entries(text, verbatim=verbatim)
+        return {
+            name: _question(selected[name], source, ref, entries[name])
+            for name, source in sources.items()
+            if name in entries
+        }
+    urls = {
+        name: url for name in sources if isinstance(url := selected[name].status.get("url"), str)
+    }
+    logins = read_logins(files, urls)
+    return {
+        name: Question(selected[name], sources[name], ref, url, logins.get(name))
+        for name, url in urls.items()
+        if name in logins or not sources[name].model.has_login
+    }
+
+
+def _question(index: Observed, source: Any, ref: ObjectRef, entry: IndexEntry) -> Question:
+    url, login = entry.url, entry.credential
+    if entry.verbatim_url is not None:
+        url, login = split_userinfo(entry.verbatim_url.get_secret_value())
+    return Question(
+        index, source, ref, url, login,
+        blocked=entry.blocked, flat=entry.flat, cut_off_exempt=entry.exclude_newer == "false",
+    )  # fmt: skip
+
+
+async def _probe(asking: Asker, asked: Question, package: str | None) -> IndexProbe:
+    if asked.file is None or asked.blocked:
+        return judge(asked, None, time.time())
+    # Nothing is put behind a query, which may be the login.
+    as_it_is = asked.flat or has_query_or_fragment(asked.url)
+    root = asked.url if as_it_is else f"{asked.url.rstrip('/')}/"
+    url = root if as_it_is or package is None else f"{root}{package}/"
+    first = await asking.ask(url, asked.login)
+    page = anonymous = None
+    if first.good and url == root and not as_it_is and (name := first_project(first.body)):
+        page = await asking.ask(f"{root}{name}/", asked.login)
+    if asked.login is not None and first.status in _ANONYMOUS_TELLS:
+        anonymous = await asking.ask(url, None)
+    return judge(asked, Answers(first, page, anonymous), time.time())

@@ -1,0 +1,207 @@
+"""`preflight` against an API server: what it finds, and how it ends."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from artifact_index import __version__
+from artifact_index.cli import main
+from artifact_index.cli.reports import PreflightReport
+from artifact_index.crdgen.crd import crd_documents
+from support.emulator import OF_PEOPLE, Emulator
+from support.reconcile_builders import NAMESPACE, source
+
+pytestmark = pytest.mark.emulated
+
+HOME = "artifact-index-system"
+NAME = "artifact-index-operator"
+GKE = "projects/my-project/locations/europe-west1/clusters/main"
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator(more=OF_PEOPLE) as started:
+        for body in crd_documents().values():
+            if body["kind"] == "CustomResourceDefinition":
+                started.create("customresourcedefinitions", body)
+        yield started
+
+
+def deploy(emulator: Emulator, *flags: str, namespace: str = HOME, **more: Any) -> None:
+    """Create an operator's Deployment as the chart does."""
+    labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/version": __version__}
+    containers = [{"name": "operator", "args": ["run", *flags]}]
+    body = {
+        "metadata": {"name": NAME, "namespace": namespace, "labels": labels},
+        "spec": {"template": {"spec": {"serviceAccountName": NAME, "containers": containers}}},
+        "status": {"readyReplicas": 1},
+    }
+    emulator.create("deployments", {**body, **more})
+
+
+def found(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str], *flags: str, status: int = 0
+) -> dict[str, tuple[str, str]]:
+    """The verdict and message of each check; the last one of several."""
+    arguments = ("preflight", "--kubeconfig", str(emulator.kubeconfig()), *flags, "-o", "json")
+    assert main(arguments) == status
+    report = PreflightReport.model_validate_json(capsys.readouterr().out)
+    assert all((each.next_step is None) == (each.verdict == "Good") for each in report.findings)
+    return {each.check: (each.verdict, each.message) for each in report.findings}
+
+
+def test_all_is_well(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    deploy(emulator)
+    emulator.requests.clear()
+
+    checks = found(emulator, capsys)
+
+    assert {verdict for verdict, _ in checks.values()} == {"Good"}
+    assert checks["permissions"][1].endswith("may do 20 of 20 things")
+    assert checks["operator"][1].endswith("is ready and serves the whole cluster")
+    assert not emulator.requests.matching(("patch", "update", "delete"))
+    reviews = emulator.requests.matching("create")
+    assert {each.resource for each in reviews} == {"subjectaccessreviews"}
+    assert reviews[0].body["spec"]["user"] == f"system:serviceaccount:{HOME}:{NAME}"
+
+
+def test_the_text_ends_each_problem_with_a_command(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emulator.delete("customresourcedefinitions", "", "indexoptions.artifactindex.dev")
+
+    assert main(["preflight", "--kubeconfig", str(emulator.kubeconfig())]) == 1
+
+    printed = capsys.readouterr().out
+    assert "✓ Kubernetes v1.34.4 (1.29 or newer)\n" in printed
+    assert (
+        "✗ there is no definition indexoptions.artifactindex.dev → `artifact-index crds | kubectl "
+        "apply --server-side -f -`\n"
+    ) in printed
+    assert "✗ there is no Deployment with the label" in printed
+
+
+def test_missing_permissions_are_named_with_their_value(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emulator.create_namespace("a")
+    deploy(emulator, f"--namespace=a,{NAMESPACE}")
+    emulator.denied.update({"patch secrets"})
+
+    checks = found(emulator, capsys, status=1)
+
+    # Two namespaces, and the Secret with the key in the operator's own.
+    verdict, message = checks["permissions"]
+    assert verdict == "Bad"
+    assert "may not do 2 of 42 things: patch secrets in a, patch secrets in builders" in message
+
+
+def test_an_operator_asks_for_its_own_permissions(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emulator.requests.clear()
+    checks = found(emulator, capsys, "--in-cluster", "--namespaces", NAMESPACE)
+
+    assert "operator" not in checks and checks["permissions"][0] == "Good"
+    (kind,) = {each.resource for each in emulator.requests.matching("create")}
+    assert kind == "selfsubjectaccessreviews"
+
+
+@pytest.mark.parametrize(
+    ("flags", "verdict"), [((), "Bad"), (("--namespace", "a"), "Bad"), (("--namespace=b",), "Good")]
+)
+def test_two_operators_of_one_namespace(
+    flags: tuple[str, ...],
+    verdict: str,
+    emulator: Emulator,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    deploy(emulator, "--namespace", "a")
+    deploy(emulator, *flags, namespace="other")
+
+    bad = verdict == "Bad"
+    assert ("other" in found(emulator, capsys, status=1 if bad else 0)) is bad
+
+
+def test_an_operator_that_is_not_ready_or_old(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failure = {"type": "ReplicaFailure", "status": "True", "message": "violates PodSecurity"}
+    deploy(emulator, status={"conditions": [failure]})
+    labels = {"app.kubernetes.io/version": "0.0.1"}
+    emulator.patch("deployments", HOME, NAME, {"metadata": {"labels": labels}})
+
+    checks = found(emulator, capsys, status=1)
+    assert checks["operator"][1].endswith("can make no pod: violates PodSecurity")
+    assert "is version 0.0.1, this program is" in checks["skew"][1]
+    emulator.patch("deployments", HOME, NAME, {"status": None})
+    assert found(emulator, capsys, "--wait", "10ms", status=4)["operator"][1].endswith("not ready")
+
+
+def test_other_definitions_than_ours(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy(emulator)
+    name = "artifactindexes.artifactindex.dev"
+    emulator.patch("customresourcedefinitions", "", name, {"spec": {"versions": []}})
+
+    arguments = ("preflight", "--kubeconfig", str(emulator.kubeconfig()))
+    assert main(arguments) == 0
+    assert f"! {name} is defined otherwise than by {__version__}" in capsys.readouterr().out
+
+
+def test_before_an_install(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    checks = found(emulator, capsys, "--pre")
+    assert checks["podSecurity"][1].endswith("`helm install --create-namespace` does")
+    assert checks["install"][1] == "you may do 7 of 7 things of an install"
+
+    emulator.create_namespace(HOME)
+    enforced = {"pod-security.kubernetes.io/enforce": "restricted"}
+    assert found(emulator, capsys, "--pre")["podSecurity"][0] == "Warning"
+    emulator.patch("namespaces", "", HOME, {"metadata": {"labels": enforced}})
+    emulator.denied.add("create roles")
+    deploy(emulator)
+    checks = found(emulator, capsys, "--pre", "--namespaces", "release", status=1)
+
+    assert checks["podSecurity"][0] == "Good"
+    assert checks["namespaces"][1].startswith("namespace release does not exist")
+    assert "create roles.rbac.authorization.k8s.io in release" in checks["install"][1]
+    assert checks["other"][1] == f"the operator {HOME}/{NAME} serves these namespaces already"
+
+
+def test_what_cannot_be_found_out(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    emulator.fail("*", "*", 403, count=None)
+    checks = found(emulator, capsys, status=3)
+    assert {"definitions", "operator"} <= {
+        name for name, (verdict, _) in checks.items() if verdict == "Unknown"
+    }
+    checks = found(emulator, capsys, "--pre", "--namespaces", "a", status=3)
+    assert checks["install"][0] == checks["namespaces"][0] == checks["podSecurity"][0] == "Unknown"
+
+    emulator.clear_faults()
+    deploy(emulator)
+    emulator.fail("create", "subjectaccessreviews", 403, count=None)
+    emulator.fail("list", "artifactindexes", 403, count=None)
+    checks = found(emulator, capsys, status=3)
+    assert checks["permissions"][0] == checks["accounts"][0] == "Unknown"
+
+    emulator.stop()
+    assert main(["preflight", "--kubeconfig", str(emulator.kubeconfig())]) == 3
+    assert "test with `kubectl version`" in capsys.readouterr().err
+
+
+def test_the_accounts_of_indexes_are_reviewed(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy(emulator)
+    spec = source("googleArtifactRegistry")
+    spec["googleArtifactRegistry"]["auth"] = {
+        "serviceAccountRef": {"name": "builder", "gkeCluster": GKE}
+    }
+    body = {"metadata": {"name": "acme", "namespace": NAMESPACE}, "spec": spec}
+    emulator.create("artifactindexes", body)
+    emulator.denied.add("create serviceaccounts/token")
+
+    checks = found(emulator, capsys, status=1)
+    assert "create serviceaccounts/token builder in builders" in checks["permissions"][1]
