@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +25,10 @@ from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELE
 from artifact_index.watching.kopf_state import NoDiffBase, NoMemories, NoProgress
 
 _LONGEST_BACKOFF: Final = 60.0
+
+_FEW_CHANGES: Final = 1000
+"""Changes of the whole store that a watch repeats at most: those that it selects of them are half a
+second of CPU at the worst."""
 
 _LISTED: Final = 1
 """Objects in the listing with which a watch begins, without spec and data."""
@@ -76,19 +80,23 @@ async def watch(
     memo: Memo,
     *,
     namespaces: tuple[str, ...],
+    since: Mapping[str, str],
     patience: float,
     stop: asyncio.Event,
     spawned: Callable[[], None],
 ) -> None:
     """Deliver changes in these namespaces (none: in all) until `stop` is set.
 
-    `patience`: seconds for which a watch that is refused, or reaches no API server, is retried;
-    then ApiError is raised if the API server refused it. `spawned` is called when kopf's tasks
-    exist but do not run yet: kopf has taken the signals by then, and the operator takes them back.
+    `since` are the versions of the collections, by path, at which the first watches begin if few
+    changes were made after them, the operator's own included. Otherwise, and after a gap, they
+    begin at the present. `patience`: seconds for which a watch that is refused, or reaches no API
+    server, is retried; then ApiError is raised if the API server refused it. `spawned` is called
+    when kopf's tasks exist but do not run yet: kopf has taken the signals by then, and the operator
+    takes them back.
     """
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
-        registry=registry(patience),
+        registry=registry(patience, since),
         settings=settings(patience),
         memories=NoMemories(),
         memo=memo,
@@ -126,7 +134,9 @@ def _end_watchers(others: set[asyncio.Task[Any]]) -> None:
             task.cancel()
 
 
-def login_within(patience: float) -> Callable[..., Awaitable[kopf.AiohttpSession]]:
+def login_within(
+    patience: float, since: Mapping[str, str]
+) -> Callable[..., Awaitable[kopf.AiohttpSession]]:
     """The login of the watches, as our own client does it; kopf repeats it after each 401.
 
     kopf's own logins support neither login programs nor token files, which managed clusters use.
@@ -135,6 +145,7 @@ def login_within(patience: float) -> Callable[..., Awaitable[kopf.AiohttpSession
     """
     logged_in_at, delays = -math.inf, iter(Backoffs(patience))
     session: kopf.AiohttpSession
+    begin = _begin_watches(since)
 
     async def login(**_: Any) -> kopf.AiohttpSession:
         nonlocal logged_in_at, delays, session
@@ -146,13 +157,13 @@ def login_within(patience: float) -> Callable[..., Awaitable[kopf.AiohttpSession
         else:
             return session
         logged_in_at = loop.time()
-        session = await _session()
+        session = await _session(begin)
         return session
 
     return login
 
 
-async def _session() -> kopf.AiohttpSession:
+async def _session(begin: aiohttp.ClientMiddlewareType) -> kopf.AiohttpSession:
     configuration = await load_configuration()
     scheme, _, token = (configuration.api_key.get("BearerToken") or "").partition(" ")
     login = kopf.ConnectionInfo(
@@ -169,44 +180,68 @@ async def _session() -> kopf.AiohttpSession:
         headers=login.as_http_headers(),
         proxy=configuration.proxy,
         trust_env=False,
-        middlewares=(_list_metadata_of_one,),
+        middlewares=(begin,),
         response_class=_Answer,
     )
     return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session)
 
 
-async def _list_metadata_of_one(
-    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
+def _begin_watches(since: Mapping[str, str]) -> aiohttp.ClientMiddlewareType:
     """List one object without spec and data; `_Answer` hides that there are more.
 
     The listing only marks where a watch begins; the operator's own one, which follows, reads. kopf
     takes a millisecond for each object: whoever has ten thousand would delay everybody's changes.
     """
-    if "limit" in request.url.query:
+    first = dict(since)
+
+    async def list_metadata_of_one(
+        request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if "limit" not in request.url.query:
+            return await send(request)
         request.headers["Accept"] = _METADATA_ONLY
-    return await send(request)
+        answer = await send(request)
+        if isinstance(answer, _Answer) and answer.ok:
+            answer.since = first.pop(request.url.path, "")
+        return answer
+
+    return list_metadata_of_one
 
 
 class _Answer(aiohttp.ClientResponse):
     """An answer of the API server: of a list only the first page.
 
-    An empty list of metadata is null; kopf iterates over it.
+    An empty list of metadata is null; kopf iterates over it. `since` is an earlier version of the
+    list; see `beginning`.
     """
+
+    since = ""
 
     async def json(self, **how: Any) -> Any:
         """The JSON in the body."""
         answer = await super().json(**how)
         if isinstance(answer, dict) and "items" in answer:
             answer["items"] = answer["items"] or []
-            answer["metadata"].pop("continue", None)
+            metadata = answer["metadata"]
+            metadata.pop("continue", None)
+            metadata["resourceVersion"] = beginning(self.since, metadata["resourceVersion"])
         return answer
 
 
-def registry(patience: float) -> kopf.OperatorRegistry:
+def beginning(since: str, now: str) -> str:
+    """The version at which a watch begins: `since`, unless that is empty or long ago.
+
+    The store numbers its changes. Its number may have gone back, where it was restored.
+    """
+    if since.isdigit() and now.isdigit() and 0 <= int(now) - int(since) <= _FEW_CHANGES:
+        return since
+    return now
+
+
+def registry(patience: float, since: Mapping[str, str]) -> kopf.OperatorRegistry:
     """Our handlers, in a registry of their own: kopf's default one is global to the process."""
     handlers = kopf.OperatorRegistry()
-    kopf.on.login(registry=handlers)(login_within(patience))
+    kopf.on.login(registry=handlers)(login_within(patience, since))
     for kind in (ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, CONFIG_MAPS):
         kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers)(seen)
     return handlers

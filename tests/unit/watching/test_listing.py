@@ -30,17 +30,19 @@ async def test_a_watch_begins_with_one_page_without_spec_and_data(
     await site.start()
     try:
         async with aiohttp.ClientSession(
-            middlewares=(kopf_adapter._list_metadata_of_one,),
+            middlewares=(kopf_adapter._begin_watches({"/secrets": "5", "/other": "6"}),),
             response_class=kopf_adapter._Answer,
         ) as session:
             limit = kopf_adapter.settings(60).watching.chunk_size
             host, port = runner.addresses[0][:2]
-            answer = await session.get(f"http://{host}:{port}/secrets?limit={limit}")
-            found = await answer.json()
+            url = f"http://{host}:{port}/secrets?limit={limit}"
+            found = await (await session.get(url)).json()
+            after_a_gap = await (await session.get(url)).json()
     finally:
         await runner.cleanup()
     assert limit == 1
     assert "as=PartialObjectMetadataList" in accepted[0]
     assert found["items"] == (items or [])
-    assert found["metadata"]["resourceVersion"] == "7"
+    assert found["metadata"]["resourceVersion"] == "5", "the operator's own first listing"
+    assert after_a_gap["metadata"]["resourceVersion"] == "7"
     assert "continue" not in found["metadata"], "kopf would go on to the next page"
