@@ -97,7 +97,7 @@ def test_a_change_between_the_first_listing_and_the_watches_waits_for_no_relist(
         operator.start(wait=False)
         try:
             requests = world.emulator.requests
-            wait_until(lambda: requests.count("list", "configmaps"), "the listing", PATIENCE)
+            wait_until(lambda: requests.count("list", "configmaps") > 0, "the listing", PATIENCE)
             served_with(world, "early", "first")
             assert world.listings() == 1
         finally:

@@ -23,19 +23,9 @@ from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_O
 from artifact_index.logs import log_exception
 from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELECTOR, Feed
 from artifact_index.watching.kopf_state import NoDiffBase, NoMemories, NoProgress
+from artifact_index.watching.streams import LISTED, Answer, Streams
 
 _LONGEST_BACKOFF: Final = 60.0
-
-_FEW_CHANGES: Final = 1000
-"""Changes of the whole store that a watch repeats at most: those that it selects of them are half a
-second of CPU at the worst."""
-
-_LISTED: Final = 1
-"""Objects in the listing with which a watch begins, without spec and data."""
-
-_METADATA_ONLY: Final = (
-    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
-)
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +86,7 @@ async def watch(
     """
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
-        registry=registry(patience, since),
+        registry=registry(patience, Streams(memo.feed, since)),
         settings=settings(patience),
         memories=NoMemories(),
         memo=memo,
@@ -135,7 +125,7 @@ def _end_watchers(others: set[asyncio.Task[Any]]) -> None:
 
 
 def login_within(
-    patience: float, since: Mapping[str, str]
+    patience: float, streams: Streams
 ) -> Callable[..., Awaitable[kopf.AiohttpSession]]:
     """The login of the watches, as our own client does it; kopf repeats it after each 401.
 
@@ -145,7 +135,6 @@ def login_within(
     """
     logged_in_at, delays = -math.inf, iter(Backoffs(patience))
     session: kopf.AiohttpSession
-    begin = _begin_watches(since)
 
     async def login(**_: Any) -> kopf.AiohttpSession:
         nonlocal logged_in_at, delays, session
@@ -157,13 +146,13 @@ def login_within(
         else:
             return session
         logged_in_at = loop.time()
-        session = await _session(begin)
+        session = await _session(streams)
         return session
 
     return login
 
 
-async def _session(begin: aiohttp.ClientMiddlewareType) -> kopf.AiohttpSession:
+async def _session(streams: Streams) -> kopf.AiohttpSession:
     configuration = await load_configuration()
     scheme, _, token = (configuration.api_key.get("BearerToken") or "").partition(" ")
     login = kopf.ConnectionInfo(
@@ -180,68 +169,16 @@ async def _session(begin: aiohttp.ClientMiddlewareType) -> kopf.AiohttpSession:
         headers=login.as_http_headers(),
         proxy=configuration.proxy,
         trust_env=False,
-        middlewares=(begin,),
-        response_class=_Answer,
+        middlewares=(streams,),
+        response_class=Answer,
     )
     return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session)
 
 
-def _begin_watches(since: Mapping[str, str]) -> aiohttp.ClientMiddlewareType:
-    """List one object without spec and data; `_Answer` hides that there are more.
-
-    The listing only marks where a watch begins; the operator's own one, which follows, reads. kopf
-    takes a millisecond for each object: whoever has ten thousand would delay everybody's changes.
-    """
-    first = dict(since)
-
-    async def list_metadata_of_one(
-        request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        if "limit" not in request.url.query:
-            return await send(request)
-        request.headers["Accept"] = _METADATA_ONLY
-        answer = await send(request)
-        if isinstance(answer, _Answer) and answer.ok:
-            answer.since = first.pop(request.url.path, "")
-        return answer
-
-    return list_metadata_of_one
-
-
-class _Answer(aiohttp.ClientResponse):
-    """An answer of the API server: of a list only the first page.
-
-    An empty list of metadata is null; kopf iterates over it. `since` is an earlier version of the
-    list; see `beginning`.
-    """
-
-    since = ""
-
-    async def json(self, **how: Any) -> Any:
-        """The JSON in the body."""
-        answer = await super().json(**how)
-        if isinstance(answer, dict) and "items" in answer:
-            answer["items"] = answer["items"] or []
-            metadata = answer["metadata"]
-            metadata.pop("continue", None)
-            metadata["resourceVersion"] = beginning(self.since, metadata["resourceVersion"])
-        return answer
-
-
-def beginning(since: str, now: str) -> str:
-    """The version at which a watch begins: `since`, unless that is empty or long ago.
-
-    The store numbers its changes. Its number may have gone back, where it was restored.
-    """
-    if since.isdigit() and now.isdigit() and 0 <= int(now) - int(since) <= _FEW_CHANGES:
-        return since
-    return now
-
-
-def registry(patience: float, since: Mapping[str, str]) -> kopf.OperatorRegistry:
+def registry(patience: float, streams: Streams) -> kopf.OperatorRegistry:
     """Our handlers, in a registry of their own: kopf's default one is global to the process."""
     handlers = kopf.OperatorRegistry()
-    kopf.on.login(registry=handlers)(login_within(patience, since))
+    kopf.on.login(registry=handlers)(login_within(patience, streams))
     for kind in (ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, CONFIG_MAPS):
         kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers)(seen)
     return handlers
@@ -256,7 +193,7 @@ def settings(watch_patience: float) -> kopf.OperatorSettings:
     chosen.persistence.finalizer = _NO_FINALIZER
     chosen.persistence.diffbase_storage = NoDiffBase()
     chosen.persistence.progress_storage = NoProgress()
-    chosen.watching.chunk_size = _LISTED
+    chosen.watching.chunk_size = LISTED
     chosen.watching.connect_timeout = 10
     chosen.watching.label_selectors["v1", "secrets"] = SECRET_SELECTOR
     chosen.watching.label_selectors["v1", "configmaps"] = CONFIG_MAP_SELECTOR

@@ -14,6 +14,7 @@ from support.reconcile_builders import CANARY
 pytestmark = [pytest.mark.unit, pytest.mark.looptime]
 
 PATIENCE = 60.0
+STREAMS: Any = None
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 async def test_a_login_that_is_refused_is_repeated_ever_more_seldom_and_then_given_up(
     sessions: list[float],
 ) -> None:
-    login = kopf_adapter.login_within(PATIENCE, {})
+    login = kopf_adapter.login_within(PATIENCE, STREAMS)
     given: list[object] = [await login() for _ in range(100)]
     # kopf takes no session twice.
     assert given == sessions + [sessions[-1]] * (100 - len(sessions))
@@ -43,7 +44,7 @@ async def test_a_login_that_is_refused_is_repeated_ever_more_seldom_and_then_giv
 
 
 async def test_a_login_that_has_lasted_is_renewed_at_once(sessions: list[float]) -> None:
-    login = kopf_adapter.login_within(PATIENCE, {})
+    login = kopf_adapter.login_within(PATIENCE, STREAMS)
     for _ in range(30):
         await login()
         await asyncio.sleep(3600)
@@ -62,21 +63,3 @@ async def test_an_error_at_an_event_is_logged_without_its_text(
     await seen(event, Memo(feed, lambda: None), SimpleNamespace(plural="secrets"))
     assert "an event of secrets waits" in caplog.text and "ValueError at" in caplog.text
     assert CANARY not in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("since", "now", "begins"),
-    [
-        ("", "70", "70"),
-        ("70", "70", "70"),
-        ("70", "1070", "70"),
-        ("70", "1071", "1071"),
-        ("1070", "70", "70"),
-        ("70", "opaque", "opaque"),
-    ],
-    ids=["after a gap", "nothing changed", "few changes", "many", "restored", "opaque"],
-)
-def test_a_watch_begins_at_the_first_listing_if_little_has_changed_since(
-    since: str, now: str, begins: str
-) -> None:
-    assert kopf_adapter.beginning(since, now) == begins
