@@ -58,13 +58,17 @@ def other_logins(scene: Scene, aws: AwsStandIn) -> list[Change]:
     ]  # fmt: skip
 
 
-async def create(kubeconfig: Path, objects: Sequence[Object]) -> None:
-    """Create all of them."""
-    pending = iter(objects)
+async def create(kubeconfig: Path, objects: Sequence[Object], seconds: float = 0) -> None:
+    """Create all of them in this order, evenly spread over `seconds`, or as fast as it goes."""
+    pending = iter(enumerate(objects))
+    clock = asyncio.get_running_loop().time
+    begun = clock()
     api = KubeApi(await load_configuration(kubeconfig=kubeconfig), max_concurrency=_CONCURRENCY)
 
     async def work() -> None:
-        for resource, namespace, body in pending:
+        for number, (resource, namespace, body) in pending:
+            due = begun + seconds * number / len(objects)
+            await asyncio.sleep(max(0.0, due - clock()))
             await api.create(resource, namespace, body)
 
     try:

@@ -102,7 +102,8 @@ class _Together:
             with self._watched(ALONE, operator):
                 time.sleep(self._plan.seconds)
             with self._watched(ARRIVING, operator):
-                asyncio.run(create(self._admin, list(self._plan.hostile_objects(self._world.aws))))
+                hostile = list(self._plan.hostile_objects(self._world.aws))
+                asyncio.run(create(self._admin, hostile, self._plan.arrival))
             with self._watched(BESIDE, operator):
                 self._change_passwords(self._plan.seconds)
         with self._operator() as operator, self._watched(RESTARTED, operator):

@@ -57,7 +57,8 @@ class Tenants:
     `regions`. `large`: indexes, all of them in each of `large_files` files of 8 outputs of 5
     formats, under a password that changes every `password_seconds`. `slow`: files in a namespace
     whose writes are admitted after `delay` seconds. `hoard`: labelled Secrets of 1 MB that no index
-    names. `flags` are the operator's.
+    names. All but the good tenant's objects arrive within `arrival` seconds. `flags` are the
+    operator's.
     """
 
     title: str
@@ -70,6 +71,7 @@ class Tenants:
     slow: int = 100
     delay: float = 20.0
     hoard: int = 500
+    arrival: float = 240.0
     seconds: float = 240.0
     password_seconds: float = 10.0
     life: int | None = None
@@ -201,6 +203,7 @@ A_FEW = Tenants(
     slow=32,
     delay=5.0,
     hoard=20,
+    arrival=5.0,
     seconds=10.0,
     password_seconds=2.0,
     life=24,

@@ -210,6 +210,7 @@ class Process:
             await kopf_adapter.watch(
                 kopf_adapter.Memo(self._operator.feed, self._operator.relister.watch_began),
                 namespaces=self._operator.namespaces,
+                since=self._operator.relister.primed_at,
                 patience=self._settings.watch_patience,
                 stop=self._stopping,
                 # kopf has just taken the signals, to end its own parts only.

@@ -89,6 +89,21 @@ def test_an_api_server_that_went_away_is_found_again(watching: EmulatedWorld) ->
     assert len(watching.emulator.requests) - refused < 60
 
 
+def test_a_change_between_the_first_listing_and_the_watches_waits_for_no_relist() -> None:
+    with emulated_world() as world:
+        # ConfigMaps are listed last: the indexes have been listed when theirs is asked for.
+        world.emulator.delay(1.0, verb="list", kind="configmaps")
+        operator = world.operator("--relist-interval=1h")
+        operator.start(wait=False)
+        try:
+            requests = world.emulator.requests
+            wait_until(lambda: requests.count("list", "configmaps") > 0, "the listing", PATIENCE)
+            served_with(world, "early", "first")
+            assert world.listings() == 1
+        finally:
+            operator.stop()
+
+
 def test_what_vanished_before_a_watch_began_anew_is_found_soon_after(
     watching: EmulatedWorld,
 ) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,15 +23,9 @@ from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_O
 from artifact_index.logs import log_exception
 from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELECTOR, Feed
 from artifact_index.watching.kopf_state import NoDiffBase, NoMemories, NoProgress
+from artifact_index.watching.streams import LISTED, Answer, Streams
 
 _LONGEST_BACKOFF: Final = 60.0
-
-_LISTED: Final = 1
-"""Objects in the listing with which a watch begins, without spec and data."""
-
-_METADATA_ONLY: Final = (
-    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
-)
 
 logger = logging.getLogger(__name__)
 
@@ -76,19 +70,23 @@ async def watch(
     memo: Memo,
     *,
     namespaces: tuple[str, ...],
+    since: Mapping[str, str],
     patience: float,
     stop: asyncio.Event,
     spawned: Callable[[], None],
 ) -> None:
     """Deliver changes in these namespaces (none: in all) until `stop` is set.
 
-    `patience`: seconds for which a watch that is refused, or reaches no API server, is retried;
-    then ApiError is raised if the API server refused it. `spawned` is called when kopf's tasks
-    exist but do not run yet: kopf has taken the signals by then, and the operator takes them back.
+    `since` are the versions of the collections, by path, at which the first watches begin if few
+    changes were made after them, the operator's own included. Otherwise, and after a gap, they
+    begin at the present. `patience`: seconds for which a watch that is refused, or reaches no API
+    server, is retried; then ApiError is raised if the API server refused it. `spawned` is called
+    when kopf's tasks exist but do not run yet: kopf has taken the signals by then, and the operator
+    takes them back.
     """
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
-        registry=registry(patience),
+        registry=registry(patience, Streams(memo.feed, since)),
         settings=settings(patience),
         memories=NoMemories(),
         memo=memo,
@@ -126,7 +124,9 @@ def _end_watchers(others: set[asyncio.Task[Any]]) -> None:
             task.cancel()
 
 
-def login_within(patience: float) -> Callable[..., Awaitable[kopf.AiohttpSession]]:
+def login_within(
+    patience: float, streams: Streams
+) -> Callable[..., Awaitable[kopf.AiohttpSession]]:
     """The login of the watches, as our own client does it; kopf repeats it after each 401.
 
     kopf's own logins support neither login programs nor token files, which managed clusters use.
@@ -146,13 +146,13 @@ def login_within(patience: float) -> Callable[..., Awaitable[kopf.AiohttpSession
         else:
             return session
         logged_in_at = loop.time()
-        session = await _session()
+        session = await _session(streams)
         return session
 
     return login
 
 
-async def _session() -> kopf.AiohttpSession:
+async def _session(streams: Streams) -> kopf.AiohttpSession:
     configuration = await load_configuration()
     scheme, _, token = (configuration.api_key.get("BearerToken") or "").partition(" ")
     login = kopf.ConnectionInfo(
@@ -169,44 +169,16 @@ async def _session() -> kopf.AiohttpSession:
         headers=login.as_http_headers(),
         proxy=configuration.proxy,
         trust_env=False,
-        middlewares=(_list_metadata_of_one,),
-        response_class=_Answer,
+        middlewares=(streams,),
+        response_class=Answer,
     )
     return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session)
 
 
-async def _list_metadata_of_one(
-    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """List one object without spec and data; `_Answer` hides that there are more.
-
-    The listing only marks where a watch begins; the operator's own one, which follows, reads. kopf
-    takes a millisecond for each object: whoever has ten thousand would delay everybody's changes.
-    """
-    if "limit" in request.url.query:
-        request.headers["Accept"] = _METADATA_ONLY
-    return await send(request)
-
-
-class _Answer(aiohttp.ClientResponse):
-    """An answer of the API server: of a list only the first page.
-
-    An empty list of metadata is null; kopf iterates over it.
-    """
-
-    async def json(self, **how: Any) -> Any:
-        """The JSON in the body."""
-        answer = await super().json(**how)
-        if isinstance(answer, dict) and "items" in answer:
-            answer["items"] = answer["items"] or []
-            answer["metadata"].pop("continue", None)
-        return answer
-
-
-def registry(patience: float) -> kopf.OperatorRegistry:
+def registry(patience: float, streams: Streams) -> kopf.OperatorRegistry:
     """Our handlers, in a registry of their own: kopf's default one is global to the process."""
     handlers = kopf.OperatorRegistry()
-    kopf.on.login(registry=handlers)(login_within(patience))
+    kopf.on.login(registry=handlers)(login_within(patience, streams))
     for kind in (ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, CONFIG_MAPS):
         kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers)(seen)
     return handlers
@@ -221,7 +193,7 @@ def settings(watch_patience: float) -> kopf.OperatorSettings:
     chosen.persistence.finalizer = _NO_FINALIZER
     chosen.persistence.diffbase_storage = NoDiffBase()
     chosen.persistence.progress_storage = NoProgress()
-    chosen.watching.chunk_size = _LISTED
+    chosen.watching.chunk_size = LISTED
     chosen.watching.connect_timeout = 10
     chosen.watching.label_selectors["v1", "secrets"] = SECRET_SELECTOR
     chosen.watching.label_selectors["v1", "configmaps"] = CONFIG_MAP_SELECTOR

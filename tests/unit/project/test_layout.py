@@ -6,12 +6,14 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from artifact_index.watching import kopf_adapter as handlers
+from artifact_index.watching.streams import Streams
 
 pytestmark = pytest.mark.unit
 
@@ -139,7 +141,8 @@ def test_the_operator_starts_without_what_it_may_never_need() -> None:
 
 def test_kopf_delivers_events_and_does_nothing_else() -> None:
     """Its other handlers write annotations and finalizers, or start in quadratic time."""
-    registry = vars(handlers.registry(60))
+    feed: Any = None
+    registry = vars(handlers.registry(60, Streams(feed, {})))
     registered = {kind: len(each.get_all_handlers()) for kind, each in registry.items()}
     assert {kind: count for kind, count in registered.items() if count} == {
         "_activities": 1,  # the login

@@ -14,6 +14,7 @@ from support.reconcile_builders import CANARY
 pytestmark = [pytest.mark.unit, pytest.mark.looptime]
 
 PATIENCE = 60.0
+STREAMS: Any = None
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When each session was opened."""
     opened: list[float] = []
 
-    async def open_session() -> float:
+    async def open_session(_: object) -> float:
         opened.append(asyncio.get_running_loop().time())
         return opened[-1]
 
@@ -32,7 +33,7 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 async def test_a_login_that_is_refused_is_repeated_ever_more_seldom_and_then_given_up(
     sessions: list[float],
 ) -> None:
-    login = kopf_adapter.login_within(PATIENCE)
+    login = kopf_adapter.login_within(PATIENCE, STREAMS)
     given: list[object] = [await login() for _ in range(100)]
     # kopf takes no session twice.
     assert given == sessions + [sessions[-1]] * (100 - len(sessions))
@@ -43,7 +44,7 @@ async def test_a_login_that_is_refused_is_repeated_ever_more_seldom_and_then_giv
 
 
 async def test_a_login_that_has_lasted_is_renewed_at_once(sessions: list[float]) -> None:
-    login = kopf_adapter.login_within(PATIENCE)
+    login = kopf_adapter.login_within(PATIENCE, STREAMS)
     for _ in range(30):
         await login()
         await asyncio.sleep(3600)

@@ -92,6 +92,21 @@ class Feed:
             entrance.objects.mark_seen(entrance.ref(address[0]), address[2])
         self._enqueue(self._take(plural, body, address, deleted=event == "DELETED")[0])
 
+    def holds(self, plural: str, body: Object) -> bool:
+        """Whether the cache has this version of an object, or a newer one.
+
+        So it is with the event of a write whose answer has come. The object counts as seen.
+        """
+        ref, _, version = ref_uid_version(body)
+        metadata = body["metadata"]
+        role = (metadata.get("labels") or {}).get(ROLE_LABEL)
+        for entrance in self._entrances[plural]:
+            own = entrance.ref(ref)
+            if entrance.role in (None, role) and not entrance.objects.is_news(own, version):
+                entrance.objects.mark_seen(own, version)
+                return not metadata.get("deletionTimestamp")
+        return False
+
     def listed(self, plural: str, body: Object) -> tuple[ObjectRef, set[Key], FedObject | None]:
         """Take an item of a listing; returns its reference, and the keys that it concerns.
 

@@ -49,7 +49,8 @@ class Relister:
     """Lists both custom resources and the labelled Secrets and ConfigMaps, page by page.
 
     `interval` is in seconds; no `namespaces` means all of them. `enqueue` gets the keys that a
-    relist concerns, kind by kind.
+    relist concerns, kind by kind. `primed_at` is the version of each collection, by its
+    path, that the first listing showed.
     """
 
     _api: KubePort
@@ -60,6 +61,7 @@ class Relister:
     _rng: random.Random
     _last_success: float | None = field(default=None, init=False)
     _last_gap: float = field(default=math.inf, init=False)
+    primed_at: dict[str, str] = field(default_factory=dict, init=False)
 
     def age(self) -> float | None:
         """Seconds since the last complete listing; None before the first."""
@@ -128,6 +130,8 @@ class Relister:
             async for page in pages:
                 if page.first:
                     in_namespace.clear()
+                    path = resource.collection_path(namespace)
+                    self.primed_at.setdefault(path, page.resource_version)
                 turns = Turns()
                 for body in page.items:
                     ref, keys, new = self._feed.listed(resource.plural, body)

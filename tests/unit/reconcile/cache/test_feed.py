@@ -70,6 +70,36 @@ def test_each_kind_enters_and_leaves(scene: Scene, way: str) -> None:
         assert REF not in set(scene.cache.indexes) | set(scene.cache.options)
 
 
+def test_it_holds_a_version_that_the_cache_has_and_neither_a_newer_one_nor_a_deletion(
+    scene: Scene,
+) -> None:
+    assert not scene.feed.holds("indexoptions", body_of("a", {}, version=5))
+    scene.show("watched", "indexoptions", body_of("a", {}, version=5))
+    written = body_of("a", {}, version=6)
+    assert not scene.feed.holds("indexoptions", written)
+    scene.show("watched", "indexoptions", written)
+    assert scene.feed.holds("indexoptions", written)
+    assert scene.feed.holds("indexoptions", body_of("a", {}, version=5))
+    assert not scene.feed.holds("artifactindexes", written)
+    terminating = {**written, "metadata": {**written["metadata"], **DELETED}}
+    assert not scene.feed.holds("indexoptions", terminating)
+
+
+def test_what_it_holds_is_not_swept_away_by_a_list_that_began_before(scene: Scene) -> None:
+    body = body_of("a", {}, version=5)
+    scene.show("watched", "indexoptions", body)
+    scene.feed.begin_sweep("indexoptions")
+    assert scene.feed.holds("indexoptions", body)
+    assert scene.feed.end_sweep("indexoptions", set()) == set()
+    assert REF in set(scene.cache.options)
+
+
+def test_it_holds_a_secret_in_the_role_that_its_label_says(scene: Scene) -> None:
+    scene.show("watched", "secrets", secret("output", 5))
+    assert scene.feed.holds("secrets", secret("output", 5))
+    assert not scene.feed.holds("secrets", secret("source", 5))
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_secret_may_change_from_a_source_to_an_output_and_back(scene: Scene, way: str) -> None:
     users = {index_key(ObjectRef(NAMESPACE, "reader"))}
