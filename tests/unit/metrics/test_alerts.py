@@ -19,7 +19,7 @@ from support.misfortunes import HOUR, Kind
 from support.promtool import promtool, rule_test
 from support.virtual_time import VirtualLoop
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("prometheus")]
 
 RULES = rule_groups(runbooks=RUNBOOKS, operator=f'namespace="{OPERATOR}"')
 USED = set(re.findall(r"artifact_index_\w+", str(RULES["groups"][-1])))
