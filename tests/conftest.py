@@ -1,7 +1,7 @@
 """The real control plane, and the world around the operator, that several tiers share."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
-from support import chart
+from support import chart, promtool
 from support.control_plane import ControlPlane, ControlPlaneUnavailable
 from support.operator_process import OperatorProcess
 from support.world import World, open_world
@@ -81,10 +81,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def helm(request: pytest.FixtureRequest) -> None:
     """Helm 4 and Helm 3 are built; where they cannot be, tests are skipped, but fail in CI."""
+    _build(request, chart.helm)
+
+
+@pytest.fixture(scope="session")
+def prometheus(request: pytest.FixtureRequest) -> None:
+    """The same for promtool."""
+    _build(request, promtool.program)
+
+
+def _build(request: pytest.FixtureRequest, build: Callable[[], object]) -> None:
+    """Build a program, and show how far that is."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
     try:
         with capture.global_and_fixture_disabled():
-            chart.helm()
+            build()
     except ControlPlaneUnavailable as error:
         if os.environ.get("CI") == "true":
             raise

@@ -4,7 +4,7 @@ A series exists exactly as long as the object it describes, so none has to be re
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,8 +66,7 @@ class Snapshot:
 def live_metrics(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
     """The gauges of the catalogue, of one moment."""
     if snapshot.by_object:
-        yield from _output_times(snapshot)
-        yield from _login_times(snapshot)
+        yield from _times(snapshot)
     yield from _objects(snapshot)
     yield _family(catalogue.READY, {(): snapshot.ready})
     yield _family(catalogue.CLOCK, {(): snapshot.now})
@@ -75,9 +74,31 @@ def live_metrics(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
     yield _family(catalogue.QUEUE_AGE, {(): snapshot.queue_age})
 
 
-def _output_times(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
+def _times(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
+    expiries: dict[Labels, float] = {}
+    refreshes: dict[Labels, float] = {}
+    repeated: set[int | None] = set()
+    for login in snapshot.logins:
+        provider, _ = provider_and_answer(login.request.provider)
+        who = _identity(login.request.identity, snapshot.secret_names)
+        labels = (provider, *who, login.request.target)
+        _keep_earliest(expiries, labels, login.expires_at)
+        _keep_earliest(refreshes, labels, login.planned_at)
+        if _is_repeated(login):
+            repeated.add(login.expires_at)
+    yield from _output_times(snapshot, repeated)
+    yield _family(catalogue.LOGIN_EXPIRY, expiries)
+    yield _family(catalogue.LOGIN_REFRESH, refreshes)
+
+
+def _output_times(
+    snapshot: Snapshot, repeated: Container[int | None]
+) -> Iterator[GaugeMetricFamily]:
+    """`repeated` are the expiries of tokens that their source hands out again until shortly before.
+
+    Their successors are due then.
+    """
     alive = {options.ref for options in snapshot.options}
-    repeated = {each.expires_at for each in snapshot.logins if _is_repeated(each)}
     expiries: dict[Labels, float] = {}
     refreshes: dict[Labels, float] = {}
     for output in snapshot.outputs:
@@ -101,19 +122,6 @@ def _is_repeated(login: HeldToken) -> bool:
     """Whether its source hands out the same token again until shortly before the expiry."""
     expiry = login.expires_at
     return expiry is not None and login.planned_at == expiry - CACHED_TOKEN_LEAD
-
-
-def _login_times(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
-    expiries: dict[Labels, float] = {}
-    refreshes: dict[Labels, float] = {}
-    for login in snapshot.logins:
-        provider, _ = provider_and_answer(login.request.provider)
-        who = _identity(login.request.identity, snapshot.secret_names)
-        labels = (provider, *who, login.request.target)
-        _keep_earliest(expiries, labels, login.expires_at)
-        _keep_earliest(refreshes, labels, login.planned_at)
-    yield _family(catalogue.LOGIN_EXPIRY, expiries)
-    yield _family(catalogue.LOGIN_REFRESH, refreshes)
 
 
 def _identity(identity: Identity, secret_names: Mapping[str, str]) -> tuple[str, str]:

@@ -24,19 +24,25 @@ _TOOLS: Final = Toolchain(
 )
 
 
-def promtool(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run promtool; the first time it is built, in some minutes.
+def program() -> Path:
+    """Promtool, built in some minutes if it is not cached.
 
-    Raises ControlPlaneUnavailable where it cannot be built, and CalledProcessError, with the output
-    as a note, when `check` and it fails.
+    Raises ControlPlaneUnavailable where it cannot be.
     """
-    program = ensure_built(["promtool"], _TOOLS) / "promtool"
+    return ensure_built(["promtool"], _TOOLS) / "promtool"
+
+
+def promtool(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run promtool.
+
+    Raises CalledProcessError, with the output as a note, when `check` and it fails.
+    """
     environment = dict(os.environ)
     if _MEMORY.is_dir():
         # Each test of rules has a database of its own, and on a disk that takes most of the time.
         environment["TMPDIR"] = str(_MEMORY)
     done = subprocess.run(
-        [program, *arguments],
+        [program(), *arguments],
         capture_output=True,
         text=True,
         timeout=_RUN_SECONDS,

@@ -19,7 +19,7 @@ from support.misfortunes import HOUR, Kind
 from support.promtool import promtool, rule_test
 from support.virtual_time import VirtualLoop
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("prometheus")]
 
 RULES = rule_groups(runbooks=RUNBOOKS, operator=f'namespace="{OPERATOR}"')
 USED = set(re.findall(r"artifact_index_\w+", str(RULES["groups"][-1])))
@@ -28,7 +28,10 @@ AT = 2520
 
 USUAL = {"acme": Kind(HOUR, 1800, promised=True)}
 SHORT = {"acme": Kind(900, 300, promised=False)}
-LONG = {"day": Kind(12 * HOUR, HOUR, promised=True), **USUAL}
+LONG = {
+    "day": Kind(12 * HOUR, HOUR, promised=True),
+    "hours": Kind(4 * HOUR, HOUR, promised=True),
+}
 REPEATED = {"repeats": Kind(HOUR, 600, promised=None, repeats=True)}
 
 
@@ -194,7 +197,7 @@ CASES = {
     ),
     "never there": Case(never_there, "Down"),
     "lagging": Case(lagging, "LoopLag"),
-    "healthy": Case(healthy, "", kinds={**LONG, **REPEATED, "short": SHORT["acme"]}),
+    "healthy": Case(healthy, "", kinds={**USUAL, **REPEATED, "short": SHORT["acme"]}),
 }
 
 

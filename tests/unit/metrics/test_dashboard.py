@@ -51,6 +51,7 @@ def test_queries_and_legends_use_labels_that_their_metrics_have() -> None:
             assert shown <= set(grouped), panel["title"]
 
 
+@pytest.mark.usefixtures("prometheus")
 def test_promtool_parses_every_query(tmp_path: Path) -> None:
     plain = [
         expr.replace("$namespace", ".*").replace("$__rate_interval", "4m") for expr in queries()

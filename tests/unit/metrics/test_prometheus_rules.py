@@ -73,6 +73,7 @@ def test_each_alert_has_a_section_with_all_that_it_needs_and_its_link_leads_ther
     assert {failure.alert for failure in FAILURES.values()} <= {rule["alert"] for rule in alerts}
 
 
+@pytest.mark.usefixtures("prometheus")
 def test_promtool_accepts_the_rules_of_the_chart_and_of_the_example(tmp_path: Path) -> None:
     example = tmp_path / "example.yaml"
     example.write_text(yaml.safe_dump(yaml.safe_load(EXAMPLE.read_text())["spec"]))
