@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
-from support import chart
+from support import chart, file_order
 from support.control_plane import ControlPlane, ControlPlaneUnavailable
 from support.operator_process import OperatorProcess
 from support.world import World, open_world
@@ -32,13 +32,9 @@ os.environ.setdefault("GOGC", "400")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The bench takes a core: it runs beside the cluster tier, which mostly waits."""
-    items.sort(key=_place)
-
-
-def _place(item: pytest.Item) -> tuple[str, bool]:
-    tier = item.path.relative_to(Path(__file__).parent).parts[0]
-    return ("cluster" if tier == "scale" else tier, tier != "scale")
+    """Mix files that mostly wait with those that compute, the bench first."""
+    order = file_order.places((item.path for item in items), Path(__file__).parent)
+    items.sort(key=lambda item: order[item.path])
 
 
 @pytest.hookimpl(optionalhook=True)

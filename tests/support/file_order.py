@@ -1,0 +1,34 @@
+"""The order of the test files, in which workers share two cores."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+WAITING = ("scale", "chaos", "node", "cluster", "emulated")
+"""The tiers that wait for clocks and servers most of the time, longest files first. The others
+compute most of the time."""
+
+_BENCH_ENDS = 0.35
+"""The share of the waiting files that are begun before the bench, which comes first, has ended: it
+compares times, so that none that computes is to run beside it."""
+_LAST_WAITING = 0.95
+"""Short files that compute come last, so that all workers end at the same time."""
+
+
+def places(files: Iterable[Path], tests: Path) -> dict[Path, float]:
+    """Each file's place in the order, by its path; `tests` is the folder of the tiers.
+
+    Files that wait and files that compute are mixed evenly: of workers that all wait the cores are
+    idle, and workers that all compute are in each other's way.
+    """
+    waiting: list[Path] = []
+    computing: list[Path] = []
+    for file in sorted(set(files)):
+        tier = file.relative_to(tests).parts[0]
+        (waiting if tier in WAITING else computing).append(file)
+    waiting.sort(key=lambda file: WAITING.index(file.relative_to(tests).parts[0]))
+    return _spread(waiting, 0, _LAST_WAITING) | _spread(computing, _BENCH_ENDS, 1)
+
+
+def _spread(files: Sequence[Path], first: float, last: float) -> dict[Path, float]:
+    step = (last - first) / max(1, len(files))
+    return {file: first + number * step for number, file in enumerate(files)}

@@ -1,0 +1,43 @@
+"""The order in which workers take test files: waiting and computing ones, evenly mixed."""
+
+from pathlib import Path
+
+import pytest
+
+from support.file_order import WAITING, places
+
+pytestmark = pytest.mark.unit
+
+TESTS = Path(__file__).parents[2]
+FILES = list(TESTS.glob("*/**/test_*.py"))
+ORDER = sorted(FILES, key=places(FILES, TESTS).__getitem__)
+
+
+def _waits(file: Path) -> bool:
+    return file.relative_to(TESTS).parts[0] in WAITING
+
+
+def test_the_bench_begins_and_only_files_that_wait_run_beside_it() -> None:
+    assert ORDER[0] == TESTS / "scale" / "test_bench.py"
+    assert all(map(_waits, ORDER[: len(list(filter(_waits, FILES))) // 3]))
+
+
+def test_after_the_bench_both_kinds_are_in_each_part_of_the_order() -> None:
+    mixed = [file for file in ORDER if places(FILES, TESTS)[file] >= 0.35]
+    tenth = len(mixed) // 10
+    for number in range(9):
+        part = mixed[number * tenth : (number + 1) * tenth]
+        assert {_waits(file) for file in part} == {True, False}
+
+
+def test_short_files_that_compute_come_last() -> None:
+    assert not any(map(_waits, ORDER[-5:]))
+
+
+def test_every_tier_that_waits_is_there() -> None:
+    assert set(WAITING) <= {file.relative_to(TESTS).parts[0] for file in FILES}
+
+
+def test_files_of_one_tier_alone_keep_their_order() -> None:
+    unit = sorted((TESTS / "unit").rglob("test_*.py"))
+    assert sorted(unit, key=places(unit, TESTS).__getitem__) == unit
