@@ -1,4 +1,4 @@
-# The operator's image: `docker build .` or `buildah build .`. docs/image.md explains its contents.
+# The operator's image: `docker build .` or `buildah build .`. docs/explanation/image.md explains its contents.
 ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-trixie
 
 # -- Locked packages and the operator, in a virtual environment without pip

@@ -1,4 +1,4 @@
-"""The reference of the commands, docs/commands.md, generated from the parser."""
+"""The reference of the commands, docs/reference/commands.md, generated from the parser."""
 
 import argparse
 from typing import Final

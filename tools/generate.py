@@ -1,4 +1,4 @@
-"""Generate `crds/`, the references in `docs/`, and the chart's values.
+"""Generate `crds/`, pages of `docs/reference/`, and the chart's values.
 
 python tools/generate.py            writes the files
 python tools/generate.py --check    lists stale files and exits with 1 if there are any
@@ -25,15 +25,16 @@ from artifact_index.metrics.reference import metrics_markdown  # noqa: E402 - ne
 def generated_files() -> dict[Path, str]:
     """Return every generated file with its content."""
     crds = {TOP / "crds" / name: text for name, text in render_crds().items()}
-    docs = {
-        "api-reference.md": reference_markdown(),
-        "log.md": log_markdown(),
-        "commands.md": commands_markdown(),
-        "metrics.md": metrics_markdown(),
-        "settings.md": settings_markdown(),
+    reference = TOP / "docs" / "reference"
+    pages = {
+        reference / "api-reference.md": reference_markdown(),
+        reference / "log.md": log_markdown(),
+        reference / "commands.md": commands_markdown(),
+        reference / "metrics.md": metrics_markdown(),
+        reference / "settings.md": settings_markdown(),
     }
     chart = chart_files(TOP / "helm" / "artifact-index-operator")
-    return crds | {TOP / "docs" / name: text for name, text in docs.items()} | chart
+    return crds | pages | chart
 
 
 def stale_files() -> list[Path]:

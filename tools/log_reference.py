@@ -1,4 +1,4 @@
-"""The reference of the log, docs/log.md, generated from `log.yaml`."""
+"""The reference of the log, docs/reference/log.md, generated from `log.yaml`."""
 
 from pathlib import Path
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The settings reference, docs/settings.md, generated from the settings."""
+"""The settings reference, docs/reference/settings.md, generated from the settings."""
 
 from dataclasses import Field
 from typing import Any, Final
@@ -16,7 +16,8 @@ variable, and a variable overrides the default. `artifact-index run --help` show
 Durations use Go's format: `30s`, `10m`, `1h30m`. A repeatable flag and its variable also accept a
 comma-separated list.
 
-R, W, P, S and e are terms of the [freshness formula](how-it-works.md#when-a-token-is-refreshed).
+R, W, P, S and e are terms of the
+[freshness formula](../explanation/how-it-works.md#when-a-token-is-refreshed).
 The SDKs' own variables apply, too: those of boto3 for AWS, such as `AWS_REGION`, `AWS_PROFILE` and
 `AWS_ENDPOINT_URL_CODEARTIFACT`, and those of google-auth for Google, such as
 `GOOGLE_APPLICATION_CREDENTIALS`.

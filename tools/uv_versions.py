@@ -1,4 +1,4 @@
-"""Write `docs/uv-versions.md` from a run of each supported uv against a stand-in index.
+"""Write `docs/reference/uv-versions.md` from a run of each supported uv against a stand-in index.
 
 python tools/uv_versions.py            measures and writes the file
 python tools/uv_versions.py --check    measures, and exits with 1 if the file differs
@@ -10,7 +10,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[1]
 COMMAND = "python tools/uv_versions.py"
-PAGE = TOP / "docs" / "uv-versions.md"
+PAGE = TOP / "docs" / "reference" / "uv-versions.md"
 sys.path[:0] = [str(TOP / "operator"), str(TOP / "tests")]
 
 from artifact_index.crdgen.reference import markdown_table  # noqa: E402 - needs the path

@@ -1,4 +1,4 @@
-"""How often a login is refreshed and how long its tokens are served, by docs/how-it-works.md."""
+"""How often a login is refreshed and how long its tokens are served, as "How it works" says."""
 
 from support.misfortunes import MARGINS
 

@@ -1,4 +1,4 @@
-"""The variables by which clients trust an index's own authority, as docs/builders.md names them."""
+"""The variables by which clients trust an index's own authority, as the page on builders says."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ POETRY_SOURCE = (
     "[tool.poetry]\npackage-mode = false\n"
     '[[tool.poetry.source]]\nname = "acme"\nurl = "{url}"\npriority = "primary"\n'
 )
-DOCS = Path(__file__).parents[2] / "docs" / "builders.md"
+DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "builders.md"
 
 
 @pytest.fixture

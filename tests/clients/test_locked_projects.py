@@ -1,4 +1,4 @@
-"""Projects with a uv.lock, built with the operator's file: what docs/uv-lock.md says."""
+"""Projects with a uv.lock, built with the operator's file: what docs/how-to/uv-lock.md says."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Each line under "Publishing" in docs/formats.md, run by the real client against a real upload."""
+"""Each line under "Publishing" in docs/reference/formats.md, run by the real client."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from support.wheels import make_wheel
 
 pytestmark = pytest.mark.clients
 
-DOCS = Path(__file__).parents[2] / "docs" / "formats.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "formats.md"
 LINE = re.compile(r"^((?:[A-Z_]+=\S+ )?([a-z]+) .*\S) +# ([A-Z]\w+)$", re.MULTILINE)
 SPECIAL = ("us%er", "p:/?#[]@!$&'()*+,;=%41 \"\\$HOME")
 TOKEN = ("", "token-only")

@@ -1,4 +1,4 @@
-"""docs/uv-versions.md says what this very run measures."""
+"""docs/reference/uv-versions.md says what this very run measures."""
 
 import importlib.util
 from pathlib import Path
@@ -17,7 +17,7 @@ TOP = Path(__file__).parents[2]
 def test_the_page_says_what_this_version_does(version: str) -> None:
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
-        for line in (TOP / "docs" / "uv-versions.md").read_text().splitlines()
+        for line in (TOP / "docs" / "reference" / "uv-versions.md").read_text().splitlines()
         if line.startswith("|")
     ]
     column = rows[0].index(version)
@@ -31,7 +31,7 @@ def test_the_page_is_what_its_generator_writes() -> None:
     assert spec is not None and spec.loader is not None
     generator = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generator)
-    text = (TOP / "docs" / "uv-versions.md").read_text()
+    text = (TOP / "docs" / "reference" / "uv-versions.md").read_text()
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in text.splitlines()

@@ -1,4 +1,4 @@
-"""The table "What beats the file" in docs/builders.md says what this very run measures."""
+"""The table "What beats the file" in docs/how-to/builders.md says what this very run measures."""
 
 import importlib.util
 from pathlib import Path
@@ -15,7 +15,7 @@ from support.wheels import make_wheel
 pytestmark = pytest.mark.clients
 
 TOP = Path(__file__).parents[2]
-PAGE = TOP / "docs" / "builders.md"
+PAGE = TOP / "docs" / "how-to" / "builders.md"
 GENERATOR = TOP / "tools" / "what_beats_the_file.py"
 
 

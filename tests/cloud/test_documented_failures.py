@@ -48,7 +48,7 @@ from support.reconcile_builders import (
 
 pytestmark = pytest.mark.cloud
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "how-to"
 ROLE = "arn:aws:iam::111122223333:role/builders"
 READER = "reader@acme-build.iam.gserviceaccount.com"
 PROVIDER = "projects/42/locations/global/workloadIdentityPools/builders/providers/main"
@@ -66,7 +66,7 @@ def assert_quoted(page: str, message: str) -> None:
     """The page has the message in it, on however many lines."""
     text = " ".join((DOCS / page).read_text().split())
     shown = textwrap.fill(message, 96, break_long_words=False, break_on_hyphens=False)
-    assert message in text, f"docs/{page} does not quote:\n{shown}"
+    assert message in text, f"docs/how-to/{page} does not quote:\n{shown}"
 
 
 def refusal(ask: Callable[[], object]) -> str:

@@ -24,9 +24,9 @@ LEVELS = dict.fromkeys((path.name for path in FILES), "restricted") | {
     "buildkit-job.yaml": "privileged",
     "kaniko-job.yaml": "baseline",
 }
-"""The strictest pod security that lets each file's pods in, as docs/builders.md says it."""
+"""The strictest pod security that lets each file's pods in, as docs/how-to/builders.md says it."""
 STRICTER = {"privileged": "baseline", "baseline": "restricted"}
-DOCS = BUILDERS.parents[1] / "docs" / "builders.md"
+DOCS = BUILDERS.parents[1] / "docs" / "how-to" / "builders.md"
 
 
 def named(path: Path) -> str:

@@ -30,8 +30,9 @@ LISTED_ROW = re.compile(r"(\S+)\s+\[\]\s+\[(.*)\]\s+\[(.+)\]\s*")
 
 
 def documented(heading: str) -> set[Permission]:
-    """The permissions in the table below a heading of docs/security.md: verbs, then resources."""
-    text = (REPOSITORY / "docs" / "security.md").read_text().partition(f"\n{heading}\n")[2]
+    """The permissions in the table below a heading of the page on security: verbs, resources."""
+    page = (REPOSITORY / "docs" / "explanation" / "security.md").read_text()
+    text = page.partition(f"\n{heading}\n")[2]
     found: set[Permission] = set()
     for line in text.partition("\n#")[0].splitlines():
         verbs, resources = (CODE.findall(cell) for cell in [*line.split("|"), "", ""][1:3])

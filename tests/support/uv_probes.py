@@ -1,4 +1,4 @@
-"""What each version of uv does with what we write: one probe for each line of docs/uv-versions.md.
+"""What each version of uv does with what we write: one probe a line of reference/uv-versions.md.
 
 A probe looks at what uv asked of the stand-in index, not at what it says. It answers in a few words
 that stand in the table.

@@ -1,4 +1,4 @@
-"""What in an image or a project beats the file: the rows of a table in docs/builders.md.
+"""What in an image or a project beats the file: the rows of a table in docs/how-to/builders.md.
 
 Each row is tried with the real client against the logging index: once with the private index in
 the file, once with its blocked entry, and once more with the values that undo the row. The private

@@ -76,7 +76,7 @@ class Rbac(Model):
     create: bool = _value(
         True,
         "Create Roles or a ClusterRole. If false, grant the permissions listed in "
-        "docs/install.md yourself; the operator does not start without them.",
+        "docs/how-to/install.md yourself; the operator does not start without them.",
     )
     aggregate: bool = _value(
         True,
@@ -171,7 +171,7 @@ class PodDisruptionBudget(Model):
 
 
 class Monitor(Model):
-    """How Prometheus finds /metrics; docs/metrics.md lists the metrics."""
+    """How Prometheus finds /metrics; docs/reference/metrics.md lists the metrics."""
 
     enabled: bool = _value(
         False, "Create the monitor; the CRDs of the Prometheus operator must already exist."
@@ -209,7 +209,8 @@ class Values(Model):
     )
     settings: settings_model() = Field(  # type: ignore[valid-type]
         default_factory=settings_model(),
-        description="The operator's settings, each named after its flag (docs/settings.md).",
+        description="The operator's settings, each named after its flag "
+        "(docs/reference/settings.md).",
     )
     service_account: ServiceAccount = _group(ServiceAccount, "The ServiceAccount of the operator.")
     rbac: Rbac = _group(Rbac, "The permissions of the operator.")
@@ -225,7 +226,7 @@ class Values(Model):
             requests={"cpu": "100m", "memory": "128Mi"}, limits={"memory": "512Mi"}
         ),
         description="Memory stays under 150Mi for 1,000 files with ten logins each "
-        "(docs/performance.md).",
+        "(docs/explanation/performance.md).",
     )
     pod_security_context: UserIds = _group(
         UserIds, "Everything else the restricted Pod Security Standard requires is fixed."

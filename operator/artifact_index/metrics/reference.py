@@ -1,4 +1,4 @@
-"""The metrics reference, docs/metrics.md, generated from the catalogue."""
+"""The metrics reference, docs/reference/metrics.md, generated from the catalogue."""
 
 from typing import Final
 
@@ -61,7 +61,7 @@ before they were due are not counted.
 
 ## Alerts
 
-[`examples/monitoring/prometheus-rules.yaml`](../examples/monitoring/prometheus-rules.yaml) is a
+[`examples/monitoring/prometheus-rules.yaml`](../../examples/monitoring/prometheus-rules.yaml) is a
 PrometheusRule with recording rules for the seconds left, and with these alerts:
 """
 
@@ -95,7 +95,7 @@ ALERTS: Final = (
     (
         "ArtifactIndexLoopLag",
         "the process runs its timers late, so everything is delayed",
-        "raise the CPU limit, or [split the installation](performance.md)",
+        "raise the CPU limit, or [split the installation](../explanation/performance.md)",
     ),
     (
         "ArtifactIndexDown",

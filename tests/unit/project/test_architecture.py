@@ -1,4 +1,4 @@
-"""docs/architecture.md names code that exists, and its recipes the files that know a variant."""
+"""The page on architecture names code that exists, its recipes the files that know a variant."""
 
 import ast
 import re
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.unit
 
 TOP = Path(__file__).parents[3]
 OPERATOR = TOP / "operator" / PACKAGE
-PAGE = (TOP / "docs" / "architecture.md").read_text()
+PAGE = (TOP / "docs" / "explanation" / "architecture.md").read_text()
 MODULES = read_tree(TOP / "operator")
 JOURNEYS = {
     "A change": "reconcile/status/writer.py",

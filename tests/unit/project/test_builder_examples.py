@@ -84,7 +84,7 @@ def test_the_pod_mounts_the_file_where_uv_looks_for_it(name: str) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.name))
 def test_no_variable_of_an_image_leads_past_the_file(path: Path) -> None:
-    """Each container that runs a client sets what docs/builders.md says beats the file."""
+    """Each container that runs a client sets what docs/how-to/builders.md says beats the file."""
     found = objects(path)
     dockerfiles = [each["data"].get("Dockerfile", "") for each in found if "data" in each]
     stages = [

@@ -22,7 +22,7 @@ NEEDED = {
 
 
 def blocks(page: str, language: str) -> list[str]:
-    text = (REPOSITORY / "docs" / page).read_text()
+    text = (REPOSITORY / "docs" / "how-to" / page).read_text()
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 

@@ -16,7 +16,7 @@ PAGES = sorted(
         *REPOSITORY.glob("helm/*/*.md"),
     ]
 )
-METRICS = REPOSITORY / "docs" / "metrics.md"
+METRICS = REPOSITORY / "docs" / "reference" / "metrics.md"
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
 CODE = re.compile(r"`[^`\n]*`")
 PATH = re.compile(r"`((?:tests|examples|docs|helm|tools|bench|demo|crds|requirements)/[\w./-]+)`")

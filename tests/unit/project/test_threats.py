@@ -1,4 +1,4 @@
-"""docs/threats.md names tests that exist, and a test or an open point in each row."""
+"""docs/explanation/threats.md names tests that exist, and a test or an open point in each row."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.unit
 
 TOP = Path(__file__).parents[3]
-PAGE = (TOP / "docs" / "threats.md").read_text()
+PAGE = (TOP / "docs" / "explanation" / "threats.md").read_text()
 ROWS = [
     [cell.strip() for cell in line.strip("|").split(" | ")]
     for line in PAGE.splitlines()
