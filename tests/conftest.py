@@ -1,7 +1,8 @@
 """The real control plane, and the world around the operator, that several tiers share."""
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,16 @@ settings.load_profile("any machine")
 # The control plane's programs, Helm and kubectl are Go, and most of them live for a moment: they
 # collect garbage less often, for a tenth of their CPU.
 os.environ.setdefault("GOGC", "400")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """Look for no garbage meanwhile: imported modules and collected tests live until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

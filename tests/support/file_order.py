@@ -10,7 +10,7 @@ compute most of the time."""
 _BENCH_ENDS = 0.35
 """The share of the waiting files that are begun before the bench, which comes first, has ended: it
 compares times, so that none that computes is to run beside it."""
-_LAST_WAITING = 0.95
+_LAST_WAITING = 0.9
 """Short files that compute come last, so that all workers end at the same time."""
 
 
