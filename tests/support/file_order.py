@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-WAITING = ("scale", "chaos", "node", "cluster", "emulated")
-"""The tiers that wait for clocks and servers most of the time, longest files first. The others
-compute most of the time."""
+WAITING = ("scale", "emulated", "chaos", "node", "cluster")
+"""The tiers that wait for clocks and servers most of the time; the others compute. The bench, which
+compares times, is the longest file, and those that compute least begin beside it."""
+
+LONG = ("test_demo", "test_hostile_server_state", "test_transitions", "test_withdrawal")
+"""Files that take a minute: they begin first in their tier, so that none of them is the last."""
 
 _BENCH_ENDS = 0.35
-"""The share of the waiting files that are begun before the bench, which comes first, has ended: it
-compares times, so that none that computes is to run beside it."""
+"""The place of the first file that computes: none of them is to run beside the bench."""
 _LAST_WAITING = 0.9
 """Short files that compute come last, so that all workers end at the same time."""
 
@@ -25,7 +27,9 @@ def places(files: Iterable[Path], tests: Path) -> dict[Path, float]:
     for file in sorted(set(files)):
         tier = file.relative_to(tests).parts[0]
         (waiting if tier in WAITING else computing).append(file)
-    waiting.sort(key=lambda file: WAITING.index(file.relative_to(tests).parts[0]))
+    waiting.sort(
+        key=lambda file: (WAITING.index(file.relative_to(tests).parts[0]), file.stem not in LONG)
+    )
     return _spread(waiting, 0, _LAST_WAITING) | _spread(computing, _BENCH_ENDS, 1)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from support.file_order import WAITING, places
+from support.file_order import LONG, WAITING, places
 
 pytestmark = pytest.mark.unit
 
@@ -34,8 +34,14 @@ def test_short_files_that_compute_come_last() -> None:
     assert not any(map(_waits, ORDER[-5:]))
 
 
-def test_every_tier_that_waits_is_there() -> None:
+def test_every_tier_and_file_that_is_named_is_there() -> None:
     assert set(WAITING) <= {file.relative_to(TESTS).parts[0] for file in FILES}
+    assert set(LONG) <= {file.stem for file in FILES}
+
+
+def test_long_files_begin_first_in_their_tier() -> None:
+    cluster = [file.stem for file in ORDER if file.is_relative_to(TESTS / "cluster")]
+    assert tuple(cluster[: len(LONG)]) == LONG
 
 
 def test_files_of_one_tier_alone_keep_their_order() -> None:
