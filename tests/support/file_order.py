@@ -1,5 +1,6 @@
 """The order of the test files, in which workers share two cores."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -12,25 +13,24 @@ LONG = ("test_demo", "test_hostile_server_state", "test_transitions", "test_with
 
 _BENCH_ENDS = 0.35
 """The place of the first file that computes: none of them is to run beside the bench."""
-_LAST_WAITING = 0.9
-"""Short files that compute come last, so that all workers end at the same time."""
+_LAST_LONG = 0.85
+"""The place after which only unit tests begin, whose files are short: all workers end at once."""
 
 
 def places(files: Iterable[Path], tests: Path) -> dict[Path, float]:
-    """Each file's place in the order, by its path; `tests` is the folder of the tiers.
+    """Each file's place in the order, from 0 to 1; `tests` is the folder of the tiers.
 
-    Files that wait and files that compute are mixed evenly: of workers that all wait the cores are
-    idle, and workers that all compute are in each other's way.
+    Files that wait and files of each tier that computes are mixed evenly: of workers that all wait
+    the cores are idle, and workers that all compute are in each other's way.
     """
-    waiting: list[Path] = []
-    computing: list[Path] = []
-    for file in sorted(set(files)):
-        tier = file.relative_to(tests).parts[0]
-        (waiting if tier in WAITING else computing).append(file)
-    waiting.sort(
-        key=lambda file: (WAITING.index(file.relative_to(tests).parts[0]), file.stem not in LONG)
-    )
-    return _spread(waiting, 0, _LAST_WAITING) | _spread(computing, _BENCH_ENDS, 1)
+    tiers: defaultdict[str, list[Path]] = defaultdict(list)
+    for file in sorted(set(files), key=lambda file: (file.stem not in LONG, file)):
+        tiers[file.relative_to(tests).parts[0]].append(file)
+    waiting = [file for tier in WAITING for file in tiers.pop(tier, [])]
+    found = _spread(waiting, 0, _LAST_LONG)
+    for tier, computing in tiers.items():
+        found |= _spread(computing, _BENCH_ENDS, 1 if tier == "unit" else _LAST_LONG)
+    return found
 
 
 def _spread(files: Sequence[Path], first: float, last: float) -> dict[Path, float]:

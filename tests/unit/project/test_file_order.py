@@ -22,16 +22,17 @@ def test_the_bench_begins_and_only_files_that_wait_run_beside_it() -> None:
     assert all(map(_waits, ORDER[: len(list(filter(_waits, FILES))) // 3]))
 
 
-def test_after_the_bench_both_kinds_are_in_each_part_of_the_order() -> None:
-    mixed = [file for file in ORDER if places(FILES, TESTS)[file] >= 0.35]
-    tenth = len(mixed) // 10
-    for number in range(9):
-        part = mixed[number * tenth : (number + 1) * tenth]
-        assert {_waits(file) for file in part} == {True, False}
+def test_after_the_bench_every_tier_that_computes_is_mixed_with_those_that_wait() -> None:
+    began = ORDER.index(next(file for file in ORDER if not _waits(file)))
+    ends = max(number for number, file in enumerate(ORDER) if _waits(file))
+    middle = (began + ends) // 2
+    for part in (ORDER[began:middle], ORDER[middle : ends + 1]):
+        tiers = {file.relative_to(TESTS).parts[0] for file in part}
+        assert tiers == {"cluster", "clients", "cloud", "unit", "uv"}
 
 
-def test_short_files_that_compute_come_last() -> None:
-    assert not any(map(_waits, ORDER[-5:]))
+def test_short_files_come_last() -> None:
+    assert all(file.is_relative_to(TESTS / "unit") for file in ORDER[-20:])
 
 
 def test_every_tier_and_file_that_is_named_is_there() -> None:
