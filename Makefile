@@ -12,9 +12,9 @@ LOCK := requirements/dev.txt
 STAMP := $(VENV)/.installed
 # Sources of the operator, of the code shared by tests, demo and bench, and of demo and bench.
 WITH_SOURCES := PYTHONPATH=operator:tests:.
-# Each worker has its own control plane; files run in order, chaos first. Most of the time is waiting
-# for clocks and servers: two workers leave two cores half idle.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# Each worker has its own control plane; files run in the order of tests/support/file_order.py. Most
+# of the time is waiting for clocks and servers: three workers leave two cores half idle.
+PYTEST := $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
 # Only for `make lock`; 3.11 is the oldest supported Python.
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --quiet

@@ -108,12 +108,13 @@ def _against(revision: str, python: Path, plan: Plan, json_path: Path | None) ->
 def _run(plan: Plan, json_path: Path | None, plot_path: Path | None) -> int:
     problems: list[str] = []
     data: dict[str, Any] = {}
-    if plan.scenes:
-        problems += _run_scenes(plan, plot_path, data)
-    if plan.weeks:
-        problems += _live_weeks(plan.weeks, data)
-    if plan.tenants:
-        problems += _live_together(plan.tenants, data)
+    with tempfile.TemporaryDirectory() as folder:
+        if plan.scenes:
+            problems += _run_scenes(plan, Path(folder), plot_path, data)
+        if plan.weeks:
+            problems += _live_weeks(plan.weeks, data)
+        if plan.tenants:
+            problems += _live_together(plan.tenants, Path(folder), data)
     return _finish(problems, data, json_path)
 
 
@@ -125,23 +126,25 @@ def _finish(problems: list[str], data: dict[str, Any], json_path: Path | None) -
     return 1 if problems else 0
 
 
-def _run_scenes(plan: Plan, plot_path: Path | None, data: dict[str, Any]) -> list[str]:
+def _run_scenes(
+    plan: Plan, folder: Path, plot_path: Path | None, data: dict[str, Any]
+) -> list[str]:
+    """Run every scene; the bytecode is kept in the folder."""
     binaries = find_binaries()
     print(", ".join(f"{name} {value}" for name, value in machine(binaries).items()), flush=True)
     everything: list[list[Phase]] = []
     summary: list[Phase] = []
     sizes: list[tuple[int, Phase]] = []
     problems: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
-        ours = compile_ours(Path(folder))
-        for scene, budget in plan.scenes:
-            rounds = _rounds(scene, budget, plan, ours)
-            middle = medians(rounds)
-            everything += rounds
-            summary += middle
-            sizes += [(scene.indexes, phase) for phase in middle if scene in GROWTH]
-            problems += [problem for phases in rounds for problem in wrong_counts(scene, phases)]
-            problems += wrong_costs(middle, budget)
+    ours = compile_ours(folder)
+    for scene, budget in plan.scenes:
+        rounds = _rounds(scene, budget, plan, ours)
+        middle = medians(rounds)
+        everything += rounds
+        summary += middle
+        sizes += [(scene.indexes, phase) for phase in middle if scene in GROWTH]
+        problems += [problem for phases in rounds for problem in wrong_counts(scene, phases)]
+        problems += wrong_costs(middle, budget)
     print(f"\nmedians\n{table(summary)}")
     if measures := growth(sizes):
         print(f"\ngrowth\n{growth_table(measures)}")
@@ -161,15 +164,15 @@ def _live_weeks(plans: Sequence[Week], data: dict[str, Any]) -> list[str]:
     return [problem for week in weeks for problem in wrong_week(week)] + growing(weeks)
 
 
-def _live_together(plans: Sequence[Tenants], data: dict[str, Any]) -> list[str]:
+def _live_together(plans: Sequence[Tenants], folder: Path, data: dict[str, Any]) -> list[str]:
+    """Let the tenants live together; bytecode that the folder holds is not made again."""
     problems: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
-        ours = compile_ours(Path(folder))
-        for plan in plans:
-            phases = live_together(plan, ours)
-            print(f"\n{tenants_table(plan, phases)}", flush=True)
-            data.setdefault(TENANTS, []).append(tenants_data(plan, phases))
-            problems += broken_limits(plan, phases)
+    ours = compile_ours(folder)
+    for plan in plans:
+        phases = live_together(plan, ours)
+        print(f"\n{tenants_table(plan, phases)}", flush=True)
+        data.setdefault(TENANTS, []).append(tenants_data(plan, phases))
+        problems += broken_limits(plan, phases)
     return problems
 
 

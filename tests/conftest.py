@@ -1,7 +1,8 @@
 """The real control plane, and the world around the operator, that several tiers share."""
 
+import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
-from support import chart, promtool
+from support import chart, file_order, promtool
 from support.control_plane import ControlPlane, ControlPlaneUnavailable
 from support.operator_process import OperatorProcess
 from support.world import World, open_world
@@ -31,14 +32,20 @@ settings.load_profile("any machine")
 os.environ.setdefault("GOGC", "400")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """Look for no garbage meanwhile: imported modules and collected tests live until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The bench takes a core: it runs beside the cluster tier, which mostly waits."""
-    items.sort(key=_place)
-
-
-def _place(item: pytest.Item) -> tuple[str, bool]:
-    tier = item.path.relative_to(Path(__file__).parent).parts[0]
-    return ("cluster" if tier == "scale" else tier, tier != "scale")
+    """Mix files that mostly wait with those that compute, the bench first."""
+    order = file_order.places((item.path for item in items), Path(__file__).parent)
+    items.sort(key=lambda item: order[item.path])
 
 
 @pytest.hookimpl(optionalhook=True)

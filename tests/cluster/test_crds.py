@@ -247,10 +247,9 @@ def object_paths(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
 EXPLAINED = [
     (path, sorted(schema["properties"]))
     for kind in KINDS
-    for part in ("spec", "status")
-    for path, schema in object_paths(
-        root_schema(kind)["properties"][part], f"{kind.kind.lower()}.{part}"
-    )
+    for part, root in root_schema(kind)["properties"].items()
+    if part in ("spec", "status")
+    for path, schema in object_paths(root, f"{kind.kind.lower()}.{part}")
 ]
 
 

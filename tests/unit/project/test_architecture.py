@@ -17,7 +17,7 @@ from tools.structure import (
     REASON_FILES,
     SETTING_FILES,
 )
-from tools.syntax.tree import Function, read_tree
+from tools.syntax.tree import Function, Module, read_tree
 from tools.syntax.variants import (
     files_that_classify_a_reason,
     files_that_know_a_cloud,
@@ -30,7 +30,6 @@ pytestmark = pytest.mark.unit
 TOP = Path(__file__).parents[3]
 OPERATOR = TOP / "operator" / PACKAGE
 PAGE = (TOP / "docs" / "explanation" / "architecture.md").read_text()
-MODULES = read_tree(TOP / "operator")
 JOURNEYS = {
     "A change": "reconcile/status/writer.py",
     "A refresh": "reconcile/controller.py",
@@ -41,6 +40,12 @@ JOURNEYS = {
 CODE = re.compile(r"`([^`\n]+)`")
 CODE_PATH = re.compile(r"([a-z_\d]+/)*[a-z_\d]+\.py(:[\w.]+)?")
 CODE_FOLDER = re.compile(r"([a-z_\d]+/)+")
+
+
+@cache
+def _modules() -> list[Module]:
+    """Read at the first use: every worker of the tests imports this, and one runs it."""
+    return read_tree(TOP / "operator")
 
 
 def _section(title: str) -> str:
@@ -146,7 +151,7 @@ def _snake(name: str) -> str:
 def _names() -> tuple[frozenset[str], frozenset[str]]:
     """What the operator defines (classes, functions, fields, types), and its literals."""
     names, words = set(), set()
-    for node in (node for module in MODULES for node in ast.walk(module.tree)):
+    for node in (node for module in _modules() for node in ast.walk(module.tree)):
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
                 names.add(name)
@@ -179,7 +184,7 @@ def _in_operator(files: list[str]) -> list[str]:
 def _cloud_files() -> list[str]:
     """A cloud is named in the import contracts and in the dependencies, too."""
     assert f"{PACKAGE}.credentials.{CLOUD}" in (TOP / "pyproject.toml").read_text()
-    return [*_in_operator(files_that_know_a_cloud(MODULES, CLOUD)), "pyproject.toml"]
+    return [*_in_operator(files_that_know_a_cloud(_modules(), CLOUD)), "pyproject.toml"]
 
 
 def _data(name: str) -> list[str]:
@@ -197,20 +202,20 @@ RECIPES = [
     ),
     Recipe(
         "Add an output format",
-        lambda: _in_operator(files_that_know_a_format(MODULES)["PdmToml"]),
+        lambda: _in_operator(files_that_know_a_format(_modules())["PdmToml"]),
         BOUNDS[FORMAT_FILES],
         {"NAME": "pdm_toml"},
     ),
     Recipe(
         "Add a setting",
-        lambda: _in_operator(files_that_know_a_setting(MODULES)["workers"]),
+        lambda: _in_operator(files_that_know_a_setting(_modules())["workers"]),
         BOUNDS[SETTING_FILES],
         {},
     ),
     Recipe(
         "Add a reason",
         lambda: [
-            *_in_operator(files_that_classify_a_reason(MODULES)["ACCESS_DENIED"]),
+            *_in_operator(files_that_classify_a_reason(_modules())["ACCESS_DENIED"]),
             *_data("AccessDenied"),
         ],
         BOUNDS[REASON_FILES],
@@ -242,7 +247,7 @@ def test_a_recipe_s_heading_counts_its_files(recipe: Recipe) -> None:
 
 
 def test_a_source_without_a_cloud_is_known_in_the_two_files_that_the_recipe_says() -> None:
-    known = _in_operator(files_that_know_a_cloud(MODULES, "preauthenticated"))
+    known = _in_operator(files_that_know_a_cloud(_modules(), "preauthenticated"))
     assert known == ["api/artifact_index.py", "sources/registry.py"]
     assert set(known) <= set(_files_of(RECIPES[0], "edit"))
 
