@@ -18,7 +18,7 @@ from support.reconcile_builders import CANARY, NAMESPACE, secret_body, source
 
 pytestmark = pytest.mark.emulated
 
-NOW: Final = time.time()
+
 FILE: Final = "uv-config"
 DIRECTORY: Final = {"name": "files", "mountPath": "/etc/uv"}
 VOLUME: Final = {"name": "files", "secret": {"secretName": FILE}}
@@ -46,8 +46,8 @@ def emulator() -> Iterator[Emulator]:
 def written_ago(emulator: Emulator, seconds: float) -> None:
     """Let the operator have written the file so long ago, and somebody else a moment ago."""
     entries = [
-        {"manager": FIELD_MANAGER, "time": format_time(NOW - seconds)},
-        {"manager": "kubectl", "time": format_time(NOW)},
+        {"manager": FIELD_MANAGER, "time": format_time(time.time() - seconds)},
+        {"manager": "kubectl", "time": format_time(time.time())},
     ]
     emulator.corrupt(
         "secrets", NAMESPACE, FILE, lambda body: body["metadata"].update(managedFields=entries)
@@ -59,7 +59,7 @@ def pod(
 ) -> None:
     """A pod whose one container runs since so many seconds."""
     volumes = {"volumes": spec.pop("volumes")} if "volumes" in spec else {}
-    running = {} if ago is None else {"running": {"startedAt": format_time(NOW - ago)}}
+    running = {} if ago is None else {"running": {"startedAt": format_time(time.time() - ago)}}
     emulator.create(
         "pods",
         {

@@ -168,7 +168,7 @@ def test_the_script_runs_without_the_package(
     assert main(["fresh", "--print-script"]) == 0
     script = tmp_path / "fresh.py"
     script.write_text(capsys.readouterr().out)
-    file.write_text(line("acme", 86400) + line("b", 60))
+    file.write_text(line("acme", 86400) + line("b", 6000))
 
     def run(*flags: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-I", "-S", str(script), str(file), *flags]
