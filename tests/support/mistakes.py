@@ -64,7 +64,7 @@ def problem(spec: dict[str, Any], **how: Any) -> str:
 def missing(**how: Any) -> str:
     """What the checks say of an access key in a Secret with other keys, a minute after."""
     record = index("acme", source("codeArtifact"))
-    inputs = replace(inputs_of(record, missing_for=60.0, **how), missing_since=NOW - 60.0)
+    inputs = inputs_of(record, missing_for=60.0, missing_since=NOW - 60.0, **how)
     found = first_problem(record, inputs)
     assert found is not None
     return found.message
