@@ -87,6 +87,8 @@ async def run(settings: Settings) -> None:
         )
         await Process(settings, operator, threads, counters, check).run()
     except ApiError as error:
+        if error.not_found:
+            raise ServerError(f"{cluster}: {error.message}") from None
         if error.status != UNREACHABLE:
             raise ServerError(f"{cluster} refuses the operator: {error}") from None
         remedy = "check the address and the network, or choose another --kubeconfig"
