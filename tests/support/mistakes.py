@@ -182,9 +182,9 @@ MISTAKES: dict[str, Mistake] = {
               "Stalled if it is missing at "),
     ),
     "another name of the password's key": Mistake(
-        lambda: problem(source("basicAuth"), values={"token": "t", "pass": CANARY, "username": "u"}),
+        lambda: problem(source("basicAuth"), values={"token": "t", "pw": CANARY, "username": "u"}),
         "Secret 'basic' in spec.basicAuth.secretRef",
-        ("has no key 'password'. It has ", "the keys pass, token, username; add it, or set "
+        ("has no key 'password'. It has ", "the keys pw, token, username; add it, or set "
          "spec.basicAuth.secretRef.passwordKey to the key that holds the value",),
     ),
     "another name of the URL's key": Mistake(
