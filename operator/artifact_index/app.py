@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 
 class ServerError(Exception):
-    """The API server cannot be reached, or refuses what the operator cannot do without."""
+    """The API server cannot be reached, or refuses what the operator needs."""
 
 
 async def run(settings: Settings) -> None:
