@@ -249,10 +249,7 @@ def ascii_url(url: str) -> str:
 
 
 def named(names: Sequence[str], *, at_most: int = 5, show: Callable[[str], str] = repr) -> str:
-    """Names for a message: `'a', 'b' and 3 more`.
-
-    Keys of a Secret are shown by `str`: the log's filter redacts what follows `'password', `.
-    """
+    """Names for a message: `'a', 'b' and 3 more`; for keys `show` is str, or the log redacts."""
     shown = ", ".join(show(name) for name in names[:at_most])
     more = len(names) - at_most
     return f"{shown} and {more} more" if more > 0 else shown
