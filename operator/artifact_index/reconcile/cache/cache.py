@@ -132,8 +132,16 @@ class Cache:
 
     def consumers(self, index: IndexObject) -> list[OptionsObject]:
         """The IndexOptions that select an index and are not suspended."""
+        return [options for options in self._selecting(index) if not options.suspended]
+
+    def suspended_consumer(self, index: IndexObject) -> str | None:
+        """The name of a suspended IndexOptions that selects an index: the first by name."""
+        names = (options.ref.name for options in self._selecting(index) if options.suspended)
+        return min(names, default=None)
+
+    def _selecting(self, index: IndexObject) -> Iterator[OptionsObject]:
         found = (self.options.get(ref) for ref in self._selectors.selecting(index))
-        return [options for options in found if options and options.spec and not options.suspended]
+        return (options for options in found if options and options.spec)
 
     # IndexOptions
 
