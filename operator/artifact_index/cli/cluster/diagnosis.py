@@ -45,11 +45,7 @@ def problems_of(each: Observed, now: float) -> Iterator[ObjectProblem]:
         yield _condition(each, "error", ready)
     for warning in each.warnings:
         yield _condition(each, "warning", warning)
-    if (
-        refresh_at is not None
-        and now - refresh_at > OVERDUE
-        and not each.refresh_fails
-    ):
+    if refresh_at is not None and now - refresh_at > OVERDUE and not each.refresh_fails:
         message = (
             f"the token was due for a refresh {duration(now - refresh_at)} ago; {SEE_THE_OPERATOR}"
         )
