@@ -130,18 +130,10 @@ class Cache:
         """The labels of all indexes of a namespace, each as `key=value`."""
         return self._selectors.labels_in(namespace)
 
-    def consumers(self, index: IndexObject) -> list[OptionsObject]:
-        """The IndexOptions that select an index and are not suspended."""
-        return [options for options in self._selecting(index) if not options.suspended]
-
-    def suspended_consumer(self, index: IndexObject) -> str | None:
-        """The name of a suspended IndexOptions that selects an index: the first by name."""
-        names = (options.ref.name for options in self._selecting(index) if options.suspended)
-        return min(names, default=None)
-
-    def _selecting(self, index: IndexObject) -> Iterator[OptionsObject]:
+    def consumers(self, index: IndexObject, *, suspended: bool = False) -> list[OptionsObject]:
+        """The IndexOptions that select an index and are not suspended, or those that are."""
         found = (self.options.get(ref) for ref in self._selectors.selecting(index))
-        return (options for options in found if options and options.spec)
+        return [each for each in found if each and each.spec and each.suspended is suspended]
 
     # IndexOptions
 
