@@ -142,8 +142,9 @@ def _print(report: "StatusReport", now: float, chosen: argparse.Namespace) -> No
     indexes: list[tuple[str, ...]] = [
         (
             each.namespace, each.name, each.ready, each.reason,
-            _left(each.expires_at, now, each.ready), _left(each.refresh_at, now, ""),
-            each.login, each.url or "-",
+            # Nobody logs in for an index that is not selected: it is not static.
+            _left(each.expires_at, now, "" if each.reason == "NotSelected" else each.ready),
+            _left(each.refresh_at, now, ""), each.login, each.url or "-",
         )
         for each in report.indexes
     ]  # fmt: skip

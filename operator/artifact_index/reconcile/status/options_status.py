@@ -102,7 +102,9 @@ def no_indexes(
             f"spec.indexSelector matches no ArtifactIndex in namespace {namespace!r}; correct the "
             f"selector or the labels of the indexes{_labels_in_use(selector, labels)}"
         )
-    effect = "the outputs stay as they are" if outputs_stay else "no output is written"
+    effect = "no output is written"
+    if outputs_stay:
+        effect = "the outputs stay as they are, but each token is withdrawn before it expires"
     return Problem(Reason.NO_INDEXES, f"{cause}. Until then {effect}")
 
 

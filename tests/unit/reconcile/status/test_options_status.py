@@ -173,7 +173,7 @@ def test_an_empty_selection_says_where_to_look(stay: bool, selector: Any) -> Non
     assert (problem.reason, problem.stalled) == ("NoIndexes", False)
     assert "'builders'" in problem.message
     assert ("spec.indexSelector" in problem.message) is bool(selector)
-    assert ("stay as they are" in problem.message) is stay
+    assert ("stay as they are, but each token is withdrawn" in problem.message) is stay
 
 
 def test_a_suspended_options_keeps_its_status_but_for_the_reason() -> None:
