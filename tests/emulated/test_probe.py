@@ -156,8 +156,12 @@ def test_a_missing_repository_and_a_missing_project(
     assert found.next_step == "correct spec.basicAuth.url"
 
     serve(emulator, repository.url)
-    assert probed(emulator, capsys, "--package", "acme-lib").outcome == "Answers"
-    assert probed(emulator, capsys, "--package", "none", status=1).status == 404
+    server.clear()
+    assert probed(emulator, capsys, "--package", "Acme_lib").outcome == "Answers"
+    assert {each.path for each in server.requests("acme")} == {"/acme/simple/acme-lib/"}
+    found = probed(emulator, capsys, "--package", "none", status=1)
+    assert found.message == "404: there is no project 'none', or no such repository"
+    assert "without --package" in (found.next_step or "")
 
 
 @pytest.mark.parametrize("denied", [401, 403, 404])

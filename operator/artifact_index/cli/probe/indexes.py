@@ -12,7 +12,7 @@ from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.connection import list_objects
 from artifact_index.cli.cluster.objects import Observed, source_of
 from artifact_index.cli.probe.asking import Asker
-from artifact_index.cli.probe.pages import first_project
+from artifact_index.cli.probe.pages import first_project, normalized
 from artifact_index.cli.probe.verdicts import Answers, Question, judge
 from artifact_index.cli.reports import IndexProbe, ObjectRef
 from artifact_index.formats.document import IndexEntry
@@ -135,11 +135,12 @@ async def _probe(asking: Asker, asked: Question, package: str | None) -> IndexPr
     # Nothing is put behind a query, which may be the login.
     as_it_is = asked.flat or has_query_or_fragment(asked.url)
     root = asked.url if as_it_is else f"{asked.url.rstrip('/')}/"
-    url = root if as_it_is or package is None else f"{root}{package}/"
+    project = None if as_it_is else package
+    url = root if project is None else f"{root}{normalized(project)}/"
     first = await asking.ask(url, asked.login)
     page = anonymous = None
     if first.good and url == root and not as_it_is and (name := first_project(first.body)):
         page = await asking.ask(f"{root}{name}/", asked.login)
     if asked.login is not None and first.status in _ANONYMOUS_TELLS:
         anonymous = await asking.ask(url, None)
-    return judge(asked, Answers(first, page, anonymous), time.time())
+    return judge(asked, Answers(first, page, anonymous, project), time.time())
