@@ -345,3 +345,17 @@ def test_clouds_are_asked_before_there_are_indexes(
     printed = capsys.readouterr().out
     for host in ("sts.cn-north-1.amazonaws.com.cn", "oauth2.googleapis.com"):
         assert f"✗ {host} is not reached from here: " in printed
+
+
+def test_a_file_and_a_status_that_somebody_has_edited(
+    emulator: Emulator, repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(emulator, repository.url, spec=source("preauthenticated"))
+    text = f'[[index]]\nname = "acme"\nurl = "https://u:%ff{PASSWORD}@h.example/simple/"\n'
+    data = {"uv.toml": base64.b64encode(text.encode()).decode()}
+    emulator.patch("secrets", NAMESPACE, FILE, {"data": data})
+    assert probed(emulator, capsys, status=3).outcome == "NotInFile"
+
+    status: dict[str, Any] = {"indexes": [{"uid": "u", "name": "acme"}], "outputs": [{}]}
+    emulator.patch("indexoptions", NAMESPACE, FILE, {"status": status}, subresource="status")
+    assert probed(emulator, capsys, status=3).outcome == "NotInFile"
