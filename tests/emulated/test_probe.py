@@ -336,9 +336,15 @@ def test_clouds_are_asked_before_there_are_indexes(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     flags = ["--kubeconfig", str(emulator.kubeconfig()), "--pre", "--probe", "--clouds"]
-    for wrong, says in (("azure", "no 'azure', but aws, google"), ("aws", "needs a region")):
+    for wrong, says in (
+        ("azure", "no 'azure', but aws, google"),
+        ("aws", "needs a region"),
+        ("aws:eu/../x", "needs a region"),
+    ):
         assert main(["preflight", *flags, wrong]) == 2
         assert says in capsys.readouterr().err
+    assert main(["preflight", *flags[:-2], "--clouds", "google"]) == 2
+    assert "--clouds goes with --probe" in capsys.readouterr().err
 
     assert main(["preflight", *flags, "aws:cn-north-1,google"]) == 1
 
