@@ -125,11 +125,7 @@ def _refused(asked: Question, answers: Answers, now: float) -> _Judged:
             message = f"403: {who} may not read this repository"
             return _Judged("NotAllowed", "Bad", message, asked.source.to_read)
         case 404:
-            if answers.project is not None:
-                message = f"404: there is no project {answers.project!r}, or no such repository"
-                step = "ask again without --package, which tells whether there is the repository"
-                return _Judged("NoSuchRepository", "Bad", message, step)
-            return _not_found(asked, answers.anonymous)
+            return _not_found(asked, answers)
     return _failing(asked, status)
 
 
@@ -159,7 +155,12 @@ def _not_logged_in(asked: Question) -> _Judged:
     return _Judged("LoginRefused", "Bad", "401: the index does not accept the login", step)
 
 
-def _not_found(asked: Question, anonymous: Answer | None) -> _Judged:
+def _not_found(asked: Question, answers: Answers) -> _Judged:
+    if answers.project is not None:
+        message = f"404: there is no project {answers.project!r}, or no such repository"
+        step = "ask again without --package, which tells whether there is the repository"
+        return _Judged("NoSuchRepository", "Bad", message, step)
+    anonymous = answers.anonymous
     if anonymous is not None and anonymous.status in (401, 403):
         message = "404: there is no such repository; the login is accepted"
         return _Judged("NoSuchRepository", "Bad", message, f"correct {asked.fields}")
