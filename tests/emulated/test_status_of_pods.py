@@ -134,6 +134,9 @@ def test_what_is_not_known_of_pods(emulator: Emulator, capsys: pytest.CaptureFix
 def test_names_for_other_commands(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     body = {"metadata": {"name": "acme", "namespace": NAMESPACE}, "spec": source("codeArtifact")}
     emulator.create("artifactindexes", body)
+    outputs = [{"kind": "Secret", "name": FILE}, {"kind": "ConfigMap", "name": FILE}]
+    patch = {"status": {"outputs": outputs}}
+    emulator.patch("indexoptions", NAMESPACE, FILE, patch, subresource="status")
 
     run(emulator, "-o", "name")
 

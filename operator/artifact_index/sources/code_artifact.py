@@ -52,7 +52,7 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
     @staticmethod
     def endpoints(region: str) -> dict[str, str]:
         """CodeArtifact and STS of the region."""
-        if not region:
+        if re.fullmatch("[a-z0-9-]+", region) is None:
             raise ValueError("aws needs a region, such as aws:eu-west-1")
         domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
         return {name: f"https://{name}.{region}.{domain}/" for name in ("codeartifact", "sts")}

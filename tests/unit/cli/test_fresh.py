@@ -104,6 +104,8 @@ def test_without_a_path_the_files_and_the_variable_of_clients_count(
     monkeypatch.setenv(fresh.VARIABLE, "acme: until 2000-01-01T00:00:00Z, b: no expiry known")
     # A variable of a running pod never changes: there is nothing to wait for.
     assert main(["fresh", "--wait", "1h", "-q"]) == 1
+    advice = capsys.readouterr().err
+    assert "start the pod anew" in advice and "--wait" not in advice
 
     file.write_text(line("other", 60))
     monkeypatch.setenv("UV_CONFIG_FILE", str(file))
