@@ -210,9 +210,10 @@ class Process:
     async def _watch(self) -> None:
         try:
             await kopf_adapter.watch(
-                kopf_adapter.Memo(self._operator.feed, self._operator.relister.watch_began),
+                self._operator.feed,
                 namespaces=self._operator.namespaces,
                 since=self._operator.relister.primed_at,
+                began=self._operator.relister.watch_began,
                 patience=self._settings.watch_patience,
                 stop=self._stopping,
                 # kopf has just taken the signals, to end its own parts only.
