@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 
 class ServerError(Exception):
-    """The API server cannot be reached, or refuses what the operator cannot do without."""
+    """The API server cannot be reached, or refuses what the operator needs."""
 
 
 async def run(settings: Settings) -> None:
@@ -87,6 +87,8 @@ async def run(settings: Settings) -> None:
         )
         await Process(settings, operator, threads, counters, check).run()
     except ApiError as error:
+        if error.not_found:
+            raise ServerError(f"{cluster}: {error.message}") from None
         if error.status != UNREACHABLE:
             raise ServerError(f"{cluster} refuses the operator: {error}") from None
         remedy = "check the address and the network, or choose another --kubeconfig"

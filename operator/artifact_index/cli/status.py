@@ -110,8 +110,9 @@ def _is_bad(report: "StatusReport", now: float, chosen: argparse.Namespace) -> b
 
 def _show(report: "StatusReport", now: float, chosen: argparse.Namespace) -> None:
     if chosen.output == "name":
-        for each in report.files:
-            sys.stdout.write(f"indexoptions.artifactindex.dev/{each.index_options}\n")
+        # One with several outputs has as many files.
+        for options in dict.fromkeys((each.namespace, each.index_options) for each in report.files):
+            sys.stdout.write(f"indexoptions.artifactindex.dev/{options[1]}\n")
         for index in report.indexes:
             sys.stdout.write(f"artifactindex.artifactindex.dev/{index.name}\n")
     elif chosen.output in ("json", "yaml"):

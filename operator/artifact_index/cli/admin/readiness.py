@@ -43,7 +43,8 @@ async def look(api: CallerApi, chosen: argparse.Namespace) -> PreflightReport:
     except ApiError as error:
         step = "test with `kubectl version`, or choose another --context"
         raise CommandError(f"{error}; {step}", Exit.UNKNOWN) from None
-    served = tuple(part for part in (chosen.namespaces or "").split(",") if part)
+    names = (chosen.namespaces or "").split(",")
+    served = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
     found = [_version(server), _clock(server)]
     found += [each async for each in _definitions(api, pre=chosen.pre)]
     if chosen.pre:

@@ -214,5 +214,5 @@ def _parsed(model: Any, each: Observed) -> Any:
 def _time(text: object) -> int | None:
     try:
         return parse_time(text) if isinstance(text, str) else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
