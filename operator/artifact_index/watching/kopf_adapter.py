@@ -36,7 +36,7 @@ that no object can."""
 
 @dataclass(frozen=True, slots=True)
 class Memo:
-    """Carries the feed into the handlers. kopf copies a memo for each object; this one is shared."""
+    """Carries the feed into the handlers. kopf copies memos for each object; not this one."""
 
     feed: Feed
 
