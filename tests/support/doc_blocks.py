@@ -171,6 +171,13 @@ class Terminal:
             printed.append(line)
         raise AssertionError(f"failed:\n{text}\nIt printed:\n{''.join(printed)}")
 
+    def paste_for(self, text: str, *words: str) -> str:
+        """Run commands as `paste` does, which must print these words."""
+        printed = self.paste(text)
+        missing = [word for word in words if word not in printed]
+        assert not missing, f"{missing} not printed by:\n{text}\nIt printed:\n{printed}"
+        return printed
+
     def paste_without(self, names: set[str], text: str) -> str:
         """What a person's shell prints in which these variables are not set; it goes on at errors.
 
@@ -183,6 +190,38 @@ class Terminal:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, start_new_session=True,
         )  # fmt: skip
         return done.stdout
+
+
+class Reading:
+    """A page whose unmarked blocks are pasted in their order; a context manager.
+
+    Where it is left, every block must have been taken.
+    """
+
+    def __init__(self, terminal: Terminal, page: Path) -> None:
+        self._terminal = terminal
+        self._left = [block for block in blocks_of(page) if block.is_shell and not block.not_run]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        assert kind is not None or not self._left, [block.where for block in self._left]
+
+    def take(self, replaced: Mapping[str, str] | None = None) -> str:
+        """The next block's text, with the words replaced that stand for the reader's own."""
+        text = self._left.pop(0).text
+        for word, own in (replaced or {}).items():
+            text = text.replace(word, own)
+        return text
+
+    def paste(self, *words: str, replaced: Mapping[str, str] | None = None) -> str:
+        """Paste the next block, which must succeed and print these words; returns its output."""
+        return self._terminal.paste_for(self.take(replaced), *words)
+
+    def find(self, *words: str, replaced: Mapping[str, str] | None = None) -> str:
+        """The same of a block that looks at a problem: its commands may end with 1."""
+        return self._terminal.paste_for(f"{{\n{self.take(replaced)}}} || true\n", *words)
 
 
 def command(folder: Path, name: str, script: str) -> None:
