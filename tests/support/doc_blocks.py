@@ -221,7 +221,12 @@ class Reading:
 
     def find(self, *words: str, replaced: Mapping[str, str] | None = None) -> str:
         """The same of a block that looks at a problem: its commands may end with 1."""
-        return self._terminal.paste_for(f"{{\n{self.take(replaced)}}} || true\n", *words)
+        return self._terminal.paste_for(whatever_status(self.take(replaced)), *words)
+
+
+def whatever_status(text: str) -> str:
+    """The commands so that the reader goes on where one fails."""
+    return f"{{\n{text}\n}} || true\n"
 
 
 def command(folder: Path, name: str, script: str) -> None:

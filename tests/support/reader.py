@@ -9,7 +9,7 @@ from support.clouds import AwsStandIn
 from support.control_plane import ControlPlane, wait_until
 from support.doc_blocks import Terminal
 from support.operator_process import OperatorProcess
-from support.world import PATIENCE, artifact_index, code_artifact, index_options, secret
+from support.world import artifact_index, code_artifact, index_options, secret
 
 BUILDERS: Final = "builders"
 CUSTOM: Final = f"/apis/artifactindex.dev/v1alpha1/namespaces/{BUILDERS}"
