@@ -14,6 +14,7 @@ from socket import create_server
 import pytest
 import yaml
 
+from support import warm_program
 from support.chart import helm as helm_program
 from support.clouds import AwsStandIn, GoogleStandIn
 from support.control_plane import ControlPlane
@@ -202,10 +203,18 @@ def builders(plane: ControlPlane, aws: AwsStandIn, terminal: Terminal) -> Iterat
         yield prepared
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the program, which starts at once."""
+    folder = tmp_path_factory.mktemp("program")
+    with warm_program.installed(folder):
+        yield folder
+
+
 @pytest.fixture
-def shell(terminal: Terminal) -> Iterator[Terminal]:
+def shell(terminal: Terminal, program: Path) -> Iterator[Terminal]:
     """A new shell of that reader, which finds the program."""
-    path = f"{terminal.folder / '.venv' / 'bin'}:{terminal.environment['PATH']}"
+    path = f"{program}:{terminal.environment['PATH']}"
     with Terminal(terminal.folder, {**terminal.environment, "PATH": path}) as opened:
         yield opened
 

@@ -75,7 +75,7 @@ class Builders:
             conditions = found.get("status", {}).get("conditions", [])
             return any((each["type"], each["reason"]) == (condition, reason) for each in conditions)
 
-        wait_until(reached, f"{kind}/{name} {condition} {reason}", 15)
+        wait_until(reached, f"{kind}/{name} {condition} {reason}", PATIENCE)
 
     def file(self) -> dict[str, str]:
         """The keys and values of the Secret with the file."""
