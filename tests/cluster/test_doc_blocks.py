@@ -30,7 +30,7 @@ from support.doc_blocks import (
 )
 from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY, OperatorProcess
 from support.pod_stand_in import NODE, POD, PodStandIn
-from support.reader import AWS_KEYS, CORE, CUSTOM, PROD, Builders, acme, deploy
+from support.reader import AWS_KEYS, CORE, CUSTOM, PROD, Builders, acme, build_pod, deploy
 from support.uv_clients import NEWEST, uv_binary
 from support.world import artifact_index, artifact_registry, index_options, secret
 
@@ -244,6 +244,7 @@ def test_what_a_pipeline_and_a_pod_run(builders: Builders, shell: Terminal) -> N
     (home / ".config" / "uv").mkdir(parents=True)
     replaced = {"/etc/uv-config": str(mounted)}
     builders.rotate()
+    before = set(shell.folder.iterdir())
     with Reading(shell, page_named("commands.md")) as page:
         page.paste("uv-config", replaced=replaced)
     assert "https://aws:" in (home / ".config" / "uv" / "uv.toml").read_text()
@@ -252,6 +253,10 @@ def test_what_a_pipeline_and_a_pod_run(builders: Builders, shell: Terminal) -> N
         page.paste()
     with Reading(shell, page_named("migrate.md")) as page:
         page.paste("3 objects, 0 errors", 'name = "acme"')
+    assert {path.name for path in set(shell.folder.iterdir()) - before} <= {
+        "check.sarif",
+        ".pasted",
+    }
     with Reading(shell, page_named("builders.md")) as page:
         (shell.folder / "project").mkdir()
         text = page.take(replaced)
@@ -292,7 +297,7 @@ def test_troubleshooting_finds_each_cause(builders: Builders, shell: Terminal) -
         builders.wait("artifactindexes", "acme", "Ready", "InvalidCredential")
         page.find("InvalidCredential", "acme-key")
 
-        builders.create(builder_pod())
+        builders.create(build_pod())
         page.find("/etc/uv/uv.toml uv.toml", "Z\n", replaced={"POD": "build"})
 
         builders.patch("indexoptions", "uv-config", {"preferPrivate": False})
@@ -321,16 +326,6 @@ def test_troubleshooting_finds_each_cause(builders: Builders, shell: Terminal) -
         builders.wait("indexoptions", "uv-config", "Ready", "Available")
         page.find(POD, "health endpoints on port")
     assert builders.plane.read(f"{secrets}/taken") is not None
-
-
-def builder_pod() -> dict[str, object]:
-    mount = {"name": "uv", "mountPath": "/etc/uv/uv.toml", "subPath": "uv.toml"}
-    container = {"name": "build", "image": "builder", "volumeMounts": [mount]}
-    volume = {"name": "uv", "secret": {"secretName": "uv-config"}}
-    return {
-        "kind": "Pod", "metadata": {"name": "build"},
-        "spec": {"containers": [container], "volumes": [volume]},
-    }  # fmt: skip
 
 
 def test_an_alerts_commands_find_the_cause(builders: Builders, shell: Terminal) -> None:

@@ -9,7 +9,7 @@ from support.clouds import AwsStandIn
 from support.control_plane import ControlPlane, wait_until
 from support.doc_blocks import Terminal
 from support.operator_process import OperatorProcess
-from support.world import artifact_index, code_artifact, index_options, secret
+from support.world import PATIENCE, artifact_index, code_artifact, index_options, secret
 
 BUILDERS: Final = "builders"
 CUSTOM: Final = f"/apis/artifactindex.dev/v1alpha1/namespaces/{BUILDERS}"
@@ -89,6 +89,15 @@ def acme(name: str) -> dict[str, Any]:
     key = "acme-key" if name == "acme" else AWS_KEYS[0]
     source = code_artifact(key, domain=name)
     return artifact_index(name, labels=PROD, name=name, codeArtifact=source)
+
+
+def build_pod() -> dict[str, Any]:
+    """A pod `build` with the file mounted by subPath, as it should not be."""
+    mount = {"name": "uv", "mountPath": "/etc/uv/uv.toml", "subPath": "uv.toml"}
+    container = {"name": "build", "image": "builder", "volumeMounts": [mount]}
+    volume = {"name": "uv", "secret": {"secretName": "uv-config"}}
+    spec = {"containers": [container], "volumes": [volume]}
+    return {"kind": "Pod", "metadata": {"name": "build"}, "spec": spec}
 
 
 def deploy(terminal: Terminal) -> None:
