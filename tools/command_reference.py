@@ -12,8 +12,9 @@ _INTRODUCTION: Final = """\
 # Commands
 
 `artifact-index` is one program: the operator, and what an administrator or a developer asks it. It
-is in the image, and where the package is installed it is also `kubectl artifact-index`.
-`artifact-index COMMAND --help` shows the same as this page.
+is in the image, and where the package is installed it is also `kubectl artifact-index`, which krew
+can [install](../how-to/install.md#the-command-line). `artifact-index COMMAND --help` shows the same
+as this page.
 
 - `status` and `why` read both kinds with your own kubeconfig and your own rights: the ClusterRole
   `view` is enough. They read no Secret, so they cannot print a login; `--pods` asks for the
