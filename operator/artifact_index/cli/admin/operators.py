@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.cli.cluster.caller_api import CallerApi
+from artifact_index.cli.reports import OperatorVersion
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import Resource
 
@@ -36,6 +37,14 @@ class Operator:
     def where(self) -> str:
         """Its place in a message."""
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def told(self) -> OperatorVersion:
+        """What reports say of it."""
+        return OperatorVersion(
+            namespace=self.namespace, name=self.name, version=self.version, ready=self.ready,
+            namespaces=list(self.namespaces),
+        )  # fmt: skip
 
     def shares_with(self, other: "Operator") -> bool:
         """Whether both serve a namespace."""
