@@ -236,9 +236,8 @@ def test_a_thousand_indexes_take_at_most_a_second_and_a_half_of_cpu(emulator: Em
 
 
 def test_ten_thousand_indexes_take_less_than_200_mib(emulator: Emulator) -> None:
-    name = {"namespace": NAMESPACE, "labels": {"of": "many"}}
     bodies = [
-        (PLURALS[0], {"metadata": {**name, "name": f"i-{number}"}, "spec": source("codeArtifact")})
+        (PLURALS[0], {"metadata": {"name": f"i-{number}"}, "spec": source("codeArtifact")})
         for number in range(10_000)
     ]
     emulator.create_all(bodies, namespace=NAMESPACE)
