@@ -10,12 +10,14 @@ from artifact_index.cli import main
 from artifact_index.cli.reports import PreflightReport
 from artifact_index.crdgen.crd import crd_documents
 from support.emulator import OF_PEOPLE, Emulator
+from support.emulator.kinds import Kind
 from support.reconcile_builders import NAMESPACE, source
 
 pytestmark = pytest.mark.emulated
 
 HOME = "artifact-index-system"
 NAME = "artifact-index-operator"
+LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/version": __version__}
 GKE = "projects/my-project/locations/europe-west1/clusters/main"
 
 
@@ -30,11 +32,15 @@ def emulator() -> Iterator[Emulator]:
 
 def deploy(emulator: Emulator, *flags: str, namespace: str = HOME, **more: Any) -> None:
     """Create an operator's Deployment as the chart does."""
-    labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/version": __version__}
     containers = [{"name": "operator", "args": ["run", *flags]}]
     body = {
-        "metadata": {"name": NAME, "namespace": namespace, "labels": labels},
-        "spec": {"template": {"spec": {"serviceAccountName": NAME, "containers": containers}}},
+        "metadata": {"name": NAME, "namespace": namespace, "labels": LABELS},
+        "spec": {
+            "template": {
+                "metadata": {"annotations": {"prometheus.io/scrape": "true"}},
+                "spec": {"serviceAccountName": NAME, "containers": containers},
+            }
+        },
         "status": {"readyReplicas": 1},
     }
     emulator.create("deployments", {**body, **more})
@@ -106,6 +112,32 @@ def test_an_operator_asks_for_its_own_permissions(
     assert "operator" not in checks and checks["permissions"][0] == "Good"
     (kind,) = {each.resource for each in emulator.requests.matching("create")}
     assert kind == "selfsubjectaccessreviews"
+
+
+@pytest.mark.parametrize(
+    ("monitor", "verdict"),
+    [("podmonitors", "Good"), ("servicemonitors", "Good"), (None, "Warning")],
+)
+def test_metrics_that_nobody_scrapes(
+    monitor: str | None, verdict: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = tuple(
+        Kind("monitoring.coreos.com", "v1", f"{kind.lower()}s", kind)
+        for kind in ("PodMonitor", "ServiceMonitor")
+    )
+    with Emulator(more=OF_PEOPLE + kinds) as emulator:
+        deploy(emulator)
+        emulator.corrupt(
+            "deployments", HOME, NAME, lambda body: body["spec"]["template"].pop("metadata")
+        )
+        metadata = {"name": NAME, "namespace": "monitoring", "labels": LABELS}
+        if monitor is not None:
+            emulator.create(monitor, {"metadata": metadata})
+        said = found(emulator, capsys, status=1)["metrics"]
+        emulator.fail("list", "podmonitors", 403, count=None)
+        unknown = found(emulator, capsys, status=1)["metrics"]
+
+    assert said[0] == verdict and unknown[0] == "Unknown"
 
 
 @pytest.mark.parametrize(

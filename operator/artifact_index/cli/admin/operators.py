@@ -32,6 +32,8 @@ class Operator:
     own_namespace: str
     failure: str | None
     flags: tuple[str, ...] = ()
+    asks_for_scrapes: bool = False
+    """Whether its pods have the annotation that many Prometheus configurations look for."""
 
     @property
     def where(self) -> str:
@@ -67,7 +69,9 @@ async def operators(api: CallerApi, namespace: str | None) -> list[Operator]:
 
 def _operator(body: Object) -> Operator:
     metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
-    pod = (spec.get("template") or {}).get("spec") or {}
+    template = spec.get("template") or {}
+    pod = template.get("spec") or {}
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
     arguments = [
         str(argument)
         for container in pod.get("containers") or ()
@@ -86,6 +90,7 @@ def _operator(body: Object) -> Operator:
         own_namespace=own[0] if own else metadata["namespace"],
         failure=_failure(status),
         flags=tuple(arguments),
+        asks_for_scrapes=annotations.get("prometheus.io/scrape") == "true",
     )
 
 
