@@ -1,6 +1,7 @@
 """`preflight` against an API server: what it finds, and how it ends."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -200,6 +201,49 @@ def test_before_an_install(emulator: Emulator, capsys: pytest.CaptureFixture[str
     assert checks["namespaces"][1].startswith("namespace release does not exist")
     assert "create roles.rbac.authorization.k8s.io in release" in checks["install"][1]
     assert checks["other"][1] == f"the operator {HOME}/{NAME} serves these namespaces already"
+
+
+def test_the_values_tell_what_an_install_needs(
+    emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text("watchNamespaces: [a, b]\ncrds: {enabled: false}\npodMonitor: {enabled: true}")
+    flags = ("--pre", "--values", str(path))
+    for name in ("a", "b"):
+        emulator.create_namespace(name)
+
+    checks = found(emulator, capsys, *flags, status=1)
+    assert checks["namespaces"] == ("Good", "namespace b exists")
+    assert checks["monitoring"] == (
+        "Bad",
+        "the values enable podMonitor, but podmonitors.monitoring.coreos.com is not defined",
+    )
+    definition = {"metadata": {"name": "podmonitors.monitoring.coreos.com"}}
+    emulator.create("customresourcedefinitions", definition)
+    assert found(emulator, capsys, *flags)["monitoring"][0] == "Good"
+    assert "b" not in found(emulator, capsys, *flags, "--namespaces=a")["namespaces"][1].split()
+
+    # The chart does not define the kinds, so somebody else has to.
+    emulator.delete("customresourcedefinitions", "", "indexoptions.artifactindex.dev")
+    assert found(emulator, capsys, *flags, status=1)["definitions"][0] == "Bad"
+    path.write_text("crds: {keep: true}")
+    assert found(emulator, capsys, *flags)["definitions"][0] == "Good"
+    path.write_text("")
+    assert found(emulator, capsys, *flags)["definitions"][0] == "Good"
+
+
+@pytest.mark.parametrize("text", ["- a", "watchNamespaces: a", "watchNamespaces: [1]", "{", None])
+def test_values_that_are_none(
+    text: str | None, emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "values.yaml"
+    if text is not None:
+        path.write_text(text)
+
+    arguments = ("preflight", "--kubeconfig", str(emulator.kubeconfig()), "--values", str(path))
+    assert main(arguments) == 2
+
+    assert f"--values {path} " in capsys.readouterr().err
 
 
 def test_what_cannot_be_found_out(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
