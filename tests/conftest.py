@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
-from support import chart, file_order, krew, promtool
+from support import chart, file_order, grafana, krew, promtool
 from support.control_plane import ControlPlane, ControlPlaneUnavailable
 from support.control_plane.binaries import find_binaries
 from support.operator_process import OperatorProcess
@@ -96,6 +96,12 @@ def helm(request: pytest.FixtureRequest) -> None:
 def prometheus(request: pytest.FixtureRequest) -> None:
     """The same for promtool."""
     _build(request, promtool.program)
+
+
+@pytest.fixture(scope="session")
+def grafana_schema(request: pytest.FixtureRequest) -> None:
+    """The same for Grafana's schema."""
+    _build(request, grafana.program)
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 
 class ServerError(Exception):
-    """The API server cannot be reached, or refuses what the operator cannot do without."""
+    """The API server cannot be reached, or refuses what the operator needs."""
 
 
 async def run(settings: Settings) -> None:
@@ -87,6 +87,8 @@ async def run(settings: Settings) -> None:
         )
         await Process(settings, operator, threads, counters, check).run()
     except ApiError as error:
+        if error.not_found:
+            raise ServerError(f"{cluster}: {error.message}") from None
         if error.status != UNREACHABLE:
             raise ServerError(f"{cluster} refuses the operator: {error}") from None
         remedy = "check the address and the network, or choose another --kubeconfig"
@@ -208,9 +210,10 @@ class Process:
     async def _watch(self) -> None:
         try:
             await kopf_adapter.watch(
-                kopf_adapter.Memo(self._operator.feed, self._operator.relister.watch_began),
+                self._operator.feed,
                 namespaces=self._operator.namespaces,
                 since=self._operator.relister.primed_at,
+                began=self._operator.relister.watch_began,
                 patience=self._settings.watch_patience,
                 stop=self._stopping,
                 # kopf has just taken the signals, to end its own parts only.

@@ -48,6 +48,7 @@ class Operator:
 
     namespaces: tuple[str, ...]
     workers: int
+    missing_secret_grace: float
     cache: Cache
     state: State
     histories: Histories
@@ -67,6 +68,7 @@ class Operator:
                 histories=self.histories,
                 tokens=self.tokens,
                 endpoints=self.endpoints,
+                grace=self.missing_secret_grace,
             )
         )
 
@@ -140,6 +142,7 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
     return Operator(
         namespaces=settings.namespaces,
         workers=workers,
+        missing_secret_grace=settings.missing_secret_grace,
         cache=cache,
         state=state,
         histories=histories,

@@ -8,6 +8,7 @@ import pytest
 
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.client import GoogleTokens
+from artifact_index.credentials.google.identities import ServiceURLs
 from artifact_index.credentials.requests import NO_KEY_MATERIAL
 from support.clouds import Fault, GoogleStandIn
 from support.clouds.logins import OPERATOR, assert_lasts, google_client, google_request, sealed
@@ -141,6 +142,13 @@ def test_nobody_listening_is_retried(google: GoogleStandIn, google_tokens: Googl
     google.stop()
     error = refused(google_tokens, key)
     assert (error.reason, error.permanent) == ("CloudUnavailable", False)
+    assert "did not answer (connection refused): check" in error.message
+
+
+def test_an_unknown_host_is_not_called_slow(google: GoogleStandIn) -> None:
+    client = GoogleTokens(ServiceURLs(token_url="https://no-such-host.invalid/token"))
+    error = refused(client, google.make_key_json(EMAIL))
+    assert "did not answer (its host name is not found): check" in error.message
 
 
 @pytest.mark.parametrize("operation", ["Token", "MetadataInfo", "Metadata"])
@@ -153,6 +161,7 @@ def test_a_hanging_endpoint_ends_within_the_time_limits(
     started = time.monotonic()
     if operation == "Token":
         error = refused(client, google.make_key_json(EMAIL))
+        assert "did not answer (timed out): check" in error.message
     else:
         error = refused_operator(client)
     assert time.monotonic() - started < 30

@@ -136,7 +136,7 @@ GOOGLE_CASES = [
     ("Exchange", Fault(400, "invalid_target"), "InvalidRequest", True, "serviceAccountRef"),
     ("Exchange", Fault(503, "unavailable"), "CloudUnavailable", False, "token service"),
     ("Exchange", Fault(429, "rate"), "CloudThrottled", False, "throttles"),
-    ("Exchange", Fault(reset=True), "CloudUnavailable", False, "did not answer"),
+    ("Exchange", Fault(reset=True), "CloudUnavailable", False, "(connection reset)"),
     ("GenerateAccessToken", Fault(403, "PERMISSION_DENIED"), "AccessDenied", True, READER),
     ("GenerateAccessToken", Fault(404, "NOT_FOUND"), "CloudResourceNotFound", True, READER),
     ("GenerateAccessToken", Fault(400, "INVALID_ARGUMENT"), "InvalidRequest", True, "delegates"),

@@ -154,7 +154,7 @@ def test_an_adoption_names_the_keys_that_it_removes(
         if event["reason"] == "Adopted"
     ]
     assert len(messages) == 1
-    assert "Secret 'uv-config'" in messages[0] and "'old', 'older'" in messages[0]
+    assert "Secret 'uv-config'" in messages[0] and "removed: old, older" in messages[0]
     assert "uv.toml" not in messages[0] and "s3cret" not in messages[0]
 
 

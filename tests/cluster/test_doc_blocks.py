@@ -18,7 +18,7 @@ from support.chart import helm as helm_program
 from support.clouds import AwsStandIn, GoogleStandIn
 from support.control_plane import ControlPlane
 from support.doc_blocks import Block, Terminal, blocks_of, checkout, command, page_named
-from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY
+from support.operator_process import REPOSITORY
 from support.uv_clients import NEWEST, uv_binary
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("helm")]
@@ -130,21 +130,22 @@ def left_behind(plane: ControlPlane, terminal: Terminal) -> set[str]:
     return own | {path.name for path in (terminal.folder / ".venv").iterdir()} - {"bin"}
 
 
-def test_both_installations_and_what_helm_prints_then(
+def test_each_installation_what_helm_prints_then_and_the_way_back(
     plane: ControlPlane, terminal: Terminal
 ) -> None:
     """After the quickstart's clean-up; there is no kubelet, so that nothing waits for a pod."""
-    installs = [
-        block.text for block in blocks_of(page_named("install.md")) if "helm install" in block.text
-    ]
-    assert len(installs) == 2
-    for install in installs:
+    readme, page = blocks_of(REPOSITORY / "README.md"), blocks_of(page_named("install.md"))
+    installs = [block.text for block in (*readme, *page) if "helm install" in block.text]
+    (way_back,) = (block.text for block in page if "helm rollback" in block.text)
+    assert len(installs) == 3 and "helm uninstall" in way_back
+    for number, install in enumerate(installs):
+        if number:  # the first one has created it
+            install = install.replace("kubectl create namespace builders\n", "")
         notes = terminal.paste(install)
         applied = notes[notes.index("kubectl apply ") :].partition("\n\n")[0]
         terminal.paste(applied.replace("NAMESPACE", "builders") + "\n")
         found = plane.kubectl("get", "artifactindexes,indexoptions", "-A", "-o", "name").stdout
         assert len(found.split()) == 2
-        terminal.paste(
-            "kubectl delete artifactindexes,indexoptions --all --all-namespaces\n"
-            f"helm uninstall artifact-index-operator --namespace {OPERATOR_NAMESPACE}\n"
-        )
+        terminal.paste("kubectl delete artifactindexes,indexoptions --all --all-namespaces\n")
+        uninstall = way_back.splitlines()[-1]
+        terminal.paste(way_back if install == installs[-1] else f"{uninstall}\n")

@@ -185,7 +185,9 @@ def fill(emulator: Emulator) -> None:
         {"metadata": {**metadata, "name": "f"}, "involvedObject": other, "reason": "Pulled"},
     )
     pods = f"/api/v1/namespaces/{HOME}/pods"
-    emulator.texts[f"{pods}/pod-1/log"] = f"Started\nAuthorization: Basic {CANARY}A1=\n"
+    emulator.texts[f"{pods}/pod-1/log"] = (
+        f"Started\nAuthorization: Basic {CANARY}A1=\n{'eyJ' * 3000}{CANARY}\n"
+    )
     emulator.texts[f"{pods}/pod-1:9090/proxy/metrics"] = "artifact_index_up 1\n"
 
 
@@ -205,6 +207,7 @@ def test_a_report_holds_what_an_issue_needs_and_no_secret(
     by_name = {each.object.name: each for each in report.objects}
     assert by_name["acme"].conditions[0].startswith("Ready=False AccessDenied since 2026-")
     assert len(report.events) == 1 and "AccessDenied: password=" in report.events[0]
+    assert report.log[-1] == "[a line of 9011 characters]"
     assert report.log[0] == "Started" and report.metrics == ["artifact_index_up 1"]
     assert not emulator.requests.matching(resource="secrets")
     assert not emulator.requests.writes()

@@ -100,6 +100,16 @@ def test_status(world: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(world.requests) == 2
 
 
+def test_an_index_that_nobody_selects_has_no_static_login(
+    world: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ready = condition("Ready", "NotSelected")
+    put(world, PLURALS[0], "spare", source("codeArtifact"), ready)
+    assert run(world, "status", "-n", NAMESPACE, "-l", "of=spare") == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "builders spare True NotSelected - - secret/aws-key" in lines
+
+
 def test_status_as_json(world: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(world, "status", "-A", "-o", "json") == 1
 
@@ -164,6 +174,10 @@ def test_why(world: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_is_not_there(world: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(world, "why", "-n", NAMESPACE, "best") == 1
     assert "no ArtifactIndex best in namespace builders; there are: bad, good" in (
+        capsys.readouterr().err
+    )
+    assert run(world, "why", "-n", NAMESPACE, "uv-config") == 1
+    assert "; did you mean artifact-index why -n builders indexoptions/uv-config\n" in (
         capsys.readouterr().err
     )
     assert run(world, "why", "-n", NAMESPACE, "secret/a") == 2

@@ -44,7 +44,7 @@ def test_a_missing_crd_ends_the_start_with_what_to_do(kind: str, world: Emulated
     operator.start(wait=False)
     assert wait_exit(operator) == 1
     error = last_error(operator)
-    assert f"{kind}.artifactindex.dev" in error
+    assert f"): there is no CustomResourceDefinition {kind}.artifactindex.dev; " in error
     assert "artifact-index crds | kubectl apply -f -" in error
     assert "Traceback" not in operator.log
 

@@ -108,7 +108,7 @@ def test_an_operator_asks_for_its_own_permissions(
     emulator: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     emulator.requests.clear()
-    checks = found(emulator, capsys, "--in-cluster", "--namespaces", NAMESPACE)
+    checks = found(emulator, capsys, "--in-cluster", "--namespaces", f" {NAMESPACE} ,{NAMESPACE},")
 
     assert "operator" not in checks and checks["permissions"][0] == "Good"
     (kind,) = {each.resource for each in emulator.requests.matching("create")}

@@ -156,8 +156,12 @@ def test_a_missing_repository_and_a_missing_project(
     assert found.next_step == "correct spec.basicAuth.url"
 
     serve(emulator, repository.url)
-    assert probed(emulator, capsys, "--package", "acme-lib").outcome == "Answers"
-    assert probed(emulator, capsys, "--package", "none", status=1).status == 404
+    server.clear()
+    assert probed(emulator, capsys, "--package", "Acme_lib").outcome == "Answers"
+    assert {each.path for each in server.requests("acme")} == {"/acme/simple/acme-lib/"}
+    found = probed(emulator, capsys, "--package", "none", status=1)
+    assert found.message == "404: there is no project 'none', or no such repository"
+    assert "without --package" in (found.next_step or "")
 
 
 @pytest.mark.parametrize("denied", [401, 403, 404])
@@ -332,12 +336,32 @@ def test_clouds_are_asked_before_there_are_indexes(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     flags = ["--kubeconfig", str(emulator.kubeconfig()), "--pre", "--probe", "--clouds"]
-    for wrong, says in (("azure", "no 'azure', but aws, google"), ("aws", "needs a region")):
+    for wrong, says in (
+        ("azure", "no 'azure', but aws, google"),
+        ("aws", "needs a region"),
+        ("aws:eu/../x", "needs a region"),
+    ):
         assert main(["preflight", *flags, wrong]) == 2
         assert says in capsys.readouterr().err
+    assert main(["preflight", *flags[:-2], "--clouds", "google"]) == 2
+    assert "--clouds goes with --probe" in capsys.readouterr().err
 
     assert main(["preflight", *flags, "aws:cn-north-1,google"]) == 1
 
     printed = capsys.readouterr().out
     for host in ("sts.cn-north-1.amazonaws.com.cn", "oauth2.googleapis.com"):
         assert f"✗ {host} is not reached from here: " in printed
+
+
+def test_a_file_and_a_status_that_somebody_has_edited(
+    emulator: Emulator, repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(emulator, repository.url, spec=source("preauthenticated"))
+    text = f'[[index]]\nname = "acme"\nurl = "https://u:%ff{PASSWORD}@h.example/simple/"\n'
+    data = {"uv.toml": base64.b64encode(text.encode()).decode()}
+    emulator.patch("secrets", NAMESPACE, FILE, {"data": data})
+    assert probed(emulator, capsys, status=3).outcome == "NotInFile"
+
+    status: dict[str, Any] = {"indexes": [{"uid": "u", "name": "acme"}], "outputs": [{}]}
+    emulator.patch("indexoptions", NAMESPACE, FILE, {"status": status}, subresource="status")
+    assert probed(emulator, capsys, status=3).outcome == "NotInFile"

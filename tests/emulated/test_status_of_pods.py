@@ -19,7 +19,7 @@ from support.reconcile_builders import CANARY, NAMESPACE, secret_body, source
 
 pytestmark = pytest.mark.emulated
 
-NOW: Final = time.time()
+
 FILE: Final = "uv-config"
 DIRECTORY: Final = {"name": "files", "mountPath": "/etc/uv"}
 VOLUME: Final = {"name": "files", "secret": {"secretName": FILE}}
@@ -47,8 +47,8 @@ def emulator() -> Iterator[Emulator]:
 def written_ago(emulator: Emulator, seconds: float) -> None:
     """Let the operator have written the file so long ago, and somebody else a moment ago."""
     entries = [
-        {"manager": FIELD_MANAGER, "time": format_time(NOW - seconds)},
-        {"manager": "kubectl", "time": format_time(NOW)},
+        {"manager": FIELD_MANAGER, "time": format_time(time.time() - seconds)},
+        {"manager": "kubectl", "time": format_time(time.time())},
     ]
     emulator.corrupt(
         "secrets", NAMESPACE, FILE, lambda body: body["metadata"].update(managedFields=entries)
@@ -60,7 +60,7 @@ def pod(
 ) -> None:
     """A pod whose one container runs since so many seconds."""
     volumes = {"volumes": spec.pop("volumes")} if "volumes" in spec else {}
-    running = {} if ago is None else {"running": {"startedAt": format_time(NOW - ago)}}
+    running = {} if ago is None else {"running": {"startedAt": format_time(time.time() - ago)}}
     emulator.create(
         "pods",
         {
@@ -196,6 +196,9 @@ def test_a_tenant_may_not_see_the_operator(
 def test_names_for_other_commands(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     body = {"metadata": {"name": "acme", "namespace": NAMESPACE}, "spec": source("codeArtifact")}
     emulator.create("artifactindexes", body)
+    outputs = [{"kind": "Secret", "name": FILE}, {"kind": "ConfigMap", "name": FILE}]
+    patch = {"status": {"outputs": outputs}}
+    emulator.patch("indexoptions", NAMESPACE, FILE, patch, subresource="status")
 
     run(emulator, "-o", "name")
 

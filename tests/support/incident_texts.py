@@ -235,8 +235,8 @@ INCIDENTS: Final[dict[str, Incident]] = {
     ),
     "a key of the Secret has another name": Incident(
         key_missing, ".unavailable.invalid",
-        ("False", "SecretKeyMissing", KEY, "has no key 'AWS_ACCESS_KEY_ID'", "'id', 'key'"),
-        ("ConditionChanged", "reason=SecretKeyMissing", "'id', 'key'"),
+        ("False", "SecretKeyMissing", KEY, "has no key 'AWS_ACCESS_KEY_ID'", "the keys id, key"),
+        ("ConditionChanged", "reason=SecretKeyMissing", "the keys id, key"),
         alert="ArtifactIndexBuildsBlocked", client="blocked", reason="SecretKeyMissing",
     ),
     "the administrator has not allowed the host": Incident(

@@ -64,7 +64,7 @@ def problem(spec: dict[str, Any], **how: Any) -> str:
 def missing(**how: Any) -> str:
     """What the checks say of an access key in a Secret with other keys, a minute after."""
     record = index("acme", source("codeArtifact"))
-    inputs = replace(inputs_of(record, missing_for=60.0, **how), missing_since=NOW - 60.0)
+    inputs = inputs_of(record, missing_for=60.0, missing_since=NOW - 60.0, **how)
     found = first_problem(record, inputs)
     assert found is not None
     return found.message
@@ -171,7 +171,7 @@ MISTAKES: dict[str, Mistake] = {
         lambda: missing(values={"aws_access_key_id": "A", "aws_secret_access_key": "s"}),
         AWS,
         ("has no key 'AWS_ACCESS_KEY_ID' and has no key 'AWS_SECRET_ACCESS_KEY'. It has ",
-         "'aws_access_key_id', 'aws_secret_access_key'; add them, or set "
+         "the keys aws_access_key_id, aws_secret_access_key; add them, or set "
          "spec.codeArtifact.auth.secretRef.accessKeyIDKey and secretAccessKeyKey to the keys that "
          "hold the values", "Stalled if it is missing at 2027-01-15T08:04:00Z"),
     ),
@@ -182,21 +182,21 @@ MISTAKES: dict[str, Mistake] = {
               "Stalled if it is missing at "),
     ),
     "another name of the password's key": Mistake(
-        lambda: problem(source("basicAuth"), values={"username": "u", "pass": CANARY}),
+        lambda: problem(source("basicAuth"), values={"token": "t", "pw": CANARY, "username": "u"}),
         "Secret 'basic' in spec.basicAuth.secretRef",
-        ("has no key 'password'. It has ", "'pass', 'username'; add it, or set "
+        ("has no key 'password'. It has ", "the keys pw, token, username; add it, or set "
          "spec.basicAuth.secretRef.passwordKey to the key that holds the value",),
     ),
     "another name of the URL's key": Mistake(
         lambda: problem(source("preauthenticated"), values={"uri": CANARY}),
         "Secret 'whole-url' in spec.preauthenticated.urlSecretRef",
-        ("has no key 'url'. It has ", "'uri'; add it, or set "
+        ("has no key 'url'. It has ", "the key uri; add it, or set "
          "spec.preauthenticated.urlSecretRef.key to the key that holds the value",),
     ),
     "another name of the key file's key": Mistake(
         lambda: problem(source("googleArtifactRegistry"), values={"sa.json": CANARY}),
         "Secret 'gcp-key' in spec.googleArtifactRegistry.auth.secretRef",
-        ("has no key 'key.json'. It has ", "'sa.json'; add it, or set "
+        ("has no key 'key.json'. It has ", "the key sa.json; add it, or set "
          "spec.googleArtifactRegistry.auth.secretRef.key to the key that holds the value",),
     ),
     "no Secret": Mistake(
@@ -217,7 +217,7 @@ MISTAKES: dict[str, Mistake] = {
             values={"AWS_ACCESS_KEY_ID": "ASIA1", "AWS_SECRET_ACCESS_KEY": "s", "TOKEN": CANARY},
         ),
         AWS,
-        ("begins with ASIA", "without its session token", "'AWS_SESSION_TOKEN'",
+        ("begins with ASIA", "without its session token", "as AWS_SESSION_TOKEN,",
          "spec.codeArtifact.auth.secretRef.sessionTokenKey"),
     ),
     "builds longer than the tokens of two indexes": Mistake(
@@ -303,7 +303,7 @@ MISTAKES: dict[str, Mistake] = {
     "an output with the name of a Secret": Mistake(
         lambda: taken(),
         "Secret 'existing'",
-        ("was there before", "replaces all of its data ('ca.crt', 'pip.conf'): ",
+        ("was there before", "replaces all of its data (ca.crt, pip.conf): ",
          "kubectl -n builders annotate secret existing artifactindex.dev/adopt=uv-config",
          "choose another name in spec.outputs, or delete it"),
     ),

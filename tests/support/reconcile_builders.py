@@ -177,6 +177,7 @@ def inputs_of(
     values: Mapping[str, str | bytes] | None = None,
     missing: bool = False,
     missing_for: float = 0.0,
+    missing_since: float = 0.0,
     policy: Policy = POLICY,
     secret_is_output: bool = False,
 ) -> Inputs:
@@ -188,6 +189,7 @@ def inputs_of(
         policy,
         secret_is_output=secret_is_output,
         missing_for=missing_for,
+        missing_since=missing_since,
     )
     if inputs.use is None or missing:
         return inputs

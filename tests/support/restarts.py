@@ -23,7 +23,7 @@ from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
 from artifact_index.reconcile.resolve.history import Histories
 from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
-from support.reconcile_builders import DIGESTER, MARGINS, NAMESPACE, NOW, stored
+from support.reconcile_builders import DIGESTER, MARGINS, NAMESPACE, NOW, POLICY, stored
 
 OWNER = ObjectRef(NAMESPACE, "uv-config")
 PLURALS = {"Secret": "secrets", "ConfigMap": "configmaps"}
@@ -77,6 +77,7 @@ def restore_all(
         "histories": Histories() if histories is None else histories,
         "tokens": logins.tokens,
         "endpoints": logins.endpoints,
+        "grace": POLICY.missing_secret_grace,
     }
     for index in indexes:
         assert restore(ARTIFACT_INDEX_PLURAL, index, {}, **held) is None

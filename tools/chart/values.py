@@ -17,6 +17,7 @@ _ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9]
 _OptionalName = Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$")]
 _Period = Annotated[str, Field(pattern=r"^([0-9]+(ms|s|m|h))*$")]
 _NonEmpty = Annotated[str, Field(min_length=1)]
+_Page = Annotated[str, Field(pattern=r"^https?://[^\s'\"{}]+$")]
 
 
 def _value(default: Any, description: str) -> Any:
@@ -227,7 +228,7 @@ class PrometheusRule(Model):
         "operator must already exist. Needs `podMonitor` or `serviceMonitor`.",
     )
     labels: k8s.Strings = _value({}, "Labels by which your Prometheus selects the rules.")
-    runbook_url: _NonEmpty = _value(
+    runbook_url: _Page = _value(
         RUNBOOKS,
         "Page of the alerts, to which the name of each is appended as `#artifactindexdown`.",
     )

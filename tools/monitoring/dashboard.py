@@ -85,19 +85,29 @@ def _defaults(panel: Panel) -> dict[str, Any]:
     thresholds = {"mode": "absolute", "steps": steps}
     if panel.type == "table":
         # Only the value has a unit; labels stay text.
-        custom = {"cellOptions": {"type": "color-text"}}
+        cell = {"type": "color-text"}
+        custom = {"align": "auto", "cellOptions": cell, "inspect": False}
         return {"unit": panel.unit, "thresholds": thresholds, "custom": custom}
     return {"unit": panel.unit, "thresholds": thresholds}
 
 
+# With the defaults of everything that Grafana's schema requires.
 _OPTIONS: Final[dict[str, dict[str, Any]]] = {
-    "stat": {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "value"},
-    "table": {"showHeader": True, "sortBy": [{"displayName": "Value", "desc": False}]},
+    "stat": {
+        "reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "value", "graphMode": "area",
+        "justifyMode": "auto", "orientation": "auto", "percentChangeColorMode": "standard",
+        "showPercentChange": False, "textMode": "auto", "wideLayout": True,
+    },
+    "table": {
+        "frameIndex": 0, "showHeader": True, "sortBy": [{"displayName": "Value", "desc": False}],
+    },
     "timeseries": {
-        "legend": {"displayMode": "list", "placement": "bottom"},
+        "legend": {
+            "calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True,
+        },
         "tooltip": {"mode": "multi", "sort": "desc"},
     },
-}
+}  # fmt: skip
 _ONE_VALUE_COLUMN: Final = [{"id": "organize", "options": {"excludeByName": {"Time": True}}}]
 
 

@@ -155,6 +155,7 @@ beginning just before a refresh, when the least time is left. In each of them a 
 before builds stop.
 
 @FAILURES@
+
 With a `maxBuildDuration` below 15 minutes the warning comes less than 20 minutes before builds
 stop. **Tokens that live 15 minutes** are replaced 5 minutes after they were issued and withdrawn
 12m25s after they were issued: the 7m25s between cannot hold 20 minutes of warning. The first alert,

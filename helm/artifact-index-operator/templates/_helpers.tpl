@@ -1,3 +1,19 @@
+{{- /* A line without a value, such as `settings:` above comments, is null and removes the defaults. */ -}}
+{{- define "aio.checkNulls" -}}
+{{- range $path := list
+    "crds" "crds.enabled" "crds.keep" "rbac" "rbac.create" "serviceAccount" "serviceAccount.create"
+    "serviceAccountTokens" "serviceAccountTokens.mode" "settings" "settings.healthPort"
+    "livenessProbe" "readinessProbe" "networkPolicy" "podMonitor" "serviceMonitor" -}}
+{{- $value := $.Values -}}
+{{- range splitList "." $path -}}
+{{- if hasKey $value . | not | or (kindIs "invalid" (get $value .)) -}}
+{{- printf "%s is null: remove the line, or give it a value" $path | fail -}}
+{{- end -}}
+{{- $value = get $value . -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "aio.name" -}}
 {{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
@@ -18,8 +34,8 @@
 {{- end -}}
 
 {{- define "aio.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "aio.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "aio.name" . | toYaml }}
+app.kubernetes.io/instance: {{ .Release.Name | toYaml }}
 {{- end -}}
 
 {{- /* Metadata of the objects of `helm test`: takes (list context name weight). The labels differ from the
@@ -33,8 +49,8 @@ operator's, so that its monitors and policies do not select the test pod. */ -}}
     "helm.sh/hook" "test"
     "helm.sh/hook-weight" (index . 2 | toString)
     "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded" -}}
-name: {{ index . 1 }}
-namespace: {{ $context.Release.Namespace }}
+name: {{ index . 1 | toYaml }}
+namespace: {{ $context.Release.Namespace | toYaml }}
 labels:
   {{- mergeOverwrite (dict) ($context.Values.commonLabels | default dict) $labels | toYaml | nindent 2 }}
 annotations:
@@ -42,6 +58,7 @@ annotations:
 {{- end -}}
 
 {{- define "aio.labels" -}}
+{{- include "aio.checkNulls" . -}}
 {{- $own := dict
     "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63)
     "app.kubernetes.io/version" .Chart.AppVersion
@@ -60,9 +77,9 @@ objects, and optionally extra labels and annotations as the fourth and fifth ent
 {{- if gt (len .) 4 -}}
 {{- $annotations = mergeOverwrite $annotations (index . 4 | default dict) -}}
 {{- end -}}
-name: {{ index . 1 }}
+name: {{ index . 1 | toYaml }}
 {{- with index . 2 }}
-namespace: {{ . }}
+namespace: {{ toYaml . }}
 {{- end }}
 labels:
   {{- toYaml $labels | nindent 2 }}
@@ -120,10 +137,10 @@ selector:
     {{- include "aio.selectorLabels" $context | nindent 4 }}
 {{- if .namespace }}
 namespaceSelector:
-  matchNames: [{{ $context.Release.Namespace }}]
+  matchNames: [{{ $context.Release.Namespace | toYaml }}]
 {{- end }}
 {{- with .jobLabel }}
-jobLabel: {{ . }}
+jobLabel: {{ toYaml . }}
 {{- end }}
 {{- end -}}
 {{- end -}}

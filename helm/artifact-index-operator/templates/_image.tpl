@@ -37,7 +37,7 @@ then add
 {{- if $names -}}
 imagePullSecrets:
 {{- range uniq $names }}
-  - name: {{ . }}
+  - name: {{ toYaml . }}
 {{- end }}
 {{- end -}}
 {{- end -}}

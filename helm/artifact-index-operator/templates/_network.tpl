@@ -15,10 +15,10 @@
 {{- end -}}
 {{- if $ca.configMap -}}
 configMap:
-  name: {{ $ca.configMap }}
+  name: {{ $ca.configMap | toYaml }}
 {{- else if $ca.secret -}}
 secret:
-  secretName: {{ $ca.secret }}
+  secretName: {{ $ca.secret | toYaml }}
 {{- end -}}
 {{- if or $ca.configMap $ca.secret }}
   items:

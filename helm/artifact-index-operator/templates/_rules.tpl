@@ -65,9 +65,9 @@ metadata:
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ $kind }}
-  name: {{ index . 2 }}
+  name: {{ index . 2 | toYaml }}
 subjects:
   - kind: ServiceAccount
-    name: {{ include "aio.serviceAccount" $context }}
-    namespace: {{ $context.Release.Namespace }}
+    name: {{ include "aio.serviceAccount" $context | toYaml }}
+    namespace: {{ $context.Release.Namespace | toYaml }}
 {{- end -}}

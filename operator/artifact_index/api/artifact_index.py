@@ -34,7 +34,7 @@ class Sources(ApiModel):
     """A Python repository of Google Artifact Registry. Exactly one source must be set."""
 
     preauthenticated: Annotated[PreauthenticatedSource | None, SHARED] = None
-    """A complete URL from a Secret, used as it stands. Exactly one source must be set."""
+    """A complete URL from a Secret, used unchanged. Exactly one source must be set."""
 
     basic_auth: Annotated[BasicAuthSource | None, SHARED] = None
     """A URL with a user name and a password or token: Artifactory, Nexus, devpi, GitLab, Azure
@@ -87,7 +87,7 @@ def _url_is_a_page() -> str:
 
 
 class ArtifactIndexSpec(Sources):
-    """Where the index is, how to log in to it, and how it stands in uv.toml."""
+    """Where the index is, how to log in to it, and how it appears in uv.toml."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         exactly_one(
@@ -176,7 +176,7 @@ class ArtifactIndexSpec(Sources):
     or 403 an expired credential can turn into a public package of the same name."""
 
     when_unavailable: WhenUnavailable = "Block"
-    """What stands in the file while there is no usable credential. `Block`: an entry at which uv
+    """What is in the file while there is no usable credential. `Block`: an entry at which uv
     stops, rather than fall through to a public package; one such index stops every build that
     uses the file, but not `uv sync --frozen`, which asks the URLs in uv.lock. `Omit`: no entry."""
 

@@ -152,7 +152,7 @@ RegistryHost = Annotated[
     _with_host(
         f"(http://)?{_HOST}",
         "must be a host with at most a port, such as `europe-west1-python.pkg.dev`, "
-        "without path, user name and `https://` (`http://` may stand before it)",
+        "without path, user name and `https://` (`http://` may precede it)",
     ),
 ]
 """Host that replaces a cloud's own one."""

@@ -72,7 +72,7 @@ class Output(ApiModel):
     ] = ("UvToml",)
     """Files to write. UvToml: key `uv.toml`, for uv. Netrc: key `netrc`. PipConf: key `pip.conf`.
     Pypirc: key `.pypirc`, for twine, with the indexes of `publish`. PdmToml: key `config.toml`,
-    for PDM. Environment: each key is a variable, for all but pip and curl; it stands alone in its
+    for PDM. Environment: each key is a variable, for all but pip and curl; it is alone in its
     Secret."""
 
 
@@ -136,7 +136,7 @@ def _default_outputs(object_name: str) -> tuple[Output, ...]:
 
 
 class IndexStatus(ApiModel):
-    """One selected index, as it stands in the file."""
+    """One selected index, as it is in the file."""
 
     artifact_index: Annotated[str, Field(max_length=253)]
     """Name of the ArtifactIndex."""

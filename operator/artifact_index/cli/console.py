@@ -68,6 +68,19 @@ def did_you_mean(text: str, names: Iterable[str]) -> str:
     return f"; did you mean {meant[0]}?" if meant else ""
 
 
+def printable(text: str) -> str:
+    """The text on one line, with each control character as its escape.
+
+    A terminal would obey it, and a CI system a line that begins with a command. Names and messages
+    may come from whoever wrote the manifest or the status.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
+
 class Painter:
     """Colours text, if there is a terminal that wants it."""
 

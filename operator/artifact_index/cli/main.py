@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Final
 
 from artifact_index import __version__
-from artifact_index.cli.console import CommandError, Parser
+from artifact_index.cli.console import CommandError, Parser, printable
 
 COMMANDS: Final = (
     "run", "crds", "preflight", "status", "why", "refresh", "suspend", "resume", "adopt", "check",
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = chosen.execute(chosen)
         sys.stdout.flush()
     except CommandError as error:
-        sys.stderr.write(f"artifact-index {chosen.command}: {error}\n")
+        sys.stderr.write(f"artifact-index {chosen.command}: {printable(str(error))}\n")
         return error.status
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough. The exit must not flush the rest again.

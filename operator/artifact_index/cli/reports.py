@@ -3,11 +3,15 @@
 A field is only ever added within a version. Times are as in the API; None where there is none.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from artifact_index.cli.console import printable
+
+Text = Annotated[str, AfterValidator(printable)]
+"""Words that others may have written: on one line, without control characters."""
 Severity = Literal["error", "warning"]
 Ready = Literal["True", "False", "Unknown"]
 Verdict = Literal["Good", "Warning", "Bad", "Unknown"]
@@ -103,12 +107,12 @@ class RenderReport(Report):
 class CheckFinding(Part):
     """One thing wrong with one manifest."""
 
-    file: str
+    file: Text
     line: int
     severity: Severity
-    object: str
+    object: Text
     reason: str
-    message: str
+    message: Text
 
 
 class CheckReport(Report):
@@ -140,7 +144,7 @@ class FileStatus(Part):
 
     namespace: str
     index_options: str
-    file: str
+    file: Text
     indexes: int
     ready_indexes: int
     ready: Ready
@@ -156,7 +160,7 @@ class IndexStatus(Part):
     name: str
     ready: Ready
     reason: str
-    url: str | None
+    url: Text | None
     expires_at: str | None
     refresh_at: str | None
     login: str
@@ -170,7 +174,7 @@ class ObjectProblem(Part):
     object: ObjectRef
     reason: str
     since: str | None
-    message: str
+    message: Text
 
 
 class PodStatus(Part):
@@ -182,7 +186,7 @@ class PodStatus(Part):
     use: PodUse
     started_at: str | None
     token: Held
-    message: str
+    message: Text
 
 
 class StatusReport(Report):
@@ -211,7 +215,7 @@ class WhyReport(Report):
 
     kind: Literal["WhyReport"] = "WhyReport"
     object: ObjectRef
-    holds: list[str]
+    holds: list[Text]
     roots: list[Root]
 
 
@@ -220,7 +224,7 @@ class ObjectChange(Part):
 
     object: ObjectRef
     outcome: Outcome
-    message: str
+    message: Text
     expires_at: str | None = None
 
 
@@ -236,7 +240,7 @@ class PreflightFinding(Part):
 
     check: str
     verdict: Verdict
-    message: str
+    message: Text
     next_step: str | None = None
 
 
@@ -259,7 +263,7 @@ class IndexProbe(Part):
     verdict: Verdict
     status: int | None
     milliseconds: int | None
-    message: str
+    message: Text
     next_step: str | None = None
 
 
@@ -276,7 +280,7 @@ class ObjectReport(Part):
     object: ObjectRef
     generation: int
     handled: bool
-    conditions: list[str]
+    conditions: list[Text]
 
 
 class SupportReport(Report):
@@ -287,9 +291,9 @@ class SupportReport(Report):
 
     kind: Literal["SupportReport"] = "SupportReport"
     versions: VersionReport
-    settings: dict[str, list[str]]
+    settings: dict[str, list[Text]]
     objects: list[ObjectReport]
-    events: list[str]
-    log: list[str]
-    metrics: list[str]
-    missing: list[str]
+    events: list[Text]
+    log: list[Text]
+    metrics: list[Text]
+    missing: list[Text]

@@ -111,8 +111,9 @@ def _is_bad(report: "StatusReport", now: float, chosen: argparse.Namespace) -> b
 
 def _show(report: "StatusReport", now: float, chosen: argparse.Namespace) -> None:
     if chosen.output == "name":
-        for each in report.files:
-            sys.stdout.write(f"indexoptions.artifactindex.dev/{each.index_options}\n")
+        # One with several outputs has as many files.
+        for options in dict.fromkeys((each.namespace, each.index_options) for each in report.files):
+            sys.stdout.write(f"indexoptions.artifactindex.dev/{options[1]}\n")
         for index in report.indexes:
             sys.stdout.write(f"artifactindex.artifactindex.dev/{index.name}\n")
     elif chosen.output in ("json", "yaml"):
@@ -163,8 +164,9 @@ def _print(report: "StatusReport", now: float, chosen: argparse.Namespace) -> No
     indexes: list[tuple[str, ...]] = [
         (
             each.namespace, each.name, each.ready, each.reason,
-            _left(each.expires_at, now, each.ready), _left(each.refresh_at, now, ""),
-            each.login, each.url or "-",
+            # Nobody logs in for an index that is not selected: it is not static.
+            _left(each.expires_at, now, "" if each.reason == "NotSelected" else each.ready),
+            _left(each.refresh_at, now, ""), each.login, each.url or "-",
         )
         for each in report.indexes
     ]  # fmt: skip

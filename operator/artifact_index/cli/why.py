@@ -70,8 +70,12 @@ async def _read(chosen: argparse.Namespace) -> "WhyReport":
         if each.name == name:
             return report_of(each, indexes, options, time.time())
     names = ", ".join(each.name for each in of_kind[:10]) or "none"
+    hint = ""
+    if other := next((each for each in (*indexes, *options) if each.name == name), None):
+        hint = f"; did you mean artifact-index why -n {namespace} {other.argument}"
     raise CommandError(
-        f"there is no {kind} {name} in namespace {namespace}; there are: {names}", Exit.NOT_GOOD
+        f"there is no {kind} {name} in namespace {namespace}; there are: {names}{hint}",
+        Exit.NOT_GOOD,
     )
 
 

@@ -95,6 +95,7 @@ INDEX_OPTIONS: Final = Kind(
         _WARNING,
         Column("Expires", ".status.earliestExpiry"),
         _AGE,
+        # Not their names: the API server shows only the first value of a list.
         Column("Indexes", ".status.indexCount", type="integer", wide=True),
         Column("Guaranteed until", ".status.guaranteedUntil", wide=True),
         *_MESSAGES,

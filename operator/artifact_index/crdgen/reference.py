@@ -19,7 +19,7 @@ _INTRODUCTION: Final = f"""\
 Group and version: `{API_VERSION}`. Both kinds are namespaced and in the category `{CATEGORY}`
 (`kubectl get {CATEGORY}`). Every reference is to an object in the same namespace. Durations are
 written as in Go: `30m`, `12h`, `1h30m`. `kubectl explain` shows the same descriptions. A complete
-object of each kind, and one for each source, stands in [`examples/`](../../examples).
+object of each kind, and one for each source, is in [`examples/`](../../examples).
 
 On this page: {{contents}}, [URLs](#urls), [conditions](#conditions), [reasons](#reasons).
 """

@@ -1,6 +1,18 @@
 """Why a login failed, and who must act."""
 
+import socket
+import ssl
+from typing import Final
+
 from artifact_index.api.reasons import Reason
+
+_SOCKET_ERRORS: Final = (
+    (socket.gaierror, "its host name is not found"),
+    (ssl.SSLCertVerificationError, "its TLS certificate is not trusted"),
+    (ConnectionRefusedError, "connection refused"),
+    (ConnectionResetError, "connection reset"),
+    (TimeoutError, "timed out"),
+)
 
 
 class LoginError(Exception):
@@ -32,3 +44,14 @@ class LoginError(Exception):
     def permanent(self) -> bool:
         """Whether the user must act first: the same attempt would fail again."""
         return self.reason.must_act
+
+
+def why_unreachable(error: BaseException) -> str:
+    """What the socket said, in brackets, or ""; the SDKs and urllib3 wrap it several times."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if text := next((text for kind, text in _SOCKET_ERRORS if isinstance(cause, kind)), None):
+            return f" ({text})"
+        inner = getattr(cause, "kwargs", {}).get("error")
+        cause = inner if isinstance(inner, BaseException) else cause.__cause__ or cause.__context__
+    return ""

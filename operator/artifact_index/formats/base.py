@@ -7,7 +7,7 @@ import configparser
 import re
 import tomllib
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import quote
@@ -248,9 +248,9 @@ def ascii_url(url: str) -> str:
     return quote(url, safe=_ASCII)
 
 
-def named(names: Sequence[str], *, at_most: int = 5) -> str:
-    """Index names for a message: `'a', 'b' and 3 more`."""
-    shown = ", ".join(repr(name) for name in names[:at_most])
+def named(names: Sequence[str], *, at_most: int = 5, show: Callable[[str], str] = repr) -> str:
+    """Names for a message: `'a', 'b' and 3 more`; for keys `show` is str, or the log redacts."""
+    shown = ", ".join(show(name) for name in names[:at_most])
     more = len(names) - at_most
     return f"{shown} and {more} more" if more > 0 else shown
 

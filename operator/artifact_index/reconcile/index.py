@@ -34,7 +34,9 @@ class IndexReconciler:
         if not consumers:
             self._resolver.forget(ref)
             problem = self._resolver.spec_problem(index)
-            status = unselected_status(index, problem, self._env.clock())
+            names = [each.ref.name for each in self._cache.consumers(index, suspended=True)]
+            suspended = min(names, default=None)
+            status = unselected_status(index, problem, self._env.clock(), suspended=suspended)
         elif (busy := next(filter(self._is_busy, map(options_key, consumers)), None)) is not None:
             # Each of them may change this status: write it once, when all are done.
             return Result(after=busy)

@@ -286,7 +286,11 @@ def unusable_values(use: SecretUse, why: Mapping[str, str]) -> Problem:
 def missing_key(
     use: SecretUse, secret: SourceSecret, what: str, remedy: str, *, must_act: bool | None = None
 ) -> Problem:
-    """The problem of a Secret without a key, with the keys that it has: their names are public."""
-    has = f". It has {', '.join(map(repr, secret.names))}" if secret.names else ""
+    """The problem of a Secret without a key, with the keys that it has: their names are public.
+
+    They have no quotes: the log's filter would take `'password', 'x'` for a name and its value.
+    """
+    keys = "key" if len(secret.names) == 1 else "keys"
+    has = f". It has the {keys} {', '.join(secret.names)}" if secret.names else ""
     message = f"Secret {use.name!r} in {use.field} {what}{has}; {remedy}"
     return Problem(Reason.SECRET_KEY_MISSING, message, must_act=must_act)

@@ -61,7 +61,7 @@ def _note(inputs: base.Inputs) -> str:
     if use is None:
         return ""
     return "".join(
-        f"; the value of key {key!r} of Secret {use.name!r} is sent as it stands, but {found}: "
+        f"; the value of key {key!r} of Secret {use.name!r} is sent unchanged, but {found}: "
         "correct it if the index refuses the login"
         for key in use.keys
         if (found := slip(values[key].get_secret_value())) is not None

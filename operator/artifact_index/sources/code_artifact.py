@@ -52,7 +52,7 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
     @staticmethod
     def endpoints(region: str) -> dict[str, str]:
         """CodeArtifact and STS of the region."""
-        if not region:
+        if re.fullmatch("[a-z0-9-]+", region) is None:
             raise ValueError("aws needs a region, such as aws:eu-west-1")
         domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
         return {name: f"https://{name}.{region}.{domain}/" for name in ("codeartifact", "sts")}
@@ -162,7 +162,7 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
             return None
         what = "holds a temporary access key (its ID begins with ASIA) without its session token"
         field = f"{use.field}.sessionTokenKey"
-        remedy = f"add it as {self.optional_keys[0]!r}, or set {field} to the key that holds it"
+        remedy = f"add it as {self.optional_keys[0]}, or set {field} to the key that holds it"
         return missing_key(use, secret, what, remedy, must_act=True)
 
     def resolve(self, inputs: Inputs, digester: Digester) -> ResolvedSource:

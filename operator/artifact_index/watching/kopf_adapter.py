@@ -36,24 +36,18 @@ that no object can."""
 
 @dataclass(frozen=True, slots=True)
 class Memo:
-    """Carries the feed into the handlers. kopf copies the memo for each object; this one is shared.
-
-    kopf begins a watch with a listing, at the start and after a gap. `watch_began` is called for
-    the one object that it gets of it: it has the operator list everything, since no event reports
-    what was deleted before the watch.
-    """
+    """Carries the feed into the handlers. kopf copies memos for each object; not this one."""
 
     feed: Feed
-    watch_began: Callable[[], None]
 
     def __copy__(self) -> "Memo":
         return self
 
 
 async def seen(event: Any, memo: Memo, resource: Any, **_: Any) -> None:
-    """An object changed, or it lost the label by which it was selected, or a watch began."""
+    """An object changed, or it lost the label by which it was selected."""
     if event["type"] is None:
-        memo.watch_began()
+        # Of the listing that begins a watch, which the operator's own one follows.
         return
     body = event["object"]
     try:
@@ -67,10 +61,11 @@ async def seen(event: Any, memo: Memo, resource: Any, **_: Any) -> None:
 
 
 async def watch(
-    memo: Memo,
+    feed: Feed,
     *,
     namespaces: tuple[str, ...],
     since: Mapping[str, str],
+    began: Callable[[], None],
     patience: float,
     stop: asyncio.Event,
     spawned: Callable[[], None],
@@ -79,17 +74,17 @@ async def watch(
 
     `since` are the versions of the collections, by path, at which the first watches begin if few
     changes were made after them, the operator's own included. Otherwise, and after a gap, they
-    begin at the present. `patience`: seconds for which a watch that is refused, or reaches no API
-    server, is retried; then ApiError is raised if the API server refused it. `spawned` is called
-    when kopf's tasks exist but do not run yet: kopf has taken the signals by then, and the operator
-    takes them back.
+    begin at the present. `began` is called when a watch begins. `patience`: seconds for which a
+    watch that is refused, or reaches no API server, is retried; then ApiError is raised if the API
+    server refused it. `spawned` is called when kopf's tasks exist but do not run yet: kopf has
+    taken the signals by then, and the operator takes them back.
     """
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
-        registry=registry(patience, Streams(memo.feed, since)),
+        registry=registry(patience, Streams(feed, since, began)),
         settings=settings(patience),
         memories=NoMemories(),
-        memo=memo,
+        memo=Memo(feed),
         clusterwide=not namespaces,
         namespaces=namespaces,
         stop_flag=stop,

@@ -25,12 +25,15 @@ class Streams:
     """A middleware of kopf's HTTP session.
 
     `since` are the versions of the collections, by path, that the operator's own first listing
-    showed. Each is used once: after a gap a watch begins at the present.
+    showed. Each is used once: after a gap a watch begins at the present. `began` is called when a
+    watch begins: it has the operator list everything, since no event reports what was deleted
+    before.
     """
 
-    def __init__(self, feed: Feed, since: Mapping[str, str]) -> None:
+    def __init__(self, feed: Feed, since: Mapping[str, str], began: Callable[[], None]) -> None:
         self._feed = feed
         self._since = dict(since)
+        self._began = began
 
     async def __call__(
         self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
@@ -48,6 +51,7 @@ class Streams:
         if answer.ok and isinstance(answer, Answer):
             if "limit" in query:
                 answer.since = self._since.pop(path, "")
+                self._began()
             elif "watch" in query:
                 answer.leave_out(self._is_echo(path.rpartition("/")[2]))
         return answer

@@ -289,11 +289,17 @@ class Fleet:
 
     def expected_entry(self, index: Index, name: str, token: SecretStr | None) -> IndexEntry:
         """The entry of an index; a minted token is taken from the file, where it was checked."""
-        credential = None
+        credential, expires_at = None, None
         if index.kind == "basic":
             credential = Credential(index.login, SecretStr(self.passwords[index.login]))
         elif index.kind == "code" and token is not None:
             credential = Credential("aws", token)
+            issued = self.world.aws.tokens.live(token.get_secret_value())
+            expires_at = int(issued.expires_at) if issued else None
         return IndexEntry(
-            name=name, url=index.url, credential=credential, credentialed=index.kind != "anonymous"
+            name=name,
+            url=index.url,
+            credential=credential,
+            credentialed=index.kind != "anonymous",
+            expires_at=expires_at,
         )

@@ -3,7 +3,7 @@
 import textwrap
 from typing import Final
 
-from support.first_day.run import Answer
+from support.first_day.answer import Answer
 from support.operator_process import REPOSITORY
 
 MESSAGES: Final = REPOSITORY / "docs" / "reference" / "messages.md"
@@ -25,7 +25,7 @@ def page_of(answers: list[Answer]) -> str:
 
 
 def _section(answer: Answer) -> str:
-    language = "sh" if answer.done.startswith("artifact-index ") else "yaml"
+    language = "yaml" if answer.done.startswith("apiVersion:") else "sh"
     quote = textwrap.fill(
         answer.text, 100, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
     )

@@ -37,6 +37,7 @@ def notes(values: dict[str, Any]) -> str:
         ({}, "nothing scrapes /metrics"),
         ({"watchNamespaces": ["a"]}, "namespace a has consent to the operator's identity"),
         ({"watchNamespaces": ["a"]}, "kubectl apply --namespace a -f -"),
+        ({"serviceAccountTokens": {"mode": "Listed"}}, "serviceAccountTokens.listed is empty"),
         ({"serviceAccountTokens": {"mode": "All"}}, "can act as every ServiceAccount"),
         ({"settings": {"allowHttp": True}}, "WARNING: settings.allowHttp is true"),
         ({"crds": {"enabled": False}}, "WARNING: crds.enabled is false"),

@@ -65,6 +65,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"networkPolicy": {"ports": ["https"]}}, "networkPolicy/ports/0"),
     ({"podMonitor": {"interval": "often"}}, "podMonitor/interval"),
     ({"prometheusRule": {"runbookUrl": ""}}, "prometheusRule/runbookUrl"),
+    ({"prometheusRule": {"runbookUrl": "https://h/it's"}}, "prometheusRule/runbookUrl"),
+    ({"prometheusRule": {"runbookUrl": "https://h/{{ $x }}"}}, "prometheusRule/runbookUrl"),
     ({"grafanaDashboard": {"label": {"grafana": "1"}}}, "label"),
     ({"livenessProbe": {"periodSeconds": 0}}, "livenessProbe/periodSeconds"),
     ({"proxy": {"httpProxy": "http://proxy"}}, "httpProxy"),
@@ -185,6 +187,56 @@ def test_two_bundles_of_authorities_are_refused() -> None:
 def test_no_file_of_the_chart_is_a_link() -> None:
     """Flux leaves links out of a GitRepository, and a checkout may have none."""
     assert [path for path in CHART.rglob("*") if path.is_symlink()] == []
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"settings": None}, "settings is null"),
+        ({"crds": {"keep": None}}, "crds.keep is null"),
+        ({"networkPolicy": None}, "networkPolicy is null"),
+        ({"livenessProbe": None}, "livenessProbe is null"),
+        (
+            {"prometheusRule": {"enabled": True, "runbookUrl": None}},
+            "prometheusRule.runbookUrl is null",
+        ),
+    ],
+)
+def test_a_line_without_a_value_is_named(values: dict[str, Any], named: str) -> None:
+    assert f"{named}: remove the line, or give it a value" in refusal(values)
+
+
+def test_a_name_of_digits_stays_a_text() -> None:
+    """A namespace, a release and a ServiceAccount may be called so."""
+    text = "12345"
+    values = {
+        "fullnameOverride": text,
+        "nameOverride": text,
+        "serviceAccount": {"name": text},
+        "watchNamespaces": [text, "54321"],
+        "serviceAccountTokens": {"mode": "Listed", "listed": {"54321": [text]}},
+        "priorityClassName": text,
+        "imagePullSecrets": [{"name": text}],
+        "caBundle": {"secret": text},
+        "global": {"imagePullSecrets": [text]},
+        "networkPolicy": {"enabled": True},
+        "podDisruptionBudget": {"enabled": True},
+        "grafanaDashboard": {"enabled": True},
+        "prometheusRule": {"enabled": True},
+        "podMonitor": {"enabled": True, "namespace": text, "jobLabel": text},
+        "serviceMonitor": {"enabled": True, "namespace": text, "jobLabel": text},
+    }
+    found = render(values, namespace=text, release=text, hooks=True)
+    assert {12345, 54321, None} & set(leaves(found)) == set()
+
+
+def leaves(part: Any) -> Iterator[Any]:
+    """All scalars in a document."""
+    if isinstance(part, (dict, list)):
+        for each in part.values() if isinstance(part, dict) else part:
+            yield from leaves(each)
+    else:
+        yield part
 
 
 def refusal(values: dict[str, Any], version: str = VERSIONS[0]) -> str:

@@ -397,3 +397,17 @@ def test_no_object_is_bad(output: str, tmp_path: Path, capsys: pytest.CaptureFix
 
     assert main(["check", "-f", str(tmp_path), "-o", output]) == 1
     assert "no ArtifactIndex and no IndexOptions" in capsys.readouterr().err
+
+
+def test_what_a_manifest_says_commands_neither_terminal_nor_ci(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(document({"\x1b]0;t\x07\n::stop-commands::x": 1}, name="a\x1b[2J\n::error::b"))
+
+    for command in ("check", "render"):
+        assert main([command, "-f", str(path)]) == 1
+        shown = capsys.readouterr()
+        lines = (shown.out + shown.err).splitlines()
+        assert any(r"a\x1b[2J\n::error::b" in line for line in lines)
+        assert all(line.isprintable() and not line.startswith("::") for line in lines)

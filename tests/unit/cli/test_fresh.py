@@ -104,6 +104,8 @@ def test_without_a_path_the_files_and_the_variable_of_clients_count(
     monkeypatch.setenv(fresh.VARIABLE, "acme: until 2000-01-01T00:00:00Z, b: no expiry known")
     # A variable of a running pod never changes: there is nothing to wait for.
     assert main(["fresh", "--wait", "1h", "-q"]) == 1
+    advice = capsys.readouterr().err
+    assert "start the pod anew" in advice and "--wait" not in advice
 
     file.write_text(line("other", 60))
     monkeypatch.setenv("UV_CONFIG_FILE", str(file))
@@ -168,7 +170,7 @@ def test_the_script_runs_without_the_package(
     assert main(["fresh", "--print-script"]) == 0
     script = tmp_path / "fresh.py"
     script.write_text(capsys.readouterr().out)
-    file.write_text(line("acme", 86400) + line("b", 60))
+    file.write_text(line("acme", 86400) + line("b", 6000))
 
     def run(*flags: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-I", "-S", str(script), str(file), *flags]

@@ -19,9 +19,10 @@ pytestmark = pytest.mark.unit
 @pytest.mark.parametrize(
     ("body", "name"),
     [
-        (b'{"meta": {}, "projects": [{"name": "a-b.c"}, {"name": "d"}', "a-b.c"),
+        (b'{"meta": {}, "projects": [{"name": "A-b._c"}, {"name": "d"}', "a-b-c"),
         (b'<a href="/pypi/python/simple/acme-lib/">acme-lib</a>', "acme-lib"),
         (b"<a class=x href='acme/'>", "acme"),
+        (b'<a href="Acme_Lib/">', "acme-lib"),
         (b'<a href="../?x=1">up</a>', None),
         (b'{"projects": []}', None),
         (b'{"projects": [{"name": "../secret"}]}', None),

@@ -16,7 +16,7 @@ from artifact_index.cli.offline.manifests import read_manifests
 from artifact_index.cli.offline.masks import masked
 from artifact_index.cli.offline.operator import run_offline
 from artifact_index.cli.reports import RenderedFile
-from artifact_index.formats.document import Credential, Document, IndexEntry
+from artifact_index.formats.document import Claims, Credential, Document, IndexEntry
 from artifact_index.formats.registry import FORMATS
 from support.engine import Engine
 from support.generated_manifests import generated
@@ -117,3 +117,28 @@ def test_a_mask_leaves_nothing_of_a_login(username: str, password: str, name: st
     for form in FORMATS.values():
         for key, text in form.render_secret(Document(entries, public=None)).files.items():
             assert CANARY not in "\n".join(masked(key, text.get_secret_value(), ()))
+
+
+@pytest.mark.parametrize("name", ["acme", "a-url"])
+def test_a_login_that_looks_like_a_url_is_masked(name: str) -> None:
+    word = f"https://{CANARY}.example/"
+    for login in (Credential(word, SecretStr(word)), Credential("", SecretStr(word))):
+        entry = IndexEntry(
+            name, "https://h.example/simple/", login, publish_url="https://h.example/"
+        )
+        claims = Claims(publishers=(name,))
+        for form in FORMATS.values():
+            files = form.render_secret(Document((entry,), public=None, claims=claims)).files
+            for key, text in files.items():
+                assert (
+                    CANARY.lower()
+                    not in "\n".join(masked(key, text.get_secret_value(), ())).lower()
+                )
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["find-links = ./wheels https://u:canary@h.example/", "extra-index-url = HTTPS://u:canary@h/"],
+)
+def test_a_file_of_somebody_else_shows_no_login(line: str) -> None:
+    assert "canary" not in masked("pip.conf", line, ())[0]

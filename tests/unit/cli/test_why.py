@@ -162,6 +162,31 @@ def test_what_a_silent_operator_leaves(each: Observed, reasons: list[str]) -> No
     assert sum("kubectl get pods -A -l" in root.message for root in found) == len(ours)
 
 
+@pytest.mark.parametrize(
+    ("kind", "argument"), [("ArtifactIndex", "a"), ("IndexOptions", "indexoptions/a")]
+)
+def test_what_is_suspended_expires_by_its_own_fault(kind: str, argument: str) -> None:
+    life = {"credential": times(-60, -600), "earliestExpiry": format_time(NOW - 60)}
+    spec = source("anonymous") if kind == "ArtifactIndex" else {}
+    each = an(kind, "a", conditions_of(Reason.SUSPENDED), {**spec, "suspend": True}, **life)
+
+    (root,) = roots(each)
+
+    assert root.reason == "Expired" and "operator" not in root.message
+    assert f"`artifact-index resume -n {each.namespace} {argument}`" in root.message
+
+
+def test_a_suspended_index_is_not_said_to_be_refreshed() -> None:
+    spec = {**source("basicAuth"), "suspend": True}
+    index = an("ArtifactIndex", "a", AVAILABLE, spec, credential=times(3600, 60))
+    options = an("IndexOptions", "o", AVAILABLE, {"suspend": True})
+    report = why.report_of(index, [index], [options], NOW)
+
+    assert "selected by IndexOptions o (suspended)" in report.holds
+    assert not [fact for fact in report.holds if fact.startswith("refreshed")]
+    assert status.report_of([index], [], NOW).indexes[0].refresh_at is None
+
+
 JUNK: Final[list[Any]] = [None, True, 5, "x", [], ["x", None, {}], {}, {"a": 1}, {"expiresAt": 5}]
 
 

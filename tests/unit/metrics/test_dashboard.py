@@ -11,6 +11,7 @@ import yaml
 from tools.monitoring.dashboard import dashboard
 
 from artifact_index.metrics.catalogue import CATALOGUE, PREFIX
+from support import grafana
 from support.promtool import promtool
 
 pytestmark = pytest.mark.unit
@@ -64,6 +65,14 @@ def test_promtool_parses_every_query(tmp_path: Path) -> None:
     rules[0]["expr"] += ")"
     path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
     assert promtool("check", "rules", path, check=False).returncode == 1
+
+
+@pytest.mark.usefixtures("grafana_schema")
+def test_grafanas_own_schema_knows_every_field_and_misses_none() -> None:
+    assert grafana.problems(dashboard()) == []
+    (unknown,) = grafana.problems(dashboard().replace('"graphTooltip"', '"graphTip"'))
+    assert "graphTip" in unknown
+    assert grafana.problems(dashboard().replace('"showHeader": true', '"showHeader": 1'))
 
 
 def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:

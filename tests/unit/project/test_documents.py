@@ -47,3 +47,9 @@ def test_a_metric_that_a_page_names_is_one_that_is_served(page: Path) -> None:
     served = set(re.findall(r"^\| `(artifact_index_\w+)`", METRICS.read_text(), re.MULTILINE))
     named = set(re.findall(r"`(artifact_index_\w+)`", page.read_text()))
     assert named <= served
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_a_table_ends_at_an_empty_line(page: Path) -> None:
+    """A renderer takes what follows at once for one more row."""
+    assert re.findall(r"^\|.*\n(?!\||\n|<!--)(.+)", page.read_text(), re.MULTILINE) == []

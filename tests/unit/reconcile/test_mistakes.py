@@ -5,6 +5,7 @@ Mistakes at a start are in test_starts.py, those in manifests in test_check.py.
 
 import pytest
 
+from artifact_index.logs import redact
 from artifact_index.reconcile.status.index_status import index_status
 from support.engine import Engine
 from support.mistakes import MISTAKES
@@ -33,6 +34,8 @@ def test_the_message_names_object_field_and_next_step(mistake: str) -> None:
         _, found, rest = rest.partition(part)
         assert found, f"{part!r} is not in, or not in its place in: {message}"
     assert CANARY not in message and "referenced Secret" not in message
+    # The log's filter takes a quoted 'password' and what follows its comma for a pair.
+    assert redact(message) == message
 
 
 async def test_a_secret_without_the_label_is_said_with_what_follows() -> None:

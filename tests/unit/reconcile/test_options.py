@@ -141,6 +141,10 @@ async def test_a_suspended_options_neither_writes_nor_mints(engine: Engine) -> N
     assert engine.ready()[1] == "Suspended"
     await engine.settle(index_key(ObjectRef(NAMESPACE, "gar")))
     assert engine.ready("artifactindexes", "gar")[:2] == ("True", "NotSelected")
+    # Its labels are right: advice to change them would mislead.
+    message = engine.ready("artifactindexes", "gar")[2]
+    assert "IndexOptions 'uv-config'" in message and "suspended" in message
+    assert "labels" not in message
 
 
 async def test_foreign_keys_are_removed_however_many_there_are(engine: Engine) -> None:

@@ -1,6 +1,8 @@
 """The simulated week of the bench: nothing is written or minted without a cause."""
 
 import asyncio
+import logging
+from collections import Counter
 
 import pytest
 from bench.week.arithmetic import is_promised, periods, refreshes, withdrawn_before
@@ -11,8 +13,10 @@ from bench.week.ledger import (
     NO_CAUSE,
     OPTIONS,
     OUTPUTS,
+    REFUSED,
     RESTART,
     START,
+    URLS,
     Ledger,
     refresh_of,
 )
@@ -32,9 +36,33 @@ FOUR_HOURS = Week("four hours", hours=4, namespaces=1, files=5, width=1)
 FILE = (OUTPUTS, "dept-0", "team-0")
 
 
+class Lines(logging.Handler):
+    """Counts the operator's lines at level info by hour and event."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.counts: Counter[tuple[int, str]] = Counter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = getattr(record, "artifact_index", {}).get("event", record.getMessage())
+        self.counts[int(asyncio.get_running_loop().time()) // HOUR, event] += 1
+
+
 @pytest.fixture(scope="module")
-def lived() -> Lived:
-    return live_through(FOUR_HOURS)
+def lines() -> Lines:
+    return Lines()
+
+
+@pytest.fixture(scope="module")
+def lived(lines: Lines) -> Lived:
+    logger = logging.getLogger("artifact_index")
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(lines)
+    found = live_through(FOUR_HOURS)
+    logger.removeHandler(lines)
+    logger.setLevel(before)
+    return found
 
 
 # The ledger
@@ -123,6 +151,21 @@ def test_every_write_and_mint_of_a_week_has_its_cause(lived: Lived) -> None:
     assert wrong_week(lived) == []
     assert lived.ledger.total(START, INDEXES) == FOUR_HOURS.size
     assert lived.ledger.total(refresh_of("CodeArtifact 15 min"), MINTS) > 40
+
+
+def test_the_log_has_a_line_for_each_answer_of_a_cloud_and_none_for_what_stays(
+    lived: Lived, lines: Lines
+) -> None:
+    """Also none for the rewritten files: of hours in which nobody changes anything."""
+    events = {MINTS: "TokenIssued", URLS: "EndpointFound", REFUSED: "TokenRefused"}
+    answers: Counter[tuple[int, str]] = Counter()
+    for (_, what, hour), count in lived.ledger.counts.items():
+        if what in events:
+            answers[hour, events[what]] += count
+    assert answers[1, "TokenIssued"] > 20 and answers[2, "TokenRefused"] > 100
+    changes = {(hour, event) for hour, event in lines.counts if event not in events.values()}
+    assert changes == {(0, "ConditionChanged"), (2, "ConditionChanged"), (2, "Deleted")}
+    assert lines.counts - Counter({key: lines.counts[key] for key in changes}) == answers
 
 
 def test_the_tables_have_a_row_for_each_cause_also_where_nothing_happened(lived: Lived) -> None:

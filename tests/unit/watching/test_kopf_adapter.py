@@ -60,6 +60,6 @@ async def test_an_error_at_an_event_is_logged_without_its_text(
 
     feed: Any = Spoiled()
     event = {"type": "MODIFIED", "object": {"data": {"key": CANARY}}}
-    await seen(event, Memo(feed, lambda: None), SimpleNamespace(plural="secrets"))
+    await seen(event, Memo(feed), SimpleNamespace(plural="secrets"))
     assert "an event of secrets waits" in caplog.text and "ValueError at" in caplog.text
     assert CANARY not in caplog.text

@@ -27,7 +27,9 @@ class Known:
 
 @asynccontextmanager
 async def session_with(
-    handler: Handler, since: Mapping[str, str] | None = None
+    handler: Handler,
+    since: Mapping[str, str] | None = None,
+    began: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
     """kopf's session, and the URL of the Secrets that the handler answers for."""
     app = web.Application()
@@ -38,7 +40,7 @@ async def session_with(
     feed: Any = Known()
     try:
         async with aiohttp.ClientSession(
-            middlewares=(Streams(feed, since or {}),), response_class=Answer
+            middlewares=(Streams(feed, since or {}, began),), response_class=Answer
         ) as session:
             host, port = runner.addresses[0][:2]
             yield session, f"http://{host}:{port}/secrets"
@@ -51,6 +53,7 @@ async def test_a_watch_begins_with_one_page_without_spec_and_data(
     items: list[dict[str, Any]] | None,
 ) -> None:
     accepted: list[str] = []
+    began: list[None] = []
 
     async def listing(request: web.Request) -> web.Response:
         accepted.append(request.headers["Accept"])
@@ -58,10 +61,13 @@ async def test_a_watch_begins_with_one_page_without_spec_and_data(
         return web.json_response({"metadata": metadata, "items": items})
 
     limit = kopf_adapter.settings(60).watching.chunk_size
-    async with session_with(listing, {"/secrets": "5", "/other": "6"}) as (session, url):
+    async with session_with(
+        listing, {"/secrets": "5", "/other": "6"}, lambda: began.append(None)
+    ) as (session, url):
         found = await (await session.get(f"{url}?limit={limit}")).json()
         after_a_gap = await (await session.get(f"{url}?limit={limit}")).json()
     assert limit == 1
+    assert len(began) == 2, "also of an empty list"
     assert "as=PartialObjectMetadataList" in accepted[0]
     assert found["items"] == (items or [])
     assert found["metadata"]["resourceVersion"] == "5", "the operator's own first listing"

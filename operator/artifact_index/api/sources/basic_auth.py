@@ -40,7 +40,7 @@ class BasicAuthSource(SourceModel):
 
     publish_url: Annotated[Url | None, Field(alias="publishURL")] = None
     """URL of the upload API, with the same login; needed for `publish`. Every client posts to it as
-    it stands; it is rarely the URL of the simple index. For another login, use an ArtifactIndex
+    it is; it is rarely the URL of the simple index. For another login, use an ArtifactIndex
     of its own with the same `url`, `explicit: true` and `publish: true`."""
 
     username: UserName | None = None

@@ -111,7 +111,7 @@ class AssumeRole(ApiModel):
 
     session_name: SessionName | None = None
     """Name of the session, as CloudTrail shows it. Absent: `NAMESPACE@artifact-index-operator`.
-    With the operator's own identity `NAMESPACE@` always stands before it, and it is cut to 64
+    With the operator's own identity `NAMESPACE@` always precedes it, and it is cut to 64
     characters."""
 
     tags: Annotated[dict[TagKey, TagValue], Field(max_length=50)] = Field(default_factory=dict)

@@ -157,7 +157,7 @@ class GoogleArtifactRegistrySource(SourceModel):
 
     host: RegistryHost | None = None
     """Host instead of `LOCATION-python.pkg.dev`, with an optional port, for sovereign clouds and
-    Private Service Connect. `http://` may stand before it where the administrator allows it."""
+    Private Service Connect. `http://` may precede it where the administrator allows it."""
 
     auth: Annotated[GoogleArtifactRegistryAuth | None, SHARED] = None
     """Which identity asks for the token. Absent: the operator's own, as with

@@ -20,7 +20,7 @@ class PreauthenticatedSource(SourceModel):
     may_be_flat: ClassVar[bool] = True
 
     url_secret_ref: Annotated[UrlSecretRef, SHARED]
-    """The Secret with the URL. The URL is used as it stands."""
+    """The Secret with the URL. The URL is used unchanged."""
 
     public_path: bool = False
     """Whether the URL is no secret without its user name and password, so that a ConfigMap may hold

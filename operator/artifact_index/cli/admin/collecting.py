@@ -21,6 +21,10 @@ from artifact_index.logs import redact
 _MOST: Final = 500
 """Objects and events that are listed, each."""
 
+_LONGEST_LINE: Final = 8192
+"""Characters of a line that is shown: in a longer one a pattern of the redaction may take minutes,
+and whoever labels a Deployment like the operator's chooses the lines."""
+
 
 async def collect(chosen: argparse.Namespace) -> SupportReport:
     """The document. Raises CommandError if there is no API server."""
@@ -130,7 +134,12 @@ def _port(pod: Object) -> int:
 
 async def _lines(api: CallerApi, path: str, what: str, missing: list[str]) -> list[str]:
     try:
-        return redact(await api.text(path)).splitlines()
+        lines = (await api.text(path)).splitlines()
     except ApiError as error:
         missing.append(f"{what}: {error}")
         return []
+    shown = (
+        line if len(line) <= _LONGEST_LINE else f"[a line of {len(line)} characters]"
+        for line in lines
+    )
+    return redact("\n".join(shown)).splitlines()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from artifact_index.cli.cluster.flags import add_cluster_flags, seconds
 from artifact_index.cli.console import (
     MARKS,
+    CommandError,
     Exit,
     Painter,
     add_output_flags,
@@ -81,6 +82,8 @@ def execute(chosen: argparse.Namespace) -> int:
     """Print the findings."""
     import asyncio  # noqa: PLC0415 - slow
 
+    if chosen.clouds and not chosen.probe:
+        raise CommandError("--clouds goes with --probe, which asks them", Exit.USAGE)
     report, waited = asyncio.run(_look(chosen))
     if chosen.output == "text":
         _print(report, Painter(chosen))

@@ -54,8 +54,8 @@ async def look(api: CallerApi, chosen: argparse.Namespace) -> PreflightReport:
         step = "test with `kubectl version`, or choose another --context"
         raise CommandError(f"{error}; {step}", Exit.UNKNOWN) from None
     values = _values(chosen.values)
-    listed = chosen.namespaces or ",".join(values.get("watchNamespaces") or ())
-    served = tuple(part for part in listed.split(",") if part)
+    names = (chosen.namespaces or ",".join(values.get("watchNamespaces") or ())).split(",")
+    served = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
     found = [_version(server), _clock(server)]
     chart_defines = _is_enabled(values.get("crds"), by_default=True)
     found += [each async for each in _definitions(api, pre=chosen.pre and chart_defines)]

@@ -131,7 +131,7 @@ def execute(chosen: argparse.Namespace) -> int:
     told = False
     while True:
         verdicts, problem = _look(chosen, paths)
-        bad = problem or _advice(verdicts, chosen.least)
+        bad = problem or _advice(verdicts, chosen.least, fixed=not paths)
         left = deadline - time.monotonic()
         if not bad or left <= 0:
             break
@@ -222,16 +222,21 @@ def _verdict(name: str, life: Life | None, least: float, now: float) -> Verdict:
     return Verdict(name, state, life.expires_at, left)
 
 
-def _advice(verdicts: Sequence[Verdict], least: float) -> str:
-    """What is wrong and what to do about it; empty if a build may begin."""
+def _advice(verdicts: Sequence[Verdict], least: float, fixed: bool) -> str:
+    """What is wrong and what to do about it; empty if a build may begin.
+
+    What is in variables is `fixed` until the pod starts anew.
+    """
     parts = []
+    wait = "start the pod anew, whose variables never change" if fixed else "give --wait"
+    next_file = wait if fixed else f"{wait} time for the next file"
     for state, what in (
         ("Blocked", "blocked, since there is no login: see `kubectl describe artifactindex`"),
         ("Missing", "not in the file: see `kubectl describe indexoptions`"),
-        ("Expired", "expired: see whether the operator runs, or give --wait"),
+        ("Expired", f"expired: see whether the operator runs, or {wait}"),
         (
             "TooShort",
-            f"good for less than {_duration(least)}: give --wait time for the next file, or raise "
+            f"good for less than {_duration(least)}: {next_file}, or raise "
             "spec.maxBuildDuration of the IndexOptions",
         ),
     ):

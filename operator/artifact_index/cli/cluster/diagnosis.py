@@ -29,6 +29,11 @@ def problems_of(each: Observed, now: float) -> Iterator[ObjectProblem]:
     if expires_at is not None and expires_at <= now:
         ago = duration(now - expires_at)
         message = f"what is served expired {ago} ago, whatever Ready says; {SEE_THE_OPERATOR}"
+        if each.suspended:
+            message = (
+                f"its token expired {ago} ago and is not replaced while spec.suspend is true: "
+                f"`artifact-index resume -n {each.namespace} {each.argument}`"
+            )
         yield _problem(each, "error", "Expired", message)
     if not each.handled or ready is None:
         message = (
@@ -40,11 +45,7 @@ def problems_of(each: Observed, now: float) -> Iterator[ObjectProblem]:
         yield _condition(each, "error", ready)
     for warning in each.warnings:
         yield _condition(each, "warning", warning)
-    if (
-        refresh_at is not None
-        and now - refresh_at > OVERDUE
-        and not (each.suspended or each.refresh_fails)
-    ):
+    if refresh_at is not None and now - refresh_at > OVERDUE and not each.refresh_fails:
         message = (
             f"the token was due for a refresh {duration(now - refresh_at)} ago; {SEE_THE_OPERATOR}"
         )

@@ -46,6 +46,11 @@ class Observed:
         return ObjectRef(kind=self.kind, namespace=self.namespace, name=self.name)
 
     @property
+    def argument(self) -> str:
+        """How commands of the program name it: `NAME` or `indexoptions/NAME`."""
+        return self.name if self.kind == ARTIFACT_INDEX_KIND else f"indexoptions/{self.name}"
+
+    @property
     def handled(self) -> bool:
         """Whether the operator has seen the spec as it is now."""
         return self.status.get("observedGeneration") == self.generation
@@ -84,8 +89,8 @@ class Observed:
 
     @property
     def refresh_at(self) -> int | None:
-        """When the credential is due to be replaced; POSIX seconds."""
-        return _time(self._credential.get("refreshAt"))
+        """When the credential is due to be replaced; POSIX seconds. None while suspended."""
+        return None if self.suspended else _time(self._credential.get("refreshAt"))
 
     @property
     def suspended(self) -> bool:
@@ -209,5 +214,5 @@ def _parsed(model: Any, each: Observed) -> Any:
 def _time(text: object) -> int | None:
     try:
         return parse_time(text) if isinstance(text, str) else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

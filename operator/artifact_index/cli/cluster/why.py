@@ -31,7 +31,11 @@ def _facts(each: Observed, options: Sequence[Observed], now: float) -> Iterator[
     if each.handled:
         yield f"spec handled (generation {each.generation})"
     if each.kind == ARTIFACT_INDEX_KIND:
-        selecting = [other.name for other in options if selects(other, each)]
+        selecting = [
+            f"{other.name} (suspended)" if other.suspended else other.name
+            for other in options
+            if selects(other, each)
+        ]
         if selecting:
             yield f"selected by IndexOptions {', '.join(selecting)}"
         if (login := login_of(each)) not in ("-", "?"):

@@ -25,6 +25,9 @@ _PUBLIC: Final = {
     "no-input", "retries", "type",
 }  # fmt: skip
 """Keys whose values are settings; URLs are looked at wherever they stand."""
+_SECRET: Final = ("username", "password")
+_URL_VARIABLE: Final = re.compile(r"(?!POETRY_PYPI_TOKEN_)[A-Z0-9_]+_(URL|REPO)")
+"""A login may look like a URL, so that the names of keys and variables decide."""
 _PUBLIC_VARIABLES: Final = ("TWINE_NON_INTERACTIVE", VARIABLE)
 _URL_IN_FILE: Final = re.compile(r"https?://[^\s'\"]+")
 _BLOCKED: Final = ".unavailable.invalid"
@@ -34,7 +37,7 @@ def masked(key: str, text: str, public_urls: Collection[str]) -> list[str]:
     """The lines of a file, or of a variable as `NAME=value`; `public_urls` have no userinfo."""
     text = with_time(text, REDACTED)
     if _is_variable(key):
-        shown = _url(text, public_urls) if text.startswith("http") else REDACTED
+        shown = _url(text, public_urls) if _URL_VARIABLE.fullmatch(key) else REDACTED
         return [f"{key}={text if key in _PUBLIC_VARIABLES else shown}"]
     return [_line(line, public_urls) for line in text.split("\n")]
 
@@ -67,9 +70,10 @@ def _line(line: str, public_urls: Collection[str]) -> str:
         said = tomllib.loads(line)[key]
     except (tomllib.TOMLDecodeError, KeyError):
         said = value  # of INI
-    if isinstance(said, str) and said.startswith("http"):
+    if isinstance(said, str) and said.startswith("http") and key not in _SECRET:
         return f"{key} = {_url(said, public_urls)}"
-    return f"{key} = {value if key in _PUBLIC or not said else REDACTED}"
+    is_setting = key in _PUBLIC and "://" not in value
+    return f"{key} = {value if is_setting or not said else REDACTED}"
 
 
 def _url(url: str, public_urls: Collection[str]) -> str:

@@ -10,14 +10,14 @@ from pydantic import SecretStr
 
 from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.connection import list_objects
-from artifact_index.cli.cluster.objects import Observed, source_of
+from artifact_index.cli.cluster.objects import Observed, outputs_of, source_of
 from artifact_index.cli.probe.asking import Asker
-from artifact_index.cli.probe.pages import first_project
+from artifact_index.cli.probe.pages import first_project, normalized
 from artifact_index.cli.probe.verdicts import Answers, Question, judge
 from artifact_index.cli.reports import IndexProbe, ObjectRef
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.registry import read_logins
-from artifact_index.formats.urls import has_query_or_fragment, split_userinfo
+from artifact_index.formats.urls import UnusableURLError, has_query_or_fragment, split_userinfo
 from artifact_index.formats.uv_toml import UvToml, read_entries
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.resources import (
@@ -58,12 +58,13 @@ async def _questions(
         selected = {
             item["name"]: by_name[each.namespace, item["artifactIndex"]]
             for item in each.status.get("indexes") or ()
-            if item.get("name") and (each.namespace, item["artifactIndex"]) in by_name
+            if item.get("name") and (each.namespace, item.get("artifactIndex")) in by_name
         }
-        for output in each.status.get("outputs") or ():
+        for output in outputs_of(each):
             if all((index.namespace, index.name) in found for index in selected.values()):
                 break
-            ref = ObjectRef(kind=output["kind"], namespace=each.namespace, name=output["name"])
+            kind, _, name = output.partition("/")
+            ref = ObjectRef(kind=kind, namespace=each.namespace, name=name)
             files = await _files(api, ref)
             for name, question in _in_files(ref, files, selected).items():
                 index = selected[name]
@@ -122,7 +123,10 @@ def _in_files(
 def _question(index: Observed, source: Any, ref: ObjectRef, entry: IndexEntry) -> Question:
     url, login = entry.url, entry.credential
     if entry.verbatim_url is not None:
-        url, login = split_userinfo(entry.verbatim_url.get_secret_value())
+        try:
+            url, login = split_userinfo(entry.verbatim_url.get_secret_value())
+        except UnusableURLError:
+            return Question(index, source, None)
     return Question(
         index, source, ref, url, login,
         blocked=entry.blocked, flat=entry.flat, cut_off_exempt=entry.exclude_newer == "false",
@@ -135,11 +139,12 @@ async def _probe(asking: Asker, asked: Question, package: str | None) -> IndexPr
     # Nothing is put behind a query, which may be the login.
     as_it_is = asked.flat or has_query_or_fragment(asked.url)
     root = asked.url if as_it_is else f"{asked.url.rstrip('/')}/"
-    url = root if as_it_is or package is None else f"{root}{package}/"
+    project = None if as_it_is else package
+    url = root if project is None else f"{root}{normalized(project)}/"
     first = await asking.ask(url, asked.login)
     page = anonymous = None
     if first.good and url == root and not as_it_is and (name := first_project(first.body)):
         page = await asking.ask(f"{root}{name}/", asked.login)
     if asked.login is not None and first.status in _ANONYMOUS_TELLS:
         anonymous = await asking.ask(url, None)
-    return judge(asked, Answers(first, page, anonymous), time.time())
+    return judge(asked, Answers(first, page, anonymous, project), time.time())

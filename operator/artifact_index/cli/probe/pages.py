@@ -11,13 +11,18 @@ _UPLOADED: Final = re.compile(rb'"upload-time"\s*:\s*"')
 
 
 def first_project(body: bytes) -> str | None:
-    """The first project of a list of projects; it may be cut off."""
+    """The first project of a list of projects, normalized; the list may be cut off."""
     found = _JSON_NAME.search(body)
     if found is None:
         link = _LINK.search(body)
         name = link[1].decode("ascii", "replace").rstrip("/").rpartition("/")[2] if link else ""
-        return name if re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]*", name) else None
-    return found[1].decode()
+        return normalized(name) if re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]*", name) else None
+    return normalized(found[1].decode())
+
+
+def normalized(project: str) -> str:
+    """The name by which an index has the page of a project (PEP 503); of another it redirects."""
+    return re.sub("[-_.]+", "-", project).lower()
 
 
 def looks_like_an_index(body: bytes) -> bool:

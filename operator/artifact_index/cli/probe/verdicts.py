@@ -48,12 +48,14 @@ class Question:
 class Answers(NamedTuple):
     """What the index answered: `page` is that of a project if its list names one.
 
-    `anonymous` is the answer to the first question without a login, if that was asked.
+    `anonymous` is the answer to the first question without a login, if that was asked. `project` is
+    the one that the first question was about; None if it was about the list.
     """
 
     first: Answer
     page: Answer | None = None
     anonymous: Answer | None = None
+    project: str | None = None
 
 
 class _Judged(NamedTuple):
@@ -123,7 +125,7 @@ def _refused(asked: Question, answers: Answers, now: float) -> _Judged:
             message = f"403: {who} may not read this repository"
             return _Judged("NotAllowed", "Bad", message, asked.source.to_read)
         case 404:
-            return _not_found(asked, answers.anonymous)
+            return _not_found(asked, answers)
     return _failing(asked, status)
 
 
@@ -153,7 +155,12 @@ def _not_logged_in(asked: Question) -> _Judged:
     return _Judged("LoginRefused", "Bad", "401: the index does not accept the login", step)
 
 
-def _not_found(asked: Question, anonymous: Answer | None) -> _Judged:
+def _not_found(asked: Question, answers: Answers) -> _Judged:
+    if answers.project is not None:
+        message = f"404: there is no project {answers.project!r}, or no such repository"
+        step = "ask again without --package, which tells whether there is the repository"
+        return _Judged("NoSuchRepository", "Bad", message, step)
+    anonymous = answers.anonymous
     if anonymous is not None and anonymous.status in (401, 403):
         message = "404: there is no such repository; the login is accepted"
         return _Judged("NoSuchRepository", "Bad", message, f"correct {asked.fields}")

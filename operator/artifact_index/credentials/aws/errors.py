@@ -7,13 +7,12 @@ changes no status.
 """
 
 import re
-import socket
 from collections.abc import Mapping
 from typing import Any, Final
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.call import AwsCall, must_act, named, unknown_region
-from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.errors import LoginError, why_unreachable
 from artifact_index.credentials.http_dates import parse_retry_after
 
 # Codes of the CodeArtifact model (API reference, "Errors" of both operations), the unmodelled ones
@@ -106,13 +105,6 @@ _LOCAL_FAILURES: Final[tuple[tuple[tuple[str, ...], Reason, str], ...]] = (
 )
 
 
-_SOCKET_ERRORS: Final = (
-    (socket.gaierror, "its host name is not found"),
-    (ConnectionRefusedError, "connection refused"),
-    (ConnectionResetError, "connection reset"),
-)
-
-
 def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
     """Classify an exception of boto3; the result holds no text of AWS and no secret.
 
@@ -129,7 +121,7 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
         if isinstance(error, classes):
             unanswered = reason is Reason.CLOUD_UNAVAILABLE
             hint = unknown_region(call.region) if unanswered else ""
-            message = hint + text.format(call=call, why=_why_unreachable(error))
+            message = hint + text.format(call=call, why=why_unreachable(error))
             return LoginError(reason, message, unanswered=unanswered)
     # boto3's parsers meet JSON that is no object, and odd XML, with Python's own errors.
     broken = (ResponseParserError, boto.IncompleteReadError)
@@ -139,17 +131,6 @@ def login_error(error: Exception, call: AwsCall, *, now: float) -> LoginError:
         Reason.INTERNAL_ERROR,
         f"{call.operation} failed within the operator ({type(error).__name__}), which tries again",
     )
-
-
-def _why_unreachable(error: BaseException) -> str:
-    """What the socket said, in brackets; boto3 and urllib3 wrap it several times."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if text := next((text for kind, text in _SOCKET_ERRORS if isinstance(cause, kind)), None):
-            return f" ({text})"
-        inner = getattr(cause, "kwargs", {}).get("error")
-        cause = inner if isinstance(inner, BaseException) else cause.__cause__ or cause.__context__
-    return ""
 
 
 def unusable_answer(call: AwsCall) -> LoginError:

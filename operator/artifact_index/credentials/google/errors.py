@@ -43,7 +43,7 @@ def login_error(
 ) -> LoginError:
     """Classify a failed refresh. `seen_metadata`: the metadata server has answered before."""
     if isinstance(error, UnreachableError) and answer is None:
-        return _unreachable(login, seen_metadata=seen_metadata)
+        return _unreachable(login, str(error), seen_metadata=seen_metadata)
     if answer is None:  # the login failed before any request, at a file or a signature
         if login.kind == "federated" and login.operator:
             return no_identity("the operator's identity token can't be read from its file")
@@ -63,7 +63,7 @@ def _impersonating(answer: Answer) -> bool:
     return answer.url.endswith(":generateAccessToken")
 
 
-def _unreachable(login: GoogleCredentials, *, seen_metadata: bool) -> LoginError:
+def _unreachable(login: GoogleCredentials, why: str, *, seen_metadata: bool) -> LoginError:
     if login.kind == "metadata" and not seen_metadata:
         return no_identity(
             "the operator has no Google identity of its own (no file, no metadata server)"
@@ -71,7 +71,7 @@ def _unreachable(login: GoogleCredentials, *, seen_metadata: bool) -> LoginError
     which = "Google's metadata server" if login.kind == "metadata" else "Google's token service"
     return LoginError(
         Reason.CLOUD_UNAVAILABLE,
-        f"{which} did not answer in time: check the operator's egress (DNS, proxy, NetworkPolicy); "
+        f"{which} did not answer{why}: check the operator's egress (DNS, proxy, NetworkPolicy); "
         "the operator tries again",
         unanswered=True,
     )

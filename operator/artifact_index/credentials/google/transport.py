@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from artifact_index.credentials.errors import why_unreachable
 from artifact_index.credentials.http_dates import parse_retry_after
 
 
@@ -32,7 +33,10 @@ class Answer:
 
 
 class UnreachableError(Exception):
-    """No answer, or none in time. Not google-auth's TransportError, which it would retry."""
+    """No answer, or none in time; the text is `why_unreachable`.
+
+    Not google-auth's TransportError, which it would retry.
+    """
 
 
 class ThrottledError(Exception):
@@ -85,7 +89,7 @@ class Transport:
 
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise UnreachableError
+            raise UnreachableError(" (timed out)")
         asked_at = self._now()
         bounds = (min(self._timeouts[0], left), min(self._timeouts[1], left))
         self.last = None
@@ -95,7 +99,7 @@ class Transport:
             )
         except (TransportError, OSError, ValueError) as error:
             # google-auth's text quotes the request; ValueErrors are faults of requests itself.
-            raise UnreachableError(type(error).__name__) from None
+            raise UnreachableError(why_unreachable(error)) from None
         self.last = _remember(url, response, asked_at, self._now())
         if response.status == 429:
             raise ThrottledError

@@ -58,7 +58,7 @@ def adopted_message(existing: OutputObject, output: DesiredOutput) -> str:
     removed = sorted(existing.keys - output.data.keys())
     if not removed:
         return message
-    names = named(removed, at_most=_KEYS_IN_EVENT)
+    names = named(removed, at_most=_KEYS_IN_EVENT, show=str)
     return f"{message}; these keys of it were removed: {names}"
 
 

@@ -130,10 +130,10 @@ class Cache:
         """The labels of all indexes of a namespace, each as `key=value`."""
         return self._selectors.labels_in(namespace)
 
-    def consumers(self, index: IndexObject) -> list[OptionsObject]:
-        """The IndexOptions that select an index and are not suspended."""
+    def consumers(self, index: IndexObject, *, suspended: bool = False) -> list[OptionsObject]:
+        """The IndexOptions that select an index and are not suspended, or those that are."""
         found = (self.options.get(ref) for ref in self._selectors.selecting(index))
-        return [options for options in found if options and options.spec and not options.suspended]
+        return [each for each in found if each and each.spec and each.suspended is suspended]
 
     # IndexOptions
 

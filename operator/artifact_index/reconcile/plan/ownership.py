@@ -42,7 +42,7 @@ def _foreign(
     if existing.adopt == options.ref.name:
         return None
     namespace, name = existing.ref.namespace, existing.ref.name
-    keys = f" ({named(sorted(existing.keys))})" if existing.keys else ""
+    keys = f" ({named(sorted(existing.keys), show=str)})" if existing.keys else ""
     hint = (
         f"to hand it over, which replaces all of its data{keys}: kubectl -n {namespace} annotate "
         f"{existing.ref.kind.lower()} {name} {ADOPT_ANNOTATION}={options.ref.name}"

@@ -7,7 +7,7 @@ from artifact_index.api.base import SpecError
 from artifact_index.api.constants import ROLE_LABEL, ROLE_SOURCE, SESSION_TAG_PREFIX
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
-from artifact_index.api.timestamps import format_time
+from artifact_index.api.timestamps import format_time, parse_time
 from artifact_index.credentials.tokens.freshness import go_duration
 from artifact_index.formats.urls import is_insecure, validate_index_url
 from artifact_index.kube.permissions import account_permissions
@@ -269,13 +269,26 @@ def _urls_and_hosts(inputs: Inputs) -> Iterator[tuple[str, str]]:
     yield from inputs.source.hosts()
 
 
+_STALLED_AT: Final = ". Still retrying; Stalled if it is missing at "
+_TIME_LENGTH: Final = len("2026-01-02T03:04:05Z")
+
+
 def _missing(inputs: Inputs, reason: Reason, message: str) -> Problem:
     """The problem of an object that the same GitOps sync may be about to create."""
     grace = inputs.policy.missing_secret_grace
     if inputs.missing_for >= grace:
         return Problem(reason, message, must_act=True)
     stalled_at = format_time(inputs.missing_since + grace)
-    return Problem(reason, f"{message}. Still retrying; Stalled if it is missing at {stalled_at}")
+    return Problem(reason, f"{message}{_STALLED_AT}{stalled_at}")
+
+
+def missing_since_in(message: str, grace: float) -> float | None:
+    """When a source was first missed, by a message of before; None if it does not say."""
+    _, _, rest = message.partition(_STALLED_AT)
+    try:
+        return parse_time(rest[:_TIME_LENGTH]) - grace
+    except (ValueError, OverflowError):
+        return None
 
 
 def _unusable(source: Source[Any], secret: SourceSecret, key: str) -> str | None:

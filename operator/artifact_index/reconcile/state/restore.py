@@ -28,6 +28,7 @@ from artifact_index.reconcile.cache.status_parsing import condition_of, decoded_
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.plan.sizes import LARGE
+from artifact_index.reconcile.resolve.checks import missing_since_in
 from artifact_index.reconcile.resolve.history import Histories
 from artifact_index.reconcile.state.state import State
 from artifact_index.runtime import beside_the_loop
@@ -46,10 +47,12 @@ def restore(
     histories: Histories,
     tokens: TokenManager,
     endpoints: Endpoints,
+    grace: float,
 ) -> Awaitable[None] | None:
     """Restore what an object of the first listing tells; call it once for each of them.
 
-    Returns what is left to await: a thread reads a large output back.
+    Returns what is left to await: a thread reads a large output back. `grace` is
+    `--missing-secret-grace` in seconds.
 
     - The status of an IndexOptions: the names of its indexes.
     - The checkpoint of an output: the entries it publishes, their names, and their tokens and
@@ -65,7 +68,7 @@ def restore(
         items = decoded_status(listed.status).get("indexes") or ()
         state.names[listed.ref] = {item["uid"]: item["name"] for item in items if item.get("name")}
     elif plural == constants.ARTIFACT_INDEX_PLURAL and isinstance(listed, CustomObject):
-        _restore_conditions(listed, histories)
+        _restore_conditions(listed, histories, grace)
     elif isinstance(listed, OutputObject) and (name := owner_name(listed)) is not None:
         owner = ObjectRef(listed.ref.namespace, name)
         data: dict[str, str | None] = body.get("data") or {}
@@ -100,7 +103,9 @@ def _keep(
             state.names.setdefault(owner, {})[uid] = published.entry.name
 
 
-def _restore_conditions(index: OptionsObject | IndexObject, histories: Histories) -> None:
+def _restore_conditions(
+    index: OptionsObject | IndexObject, histories: Histories, grace: float
+) -> None:
     if not any(word in index.status for word in _WORTH_DECODING):
         return
     status = decoded_status(index.status)
@@ -108,7 +113,11 @@ def _restore_conditions(index: OptionsObject | IndexObject, histories: Histories
         histories.get_or_add(index.ref, index.uid).was_failing = True
     ready = condition_of(status, READY)
     if ready is not None and ready["reason"] in _MISSING:
-        missing_since = parse_time(ready["lastTransitionTime"])
+        # Its message says when to the second: the status may have been written in the next one, or
+        # have been False for another reason before.
+        missing_since = missing_since_in(ready["message"], grace)
+        if missing_since is None:
+            missing_since = parse_time(ready["lastTransitionTime"])
         histories.get_or_add(index.ref, index.uid).missing_since = missing_since
 
 

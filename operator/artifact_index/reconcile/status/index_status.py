@@ -54,10 +54,13 @@ def index_status(
     return with_handled_refresh(status, decoded_status(index.status), request, plan.fresh_as_of)
 
 
-def unselected_status(index: IndexObject, problem: Problem | None, now: float) -> Status:
-    """The status of an ArtifactIndex that no IndexOptions selects.
+def unselected_status(
+    index: IndexObject, problem: Problem | None, now: float, *, suspended: str | None = None
+) -> Status:
+    """The status of an ArtifactIndex that no IndexOptions selects, or only suspended ones.
 
-    `problem` is what checking its spec found; it has no login.
+    `problem` is what checking its spec found; it has no login. `suspended` is the name of an
+    IndexOptions that selects it and is suspended.
     """
     if index.suspended:
         message = "spec.suspend is true, and no IndexOptions selects this index"
@@ -66,6 +69,11 @@ def unselected_status(index: IndexObject, problem: Problem | None, now: float) -
         "the spec is valid, but no IndexOptions in this namespace selects this index, so no token "
         "is requested; add labels that match the spec.indexSelector of an IndexOptions"
     )
+    if suspended is not None:
+        message = (
+            f"the spec is valid, but IndexOptions {suspended!r}, which selects this index, is "
+            "suspended, so no token is requested; set spec.suspend of the IndexOptions to false"
+        )
     return _status(index, readiness(problem, reason=Reason.NOT_SELECTED, message=message), now)
 
 

@@ -102,7 +102,9 @@ def no_indexes(
             f"spec.indexSelector matches no ArtifactIndex in namespace {namespace!r}; correct the "
             f"selector or the labels of the indexes{_labels_in_use(selector, labels)}"
         )
-    effect = "the outputs stay as they are" if outputs_stay else "no output is written"
+    effect = "no output is written"
+    if outputs_stay:
+        effect = "the outputs stay as they are, but each token is withdrawn before it expires"
     return Problem(Reason.NO_INDEXES, f"{cause}. Until then {effect}")
 
 
@@ -121,22 +123,22 @@ def _labels_in_use(selector: LabelSelector, labels: Collection[str]) -> str:
 def indexes_problem(plans: Sequence[IndexPlan]) -> Problem | None:
     """The problem of an IndexOptions with unready indexes, unless the user lets them be omitted."""
     problems = [
-        (plan.selected.ref.name, plan.problem)
-        for plan in plans
-        if plan.problem is not None and not is_omitted(plan)
+        (plan, plan.problem) for plan in plans if plan.problem is not None and not is_omitted(plan)
     ]
     if not problems:
         return None
+    effect = "builds stop at blocked entries"
+    if all(plan.published is not None for plan, _ in problems):
+        effect = "their entries still have the last usable login"
     listed = "; ".join(
-        f"{name!r}: {problem.reason}: {problem.message}"
-        for name, problem in problems[:_NAMES_IN_MESSAGE]
+        f"{plan.selected.ref.name!r}: {problem.reason}: {problem.message}"
+        for plan, problem in problems[:_NAMES_IN_MESSAGE]
     )
     more = len(problems) - _NAMES_IN_MESSAGE
     tail = f"; and {more} more" if more > 0 else ""
     return Problem(
         Reason.INDEXES_NOT_READY,
-        f"{len(problems)} of {len(plans)} indexes are not ready (builds stop at blocked entries): "
-        f"{listed}{tail}",
+        f"{len(problems)} of {len(plans)} indexes are not ready ({effect}): {listed}{tail}",
         must_act=all(problem.stalled for _, problem in problems),
     )
 

@@ -8,7 +8,7 @@ from artifact_index.api.constants import ROLE_LABEL
 from artifact_index.kube.port import Object
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
 from artifact_index.reconcile.cache.feed import Feed
-from artifact_index.reconcile.cache.objects import ObjectRef, OutputRef
+from artifact_index.reconcile.cache.objects import ObjectRef, OutputRef, parse_output
 from support.reconcile_builders import DIGESTER, NAMESPACE, body_of, index, secret_body, source
 
 pytestmark = pytest.mark.unit
@@ -98,6 +98,17 @@ def test_it_holds_a_secret_in_the_role_that_its_label_says(scene: Scene) -> None
     scene.show("watched", "secrets", secret("output", 5))
     assert scene.feed.holds("secrets", secret("output", 5))
     assert not scene.feed.holds("secrets", secret("source", 5))
+
+
+def test_it_does_not_hold_a_source_that_a_write_made_an_output(scene: Scene) -> None:
+    scene.show("watched", "secrets", secret("source", 5))
+    adopted = secret("output", 6)
+    scene.cache.put_output(parse_output("Secret", adopted, DIGESTER))
+    assert not scene.feed.holds("secrets", adopted)
+    users = {index_key(ObjectRef(NAMESPACE, "reader"))}
+    assert scene.show("watched", "secrets", adopted) == users
+    assert scene.cache.sources.get(BASIC) is None
+    assert scene.feed.holds("secrets", adopted)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -169,7 +169,9 @@ def test_all_unusable_values_are_named_at_once() -> None:
 
 def test_all_missing_keys_are_named_at_once() -> None:
     message = found(check(source("basicAuth"), values={"username": ""})).message
-    wrong = "has an empty key 'username' and has no key 'password'. It has 'username'; add them"
+    wrong = (
+        "has an empty key 'username' and has no key 'password'. It has the key username; add them"
+    )
     assert wrong in message
 
 

@@ -31,6 +31,8 @@ from support.restarts import OWNER, bodies_of, desired, restored
 pytestmark = pytest.mark.unit
 
 MISSED = NOW - 100
+TOLD = MISSED + 1
+"""The second turned between the first miss and the status that tells of it."""
 SPECS = {
     "aws": source("codeArtifact"),
     "failing": source("googleArtifactRegistry"),
@@ -57,7 +59,12 @@ def plans_of(records: dict[str, IndexObject]) -> list[IndexPlan]:
     names = {plan.selected.uid: plan.name for plan in first if plan.name is not None}
     held = {"failing": token_state_of(issued_token(), error=login_error())}
     later = [
-        index_state(record, missing=name in ("gone", "omitted"), token=held.get(name))
+        index_state(
+            record,
+            missing=name in ("gone", "omitted"),
+            missing_since=MISSED,
+            token=held.get(name),
+        )
         for name, record in records.items()
     ]
     return plans_from(*later, served=published_after(first), assigned=names)
@@ -71,7 +78,7 @@ def with_statuses(
     outcome = OptionsOutcome(plans, desired(record, plans), None)
     status = options_status(record, outcome, margins=MARGINS, now=NOW)
     indexes = [
-        index(name, SPECS[name], status=index_status(index_of(plan), plan, MISSED))
+        index(name, SPECS[name], status=index_status(index_of(plan), plan, TOLD))
         for plan in plans
         for name in [plan.selected.ref.name]
     ]

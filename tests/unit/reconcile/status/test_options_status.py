@@ -103,6 +103,13 @@ def test_the_culprits_are_named_with_their_reason_and_what_to_do() -> None:
     assert "'good'" not in message
 
 
+def test_builds_are_said_to_stop_only_where_an_entry_is_blocked() -> None:
+    served = fallback_of("served", BASIC, values={"username": "u", "password": "p\n"})
+    alone, both = message_of(status_of(GOOD, served)), message_of(status_of(GOOD, served, ACT))
+    assert "1 of 2 indexes are not ready (their entries still have the last usable login)" in alone
+    assert "2 of 3 indexes are not ready (builds stop at blocked entries): 'served'" in both
+
+
 def test_of_many_culprits_the_first_are_named_and_the_others_counted() -> None:
     many = [plan_of(f"i{n}", GAR, **DENIED) for n in range(5)]
     message = message_of(status_of(*many))
@@ -166,7 +173,7 @@ def test_an_empty_selection_says_where_to_look(stay: bool, selector: Any) -> Non
     assert (problem.reason, problem.stalled) == ("NoIndexes", False)
     assert "'builders'" in problem.message
     assert ("spec.indexSelector" in problem.message) is bool(selector)
-    assert ("stay as they are" in problem.message) is stay
+    assert ("stay as they are, but each token is withdrawn" in problem.message) is stay
 
 
 def test_a_suspended_options_keeps_its_status_but_for_the_reason() -> None:
