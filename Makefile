@@ -19,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --quiet
 
-.PHONY: help setup demo kind-demo test lint generate golden docs bench lock clean
+.PHONY: help setup demo kind-demo test lint generate golden docs plugin bench lock clean
 
 help: ## List all targets (the default)
 	@echo "make demo shows the whole path, make test verifies it. All targets:"
@@ -55,6 +55,9 @@ golden: generate ## Update the chart's golden files (tests compare them)
 
 docs: $(STAMP) ## Build the site of the docs in site/, without a dead link or an orphan page
 	@$(BIN)/python tools/docs_site.py
+
+plugin: $(STAMP) ## Build kubectl's plugin and its krew manifest in dist/ (ARGS="--url WHERE", the archive's place)
+	@$(BIN)/python tools/plugin/build.py $(ARGS)
 
 bench: $(STAMP) ## Measure the operator against a bare loop, or with ARGS="--against REV" against that commit
 	@$(WITH_SOURCES) $(BIN)/python -m bench $(ARGS)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
-from support import chart, file_order, grafana, promtool
+from support import chart, file_order, grafana, krew, promtool
 from support.control_plane import ControlPlane, ControlPlaneUnavailable
+from support.control_plane.binaries import find_binaries
 from support.operator_process import OperatorProcess
 from support.world import World, open_world
 
@@ -101,6 +102,21 @@ def prometheus(request: pytest.FixtureRequest) -> None:
 def grafana_schema(request: pytest.FixtureRequest) -> None:
     """The same for Grafana's schema."""
     _build(request, grafana.program)
+
+
+@pytest.fixture(scope="session")
+def krew_on_path(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The same for kubectl and krew; returns an environment whose PATH has both before all else."""
+    _build(request, krew.programs)
+    _build(request, find_binaries)
+    folder = tmp_path_factory.mktemp("krew")
+    built = krew.programs()
+    (folder / "kubectl").symlink_to(find_binaries().kubectl)
+    (folder / "kubectl-krew").symlink_to(built / "krew")
+    (folder / "validate-krew-manifest").symlink_to(built / "validate-krew-manifest")
+    return {"PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(folder)}
 
 
 def _build(request: pytest.FixtureRequest, build: Callable[[], object]) -> None:

@@ -12,12 +12,14 @@ _INTRODUCTION: Final = """\
 # Commands
 
 `artifact-index` is one program: the operator, and what an administrator or a developer asks it. It
-is in the image, and where the package is installed it is also `kubectl artifact-index`.
-`artifact-index COMMAND --help` shows the same as this page.
+is in the image, and where the package is installed it is also `kubectl artifact-index`, which krew
+can [install](../how-to/install.md#the-command-line). `artifact-index COMMAND --help` shows the same
+as this page.
 
 - `status` and `why` read both kinds with your own kubeconfig and your own rights: the ClusterRole
   `view` is enough. They read no Secret, so they cannot print a login; `--pods` asks for the
-  metadata of Secrets, without their values.
+  metadata of Secrets, without their values. The operator, the first line of `status`, is shown to
+  those who may `list` deployments in all namespaces.
 - `refresh`, `suspend` and `resume` change objects, also with your own rights: `get` and `patch` on
   both kinds, and `list` for `-l` and `--all`, which the ClusterRole `edit` has. A suspended object
   is not refreshed, which counts as refused. The field manager is `artifact-index`.

@@ -114,8 +114,8 @@ def test_what_people_ask(world: World, tmp_path: Path, capsys: pytest.CaptureFix
         each.pod: each.token for each in asked(StatusReport, "status", "--pods", *editor).pods
     }
     assert tokens["mounts"] in ("Arriving", "Current") and tokens["variables"] == "Current"
-    pods = asked(StatusReport, "status", "--pods", *viewer).pods
-    assert {each.token for each in pods} == {"Unknown"}
+    report = asked(StatusReport, "status", "--pods", *viewer)
+    assert {each.token for each in report.pods} == {"Unknown"} and report.operators is None
 
     world.apply(*in_namespace(NAMESPACE, [{**secret("before", {"OLD": "x"}), "type": "Opaque"}]))
     outputs = [{"kind": "Secret", "name": "before"}]
@@ -162,4 +162,6 @@ def ask_as_administrator(world: World, asked: Any) -> None:
     versions = asked(VersionReport, "version", *admin)
     assert [each.version for each in versions.operators or ()] == [__version__]
     assert versions.server and versions.served == ["artifactindex.dev/v1alpha1"]
+    report = asked(StatusReport, "status", "-n", NAMESPACE, *admin, status=1)
+    assert report.operators == versions.operators
     world.plane.kubectl("delete", "deployment", NAME, "-n", OPERATOR_NAMESPACE)

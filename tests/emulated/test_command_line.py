@@ -246,4 +246,38 @@ def test_a_thousand_indexes_take_at_most_a_second_and_a_half_of_cpu(emulator: Em
     assert len(json.loads(done.stdout)["indexes"]) == 1000
     used = after.children_user + after.children_system
     assert used - before.children_user - before.children_system <= 1.5
-    assert emulator.requests.count("list", PLURALS[0]) <= 3
+    assert all(emulator.requests.count("list", plural) <= 3 for plural in PLURALS)
+
+
+def test_ten_thousand_indexes_take_less_than_200_mib(emulator: Emulator) -> None:
+    bodies = [
+        (PLURALS[0], {"metadata": {"name": f"i-{number}"}, "spec": source("codeArtifact")})
+        for number in range(10_000)
+    ]
+    emulator.create_all(bodies, namespace=NAMESPACE)
+    status = {
+        "observedGeneration": 1, "conditions": [condition("Ready", "Available")],
+        "credential": served(3600), "url": "https://acme.example/simple/",
+    }  # fmt: skip
+    for number in range(10_000):
+        emulator.corrupt(
+            PLURALS[0], NAMESPACE, f"i-{number}", lambda body: body.update(status=status)
+        )
+    emulator.requests.clear()
+    code = (
+        "import sys; from artifact_index.cli import main; main(['status', '-A'])\n"
+        "sys.stderr.write(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(OPERATOR), "KUBECONFIG": str(emulator.kubeconfig())},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert sum(line[2:4] == ["True", "Available"] for line in lines) == 10_000
+    assert int(done.stderr) < 200 * 1024
+    assert emulator.requests.count("list", PLURALS[0]) == 10_000 / 500

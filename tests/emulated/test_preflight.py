@@ -1,6 +1,7 @@
 """`preflight` against an API server: what it finds, and how it ends."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +11,14 @@ from artifact_index.cli import main
 from artifact_index.cli.reports import PreflightReport
 from artifact_index.crdgen.crd import crd_documents
 from support.emulator import OF_PEOPLE, Emulator
+from support.emulator.kinds import Kind
 from support.reconcile_builders import NAMESPACE, source
 
 pytestmark = pytest.mark.emulated
 
 HOME = "artifact-index-system"
 NAME = "artifact-index-operator"
+LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/version": __version__}
 GKE = "projects/my-project/locations/europe-west1/clusters/main"
 
 
@@ -30,11 +33,15 @@ def emulator() -> Iterator[Emulator]:
 
 def deploy(emulator: Emulator, *flags: str, namespace: str = HOME, **more: Any) -> None:
     """Create an operator's Deployment as the chart does."""
-    labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/version": __version__}
     containers = [{"name": "operator", "args": ["run", *flags]}]
     body = {
-        "metadata": {"name": NAME, "namespace": namespace, "labels": labels},
-        "spec": {"template": {"spec": {"serviceAccountName": NAME, "containers": containers}}},
+        "metadata": {"name": NAME, "namespace": namespace, "labels": LABELS},
+        "spec": {
+            "template": {
+                "metadata": {"annotations": {"prometheus.io/scrape": "true"}},
+                "spec": {"serviceAccountName": NAME, "containers": containers},
+            }
+        },
         "status": {"readyReplicas": 1},
     }
     emulator.create("deployments", {**body, **more})
@@ -109,6 +116,32 @@ def test_an_operator_asks_for_its_own_permissions(
 
 
 @pytest.mark.parametrize(
+    ("monitor", "verdict"),
+    [("podmonitors", "Good"), ("servicemonitors", "Good"), (None, "Warning")],
+)
+def test_metrics_that_nobody_scrapes(
+    monitor: str | None, verdict: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = tuple(
+        Kind("monitoring.coreos.com", "v1", f"{kind.lower()}s", kind)
+        for kind in ("PodMonitor", "ServiceMonitor")
+    )
+    with Emulator(more=OF_PEOPLE + kinds) as emulator:
+        deploy(emulator)
+        emulator.corrupt(
+            "deployments", HOME, NAME, lambda body: body["spec"]["template"].pop("metadata")
+        )
+        metadata = {"name": NAME, "namespace": "monitoring", "labels": LABELS}
+        if monitor is not None:
+            emulator.create(monitor, {"metadata": metadata})
+        said = found(emulator, capsys, status=1)["metrics"]
+        emulator.fail("list", "podmonitors", 403, count=None)
+        unknown = found(emulator, capsys, status=1)["metrics"]
+
+    assert said[0] == verdict and unknown[0] == "Unknown"
+
+
+@pytest.mark.parametrize(
     ("flags", "verdict"), [((), "Bad"), (("--namespace", "a"), "Bad"), (("--namespace=b",), "Good")]
 )
 def test_two_operators_of_one_namespace(
@@ -168,6 +201,49 @@ def test_before_an_install(emulator: Emulator, capsys: pytest.CaptureFixture[str
     assert checks["namespaces"][1].startswith("namespace release does not exist")
     assert "create roles.rbac.authorization.k8s.io in release" in checks["install"][1]
     assert checks["other"][1] == f"the operator {HOME}/{NAME} serves these namespaces already"
+
+
+def test_the_values_tell_what_an_install_needs(
+    emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text("watchNamespaces: [a, b]\ncrds: {enabled: false}\npodMonitor: {enabled: true}")
+    flags = ("--pre", "--values", str(path))
+    for name in ("a", "b"):
+        emulator.create_namespace(name)
+
+    checks = found(emulator, capsys, *flags, status=1)
+    assert checks["namespaces"] == ("Good", "namespace b exists")
+    assert checks["monitoring"] == (
+        "Bad",
+        "the values enable podMonitor, but podmonitors.monitoring.coreos.com is not defined",
+    )
+    definition = {"metadata": {"name": "podmonitors.monitoring.coreos.com"}}
+    emulator.create("customresourcedefinitions", definition)
+    assert found(emulator, capsys, *flags)["monitoring"][0] == "Good"
+    assert "b" not in found(emulator, capsys, *flags, "--namespaces=a")["namespaces"][1].split()
+
+    # The chart does not define the kinds, so somebody else has to.
+    emulator.delete("customresourcedefinitions", "", "indexoptions.artifactindex.dev")
+    assert found(emulator, capsys, *flags, status=1)["definitions"][0] == "Bad"
+    path.write_text("crds: {keep: true}")
+    assert found(emulator, capsys, *flags)["definitions"][0] == "Good"
+    path.write_text("")
+    assert found(emulator, capsys, *flags)["definitions"][0] == "Good"
+
+
+@pytest.mark.parametrize("text", ["- a", "watchNamespaces: a", "watchNamespaces: [1]", "{", None])
+def test_values_that_are_none(
+    text: str | None, emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "values.yaml"
+    if text is not None:
+        path.write_text(text)
+
+    arguments = ("preflight", "--kubeconfig", str(emulator.kubeconfig()), "--values", str(path))
+    assert main(arguments) == 2
+
+    assert f"--values {path} " in capsys.readouterr().err
 
 
 def test_what_cannot_be_found_out(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:

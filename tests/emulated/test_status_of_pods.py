@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from artifact_index import __version__
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.api.timestamps import format_time
 from artifact_index.cli import main
@@ -129,6 +130,67 @@ def test_what_is_not_known_of_pods(emulator: Emulator, capsys: pytest.CaptureFix
     emulator.fail("list", "pods", 403, count=None)
     assert run(emulator, "--pods") == 3
     assert "you may not list pods in builders" in capsys.readouterr().err
+
+
+def deploy(emulator: Emulator, *flags: str, version: str = __version__, ready: int = 1) -> None:
+    labels = {"app.kubernetes.io/name": FIELD_MANAGER, "app.kubernetes.io/version": version}
+    containers = [{"name": "operator", "args": ["run", *flags]}]
+    body = {
+        "metadata": {"name": "operator", "namespace": "home", "labels": labels},
+        "spec": {"template": {"spec": {"containers": containers}}},
+        "status": {"readyReplicas": ready},
+    }
+    emulator.create("deployments", body)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "line"),
+    [
+        ({}, f"{__version__}  home/operator  ready  serves the whole cluster"),
+        ({"ready": 0}, f"{__version__}  home/operator  not ready  serves the whole cluster"),
+        (
+            {"version": "0.0.1"},
+            f"0.0.1, this program is {__version__}  home/operator  ready  serves the whole cluster",
+        ),
+        (None, "none serves this: `artifact-index preflight` looks for what is installed"),
+    ],
+)
+def test_the_operator_comes_first(
+    deployment: Any, line: str, emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if deployment is not None:
+        deploy(emulator, **deployment)
+    emulator.requests.clear()
+
+    run(emulator)
+
+    assert emulator.requests.count("list", "deployments") == 1
+    assert capsys.readouterr().out.splitlines()[0] == f"operator  {line}"
+
+
+@pytest.mark.parametrize("served", [NAMESPACE, "other"])
+def test_an_operator_of_other_namespaces_is_none(
+    served: str, emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy(emulator, f"--namespace={served},more")
+
+    run(emulator, "-o", "json")
+    operators = StatusReport.model_validate_json(capsys.readouterr().out).operators
+
+    assert operators is not None
+    assert [each.namespaces for each in operators] == (
+        [[NAMESPACE, "more"]] if served == NAMESPACE else []
+    )
+
+
+def test_a_tenant_may_not_see_the_operator(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emulator.fail("list", "deployments", 403, count=None)
+
+    assert run(emulator) == 0
+
+    assert capsys.readouterr().out.startswith("operator  unknown: to find it takes `list` on ")
 
 
 def test_names_for_other_commands(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:

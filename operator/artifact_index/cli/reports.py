@@ -51,12 +51,13 @@ class Report(Part):
 
 
 class OperatorVersion(Part):
-    """An operator that runs in the cluster."""
+    """An operator of the cluster, and the namespaces that it serves: none means all."""
 
     namespace: str
     name: str
     version: str | None
     ready: bool
+    namespaces: list[str] = Field(default_factory=list)
 
 
 class VersionReport(Report):
@@ -189,13 +190,17 @@ class PodStatus(Part):
 
 
 class StatusReport(Report):
-    """`artifact-index status`; `pods` are listed with `--pods`."""
+    """`artifact-index status`; `pods` are listed with `--pods`.
+
+    `operators` are those that serve the namespace; None if the caller may not know.
+    """
 
     kind: Literal["StatusReport"] = "StatusReport"
     files: list[FileStatus]
     indexes: list[IndexStatus]
     problems: list[ObjectProblem]
     pods: list[PodStatus] = Field(default_factory=list)
+    operators: list[OperatorVersion] | None = None
 
 
 class Root(ObjectProblem):

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from artifact_index import __version__
 from artifact_index.cli.cluster.flags import add_cluster_flags, seconds
 from artifact_index.cli.console import (
     CommandError,
@@ -38,8 +39,8 @@ def register(commands: Any) -> None:
         "status",
         help="show what is served, until when, and what is wrong",
         description="Show the files and indexes of a namespace as their statuses tell them: what "
-        "is served, until when, when it is refreshed, and why not. Exits with 1 if something is "
-        "not ready or has expired.",
+        "is served, until when, when it is refreshed, and why not, and which operator serves it. "
+        "Exits with 1 if something is not ready or has expired.",
     )
     parser.add_argument(
         "objects",
@@ -121,7 +122,28 @@ def _show(report: "StatusReport", now: float, chosen: argparse.Namespace) -> Non
         _print(report, now, chosen)
 
 
+def _operator_lines(report: "StatusReport", paint: Painter) -> str:
+    """Who keeps this up to date; the statuses below are as old as its last write."""
+    if report.operators is None:
+        return "operator  unknown: to find it takes `list` on deployments in all namespaces\n"
+    if not report.operators:
+        none = paint("red", "none serves this")
+        return f"operator  {none}: `artifact-index preflight` looks for what is installed\n"
+    lines = []
+    for each in report.operators:
+        version = each.version or "unknown version"
+        if each.version != __version__:
+            version = paint("yellow", f"{version}, this program is {__version__}")
+        state = paint("green", "ready") if each.ready else paint("red", "not ready")
+        serves = ", ".join(each.namespaces) or "the whole cluster"
+        where = f"{each.namespace}/{each.name}"
+        lines.append(f"operator  {version}  {where}  {state}  serves {serves}\n")
+    return "".join(lines)
+
+
 def _print(report: "StatusReport", now: float, chosen: argparse.Namespace) -> None:
+    paint, wide = Painter(chosen), chosen.output == "wide"
+    sys.stdout.write(f"{_operator_lines(report, paint)}\n")
     if not report.files and not report.indexes:
         from artifact_index.cli.cluster.connection import namespace_of  # noqa: PLC0415 - slow
 
@@ -130,7 +152,6 @@ def _print(report: "StatusReport", now: float, chosen: argparse.Namespace) -> No
         where = "any namespace" if chosen.all_namespaces else f"namespace {namespace_of(chosen)}"
         sys.stdout.write(f"no ArtifactIndex and no IndexOptions{labels} in {where}{advice}\n")
         return
-    paint, wide = Painter(chosen), chosen.output == "wide"
     files: list[tuple[str, ...]] = [
         (
             each.namespace, each.file, f"{each.ready_indexes}/{each.indexes}", each.ready,

@@ -42,6 +42,20 @@ def test_run_imports_no_other_command() -> None:
     assert "yaml" not in loaded
 
 
+def test_an_operator_imports_no_library_of_the_commands() -> None:
+    """With all that it imports before the first request; it has no API server here."""
+    loaded = modules_after(
+        "from artifact_index.cli import main\n"
+        "import os; os.environ['KUBECONFIG'] = '/nonexistent'\n"
+        "assert main(['run', '--health-port', '0']) == 1"
+    )
+
+    assert "artifact_index.app" in loaded
+    commands = {name for name in loaded if name.startswith("artifact_index.cli.")}
+    assert commands == {f"artifact_index.cli.{name}" for name in ("console", "main", "run")}
+    assert not {name for name in loaded if name.partition(".")[0] == "argcomplete"}
+
+
 def test_help_imports_no_library() -> None:
     loaded = modules_after(
         "from artifact_index.cli.main import parser_of\nparser_of().format_help()"

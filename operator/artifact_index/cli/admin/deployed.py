@@ -22,8 +22,12 @@ from artifact_index.cli.cluster.objects import account_of
 from artifact_index.cli.console import CommandError
 from artifact_index.cli.reports import PreflightFinding
 from artifact_index.kube.errors import ApiError
-from artifact_index.kube.resources import ARTIFACT_INDEXES
+from artifact_index.kube.resources import ARTIFACT_INDEXES, Resource
 
+_MONITORS: Final = tuple(
+    Resource("monitoring.coreos.com", "v1", f"{kind.lower()}s", kind)
+    for kind in ("PodMonitor", "ServiceMonitor")
+)
 _SHOWN: Final = 5
 """Missing permissions that a message names."""
 
@@ -59,6 +63,7 @@ async def look_at_operators(
         if unread is not None:
             yield unread
         yield await _permissions(api, needed, operator.account, operator.where)
+        yield await _scrapes(api, operator)
     for one, other in combinations(found, 2):
         if one.shares_with(other):
             message = f"the operators {one.where} and {other.where} serve the same namespaces"
@@ -86,6 +91,28 @@ def _deployment(operator: Operator) -> Iterator[PreflightFinding]:
         )
         step = f"`kubectl exec {place} -- artifact-index version --client` tells what runs"
         yield finding("skew", "Warning", message, step)
+
+
+async def _scrapes(api: CallerApi, operator: Operator) -> PreflightFinding:
+    """Whether something tells Prometheus to read the metrics; without them no alert fires."""
+    if operator.asks_for_scrapes:
+        message = f"the pods of {operator.where} are annotated for scraping"
+        return finding("metrics", "Good", message)
+    for resource in _MONITORS:
+        try:
+            async for page in api.list(resource, namespace=None, label_selector=LABELS):
+                if any(each["metadata"]["name"] == operator.name for each in page.items):
+                    message = f"a {resource.kind} has the metrics of {operator.where} scraped"
+                    return finding("metrics", "Good", message)
+        except ApiError as error:
+            if error.not_found:
+                continue
+            message = f"whether the metrics of {operator.where} are scraped is unknown: {error}"
+            step = f"test with `kubectl auth can-i list {resource.plural}.{resource.group} -A`"
+            return finding("metrics", "Unknown", message, step)
+    message = f"the metrics of {operator.where} are not scraped, so no alert can fire"
+    step = "`helm upgrade --reuse-values --set podMonitor.enabled=true`, or podAnnotations"
+    return finding("metrics", "Warning", message, step)
 
 
 def _needed(namespaces: Sequence[str], own: str | None) -> list[Permission]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.cli.cluster.caller_api import CallerApi
+from artifact_index.cli.reports import OperatorVersion
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import Resource
 
@@ -31,11 +32,21 @@ class Operator:
     own_namespace: str
     failure: str | None
     flags: tuple[str, ...] = ()
+    asks_for_scrapes: bool = False
+    """Whether its pods have the annotation that many Prometheus configurations look for."""
 
     @property
     def where(self) -> str:
         """Its place in a message."""
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def told(self) -> OperatorVersion:
+        """What reports say of it."""
+        return OperatorVersion(
+            namespace=self.namespace, name=self.name, version=self.version, ready=self.ready,
+            namespaces=list(self.namespaces),
+        )  # fmt: skip
 
     def shares_with(self, other: "Operator") -> bool:
         """Whether both serve a namespace."""
@@ -58,7 +69,9 @@ async def operators(api: CallerApi, namespace: str | None) -> list[Operator]:
 
 def _operator(body: Object) -> Operator:
     metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
-    pod = (spec.get("template") or {}).get("spec") or {}
+    template = spec.get("template") or {}
+    pod = template.get("spec") or {}
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
     arguments = [
         str(argument)
         for container in pod.get("containers") or ()
@@ -77,6 +90,7 @@ def _operator(body: Object) -> Operator:
         own_namespace=own[0] if own else metadata["namespace"],
         failure=_failure(status),
         flags=tuple(arguments),
+        asks_for_scrapes=annotations.get("prometheus.io/scrape") == "true",
     )
 
 

@@ -29,7 +29,8 @@ def register(commands: Any) -> None:
         "preflight",
         help="find out whether a cluster is ready for the operator, and the operator for work",
         description="Look at the API server, the definitions, the operator's Deployment and its "
-        "permissions; with --pre, before an install, at what the chart needs. Nothing is changed. "
+        "permissions, and whether its metrics are scraped; with --pre, before an install, at what "
+        "the chart needs. Nothing is changed. "
         "Exits with 1 if something is bad, with 3 if something could not be found out, and with 4 "
         "if --wait ran out of time. An administrator's rights find out most; "
         "`kubectl exec -n artifact-index-system deploy/artifact-index-operator -- artifact-index "
@@ -46,6 +47,12 @@ def register(commands: Any) -> None:
         "--namespaces",
         metavar="NAMES",
         help="the operator serves, or is to serve, only these, separated by commas",
+    )
+    parser.add_argument(
+        "--values",
+        metavar="FILE",
+        help="the chart's values for this cluster: take the namespaces from them and, with --pre, "
+        "look for the kinds that they need",
     )
     parser.add_argument(
         "--in-cluster",

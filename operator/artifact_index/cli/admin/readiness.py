@@ -3,7 +3,10 @@
 import argparse
 import re
 from collections.abc import AsyncIterator
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
 
 from artifact_index import __version__
 from artifact_index.cli.admin.deployed import look_at_operators
@@ -32,6 +35,13 @@ _DEFINITIONS: Final = Resource(
     "CustomResourceDefinition",
     namespaced=False,
 )
+_MONITORING: Final = {
+    "podMonitor": "podmonitors",
+    "serviceMonitor": "servicemonitors",
+    "prometheusRule": "prometheusrules",
+}
+"""Values of the chart, and the kinds that they need."""
+
 _INSTALL: Final = "`artifact-index crds | kubectl apply --server-side -f -`"
 _ENFORCED: Final = "pod-security.kubernetes.io/enforce"
 
@@ -43,13 +53,16 @@ async def look(api: CallerApi, chosen: argparse.Namespace) -> PreflightReport:
     except ApiError as error:
         step = "test with `kubectl version`, or choose another --context"
         raise CommandError(f"{error}; {step}", Exit.UNKNOWN) from None
-    names = (chosen.namespaces or "").split(",")
+    values = _values(chosen.values)
+    names = (chosen.namespaces or ",".join(values.get("watchNamespaces") or ())).split(",")
     served = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
     found = [_version(server), _clock(server)]
-    found += [each async for each in _definitions(api, pre=chosen.pre)]
+    chart_defines = _is_enabled(values.get("crds"), by_default=True)
+    found += [each async for each in _definitions(api, pre=chosen.pre and chart_defines)]
     if chosen.pre:
         home = chosen.namespace or HOME
         found += [each async for each in _before(api, home, served)]
+        found += [each async for each in _monitoring(api, values)]
     else:
         found += [each async for each in look_at_operators(api, chosen, served)]
     if chosen.probe:
@@ -58,6 +71,47 @@ async def look(api: CallerApi, chosen: argparse.Namespace) -> PreflightReport:
         urls = urls_of(chosen.clouds or "")
         found += await probe_findings(api, served, urls)
     return PreflightReport(findings=found)
+
+
+def _values(path: str | None) -> dict[str, Any]:
+    """The chart's values of a file. Raises CommandError for what Helm would not read either."""
+    if path is None:
+        return {}
+    try:
+        values = yaml.safe_load(Path(path).read_text()) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CommandError(f"--values {path} cannot be read: {error}", Exit.USAGE) from None
+    names = values.get("watchNamespaces") or [] if isinstance(values, dict) else None
+    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+        message = f"--values {path} has no values of the chart, with watchNamespaces as a list"
+        raise CommandError(f"{message}: see `helm show values`", Exit.USAGE)
+    return dict(values)
+
+
+def _is_enabled(value: object, *, by_default: bool = False) -> bool:
+    """What a value of the chart says of itself; a file of values holds what differs alone."""
+    return bool(value.get("enabled", by_default)) if isinstance(value, dict) else by_default
+
+
+async def _monitoring(api: CallerApi, values: dict[str, Any]) -> AsyncIterator[PreflightFinding]:
+    """The Prometheus Operator's kinds, which the chart makes objects of if the values say so."""
+    for value, plural in _MONITORING.items():
+        if not _is_enabled(values.get(value)):
+            continue
+        name = f"{plural}.monitoring.coreos.com"
+        try:
+            await api.get(_DEFINITIONS, "", name)
+        except ApiError as error:
+            if error.not_found:
+                message = f"the values enable {value}, but {name} is not defined"
+                step = f"install the Prometheus Operator, or set {value}.enabled=false"
+                yield finding("monitoring", "Bad", message, step)
+            else:
+                message = f"the definition of {name} cannot be read: {error}"
+                step = f"test with `kubectl get crd {name}`"
+                yield finding("monitoring", "Unknown", message, step)
+        else:
+            yield finding("monitoring", "Good", f"{name} is defined, which {value} needs")
 
 
 def _version(server: Server) -> PreflightFinding:

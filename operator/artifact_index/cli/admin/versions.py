@@ -12,7 +12,7 @@ from artifact_index.cli.admin.operators import operators
 from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.connection import connected
 from artifact_index.cli.console import CommandError
-from artifact_index.cli.reports import OperatorVersion, VersionReport
+from artifact_index.cli.reports import VersionReport
 from artifact_index.kube.errors import ApiError
 
 _OWN = VersionReport(client=__version__, definitions=API_VERSION)
@@ -37,12 +37,7 @@ async def versions_of(api: CallerApi, namespace: str | None) -> tuple[VersionRep
         found = found.model_copy(
             update={"server": server.version, "served": await api.served_versions()}
         )
-        running = [
-            OperatorVersion(
-                namespace=each.namespace, name=each.name, version=each.version, ready=each.ready
-            )
-            for each in await operators(api, namespace)
-        ]
+        running = [each.told for each in await operators(api, namespace)]
     except ApiError as error:
         where = f"-n {namespace}" if namespace else "-A"
         step = f"test with `kubectl get deployments {where}`, or give --client"

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Final, NoReturn
 
+from artifact_index.cli.admin.operators import operators
 from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.connection import connected, list_all, list_objects, namespace_of
 from artifact_index.cli.cluster.objects import Observed, named
 from artifact_index.cli.cluster.pods import PODS, status_of, uses_of, written_at
 from artifact_index.cli.cluster.status import report_of
 from artifact_index.cli.console import CommandError, Exit
-from artifact_index.cli.reports import ObjectRef, PodStatus, StatusReport
+from artifact_index.cli.reports import ObjectRef, OperatorVersion, PodStatus, StatusReport
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_OPTIONS, SECRETS
 
@@ -30,10 +31,23 @@ async def read(api: CallerApi, chosen: argparse.Namespace) -> tuple[StatusReport
         indexes, options = _only(chosen, indexes, options)
     now = time.time()
     report = report_of(indexes, options, now)
+    more: dict[str, object] = {"operators": await _operators(api, namespace)}
     if chosen.pods:
-        pods = await _pods(api, namespace, report, now)
-        report = report.model_copy(update={"pods": pods})
-    return report, now
+        more["pods"] = await _pods(api, namespace, report, now)
+    return report.model_copy(update=more), now
+
+
+async def _operators(api: CallerApi, namespace: str | None) -> list[OperatorVersion] | None:
+    """Those that serve a namespace, or any; None for a caller who may not list Deployments."""
+    try:
+        found = await operators(api, None)
+    except ApiError:
+        return None
+    return [
+        each.told
+        for each in found
+        if namespace is None or not each.namespaces or namespace in each.namespaces
+    ]
 
 
 def _only(
@@ -90,7 +104,7 @@ async def watch(
             report, now = await read(api, chosen)
             problems = [(each.object, each.reason) for each in report.problems]
             pods = [(each.pod, each.output, each.use, each.token) for each in report.pods]
-            state = (report.files, report.indexes, problems, pods)
+            state = (report.operators, report.files, report.indexes, problems, pods)
             if sys.stdout.isatty():
                 sys.stdout.write("\033[H\033[2J")
                 show(report, now)
