@@ -167,9 +167,9 @@ class Incident(Month):
 
     async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
         """The cloud's answer."""
-        if self.refused is not None:
+        if (reason := self.refused) is not None:
             await asyncio.sleep(0.3)
-            raise LoginError(self.refused, "the cloud says no")
+            raise LoginError(reason, "the cloud says no")
         return await super().issue(request, material)
 
     async def _scrape(self) -> None:

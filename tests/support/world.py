@@ -280,7 +280,11 @@ class World:
             found = self.events(namespace)
             return all(event in found for event in expected)
 
-        wait_until(posted, f"{expected} among the events of {namespace}", PATIENCE)
+        try:
+            wait_until(posted, f"events of {namespace}", PATIENCE)
+        except TimeoutError as error:
+            missing = [event for event in expected if event not in found]
+            raise TimeoutError(f"{error}: {missing} among {found}") from None
         return found
 
     def operator_writes(self, since: int) -> list[AuditEvent]:
