@@ -81,7 +81,7 @@ async def watch(
     """
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
-        registry=registry(patience, Streams(feed, since, began)),
+        registry=registry(patience, Streams(since, began)),
         settings=settings(patience),
         memories=NoMemories(),
         memo=Memo(feed),

@@ -1,13 +1,9 @@
-"""What kopf reads of the API server: where a watch begins, and which of its events it shows."""
+"""What kopf reads of the API server: the listing with which a watch begins, and where that is."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import aiohttp
-from pydantic_core import from_json, to_json
-
-from artifact_index.kube.port import Object
-from artifact_index.reconcile.cache.feed import Feed
 
 LISTED: Final = 1
 """Objects in the listing with which a watch begins, without spec and data."""
@@ -30,38 +26,31 @@ class Streams:
     before.
     """
 
-    def __init__(self, feed: Feed, since: Mapping[str, str], began: Callable[[], None]) -> None:
-        self._feed = feed
+    def __init__(self, since: Mapping[str, str], began: Callable[[], None]) -> None:
         self._since = dict(since)
         self._began = began
 
     async def __call__(
         self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Send a request of kopf, and prepare the answer if it is a listing or a watch.
+        """Send a request of kopf, and prepare the answer if it is a listing.
 
         The listing only says what the present version is; the operator's own one, which follows,
         reads. kopf takes a millisecond for each object: whoever has ten thousand would delay
         everybody's changes.
         """
-        path, query = request.url.path, request.url.query
-        if "limit" in query:
-            request.headers["Accept"] = _METADATA_ONLY
+        if "limit" not in request.url.query:
+            return await send(request)
+        request.headers["Accept"] = _METADATA_ONLY
         answer = await send(request)
         if answer.ok and isinstance(answer, Answer):
-            if "limit" in query:
-                answer.since = self._since.pop(path, "")
-                self._began()
-            elif "watch" in query:
-                answer.leave_out(self._is_echo(path.rpartition("/")[2]))
+            answer.since = self._since.pop(request.url.path, "")
+            self._began()
         return answer
-
-    def _is_echo(self, plural: str) -> Callable[[Object], bool]:
-        return lambda body: self._feed.holds(plural, body)
 
 
 class Answer(aiohttp.ClientResponse):
-    """An answer of the API server: of a list only the first page, of a watch only what is new.
+    """An answer of the API server: of a list only the first page.
 
     An empty list of metadata is null; kopf iterates over it. `since` is an earlier version of the
     list; see `beginning`.
@@ -79,10 +68,6 @@ class Answer(aiohttp.ClientResponse):
             metadata["resourceVersion"] = beginning(self.since, metadata["resourceVersion"])
         return answer
 
-    def leave_out(self, is_echo: Callable[[Object], bool]) -> None:
-        """Show of each event whose object `is_echo` only that it came."""
-        self.content = _WithoutEchoes(self.content, is_echo)  # type: ignore[assignment]
-
 
 def beginning(since: str, now: str) -> str:
     """The version at which a watch begins: `since`, unless that is empty or long ago.
@@ -92,41 +77,3 @@ def beginning(since: str, now: str) -> str:
     if since.isdigit() and now.isdigit() and 0 <= int(now) - int(since) <= _FEW_CHANGES:
         return since
     return now
-
-
-class _WithoutEchoes:
-    """The lines of a watch; a bookmark of the same version in place of each echo.
-
-    Each write of the operator comes back as an event, of which the answer to the write has told
-    everything. kopf takes most of a millisecond for each, a fifth of the CPU of a large wave.
-    """
-
-    def __init__(self, content: aiohttp.StreamReader, is_echo: Callable[[Object], bool]) -> None:
-        self._content = content
-        self._is_echo = is_echo
-
-    def __getattr__(self, name: str) -> Any:
-        """What aiohttp itself asks of the content, when the watch ends."""
-        return getattr(self._content, name)
-
-    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        """Whole lines, as kopf asks for them."""
-        rest = b""
-        async for chunk in self._content.iter_chunked(size):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                yield self._shown(line) + b"\n"
-        if rest:
-            yield rest
-
-    def _shown(self, line: bytes) -> bytes:
-        try:
-            event = from_json(line)
-        except ValueError:
-            # Half of a surrogate pair, say, which kopf's slower decoder reads.
-            return line
-        if event.get("type") not in ("ADDED", "MODIFIED") or not self._is_echo(event["object"]):
-            return line
-        version = event["object"]["metadata"]["resourceVersion"]
-        bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}}
-        return to_json(bookmark)

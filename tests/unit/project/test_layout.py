@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -141,8 +140,7 @@ def test_the_operator_starts_without_what_it_may_never_need() -> None:
 
 def test_kopf_delivers_events_and_does_nothing_else() -> None:
     """Its other handlers write annotations and finalizers, or start in quadratic time."""
-    feed: Any = None
-    registry = vars(handlers.registry(60, Streams(feed, {}, lambda: None)))
+    registry = vars(handlers.registry(60, Streams({}, lambda: None)))
     registered = {kind: len(each.get_all_handlers()) for kind, each in registry.items()}
     assert {kind: count for kind, count in registered.items() if count} == {
         "_activities": 1,  # the login

@@ -92,26 +92,6 @@ class Feed:
             entrance.objects.mark_seen(entrance.ref(address[0]), address[2])
         self._enqueue(self._take(plural, body, address, deleted=event == "DELETED")[0])
 
-    def holds(self, plural: str, body: Object) -> bool:
-        """Whether the cache has this version of an object, or a newer one, in this role alone.
-
-        So it is with the event of a write whose answer has come. The object counts as seen. A
-        source that a write made an output is still held as a source: its event ends that.
-        """
-        ref, _, version = ref_uid_version(body)
-        metadata = body["metadata"]
-        role = (metadata.get("labels") or {}).get(ROLE_LABEL)
-        held = False
-        for entrance in self._entrances[plural]:
-            own = entrance.ref(ref)
-            if entrance.role not in (None, role):
-                if entrance.objects.get(own) is not None:
-                    return False
-            elif not entrance.objects.is_news(own, version):
-                entrance.objects.mark_seen(own, version)
-                held = not metadata.get("deletionTimestamp")
-        return held
-
     def listed(self, plural: str, body: Object) -> tuple[ObjectRef, set[Key], FedObject | None]:
         """Take an item of a listing; returns its reference, and the keys that it concerns.
 
