@@ -16,7 +16,7 @@ from artifact_index.cli.reports import (
     SupportReport,
     VersionReport,
 )
-from support.control_plane import wait_until
+from support.accounts import person
 from support.operator_process import OPERATOR_NAMESPACE
 from support.world import (
     OPERATOR_ACCOUNT,
@@ -73,22 +73,6 @@ def deployment() -> dict[str, Any]:
     }
 
 
-def as_role(world: World, role: str) -> list[str]:
-    """Flags of a ServiceAccount with this role in the namespace."""
-    kubeconfig = world.plane.kubeconfig_for(NAMESPACE, role)
-    account = f"--serviceaccount={NAMESPACE}:{role}"
-    binding = ("create", "rolebinding", role, f"--clusterrole={role}", account)
-    world.plane.kubectl(*binding, "-n", NAMESPACE)
-    reads = ("auth", "can-i", "list", "indexoptions.artifactindex.dev", "-n", NAMESPACE)
-    whoever = ("--as", f"system:serviceaccount:{NAMESPACE}:{role}")
-    wait_until(
-        lambda: world.plane.kubectl(*reads, *whoever, check=False).returncode == 0,
-        f"{role} to hold the chart's rules",
-        60,
-    )
-    return ["--kubeconfig", str(kubeconfig)]
-
-
 def test_what_people_ask(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def asked(model: Any, *arguments: str, status: int = 0) -> Any:
         """The report of a command, which holds no secret."""
@@ -102,7 +86,7 @@ def test_what_people_ask(world: World, tmp_path: Path, capsys: pytest.CaptureFix
     with world.operator():
         world.apply(*objects(world))
         world.wait_condition("indexoptions", NAMESPACE, "uv-config", reason="Available")
-    viewer, editor = as_role(world, "view"), as_role(world, "edit")
+    viewer, editor = (person(world, NAMESPACE, role, role) for role in ("view", "edit"))
 
     # A reader may not see the Secret, and learns why that matters.
     (found,) = asked(ProbeReport, "check", "--probe", *editor).indexes

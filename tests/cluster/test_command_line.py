@@ -8,7 +8,7 @@ import yaml
 
 from artifact_index.cli import main
 from artifact_index.cli.reports import ChangeReport, CheckReport, StatusReport, WhyReport
-from support.control_plane import wait_until
+from support.accounts import person
 from support.world import (
     World,
     artifact_index,
@@ -34,23 +34,6 @@ OBJECTS = in_namespace(
 )
 
 
-def user(world: World, name: str, role: str | None) -> list[str]:
-    """Flags of a ServiceAccount with a role in the namespace; of one without any if None."""
-    kubeconfig = world.plane.kubeconfig_for(NAMESPACE, name)
-    if role is not None:
-        account = f"--serviceaccount={NAMESPACE}:{name}"
-        binding = ("create", "rolebinding", name, f"--clusterrole={role}", account)
-        world.plane.kubectl(*binding, "-n", NAMESPACE)
-        reads = ("auth", "can-i", "list", "indexoptions.artifactindex.dev", "-n", NAMESPACE)
-        whoever = ("--as", f"system:serviceaccount:{NAMESPACE}:{name}")
-        wait_until(
-            lambda: world.plane.kubectl(*reads, *whoever, check=False).returncode == 0,
-            f"{role} to hold the chart's rules",
-            60,
-        )
-    return ["--kubeconfig", str(kubeconfig)]
-
-
 def change_as_editor(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Refresh, suspend and resume beside an operator, with the role edit."""
 
@@ -60,7 +43,7 @@ def change_as_editor(world: World, capsys: pytest.CaptureFixture[str]) -> None:
         report = ChangeReport.model_validate_json(capsys.readouterr().out)
         return [each.outcome for each in report.objects]
 
-    editor = user(world, "edit", "edit")
+    editor = person(world, NAMESPACE, "edit", "edit")
     assert changed("refresh", "acme", "--wait") == ["Refreshed"]
     assert changed("suspend", "acme") == ["Suspended"]
     world.wait_condition("artifactindexes", NAMESPACE, "acme", reason="Suspended")
@@ -112,7 +95,7 @@ def test_the_commands(world: World, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "kubectl auth can-i get configmaps/public -n commands" in capsys.readouterr().err
 
     for role in ("view", "edit"):
-        reader = user(world, role, role if role == "view" else None)
+        reader = person(world, NAMESPACE, role, role if role == "view" else None)
         assert main(["status", *reader, "-o", "json"]) == 1
         report = StatusReport.model_validate_json(capsys.readouterr().out)
         assert {each.name: each.reason for each in report.indexes} == {
@@ -129,7 +112,7 @@ def test_the_commands(world: World, tmp_path: Path, capsys: pytest.CaptureFixtur
         assert main(["status", *reader, "-A"]) == 3
         assert "in all namespaces: give one with -n" in capsys.readouterr().err
 
-    assert main(["status", *user(world, "nobody", None)]) == 3
+    assert main(["status", *person(world, NAMESPACE, "nobody", None)]) == 3
     assert "you may not list artifactindexes.artifactindex.dev in commands" in (
         capsys.readouterr().err
     )

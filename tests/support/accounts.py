@@ -3,6 +3,7 @@
 from typing import Any
 
 from support.clouds import ClusterIssuer
+from support.control_plane import wait_until
 from support.installation import granted_by_chart, install
 from support.world import World
 
@@ -77,3 +78,23 @@ def token_in(world: World, namespace: str, variable: str = "uv-config") -> str:
     ]
     userinfo: str = table["url"].partition("//")[2].partition("@")[0]
     return userinfo.partition(":")[2]
+
+
+def person(world: World, namespace: str, name: str, role: str | None) -> list[str]:
+    """Flags of a ServiceAccount with a ClusterRole in the namespace; of one without any if None.
+
+    Returns when the role holds the chart's rules, which a controller aggregates into it.
+    """
+    kubeconfig = world.plane.kubeconfig_for(namespace, name)
+    if role is not None:
+        account = f"--serviceaccount={namespace}:{name}"
+        binding = ("create", "rolebinding", name, f"--clusterrole={role}", account)
+        world.plane.kubectl(*binding, "-n", namespace)
+        reads = ("auth", "can-i", "list", "indexoptions.artifactindex.dev", "-n", namespace)
+        whoever = ("--as", f"system:serviceaccount:{namespace}:{name}")
+        wait_until(
+            lambda: world.plane.kubectl(*reads, *whoever, check=False).returncode == 0,
+            f"{role} to hold the chart's rules",
+            60,
+        )
+    return ["--kubeconfig", str(kubeconfig)]

@@ -176,21 +176,15 @@ def inputs_of(
     *,
     values: Mapping[str, str | bytes] | None = None,
     missing: bool = False,
-    missing_for: float = 0.0,
-    missing_since: float = 0.0,
     policy: Policy = POLICY,
-    secret_is_output: bool = False,
+    **more: Any,
 ) -> Inputs:
-    """The inputs of an index whose Secret is there, unless `missing`; its spec can be read."""
+    """The inputs of an index whose Secret is there, unless `missing`; its spec can be read.
+
+    `more` are fields of `Inputs`.
+    """
     assert record.spec is not None
-    inputs = Inputs(
-        *record.ref,
-        of(record.spec),
-        policy,
-        secret_is_output=secret_is_output,
-        missing_for=missing_for,
-        missing_since=missing_since,
-    )
+    inputs = Inputs(*record.ref, of(record.spec), policy, **more)
     if inputs.use is None or missing:
         return inputs
     return replace(inputs, secret=source_secret(inputs.use.name, values, inputs.use.keys))

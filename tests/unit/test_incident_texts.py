@@ -19,6 +19,7 @@ from artifact_index.kube.server_check import ServerCheck
 from artifact_index.logs import RedactingFilter, TextFormatter
 from support.engine import Engine
 from support.incident_texts import INCIDENTS, OUTAGES, Incident, Outage
+from support.log_handlers import logging_to
 from support.memory_port import MemoryPort
 from support.reconcile_builders import CANARY, HOUR, NAMESPACE
 from support.troubleshooting import quoted, sections
@@ -59,13 +60,8 @@ class Refusing(MemoryPort):
 
 @pytest.fixture
 def log() -> Iterator[Log]:
-    logger, handler = logging.getLogger("artifact_index"), Log()
-    before = logger.level
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    yield handler
-    logger.removeHandler(handler)
-    logger.setLevel(before)
+    with logging_to(Log()) as handler:
+        yield handler
 
 
 @pytest.fixture

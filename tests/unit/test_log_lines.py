@@ -18,6 +18,7 @@ from artifact_index.logs import JsonFormatter, LogEvent, RedactingFilter, TextFo
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.wiring import env_of
 from support.engine import BROKEN, OPTIONS, Engine
+from support.log_handlers import logging_to
 from support.misfortunes import HOUR, Kind, Trouble, logins
 from support.month import Month
 from support.operating import operating
@@ -62,13 +63,8 @@ class Lines(logging.Handler):
 @pytest.fixture
 def lines() -> Iterator[Lines]:
     """The lines of level INFO and above."""
-    logger, handler = logging.getLogger("artifact_index"), Lines()
-    before = logger.level
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    yield handler
-    logger.removeHandler(handler)
-    logger.setLevel(before)
+    with logging_to(Lines()) as handler:
+        yield handler
 
 
 def index_and_options(status: str, reason: str) -> list[str]:
