@@ -77,7 +77,7 @@ class KubeApi:
         self._sleep = sleep
         self._rand = rand
         self._managed = {"fieldManager": self.field_manager}
-        self._headers = {"Accept": _JSON, "User-Agent": f"{self.field_manager}/{__version__}"}
+        self._headers = {"User-Agent": f"{self.field_manager}/{__version__}"}
         self._meter = meter
         self.page_sizes = PageSizes()
 
@@ -200,7 +200,7 @@ class KubeApi:
                 code = answer.status
                 if content is None:
                     raise _PageTooLargeError
-                parsed = _object_in(answer, content, sensitive=resource == SECRETS)
+                parsed = object_in(answer, content, sensitive=resource == SECRETS)
                 objects = len(parsed.get("items") or ()) if verb == "list" else 1
                 self.page_sizes.learn(resource.plural, objects=objects, size=len(content))
                 return parsed
@@ -219,10 +219,11 @@ class KubeApi:
             await self._sleep(delay)
 
     async def _exchange(
-        self, method: str, path: str, body: Object | None, most: int | None
+        self, method: str, path: str, body: Object | None, most: int | None, accept: str = _JSON
     ) -> tuple[aiohttp.ClientResponse, bytes | None]:
-        """The answer and its body; None for a body of more than `most` bytes."""
-        headers = {**self._headers, "Content-Type": _MERGE_PATCH if method == "PATCH" else _JSON}
+        """The answer in the form `accept`, and its body; None for one of more than `most` bytes."""
+        content_type = _MERGE_PATCH if method == "PATCH" else _JSON
+        headers = {**self._headers, "Accept": accept, "Content-Type": content_type}
         if token := await self._token():
             headers["Authorization"] = token
         try:
@@ -230,7 +231,7 @@ class KubeApi:
                 answer = await self._session.send(method, path, headers=headers, body=body)
                 return answer, await _read(answer, most)
         except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(error) from None
+            raise _unreachable(error) from None
 
     @contextlib.asynccontextmanager
     async def _large_slot(self) -> AsyncIterator[None]:
@@ -284,7 +285,8 @@ def _is_large(body: Object | None) -> bool:
     return sum(len(value or "") for value in data.values()) > _LARGE
 
 
-def _object_in(answer: aiohttp.ClientResponse, content: bytes, *, sensitive: bool) -> Object:
+def object_in(answer: aiohttp.ClientResponse, content: bytes, *, sensitive: bool) -> Object:
+    """The object in an answer; of a `sensitive` one no error quotes the text. Raises ApiError."""
     if answer.status >= 400:
         raise error_from_response(
             answer.status, answer.reason or "", answer.headers, content, sensitive=sensitive
@@ -302,7 +304,7 @@ def _object_in(answer: aiohttp.ClientResponse, content: bytes, *, sensitive: boo
     return parsed
 
 
-def unreachable(error: Exception) -> ApiError:
+def _unreachable(error: Exception) -> ApiError:
     """The error for a request without an answer, from what the HTTP client raised."""
     reason = "Timeout" if isinstance(error, TimeoutError) else "Unreachable"
     sent = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
-from artifact_index.kube.client import unreachable
+from artifact_index.kube.client import _unreachable
 from artifact_index.kube.errors import ApiError, error_from_response
 from artifact_index.kube.port import ListPage
 from artifact_index.kube.resources import INDEX_OPTIONS, Resource
@@ -46,7 +46,7 @@ class Port(MemoryPort):
 
 def certificate_error() -> ApiError:
     key = ConnectionKey("10.0.0.1", 443, True, True, None, None, None, None)
-    return unreachable(aiohttp.ClientConnectorCertificateError(key, OSError("self-signed")))
+    return _unreachable(aiohttp.ClientConnectorCertificateError(key, OSError("self-signed")))
 
 
 @pytest.mark.parametrize(

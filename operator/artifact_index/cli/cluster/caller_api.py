@@ -8,11 +8,8 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
-from pydantic_core import from_json
-
 from artifact_index.api.constants import GROUP
-from artifact_index.kube.client import KubeApi, unreachable
+from artifact_index.kube.client import KubeApi, object_in
 from artifact_index.kube.errors import ApiError, error_from_response
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import Resource
@@ -24,6 +21,7 @@ _SELF: Final = Resource(
 _OF_OTHERS: Final = Resource(
     _REVIEWS, "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False
 )
+_JSON: Final = "application/json"
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
@@ -45,13 +43,14 @@ class CallerApi(KubeApi):
     async def server(self) -> Server:
         """Which version the API server has, and how its clock differs. Raises ApiError."""
         before = time.time()
-        answer, headers = await self._read("/version", {})
+        answer, content = await self._exchange("GET", "/version", None, None)
         now = (before + time.time()) / 2
         try:
-            ahead = parsedate_to_datetime(headers["Date"]).timestamp() - now
+            ahead = parsedate_to_datetime(answer.headers["Date"]).timestamp() - now
         except (KeyError, ValueError):
             ahead = None
-        return Server(str(_object_in(answer).get("gitVersion", "")), ahead)
+        found = object_in(answer, content or b"", sensitive=True)
+        return Server(str(found.get("gitVersion", "")), ahead)
 
     def cluster_entry(self) -> dict[str, Any]:
         """The server as a kubeconfig names it, without anything of the caller's login."""
@@ -78,14 +77,18 @@ class CallerApi(KubeApi):
 
     async def text(self, path: str) -> str:
         """What the server answers to a path that is no object: a log, or a pod's own page."""
-        content, _ = await self._read(path, {"Accept": "*/*"})
+        answer, content = await self._exchange("GET", path, None, None, "*/*")
+        content = content or b""
+        if answer.status >= 400:
+            raise error_from_response(
+                answer.status, answer.reason or "", answer.headers, content, sensitive=True
+            )
         return content.decode(errors="replace")
 
     async def metadata(self, resource: Resource, namespace: str, name: str) -> Object:
         """The metadata of an object: the values of a Secret never leave the server."""
         path = resource.object_path(namespace, name)
-        content, _ = await self._read(path, {"Accept": _METADATA_ONLY})
-        found = _object_in(content).get("metadata")
+        found = (await self._document(path, _METADATA_ONLY)).get("metadata")
         return found if isinstance(found, dict) else {}
 
     async def may(self, attributes: Mapping[str, str], account: str | None = None) -> bool:
@@ -102,30 +105,6 @@ class CallerApi(KubeApi):
         review = await self.create(_SELF if account is None else _OF_OTHERS, "", {"spec": spec})
         return bool((review.get("status") or {}).get("allowed"))
 
-    async def _document(self, path: str) -> Object:
-        return _object_in((await self._read(path, {}))[0])
-
-    async def _read(self, path: str, more: Mapping[str, str]) -> tuple[bytes, Mapping[str, str]]:
-        headers = {**self._headers, **more}
-        if token := await self._token():
-            headers["Authorization"] = token
-        try:
-            answer = await self._session.send("GET", path, headers=headers, body=None)
-            content = await answer.read()
-        except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(error) from None
-        if answer.status >= 400:
-            raise error_from_response(
-                answer.status, answer.reason or "", answer.headers, content, sensitive=True
-            )
-        return content, answer.headers
-
-
-def _object_in(content: bytes) -> Object:
-    try:
-        parsed = from_json(content)
-    except ValueError:
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise ApiError(502, "BadAnswer", "the answer of the API server is not a JSON object")
-    return parsed
+    async def _document(self, path: str, accept: str = _JSON) -> Object:
+        answer, content = await self._exchange("GET", path, None, None, accept)
+        return object_in(answer, content or b"", sensitive=True)
