@@ -92,7 +92,7 @@ def _print_differences(files: "Sequence[RenderedFile]", chosen: argparse.Namespa
     import asyncio  # noqa: PLC0415 - slow
 
     from artifact_index.cli.cluster.connection import connected  # noqa: PLC0415 - slow
-    from artifact_index.cli.cluster.live_outputs import differences  # noqa: PLC0415 - slow
+    from artifact_index.cli.diff.live_outputs import differences  # noqa: PLC0415 - slow
 
     async def compared() -> str:
         async with connected(chosen) as api:

@@ -11,9 +11,9 @@ import yaml
 from hypothesis import given
 from pydantic import SecretStr
 
-from artifact_index.cli.cluster.live_outputs import differences
+from artifact_index.cli.diff.live_outputs import differences
+from artifact_index.cli.diff.masks import masked
 from artifact_index.cli.offline.manifests import read_manifests
-from artifact_index.cli.offline.masks import masked
 from artifact_index.cli.offline.operator import run_offline
 from artifact_index.cli.reports import RenderedFile
 from artifact_index.formats.document import Claims, Credential, Document, IndexEntry

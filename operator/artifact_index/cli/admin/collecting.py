@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from artifact_index.api.constants import API_VERSION
-from artifact_index.cli.admin.operators import LABELS, Operator, operators
 from artifact_index.cli.admin.versions import versions_of
 from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.connection import connected, list_all, list_objects, namespace_of
 from artifact_index.cli.cluster.objects import Observed
+from artifact_index.cli.cluster.operators import LABELS, Operator, operators
 from artifact_index.cli.cluster.pods import PODS
 from artifact_index.cli.console import CommandError, Exit
 from artifact_index.cli.reports import ObjectReport, SupportReport

@@ -7,7 +7,6 @@ from typing import Final
 
 from artifact_index import __version__
 from artifact_index.cli.admin.finding import finding
-from artifact_index.cli.admin.operators import LABELS, Operator, operators
 from artifact_index.cli.admin.permissions import (
     OWN_KEY,
     SERVED,
@@ -19,6 +18,7 @@ from artifact_index.cli.admin.reviews import review
 from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.connection import list_objects
 from artifact_index.cli.cluster.objects import account_of
+from artifact_index.cli.cluster.operators import LABELS, Operator, operators
 from artifact_index.cli.console import CommandError
 from artifact_index.cli.reports import PreflightFinding
 from artifact_index.kube.errors import ApiError

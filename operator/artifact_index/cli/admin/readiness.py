@@ -11,10 +11,10 @@ import yaml
 from artifact_index import __version__
 from artifact_index.cli.admin.deployed import look_at_operators
 from artifact_index.cli.admin.finding import finding
-from artifact_index.cli.admin.operators import HOME, Operator, operators
 from artifact_index.cli.admin.permissions import INSTALLING, RELEASE, ROLES, permissions
 from artifact_index.cli.admin.reviews import Allowed, review
 from artifact_index.cli.cluster.caller_api import CallerApi, Server
+from artifact_index.cli.cluster.operators import HOME, Operator, operators
 from artifact_index.cli.console import CommandError, Exit
 from artifact_index.cli.reports import PreflightFinding, PreflightReport
 from artifact_index.crdgen.crd import crd_documents

@@ -8,9 +8,9 @@ from kubernetes.aio.config import incluster_config
 
 from artifact_index import __version__
 from artifact_index.api.constants import API_VERSION
-from artifact_index.cli.admin.operators import operators
 from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.connection import connected
+from artifact_index.cli.cluster.operators import operators
 from artifact_index.cli.console import CommandError
 from artifact_index.cli.reports import VersionReport
 from artifact_index.kube.errors import ApiError

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-from artifact_index.cli.admin.operators import operators
 from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.connection import connected, list_all, list_objects, namespace_of
 from artifact_index.cli.cluster.objects import Observed, named
+from artifact_index.cli.cluster.operators import operators
 from artifact_index.cli.cluster.pods import PODS, status_of, uses_of, written_at
 from artifact_index.cli.cluster.status import report_of
 from artifact_index.cli.console import CommandError, Exit

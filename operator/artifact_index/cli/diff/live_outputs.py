@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from artifact_index.api.constants import CHECKPOINT_ANNOTATION
 from artifact_index.cli.console import CommandError, Exit
-from artifact_index.cli.offline.masks import masked, urls_in
+from artifact_index.cli.diff.masks import masked, urls_in
 from artifact_index.cli.reports import ObjectRef, RenderedFile
 from artifact_index.formats.uv_toml import UV_TOML_KEY, read_entries
 from artifact_index.kube.errors import ApiError

@@ -1,0 +1,1 @@
+"""How rendered files differ from what a cluster has: `render --diff`."""
