@@ -15,7 +15,7 @@ from support.admission import kubernetes_version, refusals
 from support.api_case import Case
 from support.api_cases import ACCEPTED, HIDDEN, REFUSED
 from support.api_pasted import BESIDE, CANARY, LOGINS, PASTED
-from support.control_plane.builder import KUBERNETES_VERSION
+from support.control_plane.releases import DEFAULT, NEWEST
 
 pytestmark = pytest.mark.cluster
 
@@ -31,12 +31,8 @@ def answers(definitions: list[dict[str, Any]], cases: list[Case]) -> list[str]:
     return ["\n".join(m) for m in refusals(definitions, [case.document("a") for case in cases])]
 
 
-def test_it_is_a_newer_release_than_that_of_the_control_plane() -> None:
-    newer, older = (
-        tuple(map(int, version.split(".")))
-        for version in (kubernetes_version(), KUBERNETES_VERSION.removeprefix("v"))
-    )
-    assert newer >= (1, 37) > older
+def test_it_is_the_newest_release_of_the_tests() -> None:
+    assert f"v{kubernetes_version()}" == NEWEST.version != DEFAULT.version
 
 
 def test_it_accepts_and_refuses_what_the_older_one_does(definitions: list[dict[str, Any]]) -> None:

@@ -23,6 +23,7 @@ CRDS = Path(__file__).parents[2] / "crds"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NEVER_SEEN = {"observedGeneration": -1}
 WHEN = "2026-01-02T03:04:05Z"
+PUBLISHED = "/openapi/v3/apis/artifactindex.dev/v1alpha1"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def plane(control_plane: ControlPlane) -> ControlPlane:
     control_plane.apply_crds(CRDS)
 
     def published() -> bool:
-        found = control_plane.read("/openapi/v3/apis/artifactindex.dev/v1alpha1") or {}
+        found = control_plane.read(PUBLISHED) or {}
         schemas = found.get("components", {}).get("schemas", {})
         return {kind.kind for kind in KINDS} <= {name.rpartition(".")[2] for name in schemas}
 
@@ -45,6 +46,8 @@ def namespace(plane: ControlPlane) -> Iterator[str]:
     plane.kubectl("create", "namespace", name)
     yield name
     plane.kubectl("delete", "namespace", name, "--wait=false")
+    # Objects of cluster scope do not go with it.
+    plane.kubectl("delete", "caidx,cidxopt", "-l", f"made-in={name}", "--wait=false")
 
 
 def answers(plane: ControlPlane, namespace: str, cases: Sequence[Case]) -> list[str]:
@@ -128,8 +131,11 @@ def test_it_never_prints_a_login_in_any_field(plane: ControlPlane, namespace: st
 def create(plane: ControlPlane, namespace: str, base: str) -> tuple[str, dict[str, Any]]:
     """Create a base object under a name of its own; returns the name and what was stored."""
     name = f"{base}-{uuid.uuid4().hex[:8]}"
-    document = json.dumps(Case(base, base).document(name))
-    stored = plane.kubectl("create", "-n", namespace, "-o", "json", "-f", "-", input=document)
+    document = Case(base, base).document(name)
+    document["metadata"]["labels"] = {"made-in": namespace}
+    stored = plane.kubectl(
+        "create", "-n", namespace, "-o", "json", "-f", "-", input=json.dumps(document)
+    )
     return name, json.loads(stored.stdout)
 
 
@@ -194,6 +200,7 @@ CONDITION = {
     "message": "m" * 32768,
 }
 INDEX_STATUS = {"artifactIndex": "a", "uid": "u", "ready": True, "reason": "Available"}
+FAILING = {"namespace": "team-a", "reason": "TargetNotOwned", "message": "theirs"}
 STATUSES: list[tuple[str, str, dict[str, Any], str]] = [
     ("a whole one", "anonymous", {
         "observedGeneration": 1, "conditions": [CONDITION], "url": "https://h/simple/",
@@ -214,6 +221,13 @@ STATUSES: list[tuple[str, str, dict[str, Any], str]] = [
     ("one type twice", "options", {"conditions": [CONDITION] * 2}, "Duplicate value"),
     ("no time", "options", {"earliestExpiry": "soon"}, "must be of type date-time"),
     ("a negative count", "options", {"indexCount": -1}, "greater than or equal to 0"),
+    ("a whole one", "cluster-options", {
+        "observedGeneration": 1, "conditions": [CONDITION], "indexCount": 1,
+        "readyIndexCount": 1, "indexes": [INDEX_STATUS | {"kind": "ClusterArtifactIndex"}],
+        "namespaces": {"selected": 1000, "written": 980, "failing": 20},
+        "failingNamespaces": [FAILING] * 20, "earliestExpiry": WHEN, "guaranteedUntil": WHEN}, ""),
+    ("too many namespaces", "cluster-options", {"failingNamespaces": [FAILING] * 21},
+     "Too many: 21"),
 ]  # fmt: skip
 
 
@@ -244,29 +258,35 @@ def object_paths(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
         yield from object_paths(inner.get("items", inner), f"{path}.{name}")
 
 
-EXPLAINED = [
-    (path, sorted(schema["properties"]))
-    for kind in KINDS
-    for part, root in root_schema(kind)["properties"].items()
-    if part in ("spec", "status")
-    for path, schema in object_paths(root, f"{kind.kind.lower()}.{part}")
-]
+PARTS = [(kind, part) for kind in KINDS for part in ("spec", "status")]
 
 
-@pytest.mark.parametrize(("path", "fields"), EXPLAINED, ids=[each[0] for each in EXPLAINED])
-def test_kubectl_explains_every_field(plane: ControlPlane, path: str, fields: list[str]) -> None:
-    text = plane.kubectl("explain", path).stdout
-    assert "<no description>" not in text
-    described = re.findall(r"(?m)^  (\w+)\t.*\n(?:  enum: .*\n)?    \S", text)
-    assert sorted(described) == fields
-
-
-def test_kubectl_explains_recursively(plane: ControlPlane) -> None:
-    text = plane.kubectl("explain", "artifactindex.spec.codeArtifact", "--recursive").stdout
+@pytest.mark.parametrize(
+    ("kind", "part"), PARTS, ids=[f"{each.kind}.{part}" for each, part in PARTS]
+)
+def test_kubectl_explains_every_field(plane: ControlPlane, kind: Kind, part: str) -> None:
+    """It lists what the API server publishes, which has a description of each field."""
+    text = plane.kubectl("explain", f"{kind.kind.lower()}.{part}", "--recursive").stdout
     listed = re.findall(r"(?m)^ +(\w+)\t<", text)
+    wanted = list(object_paths(root_schema(kind)["properties"][part], part))
+    assert sorted(listed) == sorted(name for _, each in wanted for name in each["properties"])
+    assert "<no description>" not in text
+
+    published = (plane.read(PUBLISHED) or {})["components"]["schemas"]
+    served = published[f"dev.artifactindex.v1alpha1.{kind.kind}"]["properties"][part]
+    described = {
+        path: sorted(name for name, each in schema["properties"].items() if each.get("description"))
+        for path, schema in object_paths(served, part)
+    }
+    assert described == {path: sorted(schema["properties"]) for path, schema in wanted}
+
+
+def test_kubectl_shows_a_fields_description(plane: ControlPlane) -> None:
+    path = "artifactindex.spec.codeArtifact"
+    text = plane.kubectl("explain", path).stdout
+    described = re.findall(r"(?m)^  (\w+)\t.*\n(?:  enum: .*\n)?    \S", text)
     schema = root_schema(KINDS[0])["properties"]["spec"]["properties"]["codeArtifact"]
-    wanted = [name for _, inner in object_paths(schema, "") for name in inner["properties"]]
-    assert sorted(listed) == sorted(wanted)
+    assert sorted(described) == sorted(schema["properties"])
     assert "<no description>" not in text
 
 
@@ -274,7 +294,7 @@ def test_kubectl_explains_recursively(plane: ControlPlane) -> None:
 def test_short_name_category_and_columns_work(
     plane: ControlPlane, namespace: str, kind: Kind
 ) -> None:
-    base = "basic" if kind.kind == "ArtifactIndex" else "options"
+    base = next(base for base, (of_kind, _) in BASES.items() if of_kind == kind.kind)
     name, _ = create(plane, namespace, base)
     by_short_name = plane.kubectl("get", kind.short_name, "-n", namespace, "-o", "wide").stdout
     singular = plane.kubectl("get", kind.kind.lower(), name, "-n", namespace, "-o", "name").stdout
@@ -310,8 +330,13 @@ def test_the_examples_are_accepted_and_come_back_unchanged(
     rendered = plane.kubectl("kustomize", str(EXAMPLES)).stdout
     secrets = (EXAMPLES / "secrets.example.yaml").read_text()
     examples = f"{rendered}---\n{secrets}".replace("namespace: builders", f"namespace: {namespace}")
+    of_cluster_scope = plane.kubectl("kustomize", str(EXAMPLES / "cluster")).stdout
+    examples += f"---\n{of_cluster_scope}"
     applied = plane.kubectl("apply", "--server-side", "-f", "-", input=examples).stdout
-    assert applied.count("artifactindex.artifactindex.dev/") == 5
-    assert applied.count("indexoptions.artifactindex.dev/") == 2
+    declared = examples.count("\nkind: ArtifactIndex\n")
+    assert f"\n{applied}".count("\nartifactindex.artifactindex.dev/") == declared >= 5
+    assert applied.count("\nindexoptions.artifactindex.dev/") == 2
+    assert applied.count("\nclusterindexoptions.artifactindex.dev/") == 1
     again = plane.kubectl("diff", "--server-side", "-f", "-", input=examples, check=False)
     assert (again.returncode, again.stdout) == (0, "")
+    plane.kubectl("delete", "--wait=false", "-f", "-", input=of_cluster_scope)

@@ -5,9 +5,8 @@ import hashlib
 import os
 import platform
 import shutil
+import subprocess
 import sys
-import threading
-import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,22 +14,7 @@ from pathlib import Path
 
 from support.control_plane.errors import ControlPlaneUnavailable
 from support.control_plane.processes import spawn_tied, tail
-
-KUBERNETES_VERSION = "v1.34.4"
-PROGRESS_SECONDS = 10.0
-PROGRESS_SECONDS_TTY = 1.0
-
-
-def _ldflags() -> str:
-    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
-    # Unset, the server calls itself v0.0.0-master, and clients misjudge what it can do.
-    values = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor}
-    variables = [
-        f"-X {package}.{name}={value}"
-        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-        for name, value in values.items()
-    ]
-    return " ".join(["-s", "-w", *variables])
+from support.control_plane.progress import compiled, progress
 
 
 @dataclass(frozen=True)
@@ -65,33 +49,22 @@ class Toolchain:
         return "-mod=readonly", "-buildvcs=false", f"-ldflags={self.ldflags}", *tags
 
 
-CONTROL_PLANE = Toolchain(
-    name="control-plane",
-    version=KUBERNETES_VERSION,
-    modules=Path(__file__).with_name("build"),
-    ldflags=_ldflags(),
-    programs={
-        "kube-apiserver": Program("k8s.io/kubernetes/cmd/kube-apiserver", "kubernetes"),
-        "kube-controller-manager": Program(
-            "k8s.io/kubernetes/cmd/kube-controller-manager", "kubernetes"
-        ),
-        "kubectl": Program("k8s.io/kubernetes/cmd/kubectl", "kubernetes"),
-        "kubelet": Program("k8s.io/kubernetes/cmd/kubelet", "kubernetes"),
-        "kube-scheduler": Program("k8s.io/kubernetes/cmd/kube-scheduler", "kubernetes"),
-        "etcd": Program("go.etcd.io/etcd/server/v3", "etcd"),
-    },
-    instead="; KUBEBUILDER_ASSETS may name a folder that has them",
-)
-
-
-def cache_folder(tools: Toolchain = CONTROL_PLANE) -> Path:
-    """Where the built programs are: one folder for each set of versions, flags and platform."""
+def cache_root() -> Path:
+    """Where everything is that was built or fetched once for this machine."""
     if configured := os.environ.get("ARTIFACT_INDEX_CACHE"):
-        root = Path(configured).absolute()
-    else:
-        user_cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        root = Path(user_cache) / "artifact-index-operator"
-    return root / tools.name / _key(tools)
+        return Path(configured).absolute()
+    user_cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(user_cache) / "artifact-index-operator"
+
+
+def cache_folder(tools: Toolchain) -> Path:
+    """Where the built programs are: one folder for each set of versions, flags and platform."""
+    return cache_root() / tools.name / _key(tools)
+
+
+def is_built(names: Collection[str], tools: Toolchain) -> bool:
+    """Whether the cache holds these programs."""
+    return not _missing(cache_folder(tools), names)
 
 
 def _key(tools: Toolchain) -> str:
@@ -103,7 +76,7 @@ def _key(tools: Toolchain) -> str:
     return f"{tools.version}-{digest.hexdigest()[:16]}"
 
 
-def ensure_built(names: Collection[str], tools: Toolchain = CONTROL_PLANE) -> Path:
+def ensure_built(names: Collection[str], tools: Toolchain) -> Path:
     """Return the folder that holds these programs, built now if need be.
 
     A cold build of the control plane takes about five minutes on two cores and downloads modules;
@@ -123,7 +96,7 @@ def ensure_built(names: Collection[str], tools: Toolchain = CONTROL_PLANE) -> Pa
             f"{tools.instead}"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / "lock"):
+    with locked(folder / "lock"):
         if missing := _missing(folder, names):
             _build(tools, Path(go), folder, missing)
     return folder
@@ -164,14 +137,17 @@ def _go_build(
         # Go's own cache would keep 2 to 3 GB for programs of 0.2 GB.
         "GOCACHE": str(output.with_name("go-cache")),
     }
-    what = f"building {', '.join(names)} (once, some minutes)"
-    with _progress(what):
-        process = spawn_tied(
-            [go, "build", *tools.flags, "-o", target, *packages],
-            log=log,
-            cwd=tools.modules / module,
-            env=environment,
-        )
+    what = f"building {', '.join(names)} (once)"
+    folder = tools.modules / module
+    count = _package_count(go, [*tools.flags, *packages], folder, environment)
+    begun = log.stat().st_size if log.exists() else 0
+    process = spawn_tied(
+        [go, "build", "-v", *tools.flags, "-o", target, *packages],
+        log=log,
+        cwd=folder,
+        env=environment,
+    )
+    with progress(what, compiled(log, begun, count)):
         try:
             status = process.wait()
         finally:
@@ -183,41 +159,30 @@ def _go_build(
         )
 
 
+def _package_count(
+    go: Path, arguments: list[str], folder: Path, environment: Mapping[str, str]
+) -> int:
+    """Download the modules, and return how many packages the build will compile; at least 1."""
+    with progress("downloading Go modules (once)"):
+        listed = subprocess.run(
+            [go, "list", "-deps", *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    # A failure is the build's to tell, with its log.
+    return max(1, len(set(listed.stdout.split()) - {"unsafe"}))
+
+
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold a file's lock; a line says so when another process has it."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with _progress("waiting for another process that builds the same"):
+            with progress("waiting for another process that gets the same"):
                 fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[None]:
-    """Say on standard error what goes on and for how long, until the block ends."""
-    done = threading.Event()
-    reporter = threading.Thread(target=_report, args=(what, done), daemon=True)
-    reporter.start()
-    try:
-        yield
-    finally:
-        done.set()
-        reporter.join()
-
-
-def _report(what: str, done: threading.Event) -> None:
-    on_terminal = sys.stderr.isatty()
-    started = time.monotonic()
-    start, end = ("\r", "") if on_terminal else ("", "\n")
-    finished = False
-    while not finished:
-        line = f"{start}{what}: {time.monotonic() - started:.0f} s"
-        print(line, end=end, file=sys.stderr, flush=True)
-        finished = done.wait(PROGRESS_SECONDS_TTY if on_terminal else PROGRESS_SECONDS)
-    print(
-        f"{start}{what}: ended after {time.monotonic() - started:.0f} s",
-        file=sys.stderr,
-        flush=True,
-    )

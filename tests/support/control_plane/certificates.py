@@ -66,6 +66,11 @@ class Authority:
         """Sign a client certificate; Kubernetes reads the user from CN and the group from O."""
         return self._sign(name, _name(user, group), [], usage=ExtendedKeyUsageOID.CLIENT_AUTH)
 
+    def spiffe(self, name: str, identity: str) -> KeyPair:
+        """Sign a client certificate of a workload's SPIFFE ID."""
+        uri = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity)])
+        return self._sign(name, _name(name), [uri], usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+
     def _sign(
         self,
         file_name: str,

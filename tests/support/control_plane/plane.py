@@ -2,7 +2,6 @@
 
 import http
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -18,7 +17,7 @@ from support.control_plane.certificates import KeyPair
 from support.control_plane.custom_resources import crd_names, is_served
 from support.control_plane.errors import ControlPlaneFailed, PortTaken
 from support.control_plane.kubeconfig import write_kubeconfig
-from support.control_plane.processes import tail, wait_until
+from support.control_plane.processes import environment, run_noted, tail, wait_until
 from support.control_plane.request_counts import RequestKey, parse_request_counts
 from support.control_plane.servers import Servers
 
@@ -191,23 +190,14 @@ class ControlPlane:
         Raises CalledProcessError, with standard error as a note, when `check` and it fails, and
         TimeoutExpired after 300 s.
         """
-        result = subprocess.run(
+        return run_noted(
             [self.binaries.kubectl, f"--kubeconfig={kubeconfig or self.kubeconfig_admin}", *args],
             input=input,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=KUBECTL_SECONDS,
             # A port comes back with another server behind it: no shared discovery cache.
-            env=os.environ | {"KUBECACHEDIR": str(self.folder / "kubectl-cache")},
+            env=environment() | {"KUBECACHEDIR": str(self.folder / "kubectl-cache")},
+            seconds=KUBECTL_SECONDS,
+            check=check,
         )
-        try:
-            if check:
-                result.check_returncode()
-        except subprocess.CalledProcessError as error:
-            error.add_note(result.stderr)
-            raise
-        return result
 
     def read(self, path: str) -> dict[str, Any] | None:
         """Return the JSON object at a path of the API, as the administrator; None for 404.

@@ -15,12 +15,46 @@ from support.control_plane.errors import ControlPlaneFailed, PortTaken
 
 TIED_EXEC = Path(__file__).with_name("tied_exec.py")
 POLL_SECONDS = 0.02
-LONGEST_POLL_SECONDS = 0.1
+LONGEST_POLL_SECONDS = 0.25
 LOG_TAIL_BYTES = 64 * 1024
 
 # The kernel sends the parent-death signal when the starting *thread* ends, so children of a short
 # worker thread would die early. This thread lives as long as the interpreter.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="control-plane-spawner")
+
+
+def environment(*without: str) -> dict[str, str]:
+    """This process' variables, but for those that begin with one of `without`.
+
+    pytest changes a variable while threads of a test come by here.
+    """
+    names = (name for name in os.environ if not name.startswith(without))
+    return {name: os.environ.get(name, "") for name in names}
+
+
+def run_noted(
+    command: Sequence[str | Path],
+    *,
+    input: str | None = None,
+    env: Mapping[str, str] | None = None,
+    seconds: float | None = None,
+    check: bool = True,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program, and return what it printed.
+
+    Raises CalledProcessError, with standard error as a note, when `check` and it fails, and
+    TimeoutExpired after `seconds`.
+    """
+    done = subprocess.run(
+        command, input=input, env=env, timeout=seconds, capture_output=True, text=True, check=False
+    )
+    try:
+        if check:
+            done.check_returncode()
+    except subprocess.CalledProcessError as error:
+        error.add_note(done.stderr)
+        raise
+    return done
 
 
 def spawn_tied(
@@ -90,17 +124,20 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None:
+def wait_until(
+    condition: Callable[[], bool], what: str, seconds: float, *, most: float = LONGEST_POLL_SECONDS
+) -> None:
     """Poll until the condition holds; raises TimeoutError after `seconds`.
 
-    Every 20 ms at first and every 100 ms after 4 s: three processes are busy with each look.
+    Every 20 ms at first and every `most` seconds in the end: three processes are busy with each
+    look.
     """
     begun = time.monotonic()
     while not condition():
         waited = time.monotonic() - begun
         if waited > seconds:
             raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(min(max(POLL_SECONDS, waited / 40), LONGEST_POLL_SECONDS))
+        time.sleep(min(max(POLL_SECONDS, waited / 40), most))
 
 
 class Server:
