@@ -21,6 +21,7 @@ from typing import Any
 from demo.narrator import Narrator
 from demo.pods import perform
 from demo.stage import TOP
+from support.control_plane.processes import run_noted
 from support.tour import Images, Tour, load, open_stand_ins
 
 NAME = "artifact-index"
@@ -46,14 +47,7 @@ class KindCluster:
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl; raises CalledProcessError with its stderr as a note."""
         command = ["kubectl", f"--kubeconfig={self._kubeconfig}", *args]
-        result = subprocess.run(command, input=input, capture_output=True, text=True, check=False)
-        try:
-            if check:
-                result.check_returncode()
-        except subprocess.CalledProcessError as error:
-            error.add_note(result.stderr)
-            raise
-        return result
+        return run_noted(command, input=input, check=check)
 
     def read(self, path: str) -> dict[str, Any] | None:
         """Return the JSON object at an API path, or None if it does not exist."""
