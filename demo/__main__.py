@@ -1,5 +1,9 @@
-"""Show the whole path with real components and check each step: `python -m demo`, `make demo`."""
+"""Show the whole path with real components and check each step: `make demo`.
 
+By default the demo starts an API server of its own.
+"""
+
+import argparse
 import os
 import signal
 import subprocess
@@ -10,7 +14,8 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import FrameType
 
-from demo.cluster import NAMESPACE, Cluster, emulated_cluster, real_cluster
+from demo.cluster import Cluster, emulated_cluster, real_cluster
+from demo.current import CannotUseError, Context, ask, current_cluster, new_namespace
 from demo.narrator import Narrator
 from demo.stage import open_stage
 from demo.story import Story, UnexpectedError, operator_process
@@ -30,19 +35,28 @@ class Interrupted(BaseException):
 
 def main() -> int:
     """Run the demo; returns 0 if every step succeeded, 1 if not, 128 + n after signal n."""
+    arguments = _arguments()
     _interrupt_on(signal.SIGINT, signal.SIGTERM)
     try:
         narrator, pids = Narrator(), list[int]()
         narrator.say("From two resources to a uv.toml that real uv installs from.\n")
-        cluster = _choose_cluster(narrator)
-        # Restart the clock: a cold build does not count towards the minute.
-        narrator = Narrator()
-        _perform(narrator, cluster, pids)
+        with tempfile.TemporaryDirectory(prefix="demo-") as scratch:
+            folder = Path(scratch)
+            if arguments.cluster:
+                opened = _ask_for_current(folder, agreed=arguments.yes)
+            else:
+                opened = _choose_cluster(narrator)
+            # Restart the clock: neither a cold build nor an answer counts towards the minute.
+            narrator = Narrator()
+            _perform(narrator, opened, folder, pids)
         if alive := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
             raise UnexpectedError(f"processes still running: {alive}")
     except Interrupted as interrupted:
         print(f"\nInterrupted by {interrupted}; all started processes have been stopped.")
         return interrupted.status
+    except CannotUseError as error:
+        print(f"No demo on the current cluster: {error}.", file=sys.stderr)
+        return 1
     except Exception as error:
         print(f"\nThe demo failed: {error or type(error).__name__}", file=sys.stderr)
         for note in getattr(error, "__notes__", ()):
@@ -50,6 +64,26 @@ def main() -> int:
         return 1
     narrator.say(f"\nDone in {narrator.seconds:.0f} s; nothing is left running.")
     return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument(
+        "--cluster",
+        choices=["current"],
+        help="use the cluster of the current kubeconfig context, in a namespace of the demo's own",
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask before using it")
+    return parser.parse_args()
+
+
+def _ask_for_current(
+    folder: Path, *, agreed: bool
+) -> Callable[[], AbstractContextManager[Cluster]]:
+    """Use the current context's cluster if the user agrees; raises CannotUseError otherwise."""
+    context, namespace = Context(folder), new_namespace()
+    ask(context, namespace, agreed=agreed)
+    return lambda: current_cluster(context, namespace)
 
 
 def _choose_cluster(narrator: Narrator) -> Callable[[], AbstractContextManager[Cluster]]:
@@ -66,22 +100,24 @@ def _choose_cluster(narrator: Narrator) -> Callable[[], AbstractContextManager[C
 
 
 def _perform(
-    narrator: Narrator, choose: Callable[[], AbstractContextManager[Cluster]], pids: list[int]
+    narrator: Narrator,
+    opened: Callable[[], AbstractContextManager[Cluster]],
+    folder: Path,
+    pids: list[int],
 ) -> None:
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="demo-")))
         with narrator.step("start stand-ins for AWS, Google and six package indexes on 127.0.0.1"):
             stage = stack.enter_context(open_stage())
             narrator.secrets = stage.credentials
-        with narrator.step("start an API server for this run"):
-            cluster = stack.enter_context(choose())
+        with narrator.step("reach an API server"):
+            cluster = stack.enter_context(opened())
             pids += cluster.pids()
             narrator.detail(cluster.title)
         with narrator.step(cluster.applying):
             overlay = folder / "overlay"
             overlay.mkdir()
-            applied = cluster.apply(stage.write_overlay(overlay))
-            narrator.detail(f"{len(applied)} objects in namespace {NAMESPACE}")
+            applied = cluster.apply(stage.write_overlay(overlay, cluster.namespace))
+            narrator.detail(f"{len(applied)} objects in namespace {cluster.namespace}")
         with narrator.step("start the operator as a separate process; wait until ready"):
             operator = operator_process(stage, cluster)
             stack.callback(_end, operator)

@@ -1,34 +1,36 @@
-"""The two API servers that the demo can use: a real one or the in-tree emulator."""
+"""The API servers that the demo can start: a real one or the in-tree emulator."""
 
 import base64
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import yaml
 
-from demo.stage import TOP
+from demo.kubectl import KINDS, KubectlCluster, Object
+from demo.stage import NAMESPACE, TOP
 from support.control_plane import ControlPlane, service_account_user
 from support.emulator import Emulator
 from support.operator_process import OPERATOR_NAMESPACE
 
 OPERATOR_ACCOUNT = "artifact-index-operator"
-NAMESPACE = "builders"
-KINDS = "artifactindexes,indexoptions"
 _PLURALS = {"ArtifactIndex": "artifactindexes", "IndexOptions": "indexoptions", "Secret": "secrets"}
-
-Object = dict[str, Any]
 
 
 class Cluster(Protocol):
-    """What the demo needs of an API server; `applying` and `listing` are titles of steps."""
+    """What the demo needs of an API server; `applying` and `listing` are titles of steps.
+
+    `namespace` holds the demo's objects, `operator_namespace` those of the operator itself.
+    """
 
     title: str
     applying: str
     listing: str
+    namespace: str
+    operator_namespace: str
+    operator_flags: Sequence[str]
 
     def apply(self, overlay: Path) -> list[str]:
         """Apply CRDs, the operator's permissions and the overlay; returns what was created."""
@@ -52,48 +54,25 @@ class Cluster(Protocol):
         """The number of the operator's writes in the API server's audit log; None without one."""
 
 
-class RealCluster:
+class RealCluster(KubectlCluster):
     """kube-apiserver, etcd and kube-controller-manager, used only through kubectl."""
 
     applying = "kubectl apply: CRDs, permissions, examples/ with loopback addresses"
-    listing = f"kubectl get {KINDS}"
+    operator_namespace = OPERATOR_NAMESPACE
+    operator_flags: Sequence[str] = ()
 
     def __init__(self, plane: ControlPlane) -> None:
+        super().__init__(plane.kubectl, NAMESPACE)
         self._plane = plane
-        version = json.loads(plane.kubectl("version", "-o", "json").stdout)
-        self.title = f"kube-apiserver {version['serverVersion']['gitVersion']}"
 
     def apply(self, overlay: Path) -> list[str]:
         self._plane.apply_crds(TOP / "crds")
-        examples = str(TOP / "examples" / "operator-rbac.yaml")
-        self._plane.kubectl("apply", "-f", examples)
-        self._plane.kubectl("create", "namespace", NAMESPACE)
-        # The Secrets' file is next to the kustomization of examples/, but not part of it.
-        outside = "--load-restrictor=LoadRestrictionsNone"
-        built = self._plane.kubectl("kustomize", outside, str(overlay)).stdout
-        applied = self._plane.kubectl(
-            "apply", "--validate=strict", "-f", "-", "-o", "name", input=built
-        )
-        return applied.stdout.splitlines()
+        self.kubectl("apply", "-f", str(TOP / "examples" / "operator-rbac.yaml"))
+        self.kubectl("create", "namespace", self.namespace)
+        return self.apply_overlay(overlay)
 
     def kubeconfig(self) -> Path:
         return self._plane.kubeconfig_for(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
-
-    def table(self) -> str:
-        return self._plane.kubectl("get", KINDS, "-n", NAMESPACE).stdout
-
-    def get(self, plural: str, name: str) -> Object:
-        found = self._plane.kubectl(
-            "get", plural, name, "-n", NAMESPACE, "-o", "json", "--ignore-not-found"
-        ).stdout
-        parsed: Object = json.loads(found) if found.strip() else {}
-        return parsed
-
-    def set_secret(self, name: str, key: str, value: str) -> None:
-        patch = json.dumps({"stringData": {key: value}})
-        self._plane.kubectl(
-            "patch", "secret", name, "-n", NAMESPACE, "--patch-file=/dev/stdin", input=patch
-        )
 
     def pids(self) -> list[int]:
         return list(self._plane.pids.values())
@@ -109,6 +88,9 @@ class EmulatedCluster:
     title = "the in-tree API emulator"
     applying = "examples/ with loopback addresses, written into the emulator"
     listing = "artifactindexes and indexoptions"
+    namespace = NAMESPACE
+    operator_namespace = OPERATOR_NAMESPACE
+    operator_flags: Sequence[str] = ()
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
@@ -192,7 +174,10 @@ def _kustomized(overlay: Path) -> list[Object]:
             resources[_key(body)] = body
     for entry in plan["patches"]:
         for patch in _documents(overlay / entry["path"]):
-            resources[_key(patch)] = _merged(resources[_key(patch)], patch)
+            if patch.get("$patch") == "delete":
+                del resources[_key(patch)]
+            else:
+                resources[_key(patch)] = _merged(resources[_key(patch)], patch)
     return list(resources.values())
 
 

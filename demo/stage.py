@@ -17,6 +17,8 @@ from support.wheels import make_wheel
 
 TOP = Path(__file__).resolve().parents[1]
 OVERLAY = Path(__file__).with_name("overlay")
+NAMESPACE = "builders"
+"""The namespace of the examples."""
 
 TOKEN_SECONDS = 16
 """Lifetime of minted tokens in the demo; real clouds use one hour or twelve."""
@@ -67,11 +69,15 @@ class Stage:
             *(line for line in self.google_key.split("\\n") if len(line) == 64),
         ]
 
-    def write_overlay(self, folder: Path) -> Path:
-        """Write demo/overlay into a folder, with placeholders replaced; returns the folder."""
+    def write_overlay(self, folder: Path, namespace: str) -> Path:
+        """Write demo/overlay into a folder, with placeholders replaced; returns the folder.
+
+        Kustomize moves all objects into the namespace.
+        """
         # Kustomize requires a relative path to a base.
         examples = os.path.relpath(TOP / "examples", folder.resolve())
         values = {
+            "NAMESPACE": namespace,
             "REGISTRY": _origin(self.indexes["acme-gar"].repository),
             "ARTIFACTORY": self.indexes["acme-artifactory"].repository.url.rstrip("/"),
             "PYTORCH": self.pytorch.url.removesuffix("/simple/"),

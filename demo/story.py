@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from demo.cluster import Cluster, Object, condition, uv_toml, wait_for
+from demo.cluster import Cluster, condition, uv_toml, wait_for
+from demo.kubectl import Object
 from demo.narrator import Narrator
 from demo.stage import GOOGLE_ACCOUNT, LOOK_ALIKE, PRIVATE, TOKEN_SECONDS, Index, Stage
 from support.operator_process import OperatorProcess
@@ -47,8 +48,9 @@ def operator_process(stage: Stage, cluster: Cluster) -> OperatorProcess:
     google = [f"--{k.replace('_', '-')}={v}" for k, v in stage.google.settings().items()]
     return OperatorProcess(
         cluster.kubeconfig(),
-        flags=["--allow-http", *MARGINS, *google],
+        flags=["--allow-http", *MARGINS, *google, *cluster.operator_flags],
         env={**stage.aws.env(), **stage.google.env()},
+        namespace=cluster.operator_namespace,
     )
 
 

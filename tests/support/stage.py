@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from artifact_index.cli.cluster.operators import lease_name
 from support.accounts import AUDIENCE, code_artifact_by, role, service_account
 from support.chart import RELEASE
 from support.control_plane import service_account_user, wait_until
@@ -67,9 +68,10 @@ class Stage:
         plane.kubectl("create", "-f", "-", input=yaml.safe_dump_all(everything))
         self.operator = OperatorProcess(
             plane.kubeconfig_for(self.own, RELEASE),
-            flags=["--namespace", self.namespace, "--watch-patience=1s"],
+            flags=["--namespace", self.namespace, "--watch-patience=1s", "--leader-elect=true"],
             env=self.world.aws.env(),
             namespace=self.own,
+            forked=True,
         )
         self.operator.start(wait=False)
         try:
@@ -124,10 +126,15 @@ class Stage:
         self.until(lost, what)
 
     def _placed(self, grants: list[Object]) -> list[Object]:
-        """Rendered for SERVED and OWN, as for this stage's namespaces."""
+        """Rendered for SERVED and OWN, as for this stage's namespaces and the Lease of these."""
         text = json.dumps(grants)
-        for placeholder, namespace in ((OWN, self.own), (SERVED, self.namespace)):
-            text = text.replace(f'"{placeholder}"', f'"{namespace}"')
+        placeholders = {
+            OWN: self.own,
+            SERVED: self.namespace,
+            lease_name(OWN, [SERVED]): lease_name(self.own, [self.namespace]),
+        }
+        for placeholder, name in placeholders.items():
+            text = text.replace(f'"{placeholder}"', f'"{name}"')
         plans: list[Object] = json.loads(text)
         return plans
 

@@ -96,17 +96,18 @@ class Tour:
 
     # -- the operator
 
-    def install(self, *served: str) -> None:
-        """Install the chart in a restricted namespace and wait until the operator is ready.
+    def install(self, *served: str, **values: Any) -> None:
+        """Install or upgrade the chart in a restricted namespace; wait until the operator is ready.
 
-        With names the operator serves those namespaces only, which have to be there.
+        With names the operator serves those namespaces only, which have to be there. More values
+        of the chart are keywords.
         """
         self.namespace(OPERATOR_NAMESPACE)
         try:
             run_helm(
                 *("upgrade", "--install", RELEASE, CHART, "--namespace", OPERATOR_NAMESPACE),
                 *("--wait", "--timeout", f"{SETTLE_SECONDS:.0f}s"),
-                values={**self._values(), "watchNamespaces": list(served)},
+                values={**self._values(), "watchNamespaces": list(served), **values},
                 kubeconfig=self.cluster.kubeconfig_admin,
             )
         except subprocess.CalledProcessError as error:
