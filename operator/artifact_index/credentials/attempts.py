@@ -24,6 +24,8 @@ class Attempts:
     """When the last attempt began."""
     succeeded_at: float = -math.inf
     """When the last attempt began that succeeded."""
+    failed_at: float = -math.inf
+    """When the last attempt began that failed."""
     refreshed_at: float = -math.inf
     """When the last attempt began that only a refresh request caused."""
     not_before: float = -math.inf
@@ -53,9 +55,13 @@ class Attempts:
     def failed(
         self, error: LoginError, now: float, rng: random.Random, remaining: float | None = None
     ) -> bool:
-        """Take in a failure, `remaining` seconds before something is lost; true if it is news."""
-        before, self.error = self.error, error
-        news = before is None or before.reason != error.reason
+        """Take in a failure, `remaining` seconds before something is lost; true if it is news.
+
+        The first one after a refresh request is: whoever requested it waits for an answer.
+        """
+        before, refused = self.error, self.refuses_request
+        self.error, self.failed_at = error, self.began_at
+        news = before is None or before.reason != error.reason or self.refuses_request != refused
         if before is not None and before.permanent != error.permanent:
             self.failures = 0  # an outage says nothing about a refusal
         self.failures += 1
@@ -104,11 +110,19 @@ class Attempts:
             return math.inf
         return max(self.fresh_after, self.refreshed_at + REFRESHES_APART, self.not_before)
 
+    @property
+    def refuses_request(self) -> bool:
+        """Whether the last attempt began after the latest refresh request, and failed."""
+        if self.error is None or self.fresh_after is None:
+            return False
+        return self.failed_at >= max(self.fresh_after, self.requested_at)
+
     def shift(self, step: float) -> None:
         """Follow a clock that was set back by `step` seconds."""
         self.requested_at -= step
         self.began_at -= step
         self.succeeded_at -= step
+        self.failed_at -= step
         self.refreshed_at -= step
         self.not_before -= step
         if self.retry_at is not None:

@@ -88,16 +88,24 @@ class Calls:
         `on_outcome` is always called, after a cancellation, too.
         """
         self._in_flight[tenant] += 1
+        ended = False
 
         def end(outcome: Token | LoginError, took: float) -> None:
+            nonlocal ended
+            ended = True
             self._in_flight[tenant] -= 1
             if not self._in_flight[tenant]:
                 del self._in_flight[tenant]
             on_outcome(outcome, took)
 
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if not ended:  # it was cancelled before its first step
+                end(_unexpected(), 0.0)
+
         task = asyncio.create_task(self._call(request, key_material, end, tenant))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(done)
 
     async def settled(self) -> bool:
         """Wait until the calls in flight have ended; False where there were none."""
@@ -107,7 +115,7 @@ class Calls:
         return bool(tasks)
 
     async def close(self) -> None:
-        """Cancel all calls. Start none afterwards."""
+        """Cancel all calls. Start none afterwards, unless `closed` is reset."""
         self.closed = True
         tasks = list(self._tasks)
         for task in tasks:
@@ -124,10 +132,7 @@ class Calls:
         TENANT.set(tenant)
         clock = asyncio.get_running_loop().time
         began = clock()
-        outcome: Token | LoginError = LoginError(
-            Reason.INTERNAL_ERROR,
-            "The login failed unexpectedly; the operator tries again, and its log names the error.",
-        )
+        outcome: Token | LoginError = _unexpected()
         try:
             async with asyncio.timeout(self._deadline):
                 outcome = await self._issue(request, key_material)
@@ -151,3 +156,10 @@ class Calls:
             on_outcome(outcome, took)
         result = outcome.reason if isinstance(outcome, LoginError) else "ok"
         self._meter.cloud_answered(provider=request.provider, result=result, seconds=took)
+
+
+def _unexpected() -> LoginError:
+    return LoginError(
+        Reason.INTERNAL_ERROR,
+        "The login failed unexpectedly; the operator tries again, and its log names the error.",
+    )

@@ -46,6 +46,13 @@ class LoginError(Exception):
         return self.reason.must_act
 
 
+class UnreachableError(Exception):
+    """A service gave no answer, or none in time; the text is `why_unreachable`.
+
+    Not google-auth's TransportError, which it would retry.
+    """
+
+
 def why_unreachable(error: BaseException) -> str:
     """What the socket said, in brackets, or ""; the SDKs and urllib3 wrap it several times."""
     cause: BaseException | None = error

@@ -26,10 +26,11 @@ class Rank(Enum):
 
 
 class Turn(NamedTuple):
-    """A key whose turn it is, and the tenant whose turn it used."""
+    """A key whose turn it is, the tenant whose turn it used, and what the attempt is about."""
 
     key: str
     tenant: Hashable
+    rank: Rank = Rank.FIRST
 
 
 @dataclass(slots=True, eq=False)
@@ -82,23 +83,34 @@ class FairQueue:
         if ticket is not None:
             self._outdate(ticket, len(ticket.tenants))
 
-    def tenants(self) -> Iterable[Hashable]:
-        """Those with keys, and perhaps some whose last key was discarded since the last `pop`."""
-        return itertools.chain(self._first.tenants(), self._repeats.tenants())
+    def tenants(self, *, live: bool = True) -> Iterable[Hashable]:
+        """Those with keys, and perhaps some whose last key was discarded since the last `pop`.
 
-    def pop(self, may_go: Callable[[Hashable], bool] = lambda tenant: True) -> Turn | None:
-        """The next key of those tenants that `may_go`; None if there is none."""
+        Without `live`, those whose next key is not LIVE.
+        """
+        return itertools.chain(self._first.tenants(live=live), self._repeats.tenants())
+
+    def pop(
+        self, may_go: Callable[[Hashable], bool] = lambda tenant: True, *, live: bool = True
+    ) -> Turn | None:
+        """The next key of those tenants that `may_go`; None if there is none.
+
+        Without `live`, tenants whose next key is LIVE do not go, and it counts as no turn.
+        """
         turn = self._turn + 1
-        live_first = turn % LIVE_EVERY == 0 and self._live > 0
-        found = self._repeats.pop(may_go) if turn % REPEATS_EVERY == 0 else None
-        found = found or self._first.pop(may_go, live_first=live_first) or self._repeats.pop(may_go)
+        live_first = live and turn % LIVE_EVERY == 0 and self._live > 0
+        repeat_first = live and turn % REPEATS_EVERY == 0
+        found = self._repeats.pop(may_go) if repeat_first else None
+        found = found or self._first.pop(may_go, live=live, live_first=live_first)
+        found = found or self._repeats.pop(may_go)
         if found is None:
             return None
-        self._turn = turn
+        if live:
+            self._turn = turn
         ticket, tenant = found
         del self._tickets[ticket.key]
         self._outdate(ticket, len(ticket.tenants) - 1)
-        return Turn(ticket.key, tenant)
+        return Turn(ticket.key, tenant, ticket.rank)
 
     def _lines_of(self, ticket: _Ticket) -> "_Lines":
         return self._repeats if ticket.rank is Rank.REPEAT else self._first
@@ -125,7 +137,7 @@ class _Lines:
         heapq.heappush(heap, (ticket.priority, ticket.number, ticket))
 
     def pop(
-        self, may_go: Callable[[Hashable], bool], *, live_first: bool = False
+        self, may_go: Callable[[Hashable], bool], *, live: bool = True, live_first: bool = False
     ) -> tuple[_Ticket, Hashable] | None:
         chosen: Hashable | None = None
         found = False
@@ -135,8 +147,8 @@ class _Lines:
                 heapq.heappop(heap)
             if not heap:
                 del self._heaps[tenant]
-            elif may_go(tenant):
-                is_live = heap[0][2].rank is Rank.LIVE
+            elif (live or not _is_live(heap)) and may_go(tenant):
+                is_live = _is_live(heap)
                 if is_live or not found:
                     chosen, found = tenant, True
                 if is_live or not live_first:
@@ -150,9 +162,9 @@ class _Lines:
             self._heaps[chosen] = heap
         return ticket, chosen
 
-    def tenants(self) -> Iterable[Hashable]:
-        """Those with a line."""
-        return self._heaps
+    def tenants(self, *, live: bool = True) -> Iterable[Hashable]:
+        """Those with a line; without `live`, those whose next key is not LIVE."""
+        return [tenant for tenant, heap in self._heaps.items() if live or not _is_live(heap)]
 
     def clean(self) -> None:
         """Drop the tickets that are no longer valid."""
@@ -161,3 +173,7 @@ class _Lines:
             heapq.heapify(heap)
             if not heap:
                 del self._heaps[tenant]
+
+
+def _is_live(heap: list[tuple[float, int, _Ticket]]) -> bool:
+    return heap[0][2].rank is Rank.LIVE

@@ -12,6 +12,6 @@ def parse_retry_after(value: object, *, now: float) -> float | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(str(value)).timestamp() - now
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter for an hour or zone of many digits
             return None
     return seconds if 0 < seconds < float("inf") else None

@@ -10,6 +10,7 @@ from artifact_index.api.reasons import Reason
 from artifact_index.credentials.call_slots import TENANT, CallSlots, Flow
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
+from artifact_index.gate import Gate
 
 THREADS: Final = 16
 """Calls in flight at once."""
@@ -37,7 +38,8 @@ class CloudThreads:
 
     A call that outlives its deadline is abandoned and its slot is freed, so that hanging calls
     cannot block a service for ever. At most `threads` calls can be abandoned at a time; further
-    ones keep their slots until they end. `CallSlots` says who waits for whom.
+    ones keep their slots until they end. `CallSlots` says who waits for whom. No call begins while
+    the `gate` is closed.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class CloudThreads:
         threads: int = THREADS,
         per_service: int = CALLS_PER_SERVICE,
         deadline: float = CALL_DEADLINE,
+        gate: Gate | None = None,
     ) -> None:
         self._call = call
+        self._gate = gate or Gate()
         self._deadline = deadline
         self._slots = CallSlots(threads, per_service)
         self._abandonable = threading.Semaphore(threads)
@@ -70,6 +74,9 @@ class CloudThreads:
         if self._closed:
             slot.close()
             raise LoginError(Reason.CLOUD_UNAVAILABLE, "The operator is shutting down.")
+        if not self._gate.open:
+            slot.close()
+            raise LoginError(Reason.CLOUD_UNAVAILABLE, "Another replica of the operator leads now.")
         began = loop.time()
 
         def finish(outcome: _Outcome) -> None:

@@ -36,3 +36,16 @@ async def test_an_unexpected_error_is_an_outcome_and_logged_without_its_text(
     assert "ValueError at tests/unit/credentials/test_calls.py" not in error.message
     assert "credentials/test_calls.py" in caplog.text and "ValueError at" in caplog.text
     assert CANARY not in caplog.text + str(error)
+
+
+async def test_a_call_that_is_given_up_before_it_begins_has_an_outcome_all_the_same() -> None:
+    async def issue(request: TokenRequest, material: KeyMaterial) -> Token:
+        raise AssertionError
+
+    outcomes: list[Token | LoginError] = []
+    calls = Calls(issue, meter=UNMEASURED)
+    request = GoogleTokenRequest(OperatorIdentity())
+    calls.start(request, NO_KEY_MATERIAL, lambda result, _: outcomes.append(result), "tenant")
+    await calls.close()
+    (error,) = outcomes
+    assert isinstance(error, LoginError)

@@ -1,0 +1,1 @@
+"""Small HTTP for token services, and what their tokens say of themselves."""
