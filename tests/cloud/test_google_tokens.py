@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.auth import compute_engine
+from google.auth.transport.requests import Request
 
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.client import GoogleTokens
@@ -22,6 +24,7 @@ from support.clouds.logins import (
     grant_in_new_process,
     sealed,
 )
+from support.control_plane.certificates import Authority
 
 pytestmark = pytest.mark.cloud
 
@@ -343,10 +346,43 @@ def test_a_missing_subject_token_is_no_identity(
     assert caught.value.reason == "NoOperatorIdentity"
 
 
+@pytest.fixture
+def agent_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pod has a certificate to which Google would bind its tokens."""
+    pair = Authority(tmp_path).spiffe(
+        "agent", "spiffe://agents.global.proj-42.system.id.goog/ns/builders/sa/operator"
+    )
+    config = tmp_path / "certificate_config.json"
+    workload = {"cert_path": str(pair.certificate), "key_path": str(pair.key)}
+    config.write_text(json.dumps({"cert_configs": {"workload": workload}}))
+    monkeypatch.setenv("GOOGLE_API_CERTIFICATE_CONFIG", str(config))
+
+
+BOUND_TOKENS = (
+    "GOOGLE_API_ENABLE_RUNTIME_BOUND_TOKEN",
+    "GOOGLE_API_PREVENT_AGENT_TOKEN_SHARING_FOR_GCP_SERVICES",
+)
+"""What asks for such tokens, in google-auth since 2.61 and before."""
+
+
+@pytest.mark.usefixtures("agent_identity")
 def test_a_token_bound_to_this_pods_certificate_is_never_asked_for(
     google: GoogleStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GOOGLE_API_ENABLE_RUNTIME_BOUND_TOKEN", "true")
     google.metadata_email = EMAIL
-    google_client(google).issue(google_request(OPERATOR), NO_KEY_MATERIAL)
-    assert os.environ["GOOGLE_API_ENABLE_RUNTIME_BOUND_TOKEN"] == "false"
+    for variable in BOUND_TOKENS:
+        monkeypatch.setenv(variable, "true")
+    by_itself = compute_engine.Credentials()
+    by_itself.refresh(Request())
+    assert not google.is_valid("oauth2accesstoken", by_itself.token)
+
+    token = google_client(google).issue(google_request(OPERATOR), NO_KEY_MATERIAL)
+    assert google.is_valid("oauth2accesstoken", token.value.get_secret_value())
+
+
+@pytest.mark.usefixtures("agent_identity")
+def test_a_process_of_its_own_asks_for_no_bound_token_either(google: GoogleStandIn) -> None:
+    google.metadata_email = EMAIL
+    env = {name: os.environ[name] for name in ("GOOGLE_API_CERTIFICATE_CONFIG",)}
+    answer = grant_in_new_process("google", {**google.env(), **env})
+    assert google.is_valid("oauth2accesstoken", answer["value"])

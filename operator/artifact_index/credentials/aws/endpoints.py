@@ -122,6 +122,22 @@ class Endpoints:
         """Wait until the lookups in flight have ended; False where there were none."""
         return await self._calls.settled()
 
+    async def pause(self) -> None:
+        """Give up all lookups, and keep the URLs that are known: another process looks up now."""
+        await self._calls.close()
+        for entry in self._entries.values():
+            if entry.timer is not None:
+                entry.timer.cancel()
+        for each in (self._required, self._waiting, self._queues, self._passed_over):
+            each.clear()
+        known = {digest: entry.state for digest, entry in self._entries.items() if entry.state.url}
+        self._entries = {digest: EndpointEntry(digest, state) for digest, state in known.items()}
+
+    def resume(self) -> None:
+        """Look up again; what is known counts as released just now."""
+        self._calls.closed = False
+        self._released = dict.fromkeys(self._entries, self._read_clock())
+
     async def close(self) -> None:
         """Give up all lookups. None begins afterwards."""
         await self._calls.close()

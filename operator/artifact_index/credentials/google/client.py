@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google import identities
@@ -26,6 +27,7 @@ from artifact_index.credentials.requests import (
     SecretIdentity,
     ServiceAccountIdentity,
     Token,
+    consumer_of,
 )
 from artifact_index.credentials.sdk_logs import quiet
 
@@ -34,7 +36,10 @@ LOGGERS: Final = ("google", "requests", "urllib3")
 
 # Outside Google Cloud nothing answers at the metadata server's address: google-auth's own limit.
 _METADATA_CONNECT_TIMEOUT = 3.0
-_BOUND_TOKENS = "GOOGLE_API_ENABLE_RUNTIME_BOUND_TOKEN"
+_BOUND_TOKENS = (
+    "GOOGLE_API_ENABLE_RUNTIME_BOUND_TOKEN",
+    "GOOGLE_API_PREVENT_AGENT_TOKEN_SHARING_FOR_GCP_SERVICES",  # before google-auth 2.59
+)
 
 
 class GoogleTokens:
@@ -78,7 +83,7 @@ class GoogleTokens:
         if request.impersonate is not None:
             login = identities.impersonated(login, request.impersonate, self._urls)
         issued_at = math.floor(self._now())
-        token, expiry, answer = self._refresh(login)
+        token, expiry, answer = self._refresh(login, consumer_of(request.identity))
         ends = expires_at(answer, expiry)
         if ends is None or ends <= issued_at:
             raise unknown_expiry(login)
@@ -99,7 +104,9 @@ class GoogleTokens:
                 token = key_material[SUBJECT_TOKEN].get_secret_value()
                 return identities.service_account_login(identity, token, self._urls)
 
-    def _refresh(self, login: GoogleCredentials) -> tuple[str, int | None, Answer | None]:
+    def _refresh(
+        self, login: GoogleCredentials, consumer: str
+    ) -> tuple[str, int | None, Answer | None]:
         """The token, google-auth's expiry in POSIX seconds, and the answer that contained both."""
         metadata, connect = login.kind == "metadata", self._connect_timeout
         if metadata:
@@ -109,6 +116,7 @@ class GoogleTokens:
             read_timeout=self._read_timeout,
             deadline=self._deadline,
             now=self._now,
+            reason=f"{FIELD_MANAGER} {consumer}".rstrip(),
         )
         try:
             login.credentials.refresh(transport)
@@ -131,7 +139,7 @@ class GoogleTokens:
             if self._prepared:
                 return
             # Another pod could not use a token that is bound to this pod's certificate.
-            os.environ[_BOUND_TOKENS] = "false"
+            os.environ.update(dict.fromkeys(_BOUND_TOKENS, "false"))
             import google.auth.transport.requests  # noqa: F401, PLC0415 - 130 ms and 34 MB
 
             quiet(LOGGERS)

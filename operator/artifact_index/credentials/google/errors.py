@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from artifact_index.api.reasons import Reason
-from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.errors import LoginError, UnreachableError
 from artifact_index.credentials.google.identities import GoogleCredentials, no_identity
-from artifact_index.credentials.google.transport import Answer, UnreachableError
+from artifact_index.credentials.google.transport import Answer
 
 # RFC 6749 5.2 and 4.1.2.1, RFC 8693 2.2.2, and `google.rpc.Code` names of Google APIs.
 REASON_BY_CODE: Final[Mapping[str, Reason]] = {

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from artifact_index.credentials.errors import why_unreachable
+from artifact_index.api.constants import FIELD_MANAGER
+from artifact_index.credentials.errors import UnreachableError, why_unreachable
 from artifact_index.credentials.http_dates import parse_retry_after
 
 
@@ -32,13 +33,6 @@ class Answer:
         return error if isinstance(error, str) and error.isascii() and len(error) <= 64 else ""
 
 
-class UnreachableError(Exception):
-    """No answer, or none in time; the text is `why_unreachable`.
-
-    Not google-auth's TransportError, which it would retry.
-    """
-
-
 class ThrottledError(Exception):
     """HTTP 429. google-auth would retry at once; the caller honours `Retry-After`."""
 
@@ -46,8 +40,9 @@ class ThrottledError(Exception):
 class Transport:
     """A callable like `google.auth.transport.Request`, for one login in one thread.
 
-    Times are in seconds. google-auth retries up to twice (the metadata server four times) after a
-    5xx; no new request starts after `deadline`.
+    Each request has the `reason` in the header that Google keeps in its audit logs
+    (`requestMetadata.requestAttributes.reason`). Times are in seconds. google-auth retries up to
+    twice (the metadata server four times) after a 5xx; no new request starts after `deadline`.
     """
 
     def __init__(
@@ -57,6 +52,7 @@ class Transport:
         read_timeout: float,
         deadline: float,
         now: Callable[[], float],
+        reason: str = FIELD_MANAGER,
     ) -> None:
         import requests  # noqa: PLC0415 - imported when first needed
         from google.auth.transport.requests import Request  # noqa: PLC0415
@@ -66,6 +62,7 @@ class Transport:
         self._timeouts = (connect_timeout, read_timeout)
         self._deadline = time.monotonic() + deadline
         self._now = now
+        self._reason = {"X-Goog-Request-Reason": reason}
         self.last: Answer | None = None
 
     def close(self) -> None:
@@ -93,9 +90,10 @@ class Transport:
         asked_at = self._now()
         bounds = (min(self._timeouts[0], left), min(self._timeouts[1], left))
         self.last = None
+        sent = {**(headers or {}), **self._reason}
         try:
             response = self._request(
-                url=url, method=method, body=body, headers=headers, timeout=bounds, **kwargs
+                url=url, method=method, body=body, headers=sent, timeout=bounds, **kwargs
             )
         except (TransportError, OSError, ValueError) as error:
             # google-auth's text quotes the request; ValueErrors are faults of requests itself.
