@@ -1,10 +1,8 @@
 """The pages on the clouds quote what the operator says: each message here, as it is said."""
 
 import asyncio
-import textwrap
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +10,8 @@ import pytest
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.aws.requests import AssumedRole
+from artifact_index.credentials.azure.client import EntraTokens
+from artifact_index.credentials.azure.requests import EntraTokenRequest
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.client import GoogleTokens
 from artifact_index.credentials.google.requests import Impersonation
@@ -24,14 +24,18 @@ from artifact_index.credentials.requests import (
 from artifact_index.kube.errors import ApiError
 from artifact_index.service_account_tokens import ServiceAccountTokens
 from artifact_index.sources.base import RefusedServiceAccount, SourceServiceAccount
-from support.clouds import AwsStandIn, Fault, GoogleStandIn
+from support.clouds import AwsStandIn, EntraStandIn, Fault, GoogleStandIn
+from support.clouds.entra import AUDIENCE, CLIENT, TENANT
 from support.clouds.logins import (
     OPERATOR,
     endpoint_request,
+    entra_request,
     google_request,
     sealed,
     token_request,
 )
+from support.clouds.signed_tokens import SignedTokens
+from support.documented import assert_quoted
 from support.memory_port import MemoryPort
 from support.reconcile_builders import (
     HOUR,
@@ -45,10 +49,10 @@ from support.reconcile_builders import (
     source,
     token_state_of,
 )
+from support.sources import resolve
 
 pytestmark = pytest.mark.cloud
 
-DOCS = Path(__file__).parents[2] / "docs" / "how-to"
 ROLE = "arn:aws:iam::111122223333:role/builders"
 READER = "reader@acme-build.iam.gserviceaccount.com"
 PROVIDER = "projects/42/locations/global/workloadIdentityPools/builders/providers/main"
@@ -56,17 +60,13 @@ AWS_ACCOUNT = ServiceAccountIdentity("builders", "builder", "u", ("sts.amazonaws
 GOOGLE_ACCOUNT = ServiceAccountIdentity(
     "builders", "builder", "u", (f"https://iam.googleapis.com/{PROVIDER}",), PROVIDER
 )
+AZURE_ACCOUNT = ServiceAccountIdentity(
+    "builders", "builder", "u", (AUDIENCE,), f"{TENANT}/{CLIENT}"
+)
 STEP = AssumedRole(ROLE, "builders@artifact-index-operator", "customer-7")
 TOKEN = sealed({SUBJECT_TOKEN: "token"})
 KEYS = sealed({"access_key_id": "AKIAEXAMPLE", "secret_access_key": "x" * 40})
 ARN = "arn:aws:sts::111122223333:assumed-role/builders/builders@builder"
-
-
-def assert_quoted(page: str, message: str) -> None:
-    """The page has the message in it, on however many lines."""
-    text = " ".join((DOCS / page).read_text().split())
-    shown = textwrap.fill(message, 96, break_long_words=False, break_on_hyphens=False)
-    assert message in text, f"docs/how-to/{page} does not quote:\n{shown}"
 
 
 def refusal(ask: Callable[[], object]) -> str:
@@ -220,12 +220,72 @@ def test_an_external_account_in_a_secret_is_quoted(google_tokens: GoogleTokens) 
     assert_quoted("google.md", refusal(lambda: google_tokens.issue(google_request(), material)))
 
 
+def entra_error(number: int, error: str = "invalid_client", status: int = 401) -> Fault:
+    return Fault(status, error, f"AADSTS{number}: in words")
+
+
+OWN_AZURE = EntraTokenRequest(OPERATOR, "Public")
+AZURE_CASES: list[tuple[str, Fault, EntraTokenRequest]] = [
+    *(
+        ("Token", entra_error(number), entra_request(AZURE_ACCOUNT))
+        for number in (700213, 700024, 700238)
+    ),
+    *(
+        ("Token", entra_error(number), entra_request())
+        for number in (7000215, 7000222, 700016, 53003, 900382)
+    ),
+    ("Token", entra_error(70011, "invalid_scope", 400), entra_request()),
+    ("Token", Fault(429, body="Too Many Requests"), entra_request()),
+    ("Token", Fault(503, body="<html>"), entra_request()),
+    ("Token", Fault(reset=True), entra_request()),
+    ("Token", Fault(200, body="a proxy's page"), entra_request()),
+    ("Token", Fault(200, body='{"access_token": "t"}'), entra_request()),
+    ("Metadata", Fault(400, "invalid_request", "Identity not found"), OWN_AZURE),
+    ("", Fault(), OWN_AZURE),
+]
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault", "request_"),
+    AZURE_CASES,
+    ids=[f"{case_name(*case[:2])} {case[1].message[:13]}" for case in AZURE_CASES],
+)
+def test_what_entra_refuses_is_quoted(
+    entra: EntraStandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    fault: Fault,
+    request_: EntraTokenRequest,
+) -> None:
+    material = sealed({"client_secret": "s"})
+    if isinstance(request_.identity, ServiceAccountIdentity):
+        material = sealed({SUBJECT_TOKEN: SignedTokens().token(AUDIENCE)})
+    if operation:
+        entra.inject(operation, fault)
+    else:
+        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")
+    message = refusal(lambda: EntraTokens(entra.url).issue(request_, material))
+    assert_quoted("azure.md", message)
+
+
+@pytest.mark.parametrize("how", ["not PEM", "another's key"])
+def test_a_certificate_that_cannot_be_used_is_quoted(entra: EntraStandIn, how: str) -> None:
+    app = entra.add_app()
+    certificate, _ = entra.make_certificate(app)
+    _, key = entra.make_certificate(app)
+    pair = {"certificate": certificate, "private_key": key}
+    material = sealed(pair if how == "another's key" else {"certificate": "x"})
+    message = refusal(lambda: EntraTokens(entra.url).issue(entra_request(), material))
+    assert_quoted("azure.md", message)
+
+
 PLACES: dict[str, tuple[str, dict[str, Any]]] = {
     "aws.md": ("codeArtifact", {}),
     "google.md": (
         "googleArtifactRegistry",
         {"workloadIdentityProvider": PROVIDER},
     ),
+    "azure.md": ("azureArtifacts", {}),
 }
 
 
@@ -248,14 +308,15 @@ def test_what_the_operator_itself_refuses_is_quoted(page: str) -> None:
         problem(account, RefusedServiceAccount()),
     ):
         assert_quoted(page, message)
-    if page == "aws.md":
-        assert_quoted(page, problem(account, SourceServiceAccount("u", None, None)))
+    if page != "google.md":
+        assert_quoted(page, problem(account, SourceServiceAccount("u")))
 
 
 LAST_ERRORS = {
     "aws.md": "AWS failed to answer GetAuthorizationToken in eu-west-1 (InternalServerException); "
     "the operator tries again",
     "google.md": "Google's token service failed to answer (unavailable); the operator tries again",
+    "azure.md": "Entra failed to answer (HTTP 503); the operator tries again",
 }
 
 
@@ -272,7 +333,12 @@ def test_a_token_that_could_not_be_replaced_is_quoted(page: str) -> None:
 
 @pytest.mark.parametrize(
     ("page", "request_"),
-    [("aws.md", token_request(AWS_ACCOUNT)), ("google.md", google_request(GOOGLE_ACCOUNT))],
+    [
+        ("aws.md", token_request(AWS_ACCOUNT)),
+        ("google.md", google_request(GOOGLE_ACCOUNT)),
+        ("azure.md", entra_request(AZURE_ACCOUNT)),
+        ("jfrog.md", resolve(source("tokenExchange")).token),
+    ],
 )
 def test_a_token_request_that_is_denied_is_quoted(page: str, request_: Any) -> None:
     async def never(request: Any, material: Any) -> Any:

@@ -15,6 +15,7 @@ from support.clouds.logins import (
     assert_lasts,
     endpoint_request,
     google_request,
+    sealed,
     token_request,
 )
 from support.clouds.steps import (
@@ -189,3 +190,17 @@ def test_a_federated_token_dies_with_the_token_it_was_exchanged_for(
     google.cap_seconds = 900
     since = time.time()
     assert_lasts(google_tokens.issue(google_request(GOOGLE_ACCOUNT), TOKEN), 900, since=since)
+
+
+def test_google_is_told_for_whom_each_request_is(
+    federated: GoogleStandIn, google_tokens: GoogleTokens
+) -> None:
+    federated.allow_impersonation(READER)
+    google_tokens.issue(google_request(GOOGLE_ACCOUNT, PERSON), TOKEN)
+    key = sealed({"key_json": federated.make_key_json("ci@acme.example")})
+    google_tokens.issue(google_request(), key)
+    federated.metadata_email = READER
+    google_tokens.issue(google_request(OPERATOR), NO_KEY_MATERIAL)
+    name = "artifact-index-operator"
+    assert federated.reasons[:3] == [f"{name} builders/builder"] * 2 + [f"{name} builders"]
+    assert set(federated.reasons[3:]) == {name}

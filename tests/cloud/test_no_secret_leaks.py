@@ -11,21 +11,32 @@ import pytest
 
 from artifact_index.credentials.aws.client import CodeArtifact
 from artifact_index.credentials.aws.session import LOGGERS as AWS_LOGGERS
+from artifact_index.credentials.azure.client import EntraTokens
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.client import LOGGERS as GOOGLE_LOGGERS
 from artifact_index.credentials.providers import Providers
-from artifact_index.credentials.requests import NO_KEY_MATERIAL, KeyMaterial, TokenRequest
+from artifact_index.credentials.requests import (
+    NO_KEY_MATERIAL,
+    SUBJECT_TOKEN,
+    KeyMaterial,
+    ServiceAccountIdentity,
+    TokenRequest,
+)
 from artifact_index.credentials.sdk_logs import quiet
 from support.canaries import Dump
-from support.clouds import AwsStandIn, Fault, GoogleStandIn
+from support.clouds import AwsStandIn, EntraStandIn, Fault, GoogleStandIn
+from support.clouds.entra import AUDIENCE as ENTRA_AUDIENCE
+from support.clouds.entra import Trust
 from support.clouds.logins import (
     OPERATOR,
     endpoint_request,
+    entra_request,
     google_client,
     google_request,
     sealed,
     token_request,
 )
+from support.clouds.signed_tokens import ISSUER, SUBJECT, SignedTokens
 
 pytestmark = pytest.mark.cloud
 
@@ -134,6 +145,51 @@ def test_aws_logins_that_succeed_and_fail_leak_nothing(
             outlet.ask(bad, token_request(), sealed(key.material()))
     seen = outlet.text()
     assert "AccessDenied" in seen, "the outlet sees nothing at all"
+    assert outlet.found(canaries) == {}
+
+
+def test_entra_logins_that_succeed_and_fail_leak_nothing(
+    entra: EntraStandIn, outlet: Outlet
+) -> None:
+    cluster = SignedTokens()
+    app = entra.add_app(secrets={"client-secret-canary"})
+    app.trusts.append(Trust(cluster.issuer, ISSUER, SUBJECT))
+    certificate, key = entra.make_certificate(app)
+    account = ServiceAccountIdentity("builders", "builder", "u", (ENTRA_AUDIENCE,), "x")
+    subjects = [cluster.token(ENTRA_AUDIENCE) for _ in range(2)]
+    canaries = ["client-secret-canary", "wrong-secret-canary", ODD, *subjects]
+    canaries += [line for line in key.splitlines() if len(line) >= 60]
+    echo = " ".join(canaries)
+    broken = f"{certificate}{key[:200]}-----END PRIVATE KEY-----"
+    with sdk_level(logging.NOTSET):
+        clouds = Providers(EntraTokens(entra.url))
+        by_secret = sealed({"client_secret": "client-secret-canary"})
+        for request, material in [
+            (entra_request(), by_secret),
+            (entra_request(), sealed({"certificate": certificate, "private_key": key})),
+            (entra_request(account), sealed({SUBJECT_TOKEN: subjects[0]})),
+        ]:
+            value = outlet.ask(clouds, request, material)
+            assert value is not None
+            canaries.append(value)
+        canaries += entra.assertions
+        for secret in ("wrong-secret-canary", ODD):
+            outlet.ask(clouds, entra_request(), sealed({"client_secret": secret}))
+        outlet.ask(clouds, entra_request(), sealed({"certificate": broken}))
+        outlet.ask(clouds, entra_request(account), sealed({SUBJECT_TOKEN: subjects[0]}))
+        for fault in [
+            Fault(401, "invalid_client", f"AADSTS700213: {echo}"),
+            Fault(400, echo, echo),
+            Fault(500, body=echo),
+            Fault(200, body=echo),
+            Fault(200, body=json.dumps({"access_token": echo})),
+            Fault(302, body=echo, headers={"Location": f"{entra.url}/?{subjects[1]}"}),
+            Fault(429, body=echo, headers={"Retry-After": subjects[1]}),
+            Fault(reset=True),
+        ]:
+            entra.inject("Token", fault, times=1)
+            outlet.ask(clouds, entra_request(account), sealed({SUBJECT_TOKEN: subjects[1]}))
+    assert "AADSTS7000215" in outlet.text(), "the outlet sees nothing at all"
     assert outlet.found(canaries) == {}
 
 

@@ -1,6 +1,5 @@
 """The stand-ins refuse what the clouds refuse; else the tests above would prove nothing."""
 
-import base64
 import json
 import time
 import urllib.error
@@ -18,6 +17,7 @@ from google.auth import crypt, jwt
 
 from support.clouds import AccessKey, AwsStandIn, Fault, GoogleStandIn
 from support.clouds.google import EXCHANGE_GRANT, JWT_GRANT, TOKEN_AUDIENCE
+from support.clouds.jwt import encode_json
 
 pytestmark = pytest.mark.cloud
 
@@ -221,13 +221,9 @@ def ask_google(google: GoogleStandIn, assertion: str) -> tuple[int, str]:
     return status, json.loads(text).get("error", "")
 
 
-def encoded(value: Mapping[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-
-
 def unsigned(key: Mapping[str, str], payload: Mapping[str, Any]) -> str:
     header = {"alg": "none", "kid": key["private_key_id"]}
-    return f"{encoded(header)}.{encoded(payload)}."
+    return f"{encode_json(header)}.{encode_json(payload)}."
 
 
 def signed(key: Mapping[str, str], payload: Mapping[str, Any]) -> str:
@@ -243,7 +239,7 @@ def signed_by_another(key: Mapping[str, str], payload: Mapping[str, Any]) -> str
 
 def changed_after_signing(key: Mapping[str, str], payload: Mapping[str, Any]) -> str:
     head, _, mark = signed(key, payload).split(".")
-    return f"{head}.{encoded({**payload, 'scope': 'more'})}.{mark}"
+    return f"{head}.{encode_json({**payload, 'scope': 'more'})}.{mark}"
 
 
 ASSERTIONS = [

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from support import api_azure_cases as azure
+from support import api_cluster_cases as clusters
+from support import api_exchange_cases as exchanges
 from support import api_login_cases as logins
 from support.api_case import URL
 
-BAD_NAME = "must be the name of an object in this namespace"
+BAD_NAME = "must be the name of an object, without its namespace"
 BAD_KEY = "must be a key of the Secret's data"
 BAD_INDEX_NAME = "must be lower-case letters, digits and `-`"
 BAD_SPAN = "must be `false`, in quotes, or a span such as `7 days`"
@@ -14,7 +17,6 @@ ONE_SOURCE = "must set exactly one source"
 ONE_LOGIN = "must set exactly one of `operatorIdentity`, `secretRef` and `serviceAccountRef`"
 CODE_ARTIFACT_LIFE = "must be `0s` or between `15m` and `12h`"
 BUILD_LENGTH = "must be between `1s` and `12h`"
-VALUES = "must have `values` with operator In or NotIn"
 NO_USERINFO = "must not hold a user name or password; reference a Secret"
 NO_QUERY = "must not have a query or a fragment; if the index needs one"
 SCHEME = "must start with `https://`"
@@ -23,7 +25,6 @@ ODD_CHARACTERS = "must not hold quotes, backslashes"
 HOST = "must be a host with at most a port"
 
 _LONG_URL = URL + "a" * (2048 - len(URL))
-LABEL_KEY = "a" * 253 + "/" + "b" * 63
 
 # Every string of a spec with a value of the greatest length that is accepted.
 LONGEST: dict[tuple[str, str], str] = {
@@ -55,9 +56,7 @@ LONGEST: dict[tuple[str, str], str] = {
     ("anonymous", "anonymous.url"): _LONG_URL,
     ("anonymous", "name"): "a" * 63,
     ("anonymous", "excludeNewer"): "9999 hours",
-    ("options", "indexSelector.matchLabels.env"): "a" * 63,
-    ("options", "indexSelector.matchExpressions[0].key"): LABEL_KEY,
-    ("options", "indexSelector.matchExpressions[0].values[0]"): "a" * 63,
+    **clusters.LONGEST,
     ("options", "publicIndex.name"): "a" * 63,
     ("options", "publicIndex.url"): _LONG_URL,
     ("options", "maxBuildDuration"): "00h00h00h00h012h",
@@ -109,9 +108,7 @@ BROKEN_STRINGS: dict[str, list[tuple[str, str]]] = {
         ("pkg.example:port", HOST),
     ],
     "basicAuth.username": [("acme:1", "must not hold a colon"), ("a\nb", "must not hold a colon")],
-    "indexSelector.matchLabels.env": [("-prod", "must be a label value")],
-    "indexSelector.matchExpressions[0].key": [("a/b/c", "must be a label key")],
-    "indexSelector.matchExpressions[0].values[0]": [("a b", "must be a label value")],
+    **clusters.BROKEN_STRINGS,
     "publicIndex.name": [("PyPI", BAD_INDEX_NAME)],
     **logins.BROKEN_STRINGS,
 }
@@ -139,7 +136,9 @@ for _base, _path in LONGEST:
     elif _path.endswith(("Key", "secretRef.key", "urlSecretRef.key")):
         BROKEN_STRINGS[_path] = [("a/b", BAD_KEY), ("", BAD_KEY)]
 
-ENUMS = {
+ENUMS: dict[tuple[str, str], tuple[str, ...]] = {
+    **azure.ENUMS,
+    **exchanges.ENUMS,
     ("code-artifact", "codeArtifact.endpointType"): ("IPv4", "DualStack"),
     ("anonymous", "authenticate"): ("auto", "always", "never"),
     ("anonymous", "format"): ("simple", "flat"),
@@ -155,7 +154,7 @@ ENUMS = {
         "PdmToml",
         "Environment",
     ),
-    ("options", "indexSelector.matchExpressions[0].operator"): ("In", "NotIn"),
+    **clusters.ENUMS,
 }
 REQUIRED = {
     "code-artifact": (
@@ -175,29 +174,13 @@ REQUIRED = {
     "preauthenticated": ("preauthenticated.urlSecretRef", "preauthenticated.urlSecretRef.name"),
     "basic": ("basicAuth.url", "basicAuth.secretRef", "basicAuth.secretRef.name"),
     "anonymous": ("anonymous.url",),
-    "options": (
-        "outputs[0].kind",
-        "outputs[0].name",
-        "indexSelector.matchExpressions[0].key",
-        "indexSelector.matchExpressions[0].operator",
-    ),
+    **clusters.REQUIRED,
+    "options": ("outputs[0].kind", "outputs[0].name", *clusters.REQUIRED["options"]),
 }
-
-
-def _labels(count: int) -> dict[str, str]:
-    return {f"label-{number}": "x" for number in range(count)}
 
 
 def outputs(count: int) -> list[dict[str, Any]]:
     return [{"kind": "Secret", "name": f"uv-{number}"} for number in range(count)]
-
-
-def _requirements(count: int) -> list[dict[str, Any]]:
-    return [{"key": f"key-{number}", "operator": "Exists"} for number in range(count)]
-
-
-def _words(count: int) -> list[str]:
-    return [f"value-{number}" for number in range(count)]
 
 
 EXPRESSION = "indexSelector.matchExpressions[0]"
@@ -215,19 +198,5 @@ SIZES: dict[tuple[str, str], tuple[Any, Any, str]] = {
         ["UvToml", "Netrc", "PipConf", "Pypirc", "PdmToml", "Environment"],
         "Too many: 6: must have at most 5 items",
     ),
-    ("options", "indexSelector.matchLabels"): (
-        _labels(16),
-        _labels(17),
-        "Too many: 17: must have at most 16 items",
-    ),
-    ("options", "indexSelector.matchExpressions"): (
-        _requirements(16),
-        _requirements(17),
-        "Too many: 17: must have at most 16 items",
-    ),
-    ("options", f"{EXPRESSION}.values"): (
-        _words(64),
-        _words(65),
-        "Too many: 65: must have at most 64 items",
-    ),
+    **clusters.SIZES,
 }

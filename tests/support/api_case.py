@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from artifact_index.api.constants import API_VERSION
+from support import api_cluster_cases as clusters
 from support import api_login_cases as logins
 
 INDEX, OPTIONS = "ArtifactIndex", "IndexOptions"
@@ -44,6 +45,7 @@ BASES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     **{name: (INDEX, spec) for name, spec in logins.SPECS.items()},
+    **clusters.SPECS,
     "preauthenticated": (INDEX, {"preauthenticated": {"urlSecretRef": {"name": "url"}}}),
     "basic": (INDEX, {"basicAuth": {"url": URL, "secretRef": {"name": "login"}}}),
     "anonymous": (INDEX, {"anonymous": {"url": URL}}),

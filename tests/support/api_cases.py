@@ -6,21 +6,21 @@ The same cases go to the real API server (schema and CEL) and to the models.
 from collections.abc import Iterator
 from typing import Any
 
+from support import api_cluster_cases as clusters
 from support import api_login_cases as logins
 from support.api_bounds import (
     BROKEN_STRINGS,
     ENUMS,
     EXPRESSION,
-    LABEL_KEY,
     LONGEST,
     ONE_LOGIN,
     ONE_SOURCE,
     REQUIRED,
     SIZES,
-    VALUES,
     outputs,
 )
 from support.api_case import BASES, REMOVED, URL, Case
+from support.api_cluster_cases import LABEL_KEY, VALUES
 
 PAGE = "must set `format: flat` where the URL ends in `.html`"
 PAGES = {
@@ -41,6 +41,7 @@ def _accepted() -> Iterator[Case]:
         yield Case(f"{path} at its greatest size", base, {path: most})
     for base, changes in (
         *logins.ACCEPTED_CHANGES,
+        *clusters.ACCEPTED,
         ("code-artifact", {"codeArtifact.auth": REMOVED}),
         ("code-artifact", {"codeArtifact.auth": {"operatorIdentity": {}}}),
         ("code-artifact", {"codeArtifact.tokenDuration": "0s"}),
@@ -117,6 +118,7 @@ def _refused() -> Iterator[Case]:
         yield Case(f"{path} too large", base, {path: more}, f"spec.{path}", says)
     changed: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         *logins.REFUSED_CHANGES,
+        *clusters.REFUSED,
         ("anonymous", {"anonymous": REMOVED}, "", ONE_SOURCE),
         ("anonymous", {"preauthenticated": {"urlSecretRef": {"name": "a"}}}, "", ONE_SOURCE),
         ("code-artifact", {"codeArtifact.auth": {}}, "codeArtifact.auth", ONE_LOGIN),
@@ -188,26 +190,7 @@ def _refused() -> Iterator[Case]:
         ("options", {"outputs": []}, "outputs", "should have at least 1 items"),
         ("options", {"outputs": outputs(1) * 2}, "outputs", "Duplicate value"),
         ("options", {"outputs[0].formats": []}, "outputs[0].formats", "at least 1 items"),
-        (
-            "options",
-            {f"{EXPRESSION}.values": ["a", "a"]},
-            f"{EXPRESSION}.values",
-            "Duplicate value",
-        ),
         ("options", {f"{EXPRESSION}.values": REMOVED}, EXPRESSION, VALUES),
-        ("options", {f"{EXPRESSION}.operator": "Exists"}, EXPRESSION, VALUES),
-        (
-            "options",
-            {"indexSelector.matchLabels": {"a b": "x"}},
-            "indexSelector.matchLabels",
-            "keys must be a label key",
-        ),
-        (
-            "options",
-            {"indexSelector.matchLabels": {LABEL_KEY + "b": "x"}},
-            "indexSelector.matchLabels",
-            "must have keys of at most 317 characters",
-        ),
     )
     for base, changes, where, says in changed:
         yield Case(f"{base}: {changes}", base, changes, f"spec.{where}".rstrip("."), says)

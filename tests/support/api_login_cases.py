@@ -2,6 +2,9 @@
 
 from typing import Any, Final
 
+from support import api_azure_cases as azure
+from support import api_exchange_cases as exchanges
+
 _AUDIENCE: Final = "must be printable ASCII without spaces"
 _ROLE: Final = "must be the ARN of an IAM role"
 _ACCOUNT: Final = "must be the e-mail address of a Google service account"
@@ -27,6 +30,8 @@ _CODE_ARTIFACT: Final = {
 _GOOGLE: Final = {"project": "acme-build", "location": "europe-west1", "repository": "python"}
 
 SPECS: dict[str, dict[str, Any]] = {
+    **azure.SPECS,
+    **exchanges.SPECS,
     "aws-account": {
         "codeArtifact": {
             **_CODE_ARTIFACT,
@@ -73,6 +78,8 @@ _LONG_PROVIDER: Final = (
 )
 _LONG_CLUSTER: Final = "projects/" + "a" * 100 + "/locations/" + "a" * 63 + "/clusters/" + "a" * 63
 LONGEST: dict[tuple[str, str], str] = {
+    **azure.LONGEST,
+    **exchanges.LONGEST,
     ("aws-account", f"{_AWS_ACCOUNT}.name"): "a" * 253,
     ("aws-account", f"{_AWS_ACCOUNT}.roleARN"): _LONG_ROLE + "a" * 576,
     ("aws-account", f"{_AWS_ACCOUNT}.audiences[0]"): "a" * 256,
@@ -89,6 +96,8 @@ LONGEST: dict[tuple[str, str], str] = {
     ("google-account", f"{_IMPERSONATE}.tokenLifetime"): "00h00h00h00h012h",
 }
 BROKEN_STRINGS: dict[str, list[tuple[str, str]]] = {
+    **azure.BROKEN_STRINGS,
+    **exchanges.BROKEN_STRINGS,
     f"{_AWS_ACCOUNT}.roleARN": [
         ("builders", _ROLE),
         ("arn:aws:iam::111122223333:user/builders", _ROLE),
@@ -121,6 +130,8 @@ BROKEN_STRINGS: dict[str, list[tuple[str, str]]] = {
     ],
 }
 REQUIRED: dict[str, tuple[str, ...]] = {
+    **azure.REQUIRED,
+    **exchanges.REQUIRED,
     "aws-account": (f"{_AWS_ACCOUNT}.name", f"{_ASSUME_ROLE}.roleARN"),
     "google-account": (f"{_GOOGLE_ACCOUNT}.name", f"{_IMPERSONATE}.serviceAccount"),
 }
@@ -154,6 +165,8 @@ SIZES: dict[tuple[str, str], tuple[Any, Any, str]] = {
 }
 
 ACCEPTED_CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
+    *azure.ACCEPTED_CHANGES,
+    *exchanges.ACCEPTED_CHANGES,
     ("aws-account", {f"{_AWS_ACCOUNT}": {"name": "builder"}}),
     ("aws-account", {f"{_ASSUME_ROLE}.tags": {"a" * 128: "", "Cost Center/2": "a:b@c=d"}}),
     ("aws-account", {f"{_ASSUME_ROLE}.roleARN": "arn:aws-us-gov:iam::111122223333:role/a/b/c"}),
@@ -161,6 +174,8 @@ ACCEPTED_CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("google-account", {f"{_IMPERSONATE}.tokenLifetime": "5m"}),
 )
 REFUSED_CHANGES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
+    *azure.REFUSED_CHANGES,
+    *exchanges.REFUSED_CHANGES,
     (
         "aws-account",
         {f"{_AWS_ACCOUNT}.audiences": ["a", "a"]},

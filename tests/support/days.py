@@ -9,8 +9,9 @@ kopf's watches (only the operator writes), health endpoints and signals do not r
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -22,23 +23,30 @@ import pytest
 from google.auth.compute_engine import _metadata
 
 from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.azure.client import EntraTokens
 from artifact_index.credentials.calls import Issue
+from artifact_index.credentials.exchange.client import ExchangedTokens
 from artifact_index.credentials.providers import Providers
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.credentials.threads import CloudThreads
+from artifact_index.credentials.web.http import HttpClient
 from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.port import KubePort, ListPage
-from support.clouds import AwsStandIn, Fault, GoogleStandIn
+from support.clouds import AwsStandIn, EntraStandIn, Fault, GoogleStandIn
+from support.clouds.entra import TENANT, client_of
+from support.clouds.exchanges import ExchangeStandIn, IdentityMapping
 from support.clouds.logins import google_client
+from support.clouds.signed_tokens import SignedTokens
 from support.emulator import Emulator
-from support.misfortunes import EPOCH, Kind
+from support.misfortunes import EPOCH, HOUR, Kind
 from support.readers import SlowPort
-from support.simulation import NAMESPACE, Simulation
+from support.simulation import NAMESPACE, SETTINGS, Simulation
 from support.virtual_time import RealWork, VirtualLoop
 from support.world import artifact_index, index_options, secret
 
-_TOKENS = ("GetAuthorizationToken", "Metadata")
+_TOKENS = ("GetAuthorizationToken", "Metadata", "Token", "JFrog")
+"""What issues the tokens of each cloud."""
 
 
 class Days(Simulation):
@@ -47,19 +55,23 @@ class Days(Simulation):
     def __init__(
         self, kinds: dict[str, Kind], seconds: float, seed: int, patch: pytest.MonkeyPatch
     ) -> None:
-        super().__init__(kinds, seconds, seed)
+        super().__init__(kinds, seconds, seed, replace(SETTINGS, allow_http=True))
         self.work = RealWork()
         self.emulator = Emulator()
         self.aws = AwsStandIn(now=self._true_time)
         self.google = GoogleStandIn(
             now=self._true_time, metadata_email="operator@acme-build.iam.gserviceaccount.com"
         )
+        self.entra = EntraStandIn(now=self._true_time, lifetime=HOUR)
+        self.exchange = ExchangeStandIn(now=self._true_time)
+        self._cluster = SignedTokens(now=self._true_time)
+        self.exchange.issuer = self._cluster.issuer
         self._loop = VirtualLoop(self.work)
         self._stack = ExitStack()
         self._patch = patch
 
     def __enter__(self) -> "Days":
-        for server in (self.emulator, self.aws, self.google):
+        for server in (self.emulator, *self._clouds):
             self._stack.enter_context(server)
         self._set_clocks()
         for name, value in self.aws.env().items():
@@ -80,7 +92,8 @@ class Days(Simulation):
 
     def expiry_of(self, token: str) -> float:
         """As the cloud that issued the token has it."""
-        issued = self.aws.tokens.issued(token) or self.google.tokens.issued(token)
+        found = (cloud.tokens.issued(token) for cloud in self._clouds)
+        issued = next((each for each in found if each is not None), None)
         assert issued is not None, "an output holds a token that no cloud has issued"
         return issued.expires_at - EPOCH
 
@@ -91,7 +104,7 @@ class Days(Simulation):
     async def port(self) -> SlowPort:
         """The operator's own client, connected to the emulator."""
         configuration = await load_configuration(kubeconfig=self.emulator.kubeconfig())
-        waited = _Waited(KubeApi(configuration), self.work)
+        waited = _Waited(KubeApi(configuration), self.work, self._cluster)
         return SlowPort(cast(KubePort, waited), self.readers, self.rng)
 
     def providers(self) -> Issue:
@@ -99,6 +112,10 @@ class Days(Simulation):
         providers = Providers(
             CodeArtifact(attempts=1, now=self.now),
             google_client(self.google, now=self.now),
+            EntraTokens(self.entra.url, now=self.now),
+            ExchangedTokens(
+                HttpClient(connect_timeout=5, read_timeout=10), least_life=280, now=self.now
+            ),
         )
         work = self.work
 
@@ -117,18 +134,23 @@ class Days(Simulation):
         faults += [(start, end, slow) for start, end in self.trouble.throttles]
         for start, end, fault in sorted(faults, key=lambda period: period[0]):
             await asyncio.sleep(start - self.truth())
-            for cloud in (self.aws, self.google):
+            for cloud in self._clouds:
                 for operation in (*_TOKENS, "GetRepositoryEndpoint"):
                     cloud.inject(operation, fault)
             await asyncio.sleep(end - self.truth())
-            for cloud in (self.aws, self.google):
+            for cloud in self._clouds:
                 cloud.clear()
 
     @property
     def mints(self) -> tuple[int, int]:
         """As the stand-ins count them."""
-        granted = self.aws.mints(_TOKENS[0]) + self.google.mints(_TOKENS[1])
-        return granted, self.aws.calls(_TOKENS[0]) + self.google.calls(_TOKENS[1])
+        asked = list(zip(self._clouds, _TOKENS, strict=True))
+        granted = sum(cloud.mints(operation) for cloud, operation in asked)
+        return granted, sum(cloud.calls(operation) for cloud, operation in asked)
+
+    @property
+    def _clouds(self) -> tuple[AwsStandIn, GoogleStandIn, EntraStandIn, ExchangeStandIn]:
+        return self.aws, self.google, self.entra, self.exchange
 
     def _true_time(self) -> float:
         return EPOCH + self.truth()
@@ -146,13 +168,18 @@ class Days(Simulation):
         self._patch.setattr(google.auth._exponential_backoff, "time", no_time)
 
     def _add_login(self, name: str, kind: Kind) -> None:
-        if kind.repeats:
+        source: dict[str, Any]
+        if kind.source == "tokenExchange":
+            source = {"tokenExchange": self._token_exchange(name, kind)}
+        elif kind.repeats:
             repository = {
                 "project": "acme-build",
                 "location": "europe-west1",
                 "repository": "python",
             }
             source = {"googleArtifactRegistry": {**repository, "auth": {"operatorIdentity": {}}}}
+        elif kind.source == "azureArtifacts":
+            source = {"azureArtifacts": self._azure_artifacts(name)}
         else:
             source = {"codeArtifact": self._code_artifact(name, kind)}
         labels = {"i": name}
@@ -162,6 +189,27 @@ class Days(Simulation):
             name, indexSelector={"matchLabels": labels}, maxBuildDuration=f"{kind.build}s"
         )
         self.emulator.create("indexoptions", options, namespace=NAMESPACE)
+
+    def _azure_artifacts(self, name: str) -> dict[str, Any]:
+        client = client_of(int(name.rpartition("-")[2]))
+        self.entra.add_app(client, secrets={f"secret-of-{name}"})
+        key = secret(f"{name}-key", {"secret": f"secret-of-{name}"})
+        self.emulator.create("secrets", key, namespace=NAMESPACE)
+        reference = {"name": f"{name}-key", "clientSecretKey": "secret"}
+        auth = {"secretRef": {**reference, "tenantID": TENANT, "clientID": client}}
+        return {"organization": "acme", "feed": name, "auth": auth}
+
+    def _token_exchange(self, name: str, kind: Kind) -> dict[str, Any]:
+        account = {"kind": "ServiceAccount", "apiVersion": "v1", "metadata": {"name": name}}
+        self.emulator.create("serviceaccounts", account, namespace=NAMESPACE)
+        subject = f"system:serviceaccount:{NAMESPACE}:{name}"
+        mapping = IdentityMapping(name, {"sub": subject}, expires_in=kind.life)
+        self.exchange.add_mapping(name, mapping)
+        return {
+            "url": f"https://{name}.example/simple/",
+            "exchange": {"jfrog": {"url": self.exchange.url, "provider": name}},
+            "auth": {"serviceAccountRef": {"name": name}},
+        }
 
     def _code_artifact(self, name: str, kind: Kind) -> dict[str, Any]:
         key = self.aws.add_access_key(f"arn:{name}")
@@ -183,9 +231,17 @@ class Days(Simulation):
 class _Waited:
     """A port whose requests are real work: virtual time stands still meanwhile."""
 
-    def __init__(self, port: KubePort, work: RealWork) -> None:
+    def __init__(self, port: KubePort, work: RealWork, cluster: SignedTokens) -> None:
         self._port = port
         self._work = work
+        self._cluster = cluster
+
+    async def request_token(
+        self, namespace: str, service_account: str, *, audiences: Sequence[str], seconds: int
+    ) -> str:
+        """What the emulator does not do."""
+        subject = f"system:serviceaccount:{namespace}:{service_account}"
+        return self._cluster.token(audiences[0], subject, seconds)
 
     async def list(self, *arguments: Any, **options: Any) -> AsyncIterator[ListPage]:
         with self._work.one_more():

@@ -8,11 +8,20 @@ from pydantic import SecretStr
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
+from artifact_index.credentials.azure.requests import EntraTokenRequest
 from artifact_index.credentials.calls import Issue
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.exchange.requests import ExchangeTokenRequest
 from artifact_index.credentials.google.requests import GoogleTokenRequest
-from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
+from artifact_index.credentials.requests import (
+    KeyMaterial,
+    ServiceAccountIdentity,
+    Token,
+    TokenRequest,
+)
 from artifact_index.settings import Settings
+from support.accounts import service_account
+from support.clouds.entra import CLIENT, TENANT
 from support.memory_port import LeanPort
 from support.misfortunes import EPOCH, Kind, Trouble, during
 from support.readers import SlowPort
@@ -67,6 +76,11 @@ def login_name(request: TokenRequest) -> str:
     """The name of the ArtifactIndex that a request is for."""
     if isinstance(request, CodeArtifactTokenRequest):
         return request.domain
+    if isinstance(request, EntraTokenRequest):
+        assert isinstance(request.identity, ServiceAccountIdentity)
+        return request.identity.name
+    if isinstance(request, ExchangeTokenRequest):
+        return dict(request.parameters)["service_slug"]
     assert isinstance(request, GoogleTokenRequest)
     assert request.impersonate is not None
     return request.impersonate.service_account.partition("@")[0]
@@ -85,10 +99,13 @@ class Month(Simulation):
         super().__init__(kinds, seconds, seed, settings)
         self.cloud = Cloud(kinds, self.trouble, self.rng)
         self._memory = LeanPort()
+        self._put("serviceaccounts", service_account("builder"))
         for name, kind in kinds.items():
             self._put(
                 "artifactindexes", artifact_index(name, labels={"i": name}, **spec_of(name, kind))
             )
+            if kind.source == "azureArtifacts":
+                self._put("serviceaccounts", service_account(name))
             selector = {"matchLabels": {"i": name}}
             build = f"{kind.build}s"
             self._put(
@@ -135,13 +152,23 @@ class Month(Simulation):
 
 
 def spec_of(name: str, kind: Kind) -> dict[str, Any]:
-    """The source of a login of this kind: CodeArtifact, or Google where tokens repeat."""
+    """The source of a login: CodeArtifact, an exchange, or Google where tokens repeat."""
+    auth: dict[str, Any]
+    if kind.source == "tokenExchange":
+        exchange = {"cloudsmith": {"workspace": "acme", "service": name}}
+        auth = {"serviceAccountRef": {"name": "builder"}}
+        url = f"https://{name}.example/simple/"
+        return {"tokenExchange": {"url": url, "exchange": exchange, "auth": auth}}
     if kind.repeats:
         account = f"{name}@acme-build.iam.gserviceaccount.com"
         repository = {"project": "acme-build", "location": "europe-west1", "repository": "python"}
-        auth: dict[str, Any] = {"operatorIdentity": {}}
+        auth = {"operatorIdentity": {}}
         step = {"impersonate": {"serviceAccount": account}}
         return {"googleArtifactRegistry": {**repository, "auth": auth, **step}}
+    if kind.source == "azureArtifacts":
+        reference = {"name": name, "tenantID": TENANT, "clientID": CLIENT}
+        auth = {"serviceAccountRef": reference}
+        return {"azureArtifacts": {"organization": "acme", "feed": "python", "auth": auth}}
     return {
         "codeArtifact": {
             "domain": name,

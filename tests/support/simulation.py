@@ -31,6 +31,8 @@ class Simulation(ABC):
     ) -> None:
         self.kinds = kinds
         self.rng = random.Random(seed)
+        self.jitter = random.Random(seed)
+        """The operator's own."""
         self.trouble = trouble(self.rng, seconds)
         self.readers = Readers(kinds, self.expiry_of)
         self._settings = settings
@@ -87,7 +89,7 @@ class Simulation(ABC):
 
     async def operate(self, port: SlowPort, *, until: float, key: bytes = b"key") -> None:
         """Run one process with this signing key until a time of the truth."""
-        env = env_of(self._settings, Digester(key), clock=self.now)
+        env = env_of(self._settings, Digester(key), clock=self.now, rng=self.jitter)
         async with operating(self._settings, port, self.providers(), env):
             await asyncio.sleep(until - asyncio.get_running_loop().time())
 

@@ -12,11 +12,13 @@ from artifact_index.api.fields import PAGE_PATTERN, ExcludeNewer, IndexName, is_
 from artifact_index.api.interning import SHARED
 from artifact_index.api.rules import SET, ListType, Rule, exactly_one
 from artifact_index.api.sources.anonymous import AnonymousSource
+from artifact_index.api.sources.azure_artifacts import AzureArtifactsSource
 from artifact_index.api.sources.base import SourceModel
 from artifact_index.api.sources.basic_auth import BasicAuthSource
 from artifact_index.api.sources.code_artifact import CodeArtifactSource
 from artifact_index.api.sources.google_artifact_registry import GoogleArtifactRegistrySource
 from artifact_index.api.sources.preauthenticated import PreauthenticatedSource
+from artifact_index.api.sources.token_exchange import TokenExchangeSource
 from artifact_index.api.timestamps import Timestamp
 
 IndexFormat = Literal["simple", "flat"]
@@ -32,6 +34,13 @@ class Sources(ApiModel):
 
     google_artifact_registry: Annotated[GoogleArtifactRegistrySource | None, SHARED] = None
     """A Python repository of Google Artifact Registry. Exactly one source must be set."""
+
+    azure_artifacts: Annotated[AzureArtifactsSource | None, SHARED] = None
+    """A Python feed of Azure Artifacts. Exactly one source must be set."""
+
+    token_exchange: Annotated[TokenExchangeSource | None, SHARED] = None
+    """A repository whose host exchanges the token of a ServiceAccount: JFrog, Cloudsmith, RFC 8693.
+    Exactly one source must be set."""
 
     preauthenticated: Annotated[PreauthenticatedSource | None, SHARED] = None
     """A complete URL from a Secret, used unchanged. Exactly one source must be set."""
@@ -230,3 +239,7 @@ class ArtifactIndexStatus(ApiModel):
     last_handled_refresh_at: Timestamp | None = None
     """The annotation `artifactindex.dev/refresh-requested-at` that was last fulfilled, as it was
     written."""
+
+    last_refused_refresh_at: Timestamp | None = None
+    """The annotation that was last tried in vain, as it was written; Ready or RefreshFailing says
+    why. The operator goes on trying."""

@@ -11,8 +11,7 @@ _LOGINS: Final = ("operatorIdentity", "secretRef", "serviceAccountRef")
 ONE_LOGIN: Final = exactly_one(
     _LOGINS,
     "must set exactly one of `operatorIdentity`, `secretRef` and `serviceAccountRef`; the last two "
-    "log in with keys of a Secret or as a ServiceAccount of this namespace and need nobody's "
-    "consent",
+    "log in with keys of a Secret or as a ServiceAccount and need nobody's consent",
 )
 
 Audience = Annotated[

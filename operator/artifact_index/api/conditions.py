@@ -15,6 +15,7 @@ FRESHNESS_NOT_GUARANTEED: Final = "FreshnessNotGuaranteed"
 DEPENDENCY_CONFUSION_RISK: Final = "DependencyConfusionRisk"
 FORMAT_LIMITED: Final = "FormatLimited"
 HOST_SHARED: Final = "HostShared"
+SERVED_TWICE: Final = "ServedTwice"
 
 CONDITION_MEANINGS: Final[dict[str, str]] = {
     READY: "Always present. True: what the spec asks for is served. False: it is not, or not "
@@ -33,6 +34,8 @@ CONDITION_MEANINGS: Final[dict[str, str]] = {
     "message names the indexes. What it does say is true.",
     HOST_SHARED: "Only while True: indexes on one host have different logins, or one has none. "
     "Clients may send the login of the one to the other.",
+    SERVED_TWICE: "Only while True: a second installation of the operator has been told to serve "
+    "this namespace as well. It stands still, and the message names both.",
 }
 """Every condition type and how to read it (kstatus: cli-utils `pkg/kstatus`)."""
 

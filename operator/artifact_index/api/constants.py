@@ -10,6 +10,10 @@ ARTIFACT_INDEX_KIND: Final = "ArtifactIndex"
 ARTIFACT_INDEX_PLURAL: Final = "artifactindexes"
 INDEX_OPTIONS_KIND: Final = "IndexOptions"
 INDEX_OPTIONS_PLURAL: Final = "indexoptions"
+CLUSTER_ARTIFACT_INDEX_KIND: Final = "ClusterArtifactIndex"
+CLUSTER_ARTIFACT_INDEX_PLURAL: Final = "clusterartifactindexes"
+CLUSTER_INDEX_OPTIONS_KIND: Final = "ClusterIndexOptions"
+CLUSTER_INDEX_OPTIONS_PLURAL: Final = "clusterindexoptions"
 
 FIELD_MANAGER: Final = "artifact-index-operator"
 
@@ -34,6 +38,10 @@ EXPIRES_AT_ANNOTATION: Final = f"{GROUP}/expires-at"
 REFRESH_AT_ANNOTATION: Final = f"{GROUP}/refresh-at"
 CONTENT_DIGEST_ANNOTATION: Final = f"{GROUP}/content-digest"
 CHECKPOINT_ANNOTATION: Final = f"{GROUP}/served"
+
+# The installation that wrote an output last, by namespace and name of its leader's Lease. It is no
+# part of the content: an output without it is not written for that.
+WRITER_ANNOTATION: Final = f"{GROUP}/writer"
 
 # Tags of AWS sessions that the operator's own identity begins; AWS ignores the case of a tag's key.
 SESSION_TAG_PREFIX: Final = f"{GROUP}/"

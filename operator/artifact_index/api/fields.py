@@ -19,11 +19,22 @@ ObjectName = Annotated[
     Field(max_length=253),
     matching(
         _SUBDOMAIN,
-        "must be the name of an object in this namespace: lower-case letters, digits, "
+        "must be the name of an object, without its namespace: lower-case letters, digits, "
         "`-` and `.`, beginning and ending with a letter or digit",
     ),
 ]
 """Name of a Secret or ConfigMap: a DNS-1123 subdomain."""
+
+NamespaceName = Annotated[
+    str,
+    Field(max_length=63),
+    matching(
+        _LABEL,
+        "must be the name of a namespace: lower-case letters, digits and `-`, beginning and "
+        "ending with a letter or digit",
+    ),
+]
+"""Name of a namespace: a DNS-1123 label."""
 
 DataKey = Annotated[
     str,

@@ -92,8 +92,11 @@ class Reason(StrEnum):
     INVALID_REQUEST = "InvalidRequest", Polarity.ACT
     INVALID_CREDENTIAL = "InvalidCredential", Polarity.ACT
     UNKNOWN_EXPIRY = "UnknownExpiry", Polarity.ACT
+    TOKEN_LIFE_TOO_SHORT = "TokenLifeTooShort", Polarity.ACT
     NAME_CONFLICT = "NameConflict", Polarity.ACT, Trait.WITHDRAWS_AT_ONCE
     NO_INDEXES = "NoIndexes", Polarity.RETRY
+    NO_NAMESPACES = "NoNamespaces", Polarity.AVAILABLE, Trait.QUIET
+    NAMESPACES_FAILING = "NamespacesFailing", Polarity.RETRY, Trait.OF_OTHERS
     INDEXES_NOT_READY = "IndexesNotReady", Polarity.RETRY, Trait.OF_OTHERS
     WAITING_FOR_DELETION = "WaitingForDeletion", Polarity.RETRY, Trait.QUIET, Trait.UNWATCHED
     WRITE_FAILED = "WriteFailed", Polarity.RETRY
@@ -119,4 +122,5 @@ class Reason(StrEnum):
     VARIABLES_NOT_WRITTEN = "VariablesNotWritten", Polarity.NOTE
     TOO_LONG_FOR_CURL = "TooLongForCurl", Polarity.NOTE
     FILES_OUTSIDE_INDEX = "FilesOutsideIndex", Polarity.NOTE
+    ANOTHER_INSTALLATION = "AnotherInstallation", Polarity.NOTE
     ANONYMOUS_BESIDE_CREDENTIALED = "AnonymousBesideCredentialed", Polarity.NOTE

@@ -1,10 +1,9 @@
 """Times at the edge: RFC 3339 in UTC with `Z`, in whole seconds, as `metav1.Time` has them."""
 
-import calendar
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -12,6 +11,12 @@ from pydantic import Field
 class DateTimeFormat:
     """Metadata of a string: `format: date-time` in the schema."""
 
+
+LAST_SECOND: Final = 253_402_300_799
+"""The end of the year 9999 in POSIX seconds: no later time can be written as RFC 3339."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
 
 Timestamp = Annotated[str, Field(min_length=1, max_length=64), DateTimeFormat()]
 """A time as text; see `format_time` and `parse_time`."""
@@ -36,4 +41,4 @@ def parse_time(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time needs `Z` or an offset from UTC")
-    return calendar.timegm(moment.utctimetuple())
+    return (moment.astimezone(UTC) - _EPOCH) // _SECOND

@@ -5,10 +5,14 @@ from typing import Any, Protocol
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.client import CodeArtifact
+from artifact_index.credentials.azure.client import EntraTokens
 from artifact_index.credentials.errors import LoginError
+from artifact_index.credentials.exchange.client import ExchangedTokens
 from artifact_index.credentials.google.client import GoogleTokens
 from artifact_index.credentials.google.identities import ServiceURLs
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
+from artifact_index.credentials.tokens.freshness import margins_of
+from artifact_index.credentials.web.http import HttpClient
 from artifact_index.settings import Settings
 
 
@@ -54,4 +58,9 @@ def providers_of(settings: Settings) -> Providers:
     return Providers(
         CodeArtifact(connect_timeout=connect, read_timeout=read),
         GoogleTokens(urls, connect_timeout=connect, read_timeout=read),
+        EntraTokens(settings.azure_authority_url, connect_timeout=connect, read_timeout=read),
+        ExchangedTokens(
+            HttpClient(connect_timeout=connect, read_timeout=read),
+            least_life=margins_of(settings).first_use,
+        ),
     )

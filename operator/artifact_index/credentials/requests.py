@@ -47,6 +47,20 @@ class ServiceAccountIdentity:
 Identity = OperatorIdentity | SecretIdentity | ServiceAccountIdentity
 
 
+def consumer_of(identity: Identity) -> str:
+    """For whom a token is, as the cloud's own records may show it; empty for the operator's.
+
+    Namespaces with the operator's identity share its tokens.
+    """
+    match identity:
+        case ServiceAccountIdentity():
+            return f"{identity.namespace}/{identity.name}"
+        case SecretIdentity():
+            return identity.namespace
+        case OperatorIdentity():
+            return ""
+
+
 class TokenRequest(Hashable, Protocol):
     """What every request says. Its fields are all inputs of the answer (see `canonical`)."""
 
@@ -106,13 +120,15 @@ NO_KEY_MATERIAL: Final[KeyMaterial] = {}
 class Token:
     """What a cloud issued. Times are whole POSIX seconds; `expires_at` None means never.
 
-    `request_id` is the cloud's own name of the request, for the log.
+    `request_id` is the cloud's own name of the request, for the log. `username` goes with the token
+    where the source has no user name of its own.
     """
 
     value: SecretStr
     issued_at: int
     expires_at: int | None
     request_id: str = field(default="", compare=False)
+    username: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,11 +88,10 @@ class SourceSecret:
 
 @dataclass(frozen=True, slots=True)
 class SourceServiceAccount:
-    """A ServiceAccount, with what EKS's own annotations say of its role."""
+    """A ServiceAccount, with those of its annotations that some kind of source reads."""
 
     uid: str
-    role_arn: str | None
-    audience: str | None
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +116,18 @@ class Inputs:
     name: str
     source: "Source[Any]"
     policy: Policy
+    use: SecretUse | None
+    account_use: AccountUse | None
     secret: SourceSecret | None = None
     secret_is_output: bool = False
     missing_for: float = 0.0
     missing_since: float = 0.0
     account: ServiceAccountResult = None
-    use: SecretUse | None = field(init=False)
-    account_use: AccountUse | None = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Ask the source once: every check reads the answers."""
-        object.__setattr__(self, "use", self.source.secret())
-        object.__setattr__(self, "account_use", self.source.service_account())
+    @classmethod
+    def of(cls, namespace: str, name: str, source: "Source[Any]", policy: Policy) -> "Inputs":
+        """What is known before the Secret is read. The source is asked once, for all checks."""
+        return cls(namespace, name, source, policy, source.secret(), source.service_account())
 
     def checked_secret(self) -> SourceSecret:
         """The Secret that the checks have found; ValueError if there is none."""
@@ -143,14 +142,15 @@ class ResolvedSource:
 
     `url` is the index URL without userinfo; None while only the answer to `endpoint` can tell it.
     Static sources carry `credential` or `verbatim_url`; sources whose tokens the operator mints
-    carry a `token` request and the user name that goes with it. Digests stand beside the requests.
+    carry a `token` request and the user name that goes with it; None: the answer with the token
+    tells it. Digests stand beside the requests.
     `note` says what looks like a slip in the Secret.
     """
 
     url: str | None
     credential: Credential | None = None
     verbatim_url: SecretStr | None = None
-    username: str = ""
+    username: str | None = ""
     token: TokenRequest | None = None
     token_digest: str = ""
     endpoint: TokenRequest | None = None
@@ -213,6 +213,10 @@ class Source(ABC, Generic[Model]):
 
     def hosts(self) -> list[tuple[str, str]]:
         """Hosts that the spec holds in place of a URL, each with its field."""
+        return []
+
+    def hosts_to_allow(self) -> list[tuple[str, str]]:
+        """Those of `urls` that need a host on the administrator's list, each with its field."""
         return []
 
     def uses_operator_identity(self) -> bool:

@@ -1,6 +1,7 @@
 """What sources share whose tokens the operator mints: who asks a cloud for them. Pure."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Protocol, TypeVar
 
 from pydantic import SecretStr
@@ -61,6 +62,9 @@ class CloudSource(base.Source[Model]):
     """The cloud's name in metrics."""
     optional_keys: ClassVar[tuple[str, ...]] = ()
     """Further keys of the Secret in `auth`, which are read if they are there."""
+    account_annotations: ClassVar[Mapping[str, str]] = {}
+    """Annotations of the ServiceAccount in `auth` that the source reads, each with a value that
+    stands for one that is not known."""
     metrics_target: ClassVar[str]
     """What the label `target` of a login's metrics says, for their reference."""
 

@@ -1,11 +1,12 @@
 """A repository of AWS CodeArtifact."""
 
 import re
-from typing import Final
+from typing import ClassVar, Final
 
 from pydantic import SecretStr
 
 from artifact_index.api.constants import (
+    EKS_AUDIENCE_ANNOTATION,
     EKS_ROLE_ANNOTATION,
     FIELD_MANAGER,
     NAME_TAG,
@@ -47,6 +48,10 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
     provider = "codeartifact"
     cloud = "aws"
     optional_keys = ("AWS_SESSION_TOKEN",)
+    account_annotations: ClassVar = {
+        EKS_ROLE_ANNOTATION: "arn:aws:iam::000000000000:role/unknown",
+        EKS_AUDIENCE_ANNOTATION: AWS_AUDIENCE,
+    }
     metrics_target = "of CodeArtifact `REGION/DOMAIN-OWNER/DOMAIN`"
 
     @staticmethod
@@ -95,10 +100,12 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
     def token_exchange(self, account: SourceServiceAccount) -> tuple[tuple[str, ...], str]:
         """AssumeRoleWithWebIdentity, for the role of the spec or of EKS's annotation."""
         reference = self.model.auth.service_account_ref if self.model.auth else None
-        role = (reference.role_arn if reference else None) or account.role_arn
-        if reference is None or role is None:
+        annotated = account.annotations.get(EKS_ROLE_ANNOTATION)
+        role = (reference.role_arn if reference else None) or annotated
+        if reference is None or not role:
             raise ValueError("a ServiceAccount that passed its checks without a role")
-        return reference.audiences or (account.audience or AWS_AUDIENCE,), role
+        audience = account.annotations.get(EKS_AUDIENCE_ANNOTATION) or AWS_AUDIENCE
+        return reference.audiences or (audience,), role
 
     def token_domain(self) -> str | None:
         """The domain, which has one token for all of its repositories."""
@@ -147,9 +154,10 @@ class CodeArtifact(CloudSource[CodeArtifactSource]):
             return None
         if use is None or not isinstance(account, SourceServiceAccount):
             return None
-        if account.role_arn is not None and re.fullmatch(ROLE_ARN_PATTERN, account.role_arn):
+        role = account.annotations.get(EKS_ROLE_ANNOTATION, "")
+        if re.fullmatch(ROLE_ARN_PATTERN, role):
             return None
-        wrong = "is not the ARN of an IAM role" if account.role_arn else "is not set"
+        wrong = "is not the ARN of an IAM role" if role else "is not set"
         return Problem(
             Reason.INVALID_SPEC,
             f"the annotation {EKS_ROLE_ANNOTATION} of ServiceAccount {use.name!r} {wrong}; "

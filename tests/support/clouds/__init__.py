@@ -2,6 +2,7 @@
 
 from support.clouds.aws import AwsStandIn
 from support.clouds.cluster_issuer import ClusterIssuer
+from support.clouds.entra import EntraStandIn
 from support.clouds.google import GoogleStandIn
 from support.clouds.http_stand_in import Fault
 from support.clouds.sigv4 import AccessKey
@@ -11,6 +12,7 @@ __all__ = [
     "AccessKey",
     "AwsStandIn",
     "ClusterIssuer",
+    "EntraStandIn",
     "Fault",
     "GoogleStandIn",
     "IssuedToken",

@@ -1,6 +1,5 @@
 """Believes a Kubernetes token only as a cloud does: by the API server's own public keys."""
 
-import base64
 import json
 import time
 from typing import Any
@@ -9,6 +8,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from support.clouds.jwt import decode
 
 
 class ClusterIssuer:
@@ -33,9 +34,9 @@ class ClusterIssuer:
         """The claims of a token with a good signature."""
         try:
             head, body, signature = token.split(".")
-            header, claims = json.loads(_decoded(head)), json.loads(_decoded(body))
+            header, claims = json.loads(decode(head)), json.loads(decode(body))
             key = self._keys[header["kid"]]
-            _verify(key, header["alg"], f"{head}.{body}".encode(), _decoded(signature))
+            _verify(key, header["alg"], f"{head}.{body}".encode(), decode(signature))
         except (KeyError, ValueError, InvalidSignature):
             return None
         checked: dict[str, Any] = claims
@@ -56,9 +57,5 @@ def _verify(key: dict[str, str], algorithm: str, message: bytes, signature: byte
         raise ValueError(algorithm)
 
 
-def _decoded(part: str) -> bytes:
-    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-
-
 def _number(text: str) -> int:
-    return int.from_bytes(_decoded(text))
+    return int.from_bytes(decode(text))

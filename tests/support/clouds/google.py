@@ -28,6 +28,8 @@ JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 EXCHANGE_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 TOKEN_AUDIENCE = "https://oauth2.googleapis.com/token"
 MAX_ASSERTION_LIFE = 3600
+BOUND = "bound"
+"""The scope of a token that is good only over a connection with its pod's certificate."""
 _ACCOUNT_PREFIX = "projects/-/serviceAccounts/"
 _IMPERSONATE = re.compile(r"/v1/projects/-/serviceAccounts/([^/:]+):generateAccessToken")
 
@@ -64,6 +66,8 @@ class GoogleStandIn(HttpStandIn):
         self._impersonators: dict[str, str | None] = {}
         self._metadata_token: IssuedToken | None = None
         self.impersonations: list[dict[str, Any]] = []
+        self.reasons: list[str] = []
+        """What the audit log has of each request."""
 
     # -- what exists
 
@@ -121,7 +125,8 @@ class GoogleStandIn(HttpStandIn):
 
     def is_valid(self, username: str, password: str) -> bool:
         """Whether Artifact Registry lets this login in now."""
-        return username == "oauth2accesstoken" and self.tokens.live(password) is not None
+        token = self.tokens.live(password)
+        return username == "oauth2accesstoken" and token is not None and token.scope != BOUND
 
     def expire_tokens(self) -> None:
         """Every token issued so far dies now; no answer ever said so."""
@@ -171,6 +176,8 @@ class GoogleStandIn(HttpStandIn):
 
     def answer(self, operation: str, request: HttpRequest) -> HttpAnswer:
         """Dispatch."""
+        with self.lock:
+            self.reasons.append(request.headers.get("x-goog-request-reason", ""))
         if operation == "Token":
             return self._token(request.form)
         if operation == "Exchange":
@@ -302,6 +309,10 @@ class GoogleStandIn(HttpStandIn):
         if operation == "MetadataInfo":
             info = {"email": email, "aliases": ["default"], "scopes": []}
             return json_answer(info, Metadata_Flavor="Google")
+        # As google-auth asks for it since 2.61, and as it did before.
+        by_chain = request.method == "POST" and "certificate_chain" in json.loads(request.body)
+        if by_chain or "bindCertificateFingerprint" in request.query:
+            return self._oauth_answer(self._issue("Metadata", email, BOUND, self.lifetime))
         with self.lock:
             cached = self._metadata_token
             if cached is None or cached.expires_at - self._now() <= self.metadata_renews_before:

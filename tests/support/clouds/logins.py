@@ -14,6 +14,8 @@ from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
 )
+from artifact_index.credentials.azure.client import EntraTokens
+from artifact_index.credentials.azure.requests import EntraTokenRequest
 from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.google.client import GoogleTokens
 from artifact_index.credentials.google.identities import ServiceURLs
@@ -28,9 +30,11 @@ from artifact_index.credentials.requests import (
     Token,
 )
 from support.clouds.aws_identities import ACCOUNT
+from support.clouds.entra import CLIENT, TENANT
 from support.clouds.google import GoogleStandIn
 
 OPERATOR = OperatorIdentity()
+CLIENT_SECRET = "client-secret~value.1"
 SECRET = SecretIdentity(namespace="builders", secret_uid="uid-1", digest="digest-1")
 
 
@@ -60,6 +64,31 @@ def google_request(
 ) -> GoogleTokenRequest:
     """A request for a Google access token."""
     return GoogleTokenRequest(identity=identity, impersonate=impersonate)
+
+
+def entra_request(
+    identity: Identity = SECRET, *, tenant: str | None = TENANT, client: str | None = CLIENT
+) -> EntraTokenRequest:
+    """A request for an Entra token."""
+    return EntraTokenRequest(identity, "Public", tenant, client)
+
+
+def by_secret(secret: str = CLIENT_SECRET) -> KeyMaterial:
+    """The key material of an app with a client secret."""
+    return sealed({"client_secret": secret})
+
+
+def entra_refusal(
+    client: EntraTokens,
+    request: EntraTokenRequest | None = None,
+    material: KeyMaterial | None = None,
+) -> LoginError:
+    """Why a login at Entra fails, with the client secret unless told."""
+    try:
+        client.issue(request or entra_request(), by_secret() if material is None else material)
+    except LoginError as error:
+        return error
+    raise AssertionError("Entra gave a token")
 
 
 def sealed(values: Mapping[str, str]) -> KeyMaterial:

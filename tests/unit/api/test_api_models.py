@@ -15,7 +15,7 @@ from artifact_index.api import interning
 from artifact_index.api.artifact_index import ArtifactIndexSpec, ArtifactIndexStatus
 from artifact_index.api.base import ApiModel, SpecError, parse_spec
 from artifact_index.api.duration import GoDuration
-from artifact_index.api.index_options import IndexOptionsSpec, IndexOptionsStatus
+from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.labels import LabelSelector
 from artifact_index.api.sources.anonymous import AnonymousSource
 from artifact_index.api.sources.basic_auth import BasicAuthSource
@@ -23,12 +23,13 @@ from artifact_index.api.sources.code_artifact import CodeArtifactSource
 from artifact_index.api.sources.google_artifact_registry import GoogleArtifactRegistrySource
 from artifact_index.api.sources.preauthenticated import PreauthenticatedSource
 from artifact_index.api.timestamps import format_time, parse_time
-from support.api_case import BASES, INDEX, Case
+from artifact_index.crdgen.kinds import KINDS
+from support.api_case import BASES, Case
 from support.api_cases import ACCEPTED, REFUSED
 
 pytestmark = pytest.mark.unit
 
-MODELS: dict[str, type[ApiModel]] = {INDEX: ArtifactIndexSpec, "IndexOptions": IndexOptionsSpec}
+MODELS: dict[str, type[ApiModel]] = {kind.kind: kind.spec for kind in KINDS}
 
 
 @pytest.mark.parametrize("case", ACCEPTED, ids=str)
@@ -99,7 +100,7 @@ def test_an_empty_index_options_has_the_documented_defaults() -> None:
     assert spec.selects(None) and spec.selects({"any": "thing"})
 
 
-@pytest.mark.parametrize("model", [ArtifactIndexStatus, IndexOptionsStatus])
+@pytest.mark.parametrize("model", [kind.status for kind in KINDS])
 def test_the_status_of_an_unseen_object_parses(model: type[ArtifactIndexStatus]) -> None:
     assert model.model_validate({"observedGeneration": -1}).observed_generation == -1
 

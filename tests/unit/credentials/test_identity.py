@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
+from artifact_index.api.constants import EKS_AUDIENCE_ANNOTATION, EKS_ROLE_ANNOTATION
 from artifact_index.credentials.aws.login import session_name
 from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
@@ -27,7 +28,7 @@ from artifact_index.credentials.requests import (
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.manager import TokenManager
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.reconcile.cache.objects import parse_service_account
+from artifact_index.reconcile.cache.sources.parsing import parse_service_account
 from artifact_index.sources.base import Inputs, SourceServiceAccount
 from support.reconcile_builders import POLICY, index, inputs_of, resolved, source, source_secret
 
@@ -38,7 +39,11 @@ ROLE = "arn:aws:iam::111122223333:role/builders"
 OTHER_ROLE = "arn:aws:iam::111122223333:role/others"
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/pool/providers/k8s-1"
 CLUSTER = "projects/acme-build/locations/europe-west1/clusters/main"
-ACCOUNT = SourceServiceAccount("account-uid", ROLE, None)
+ACCOUNT = SourceServiceAccount("account-uid", {EKS_ROLE_ANNOTATION: ROLE})
+
+
+def with_annotation(name: str, value: str) -> SourceServiceAccount:
+    return replace(ACCOUNT, annotations={**ACCOUNT.annotations, name: value})
 
 
 def logged_in(
@@ -125,13 +130,13 @@ CHANGES: list[tuple[str, str, Inputs]] = [
     (
         "account",
         "annotated role",
-        logged_in(by_account(), account=replace(ACCOUNT, role_arn=OTHER_ROLE)),
+        logged_in(by_account(), account=with_annotation(EKS_ROLE_ANNOTATION, OTHER_ROLE)),
     ),
     ("account", "audiences", logged_in(by_account(audiences=["other"]), account=ACCOUNT)),
     (
         "account",
         "annotated audience",
-        logged_in(by_account(), account=replace(ACCOUNT, audience="other")),
+        logged_in(by_account(), account=with_annotation(EKS_AUDIENCE_ANNOTATION, "other")),
     ),
     *(
         (
@@ -319,13 +324,11 @@ def test_a_service_accounts_annotations_are_read() -> None:
     body = {
         "metadata": {
             "uid": "u",
-            "annotations": {"eks.amazonaws.com/role-arn": ROLE, "eks.amazonaws.com/audience": ""},
+            "annotations": {EKS_ROLE_ANNOTATION: ROLE, "another": "x"},
         }
     }
-    assert parse_service_account(body) == SourceServiceAccount("u", ROLE, None)
-    assert parse_service_account({"metadata": {"uid": "u"}}) == SourceServiceAccount(
-        "u", None, None
-    )
+    assert parse_service_account(body) == SourceServiceAccount("u", {EKS_ROLE_ANNOTATION: ROLE})
+    assert parse_service_account({"metadata": {"uid": "u"}}) == SourceServiceAccount("u")
 
 
 def test_the_policy_for_tests_lets_everything_through() -> None:

@@ -15,9 +15,10 @@ pytestmark = pytest.mark.unit
 MONTH = {
     Kind(12 * HOUR, HOUR, promised=True): 172,
     Kind(12 * HOUR, 6 * HOUR, promised=True): 10,
-    Kind(8 * HOUR, 2 * HOUR, promised=True): 10,
+    Kind(8 * HOUR, 2 * HOUR, promised=True): 9,
+    Kind(8 * HOUR, 2 * HOUR, promised=True, source="tokenExchange"): 1,
     Kind(4 * HOUR, HOUR, promised=True): 5,
-    Kind(HOUR, 600, promised=True): 1,
+    Kind(HOUR, 600, promised=True, source="azureArtifacts"): 1,
     Kind(HOUR, 3000, promised=False): 1,
     Kind(HOUR, 600, promised=None, repeats=True): 1,
 }

@@ -133,7 +133,8 @@ class TokenEntry:
         """
         attempts, repeated, tenants = self.attempts, self.repeats, frozenset(builds)
         told = tenants if attempts.error is not None else tenants & self.requesters
-        if renews(token, self.token, now, skew=self.margins.clock_skew):
+        skew, fresh_after = self.margins.clock_skew, attempts.fresh_after
+        if renews(token, self.token, now, skew=skew, fresh_after=fresh_after):
             self.repeats = repeated and bool(self.idle_answers or attempts.failures)
             self._keep_earlier({each: builds[each] for each in tenants - self.requesters}, now)
             self.hold(token, now)
@@ -247,6 +248,7 @@ class TokenEntry:
             longest_build=0 if self.repeats else schedule.longest_build if schedule else None,
             repeats=self.repeats,
             fresh_as_of=self.fresh_as_of(),
+            refused_as_of=self.attempts.failed_at if self.attempts.refuses_request else -math.inf,
             serial=self.serial,
         )
 

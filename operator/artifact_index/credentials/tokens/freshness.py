@@ -12,6 +12,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import Final, Literal, NamedTuple
 
+from artifact_index.settings import Settings
+
 LEAST_REFRESH_PERIOD: Final = 30
 """Seconds. No promise is made that needs more frequent refreshes than this."""
 
@@ -46,10 +48,30 @@ class Margins:
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{margin.name} must be a finite number of seconds, 0 or more")
 
+    @property
+    def first_use(self) -> float:
+        """Seconds from an issued token to the first request of a new pod, by the slower clock.
+
+        No build can use a token that lives shorter.
+        """
+        return self.write + self.propagation + self.pod_start + self.clock_skew
+
     def before_expiry(self, max_build: float) -> float:
         """`m`, in seconds: how long before its expiry a token has to be refreshed."""
         before_build = self.outage + self.write + self.propagation + self.pod_start
         return before_build + max(0.0, max_build) + self.clock_skew
+
+
+def margins_of(settings: Settings) -> Margins:
+    """The margins of the freshness formula, from the administrator's settings."""
+    return Margins(
+        outage=settings.outage_budget,
+        write=settings.write_time,
+        propagation=settings.propagation_time,
+        pod_start=settings.pod_start_time,
+        clock_skew=settings.clock_skew,
+        min_refresh_interval=settings.min_refresh_interval,
+    )
 
 
 @dataclass(frozen=True, slots=True)

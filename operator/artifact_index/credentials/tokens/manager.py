@@ -1,8 +1,4 @@
-"""The token manager: one token for each login, shared by its consumers and refreshed ahead.
-
-Consumers say which tokens they require. The manager keeps each of them, however many consumers
-share it, and reports which consumers a change concerns.
-"""
+"""The token manager: one token for each login, shared by its consumers and refreshed ahead."""
 
 import asyncio
 import logging
@@ -10,9 +6,9 @@ import math
 import random
 from collections.abc import Callable, Container, Hashable, Iterable
 from contextlib import suppress
-from itertools import islice
 from typing import Final
 
+from artifact_index.credentials.attempts import Attempts
 from artifact_index.credentials.calls import Issue
 from artifact_index.credentials.clock import WallClock
 from artifact_index.credentials.errors import LoginError
@@ -23,6 +19,7 @@ from artifact_index.credentials.tokens.earlier import due_at, due_tenants, witho
 from artifact_index.credentials.tokens.entry import TokenEntry
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.credentials.tokens.issuing import Issuer, Limits
+from artifact_index.credentials.tokens.released import Released
 from artifact_index.credentials.tokens.timers import Timers
 from artifact_index.credentials.tokens.token_state import HeldToken, TokenState
 from artifact_index.instrumentation import UNMEASURED, Meter
@@ -30,23 +27,17 @@ from artifact_index.instrumentation import UNMEASURED, Meter
 LONGEST_SLEEP: Final = 15.0
 """Seconds. After a step of the wall clock events are at most this late."""
 
-LEAST_KEPT: Final = 1000
-"""Tokens that no consumer requires are kept up to this number, or up to that of the others.
-
-They may be published until their successors have been issued, and all may change at once.
-"""
-
 logger = logging.getLogger(__name__)
 
 
 class TokenManager:
-    """Keeps all tokens; everything happens on one event loop.
+    """Keeps the tokens that consumers require; everything happens on one event loop.
 
     `issue` asks a cloud and raises LoginError; it bounds its own concurrency, since every call is
     awaited in a task of its own. `now` is wall-clock time in POSIX seconds.
 
-    `on_change` gets the consumers that a change concerns. It must not block, may be called from
-    within `require`, and may name a consumer that has gone.
+    `on_change` gets the consumers that a change concerns, perhaps one that has gone. It must not
+    block, and may be called from within `require`.
     """
 
     def __init__(
@@ -67,7 +58,7 @@ class TokenManager:
         self._issuer = Issuer(issue, limits=limits, on_outcome=self._settle, meter=meter)
         self._entries: dict[str, TokenEntry] = {}
         self._required: dict[Hashable, frozenset[str]] = {}
-        self._released: dict[str, TokenEntry] = {}
+        self._released = Released()
         self._timers = Timers()
         self._earlier_wake = asyncio.Event()
         self._sleeping_until = -math.inf
@@ -78,15 +69,14 @@ class TokenManager:
         """Take over a token from our own outputs after a restart, unless a newer one is held.
 
         An expired one is ignored. `repeats` is what TokenState said of the source. `consumer`
-        publishes the token: it is notified when the token must be withdrawn, even if it never
-        requires it again.
+        publishes the token: it is told when that must be withdrawn, even if it never requires it.
         """
         now = self._read_clock()
         if token.expires_at is not None and token.expires_at <= now:
             return
         entry = self._entry(digest, now)
         if token != entry.token or entry.earlier:
-            known = self._limits.tenants_of(entry.consumers.all())
+            known = self._limits.tenants_of(entry.consumers.all() if token != entry.token else ())
             tenants = self._limits.tenants_of(() if consumer is None else (consumer,))
             if entry.restore(token, tenants, known, now):
                 entry.repeats = entry.repeats or repeats
@@ -143,9 +133,9 @@ class TokenManager:
     def held_tokens(self) -> list[HeldToken]:
         """Every token that is required and has been issued."""
         return [
-            HeldToken(entry.requirement.request, entry.token.expires_at, entry.planned_at)
-            for entry in self._entries.values()
-            if entry.requirement is not None and entry.token is not None
+            HeldToken(each.requirement.request, each.token.expires_at, each.planned_at)
+            for each in self._entries.values()
+            if each.requirement is not None and each.token is not None
         ]
 
     def awaits(self, consumer: Hashable) -> bool:
@@ -172,6 +162,21 @@ class TokenManager:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(LONGEST_SLEEP, sleep)):
                     await self._earlier_wake.wait()
+
+    async def pause(self) -> None:
+        """Give up all calls; each token is kept until its withdrawal for who requires it next."""
+        await self._issuer.calls.close()
+        now = self._read_clock()
+        for consumer in list(self._required):
+            for digest in self._required.pop(consumer):
+                self._remove(digest, consumer, now, publishes=True)
+        self._released.clear()
+        for entry in self._entries.values():
+            entry.attempts, entry.requesters = Attempts(), frozenset()
+
+    def resume(self) -> None:
+        """Make calls again, for the consumers that `require` tokens from now on."""
+        self._issuer.calls.closed = False
 
     async def close(self) -> None:
         """Give up all calls. None begins afterwards."""
@@ -237,13 +242,8 @@ class TokenManager:
 
     def _forget_surplus(self) -> None:
         """Bound the memory of tokens that no consumer requires: drop the oldest."""
-        required = len(self._entries) - len(self._released)
-        surplus = len(self._released) - max(LEAST_KEPT, required)
-        if surplus > 0:
-            released = self._released.values()
-            idle = (entry for entry in released if not isinstance(entry.activity, InFlight))
-            for entry in list(islice(idle, surplus)):
-                self._forget(entry)
+        for entry in self._released.surplus(len(self._entries) - len(self._released)):
+            self._forget(entry)
 
     def _forget(self, entry: TokenEntry) -> None:
         del self._entries[entry.digest]

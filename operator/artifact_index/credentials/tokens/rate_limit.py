@@ -15,7 +15,8 @@ next one wait for a whole second, however urgent it is. The rest makes up for la
 
 _RESERVE: Final = 1 / 5
 """The part of a second's keys that tenants with many leave to those with few, which need not wait
-for a turn of their own then."""
+for a turn of their own then. Successors of good tokens can wait: they neither use it nor count, so
+that the refreshes of a tenant, which often come together, delay none of its first tokens."""
 
 
 class RateLimiter:
@@ -30,7 +31,7 @@ class RateLimiter:
         self._per_second = per_second
         self._reserve = math.floor(per_second * _RESERVE)
         self._released: deque[tuple[float, Hashable]] = deque()  # within a second of the last
-        self._released_to: dict[Hashable, deque[float]] = {}  # when, for each tenant of these
+        self._released_to: dict[Hashable, deque[tuple[float, Rank]]] = {}  # by tenant of these
         self._paced = False
         self._queue = FairQueue()
 
@@ -55,9 +56,11 @@ class RateLimiter:
         else:
             self._paced = len(self._queue) > 0
             if self._paced and now >= self._next_release(now, self._per_second):
-                turn = self._queue.pop(lambda each: self._has_few(each, now) and may_go(each))
+                turn = self._queue.pop(
+                    lambda each: self._has_few(each, now) and may_go(each), live=False
+                )
         if turn is not None:
-            self._note(now, turn.tenant)
+            self._note(now, turn)
         self._paced = self._paced and len(self._queue) > 0
         return turn
 
@@ -68,10 +71,10 @@ class RateLimiter:
 
         Call it after a `pop` that found none.
         """
-        waiting = [tenant for tenant in self._queue.tenants() if may_go(tenant)]
-        if any(self._has_few(tenant, now) for tenant in waiting):
+        urgent = filter(may_go, self._queue.tenants(live=False))
+        if any(self._has_few(tenant, now) for tenant in urgent):
             return self._next_release(now, self._per_second)
-        return self._next_turn(now) if waiting else math.inf
+        return self._next_turn(now) if any(map(may_go, self._queue.tenants())) else math.inf
 
     def _next_turn(self, now: float) -> float:
         """When a key may be released to a tenant that has many."""
@@ -95,15 +98,14 @@ class RateLimiter:
         had = self._released_to.get(tenant, ())
         if len(self._released_to) == bool(had):
             return False  # there are no others
-        if len(had) < self._reserve:
-            return True
-        return self._reserve > 0 and had[-self._reserve] <= now - _SECOND
+        counted = (at for at, rank in had if rank is not Rank.LIVE)
+        return sum(at > now - _SECOND for at in counted) < self._reserve
 
-    def _note(self, now: float, tenant: Hashable) -> None:
+    def _note(self, now: float, turn: Turn) -> None:
         while self._released and self._released[0][0] < now - _SECOND:
             _, oldest = self._released.popleft()
             self._released_to[oldest].popleft()
             if not self._released_to[oldest]:
                 del self._released_to[oldest]
-        self._released.append((now, tenant))
-        self._released_to.setdefault(tenant, deque()).append(now)
+        self._released.append((now, turn.tenant))
+        self._released_to.setdefault(turn.tenant, deque()).append((now, turn.rank))

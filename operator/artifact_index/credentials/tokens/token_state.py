@@ -31,6 +31,8 @@ class TokenState:
     """Whether the source hands out one token again until shortly before its expiry."""
     fresh_as_of: float
     """When the attempt began that last succeeded, be it with the same token; -infinity: never."""
+    refused_as_of: float
+    """When the last attempt began, if it failed after the last refresh request; else -infinity."""
     serial: int = field(compare=False)
     """Grows with every change: two states of one token with the same serial are equal."""
 

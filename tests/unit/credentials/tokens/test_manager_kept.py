@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from artifact_index.credentials.requests import Requirement
-from artifact_index.credentials.tokens import manager
+from artifact_index.credentials.tokens import released
 from support.token_world import (
     CANARY,
     DENIED,
@@ -154,7 +154,7 @@ async def test_a_material_is_not_kept_for_a_login_that_nobody_wants(world: Token
 async def test_formerly_wanted_logins_are_bounded_in_number(
     world: TokenWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manager, "LEAST_KEPT", 5)
+    monkeypatch.setattr(released, "LEAST_KEPT", 5)
     for n in range(40):
         world.manager.require("a", [want(token_of(f"d{n}"))])
         await asyncio.sleep(1)
@@ -166,7 +166,7 @@ async def test_formerly_wanted_logins_are_bounded_in_number(
 async def test_of_released_tokens_as_many_are_kept_as_are_required(
     world: TokenWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manager, "LEAST_KEPT", 5)
+    monkeypatch.setattr(released, "LEAST_KEPT", 5)
     before = [token_of(f"d{n}") for n in range(12)]
     after = [token_of(f"e{n}") for n in range(12)]
     world.manager.require("a", [want(request) for request in before])

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from artifact_index.credentials.aws.requests import CodeArtifactTokenRequest
+from artifact_index.credentials.fair_queue import Rank
 from artifact_index.credentials.requests import (
     KeyMaterial,
     OperatorIdentity,
@@ -98,6 +99,32 @@ def test_a_tenant_with_few_keys_waits_for_no_turn_beside_those_with_many() -> No
     times = [at for at, _ in taken]
     assert all(later - earlier >= 1 for earlier, later in zip(times, times[10:], strict=False))
     assert len(taken) >= 7.5 * 8, "and the others have the rest"
+
+
+def test_refreshes_that_come_together_delay_no_first_token_of_their_tenant() -> None:
+    limiter, now = RateLimiter(10), 0.0
+    for number in range(200):
+        limiter.add(f"flood-{number}", 0, (f"tenant-{number % 2}",))
+    for number in range(50):
+        limiter.add(f"live-{number}", 1000, ("good",), Rank.LIVE)
+    taken: list[tuple[float, str]] = []
+    for moment in range(1, 13):
+        while now < moment:
+            while (turn := limiter.pop(now, anybody)) is not None:
+                taken.append((now, turn.key))
+            later = limiter.next_at(now)
+            assert later > now, "it would be asked again and again"
+            now = min(moment, later)
+        limiter.add(f"first-{moment}", moment, ("good",))
+        at_once: list[str] = []
+        while (turn := limiter.pop(now, anybody)) is not None:
+            at_once.append(turn.key)
+        assert f"first-{moment}" in at_once
+        taken += [(now, key) for key in at_once]
+    times = [at for at, _ in taken]
+    assert all(later - earlier >= 1 for earlier, later in zip(times, times[10:], strict=False))
+    live = [at for at, key in taken if key.startswith("live")]
+    assert len(live) >= 30, "nearly half of the turns, since they have something to lose"
 
 
 def test_a_tenant_with_few_keys_that_may_not_go_holds_nobody_up() -> None:

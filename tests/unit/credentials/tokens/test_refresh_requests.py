@@ -42,9 +42,10 @@ THROTTLED = LoginError(Reason.CLOUD_THROTTLED, "later", retry_after=200)
 
 
 class Scene:
-    """A token manager and its cloud; tokens live for an hour."""
+    """A token manager and its cloud; tokens live for an hour, if nothing else is said."""
 
     def __init__(self) -> None:
+        self.life = HOUR
         self.asked: list[float] = []
         self.failure: LoginError | None = None
         self.repeated: Token | None = None
@@ -88,7 +89,7 @@ class Scene:
         await asyncio.sleep(0.25)
         if self.failure is not None:
             raise self.failure
-        return self.repeated or Token(SecretStr(str(len(self.asked))), began, began + HOUR)
+        return self.repeated or Token(SecretStr(str(len(self.asked))), began, began + self.life)
 
     def want(self, fresh_after: int | None = None) -> None:
         self.manager.require("a", [Requirement("login", LOGIN, fresh_after=fresh_after)])
@@ -133,6 +134,28 @@ async def test_one_login_is_forced_once_a_minute(scene: Scene) -> None:
     assert scene.asked == [EPOCH, EPOCH + 100, EPOCH + 160]
     await asyncio.sleep(60)
     assert scene.asked[3:] == [EPOCH + 220]
+
+
+async def test_a_refused_request_is_told_once_though_the_login_failed_before(scene: Scene) -> None:
+    scene.failure = DENIED
+    await scene.begin()
+    told = scene.reported
+    assert scene.state.refused_as_of < 0
+
+    scene.want(EPOCH + 100)
+    await asyncio.sleep(1)
+    assert (scene.asked[-1], scene.reported) == (EPOCH + 100, told + 1)
+    assert scene.state.refused_as_of == EPOCH + 100
+
+    for _ in range(10):
+        scene.want(EPOCH + 100)
+        await asyncio.sleep(360)
+    assert len(scene.asked) > 4 and scene.reported == told + 1
+    assert scene.state.refused_as_of > EPOCH + 100
+    scene.failure = None
+    scene.want(EPOCH + 3700)
+    await asyncio.sleep(61)
+    assert scene.state.refused_as_of < 0 and scene.state.fresh_as_of >= EPOCH + 3700
 
 
 async def test_a_request_from_a_clock_ahead_is_fulfilled_when_its_time_has_come(
@@ -201,6 +224,45 @@ async def test_an_answer_with_the_same_token_fulfils_a_request_and_is_told(scene
     assert scene.asked == [EPOCH, EPOCH + 100]
     assert scene.state.fresh_as_of == EPOCH + 100
     assert scene.reported == reported + 1
+
+
+@pytest.mark.parametrize("life", [HOUR // 2, HOUR - 99, HOUR - 100, HOUR])
+async def test_a_requested_token_takes_the_place_of_one_that_outlives_it(
+    scene: Scene, life: int
+) -> None:
+    """After a leak the cloud may give shorter tokens than before."""
+    await scene.begin()
+    leaked, scene.life = scene.state.token, life
+    scene.want(EPOCH + 100)
+    await asyncio.sleep(1)
+    requested, reported = scene.state.token, scene.reported
+    assert requested is not None and requested.issued_at == EPOCH + 100
+    assert requested.expires_at == EPOCH + 100 + life
+    assert (reported, scene.state.repeats) == (2, False)
+
+    # Files may still hold the old one when the process ends, or another one takes over.
+    assert leaked is not None
+    for held in ((leaked, requested), (requested, leaked)):
+        await scene.stop()
+        scene.start()
+        for token in held:
+            scene.manager.restore("login", token)
+        assert scene.state.token == requested
+
+
+async def test_a_token_that_nobody_requested_does_not_take_the_place_of_one_that_outlives_it(
+    scene: Scene,
+) -> None:
+    await scene.begin()
+    first, scene.life = scene.state.token, 60
+    assert scene.state.refresh_at is not None
+    await asyncio.sleep(scene.state.refresh_at + 1 - scene.now())
+    assert len(scene.asked) == 2 and scene.state.token == first
+    # What was requested before the first one was issued does not change that.
+    await scene.restart()
+    scene.want(EPOCH)
+    await asyncio.sleep(60)
+    assert len(scene.asked) > 2 and scene.state.token == first
 
 
 async def test_a_restart_in_between_costs_no_second_mint(scene: Scene) -> None:
@@ -275,6 +337,10 @@ def test_the_status_repeats_the_request_as_it_was_written_once_it_is_fulfilled()
     assert with_handled_refresh({}, before, request, NOW) == done
     assert with_handled_refresh({}, before, None, NOW) == before
     assert with_handled_refresh({}, {}, None, NOW) == {}
+    refused = before | {"lastRefusedRefreshAt": done["lastHandledRefreshAt"]}
+    assert with_handled_refresh({}, before, request, NOW - 1, NOW) == refused
+    assert with_handled_refresh({}, refused, request, NOW - 1, NOW - 1) == refused
+    assert with_handled_refresh({}, refused, request, NOW, NOW) == refused | done
 
 
 @pytest.mark.parametrize("handled", ["2026-01-02T03:04:05Z", "other", 7])
