@@ -1,7 +1,8 @@
 """What a file is rendered from: typed index entries and the options around them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -56,17 +57,17 @@ class IndexEntry:
     publish_url: str | None = None
     expires_at: int | None = None
 
-    def as_asked(self, spec: ArtifactIndexSpec, publish_url: str | None) -> "IndexEntry":
-        """The entry with what the spec says of it besides its login."""
-        return replace(
-            self,
-            explicit=spec.explicit,
-            authenticate=spec.authenticate,
-            ignore_error_codes=tuple(spec.ignore_error_codes),
-            flat=spec.format == "flat",
-            exclude_newer=spec.exclude_newer,
-            publish_url=publish_url if spec.publish else None,
-        )
+
+def asked_of_entry(spec: ArtifactIndexSpec, publish_url: str | None) -> dict[str, Any]:
+    """The fields of an `IndexEntry` that the spec says besides its login."""
+    return {
+        "explicit": spec.explicit,
+        "authenticate": spec.authenticate,
+        "ignore_error_codes": tuple(spec.ignore_error_codes),
+        "flat": spec.format == "flat",
+        "exclude_newer": spec.exclude_newer,
+        "publish_url": publish_url if spec.publish else None,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ class NameRequest:
 
     `created` is the object's creationTimestamp, RFC 3339 or POSIX seconds. `explicit_name` is
     `spec.name`. `host` is the host of the index URL, None while it is unknown. `assigned_name` is
-    the name that this UID was given earlier (a `NameAssignment` with `assigned`).
+    the name that this UID was given earlier (a `NameAssignment` with `assigned`). One `of_cluster`
+    is defined for many namespaces, none of which may take its name.
     """
 
     uid: str
@@ -34,6 +35,7 @@ class NameRequest:
     explicit_name: str | None = None
     host: str | None = None
     assigned_name: str | None = None
+    of_cluster: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,14 @@ class NameTaken:
     """The explicit name belongs to another index: object name of the `holder`.
 
     `holder` is None if the public index of the IndexOptions has the name. `stand_in` is a name that
-    nobody has, for the blocked entry; it must not be remembered.
+    nobody has, for the blocked entry; it must not be remembered. `by_cluster`: the holder is of
+    cluster scope.
     """
 
     name: str
     holder: str | None
     stand_in: str
+    by_cluster: bool = False
 
 
 @lru_cache(maxsize=512)
@@ -72,20 +76,39 @@ def assign_names(
 ) -> dict[str, NameAssignment | NameTaken]:
     """Give every index a name, or say which index has the name that it asks for; by UID.
 
-    In order of precedence: the public index; indexes that have a name already; explicit names;
-    derived names; provisional names; stand-ins. Within each the older object comes first, then the
+    In order of precedence: the public index; indexes of cluster scope; the others. Of both in turn:
+    indexes that have a name already; explicit names; derived names; provisional names. Stand-ins
+    come last. Within each the older object comes first, then the
     object's name. So adding, removing or relabelling an index never renames another. The result
     depends only on the set of requests, not on their order.
 
     An edit of `spec.name` replaces the earlier name. A derived name is assigned anew only if the
-    public index of the same IndexOptions was given that very name.
+    public index of the same IndexOptions, or an index of cluster scope, was given that very name.
     """
     taken = _TakenNames(public_name)
     answers: dict[str, NameAssignment | NameTaken] = {}
+    in_order = sorted(requests, key=_seniority)
+    refused = _assign([each for each in in_order if each.of_cluster], taken, answers)
+    refused += _assign([each for each in in_order if not each.of_cluster], taken, answers)
+    for request, name in refused:
+        holder = taken.holders[environment_form(name)]
+        stand_in = taken.add_free(_derived_name(replace(request, host=None)), request)
+        of_cluster = holder is not None and holder.of_cluster
+        holder_name = holder.object_name if holder is not None else None
+        answers[request.uid] = NameTaken(name, holder_name, stand_in, by_cluster=of_cluster)
+    return answers
+
+
+def _assign(
+    requests: Iterable[NameRequest],
+    taken: "_TakenNames",
+    answers: dict[str, NameAssignment | NameTaken],
+) -> list[tuple[NameRequest, str]]:
+    """Add the answers to requests of one rank; returns those whose explicit name is taken."""
     unnamed = []
-    for request in sorted(requests, key=_seniority):
+    for request in requests:
         name = _earlier_name(request)
-        if name is not None and taken.add(name, request.object_name):
+        if name is not None and taken.add(name, request):
             answers[request.uid] = NameAssignment(name, assigned=True)
         else:
             unnamed.append(request)
@@ -94,21 +117,16 @@ def assign_names(
     for request in unnamed:
         if (name := request.explicit_name) is None:
             continue
-        if taken.add(name, request.object_name):
+        if taken.add(name, request):
             answers[request.uid] = NameAssignment(name, assigned=True)
         else:
             refused.append((request, name))
 
     derived = [request for request in unnamed if request.explicit_name is None]
     for request in sorted(derived, key=lambda request: request.host is None):
-        name = taken.add_free(_derived_name(request), request.object_name)
+        name = taken.add_free(_derived_name(request), request)
         answers[request.uid] = NameAssignment(name, assigned=request.host is not None)
-
-    for request, name in refused:
-        holder = taken.holders[environment_form(name)]
-        stand_in = taken.add_free(_derived_name(replace(request, host=None)), request.object_name)
-        answers[request.uid] = NameTaken(name, holder, stand_in)
-    return answers
+    return refused
 
 
 class _TakenNames:
@@ -118,26 +136,26 @@ class _TakenNames:
     """
 
     def __init__(self, public_name: str | None) -> None:
-        self.holders: dict[str, str | None] = {}
+        self.holders: dict[str, NameRequest | None] = {}
         self._next_suffix: dict[str, int] = {}
         if public_name is not None:
             self.holders[environment_form(public_name)] = None
 
-    def add(self, name: str, object_name: str) -> bool:
+    def add(self, name: str, request: NameRequest) -> bool:
         """Take the name; False if another object has it."""
         form = environment_form(name)
         if form in self.holders:
             return False
-        self.holders[form] = object_name
+        self.holders[form] = request
         return True
 
-    def add_free(self, base: str, object_name: str) -> str:
+    def add_free(self, base: str, request: NameRequest) -> str:
         """Take the name, or the first of name-2, name-3, … that is free."""
-        if self.add(base, object_name):
+        if self.add(base, request):
             return base
         # Names are never removed, so the search continues where the last one ended.
         number = self._next_suffix.get(base, 2)
-        while not self.add(_suffixed(base, number), object_name):
+        while not self.add(_suffixed(base, number), request):
             number += 1
         self._next_suffix[base] = number + 1
         return _suffixed(base, number)

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.api.index_options import IndexOptionsSpec, Output, OutputFormat, OutputKind
+from artifact_index.api.index_options import OptionsSpec, Output, OutputFormat, OutputKind
 from artifact_index.formats.base import Format, FormatLimit, PublicContent, SensitiveContent, URLs
 from artifact_index.formats.document import Credential, Document
 from artifact_index.formats.environment import Environment
@@ -76,12 +76,12 @@ class Rendering:
         return Content(_secret_data(secret), secret.limits, secret.held)
 
 
-def formats_of(options: IndexOptionsSpec, object_name: str) -> frozenset[OutputFormat]:
+def formats_of(options: OptionsSpec, object_name: str) -> frozenset[OutputFormat]:
     """All formats that an IndexOptions writes."""
     return frozenset(name for each in options.outputs_of(object_name) for name in each.formats)
 
 
-def login_formats(options: IndexOptionsSpec, object_name: str) -> frozenset[OutputFormat]:
+def login_formats(options: OptionsSpec, object_name: str) -> frozenset[OutputFormat]:
     """The formats of an IndexOptions that may hold logins."""
     secrets = (each for each in options.outputs_of(object_name) if each.kind == "Secret")
     return frozenset(name for output in secrets for name in output.formats)

@@ -148,7 +148,7 @@ def _usable_uncached(url: str) -> _Parts | None:
     return _cut(url) if validate_index_url(url) is None else None
 
 
-# A reconcile asks several times about each URL, and many files share them.
+# A reconcile asks several times about each URL and its place, and many files share them.
 _usable_cached = lru_cache(maxsize=256)(_usable_uncached)
 
 
@@ -235,6 +235,10 @@ class Place(NamedTuple):
 
 def place_of(url: str) -> Place | None:
     """The place of a URL by the WHATWG URL standard, which uv follows; None for an unusable URL."""
+    return _place_uncached(url) if "@" in url else _place_cached(url)
+
+
+def _place_uncached(url: str) -> Place | None:
     parts = _usable(url)
     if parts is None:
         return None
@@ -243,6 +247,9 @@ def place_of(url: str) -> Place | None:
         host = f"[{ip_address(host[1:-1])}]"
     port = f":{number}" if parts.port[1:] and number != _DEFAULT_PORTS[parts.scheme] else ""
     return Place(parts.scheme, f"{host}{port}", _plain_path(re.split("[?#]", parts.rest)[0]))
+
+
+_place_cached = lru_cache(maxsize=256)(_place_uncached)
 
 
 def root_of(url: str) -> Place | None:

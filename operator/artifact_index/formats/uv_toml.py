@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from artifact_index.api.artifact_index import Authenticate, IndexFormat
@@ -24,6 +23,7 @@ from artifact_index.api.reasons import Reason
 from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
 from artifact_index.formats.expiry import expiry_comments
+from artifact_index.formats.toml import toml_value
 from artifact_index.formats.urls import (
     UnusableURLError,
     needs_encoding,
@@ -44,9 +44,6 @@ DEFAULT_NAME: Final = "_default"
 No index can have it, nor a name that makes the same variable: those begin with a letter or a digit.
 """
 
-# Strings of this length or more are put in single quotes, which Python's TOML parser skips at once
-# instead of character by character: the check of a long token costs a tenth.
-_LONG_STRING: Final = 128
 _PUBLIC: Final = -1
 
 _LARGEST_KEPT: Final = 4096
@@ -228,23 +225,14 @@ def _index_text(table: TOMLTable, comments: str = "") -> str:
 @lru_cache(maxsize=8)
 def _head_text(index_strategy: IndexStrategy, no_index: bool) -> str:
     """The keys at the top: only keys that every supported uv knows, since uv stops at others."""
-    table: TOMLTable = {"index-strategy": index_strategy}
-    if no_index:
-        table["no-index"] = True
-    text = _lines(table)
-    _compare(text, table, index_name="")
+    no_index_key = {"no-index": True} if no_index else {}
+    table: TOMLTable = {"index-strategy": index_strategy, **no_index_key}
+    _compare(text := _lines(table), table, index_name="")
     return text
 
 
 def _lines(table: TOMLTable) -> str:
-    return "".join(f"{key} = {_value(value)}\n" for key, value in table.items())
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, str) and len(value) >= _LONG_STRING and "'" not in value:
-        printable = value.isprintable()  # single quotes have no escapes, so no control characters
-        return str(tomlkit.string(value, literal=printable).as_string())
-    return str(tomlkit.item(value).as_string())
+    return "".join(f"{key} = {toml_value(value)}\n" for key, value in table.items())
 
 
 def _compare(text: str, meant: TOMLTable, *, index_name: str) -> None:

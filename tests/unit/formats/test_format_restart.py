@@ -10,6 +10,7 @@ from artifact_index.reconcile.cache.objects import IndexObject, parse_output
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
 from artifact_index.reconcile.state.state import State
+from support.output_builders import stored
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
@@ -24,7 +25,6 @@ from support.reconcile_builders import (
     published_after,
     resolved,
     source,
-    stored,
     token_state_of,
     url_state,
 )
