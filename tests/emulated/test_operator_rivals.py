@@ -68,7 +68,7 @@ def test_two_installations_over_the_same_objects_write_little_and_say_so(
     world.emulator.requests.clear()
     second = OperatorProcess(
         world.emulator.kubeconfig(), namespace="other-system", flags=["--allow-http"],
-        env=world.aws.env(),
+        env=world.aws.env(), forked=True,
     )  # fmt: skip
     with second:
         world.wait_reason("indexoptions", "shared", "uv-config", "OutputContested")

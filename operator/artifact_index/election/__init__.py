@@ -1,0 +1,1 @@
+"""Leader election: one replica writes, the others stand by; a Lease says which."""
