@@ -33,7 +33,7 @@ class MemoryPort:
     def put(self, plural: str, body: Object) -> Object:
         """Store an object as somebody else's write."""
         metadata = body["metadata"]
-        key = (plural, metadata["namespace"], metadata["name"])
+        key = (plural, metadata.get("namespace") or "", metadata["name"])
         return self._store(key, self._apart(body))
 
     def find(self, plural: str, namespace: str, name: str) -> Object | None:
@@ -99,11 +99,15 @@ class MemoryPort:
             return self._apart(existing)
         return self._apart(self._store((resource.plural, namespace, name), patched))
 
-    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, *, uid: str, version: int
+    ) -> None:
         """Delete the object with this uid."""
         existing = self._existing("delete", resource.plural, namespace, name)
         if existing["metadata"]["uid"] != uid:
             raise ApiError(409, "Conflict", "the uid is another one's")
+        if existing["metadata"]["resourceVersion"] != str(version):
+            raise ApiError(409, "Conflict", "stale")
         self.writes["delete", resource.plural] += 1
         del self.objects[resource.plural, namespace, name]
 
@@ -139,7 +143,7 @@ class MemoryPort:
 
 
 class LeanPort(MemoryPort):
-    """The same without copies, for long simulations: nobody changes what he gets or gave."""
+    """The same without copies, for long simulations: nobody changes what they get or gave."""
 
     def _apart(self, body: Object) -> Object:
         return body

@@ -74,7 +74,7 @@ async def a_missing_object_is_not_found(api: KubePort, namespace: str) -> None:
         api.get(SECRETS, namespace, "none"),
         api.patch(SECRETS, namespace, "none", {"data": {"key": None}}),
         api.patch(SECRETS, namespace, "none", {"metadata": {"uid": STRANGER_UID}}),
-        api.delete(SECRETS, namespace, "none", uid=STRANGER_UID),
+        api.delete(SECRETS, namespace, "none", uid=STRANGER_UID, version=1),
         api.get(ARTIFACT_INDEXES, namespace, "none"),
         api.patch(ARTIFACT_INDEXES, namespace, "none", {"status": {}}, subresource="status"),
     ):
@@ -121,11 +121,14 @@ async def string_data_ends_up_as_data(api: KubePort, namespace: str) -> None:
     assert "stringData" not in created
 
 
-async def a_deletion_with_another_uid_is_a_conflict(api: KubePort, namespace: str) -> None:
+async def a_deletion_of_another_version_is_a_conflict(api: KubePort, namespace: str) -> None:
     created = await api.create(SECRETS, namespace, secret("one"))
-    wrong = api.delete(SECRETS, namespace, "one", uid=STRANGER_UID)
+    version = int(created["metadata"]["resourceVersion"])
+    wrong = api.delete(SECRETS, namespace, "one", uid=STRANGER_UID, version=version)
     assert await failure(wrong) == (409, "Conflict")
-    await api.delete(SECRETS, namespace, "one", uid=uid(created))
+    stale = api.delete(SECRETS, namespace, "one", uid=uid(created), version=version - 1)
+    assert await failure(stale) == (409, "Conflict")
+    await api.delete(SECRETS, namespace, "one", uid=uid(created), version=version)
     assert await failure(api.get(SECRETS, namespace, "one")) == (404, "NotFound")
 
 
@@ -278,7 +281,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     a_patch_without_effect_keeps_the_version,
     a_patch_changes_adds_and_removes_keys,
     string_data_ends_up_as_data,
-    a_deletion_with_another_uid_is_a_conflict,
+    a_deletion_of_another_version_is_a_conflict,
     a_config_map_keeps_its_text,
     an_unusable_value_is_refused_without_being_quoted,
     a_fresh_custom_object_has_the_status_default,

@@ -122,10 +122,12 @@ class SlowPort:
         self._show("patch", resource, subresource, patched)
         return patched
 
-    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, *, uid: str, version: int
+    ) -> None:
         """Delete."""
         await self._delay()
-        await self._port.delete(resource, namespace, name, uid=uid)
+        await self._port.delete(resource, namespace, name, uid=uid, version=version)
 
     async def request_token(
         self, namespace: str, service_account: str, *, audiences: Sequence[str], seconds: int

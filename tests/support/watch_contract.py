@@ -87,7 +87,8 @@ async def from_a_version_it_tells_what_was_missed(
     known = await api.create(SECRETS, namespace, secret("known"))
     since = await current_version(api, namespace)
     await api.create(SECRETS, namespace, secret("missed"))
-    await api.delete(SECRETS, namespace, "known", uid=uid(known))
+    known_at = int(known["metadata"]["resourceVersion"])
+    await api.delete(SECRETS, namespace, "known", uid=uid(known), version=known_at)
     events = await watch(configuration, namespace, expect=2, resourceVersion=since)
     assert [(event.type, event.name) for event in events] == [
         ("ADDED", "missed"),

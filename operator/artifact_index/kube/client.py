@@ -52,8 +52,8 @@ class KubeApi:
 
     `configuration` comes from `kube.connect.load_configuration`. A request may take `timeout`
     seconds from its start to the last byte of the answer (waiting for a free connection does not
-    count). `meter` records every HTTP request, retries too. Create and use it inside one event
-    loop.
+    count). `meter` records every HTTP request, retries too. No attempt at a write is sent while
+    `gate` is closed: NotLeading is raised. Create and use it inside one event loop.
     """
 
     field_manager: str = FIELD_MANAGER
@@ -72,6 +72,7 @@ class KubeApi:
         self._configuration = configuration
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=_HANDSHAKE)
         self._session = Session(configuration, connections=max_concurrency, timeout=limits)
+        self.gate = self._session.gate
         self._slots = asyncio.Semaphore(max_concurrency)
         self._large_slots = asyncio.Semaphore(_LARGE_AT_A_TIME)
         self._sleep = sleep
@@ -156,11 +157,13 @@ class KubeApi:
             raise ApiError(409, "Conflict", message)
         return answer
 
-    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
-        """Delete the object with this UID (see `KubePort.delete`)."""
-        path = resource.object_path(namespace, name)
-        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
-        await self._call("delete", resource, path, body=options)
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, *, uid: str, version: int
+    ) -> None:
+        """Delete this version of an object (see `KubePort.delete`)."""
+        this = {"uid": uid, "resourceVersion": str(version)}
+        options = {"preconditions": this, "propagationPolicy": "Background"}
+        await self._call("delete", resource, resource.object_path(namespace, name), body=options)
 
     async def request_token(
         self, namespace: str, service_account: str, *, audiences: Sequence[str], seconds: int

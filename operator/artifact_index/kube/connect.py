@@ -33,6 +33,8 @@ class Connection(Configuration):  # type: ignore[misc]
 
     origin = "the pod's ServiceAccount"
     """Where URL and login come from."""
+    proxy_url: str | None = None
+    """The proxy that the kubeconfig names, and not the environment."""
 
 
 async def load_configuration(
@@ -65,6 +67,7 @@ async def load_configuration(
             await _load_kubeconfig(configuration, paths, context)
     except _UNUSABLE as error:
         raise _explained(error, paths) from None
+    configuration.proxy_url = configuration.proxy
     configuration.proxy = configuration.proxy or proxy_for(configuration.host, environ)
     return configuration
 

@@ -61,6 +61,12 @@ class ApiError(Exception):
         return self.status == 422
 
     @property
+    def namespace_ends(self) -> bool:
+        """The namespace is being deleted, or is gone: nothing can be created in it."""
+        ending = self.forbidden and "because it is being terminated" in self.message
+        return ending or (self.not_found and self.message.startswith("namespaces "))
+
+    @property
     def expired(self) -> bool:
         """The resourceVersion or the continue token is too old."""
         return self.status == 410
@@ -74,6 +80,15 @@ class ApiError(Exception):
     def transient(self) -> bool:
         """True if a retry may succeed: no answer, 408, 429 or a server error."""
         return self.status in (UNREACHABLE, 408, 429) or self.status >= 500
+
+
+class NotLeading(ApiError):  # noqa: N818 - a state, not a fault
+    """Nothing was sent: this process does not hold the Lease of the leader."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            UNREACHABLE, "NotLeading", "this process does not lead, and writes nothing"
+        )
 
 
 def error_from_response(
@@ -106,7 +121,7 @@ def without_definition(resource: Resource) -> ApiError:
     return ApiError(
         404,
         "NotFound",
-        f"there is no CustomResourceDefinition {resource.plural}.{resource.group}; install both "
+        f"there is no CustomResourceDefinition {resource.plural}.{resource.group}; install them "
         "with `artifact-index crds | kubectl apply -f -`",
     )
 

@@ -74,8 +74,13 @@ class KubePort(Protocol):
         resourceVersion in the body prevents the write.
         """
 
-    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
-        """Delete the object with this UID; 409 if another one has the name now, 404 if none has."""
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, *, uid: str, version: int
+    ) -> None:
+        """Delete the object with this UID and resourceVersion.
+
+        409 if it has changed or another one has the name now, 404 if none has.
+        """
 
     async def request_token(
         self, namespace: str, service_account: str, *, audiences: Sequence[str], seconds: int

@@ -54,6 +54,18 @@ ARTIFACT_INDEXES: Final = Resource(
 INDEX_OPTIONS: Final = Resource(
     names.GROUP, names.VERSION, names.INDEX_OPTIONS_PLURAL, names.INDEX_OPTIONS_KIND
 )
+CLUSTER_ARTIFACT_INDEXES: Final = Resource(
+    names.GROUP, names.VERSION, names.CLUSTER_ARTIFACT_INDEX_PLURAL,
+    names.CLUSTER_ARTIFACT_INDEX_KIND, namespaced=False,
+)  # fmt: skip
+CLUSTER_INDEX_OPTIONS: Final = Resource(
+    names.GROUP, names.VERSION, names.CLUSTER_INDEX_OPTIONS_PLURAL,
+    names.CLUSTER_INDEX_OPTIONS_KIND, namespaced=False,
+)  # fmt: skip
+OUR_KINDS: Final = (
+    ARTIFACT_INDEXES, INDEX_OPTIONS, CLUSTER_ARTIFACT_INDEXES, CLUSTER_INDEX_OPTIONS,
+)  # fmt: skip
+NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
 SERVICE_ACCOUNTS: Final = Resource("", "v1", "serviceaccounts", "ServiceAccount")

@@ -4,8 +4,9 @@ Its `call_api` would encode each body with the slower encoder, parse each URL an
 cookies: a fifth of the CPU of a request.
 """
 
+import gc
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 import aiohttp
 from kubernetes.aio.client.configuration import Configuration
@@ -13,23 +14,31 @@ from kubernetes.aio.client.rest import RESTClientObject
 from pydantic_core import to_json
 from yarl import URL
 
+from artifact_index.gate import Gate
 from artifact_index.kube.connect import ConnectError
+from artifact_index.kube.errors import NotLeading
 from artifact_index.kube.port import Object
 
 
 class Session:
     """Sends requests over at most `connections` connections, each within `timeout`.
 
-    Raises ConnectError for certificates that cannot be read. Use it inside one event loop. Neither
-    a netrc file nor the environment's proxies count: `configuration` says what does.
+    A write passes the `gate`, which nobody closes without an election, and ends in time for the
+    next leader. Raises ConnectError for certificates that cannot be read. Use it inside one event
+    loop. Neither a netrc file nor the environment's proxies count: `configuration` says what does.
     """
 
     def __init__(
-        self, configuration: Configuration, *, connections: int, timeout: aiohttp.ClientTimeout
+        self,
+        configuration: Configuration,
+        *,
+        connections: int,
+        timeout: aiohttp.ClientTimeout,
     ) -> None:
         self._configuration = configuration
         self._connections = connections
         self._timeout = timeout
+        self.gate = Gate()
         # Reads the certificates now, so that a file that is missing ends the start.
         try:
             self._tls = RESTClientObject(configuration).ssl_context
@@ -51,19 +60,30 @@ class Session:
     ) -> aiohttp.ClientResponse:
         """Send one request; `path` has its query and is percent-encoded. Raises what aiohttp does.
 
-        The answer's body is yet to be read.
+        The answer's body is yet to be read. Raises NotLeading for a write while the gate is closed.
         """
+        limits = self._timeout if method == "GET" else self._limits_of_write()
         if self._opened is None:
             self._opened = self._open()
-        return await self._opened.request(
+        request = self._opened.request(
             method,
             URL(self._configuration.host + path, encoded=True),
             headers=headers,
+            timeout=limits,
             data=None if body is None else _encoded(body),
             proxy=self._configuration.proxy,
             proxy_headers=self._configuration.proxy_headers,
             server_hostname=self._configuration.tls_server_name,
         )
+        return await connected(request)
+
+    def _limits_of_write(self) -> aiohttp.ClientTimeout:
+        if (left := self.gate.left()) <= 0:
+            raise NotLeading
+        seconds, most = left + self.gate.grace, self._timeout.total
+        if most is None or seconds >= most:
+            return self._timeout
+        return aiohttp.ClientTimeout(total=seconds, sock_connect=self._timeout.sock_connect)
 
     def _open(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -71,6 +91,19 @@ class Session:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
         )
+
+
+async def connected(answer: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
+    """Wait for an answer, with a RuntimeError of the event loop as aiohttp's ClientConnectionError.
+
+    Where a handshake breaks off, uvloop may keep a transport whose socket is closed already, and
+    then refuses each new socket with that number. To collect the garbage ends that.
+    """
+    try:
+        return await answer
+    except RuntimeError as error:
+        gc.collect()
+        raise aiohttp.ClientConnectionError(str(error)) from None
 
 
 def _encoded(body: Object) -> bytes:

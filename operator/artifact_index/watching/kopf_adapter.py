@@ -1,4 +1,4 @@
-"""Watches by kopf: four kinds, all through its low-level event handler.
+"""Watches by kopf: every kind through its low-level event handler.
 
 kopf's other handlers write to the objects: change handlers annotate them (and copy a Secret's data
 into the annotation), timers and daemons add finalizers. Its indexes start in quadratic time.
@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ import kopf
 from artifact_index.api.constants import GROUP
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.errors import ApiError, with_remedy
-from artifact_index.kube.resources import ARTIFACT_INDEXES, CONFIG_MAPS, INDEX_OPTIONS, SECRETS
+from artifact_index.kube.resources import Resource
 from artifact_index.logs import log_exception
 from artifact_index.reconcile.cache.feed import CONFIG_MAP_SELECTOR, SECRET_SELECTOR, Feed
 from artifact_index.watching.kopf_state import NoDiffBase, NoMemories, NoProgress
@@ -51,7 +51,9 @@ async def seen(event: Any, memo: Memo, resource: Any, **_: Any) -> None:
         return
     body = event["object"]
     try:
-        memo.feed.watched(resource.plural, event["type"], body)
+        rest = memo.feed.watched(resource.plural, event["type"], body)
+        if rest is not None:
+            await rest
     except Exception as error:
         # kopf would log the text of the error, which may quote the object.
         log_exception(logger, error, "an event of %s waits for the next relist", resource.plural)
@@ -81,7 +83,7 @@ async def watch(
     """
     ours = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
-        registry=registry(patience, Streams(since, began)),
+        registry=registry(patience, Streams(feed, since, began), feed.kinds),
         settings=settings(patience),
         memories=NoMemories(),
         memo=Memo(feed),
@@ -170,11 +172,13 @@ async def _session(streams: Streams) -> kopf.AiohttpSession:
     return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session)
 
 
-def registry(patience: float, streams: Streams) -> kopf.OperatorRegistry:
+def registry(
+    patience: float, streams: Streams, kinds: Iterable[tuple[Resource, str | None]]
+) -> kopf.OperatorRegistry:
     """Our handlers, in a registry of their own: kopf's default one is global to the process."""
     handlers = kopf.OperatorRegistry()
     kopf.on.login(registry=handlers)(login_within(patience, streams))
-    for kind in (ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, CONFIG_MAPS):
+    for kind, _ in kinds:
         kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers)(seen)
     return handlers
 

@@ -1,5 +1,6 @@
-"""The listing with which kopf begins a watch: one object, and the version where it begins."""
+"""What kopf is shown: where its watches begin, and no echoes of the operator's own writes."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from kopf._cogs.clients.api import iter_jsonlines
 
 from artifact_index.watching import kopf_adapter
 from artifact_index.watching.streams import Answer, Streams, beginning
@@ -14,6 +16,13 @@ from artifact_index.watching.streams import Answer, Streams, beginning
 pytestmark = pytest.mark.unit
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Known:
+    """A feed that holds the object `written`."""
+
+    def take_echo(self, plural: str, body: Mapping[str, Any]) -> bool:
+        return (plural, body["metadata"]["name"]) == ("secrets", "written")
 
 
 @asynccontextmanager
@@ -28,9 +37,10 @@ async def session_with(
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
+    feed: Any = Known()
     try:
         async with aiohttp.ClientSession(
-            middlewares=(Streams(since or {}, began),), response_class=Answer
+            middlewares=(Streams(feed, since or {}, began),), response_class=Answer
         ) as session:
             host, port = runner.addresses[0][:2]
             yield session, f"http://{host}:{port}/secrets"
@@ -81,6 +91,51 @@ def test_a_watch_begins_at_the_first_listing_if_little_has_changed_since(
     since: str, now: str, begins: str
 ) -> None:
     assert beginning(since, now) == begins
+
+
+def event(kind: str, name: str, version: int, **more: Any) -> bytes:
+    metadata = {"name": name, "namespace": "team", "resourceVersion": str(version)}
+    return json.dumps({"type": kind, "object": {"metadata": metadata, **more}}).encode()
+
+
+GONE = json.dumps({"type": "ERROR", "object": {"code": 410}}).encode()
+ODD = event("MODIFIED", "other", 9, data={"key": "\ud800"})
+"""JSON that only a lenient decoder reads."""
+
+
+@pytest.mark.parametrize("size", [7, 1_000, 10**6], ids=["torn", "in pieces", "at once"])
+async def test_an_own_write_comes_back_as_a_bookmark_and_all_else_as_it_is(size: int) -> None:
+    sent = [
+        event("ADDED", "other", 1),
+        event("MODIFIED", "written", 2, data={"key": "x" * 3_000}),
+        event("MODIFIED", "other", 3, data={"key": "y" * 3_000}),
+        event("ADDED", "written", 4),
+        event("DELETED", "written", 5),
+        event("BOOKMARK", "written", 6),
+        ODD,
+        GONE,
+    ]
+
+    async def watch(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        text = b"\n".join(sent) + b"\n"
+        for start in range(0, len(text), size):
+            await response.write(text[start : start + size])
+        return response
+
+    async with session_with(watch) as (session, url):
+        async with session.get(f"{url}?watch=true") as answer:
+            shown = [line async for line in iter_jsonlines(answer.content)]
+        async with session.get(f"{url}?watch=true") as left:
+            assert await anext(iter_jsonlines(left.content)) == sent[0]
+        assert left.closed
+    for place, version in ((1, "2"), (3, "4")):
+        found = json.loads(shown[place])
+        # kopf goes on from this version after a broken connection.
+        assert found == {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}}
+    untouched = [0, 2, 4, 5, 6, 7]
+    assert [shown[place] for place in untouched] == [sent[place] for place in untouched]
 
 
 async def test_a_refused_watch_is_answered_as_it_is() -> None:
