@@ -1,1 +1,1 @@
-"""The API: models of both kinds, their conditions and reasons. Nothing here does I/O."""
+"""The API: models of our kinds, their conditions and reasons. Nothing here does I/O."""

@@ -17,6 +17,7 @@ from artifact_index.api.timestamps import Timestamp
 IndexStrategy = Literal["first-index", "unsafe-first-match", "unsafe-best-match"]
 OutputKind = Literal["Secret", "ConfigMap"]
 OutputFormat = Literal["UvToml", "Netrc", "PipConf", "Pypirc", "PdmToml", "Environment"]
+IndexKind = Literal["ArtifactIndex", "ClusterArtifactIndex"]
 DeletionPolicy = Literal["Delete", "Retain"]
 
 MAX_FORMATS: Final = len(get_args(OutputFormat)) - 1
@@ -64,8 +65,8 @@ class Output(ApiModel):
     """Secret, or ConfigMap; a ConfigMap never gets a credential."""
 
     name: ObjectName
-    """Name of the object, in this namespace. One that exists and is not this IndexOptions' own
-    is left alone."""
+    """Name of the object, in this namespace. One that is there and that this object does not own is
+    left alone."""
 
     formats: Annotated[
         tuple[OutputFormat, ...], Field(min_length=1, max_length=MAX_FORMATS), SET
@@ -76,11 +77,11 @@ class Output(ApiModel):
     Secret."""
 
 
-class IndexOptionsSpec(ApiModel):
-    """Which indexes go into the file, how uv searches them, and where the file is written."""
+class OptionsSpec(ApiModel):
+    """What IndexOptions and ClusterIndexOptions have in common."""
 
     index_selector: LabelSelector | None = None
-    """Selects ArtifactIndex objects of this namespace by their labels. Absent: all of them."""
+    """Selects indexes by their labels. Absent: all of them."""
 
     prefer_private: bool = True
     """Whether private indexes are searched before the public one. With false the public index
@@ -121,11 +122,11 @@ class IndexOptionsSpec(ApiModel):
     token is withdrawn from them. Their owner references still follow `deletionPolicy`."""
 
     def selects(self, labels: Mapping[str, str] | None) -> bool:
-        """Whether an ArtifactIndex of this namespace with these labels is selected."""
+        """Whether an index with these labels is selected."""
         return self.index_selector is None or self.index_selector.matches(labels or {})
 
     def outputs_of(self, object_name: str) -> tuple[Output, ...]:
-        """The outputs of the IndexOptions of this name, with the default where none are given."""
+        """The outputs of the object of this name, with the default where none are given."""
         return self.outputs or _default_outputs(object_name)
 
 
@@ -135,14 +136,34 @@ def _default_outputs(object_name: str) -> tuple[Output, ...]:
     return (Output(kind="Secret", name=object_name),)
 
 
+class IndexOptionsSpec(OptionsSpec):
+    """Which indexes go into the file, how uv searches them, and where the file is written."""
+
+    index_selector: LabelSelector | None = None
+    """Selects ArtifactIndex objects of this namespace by their labels. Absent: all of them."""
+
+    cluster_index_selector: LabelSelector | None = None
+    """Selects ClusterArtifactIndex objects by their labels, of those that may be served in this
+    namespace; `{}` selects all of them. Absent: none. In the file such an index keeps its name
+    against an ArtifactIndex."""
+
+    def selects_cluster_index(self, labels: Mapping[str, str] | None) -> bool:
+        """Whether a ClusterArtifactIndex with these labels is asked for."""
+        selector = self.cluster_index_selector
+        return selector is not None and selector.matches(labels or {})
+
+
 class IndexStatus(ApiModel):
     """One selected index, as it is in the file."""
 
+    kind: IndexKind | None = None
+    """Kind of the object behind it. Absent: ArtifactIndex."""
+
     artifact_index: Annotated[str, Field(max_length=253)]
-    """Name of the ArtifactIndex."""
+    """Name of the object behind it."""
 
     uid: Annotated[str, Field(max_length=64)]
-    """UID of the ArtifactIndex: its index name stays allotted to it."""
+    """UID of the object behind it: the index name stays allotted to it."""
 
     name: Annotated[str, Field(max_length=253)] | None = None
     """Name of the index in uv.toml. Absent: none has been allotted yet."""
@@ -172,8 +193,8 @@ class OutputStatus(ApiModel):
     """Keys that were written into it, at most 2048 of them."""
 
 
-class IndexOptionsStatus(ApiModel):
-    """What the operator last saw and did; written by the operator alone."""
+class OptionsStatus(ApiModel):
+    """What the statuses of IndexOptions and ClusterIndexOptions have in common."""
 
     observed_generation: int | None = None
     """`metadata.generation` that was last handled; -1 before the first time."""
@@ -189,16 +210,13 @@ class IndexOptionsStatus(ApiModel):
     for `kubectl get`; absent if none is."""
 
     index_count: Annotated[int, Field(ge=0)] | None = None
-    """How many ArtifactIndex objects are selected."""
+    """How many indexes are selected."""
 
     ready_index_count: Annotated[int, Field(ge=0)] | None = None
     """How many of them have a usable entry in the file."""
 
     indexes: Annotated[tuple[IndexStatus, ...], Field(max_length=MAX_STATUS_INDEXES), ATOMIC] = ()
     """The selected indexes in search order, at most 512 of them; `indexCount` counts all."""
-
-    outputs: Annotated[tuple[OutputStatus, ...], Field(max_length=64), ATOMIC] = ()
-    """The objects that were written."""
 
     earliest_expiry: Timestamp | None = None
     """When the first credential in the outputs expires, in UTC and whole seconds."""
@@ -210,3 +228,14 @@ class IndexOptionsStatus(ApiModel):
     last_handled_refresh_at: Timestamp | None = None
     """The annotation `artifactindex.dev/refresh-requested-at` that was last fulfilled, as it was
     written."""
+
+    last_refused_refresh_at: Timestamp | None = None
+    """The annotation that was last tried in vain, as it was written; Ready or RefreshFailing says
+    why. The operator goes on trying."""
+
+
+class IndexOptionsStatus(OptionsStatus):
+    """What the operator last saw and did; written by the operator alone."""
+
+    outputs: Annotated[tuple[OutputStatus, ...], Field(max_length=64), ATOMIC] = ()
+    """The objects that were written."""

@@ -1,5 +1,6 @@
 """The CustomResourceDefinitions, generated from the models."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import yaml
@@ -58,7 +59,7 @@ def _crd(kind: Kind) -> dict[str, Any]:
                 "shortNames": [kind.short_name],
                 "categories": [CATEGORY],
             },
-            "scope": "Namespaced",
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
             "versions": [
                 {
                     "name": VERSION,
@@ -78,12 +79,23 @@ def root_schema(kind: Kind) -> Schema:
     status = object_schema(kind.status)
     # Until the operator has seen an object, kstatus takes it for InProgress and not for Current.
     status["default"] = {"observedGeneration": -1}
-    return {
+    root: Schema = {
         "description": kind.description,
         "type": "object",
         "required": ["spec"],
         "properties": _SIMPLE_ROOT | {"spec": object_schema(kind.spec), "status": status},
     }
+    return {key: _reworded(value, kind.wording) for key, value in root.items()}
+
+
+def _reworded(part: Any, wording: Mapping[str, str]) -> Any:
+    """A part of a schema with the descriptions of a kind that shares its models with another."""
+    if isinstance(part, dict):
+        return {key: _reworded(value, wording) for key, value in part.items()}
+    if isinstance(part, str):
+        for text, replacement in wording.items():
+            part = part.replace(text, replacement)
+    return part
 
 
 def _column(column: Column) -> dict[str, Any]:

@@ -1,11 +1,17 @@
-"""Both kinds as the API server knows them: names, models and the columns of `kubectl get`."""
+"""The kinds as the API server knows them: names, models and the columns of `kubectl get`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from artifact_index.api import constants
 from artifact_index.api.artifact_index import ArtifactIndexSpec, ArtifactIndexStatus
 from artifact_index.api.base import ApiModel
+from artifact_index.api.cluster.artifact_index import ClusterArtifactIndexSpec
+from artifact_index.api.cluster.index_options import (
+    ClusterIndexOptionsSpec,
+    ClusterIndexOptionsStatus,
+)
 from artifact_index.api.conditions import (
     DEPENDENCY_CONFUSION_RISK,
     FRESHNESS_NOT_GUARANTEED,
@@ -38,6 +44,9 @@ class Kind:
     spec: type[ApiModel]
     status: type[ApiModel]
     columns: tuple[Column, ...]
+    namespaced: bool = True
+    wording: Mapping[str, str] = field(default_factory=dict)
+    """What replaces parts of the descriptions of models that this kind shares with another."""
 
 
 def _condition(type_: str, field: str) -> str:
@@ -102,4 +111,43 @@ INDEX_OPTIONS: Final = Kind(
         _CONFUSION,
     ),
 )
-KINDS: Final = (ARTIFACT_INDEX, INDEX_OPTIONS)
+CLUSTER_ARTIFACT_INDEX: Final = Kind(
+    kind=constants.CLUSTER_ARTIFACT_INDEX_KIND,
+    plural=constants.CLUSTER_ARTIFACT_INDEX_PLURAL,
+    short_name="caidx",
+    description="ClusterArtifactIndex is one Python package index and the way to log in to it, for "
+    "the namespaces that `spec.namespaces` names. It is served through ClusterIndexOptions, and "
+    "through IndexOptions that ask for it.",
+    spec=ClusterArtifactIndexSpec,
+    status=ArtifactIndexStatus,
+    columns=ARTIFACT_INDEX.columns,
+    namespaced=False,
+    wording={
+        "in this namespace": "in the namespace of --cluster-resource-namespace",
+        "of this namespace": "of the namespace of --cluster-resource-namespace",
+        "for this namespace": "for the namespace of --cluster-resource-namespace",
+    },
+)
+CLUSTER_INDEX_OPTIONS: Final = Kind(
+    kind=constants.CLUSTER_INDEX_OPTIONS_KIND,
+    plural=constants.CLUSTER_INDEX_OPTIONS_PLURAL,
+    short_name="cidxopt",
+    description="ClusterIndexOptions writes the selected ClusterArtifactIndex objects, with live "
+    "credentials, into files in each of the selected namespaces.",
+    spec=ClusterIndexOptionsSpec,
+    status=ClusterIndexOptionsStatus,
+    columns=(
+        _READY,
+        _REASON,
+        _WARNING,
+        Column("Namespaces", ".status.namespaces.selected", type="integer"),
+        Column("Failing", ".status.namespaces.failing", type="integer"),
+        Column("Expires", ".status.earliestExpiry"),
+        _AGE,
+        Column("Written", ".status.namespaces.written", type="integer", wide=True),
+        *INDEX_OPTIONS.columns[5:],
+    ),
+    namespaced=False,
+    wording={"in this namespace": "in each of the namespaces"},
+)
+KINDS: Final = (ARTIFACT_INDEX, INDEX_OPTIONS, CLUSTER_ARTIFACT_INDEX, CLUSTER_INDEX_OPTIONS)

@@ -16,10 +16,11 @@ _INTRODUCTION: Final = f"""\
 <!-- {GENERATED_NOTE} -->
 # API reference
 
-Group and version: `{API_VERSION}`. Both kinds are namespaced and in the category `{CATEGORY}`
-(`kubectl get {CATEGORY}`). Every reference is to an object in the same namespace. Durations are
-written as in Go: `30m`, `12h`, `1h30m`. `kubectl explain` shows the same descriptions. A complete
-object of each kind, and one for each source, is in [`examples/`](../../examples).
+Group and version: `{API_VERSION}`. Every kind is in the category `{CATEGORY}`
+(`kubectl get {CATEGORY}`). Every reference is to an object in the same namespace; those of the
+kinds of cluster scope are to objects in the namespace of `--cluster-resource-namespace`. Durations
+are written as in Go: `30m`, `12h`, `1h30m`. `kubectl explain` shows the same descriptions. A
+complete object of each kind, and one for each source, is in [`examples/`](../../examples).
 
 On this page: {{contents}}, [URLs](#urls), [conditions](#conditions), [reasons](#reasons).
 """
@@ -36,7 +37,8 @@ _REASONS_INTRODUCTION: Final = """\
 ## Reasons
 
 The reason of `Ready` and of the other conditions is one of these; an event about it has the same
-name. The message beside it names the object, the field and the next step.
+name. The message beside it names the object, the field and the next step. What stands here of
+ArtifactIndex and IndexOptions holds of ClusterArtifactIndex and ClusterIndexOptions, too.
 """
 
 _BOUND_TEXTS: Final[dict[str, Callable[[Any], str]]] = {

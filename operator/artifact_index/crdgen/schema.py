@@ -5,6 +5,7 @@ walks the models' fields. It knows exactly the types that the models use and ref
 """
 
 import ast
+import functools
 import inspect
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,8 @@ from artifact_index.api.timestamps import DateTimeFormat
 Schema = dict[str, Any]
 
 _INT32_MAX = 2**31 - 1
+_MODELS = 256
+"""More than there are: each is read once."""
 
 
 class UnsupportedTypeError(TypeError):
@@ -49,6 +52,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+@functools.lru_cache(maxsize=_MODELS)
 def _field_docstrings(model: type[ApiModel]) -> dict[str, str]:
     """The docstring under each field, by its name.
 

@@ -15,6 +15,8 @@ from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
 )
+from artifact_index.credentials.azure.requests import EntraTokenRequest
+from artifact_index.credentials.exchange.requests import Answer, ExchangeTokenRequest
 from artifact_index.credentials.google.requests import GoogleTokenRequest, Impersonation
 from artifact_index.credentials.requests import (
     Identity,
@@ -26,7 +28,8 @@ from artifact_index.credentials.requests import (
 )
 from artifact_index.metrics.catalogue import CATALOGUE
 from artifact_index.reconcile.cache.digests import Digester
-from artifact_index.settings import Settings, environment_names_of, flags_of, setting_fields
+from artifact_index.setting_flags import environment_names_of, flags_of
+from artifact_index.settings import Settings, setting_fields
 from support.frozen.lives import KEY
 from support.operator_process import REPOSITORY
 
@@ -73,6 +76,17 @@ def _requests() -> dict[str, TokenRequest]:
         )
     for (who, identity), (step, chain) in product(_IDENTITIES.items(), _IMPERSONATIONS.items()):
         found[f"Google token, {who}, {step}"] = GoogleTokenRequest(identity, chain)
+    for who, identity in _IDENTITIES.items():
+        named = (None, None) if who == "operator" else ("acme.onmicrosoft.com", "client-id")
+        found[f"Entra token, {who}"] = EntraTokenRequest(identity, "Public", *named)
+    account = _IDENTITIES["ServiceAccount"]
+    assert isinstance(account, ServiceAccountIdentity)
+    given = (("audience", "größe"), ("provider_name", "kubernetes"))
+    for step, answer in {
+        "token alone": Answer("token"), "whole answer": Answer("token", "life", "user"),
+    }.items():  # fmt: skip
+        exchanged = ExchangeTokenRequest(account, "jfrog", given, answer)
+        found[f"Exchanged token, {step}"] = exchanged
     until = CodeArtifactTokenRequest(*domain, 0, OperatorIdentity())
     dual = CodeArtifactEndpointRequest(*domain, "python", "DualStack", OperatorIdentity())
     return found | {

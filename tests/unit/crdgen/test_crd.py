@@ -1,5 +1,6 @@
 """The generated CRDs: structural rules, bounds, golden files, and cases for every rule."""
 
+import json
 import re
 import subprocess
 import sys
@@ -10,7 +11,10 @@ from typing import Annotated, Any
 import pytest
 import yaml
 from pydantic import Field
+from tools.version_lines import version_files
 
+from artifact_index import __version__
+from artifact_index.api.artifact_index import Sources
 from artifact_index.api.base import ApiModel
 from artifact_index.crdgen.crd import crd_documents, render_crds, root_schema
 from artifact_index.crdgen.kinds import KINDS
@@ -53,13 +57,19 @@ def nodes(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
         yield from nodes(schema["additionalProperties"], f"{path}{{}}")
 
 
-NODES: list[Any] = [
-    pytest.param(path, node, id=f"{kind.kind}.{path}")
-    for kind in KINDS
-    for part, schema in root_schema(kind)["properties"].items()
-    if part in ("spec", "status")
-    for path, node in nodes(schema, part)
-]
+def nodes_of_all_kinds() -> Iterator[Any]:
+    """Every schema of the specs and statuses; one that several kinds share once."""
+    seen: set[str] = set()
+    for kind in KINDS:
+        for part, schema in root_schema(kind)["properties"].items():
+            for path, node in nodes(schema, part) if part in ("spec", "status") else ():
+                said = json.dumps([path, node], sort_keys=True)
+                if said not in seen:
+                    yield pytest.param(path, node, id=f"{kind.kind}.{path}")
+                seen.add(said)
+
+
+NODES: list[Any] = list(nodes_of_all_kinds())
 
 
 @pytest.mark.parametrize(("path", "node"), NODES)
@@ -146,7 +156,9 @@ def test_every_bound_of_a_spec_has_an_accepted_and_a_refused_case(path: str, nod
         if keyword in node:
             assert any(case.refused_at == f"spec.{bare}" for case in REFUSED), keyword
     for name in node.get("required", ()):
-        assert f"{bare}.{name}" in {where for paths in REQUIRED.values() for where in paths}
+        assert f"{bare}.{name}".removeprefix("spec.") in {
+            where for paths in REQUIRED.values() for where in paths
+        }
 
 
 def test_no_refused_case_stands_twice_or_is_accepted() -> None:
@@ -176,6 +188,10 @@ def test_generating_is_deterministic_and_check_agrees_with_the_disk() -> None:
 def test_check_names_stale_files(tmp_path: Path) -> None:
     for name in ("operator", "tools"):
         (tmp_path / name).symlink_to(TOP / name)
+    for path, text in version_files(TOP).items():
+        named = tmp_path / path.relative_to(TOP)
+        named.parent.mkdir(parents=True, exist_ok=True)
+        named.write_text(text)
     tool = tmp_path / "generate.py"
     tool.write_text((TOP / "tools" / "generate.py").read_text().replace("parents[1]", "parents[0]"))
     run = [sys.executable, str(tool)]
@@ -183,10 +199,13 @@ def test_check_names_stale_files(tmp_path: Path) -> None:
     assert subprocess.run([*run, "--check"], check=False).returncode == 0
     (tmp_path / "crds" / "Kustomization").write_text("edited")
     (tmp_path / "crds" / "left-over.yaml").write_text("")
+    readme = tmp_path / "README.md"
+    readme.write_text(readme.read_text().replace(f"** {__version__}", "** 0.0.1"))
     checked = subprocess.run([*run, "--check"], capture_output=True, text=True, check=False)
     assert checked.returncode == 1
     assert "Kustomization is not current" in checked.stderr
     assert "left-over.yaml is not current" in checked.stderr
+    assert "README.md is not current" in checked.stderr
 
 
 @pytest.mark.parametrize("name", CRD_FILES)
@@ -194,7 +213,9 @@ def test_kinds_have_their_names_columns_and_annotations(name: str) -> None:
     crd = crd_documents()[name]
     (version,) = crd["spec"]["versions"]
     assert crd["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/substitute"] == "disabled"
-    assert crd["spec"]["scope"] == "Namespaced"
+    cluster = crd["spec"]["names"]["kind"].startswith("Cluster")
+    assert crd["spec"]["scope"] == ("Cluster" if cluster else "Namespaced")
+    assert crd["spec"]["names"]["plural"].startswith("cluster") is cluster
     assert crd["spec"]["names"]["categories"] == ["artifact-index"]
     assert version["subresources"] == {"status": {}}
     root = version["schema"]["openAPIV3Schema"]
@@ -202,7 +223,9 @@ def test_kinds_have_their_names_columns_and_annotations(name: str) -> None:
     narrow = [
         each["name"] for each in version["additionalPrinterColumns"] if "priority" not in each
     ]
-    assert narrow == ["Ready", "Reason", "Warning", "Expires", "Age"]
+    counts = ["Namespaces", "Failing"] if "clusterindexoptions" in name else []
+    assert narrow == ["Ready", "Reason", "Warning", *counts, "Expires", "Age"]
+    assert not cluster or "this namespace" not in str(root)
 
 
 @pytest.mark.parametrize(
@@ -242,10 +265,10 @@ def test_examples_name_their_index_show_their_login_and_hold_no_secret() -> None
     by_kind: dict[str, list[dict[str, Any]]] = {}
     for document in documents:
         by_kind.setdefault(document["kind"], []).append(document)
-    settings = {"name", "priority", "explicit"}
+    settings = {"name", "priority", "explicit", "excludeNewer"}
     sources = [next(iter(set(index["spec"]) - settings)) for index in by_kind["ArtifactIndex"]]
     assert all(index["spec"]["name"] for index in by_kind["ArtifactIndex"])
-    assert len(set(sources)) == len(sources) == 5
+    assert len(set(sources)) == len(sources) == len(Sources.model_fields)
     shown = {
         key: index["spec"] for key, index in zip(sources, by_kind["ArtifactIndex"], strict=True)
     }

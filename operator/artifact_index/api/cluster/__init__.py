@@ -1,0 +1,1 @@
+"""The kinds of cluster scope: one definition for many namespaces."""
