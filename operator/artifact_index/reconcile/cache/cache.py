@@ -1,11 +1,15 @@
 """The in-memory copy of the cluster, and which objects a change concerns."""
 
-from collections.abc import Iterable, Iterator, Set
-from dataclasses import replace
-from typing import Generic, Literal, NamedTuple, TypeVar
+from collections.abc import Collection, Iterable, Iterator, Set
+from typing import Literal, NamedTuple
 
-from artifact_index.api.constants import ARTIFACT_INDEX_KIND, INDEX_OPTIONS_KIND, OWNER_ANNOTATION
-from artifact_index.reconcile.cache.kind_cache import KindCache
+from artifact_index.api.constants import (
+    ARTIFACT_INDEX_KIND,
+    CLUSTER_INDEX_OPTIONS_KIND,
+    INDEX_OPTIONS_KIND,
+)
+from artifact_index.api.owners import is_of_cluster
+from artifact_index.reconcile.cache.kind_cache import Groups, KindCache
 from artifact_index.reconcile.cache.objects import (
     IndexObject,
     ObjectRef,
@@ -14,20 +18,36 @@ from artifact_index.reconcile.cache.objects import (
     OutputRef,
     declared_outputs,
 )
+from artifact_index.reconcile.cache.output_owners import OutputOwners, owner_name
+from artifact_index.reconcile.cache.scope import ClusterScope, NamespaceObject
 from artifact_index.reconcile.cache.selectors import SelectorIndex
-from artifact_index.reconcile.cache.source_secrets import SourceSecrets
+from artifact_index.reconcile.cache.sources.secrets import SourceSecrets
+from artifact_index.reconcile.cache.sources.users import SourceUsers
+from artifact_index.reconcile.cache.writers import Writers
 from artifact_index.sources.base import SourceSecret
-from artifact_index.sources.registry import secret_use, service_account_name
-
-Group = TypeVar("Group")
-Member = TypeVar("Member")
 
 
 class Key(NamedTuple):
-    """An item of the queue: the outputs of an IndexOptions, its status, or an ArtifactIndex."""
+    """An item of the queue: the outputs of an IndexOptions, its status, or an ArtifactIndex.
 
-    kind: Literal["IndexOptions", "IndexOptionsStatus", "ArtifactIndex"]
+    Without a namespace it is the kind of cluster scope. What a ClusterIndexOptions writes into one
+    namespace is an item of its own: that namespace, and the name of the object.
+    """
+
+    kind: Literal["IndexOptions", "IndexOptionsStatus", "ArtifactIndex", "ClusterOutputs"]
     ref: ObjectRef
+
+    @property
+    def shown_kind(self) -> str:
+        """The kind in metrics, which tells what a reconcile does."""
+        return self.kind if self.ref.namespace else f"Cluster{self.kind}"
+
+    @property
+    def object_kind(self) -> str:
+        """The kind of the object that is reconciled, for logs."""
+        if self.kind == "ClusterOutputs":
+            return CLUSTER_INDEX_OPTIONS_KIND
+        return self.shown_kind.removesuffix("Status")
 
 
 def options_key(ref: ObjectRef) -> Key:
@@ -35,34 +55,14 @@ def options_key(ref: ObjectRef) -> Key:
     return Key(INDEX_OPTIONS_KIND, ref)
 
 
+def outputs_key(namespace: str, options: str) -> Key:
+    """The queue's key of what the ClusterIndexOptions of this name writes into a namespace."""
+    return Key("ClusterOutputs", ObjectRef(namespace, options))
+
+
 def index_key(ref: ObjectRef) -> Key:
     """The queue's key of an ArtifactIndex."""
     return Key(ARTIFACT_INDEX_KIND, ref)
-
-
-class Groups(Generic[Group, Member]):
-    """The members of each group; a group without members is dropped."""
-
-    def __init__(self) -> None:
-        self._members: dict[Group, set[Member]] = {}
-
-    def __iter__(self) -> Iterator[Group]:
-        return iter(self._members)
-
-    def __getitem__(self, group: Group) -> Set[Member]:
-        """The members, empty for an unknown group. Not a copy: use it before the next change."""
-        return self._members.get(group, frozenset())
-
-    def add(self, group: Group, member: Member) -> None:
-        """Add a member to a group."""
-        self._members.setdefault(group, set()).add(member)
-
-    def discard(self, group: Group, member: Member) -> None:
-        """Remove a member from a group if it is there."""
-        if (members := self._members.get(group)) is not None:
-            members.discard(member)
-            if not members:
-                del self._members[group]
 
 
 class Cache:
@@ -74,18 +74,19 @@ class Cache:
     arrives after it does not bring the object back.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, installation: str = "", *, signs: bool = False, scope: ClusterScope | None = None
+    ) -> None:
+        self.scope = scope or ClusterScope()
         self.indexes: KindCache[ObjectRef, IndexObject] = KindCache()
         self.options: KindCache[ObjectRef, OptionsObject] = KindCache()
         self.outputs: KindCache[OutputRef, OutputObject] = KindCache()
+        self.writers = Writers(installation, signs=signs, outputs=self.outputs.objects)
         self.sources = SourceSecrets()
-        self._selectors = SelectorIndex()
+        self._selectors = SelectorIndex(self.scope.admits)
         self._options_uids: Groups[str, str] = Groups()
-        # The indexes that name a Secret or a ServiceAccount in their source.
-        self.secret_users: Groups[ObjectRef, ObjectRef] = Groups()
-        self.account_users: Groups[ObjectRef, ObjectRef] = Groups()
-        self._declarers: Groups[OutputRef, ObjectRef] = Groups()
-        self._owned: Groups[ObjectRef, OutputRef] = Groups()
+        self.users = SourceUsers(self.indexes, self.scope.home_of)
+        self._owners = OutputOwners()
 
     # ArtifactIndex
 
@@ -100,10 +101,7 @@ class Cache:
             # status is put right.
             changed = old is not None and old.status != index.status
             return {index_key(index.ref)} if changed else set()
-        if old is not None:
-            self._forget_user(old)
-        for users, source in self._users_beside(index):
-            users.add(source, index.ref)
+        self.users.put(index, old)
         if old is not None:
             self._forget_values(old)
         concerned = self._selectors.selecting(index)
@@ -117,10 +115,9 @@ class Cache:
         if old is None:
             return set()
         self._selectors.drop_index(old)
-        self._forget_user(old)
+        self.users.drop(old)
         self._forget_values(old)
-        concerned = {options_key(options) for options in self._selectors.selecting(old)}
-        return concerned | {index_key(ref)}
+        return {index_key(ref), *map(options_key, self._selectors.selecting(old))}
 
     def selected(self, options: OptionsObject) -> list[IndexObject]:
         """The indexes that an IndexOptions selects, in no particular order."""
@@ -150,9 +147,8 @@ class Cache:
             changed = old is not None and old.status != options.status
             return {options_key(options.ref)} if changed else set()
         if old is not None:
-            self._forget_declared(old)
-        for output in declared_outputs(options):
-            self._declarers.add(output, options.ref)
+            self._owners.undeclare(old)
+        self._owners.declare(options)
         concerned = {options_key(options.ref)}
         if old is not None:
             # An index that is not selected any more reports that itself.
@@ -166,14 +162,14 @@ class Cache:
             return set()
         self._selectors.drop_options(old)
         self._options_uids.discard(ref.namespace, old.uid)
-        undeclared = self._forget_declared(old)
-        others = {options_key(other) for output in undeclared for other in self._declarers[output]}
-        indexes = {index_key(index.ref) for index in self.selected(old)}
-        return others | indexes
+        return {options_key(other) for other in self._owners.undeclare(old)} | {
+            index_key(index.ref) for index in self.selected(old)
+        }
 
     def options_uids(self, namespace: str) -> Set[str]:
-        """The UIDs of every IndexOptions of a namespace; for use before the next change only."""
-        return self._options_uids[namespace]
+        """The UIDs of all that may own outputs in a namespace; for use before the next change."""
+        own, of_cluster = self._options_uids[namespace], self._options_uids[""]
+        return own | of_cluster if of_cluster else own
 
     # Outputs
 
@@ -182,11 +178,9 @@ class Cache:
         old = self.outputs.get(output.ref)
         if not self.outputs.put(output.ref, output, listed=listed):
             return set()
-        if old is not None:
-            self._forget_owned(old)
-        if (owner := owner_name(output)) is not None:
-            self._owned.add(ObjectRef(output.ref.namespace, owner), output.ref)
-        if old is not None and replace(old, resource_version=output.resource_version) == output:
+        self.writers.put(output, old)
+        self._owners.put(output, old)
+        if output.is_version_of(old):
             return set()
         return self._concerned_by_output(output)
 
@@ -195,22 +189,50 @@ class Cache:
         old = self.outputs.remove(ref, uid, version)
         if old is None:
             return set()
-        self._forget_owned(old)
+        self.writers.drop(old)
+        self._owners.drop(old)
         return self._concerned_by_output(old)
 
     def lost_output(self, options: OptionsObject) -> bool:
         """True if an output that an IndexOptions names was deleted lately."""
-        return any(self.outputs.was_removed(ref) for ref in declared_outputs(options))
+        removed = self.outputs.was_removed
+        return self.outputs.any_removed and any(map(removed, declared_outputs(options)))
 
     def outputs_of(self, options: ObjectRef) -> list[OutputObject]:
         """The outputs that name this IndexOptions as their owner."""
-        owned = (self.outputs.get(ref) for ref in sorted(self._owned[options]))
-        return [output for output in owned if output is not None]
+        return [*filter(None, map(self.outputs.get, self._owners.owned(options)))]
 
     def is_output(self, secret: ObjectRef) -> bool:
         """True if a Secret is an output. A name in `spec.outputs` does not make it one."""
         output = self.outputs.get(OutputRef("Secret", *secret))
         return output is not None and output.labelled
+
+    def outputs_in_cluster(self, options: OptionsObject) -> list[OutputObject]:
+        """The outputs of a ClusterIndexOptions in all namespaces."""
+        owned = self._owners.owned_in_cluster(options.owner)
+        return [*filter(None, map(self.outputs.get, owned))]
+
+    # Namespaces
+
+    def put_namespace(self, namespace: NamespaceObject, *, listed: bool = False) -> set[Key]:
+        """Cache a namespace."""
+        ref = ObjectRef("", namespace.name)
+        old = self.scope.namespaces.get(ref)
+        if not self.scope.namespaces.put(ref, namespace, listed=listed):
+            return set()
+        if old is not None and old.uid == namespace.uid and old.labels == namespace.labels:
+            return set()
+        return self._concerned_by_namespace(namespace.name) | {
+            options_key(ref) for ref in self._selectors.takers_in(namespace.name)
+        }
+
+    def drop_namespace(self, ref: ObjectRef, uid: str | None = None, version: int = 0) -> set[Key]:
+        """Remove a namespace that was deleted, or is being deleted: it is left alone."""
+        removed = self.scope.namespaces.remove(ref, uid, version)
+        return self._concerned_by_namespace(ref.name) if removed is not None else set()
+
+    def _concerned_by_namespace(self, name: str) -> set[Key]:
+        return {outputs_key(name, ref.name) for ref in self.options if not ref.namespace}
 
     # Source Secrets
 
@@ -224,11 +246,11 @@ class Cache:
 
     def named_keys(self, secret: ObjectRef) -> frozenset[str]:
         """The keys of a Secret that an ArtifactIndex names."""
-        return frozenset(key for user in self.secret_users[secret] for key in self._keys_of(user))
+        return self.users.named_keys(secret)
 
     def users_of(self, secret: ObjectRef) -> set[Key]:
         """The keys of everything that reads a source Secret, or would if it were selected."""
-        return self.concerned_by(self.secret_users[secret])
+        return self.concerned_by(self.users.of_secret[secret])
 
     def users_of_outputs(self, outputs: Iterable[OutputRef]) -> set[Key]:
         """The keys of everything that names one of these outputs as its source Secret."""
@@ -243,14 +265,21 @@ class Cache:
         yield from (options_key(ref) for ref in self.options)
         yield from (index_key(ref) for ref in self.indexes)
 
+    def keys_in(self, namespaces: Collection[str]) -> Iterator[Key]:
+        """The keys of everything that is or may be written in these namespaces."""
+        yield from (key for key in self.all_keys() if key.ref.namespace in namespaces)
+        for namespace in namespaces:
+            yield from self._concerned_by_namespace(namespace)
+
     def concerned_by(self, users: Iterable[ObjectRef]) -> set[Key]:
         """The keys of what a change of a source concerns, given the indexes that name it."""
         concerned: set[Key] = set()
         # Thousands of users have few sets of labels: the selectors are matched once for each.
-        selecting: dict[tuple[str, frozenset[tuple[str, str]]], set[ObjectRef]] = {}
+        selecting: dict[object, set[ObjectRef]] = {}
         for ref in users:
             if (index := self.indexes.get(ref)) is not None:
-                alike = ref.namespace, frozenset(index.labels.items())
+                # Two indexes of cluster scope may be served in different namespaces.
+                alike = ref if index.cluster else (ref.namespace, frozenset(index.labels.items()))
                 if alike not in selecting:
                     selecting[alike] = self._selectors.selecting(index)
                     concerned |= {options_key(options) for options in selecting[alike]}
@@ -258,60 +287,22 @@ class Cache:
                     concerned.add(index_key(ref))
         return concerned
 
-    def _forget_user(self, index: IndexObject) -> None:
-        for users, source in self._users_beside(index):
-            users.discard(source, index.ref)
-
-    def _keys_of(self, index: ObjectRef) -> tuple[str, ...]:
-        """The keys that an index names in its source Secret."""
-        cached = self.indexes.get(index)
-        use = secret_use(cached.spec) if cached is not None else None
-        return use.all_keys if use is not None else ()
-
     def _forget_values(self, old: IndexObject) -> None:
         """Stop keeping the values of keys that only this version of an index named."""
-        if (use := secret_use(old.spec)) is None:
-            return
-        ref = ObjectRef(old.ref.namespace, use.name)
-        # Most users of a Secret name the same keys, so that the first of them answers.
-        unnamed = {
-            key
-            for key in use.all_keys
-            if not any(key in self._keys_of(user) for user in self.secret_users[ref])
-        }
-        if unnamed:
+        ref, unnamed = self.users.unnamed_keys(old)
+        if ref is not None and unnamed:
             self.sources.forget_keys(ref, unnamed)
 
-    def _users_beside(
-        self, index: IndexObject
-    ) -> Iterator[tuple[Groups[ObjectRef, ObjectRef], ObjectRef]]:
-        """The groups that an index is in, each with the Secret or ServiceAccount that it uses."""
-        if (secret := secret_use(index.spec)) is not None:
-            yield self.secret_users, ObjectRef(index.ref.namespace, secret.name)
-        if (account := service_account_name(index.spec)) is not None:
-            yield self.account_users, ObjectRef(index.ref.namespace, account)
-
-    def _forget_declared(self, options: OptionsObject) -> set[OutputRef]:
-        declared = set(declared_outputs(options))
-        for output in declared:
-            self._declarers.discard(output, options.ref)
-        return declared
-
-    def _forget_owned(self, output: OutputObject) -> None:
-        if (owner := owner_name(output)) is not None:
-            self._owned.discard(ObjectRef(output.ref.namespace, owner), output.ref)
-
     def _concerned_by_output(self, output: OutputObject) -> set[Key]:
-        concerned = {options_key(ref) for ref in self._declarers[output.ref]}
+        namespace = output.ref.namespace
+        concerned = {options_key(ref) for ref in self._owners.declaring(output.ref)}
+        if self.scope.served:
+            of_cluster = self._owners.declaring(output.ref._replace(namespace=""))
+            concerned |= {outputs_key(namespace, ref.name) for ref in of_cluster}
         if (owner := owner_name(output)) is not None:
-            ref = ObjectRef(output.ref.namespace, owner)
-            if self.options.get(ref) is not None:
+            name = owner.rpartition("/")[2]
+            if is_of_cluster(owner):
+                concerned.add(outputs_key(namespace, name))
+            elif self.options.get(ref := ObjectRef(namespace, owner)) is not None:
                 concerned.add(options_key(ref))
         return concerned | self.users_of_outputs({output.ref})
-
-
-def owner_name(output: OutputObject) -> str | None:
-    """The IndexOptions that owns an output: by its owner reference, else by our annotation."""
-    if output.controller is not None:
-        return output.controller.name if output.controller.ours else None
-    return output.annotations.get(OWNER_ANNOTATION)

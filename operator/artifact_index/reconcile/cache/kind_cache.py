@@ -19,6 +19,33 @@ class Versioned(Protocol):
 
 
 CachedObject = TypeVar("CachedObject", bound=Versioned)
+Group = TypeVar("Group", bound=Hashable)
+Member = TypeVar("Member", bound=Hashable)
+
+
+class Groups(Generic[Group, Member]):
+    """The members of each group; a group without members is dropped."""
+
+    def __init__(self) -> None:
+        self._members: dict[Group, set[Member]] = {}
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self._members)
+
+    def __getitem__(self, group: Group) -> Set[Member]:
+        """The members, empty for an unknown group. Not a copy: use it before the next change."""
+        return self._members.get(group, frozenset())
+
+    def add(self, group: Group, member: Member) -> None:
+        """Add a member to a group."""
+        self._members.setdefault(group, set()).add(member)
+
+    def discard(self, group: Group, member: Member) -> None:
+        """Remove a member from a group if it is there."""
+        if (members := self._members.get(group)) is not None:
+            members.discard(member)
+            if not members:
+                del self._members[group]
 
 
 class KindCache(Generic[Ref, CachedObject]):
@@ -113,6 +140,11 @@ class KindCache(Generic[Ref, CachedObject]):
         if version:
             self._deleted[ref] = version
         return self._objects.pop(ref)
+
+    @property
+    def any_removed(self) -> bool:
+        """Whether any object was deleted lately."""
+        return bool(self._deleted or self._deleted_before)
 
     def was_removed(self, ref: Ref) -> bool:
         """True if the object was deleted lately and has not come back."""

@@ -3,25 +3,23 @@
 Raw bodies and managedFields are dropped, since up to ten thousand objects are cached at a time.
 """
 
-import base64
-import binascii
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
-from pydantic import SecretStr
-
 from artifact_index.api import constants
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import SpecError, parse_spec
-from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.cluster.artifact_index import ClusterArtifactIndexSpec, NamespaceConsent
+from artifact_index.api.index_options import OptionsSpec
 from artifact_index.api.interning import intern_equal
-from artifact_index.sources.base import SourceSecret, SourceServiceAccount
+from artifact_index.api.owners import Owner, cluster_mark, controller_of, is_of_cluster, owner_mark
+from artifact_index.kube.canonical import canonical_json
 
-Spec = TypeVar("Spec", ArtifactIndexSpec, IndexOptionsSpec)
+Spec = TypeVar("Spec", ArtifactIndexSpec, OptionsSpec)
 
 OUR_ANNOTATIONS = (
     constants.OWNER_ANNOTATION,
@@ -32,6 +30,11 @@ OUR_ANNOTATIONS = (
     constants.CHECKPOINT_ANNOTATION,
 )
 
+_LEASE: Final = re.compile(
+    r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII
+)
+"""Namespace and name of a Lease."""
+
 OPAQUE: Final = "Opaque"
 """The type of a Secret that is an output."""
 
@@ -40,9 +43,6 @@ _LONGEST_TYPE: Final = 100
 
 _LONGEST_ANNOTATION: Final = 256
 """Characters of an annotation that are kept of an output whose digest does not verify."""
-
-_NAMED_KEYS: Final = 10
-"""Names of keys that are kept of a source Secret without a key that was looked for."""
 
 MOST_KEYS: Final = 1024
 """Keys of an output that are kept; foreign ones are removed so many at a time."""
@@ -56,7 +56,7 @@ class OutputDigester(Protocol):
 
 
 class ObjectRef(NamedTuple):
-    """Namespace and name; the context tells the kind."""
+    """Namespace and name; the context tells the kind. No namespace is the scope of the cluster."""
 
     namespace: str
     name: str
@@ -72,10 +72,12 @@ class OutputRef(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CustomObject(Generic[Spec]):
-    """An ArtifactIndex or IndexOptions.
+    """An ArtifactIndex or IndexOptions, or the kind of `cluster` scope that is its twin.
 
     `spec` is None if it cannot be parsed, and `problem` tells why. `status` is compact JSON, to be
-    decoded only when needed. `refresh_requested` is the annotation's text.
+    decoded only when needed. `refresh_requested` is the annotation's text. `consent` is that of a
+    ClusterArtifactIndex, also if the rest of its spec cannot be parsed. `namespace_uid` is that of
+    the namespace that a ClusterIndexOptions is `within`.
     """
 
     ref: ObjectRef
@@ -88,6 +90,33 @@ class CustomObject(Generic[Spec]):
     problem: SpecError | None
     status: bytes
     refresh_requested: str | None = None
+    cluster: bool = False
+    consent: NamespaceConsent | None = None
+    namespace_uid: str = ""
+
+    @property
+    def owner(self) -> str:
+        """How the outputs of an IndexOptions name it in their marks, and how it is adopted.
+
+        A kind before the name, with a slash, is in the name of no IndexOptions.
+        """
+        name = self.ref.name
+        return cluster_mark(name) if self.cluster else name
+
+    @property
+    def owner_kind(self) -> str:
+        """The kind of an IndexOptions, as owner references and messages name it."""
+        kinds = constants.INDEX_OPTIONS_KIND, constants.CLUSTER_INDEX_OPTIONS_KIND
+        return kinds[self.cluster]
+
+    @property
+    def owner_ref(self) -> ObjectRef:
+        """The namespace of the outputs, and their owner by its mark."""
+        return ObjectRef(self.ref.namespace, self.owner) if self.cluster else self.ref
+
+    def within(self, namespace: str, uid: str = "") -> "CustomObject[Spec]":
+        """A ClusterIndexOptions as one of a namespace, into which it writes its outputs."""
+        return replace(self, ref=ObjectRef(namespace, self.ref.name), namespace_uid=uid)
 
     @property
     def suspended(self) -> bool:
@@ -113,16 +142,7 @@ class CustomObject(Generic[Spec]):
 
 
 IndexObject = CustomObject[ArtifactIndexSpec]
-OptionsObject = CustomObject[IndexOptionsSpec]
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The controller reference of an output; `ours` if it names an IndexOptions."""
-
-    ours: bool
-    name: str
-    uid: str
+OptionsObject = CustomObject[OptionsSpec]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +150,8 @@ class OutputObject:
     """A Secret or ConfigMap as an output: its owner, and a keyed digest of its content.
 
     `annotations` are ours; they hold a checkpoint only if the digest among them verifies.
-    `secret_type` is empty for a ConfigMap.
+    `secret_type` is empty for a ConfigMap. `writer` is the installation that wrote it last, if the
+    output says so.
     """
 
     ref: OutputRef
@@ -144,6 +165,26 @@ class OutputObject:
     digest: str
     secret_type: str
     immutable: bool
+    created: str = ""
+    writer: str = ""
+
+    def is_version_of(self, other: "OutputObject | None") -> bool:
+        """Whether nothing but the resourceVersion differs."""
+        if other is None or other.digest != self.digest:
+            return False
+        return replace(other, resource_version=self.resource_version) == self
+
+
+def kind_of(index: ObjectRef) -> str:
+    """The kind of an index, by its reference."""
+    kinds = constants.CLUSTER_ARTIFACT_INDEX_KIND, constants.ARTIFACT_INDEX_KIND
+    return kinds[bool(index.namespace)]
+
+
+def options_kind(options: ObjectRef) -> str:
+    """The kind of an IndexOptions, by its reference."""
+    kinds = constants.CLUSTER_INDEX_OPTIONS_KIND, constants.INDEX_OPTIONS_KIND
+    return kinds[bool(options.namespace)]
 
 
 def declared_outputs(options: OptionsObject) -> Iterator[OutputRef]:
@@ -155,13 +196,13 @@ def declared_outputs(options: OptionsObject) -> Iterator[OutputRef]:
 
 def status_bytes(status: Any) -> bytes:
     """The canonical JSON of a status; equal statuses give equal bytes."""
-    return json.dumps(status, sort_keys=True, separators=(",", ":")).encode()
+    return canonical_json(status)
 
 
 def ref_uid_version(body: Mapping[str, Any]) -> tuple[ObjectRef, str, int]:
     """Reference, UID and resourceVersion of an object."""
     metadata = body["metadata"]
-    ref = ObjectRef(metadata["namespace"], metadata["name"])
+    ref = ObjectRef(metadata.get("namespace") or "", metadata["name"])
     return ref, metadata["uid"], int(metadata["resourceVersion"])
 
 
@@ -179,13 +220,15 @@ def parse_custom_object(
     annotations, generation = metadata.get("annotations") or {}, metadata.get("generation") or 0
     goes_back = cached is not None and cached.resource_version > version
     if cached and generation and cached.is_generation(uid, generation) and not goes_back:
-        spec, problem = cached.spec, cached.problem
+        spec, problem, consent = cached.spec, cached.problem, cached.consent
     else:
-        spec, problem = None, None
+        spec, problem, consent = None, None, None
         try:
             spec = parse_spec(model, body.get("spec") or {})
         except SpecError as error:
             problem = error
+        if model is ClusterArtifactIndexSpec:
+            consent = _consent_of(body.get("spec") or {})
     if cached is not None and cached.uid == uid:
         ref, uid = cached.ref, cached.uid
     return CustomObject(
@@ -194,16 +237,26 @@ def parse_custom_object(
         generation=generation,
         resource_version=version,
         created=intern_equal(metadata.get("creationTimestamp") or ""),
-        labels=_shared_labels(tuple((metadata.get("labels") or {}).items())),
+        labels=shared_labels(tuple((metadata.get("labels") or {}).items())),
         spec=spec,
         problem=problem,
         status=status_bytes(body.get("status") or {}),
         refresh_requested=_shortened(annotations, constants.REFRESH_REQUESTED_ANNOTATION),
+        cluster=not ref.namespace,
+        consent=consent,
     )
 
 
+def _consent_of(spec: Mapping[str, Any]) -> NamespaceConsent | None:
+    """Where a ClusterArtifactIndex may be served: nowhere if that cannot be parsed."""
+    try:
+        return parse_spec(NamespaceConsent, spec.get("namespaces"))
+    except SpecError:
+        return None
+
+
 @lru_cache(maxsize=4096)
-def _shared_labels(items: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+def shared_labels(items: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
     """One mapping for all objects with equal labels."""
     return dict(items)
 
@@ -215,20 +268,34 @@ def parse_output(kind: str, body: Mapping[str, Any], digester: OutputDigester) -
     annotations = metadata.get("annotations") or {}
     data = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
     ref = OutputRef(kind, namespace, name)
-    digest = digester.output(ref, data, annotations.get(constants.CHECKPOINT_ANNOTATION, ""))
+    secret_type = intern_equal((body.get("type") or OPAQUE)[:_LONGEST_TYPE])
+    controller = controller_of(metadata.get("ownerReferences") or [])
+    of_cluster = is_of_cluster(owner_mark(controller, annotations))
+    bound_to = ref._replace(namespace="") if of_cluster else ref
+    checkpoint = annotations.get(constants.CHECKPOINT_ANNOTATION, "")
+    digest = digester.output(bound_to, data, checkpoint)
+    ours = _our_annotations(annotations, digest)
     return OutputObject(
         ref=ref,
         uid=uid,
         resource_version=version,
-        controller=_controller(metadata.get("ownerReferences") or []),
+        controller=controller,
         labelled=(metadata.get("labels") or {}).get(constants.ROLE_LABEL) == "output",
-        annotations=_our_annotations(annotations, digest),
+        annotations=_of_thousands(tuple(sorted(ours.items()))) if of_cluster else ours,
         adopt=_shortened(annotations, constants.ADOPT_ANNOTATION),
-        keys=frozenset(islice(data, MOST_KEYS)),
+        keys=intern_equal(frozenset(islice(data, MOST_KEYS))),
         digest=digest,
-        secret_type=_secret_type(body) if kind == "Secret" else "",
+        secret_type=secret_type if kind == "Secret" else "",
         immutable=bool(body.get("immutable")),
+        created=intern_equal(metadata.get("creationTimestamp") or ""),
+        writer=_writer(annotations.get(constants.WRITER_ANNOTATION, "")),
     )
+
+
+@lru_cache(maxsize=64)
+def _of_thousands(items: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """One mapping for all outputs that one ClusterIndexOptions has written alike."""
+    return dict(items)
 
 
 def _our_annotations(annotations: Mapping[str, str], digest: str) -> dict[str, str]:
@@ -240,66 +307,11 @@ def _our_annotations(annotations: Mapping[str, str], digest: str) -> dict[str, s
     return found
 
 
-def _secret_type(body: Mapping[str, Any]) -> str:
-    """The type of a Secret: anybody's text, as long as they like."""
-    kind = body.get("type") or OPAQUE
-    return OPAQUE if kind == OPAQUE else kind[:_LONGEST_TYPE]
-
-
-def parse_source_secret(body: Mapping[str, Any], keys: Iterable[str]) -> SourceSecret:
-    """Trim a source Secret to these keys and decode their values, unless it is an output."""
-    _, uid, version = ref_uid_version(body)
-    labels = body["metadata"].get("labels") or {}
-    watched = labels.get(constants.ROLE_LABEL) == constants.ROLE_SOURCE
-    if _is_output(body["metadata"]):
-        return SourceSecret(uid, version, {}, is_output=True)
-    data = body.get("data") or {}
-    values: dict[str, SecretStr] = {}
-    binary: set[str] = set()
-    missing: set[str] = set()
-    for key in keys:
-        if key not in data:
-            missing.add(key)
-            continue
-        try:
-            # An empty value may be null: Go marshals a nil []byte so.
-            values[key] = SecretStr(base64.b64decode(data[key] or "").decode())
-        except (UnicodeDecodeError, binascii.Error):
-            binary.add(key)
-    names = intern_equal(tuple(sorted(data)[:_NAMED_KEYS])) if missing else ()
-    unusable = frozenset(binary), frozenset(missing)
-    return SourceSecret(uid, version, values, *unusable, names=names, watched=watched)
-
-
-def parse_service_account(body: Mapping[str, Any]) -> SourceServiceAccount:
-    """Trim a ServiceAccount."""
-    annotations = body["metadata"].get("annotations") or {}
-    return SourceServiceAccount(
-        uid=body["metadata"]["uid"],
-        role_arn=annotations.get(constants.EKS_ROLE_ANNOTATION) or None,
-        audience=annotations.get(constants.EKS_AUDIENCE_ANNOTATION) or None,
-    )
+def _writer(text: str) -> str:
+    """The installation in an annotation that anybody may have written; empty if it can be none."""
+    return intern_equal(text) if _LEASE.fullmatch(text) else ""
 
 
 def _shortened(annotations: Mapping[str, str], key: str) -> str | None:
     value = annotations.get(key)
     return None if value is None else value[:_LONGEST_ANNOTATION]
-
-
-def _is_output(metadata: Mapping[str, Any]) -> bool:
-    """Whether a Secret is ours by any of its marks: somebody may have removed the others."""
-    owner = _controller(metadata.get("ownerReferences") or [])
-    return (
-        (metadata.get("labels") or {}).get(constants.ROLE_LABEL) == constants.ROLE_OUTPUT
-        or constants.CONTENT_DIGEST_ANNOTATION in (metadata.get("annotations") or {})
-        or (owner is not None and owner.ours)
-    )
-
-
-def _controller(references: list[Mapping[str, Any]]) -> Owner | None:
-    for reference in references:
-        if reference.get("controller"):
-            kind = reference.get("apiVersion"), reference.get("kind")
-            ours = kind == (constants.API_VERSION, constants.INDEX_OPTIONS_KIND)
-            return Owner(ours, reference["name"], reference["uid"])
-    return None

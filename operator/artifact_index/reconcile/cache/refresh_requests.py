@@ -8,7 +8,11 @@ from typing import Any, Final
 from artifact_index.api.constants import REFRESH_REQUESTED_ANNOTATION
 from artifact_index.api.timestamps import parse_time
 from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject
-from artifact_index.reconcile.cache.status_parsing import LAST_HANDLED_REFRESH, decoded_status
+from artifact_index.reconcile.cache.status_parsing import (
+    LAST_HANDLED_REFRESH,
+    LAST_REFUSED_REFRESH,
+    decoded_status,
+)
 
 # RFC 3339 5.6, as the schema's `date-time` accepts it: `fromisoformat` accepts more forms.
 _RFC3339: Final = re.compile(
@@ -64,16 +68,27 @@ def unheeded_note_in(message: str) -> str:
 
 
 def with_handled_refresh(
-    status: dict[str, Any], before: dict[str, Any], request: RefreshRequest | None, as_of: float
+    status: dict[str, Any],
+    before: dict[str, Any],
+    request: RefreshRequest | None,
+    as_of: float,
+    refused_as_of: float = -math.inf,
 ) -> dict[str, Any]:
-    """The status with the last fulfilled request.
+    """The status with the last fulfilled request, and the last refused one.
 
-    The cloud issued or confirmed all tokens at `as_of` or later, in POSIX seconds.
+    The cloud issued or confirmed all tokens at `as_of` or later. At `refused_as_of` it refused one,
+    or a check did; both in POSIX seconds. What is refused is tried again all the same.
     """
-    handled = before.get(LAST_HANDLED_REFRESH)
+    answered: dict[str, Any] = {
+        name: before[name]
+        for name in (LAST_HANDLED_REFRESH, LAST_REFUSED_REFRESH)
+        if name in before
+    }
     if request is not None and as_of >= request.at:
-        handled = request.text
-    return status if handled is None else {**status, LAST_HANDLED_REFRESH: handled}
+        answered[LAST_HANDLED_REFRESH] = request.text
+    elif request is not None and refused_as_of >= request.at:
+        answered[LAST_REFUSED_REFRESH] = request.text
+    return {**status, **answered} if answered else status
 
 
 def _time_of(text: str) -> int | None:

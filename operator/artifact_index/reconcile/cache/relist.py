@@ -11,29 +11,14 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from artifact_index.kube import resources
 from artifact_index.kube.errors import ApiError, without_definition
 from artifact_index.kube.port import KubePort, Object
 from artifact_index.kube.resources import Resource
 from artifact_index.logs import log_exception
 from artifact_index.reconcile.cache.cache import Key
-from artifact_index.reconcile.cache.feed import (
-    CONFIG_MAP_SELECTOR,
-    SECRET_SELECTOR,
-    FedObject,
-    Feed,
-    OnListed,
-)
+from artifact_index.reconcile.cache.feed import FedObject, Feed, OnNew
 from artifact_index.reconcile.cache.objects import ObjectRef, ref_uid_version
 from artifact_index.runtime import Turns
-
-_LISTED: Final[tuple[tuple[Resource, str | None], ...]] = (
-    (resources.ARTIFACT_INDEXES, None),
-    (resources.INDEX_OPTIONS, None),
-    (resources.SECRETS, SECRET_SELECTOR),
-    (resources.CONFIG_MAPS, CONFIG_MAP_SELECTOR),
-)
-"""Each kind with its label selector, in the order of the listings."""
 
 _RETRY: Final = 15.0
 """Seconds until a failed relist starts again."""
@@ -46,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Relister:
-    """Lists both custom resources and the labelled Secrets and ConfigMaps, page by page.
+    """Lists the custom resources and the labelled Secrets and ConfigMaps, page by page.
 
     `interval` is in seconds; no `namespaces` means all of them. `enqueue` gets the keys that a
     relist concerns, kind by kind. `primed_at` is the version of each collection, by its
@@ -73,12 +58,12 @@ class Relister:
         """A watch began anew: relist soon, to find what was deleted before it."""
         self._last_gap = asyncio.get_running_loop().time()
 
-    async def prime(self, on_listed: OnListed | None = None) -> None:
-        """List everything for the first time, and hand each object to `on_listed`.
+    async def prime(self) -> None:
+        """List everything for the first time.
 
         Enqueues nothing: nothing may be written before the listing is complete. Raises ApiError.
         """
-        async for _ in self._list_each(on_listed):
+        async for _ in self._list_each():
             pass
 
     async def run(self, first_delay: float) -> None:
@@ -105,11 +90,11 @@ class Relister:
             await asyncio.sleep(min(left, _AFTER_GAP))
         self._last_gap = math.inf
 
-    async def _list_each(self, on_listed: OnListed | None = None) -> AsyncIterator[set[Key]]:
+    async def _list_each(self) -> AsyncIterator[set[Key]]:
         """The keys that each kind concerns, once it has been listed."""
-        for resource, selector in _LISTED:
+        for resource, selector in self._feed.kinds:
             try:
-                concerned = await self._list(resource, selector, on_listed)
+                concerned = await self._list(resource, selector)
             except ApiError as error:
                 if not (resource.custom and error.not_found):
                     raise
@@ -117,9 +102,7 @@ class Relister:
             yield concerned
         self._last_success = asyncio.get_running_loop().time()
 
-    async def _list(
-        self, resource: Resource, selector: str | None, on_listed: OnListed | None
-    ) -> set[Key]:
+    async def _list(self, resource: Resource, selector: str | None) -> set[Key]:
         """Feed the cache all objects of a kind, then sweep those that are gone."""
         concerned: set[Key] = set()
         listed: set[ObjectRef] = set()
@@ -137,8 +120,8 @@ class Relister:
                     ref, keys, new = self._feed.listed(resource.plural, body)
                     in_namespace.add(ref)
                     concerned |= keys
-                    if new is not None and on_listed is not None:
-                        await _hand_on(on_listed, resource.plural, new, body)
+                    if new is not None and self._feed.on_new is not None:
+                        await _hand_on(self._feed.on_new, resource.plural, new, body)
                     await turns.leave()
                 # The next page may be as large: this one is not held beside it.
                 del page
@@ -146,9 +129,9 @@ class Relister:
         return concerned | self._feed.end_sweep(resource.plural, listed)
 
 
-async def _hand_on(on_listed: OnListed, plural: str, new: FedObject, body: Object) -> None:
+async def _hand_on(on_new: OnNew, plural: str, new: FedObject, body: Object) -> None:
     try:
-        rest = on_listed(plural, new, body)
+        rest = on_new(plural, new, body)
         if rest is not None:
             await rest
     except Exception as error:

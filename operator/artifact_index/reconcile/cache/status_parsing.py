@@ -8,13 +8,14 @@ reconcile.
 import json
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from artifact_index.api.timestamps import parse_time
 
 LAST_HANDLED_REFRESH: Final = "lastHandledRefreshAt"
 """The status field that repeats the last fulfilled refresh request."""
+LAST_REFUSED_REFRESH: Final = "lastRefusedRefreshAt"
+"""The status field that repeats the last refresh request that was answered by a problem."""
 
 _CONDITION: Final = re.compile(
     rb'"reason":"([\w,:]{1,1024})","status":"(True|False|Unknown)","type":"([\w./-]{1,128})"'
@@ -23,10 +24,13 @@ _CONDITION: Final = re.compile(
 
 _CONDITION_FIELDS: Final = ("type", "status", "reason", "message", "lastTransitionTime")
 
+_EXPIRY: Final = re.compile(rb'"credential":\{"expiresAt":"([0-9TZ:-]{1,32})"')
+"""The expiry in the canonical JSON of the status of an ArtifactIndex."""
+
 
 def decoded_status(status: bytes) -> dict[str, Any]:
     """A cached status as a readable one."""
-    return readable_status(json.loads(status))
+    return readable_status(json.loads(status.decode()))
 
 
 def readable_status(stored: object) -> dict[str, Any]:
@@ -38,8 +42,9 @@ def readable_status(stored: object) -> dict[str, Any]:
         if field in readable:
             items = readable[field]
             readable[field] = [*filter(is_ours, items)] if isinstance(items, list) else []
-    if not isinstance(readable.get(LAST_HANDLED_REFRESH, ""), str):
-        del readable[LAST_HANDLED_REFRESH]
+    for field in (LAST_HANDLED_REFRESH, LAST_REFUSED_REFRESH):
+        if not isinstance(readable.get(field, ""), str):
+            del readable[field]
     return readable
 
 
@@ -47,6 +52,11 @@ def condition_of(status: Mapping[str, Any], condition_type: str) -> dict[str, An
     """The condition of this type in a decoded status; None if it has none."""
     conditions: list[dict[str, Any]] = status.get("conditions") or []
     return next((found for found in conditions if found.get("type") == condition_type), None)
+
+
+def conditions_by_type(status: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The conditions in a decoded status; of two of one type the last."""
+    return {condition["type"]: condition for condition in status.get("conditions") or ()}
 
 
 def reported_conditions(status: bytes) -> dict[str, tuple[str, str]]:
@@ -60,26 +70,26 @@ def reported_conditions(status: bytes) -> dict[str, tuple[str, str]]:
     }
 
 
-@lru_cache(maxsize=128)
 def reported_expiry(status: bytes) -> int | None:
     """When the published credential expires, as the status of an ArtifactIndex last reported.
 
     In POSIX seconds; `status` is as cached. Decides priorities only: anybody may have written it.
-    Memoised, since every IndexOptions that selects the index asks for it.
+    Found by a pattern, since every reconcile of every IndexOptions that selects the index asks.
     """
-    credential = decoded_status(status).get("credential")
-    expires_at = credential.get("expiresAt") if isinstance(credential, dict) else None
+    if (found := _EXPIRY.search(status)) is None:
+        return None
     try:
-        return parse_time(expires_at) if isinstance(expires_at, str) else None
+        return parse_time(found[1].decode())
     except (ValueError, OverflowError):
         return None
 
 
 def _is_condition(item: object) -> bool:
-    if not isinstance(item, dict) or not all(
-        isinstance(item.get(field), str) for field in _CONDITION_FIELDS
-    ):
+    if not isinstance(item, dict):
         return False
+    for field in _CONDITION_FIELDS:
+        if not isinstance(item.get(field), str):
+            return False
     try:
         parse_time(item["lastTransitionTime"])
     except (ValueError, OverflowError):

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from artifact_index.api.base import SpecError
 from artifact_index.api.constants import ROLE_LABEL, ROLE_SOURCE, SESSION_TAG_PREFIX
-from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.index_options import OptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time, parse_time
 from artifact_index.credentials.tokens.freshness import go_duration
@@ -28,7 +28,10 @@ Check = Callable[[Inputs], Problem | None]
 
 def first_violation(checks: tuple[Check, ...], inputs: Inputs) -> Problem | None:
     """The first check's problem, or None if all pass."""
-    return next((problem for check in checks if (problem := check(inputs)) is not None), None)
+    for check in checks:
+        if (problem := check(inputs)) is not None:
+            return problem
+    return None
 
 
 def invalid_spec(error: SpecError) -> Problem:
@@ -40,7 +43,7 @@ def invalid_spec(error: SpecError) -> Problem:
     )
 
 
-def public_index_problem(spec: IndexOptionsSpec, policy: Policy) -> Problem | None:
+def public_index_problem(spec: OptionsSpec, policy: Policy) -> Problem | None:
     """The administrator's rules for URLs hold for the public index, too."""
     public = spec.public_index
     if not public.enabled or public.url is None:
@@ -89,6 +92,13 @@ def spec_url_is_usable(inputs: Inputs) -> Problem | None:
 
 def hosts_are_allowed(inputs: Inputs) -> Problem | None:
     """A URL of the spec names a host that the administrator allows."""
+    for field, _ in () if inputs.policy.allowed_hosts else inputs.source.hosts_to_allow():
+        return Problem(
+            Reason.HOST_NOT_ALLOWED,
+            f"{field} gets a token of a ServiceAccount, so its host must be on the administrator's "
+            "list, but there is none; ask the administrator to set --allowed-hosts "
+            "(settings.allowedHosts of the chart), which then holds for every URL",
+        )
     for field, url in _urls_and_hosts(inputs):
         if (problem := host_problem(field, url, inputs.policy)) is not None:
             return problem

@@ -3,7 +3,7 @@
 import logging
 
 from artifact_index.logs import log_exception
-from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.cache.objects import ObjectRef, kind_of
 from artifact_index.sources.policy import Problem, internal_problem
 
 logger = logging.getLogger(__name__)
@@ -14,4 +14,4 @@ def internal_error(index: ObjectRef, error: Exception) -> Problem:
 
     The published entry stays as it does for any other problem: until its token is withdrawn.
     """
-    return internal_problem(log_exception(logger, error, "ArtifactIndex %s/%s fails", *index))
+    return internal_problem(log_exception(logger, error, "%s %s/%s fails", kind_of(index), *index))

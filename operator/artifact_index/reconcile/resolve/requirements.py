@@ -6,9 +6,8 @@ from functools import partial
 from typing import NamedTuple
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.api.constants import ARTIFACT_INDEX_KIND
 from artifact_index.credentials.requests import Requirement
-from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.cache.objects import ObjectRef, kind_of
 from artifact_index.reconcile.cache.status_parsing import reported_expiry
 from artifact_index.reconcile.resolve.resolution import Resolution, Resolved
 from artifact_index.sources.registry import login_names
@@ -52,7 +51,7 @@ def requirements(resolved: Iterable[Resolution]) -> Requirements:
 
 def _about(ref: ObjectRef, spec: ArtifactIndexSpec | None) -> dict[str, str]:
     """What the log says of a login: an index that needs it, and who logs in."""
-    index = {"namespace": ref.namespace, "kind": ARTIFACT_INDEX_KIND, "name": ref.name}
+    index = {"namespace": ref.namespace, "kind": kind_of(ref), "name": ref.name}
     return index | (login_names(spec) if spec is not None else {})
 
 

@@ -1,5 +1,6 @@
 """What an IndexOptions needs of an index, and what the index resolves to."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -76,13 +77,15 @@ class Resolved:
 class Unresolved:
     """The first problem of an index, None if it is suspended; `destination` is None without a spec.
 
-    `recheck_at` is when time alone changes the problem, in POSIX seconds.
+    `recheck_at` is when time alone changes the problem, and `refused_as_of` the refresh request
+    that found it; both in POSIX seconds.
     """
 
     index: IndexObject
     destination: str | None
     problem: Problem | None
     recheck_at: float | None
+    refused_as_of: float = -math.inf
 
 
 Resolution = Resolved | Unresolved

@@ -1,5 +1,6 @@
 """Resolves an ArtifactIndex to a login, and joins it with its token: both memoised."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -9,7 +10,7 @@ from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
-from artifact_index.reconcile.cache.source_cache import SourceCache
+from artifact_index.reconcile.cache.sources.reading import SourceCache
 from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
@@ -37,7 +38,7 @@ from artifact_index.reconcile.resolve.token_view import (
     without_login,
 )
 from artifact_index.sources.base import Inputs, SourceSecret
-from artifact_index.sources.policy import Policy, Problem
+from artifact_index.sources.policy import Problem
 from artifact_index.sources.registry import of
 
 _FORBIDDEN_RECHECK: Final = 30.0
@@ -84,37 +85,40 @@ class Resolver:
             return self._unresolved(index, internal_error(index.ref, error))
 
     async def _resolve(self, index: IndexObject, needs: Needs) -> Resolution:
+        fresh_after = self._fresh_after(index, needs)
         if index.spec is None:
-            return self._unresolved(index, self.spec_problem(index))
+            return self._unresolved(index, self.spec_problem(index), fresh_after)
         if index.spec.suspend:
             # It keeps its entry whatever is wrong with its spec, unless policy forbids it.
             problem = self.spec_problem(index)
             forbidden = problem is not None and problem.reason.withdraws_at_once
             return self._unresolved(index, problem if forbidden else None)
         place = needs.place_of(index.ref, index.spec)
-        fresh_after = self._fresh_after(index, needs)
         reread = self._takes_up(index, fresh_after)
         if not reread and (latest := self._memo.latest(place)) is not None:
             key, state = latest[0].source, latest[1]
-            stands = key == self._last_seen(index, needs.policy, key)
+            stands = key == self._last_seen(index, key)
             if stands and state.login is not None and state.destination is not None:
                 return Resolved(index, state.destination, state.login, place, key, fresh_after)
-        inputs = self._inputs(index.ref, index.spec, needs.policy)
+        inputs = self._inputs(index.ref, index.spec)
         problem = first_violation(SPEC_CHECKS, inputs)
         if problem is None:
             inputs, problem = await self._read_source(index, inputs, reread=reread)
         if problem is not None:
-            return self._unresolved(index, problem)
+            return self._unresolved(index, problem, fresh_after)
         destination = self._env.digester.destination(*inputs.source.destination())
         login = inputs.source.resolve(inputs, self._env.digester)
         if note := unwatched_note(inputs):
             login = replace(login, note=login.note + note)
         return Resolved(index, destination, login, place, _source_key(index, inputs), fresh_after)
 
-    def with_token(self, resolution: Resolution) -> IndexState:
-        """Join what an index resolved to with its token and URL, as they are now."""
+    def with_token(self, resolution: Resolution, namespace: str) -> IndexState:
+        """Join what an index resolved to with its token and URL, as they are now.
+
+        `namespace` is that of the IndexOptions, which has its share of the tokens.
+        """
         try:
-            return self._with_token(resolution)
+            return self._with_token(resolution, namespace)
         except Exception as error:
             index, problem = resolution.index, internal_error(resolution.index.ref, error)
             return IndexState(
@@ -124,16 +128,16 @@ class Resolver:
                 recheck_at=self._recheck_at(index, problem),
             )
 
-    def _with_token(self, resolution: Resolution) -> IndexState:
+    def _with_token(self, resolution: Resolution, namespace: str) -> IndexState:
         if isinstance(resolution, Unresolved):
             return without_login(
                 SelectedIndex.of(resolution.index),
                 resolution.destination,
                 resolution.problem,
                 resolution.recheck_at,
+                resolution.refused_as_of,
             )
         login, place, now = resolution.login, resolution.place, self._env.clock()
-        namespace = resolution.index.ref.namespace
         token = self._clouds.token_of(login, namespace) if place.needs_token else None
         endpoint = self._clouds.endpoint_of(login)
         key = state_key(resolution, token, endpoint, now)
@@ -162,9 +166,7 @@ class Resolver:
         if index.spec is None:
             return invalid_spec(index.problem) if index.problem is not None else None
         try:
-            policy = self._env.policy(index.ref.namespace)
-            inputs = self._inputs(index.ref, index.spec, policy)
-            return first_violation(SPEC_CHECKS, inputs)
+            return first_violation(SPEC_CHECKS, self._inputs(index.ref, index.spec))
         except Exception as error:
             return internal_error(index.ref, error)
 
@@ -172,27 +174,29 @@ class Resolver:
         """Forget an ArtifactIndex that was deleted, or that no IndexOptions selects."""
         self._histories.forget(index)
 
-    def _inputs(self, index: ObjectRef, spec: ArtifactIndexSpec, policy: Policy) -> Inputs:
+    def _inputs(self, index: ObjectRef, spec: ArtifactIndexSpec) -> Inputs:
         """The inputs before the source is read."""
-        inputs = Inputs(*index, of(spec), policy)
-        if inputs.use is None or not self._is_output(index.namespace, inputs.use.name):
+        home = self._cache.scope.home_of(index)
+        inputs = Inputs.of(home, index.name, of(spec), self._env.policy(home))
+        if inputs.use is None or not self._is_output(home, inputs.use.name):
             return inputs
         return replace(inputs, secret_is_output=True)
 
     def _is_output(self, namespace: str, secret: str | None) -> bool:
         return secret is not None and self._cache.is_output(ObjectRef(namespace, secret))
 
-    def _last_seen(self, index: IndexObject, policy: Policy, known: SourceKey) -> SourceKey:
+    def _last_seen(self, index: IndexObject, known: SourceKey) -> SourceKey:
         """The key of a `known` login as of now; sends no request."""
-        namespace, name, account_name = index.ref.namespace, known.secret_name, known.account_name
-        reader = self._sources.bound_to(namespace)
+        home = self._cache.scope.home_of(index.ref)
+        name, account_name = known.secret_name, known.account_name
+        reader = self._sources.bound_to(home)
         return SourceKey(
             uid=index.uid,
             generation=index.generation,
-            policy=policy,
+            policy=self._env.policy(home),
             secret_name=name,
             secret=_version(reader.last_seen(name)) if name is not None else None,
-            secret_is_output=self._is_output(namespace, name),
+            secret_is_output=self._is_output(home, name),
             account_name=account_name,
             account=reader.last_seen_account(account_name) if account_name is not None else None,
         )
@@ -202,7 +206,7 @@ class Resolver:
     ) -> tuple[Inputs, Problem | None]:
         """Add the Secret or ServiceAccount to the inputs, with their first problem."""
         use, account_use = inputs.use, inputs.account_use
-        reader = self._sources.bound_to(index.ref.namespace)
+        reader = self._sources.bound_to(inputs.namespace)
         if use is not None:
             try:
                 secret = await reader.read(use, again=reread)
@@ -234,10 +238,15 @@ class Resolver:
         inputs = replace(inputs, missing_for=missing_for, missing_since=history.missing_since)
         return first_violation(SOURCE_CHECKS, inputs)
 
-    def _unresolved(self, index: IndexObject, problem: Problem | None) -> Unresolved:
+    def _unresolved(
+        self, index: IndexObject, problem: Problem | None, fresh_after: int | None = None
+    ) -> Unresolved:
+        """`fresh_after` is the refresh request that the problem answers."""
         digester = self._env.digester
         destination = digester.destination(*of(index.spec).destination()) if index.spec else None
-        return Unresolved(index, destination, problem, self._recheck_at(index, problem))
+        refused_as_of = -math.inf if fresh_after is None else fresh_after
+        recheck_at = self._recheck_at(index, problem)
+        return Unresolved(index, destination, problem, recheck_at, refused_as_of)
 
     def _recheck_at(self, index: IndexObject, problem: Problem | None) -> float | None:
         """When a grace period ends, or a Secret is read again that nothing else re-reads."""
@@ -248,7 +257,8 @@ class Resolver:
         history = self._histories.get(index.ref, index.uid)
         if history is None or history.missing_since is None:
             return None
-        return history.missing_since + self._env.policy(index.ref.namespace).missing_secret_grace
+        policy = self._env.policy(self._cache.scope.home_of(index.ref))
+        return history.missing_since + policy.missing_secret_grace
 
     def _fresh_after(self, index: IndexObject, needs: Needs) -> int | None:
         """The latest refresh request of the index and its IndexOptions that is not handled."""

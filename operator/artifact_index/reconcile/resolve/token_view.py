@@ -48,7 +48,8 @@ class IndexState:
     the last error of a login whose credential is valid all the same. `refresh_at` is when the
     builds of this IndexOptions need the next token; `shortfall` says, with the numbers, why builds
     cannot be promised one that lives long enough. `recheck_at` is when time alone changes the
-    problem. Times are POSIX seconds.
+    problem, and `refused_as_of` when the last refresh request was answered by a problem. Times are
+    POSIX seconds.
     """
 
     selected: SelectedIndex
@@ -66,6 +67,7 @@ class IndexState:
     refresh_at: int | None = None
     shortfall: Shortfall | None = None
     recheck_at: float | None = None
+    refused_as_of: float = -math.inf
 
     @property
     def suspended(self) -> bool:
@@ -104,10 +106,14 @@ def without_login(
     destination: str | None,
     problem: Problem | None,
     recheck_at: float | None = None,
+    refused_as_of: float = -math.inf,
 ) -> IndexState:
     """The state of an index that failed a check or is suspended."""
     url = of(selected.spec).url() if selected.spec else None
-    return IndexState(selected, destination, url=url, problem=problem, recheck_at=recheck_at)
+    return IndexState(
+        selected, destination, url=url, problem=problem, recheck_at=recheck_at,
+        refused_as_of=refused_as_of,
+    )  # fmt: skip
 
 
 def with_token(
@@ -150,6 +156,7 @@ def with_token(
         endpoint_digest=login.endpoint_digest if login.endpoint is not None else None,
         refresh_at=times.refresh_at if times else None,
         shortfall=_shortfall(token, times, max_build, margins) if live else None,
+        refused_as_of=token.refused_as_of if token is not None else -math.inf,
     )
 
 
@@ -204,7 +211,9 @@ def _credential(
     resolved: Resolved, token: TokenState, now: float
 ) -> tuple[Credential | None, Problem | None, float | None]:
     if token.token is not None and token.servable(now):
-        return Credential(resolved.login.username, token.token.value), None, None
+        username = resolved.login.username
+        username = token.token.username if username is None else username
+        return Credential(username, token.token.value), None, None
     if token.token is None or token.token.expires_at is None:
         return None, *_unanswered(resolved, token)
     cause = "; a new one is being asked for"

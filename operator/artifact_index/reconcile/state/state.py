@@ -10,6 +10,7 @@ from artifact_index.reconcile.cache.cache import Key
 from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import Published, first_withdrawal
+from artifact_index.reconcile.state.fan_out import FanOut
 
 
 @dataclass(slots=True)
@@ -25,6 +26,9 @@ class State:
         default_factory=lambda: defaultdict(dict)
     )
     plans: dict[ObjectRef, dict[ObjectRef, IndexPlan]] = field(default_factory=dict)
+
+    fan_outs: defaultdict[ObjectRef, FanOut] = field(default_factory=lambda: defaultdict(FanOut))
+    """What each ClusterIndexOptions writes into its namespaces."""
 
     blocked: dict[ObjectRef, set[str]] = field(default_factory=dict)
     """While outputs of an IndexOptions cannot be written: UIDs of indexes that they may block."""
@@ -66,35 +70,60 @@ class State:
         An IndexOptions that could not be written counts only if no other one holds the index. None
         until every consumer has been planned with this spec. Of several consumers, the one
         with the longest builds decides when the token is refreshed.
+
+        Of an index of cluster scope no tenant's IndexOptions decides anything else, as long as
+        another one has it in its outputs.
         """
         by_consumer = (self.plans.get(options, {}) for options in sorted(consumers))
         plans = [by_ref[index.ref] for by_ref in by_consumer if index.ref in by_ref]
         current = (plan.selected.is_generation(index.uid, index.generation) for plan in plans)
         if len(plans) < len(consumers) or not all(current):
             return None
+        if len(plans) == 1:
+            return plans[0]
+        refreshes = [plan.refresh_at for plan in plans if plan.refresh_at is not None]
+        if index.cluster:
+            of_platform = sum(not options.namespace for options in consumers)
+            plans = plans[:of_platform] or [plan for plan in plans if plan.ready] or plans
         written = [plan for plan in plans if not _is_not_written(plan)] or plans
         chosen = next((plan for plan in written if not plan.ready), written[0])
-        refreshes = [plan.refresh_at for plan in plans if plan.refresh_at is not None]
         shortfalls = [plan.shortfall for plan in plans if plan.shortfall is not None]
         return replace(
             chosen,
             refresh_at=min(refreshes, default=None),
             shortfall=min(shortfalls, default=None),
             fresh_as_of=min(plan.fresh_as_of for plan in plans),
+            refused_as_of=max(plan.refused_as_of for plan in plans),
         )
+
+    def serves(self, options: ObjectRef, index: ObjectRef) -> bool:
+        """Whether an IndexOptions that selects an index has it in a file, as far as is known."""
+        fan_out = self.fan_outs.get(options)
+        return fan_out is None or index not in fan_out.unserved
 
     def priority_of(self, key: Key, margins: Margins) -> float:
         """The queue's order: the IndexOptions whose published token must be withdrawn first.
 
         In POSIX seconds, infinite if nothing has to be withdrawn.
         """
+        if key.kind == "ClusterOutputs":
+            return self.fan_outs[ObjectRef("", key.ref.name)].priority_of(key.ref.namespace)
         if key.kind != "IndexOptions":
             return 0.0
         withdraw_at = first_withdrawal(self.published.get(key.ref, {}), margins)
         return float("inf") if withdraw_at is None else withdraw_at
 
+    def stand_by(self) -> None:
+        """Forget what only the last reconciles have found: another process goes on with them."""
+        for fan_out in self.fan_outs.values():
+            fan_out.stand_by()
+        self.plans.clear()
+        self.blocked.clear()
+        self.waiting.clear()
+
     def forget_options(self, options: ObjectRef) -> None:
         """Forget a deleted IndexOptions."""
+        self.fan_outs.pop(options, None)
         self.plans.pop(options, None)
         self.published.pop(options, None)
         self.names.pop(options, None)

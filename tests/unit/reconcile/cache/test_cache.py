@@ -6,17 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
+from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key, outputs_key
 from artifact_index.reconcile.cache.objects import ObjectRef, OutputObject, OutputRef
-from support.reconcile_builders import (
-    NAMESPACE,
-    controller_of,
-    index,
-    options,
-    output,
-    source,
-    source_secret,
-)
+from support.output_builders import controller_of, output
+from support.reconcile_builders import NAMESPACE, index, options, source, source_secret
 
 pytestmark = pytest.mark.unit
 
@@ -42,6 +35,20 @@ def idx(*names: str) -> set[Key]:
 
 def named(name: str, spec: dict[str, Any] | None = None, **how: Any) -> Any:
     return options(name, spec, uid=f"uid-of-{name}", **how)
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        (options_key(ref("a")), "IndexOptions"),
+        (Key("IndexOptionsStatus", ref("a")), "IndexOptions"),
+        (Key("IndexOptionsStatus", ObjectRef("", "a")), "ClusterIndexOptions"),
+        (outputs_key(NAMESPACE, "a"), "ClusterIndexOptions"),
+        (index_key(ObjectRef("", "a")), "ClusterArtifactIndex"),
+    ],
+)
+def test_logs_name_a_kind_of_the_api(key: Key, kind: str) -> None:
+    assert key.object_kind == kind
 
 
 @pytest.fixture
@@ -333,14 +340,14 @@ def test_a_secret_of_the_same_name_elsewhere_is_another(using: Cache) -> None:
 
 
 def test_readers_are_forgotten_with_their_spec(using: Cache) -> None:
-    assert set(using.secret_users) == {ref("basic")}
+    assert set(using.users.of_secret) == {ref("basic")}
     moved = source("basicAuth", secretRef={"name": "other"})
     using.put_index(index("reads", moved, **PROD, generation=2))
     assert using.users_of(ref("basic")) == idx("idle")
     assert using.users_of(ref("other")) == opt("prod")
     using.drop_index(ref("idle"))
     using.put_index(index("reads", source("anonymous"), **PROD, generation=3))
-    assert set(using.secret_users) == set()
+    assert set(using.users.of_secret) == set()
 
 
 def test_a_source_that_becomes_an_output_or_ceases_to_be_one_concerns_its_readers(

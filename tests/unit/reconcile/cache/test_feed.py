@@ -8,7 +8,7 @@ from artifact_index.api.constants import ROLE_LABEL
 from artifact_index.kube.port import Object
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
 from artifact_index.reconcile.cache.feed import Feed
-from artifact_index.reconcile.cache.objects import ObjectRef, OutputRef
+from artifact_index.reconcile.cache.objects import ObjectRef, OutputRef, parse_output
 from support.reconcile_builders import DIGESTER, NAMESPACE, body_of, index, secret_body, source
 
 pytestmark = pytest.mark.unit
@@ -68,6 +68,47 @@ def test_each_kind_enters_and_leaves(scene: Scene, way: str) -> None:
         terminating = {**body, "metadata": {**body["metadata"], **DELETED, "resourceVersion": "6"}}
         assert scene.show(way, plural, terminating) >= {key}
         assert REF not in set(scene.cache.indexes) | set(scene.cache.options)
+
+
+def test_it_holds_a_version_that_the_cache_has_and_neither_a_newer_one_nor_a_deletion(
+    scene: Scene,
+) -> None:
+    assert not scene.feed.take_echo("indexoptions", body_of("a", {}, version=5))
+    scene.show("watched", "indexoptions", body_of("a", {}, version=5))
+    written = body_of("a", {}, version=6)
+    assert not scene.feed.take_echo("indexoptions", written)
+    scene.show("watched", "indexoptions", written)
+    assert scene.feed.take_echo("indexoptions", written)
+    assert scene.feed.take_echo("indexoptions", body_of("a", {}, version=5))
+    assert not scene.feed.take_echo("artifactindexes", written)
+    terminating = {**written, "metadata": {**written["metadata"], **DELETED}}
+    assert not scene.feed.take_echo("indexoptions", terminating)
+
+
+def test_what_it_holds_is_not_swept_away_by_a_list_that_began_before(scene: Scene) -> None:
+    body = body_of("a", {}, version=5)
+    scene.show("watched", "indexoptions", body)
+    scene.feed.begin_sweep("indexoptions")
+    assert scene.feed.take_echo("indexoptions", body)
+    assert scene.feed.end_sweep("indexoptions", set()) == set()
+    assert REF in set(scene.cache.options)
+
+
+def test_it_holds_a_secret_in_the_role_that_its_label_says(scene: Scene) -> None:
+    scene.show("watched", "secrets", secret("output", 5))
+    assert scene.feed.take_echo("secrets", secret("output", 5))
+    assert not scene.feed.take_echo("secrets", secret("source", 5))
+
+
+def test_it_does_not_hold_a_source_that_a_write_made_an_output(scene: Scene) -> None:
+    scene.show("watched", "secrets", secret("source", 5))
+    adopted = secret("output", 6)
+    scene.cache.put_output(parse_output("Secret", adopted, DIGESTER))
+    assert not scene.feed.take_echo("secrets", adopted)
+    users = {index_key(ObjectRef(NAMESPACE, "reader"))}
+    assert scene.show("watched", "secrets", adopted) == users
+    assert scene.cache.sources.get(BASIC) is None
+    assert scene.feed.take_echo("secrets", adopted)
 
 
 @pytest.mark.parametrize("way", WAYS)

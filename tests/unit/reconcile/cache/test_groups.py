@@ -2,7 +2,7 @@
 
 import pytest
 
-from artifact_index.reconcile.cache.cache import Groups
+from artifact_index.reconcile.cache.kind_cache import Groups
 
 pytestmark = pytest.mark.unit
 

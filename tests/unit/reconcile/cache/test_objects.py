@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.constants import ADOPT_ANNOTATION
+from artifact_index.api.owners import Owner
 from artifact_index.credentials.aws.requests import (
     CodeArtifactEndpointRequest,
     CodeArtifactTokenRequest,
@@ -26,22 +27,20 @@ from artifact_index.reconcile.cache.objects import (
     OUR_ANNOTATIONS,
     ObjectRef,
     OutputRef,
-    Owner,
     declared_outputs,
     parse_custom_object,
     parse_output,
-    parse_source_secret,
 )
+from artifact_index.reconcile.cache.sources.parsing import parse_source_secret
 from artifact_index.reconcile.cache.status_parsing import decoded_status
+from support.output_builders import controller_of, output
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
     NAMESPACE,
     body_of,
-    controller_of,
     index,
     options,
-    output,
     secret_body,
     source,
 )

@@ -32,7 +32,7 @@ class LaboriousDigester(Digester):
         return super().output(ref, data, checkpoint)
 
 
-def outputs_listed_by(digester: Digester, count: int) -> tuple[Relister, Cache]:
+def outputs_listed_by(digester: Digester, count: int) -> tuple[Relister, Cache, Feed]:
     port, cache = MemoryPort(), Cache()
     for number in range(count):
         labels = {ROLE_LABEL: ROLE_OUTPUT}
@@ -44,11 +44,11 @@ def outputs_listed_by(digester: Digester, count: int) -> tuple[Relister, Cache]:
         enqueue=lambda keys: None,
         status_edited=lambda keys: None,
     )
-    return Relister(port, feed, (), 600, lambda keys: None, random.Random(1)), cache
+    return Relister(port, feed, (), 600, lambda keys: None, random.Random(1)), cache, feed
 
 
 async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
-    relister, cache = outputs_listed_by(LaboriousDigester(b"key"), 40)
+    relister, cache, _ = outputs_listed_by(LaboriousDigester(b"key"), 40)
     seen = set[int]()
 
     async def look() -> None:
@@ -68,7 +68,7 @@ async def test_a_page_of_large_outputs_leaves_turns_to_others() -> None:
 async def test_an_object_that_cannot_be_restored_stops_no_other(
     later: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    relister, cache = outputs_listed_by(Digester(b"key"), 3)
+    relister, cache, feed = outputs_listed_by(Digester(b"key"), 3)
     handed_on: list[ObjectRef] = []
 
     async def fail() -> None:
@@ -81,7 +81,8 @@ async def test_an_object_that_cannot_be_restored_stops_no_other(
             raise ValueError("canary-3f7a")
         return fail()
 
-    await relister.prime(restore)
+    feed.on_new = restore
+    await relister.prime()
     assert len(handed_on) == len(cache.outputs) == 3
     assert caplog.text.count("cannot be restored") == 3
     assert "ValueError at" in caplog.text and "canary-3f7a" not in caplog.text

@@ -39,7 +39,7 @@ _CHANGES = st.lists(
 
 @given(_CHANGES)
 def test_selecting_by_label_finds_what_comparing_all_finds(changes: list[Any]) -> None:
-    selection = SelectorIndex()
+    selection = SelectorIndex(lambda index, namespace: index.ref.namespace == namespace)
     indexes: dict[tuple[str, str], IndexObject] = {}
     options: dict[tuple[str, str], OptionsObject] = {}
     for kind, namespace, name, content in changes:
@@ -68,16 +68,18 @@ def test_selecting_by_label_finds_what_comparing_all_finds(changes: list[Any]) -
 
 
 def test_nothing_is_kept_of_what_has_gone() -> None:
-    selection = SelectorIndex()
+    selection = SelectorIndex(lambda index, namespace: index.ref.namespace == namespace)
     index, options = (
         _index("a", "one", {"x": "1"}),
-        _options("a", "one", {"matchLabels": {"x": "1"}}),
+        _options("a", "one", {"matchLabels": {"x": "1"}}, clusterIndexSelector={}),
     )
     selection.put_index(index, None)
     selection.put_options(options, None)
+    tables = [table for table in vars(selection).values() if isinstance(table, dict)]
+    assert all(tables)
     selection.drop_index(index)
     selection.drop_options(options)
-    assert not any(getattr(selection, table) for table in vars(selection))
+    assert not any(tables)
 
 
 def _selects(options: OptionsObject, index: IndexObject) -> bool:
@@ -90,8 +92,10 @@ def _index(namespace: str, name: str, labels: dict[str, str]) -> IndexObject:
     return parse_custom_object(ArtifactIndexSpec, _body(namespace, name, spec, labels))
 
 
-def _options(namespace: str, name: str, selector: dict[str, Any] | None) -> OptionsObject:
-    spec = {} if selector is None else {"indexSelector": selector}
+def _options(
+    namespace: str, name: str, selector: dict[str, Any] | None, **more: Any
+) -> OptionsObject:
+    spec = {**({} if selector is None else {"indexSelector": selector}), **more}
     return parse_custom_object(IndexOptionsSpec, _body(namespace, name, spec, {}))
 
 

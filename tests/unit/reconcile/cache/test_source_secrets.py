@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from artifact_index.api.constants import ROLE_LABEL
-from artifact_index.reconcile.cache import source_secrets
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.feed import Feed
 from artifact_index.reconcile.cache.objects import ObjectRef
-from artifact_index.reconcile.cache.source_cache import SourceCache
+from artifact_index.reconcile.cache.sources import secrets as source_secrets
+from artifact_index.reconcile.cache.sources.reading import SourceCache
 from artifact_index.sources.base import SourceSecret
 from support.memory_port import MemoryPort
 from support.reconcile_builders import DIGESTER, NAMESPACE, index, secret_body, source

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from artifact_index.api.constants import EKS_ROLE_ANNOTATION
 from artifact_index.reconcile.resolve.checks import public_index_problem
 from artifact_index.settings import SettingError, load_settings
 from artifact_index.sources.base import RefusedServiceAccount, SourceServiceAccount
@@ -20,6 +21,7 @@ DOMAIN = "arn:aws:codeartifact:eu-west-1:111122223333:domain/acme"
 HOSTED = {
     "spec.codeArtifact.endpoint": source("codeArtifact", endpoint="https://pypi.acme.example/x/"),
     "spec.googleArtifactRegistry.host": source("googleArtifactRegistry", host="pypi.acme.example"),
+    "spec.azureArtifacts.host": source("azureArtifacts", host="pypi.acme.example"),
     "spec.basicAuth.url": source("basicAuth", url="https://PyPI.acme.example:8443/"),
     "spec.anonymous.url": source("anonymous", url="https://pypi.acme.example/"),
 }
@@ -162,11 +164,11 @@ def test_whoever_logs_in_with_keys_of_his_own_sets_any_tags() -> None:
 @pytest.mark.parametrize(
     ("account", "reference", "reason", "words"),
     [
-        (SourceServiceAccount("u", ROLE, None), {}, None, ()),
-        (SourceServiceAccount("u", None, None), {"roleARN": ROLE}, None, ()),
-        (SourceServiceAccount("u", None, None), {}, "InvalidSpec", ("is not set", "roleARN")),
+        (SourceServiceAccount("u", {EKS_ROLE_ANNOTATION: ROLE}), {}, None, ()),
+        (SourceServiceAccount("u"), {"roleARN": ROLE}, None, ()),
+        (SourceServiceAccount("u"), {}, "InvalidSpec", ("is not set", "roleARN")),
         (
-            SourceServiceAccount("u", "nonsense", None),
+            SourceServiceAccount("u", {EKS_ROLE_ANNOTATION: "nonsense"}),
             {},
             "InvalidSpec",
             ("not the ARN", "roleARN"),

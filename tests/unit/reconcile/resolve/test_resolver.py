@@ -25,7 +25,7 @@ pytestmark = pytest.mark.unit
 
 async def same_as_fresh(scene: Scene) -> None:
     # As the re-read of a ServiceAccount does it; Secrets come from the watch.
-    if (ref := ObjectRef(NAMESPACE, "builder")) in set(scene.cache.account_users):
+    if (ref := ObjectRef(NAMESPACE, "builder")) in set(scene.cache.users.of_account):
         await scene.sources.accounts.read(ref, again=True)
     fresh = await scene.look_afresh()
     assert await scene.look() == fresh

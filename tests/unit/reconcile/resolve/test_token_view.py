@@ -56,6 +56,16 @@ def test_a_token_is_a_credential_until_its_withdrawal(after: int, reason: str | 
     assert (seen.credential is None) is (reason is not None)
 
 
+def test_the_user_is_the_sources_or_else_the_answers() -> None:
+    held = token_state_of(replace(issued_token(), username="ci"))
+    for kind, user in {
+        "googleArtifactRegistry": "oauth2accesstoken",
+        "tokenExchange": "ci",
+    }.items():
+        credential = index_state(index(spec=source(kind)), token=held).credential
+        assert credential is not None and credential.username == user
+
+
 def test_a_first_answer_is_waited_for() -> None:
     seen = index_state(GAR, token=token_state_of(pending_since=NOW - 3))
     assert problem_of(seen).reason == "MintingCredential" and not problem_of(seen).stalled

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject, parse_output
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.state.state import State
+from artifact_index.sources.base import Inputs
+from support.output_builders import stored
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
@@ -24,7 +26,6 @@ from support.reconcile_builders import (
     published_after,
     resolved,
     source,
-    stored,
     token_state_of,
     url_state,
 )
@@ -56,7 +57,7 @@ def placed_after(
     for item in records:
         how: dict[str, Any] = dict(indexes[item.ref.name])
         inputs = inputs_of(item, **how) if item.spec is not None else None
-        if inputs is not None and (inputs.use is None or inputs.secret is not None):
+        if inputs is not None and has_its_source(inputs):
             try:
                 login = resolved(inputs)
             except KeyError:  # a key is missing: the checks will say so
@@ -72,6 +73,13 @@ def placed_after(
         with_credentials=with_credentials,
         now=now,
     )
+
+
+def has_its_source(inputs: Inputs) -> bool:
+    """Whether the Secret or ServiceAccount that the index needs is there."""
+    if inputs.account_use is not None:
+        return inputs.account is not None
+    return inputs.use is None or inputs.secret is not None
 
 
 @dataclass(frozen=True)

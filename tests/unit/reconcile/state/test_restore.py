@@ -17,6 +17,7 @@ from artifact_index.api.constants import (
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.objects import parse_output
 from artifact_index.reconcile.state.state import State
+from support.output_builders import stored
 from support.reconcile_builders import (
     DIGESTER,
     HOUR,
@@ -31,7 +32,6 @@ from support.reconcile_builders import (
     repository_url,
     resolved,
     source,
-    stored,
     token_state_of,
 )
 from support.restarts import (
@@ -67,6 +67,16 @@ def test_tokens_and_endpoints_are_seeded() -> None:
     assert token is not None and token.token == issued_token()
     endpoint = logins.endpoint(login.endpoint)
     assert endpoint is not None and endpoint.url == repository_url().value.get_secret_value()
+
+
+def test_the_user_name_of_an_answer_is_restored_with_its_token() -> None:
+    record = index("exchanged", source("tokenExchange"))
+    held = token_state_of(replace(issued_token(), username="ci"))
+    plans = plans_from(index_state(record, token=held))
+    ((_, body),) = bodies_of(desired(options(spec=SECRET), plans))
+    _, logins = restored(("Secret", body))
+    token = logins.token(resolved(inputs_of(record)).token)
+    assert token is not None and token.token is not None and token.token.username == "ci"
 
 
 def edit_file(body: dict[str, Any]) -> None:

@@ -10,12 +10,12 @@ from artifact_index.kube.errors import ApiError
 from artifact_index.kube.port import KubePort
 from artifact_index.kube.resources import SECRETS, SERVICE_ACCOUNTS
 from artifact_index.reconcile.cache.cache import Cache, Key
-from artifact_index.reconcile.cache.objects import (
-    ObjectRef,
+from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.cache.sources.parsing import (
     parse_service_account,
     parse_source_secret,
 )
-from artifact_index.reconcile.cache.polled import PolledCache
+from artifact_index.reconcile.cache.sources.polled import PolledCache
 from artifact_index.sources.base import (
     RefusedServiceAccount,
     SecretUse,
@@ -80,7 +80,7 @@ class SourceCache:
         self.accounts: PolledCache[ServiceAccountResult] = PolledCache(
             "ServiceAccount",
             self._get_account,
-            lambda ref: on_change(cache.concerned_by(cache.account_users[ref])),
+            lambda ref: on_change(cache.concerned_by(cache.users.of_account[ref])),
             reread,
             rng,
             lambda _ref, _old, new: new,
@@ -96,7 +96,7 @@ class SourceCache:
 
     def names_by_uid(self) -> dict[str, str]:
         """The name of each source Secret that is in use, by its UID."""
-        used = ((ref, self.last_seen(ref)) for ref in self._cache.secret_users)
+        used = ((ref, self.last_seen(ref)) for ref in self._cache.users.of_secret)
         return {secret.uid: ref.name for ref, secret in used if secret is not None}
 
     def last_seen(self, ref: ObjectRef) -> SourceSecret | None:
@@ -127,12 +127,12 @@ class SourceCache:
         """Re-read what is due, forever, and report the users of what has changed."""
         while True:
             await asyncio.sleep(_STEP)
-            self._secrets.keep_only(self._cache.secret_users)
+            self._secrets.keep_only(self._cache.users.of_secret)
             for ref in self._secrets.due():
                 if self._cache.sources.get(ref) is not None:
                     self._secrets.forget(ref)
                 await self._secrets.read_again(ref)
-            self.accounts.keep_only(self._cache.account_users)
+            self.accounts.keep_only(self._cache.users.of_account)
             for ref in self.accounts.due():
                 await self.accounts.read_again(ref)
 

@@ -1,0 +1,1 @@
+"""Source Secrets and ServiceAccounts: parsed, kept within bounds, and read by name."""
