@@ -8,18 +8,21 @@ from typing import Any, Final
 
 from artifact_index.api.timestamps import format_time
 from artifact_index.instrumentation import PassResult
-from artifact_index.kube.errors import ApiError
+from artifact_index.kube.errors import ApiError, NotLeading
 from artifact_index.logs import log_event, log_exception
 from artifact_index.reconcile.apply.applied import owner_unknown
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, options_key
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, status_bytes
+from artifact_index.reconcile.cluster.options import ClusterOptionsReconciler
+from artifact_index.reconcile.cluster.outputs import ClusterOutputsReconciler
 from artifact_index.reconcile.index import IndexReconciler
 from artifact_index.reconcile.options import OptionsReconciler
 from artifact_index.reconcile.queue.repairs import Repairs
 from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
 from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.status.conditions import Status
+from artifact_index.reconcile.status.second import keeping_second, with_second
 from artifact_index.reconcile.status.writer import StatusWriter
 from artifact_index.sources.policy import Problem, internal_problem
 
@@ -29,10 +32,23 @@ _QUIET_FAILURES: Final = 2
 _MORE_TOKENS: Final = 0.25
 """Seconds for which the first tokens of one IndexOptions are collected into one reconcile."""
 
+_GATHERED: Final = 1.0
+"""Seconds for which what changes in one namespace after another is collected into one status."""
+
 _MORE_CONSUMERS: Final = 0.05
 """Seconds for which IndexOptions that end are collected into one look by an index of them all."""
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reconcilers:
+    """What reconciles each kind of key."""
+
+    options: OptionsReconciler
+    index: IndexReconciler
+    cluster_options: ClusterOptionsReconciler
+    cluster_outputs: ClusterOutputsReconciler
 
 
 @dataclass(slots=True, eq=False)
@@ -46,8 +62,7 @@ class Controller:
 
     _cache: Cache
     queue: WorkQueue
-    _options: OptionsReconciler
-    _index: IndexReconciler
+    _reconcilers: Reconcilers
     _status_writer: StatusWriter
     _env: Env
     _pending: dict[ObjectRef, tuple[OptionsObject, Status]] = field(
@@ -58,16 +73,21 @@ class Controller:
     """The objects that wait for the end of another one's reconcile, by that one."""
     _edits: Repairs[Key] = field(default_factory=Repairs, init=False)
     """The objects whose status somebody else has changed lately."""
+    stands_by: bool = field(default=False, init=False)
+    """Whether nothing is enqueued: who leads next enqueues everything that there is by then."""
 
     def enqueue(self, keys: Iterable[Key], delay: float = 0.0) -> None:
         """Have these keys reconciled after `delay` seconds."""
         for key in keys:
-            self.queue.add_after(key, delay)
+            if self.stands_by:
+                self._forget_deleted(key)
+            else:
+                self.queue.add_after(key, delay)
 
     def status_edited(self, keys: Iterable[Key]) -> None:
         """Have a status put right that somebody else has changed; the more often, the later."""
         now = asyncio.get_running_loop().time()
-        for key in keys:
+        for key in () if self.stands_by else keys:
             edit = self._edits.count(key)
             self.queue.add_after(key, max(DEBOUNCE, edit.next_at - now))
 
@@ -79,12 +99,21 @@ class Controller:
         """
         ref: ObjectRef
         for ref in consumers:
-            if self._cache.options.get(ref) is None:
+            if self.stands_by or self._cache.options.get(ref) is None:
                 continue
-            more_to_come = self._options.awaits_tokens(ref)
-            if more_to_come and self._options.only_waited(ref):
+            more_to_come = self._reconcilers.options.awaits_tokens(ref)
+            if more_to_come and self._reconcilers.options.only_waited(ref):
                 continue
             self.queue.add_after(options_key(ref), _MORE_TOKENS if more_to_come else 0)
+
+    def stand_by(self) -> None:
+        """Forget the statuses that wait to be written, and what waits for a reconcile to end.
+
+        Until `stands_by` is reset nothing is enqueued, and what is deleted is forgotten at once.
+        """
+        self.stands_by = True
+        self._pending.clear()
+        self._after.clear()
 
     async def run_worker(self) -> None:
         """Reconcile the first key by priority, for ever."""
@@ -103,11 +132,15 @@ class Controller:
         started_at = clock()
         result = await self._try(key)
         self.enqueue(self._after.pop(key, ()), _MORE_CONSUMERS)
-        self._env.meter.reconciled(kind=key.kind, result=result, seconds=clock() - started_at)
+        self._env.meter.reconciled(kind=key.shown_kind, result=result, seconds=clock() - started_at)
 
     async def _try(self, key: Key) -> PassResult:
         try:
             return self._act_on(key, await self._reconcile(key))
+        except NotLeading:
+            # The workers are about to be ended; the next leader works on everything.
+            self.queue.add_rate_limited(key)
+            return "api_error"
         except ApiError as error:
             if error.forbidden and self.queue.num_requeues(key) >= _QUIET_FAILURES:
                 self._report(key, owner_unknown(error.message))
@@ -115,7 +148,7 @@ class Controller:
             next_try = format_time(self._env.clock() + delay)
             log_event(
                 logger, logging.WARNING, "Retried", f"{error}; trying again",
-                namespace=key.ref.namespace, kind=key.kind.removesuffix("Status"),
+                namespace=key.ref.namespace, kind=key.object_kind,
                 name=key.ref.name, nextTry=next_try,
             )  # fmt: skip
             return "api_error"
@@ -123,24 +156,37 @@ class Controller:
             # The outermost boundary of a reconcile: one bad object must not stop the others.
             delay = self.queue.add_rate_limited(key)
             message = "%s %s/%s is tried again in %.1f s"
-            incident = log_exception(logger, error, message, key.kind, *key.ref, delay)
+            incident = log_exception(logger, error, message, key.shown_kind, *key.ref, delay)
             self._report(key, internal_problem(incident))
             return "internal_error"
 
     async def _reconcile(self, key: Key) -> Result:
+        if key.kind == "ClusterOutputs":
+            return await self._reconcilers.cluster_outputs.reconcile(key.ref)
+        first = self._cache.writers.rival_in(key.ref.namespace)
+        if first is not None and key.kind != "IndexOptionsStatus":
+            return self._beside(key)
+        if key.kind == "IndexOptions" and not key.ref.namespace:
+            return await self._reconcilers.cluster_options.reconcile(key.ref)
         if key.kind == "IndexOptions":
-            return await self._options.reconcile(key.ref)
+            return await self._reconcilers.options.reconcile(key.ref)
         if key.kind == "ArtifactIndex":
-            return await self._index.reconcile(key.ref)
+            return await self._reconcilers.index.reconcile(key.ref)
         return await self._write_pending(key.ref)
+
+    def _beside(self, key: Key) -> Result:
+        """Stand still where another installation was first, and say so on its IndexOptions."""
+        options = self._cache.options.get(key.ref) if key.kind == "IndexOptions" else None
+        return Result(status=None if options is None else self._beside_others({}, options))
 
     def _act_on(self, key: Key, result: Result) -> PassResult:
         self.enqueue(result.enqueue)
+        self.enqueue(result.later, _GATHERED)
         if not (result.quiet and self.queue.num_requeues(key) < _QUIET_FAILURES):
             if result.status is not None:
                 self._set_pending(key.ref, result.status)
             if result.plan is not None:
-                changed = self._options.commit(key.ref, result.plan)
+                changed = self._reconcilers.options.commit(key.ref, result.plan)
                 self.enqueue(index_key(index) for index in changed)
         if result.after is not None:
             self._after.setdefault(result.after, set()).add(key)
@@ -155,7 +201,9 @@ class Controller:
     def _set_pending(self, ref: ObjectRef, status: Status) -> None:
         self._pending.pop(ref, None)
         options = self._cache.options.get(ref)
-        if options is not None and status_bytes(status) != options.status:
+        if options is None:
+            return
+        if status_bytes(self._beside_others(status, options)) != options.status:
             self._pending[ref] = options, status
             # The queue hands it out after every IndexOptions that is due.
             self.queue.add_after(Key("IndexOptionsStatus", ref), 0)
@@ -165,17 +213,39 @@ class Controller:
         if pending is not None:
             options, status = pending
             if latest is not None and latest.is_generation(options.uid, options.generation):
+                # Another installation may have written since the reconcile.
+                status = self._beside_others(status, latest)
                 await self._status_writer.write_options_status(latest, status)
             if self._pending.get(ref) is pending:
                 del self._pending[ref]
         return Result()
 
+    def _beside_others(self, status: Status, options: OptionsObject) -> Status:
+        """Our `status` beside what another installation says in that of `options`."""
+        own, now = self._cache.writers.own, self._env.clock()
+        first = self._cache.writers.rival_in(options.ref.namespace)
+        if first is not None:
+            return with_second(options, own=own, first=first, now=now)
+        return keeping_second(status, options, own=own, now=now)
+
+    def _forget_deleted(self, key: Key) -> None:
+        if key.kind == "IndexOptions" and self._cache.options.get(key.ref) is None:
+            self._reconcilers.options.forget(key.ref)
+        elif key.kind == "ArtifactIndex" and self._cache.indexes.get(key.ref) is None:
+            self._reconcilers.index.forget(key.ref)
+
     def _report(self, key: Key, problem: Problem) -> None:
         """Have the status of an IndexOptions written whose reconcile raised."""
+        if key.kind == "ClusterOutputs":
+            counted = self._reconcilers.cluster_outputs.failed(key.ref, problem)
+            self.enqueue(counted.enqueue)
+            self.enqueue(counted.later, _GATHERED)
         if key.kind != "IndexOptions":
             return
         try:
-            status = self._options.unplanned_status(key.ref, problem)
+            of_cluster = self._reconcilers.cluster_options
+            reconciler = self._reconcilers.options if key.ref.namespace else of_cluster
+            status = reconciler.unplanned_status(key.ref, problem)
             if status is not None:
                 self._set_pending(key.ref, status)
         except Exception as error:

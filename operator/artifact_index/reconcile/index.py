@@ -24,18 +24,27 @@ class IndexReconciler:
     _is_busy: Callable[[Key], bool]
     _env: Env
 
+    def forget(self, ref: ObjectRef) -> None:
+        """Forget a deleted ArtifactIndex."""
+        self._resolver.forget(ref)
+        self._writer.forget_index(ref)
+
     async def reconcile(self, ref: ObjectRef) -> Result:
         """Write the status of one ArtifactIndex if it differs. Raises ApiError."""
         index = self._cache.indexes.get(ref)
         if index is None:
-            self._resolver.forget(ref)
+            self.forget(ref)
             return Result()
-        consumers = [options.ref for options in self._cache.consumers(index)]
+        consumers = [
+            options.ref
+            for options in self._cache.consumers(index)
+            if self._state.serves(options.ref, ref)
+        ]
         if not consumers:
             self._resolver.forget(ref)
             problem = self._resolver.spec_problem(index)
-            names = [each.ref.name for each in self._cache.consumers(index, suspended=True)]
-            suspended = min(names, default=None)
+            asleep = self._cache.consumers(index, suspended=True)
+            suspended = min(asleep, key=lambda options: options.ref, default=None)
             status = unselected_status(index, problem, self._env.clock(), suspended=suspended)
         elif (busy := next(filter(self._is_busy, map(options_key, consumers)), None)) is not None:
             # Each of them may change this status: write it once, when all are done.

@@ -12,13 +12,10 @@ from artifact_index.reconcile.apply.rendering import rendered_outputs
 from artifact_index.reconcile.apply.writer import OutputWriter
 from artifact_index.reconcile.cache.cache import Cache, options_key
 from artifact_index.reconcile.cache.env import Env
-from artifact_index.reconcile.cache.objects import (
-    ObjectRef,
-    OptionsObject,
-    OutputObject,
-)
+from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, OutputObject
 from artifact_index.reconcile.cache.status_parsing import decoded_status
 from artifact_index.reconcile.plan.entries import IndexPlan
+from artifact_index.reconcile.plan.fallback import first_expiry
 from artifact_index.reconcile.plan.last_good import (
     blocked_before,
     is_blocked,
@@ -110,7 +107,7 @@ class OptionsReconciler:
         self._clouds.require(ref, requirements(resolved))
         indexes = []
         for resolution in resolved:
-            indexes.append(self._resolver.with_token(resolution))
+            indexes.append(self._resolver.with_token(resolution, ref.namespace))
             await turns.leave()
         if (deadline := self._resolver.first_token_deadline(indexes)) is not None:
             # Publish nothing half done; `tokens_changed` ends the wait, or this deadline.
@@ -179,6 +176,10 @@ class OptionsReconciler:
         options = self._cache.options.get(ref)
         return self._unplanned(options, problem) if options is not None else None
 
+    def forget(self, ref: ObjectRef) -> None:
+        """Forget a deleted IndexOptions while nothing is required of the clouds, in a standby."""
+        self._state.forget_options(ref)
+
     def _forget(self, ref: ObjectRef, options: OptionsObject | None) -> Result:
         """Drop everything about a deleted IndexOptions; `options` if the cache still has it."""
         affected = self._cache.drop_options(ref, options.uid) if options is not None else ()
@@ -206,7 +207,9 @@ class OptionsReconciler:
 
     def _last_good(self, options: OptionsObject, public_problem: Problem | None) -> LastGood:
         published, blocked = self._state.published[options.ref], public_problem is not None
-        return LastGood(self._writer, self._env, options, published, blocked)
+        cache, namespace = self._cache, options.ref.namespace
+        refused = partial(cache.scope.refused, cache.indexes, namespace)
+        return LastGood(self._writer, self._env, options, published, blocked, refused)
 
     async def _keep_last_good(
         self, options: OptionsObject, plan: Sequence[IndexPlan], applied: Applied, kept: LastGood
@@ -254,7 +257,8 @@ class OptionsReconciler:
         labels = self._cache.labels_in(options.ref.namespace)
         empty = no_indexes(options, outputs_stay=bool(owned), labels=labels)
         problem = _first(kept.problem, empty)
-        status = self._status(options, OptionsOutcome((), (), problem))
+        until = first_expiry(self._state.published[options.ref]) if owned else None
+        status = self._status(options, OptionsOutcome((), (), problem, kept_until=until))
         return self._withdrawn(kept, status, plan=())
 
     async def _unreadable(

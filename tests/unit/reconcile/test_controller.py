@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.google.requests import GoogleTokenRequest
 from artifact_index.credentials.requests import TokenRequest
 from artifact_index.reconcile.cache.cache import Key, index_key, options_key
-from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.cache.objects import ObjectRef, parse_custom_object
+from artifact_index.reconcile.cache.writers import Writers
 from artifact_index.reconcile.options import OptionsReconciler
 from support.engine import BROKEN, OPTIONS, STATUS, Engine, publish_token
 from support.reconcile_builders import NAMESPACE, source
@@ -99,6 +102,51 @@ async def test_a_pending_status_of_an_older_spec_is_dropped(engine: Engine) -> N
 
     await engine.settle()
     assert engine.status()["observedGeneration"] == 2
+
+
+def reported_by_others(engine: Engine, condition: dict[str, Any]) -> None:
+    """Another installation adds a condition to the IndexOptions, and its event arrives."""
+    body = engine.port.objects["indexoptions", NAMESPACE, "uv-config"]
+    status = body.get("status", {})
+    conditions = [*status.get("conditions", ()), condition]
+    stored = engine.port.put(
+        "indexoptions", {**body, "status": {**status, "conditions": conditions}}
+    )
+    engine.cache.put_options(parse_custom_object(IndexOptionsSpec, stored))
+
+
+async def test_a_pending_status_keeps_what_a_second_installation_says_meanwhile(
+    engine: Engine,
+) -> None:
+    engine.index("open")
+    engine.options()
+    await engine.controller.reconcile(OPTIONS)
+    said = {
+        "type": "ServedTwice", "status": "True", "observedGeneration": 1, "message": "it does, too",
+        "reason": "AnotherInstallation", "lastTransitionTime": format_time(engine.time),
+    }  # fmt: skip
+    reported_by_others(engine, said)
+    await engine.settle(STATUS)
+
+    assert said in engine.status()["conditions"]
+    assert engine.ready()[0] == "True"
+
+
+async def test_a_second_installation_keeps_what_the_first_says_meanwhile(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Writers, "rival_in", lambda *_: "other-system/first")
+    engine.options()
+    await engine.controller.reconcile(OPTIONS)
+    said = {
+        "type": "Ready", "status": "True", "observedGeneration": 1, "message": "1 index written",
+        "reason": "Available", "lastTransitionTime": format_time(engine.time),
+    }  # fmt: skip
+    reported_by_others(engine, said)
+    await engine.settle(STATUS)
+
+    assert said in engine.status()["conditions"]
+    assert "ServedTwice" in engine.conditions()
 
 
 # -- bursts of tokens

@@ -9,8 +9,8 @@ from artifact_index.reconcile.cache.objects import (
     ObjectRef,
     OutputRef,
     parse_output,
-    parse_source_secret,
 )
+from artifact_index.reconcile.cache.sources.parsing import parse_source_secret
 from support.engine import GAR, OPTIONS, Engine
 from support.reconcile_builders import DIGESTER, NAMESPACE, secret_body, source
 

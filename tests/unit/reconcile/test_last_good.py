@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from artifact_index.kube.errors import ApiError
-from artifact_index.reconcile.cache.objects import ObjectRef, parse_source_secret
+from artifact_index.kube.errors import UNREACHABLE, ApiError
+from artifact_index.kube.port import Object
+from artifact_index.kube.resources import Resource
+from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.cache.sources.parsing import parse_source_secret
 from support.blocked import blocked_at
 from support.engine import BROKEN, FORBIDDEN, GAR, WITHDRAWAL, Engine, publish_token
 from support.reconcile_builders import HOUR, NAMESPACE, secret_body, source
@@ -318,3 +321,32 @@ async def test_an_edited_output_whose_new_name_is_taken_is_repaired(engine: Engi
     assert engine.entries()["gar"].count("minted-1") == 1
     repaired = engine.port.find("secrets", NAMESPACE, "uv-config")
     assert repaired is not None and repaired["data"].keys() == {"uv.toml"}
+
+
+async def test_a_write_without_an_answer_is_not_undone_when_the_next_one_is_refused(
+    engine: Engine,
+) -> None:
+    """A server that comes back refuses everybody until it has read its permissions again."""
+    await publish_token(engine)
+    patch = engine.port.patch
+
+    async def unanswered(resource: Resource, *about: Any, **more: Any) -> Object:
+        answer = await patch(resource, *about, **more)
+        if resource.plural == "secrets":
+            raise ApiError(UNREACHABLE, "Unreachable", "connection reset")
+        return answer
+
+    engine.index("open")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(engine.port, "patch", unanswered)
+        await engine.settle()
+    assert set(engine.entries()) == {"pypi", "gar", "open"}
+
+    refusals = iter([True, True])  # before the new token, and with it
+    first = ("patch", "secrets")
+    engine.refuse(FORBIDDEN, lambda *about: about[:2] == first and next(refusals, False))
+    await renew(engine, after=HOUR)
+    assert set(engine.entries()) == {"pypi", "gar", "open"}
+    engine.refuse(FORBIDDEN, lambda *_: False)
+    await engine.settle()
+    assert "minted-2" in engine.entries()["gar"] and "open" in engine.entries()

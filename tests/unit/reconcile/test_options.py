@@ -3,10 +3,14 @@
 import pytest
 
 from artifact_index.api.constants import ADOPT_ANNOTATION
+from artifact_index.api.reasons import Reason
+from artifact_index.api.timestamps import format_time
+from artifact_index.credentials.errors import LoginError
 from artifact_index.reconcile.cache.cache import index_key
 from artifact_index.reconcile.cache.objects import ObjectRef
 from support.engine import FORBIDDEN, GAR, WITHDRAWAL, Engine, publish_token
-from support.reconcile_builders import HOUR, NAMESPACE, controller_of, secret_body, source
+from support.output_builders import controller_of
+from support.reconcile_builders import HOUR, NAMESPACE, secret_body, source
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
@@ -57,6 +61,54 @@ async def test_a_refresh_request_on_any_index_of_a_login_renews_the_token_of_all
 
     assert engine.mints == 2
     assert all("minted-2" in engine.entries()[name] for name in ("gar", "other"))
+
+
+@pytest.mark.parametrize("live", [True, False])
+async def test_a_refused_refresh_request_is_repeated_in_the_status_and_stays_one(
+    engine: Engine, live: bool
+) -> None:
+    """Over a live token, and without any: what fails as before changes no condition."""
+    denied = LoginError(Reason.ACCESS_DENIED, "no permission")
+    engine.error = None if live else denied
+    engine.secret("gcp-key")
+    engine.index("gar", GAR)
+    engine.options()
+    await engine.settle()
+    engine.error = denied
+    engine.time += HOUR
+    asked = format_time(engine.time)
+    engine.index("gar", GAR, refresh_requested=engine.time)
+    await engine.settle()
+
+    status = engine.status("artifactindexes", "gar")
+    assert status["lastRefusedRefreshAt"] == asked and "lastHandledRefreshAt" not in status
+    assert engine.ready("artifactindexes", "gar")[0] == str(live)
+    writes = engine.record_writes()
+    engine.time += 30
+    await engine.settle()
+    assert writes == []
+
+    engine.error = None
+    engine.time += HOUR
+    again = format_time(engine.time)
+    engine.index("gar", GAR, refresh_requested=engine.time, status=status)
+    await engine.settle()
+    status = engine.status("artifactindexes", "gar")
+    assert (status["lastHandledRefreshAt"], status["lastRefusedRefreshAt"]) == (again, asked)
+
+
+async def test_a_source_that_is_still_missing_refuses_a_request(engine: Engine) -> None:
+    for name in ("basic", "other"):
+        engine.index(name, source("basicAuth", secretRef={"name": name}))
+    engine.options({})
+    await engine.settle()
+    engine.index("basic", source("basicAuth"), refresh_requested=engine.time)
+    await engine.settle()
+
+    status = engine.status("artifactindexes", "basic")
+    assert status["lastRefusedRefreshAt"] == format_time(engine.time)
+    assert "lastRefusedRefreshAt" not in engine.status("artifactindexes", "other")
+    assert "lastRefusedRefreshAt" not in engine.status()
 
 
 async def test_an_output_that_left_the_spec_is_pruned_once_the_new_one_is_written(

@@ -8,7 +8,8 @@ import pytest
 
 from artifact_index.formats import base, uv_toml
 from artifact_index.formats.document import IndexEntry
-from artifact_index.reconcile.cache.objects import ObjectRef, parse_source_secret
+from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.cache.sources.parsing import parse_source_secret
 from artifact_index.reconcile.plan import entries, shadowing
 from artifact_index.reconcile.resolve import resolver, token_view
 from artifact_index.sources.base import Inputs

@@ -13,16 +13,19 @@ async def test_outputs_stay_without_indexes_until_a_token_must_be_withdrawn(
 ) -> None:
     await publish_token(engine)
     before = engine.entries()
+    expiry = engine.status("indexoptions")["earliestExpiry"]
     engine.drop_index("gar")
     await engine.settle()
 
     assert engine.ready()[:2] == ("False", "NoIndexes") and "Reconciling" in engine.conditions()
     assert engine.entries() == before
+    assert engine.status("indexoptions")["earliestExpiry"] == expiry
     assert engine.due_in() == pytest.approx(WITHDRAWAL, abs=5)
 
     engine.time += WITHDRAWAL
     await engine.settle()
     assert engine.entries()["gar"] == blocked_at("uv-config", name="gar", kind="indexoptions")
+    assert "earliestExpiry" not in engine.status("indexoptions")
 
 
 async def test_a_withdrawal_without_indexes_creates_no_output_and_prunes_undeclared_ones(

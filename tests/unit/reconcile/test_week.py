@@ -8,6 +8,7 @@ import pytest
 from bench.week.arithmetic import is_promised, periods, refreshes, withdrawn_before
 from bench.week.expected import wrong_week
 from bench.week.ledger import (
+    ELECTION,
     INDEXES,
     MINTS,
     NO_CAUSE,
@@ -164,15 +165,21 @@ def test_the_log_has_a_line_for_each_answer_of_a_cloud_and_none_for_what_stays(
             answers[hour, events[what]] += count
     assert answers[1, "TokenIssued"] > 20 and answers[2, "TokenRefused"] > 100
     changes = {(hour, event) for hour, event in lines.counts if event not in events.values()}
-    assert changes == {(0, "ConditionChanged"), (2, "ConditionChanged"), (2, "Deleted")}
+    handed_over = int(lived.timeline.restart[0]) // HOUR
+    assert changes == {
+        (0, "ConditionChanged"), (2, "ConditionChanged"), (2, "Deleted"),
+        (0, "LeaseWon"), (0, "StandingBy"),
+        *((handed_over, event) for event in ("LeaseReleased", "LeaseWon", "StandingBy")),
+    }  # fmt: skip
     assert lines.counts - Counter({key: lines.counts[key] for key in changes}) == answers
 
 
 def test_the_tables_have_a_row_for_each_cause_also_where_nothing_happened(lived: Lived) -> None:
     tables = week_tables(lived)
 
-    assert f"| {RESTART} | 0 | 0 | 0 | 0 | 0 | 0 | 0 |" in tables
-    assert f"| {NO_CAUSE} | 0 | 0 | 0 | 0 | 0 | 0 | 0 |" in tables
+    assert f"| {RESTART} | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 |" in tables
+    assert f"| {NO_CAUSE} | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 |" in tables
+    assert f"| {ELECTION} | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 1,80" in tables
     assert "| cloud outage, 20 min | 0 | " in tables
 
 

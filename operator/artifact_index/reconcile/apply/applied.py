@@ -52,9 +52,14 @@ def owner_unknown(answer: str) -> Problem:
     )
 
 
-def adopted_message(existing: OutputObject, output: DesiredOutput) -> str:
-    """The message of the event of an adoption, with the names of the keys that it removed."""
-    message = f"{existing.ref.kind} {existing.ref.name!r} was there before and is an output now"
+def adopted_message(existing: OutputObject, output: DesiredOutput, *, cluster: bool) -> str:
+    """The message of the event of an adoption, with the names of the keys that it removed.
+
+    An event of `cluster` scope does not tell the namespace otherwise.
+    """
+    ref = existing.ref
+    where = f" in namespace {ref.namespace!r}" if cluster else ""
+    message = f"{ref.kind} {ref.name!r}{where} was there before and is an output now"
     removed = sorted(existing.keys - output.data.keys())
     if not removed:
         return message

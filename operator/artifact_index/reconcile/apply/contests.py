@@ -1,16 +1,18 @@
 """Outputs that are undone again and again: when to repair them, who does it, and what to do."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from artifact_index.api.constants import FIELD_MANAGER
 from artifact_index.api.reasons import Reason
+from artifact_index.kube.errors import ApiError
+from artifact_index.kube.port import Object
 from artifact_index.reconcile.cache.objects import OptionsObject, OutputRef
 from artifact_index.reconcile.queue.repairs import CALM, Repairs
 from artifact_index.sources.policy import Problem
 
-DELETED: Final = "it is deleted again and again by somebody else; stop that"
+_DELETED: Final = "it is deleted again and again by somebody else; stop that"
 
 
 class Contests:
@@ -76,6 +78,17 @@ class Contests:
         return max(0.0, min(times) - now) if times else None
 
 
+async def find_culprit(reading: Awaitable[Object]) -> str:
+    """Who undoes an output, by what a read of it answers, and what to do about it."""
+    try:
+        body = await reading
+    except ApiError as error:
+        if error.not_found:
+            return _DELETED
+        raise
+    return culprit_of(body["metadata"].get("managedFields") or ())
+
+
 def culprit_of(managed_fields: Sequence[Mapping[str, Any]]) -> str:
     """Who wrote an object last, by its `metadata.managedFields`, and what to do about it.
 
@@ -98,5 +111,5 @@ def culprit_of(managed_fields: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _hash(options: OptionsObject, content: str) -> int:
-    """What is written. With another spec it is not the same."""
-    return hash((options.uid, options.generation, content))
+    """What is written. With another spec, or in a namespace created anew, it is not the same."""
+    return hash((options.uid, options.generation, options.namespace_uid, content))

@@ -1,6 +1,6 @@
 """Outputs that cannot be written as their IndexOptions asks: no token may expire in them."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from artifact_index.api.timestamps import format_time
@@ -21,10 +21,11 @@ from artifact_index.sources.policy import Problem
 class LastGood:
     """Keeps the tokens in some outputs of an IndexOptions fresh, or withdraws them; for one pass.
 
-    `published` are the entries that the outputs hold, by UID. The fields below it tell what became
-    of them: the outputs `written` and the `plans` in them, by UID; `effects` on each output, in the
-    words of a condition; `withdraw_at`, when the first token in another one must be withdrawn, in
-    POSIX seconds; the first problem and the first error.
+    `published` are the entries that the outputs hold, by UID; `refused` tells those that lost their
+    consent, which do not stay. The fields below it tell what became of them: the outputs `written`
+    and the `plans` in them, by UID; `effects` on each output, in the words of a condition;
+    `withdraw_at`, when the first token in another one must be withdrawn, in POSIX seconds; the
+    first problem and the first error.
     """
 
     _writer: OutputWriter
@@ -32,6 +33,7 @@ class LastGood:
     _options: OptionsObject
     _published: Mapping[str, Published]
     _public_blocked: bool
+    _refused: Callable[[], Container[str]]
     written: list[DesiredOutput] = field(default_factory=list, init=False)
     plans: dict[str, IndexPlan] = field(default_factory=dict, init=False)
     effects: list[str] = field(default_factory=list, init=False)
@@ -65,7 +67,7 @@ class LastGood:
                 self.effects.append(_stays(output, held))
 
     async def withdraw(self, outputs: Iterable[OutputObject]) -> None:
-        """Withdraw every token from the outputs in which the first one is due."""
+        """Withdraw every token from the outputs in which one is due or lost its consent."""
         for output in outputs:
             await self._withdraw(output, held_by(output, self._published))
 
@@ -80,18 +82,21 @@ class LastGood:
     ) -> None:
         """Withdraw the tokens of one output if the first is due. Static logins stay if they fit.
 
-        What the `plans` block stays blocked.
+        A login without consent goes at once. What the `plans` block stays blocked.
         """
         withdraw_at, now = first_withdrawal(held, self._env.margins), self._env.clock()
-        if withdraw_at is None:
+        refused = self._refused() if held else ()
+        revoked = {uid for uid in held if uid in refused}
+        if withdraw_at is None and not revoked:
             return
-        if withdraw_at > now:
+        if withdraw_at is not None and withdraw_at > now and not revoked:
             self.withdraw_at = min(withdraw_at, self.withdraw_at or withdraw_at)
             self.effects.append(_stays(output, held))
             return
         names = {each.selected.uid: each.entry.name for each in plans if each.entry}
         names |= {uid: entry.entry.name for uid, entry in held.items()}
-        static = {uid: old for uid, old in self._published.items() if uid in held and not old.token}
+        stay = held.keys() - revoked
+        static = {uid: old for uid, old in self._published.items() if uid in stay and not old.token}
         desired, vanished = await self._without_tokens(output, names, static)
         if not desired:
             desired, vanished = await self._without_tokens(output, names, {})

@@ -4,7 +4,6 @@ It stands in an annotation and holds no secret: digests, times, names, and where
 does not hold them, URLs and settings. The logins come from the data of the output.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final, Self
@@ -12,15 +11,14 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from artifact_index.api.artifact_index import Authenticate
+from artifact_index.api.timestamps import LAST_SECOND
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.registry import read_logins
 from artifact_index.formats.uv_toml import UV_TOML_KEY, read_entries
+from artifact_index.kube.canonical import canonical_json
 from artifact_index.reconcile.plan.fallback import Published
 
-_LAST_SECOND: Final = 253_402_300_799
-"""The end of the year 9999: no later time can be written as RFC 3339."""
-
-Seconds = Annotated[int, Field(ge=0, le=_LAST_SECOND)]
+Seconds = Annotated[int, Field(ge=0, le=LAST_SECOND)]
 Times = tuple[Seconds, Seconds, int]
 """When a token was issued and when it expires (POSIX seconds); 1 if its source repeats tokens."""
 
@@ -109,7 +107,7 @@ class Checkpoint(BaseModel):
             fields["entries"] = _entries_fields((entry.entry for _, entry in published), held)
         if public_name is not None:
             fields["public"] = public_name
-        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        return canonical_json(fields).decode()
 
     @classmethod
     def decode(cls, annotation: str) -> Self:

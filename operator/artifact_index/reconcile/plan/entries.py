@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from artifact_index.api.constants import INDEX_OPTIONS_KIND
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import Margins, Shortfall
-from artifact_index.formats.document import IndexEntry
+from artifact_index.formats.document import IndexEntry, asked_of_entry
 from artifact_index.formats.names import NameAssignment
-from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.cache.objects import ObjectRef, options_kind
 from artifact_index.reconcile.plan.blocked import blocked_entry, describing
 from artifact_index.reconcile.plan.fallback import Published, fallback_for
 from artifact_index.reconcile.plan.naming import name_indexes
@@ -30,8 +29,9 @@ class IndexPlan:
     `published` is set if the entry holds a usable login. `failing` is why a published login cannot
     be refreshed; `shortfall` is why the tokens are too short for the promise to builds.
     `refresh_at` is when the token is due for a refresh, `recheck_at` when time alone changes the
-    plan, and `fresh_as_of` when the cloud last answered for the token; all in POSIX seconds. `note`
-    says what looks like a slip in the source Secret.
+    plan, `fresh_as_of` when the cloud last answered for the token, and `refused_as_of` when the
+    last refresh request was answered by a problem; all in POSIX seconds. `note` says what looks
+    like a slip in the source Secret.
     """
 
     selected: SelectedIndex
@@ -45,6 +45,7 @@ class IndexPlan:
     refresh_at: int | None = None
     recheck_at: float | None = None
     fresh_as_of: float = -math.inf
+    refused_as_of: float = -math.inf
     note: str = ""
 
     @property
@@ -133,7 +134,7 @@ def plan_vanished(
         margins=margins,
         now=now,
     )
-    described_by = describing(INDEX_OPTIONS_KIND, owner)
+    described_by = describing(options_kind(owner), owner)
     return [
         replace(plan, entry=replace(plan.entry, described_by=described_by))
         if plan.entry is not None and plan.entry.blocked
@@ -162,7 +163,7 @@ def _plan(
         plan = _with_fallback(index, fallback, name, margins)
     else:
         plan = _without_login(index, name)
-    return replace(plan, fresh_as_of=index.fresh_as_of)
+    return replace(plan, fresh_as_of=index.fresh_as_of, refused_as_of=index.refused_as_of)
 
 
 def _shared(index: IndexState, name: NameAssignment, memo: PlanMemo | None) -> IndexPlan:
@@ -192,7 +193,8 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
         public_path=source.public_path(),
         credentialed=login.credentialed,
         expires_at=token.expires_at if token else None,
-    ).as_asked(spec, source.publish_url(index.url))
+        **asked_of_entry(spec, source.publish_url(index.url)),
+    )
     published = Published(
         entry=entry,
         destination=index.destination,
@@ -214,6 +216,7 @@ def _fresh(index: IndexState, name: NameAssignment) -> IndexPlan:
         shown_url=source.shown_url(index.url),
         refresh_at=index.refresh_at,
         fresh_as_of=index.fresh_as_of,
+        refused_as_of=index.refused_as_of,
         note=login.note,
     )
 
@@ -226,7 +229,7 @@ def _with_fallback(
     if spec is not None:
         entry = replace(entry, public_path=of(spec).public_path())
     if spec is not None and not index.suspended:
-        entry = entry.as_asked(spec, of(spec).publish_url(entry.url))
+        entry = replace(entry, **asked_of_entry(spec, of(spec).publish_url(entry.url)))
     problem, failing = index.problem, None
     if index.login is not None and problem is not None:
         # The source is sound and a live token is published: a login that fails is a failing

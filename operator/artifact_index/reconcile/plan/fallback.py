@@ -46,11 +46,22 @@ def _withdrawal(issued_at: int, expires_at: int | None, margins: Margins) -> int
     return times.withdraw_at
 
 
+def is_better(published: Published, before: Published) -> bool:
+    """An entry with its login beats one without, then the newer token wins."""
+    return (published.bare, -published.issued_at) <= (before.bare, -before.issued_at)
+
+
 def first_withdrawal(published: Mapping[str, Published], margins: Margins) -> int | None:
     """When the first of these tokens must leave its file; None if there is no token."""
     lives = {(entry.issued_at, entry.expires_at) for entry in published.values()}
     times = (_withdrawal(issued_at, expires_at, margins) for issued_at, expires_at in lives)
     return min((time for time in times if time is not None), default=None)
+
+
+def first_expiry(published: Mapping[str, Published]) -> int | None:
+    """When the first of these logins expires, in POSIX seconds; None if that is known of none."""
+    expiries = (each.expires_at for each in published.values())
+    return min((at for at in expiries if at is not None), default=None)
 
 
 def fallback_for(

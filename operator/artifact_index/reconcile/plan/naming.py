@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from artifact_index.api.constants import ARTIFACT_INDEX_KIND, CLUSTER_ARTIFACT_INDEX_KIND
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.names import NameAssignment, NameRequest, NameTaken, assign_names
 from artifact_index.formats.urls import host_of
+from artifact_index.reconcile.cache.objects import kind_of
 from artifact_index.reconcile.plan.fallback import Published
 from artifact_index.reconcile.resolve.token_view import IndexState
 from artifact_index.sources.policy import Problem
@@ -46,6 +48,7 @@ def _name_request(
     return NameRequest(
         uid=record.uid,
         object_name=record.ref.name,
+        of_cluster=not record.ref.namespace,
         created=record.created,
         explicit_name=record.spec.name if record.spec else None,
         host=host,
@@ -55,15 +58,17 @@ def _name_request(
 
 def _conflict(index: IndexState, taken: NameTaken) -> Problem:
     namespace, name = index.selected.ref
+    where, kind = f"-n {namespace} " if namespace else "", kind_of(index.selected.ref).lower()
     holder, other_way = "the public index", "set spec.publicIndex.name of the IndexOptions"
     if taken.holder is not None:
-        holder = f"ArtifactIndex {taken.holder!r}"
+        kinds = ARTIFACT_INDEX_KIND, CLUSTER_ARTIFACT_INDEX_KIND
+        holder = f"{kinds[taken.by_cluster]} {taken.holder!r}"
         other_way = "select the two by different IndexOptions"
     patch = f'{{"spec":{{"name":"{taken.stand_in}"}}}}'
     return Problem(
         Reason.NAME_CONFLICT,
         f"spec.name {taken.name!r} is taken by {holder} in the same file (names are the same if "
         "their environment variables are), so this index is not served; choose another name, for "
-        f"example with kubectl -n {namespace} patch artifactindex {name} --type=merge -p "
+        f"example with kubectl {where}patch {kind} {name} --type=merge -p "
         f"'{patch}', or {other_way}",
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from artifact_index.api import constants
-from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.index_options import OptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.formats.base import (
@@ -41,6 +41,10 @@ class DesiredOutput:
     digest: str
     owner: Mapping[str, Any] | None
     limits: tuple[FormatLimit, ...] = ()
+
+    def within(self, namespace: str) -> "DesiredOutput":
+        """The same output in a namespace."""
+        return replace(self, ref=self.ref._replace(namespace=namespace))
 
     def creation(self) -> dict[str, Any]:
         """The body of a POST."""
@@ -84,12 +88,16 @@ _LABELS: Final = {
     MANAGED_BY_LABEL: constants.FIELD_MANAGER,
 }
 
-RELEASE_PATCH: Final[Mapping[str, Any]] = {
-    "labels": {constants.ROLE_LABEL: None, MANAGED_BY_LABEL: None},
-    "annotations": dict.fromkeys(objects.OUR_ANNOTATIONS),
-    "ownerReferences": None,
-}
-"""Metadata that turns an output into an ordinary object, for `deletionPolicy: Retain`."""
+
+def release_patch(existing: objects.OutputObject) -> dict[str, Any]:
+    """A merge patch that makes an output an ordinary object, for `deletionPolicy: Retain`."""
+    metadata = {
+        "uid": existing.uid,
+        "labels": {constants.ROLE_LABEL: None, MANAGED_BY_LABEL: None},
+        "annotations": dict.fromkeys((*objects.OUR_ANNOTATIONS, constants.WRITER_ANNOTATION)),
+        "ownerReferences": None,
+    }
+    return {"metadata": metadata}
 
 
 def ownership_patch(
@@ -98,7 +106,7 @@ def ownership_patch(
     """A merge patch that sets or removes the owner reference; our marks and the content stay."""
     owner = owner_reference(options)
     annotations = {
-        constants.OWNER_ANNOTATION: options.ref.name,
+        constants.OWNER_ANNOTATION: options.owner,
         constants.OWNER_UID_ANNOTATION: options.uid,
     }
     metadata = {
@@ -111,7 +119,7 @@ def ownership_patch(
 
 
 def document_of(
-    spec: IndexOptionsSpec, plans: Sequence[IndexPlan], *, public_blocked_by: str | None = None
+    spec: OptionsSpec, plans: Sequence[IndexPlan], *, public_blocked_by: str | None = None
 ) -> Document:
     """What the files say; `public_blocked_by` is the command that says why uv stops at PyPI."""
     public = spec.public_index
@@ -135,9 +143,7 @@ def claims_of(plans: Sequence[IndexPlan]) -> Claims:
     domains: defaultdict[str, list[str]] = defaultdict(list)
     for plan in plans:
         spec = plan.selected.spec
-        # The object's name may be the name of another index, whose login is not meant.
-        unnamed = f"artifactindex/{plan.selected.ref.name}"
-        name = plan.entry.name if plan.entry is not None else plan.name or unnamed
+        name = plan.entry.name if plan.entry is not None else plan.name or _unnamed(plan)
         if spec is not None and spec.publish:
             publishers.append(name)
         if uploads and plan.shown_url and spec is not None and spec.is_read_with_login:
@@ -146,6 +152,11 @@ def claims_of(plans: Sequence[IndexPlan]) -> Claims:
             domains[domain].append(name)
     names_by_domain = {key: tuple(names) for key, names in domains.items()}
     return Claims(tuple(publishers), names_by_domain, readers)
+
+
+def _unnamed(plan: IndexPlan) -> str:
+    """Stands for a name: that of the object alone may be the name of another index."""
+    return f"{objects.kind_of(plan.selected.ref).lower()}/{plan.selected.ref.name}"
 
 
 def desired_outputs(
@@ -163,7 +174,7 @@ def desired_outputs(
     """
     if options.spec is None:
         raise ValueError("outputs of an unusable spec")
-    described_by = describing(constants.INDEX_OPTIONS_KIND, options.ref)
+    described_by = describing(options.owner_kind, options.ref)
     document = document_of(
         options.spec, plans, public_blocked_by=described_by if public_blocked else None
     )
@@ -219,7 +230,7 @@ def _desired(
     )
     digest = digester.output(ref, content.data, checkpoint)
     annotations = {
-        constants.OWNER_ANNOTATION: options.ref.name,
+        constants.OWNER_ANNOTATION: options.owner,
         constants.OWNER_UID_ANNOTATION: options.uid,
         constants.CONTENT_DIGEST_ANNOTATION: digest,
         constants.CHECKPOINT_ANNOTATION: checkpoint,
@@ -241,7 +252,7 @@ def owner_reference(options: objects.OptionsObject) -> dict[str, Any] | None:
         return None
     return {
         "apiVersion": constants.API_VERSION,
-        "kind": constants.INDEX_OPTIONS_KIND,
+        "kind": options.owner_kind,
         "name": options.ref.name,
         "uid": options.uid,
         "controller": True,

@@ -3,9 +3,10 @@
 from collections.abc import Container
 
 from artifact_index.api.constants import ADOPT_ANNOTATION, OWNER_ANNOTATION, OWNER_UID_ANNOTATION
+from artifact_index.api.owners import Owner, owner_in_words
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import named
-from artifact_index.reconcile.cache.objects import OPAQUE, OptionsObject, OutputObject, Owner
+from artifact_index.reconcile.cache.objects import OPAQUE, OptionsObject, OutputObject
 from artifact_index.sources.policy import Problem
 
 
@@ -35,17 +36,17 @@ def _foreign(
         if marked_uid == options.uid:
             return None
         if marked_uid in living_uids:
-            return _not_owned(what, f"belongs to IndexOptions {marked_name!r}")
-        if marked_name == options.ref.name:
+            return _not_owned(what, f"belongs to {owner_in_words(marked_name)}")
+        if marked_name == options.owner:
             return None
-        origin = f"is left from IndexOptions {marked_name!r}"
-    if existing.adopt == options.ref.name:
+        origin = f"is left from {owner_in_words(marked_name)}"
+    if existing.adopt == options.owner:
         return None
     namespace, name = existing.ref.namespace, existing.ref.name
     keys = f" ({named(sorted(existing.keys), show=str)})" if existing.keys else ""
     hint = (
         f"to hand it over, which replaces all of its data{keys}: kubectl -n {namespace} annotate "
-        f"{existing.ref.kind.lower()} {name} {ADOPT_ANNOTATION}={options.ref.name}"
+        f"{existing.ref.kind.lower()} {name} {ADOPT_ANNOTATION}={options.owner}"
     )
     return _not_owned(what, f"{origin}; {hint}")
 
@@ -55,9 +56,9 @@ def is_adoption(existing: OutputObject, options: OptionsObject) -> bool:
     was_ours = (
         existing.labelled
         and OWNER_UID_ANNOTATION in existing.annotations
-        and existing.annotations.get(OWNER_ANNOTATION) == options.ref.name
+        and existing.annotations.get(OWNER_ANNOTATION) == options.owner
     )
-    consents = existing.adopt == options.ref.name
+    consents = existing.adopt == options.owner
     return consents and not (was_ours or belongs_to(existing, options))
 
 
@@ -87,12 +88,12 @@ def _by_controller(what: str, owner: Owner, options: OptionsObject) -> Problem |
         return _not_owned(what, "is controlled by another object")
     if owner.uid == options.uid:
         return None
-    if owner.name == options.ref.name:
+    if owner.name == options.owner:
         return Problem(
             Reason.WAITING_FOR_DELETION,
-            f"{what} belongs to an earlier IndexOptions of this name and is being deleted",
+            f"{what} belongs to an earlier {options.owner_kind} of this name and is being deleted",
         )
-    return _not_owned(what, f"belongs to IndexOptions {owner.name!r}")
+    return _not_owned(what, f"belongs to {owner_in_words(owner.name)}")
 
 
 def _not_owned(what: str, why: str) -> Problem:

@@ -66,10 +66,11 @@ def shadowing_problems(
     if not below:
         return {}
 
-    def seniority(number: int) -> tuple[bool, str, bool, str]:
+    def seniority(number: int) -> tuple[bool, bool, str, bool, str]:
         index = rooted[number][0]
-        created, name = index.selected.created, index.selected.ref.name
-        return not _is_served(index, published), created, number in below, name
+        created, (namespace, name) = index.selected.created, index.selected.ref
+        # An index of cluster scope gives way to none of a namespace.
+        return bool(namespace), not _is_served(index, published), created, number in below, name
 
     refused: dict[str, IndexState] = {}
     stands: set[int] = set()

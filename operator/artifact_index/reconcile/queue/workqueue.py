@@ -22,6 +22,8 @@ _SLOW: Final = 1.0
 
 _LOOK_EVERY: Final = 0.02
 
+_WRITE_OUTPUTS: Final = "IndexOptions", "ClusterOutputs"
+
 
 class WorkQueue:
     """Keys to be reconciled.
@@ -128,10 +130,16 @@ class WorkQueue:
         self._working[key] = asyncio.get_running_loop().time()
         self._working_in[key.ref.namespace] += 1
         if key.kind == "IndexOptions":
-            # At most one reconcile of an IndexOptions starts per iteration of the event loop:
-            # otherwise sixteen workers with large files would block it in one go.
-            async with self._starting:
-                await asyncio.sleep(0)
+            try:
+                # At most one reconcile of an IndexOptions starts per iteration of the event loop:
+                # otherwise sixteen workers with large files would block it in one go.
+                async with self._starting:
+                    await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                # Nobody gets it now, and whoever leads again must.
+                self.done(key)
+                self.add_after(key, 0)
+                raise
         return key
 
     async def taken(self, *, but: int = 0) -> None:
@@ -197,7 +205,7 @@ class WorkQueue:
             self._again.add(key)
         elif key not in self._queued:
             self._queued[key] = asyncio.get_running_loop().time()
-            rank = 0 if key.kind == "IndexOptions" else 1
+            rank = 0 if key.kind in _WRITE_OUTPUTS else 1
             self._ready.push(key.ref.namespace, rank, self._priority(key), key)
             if self._may_start(key.ref.namespace):
                 self._wake_worker()

@@ -9,6 +9,7 @@ from artifact_index.api.conditions import READY, RECONCILING, STALLED
 from artifact_index.api.reasons import Reason
 from artifact_index.logs import log_event
 from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject
+from artifact_index.reconcile.cache.status_parsing import conditions_by_type
 from artifact_index.sources.registry import login_names
 
 _QUIET: Final = frozenset(reason for reason in Reason if reason.quiet)
@@ -41,7 +42,7 @@ def changes(before: Status, after: Status) -> Iterator[Condition]:
     Reconciling and Stalled count only if Ready does not say the same. What has ended is False, and
     does not count beside something worse.
     """
-    old, new = _by_type(before), _by_type(after)
+    old, new = conditions_by_type(before), conditions_by_type(after)
     ready_changed = _state(old.get(READY)) != _state(new.get(READY))
     for type_, condition in new.items():
         said = ready_changed and type_ in _SAID_BY_READY
@@ -52,10 +53,6 @@ def changes(before: Status, after: Status) -> Iterator[Condition]:
     for type_, condition in old.items():
         if type_ not in new and type_ not in _SAID_BY_READY:
             yield {**condition, "status": "False", "message": f"{type_} has ended"}
-
-
-def _by_type(status: Status) -> dict[str, Condition]:
-    return {condition["type"]: condition for condition in status.get("conditions") or ()}
 
 
 def _state(condition: Condition | None) -> tuple[str, str] | None:

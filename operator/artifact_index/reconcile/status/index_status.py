@@ -1,14 +1,13 @@
 """The status of an ArtifactIndex, from what an IndexOptions plans for it. Pure."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 from artifact_index.api.conditions import FRESHNESS_NOT_GUARANTEED, REFRESH_FAILING
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.reconcile.cache.objects import IndexObject
+from artifact_index.reconcile.cache.objects import IndexObject, OptionsObject
 from artifact_index.reconcile.cache.refresh_requests import (
     refresh_request,
     unheeded_note,
@@ -43,7 +42,8 @@ def index_status(
     message = _ready_message(plan) + unheeded_note(index, now=now, skew=skew)
     desired = readiness(_with_life(plan), reason=Reason.AVAILABLE, message=message)
     desired += _notes(plan)
-    status = _status(index, desired, now)
+    previous = decoded_status(index.status)
+    status = observed(index.generation, desired, previous=previous, now=now)
     if plan.shown_url is not None:
         status["url"] = plan.shown_url
     if plan.expires_at is not None:
@@ -51,16 +51,20 @@ def index_status(
         if plan.refresh_at is not None:
             status["credential"]["refreshAt"] = format_time(plan.refresh_at)
     request = refresh_request(index, now=now, skew=skew)
-    return with_handled_refresh(status, decoded_status(index.status), request, plan.fresh_as_of)
+    return with_handled_refresh(status, previous, request, plan.fresh_as_of, plan.refused_as_of)
 
 
 def unselected_status(
-    index: IndexObject, problem: Problem | None, now: float, *, suspended: str | None = None
+    index: IndexObject,
+    problem: Problem | None,
+    now: float,
+    *,
+    suspended: OptionsObject | None = None,
 ) -> Status:
     """The status of an ArtifactIndex that no IndexOptions selects, or only suspended ones.
 
-    `problem` is what checking its spec found; it has no login. `suspended` is the name of an
-    IndexOptions that selects it and is suspended.
+    `problem` is what checking its spec found; it has no login. `suspended` is an IndexOptions that
+    selects it and is suspended.
     """
     if index.suspended:
         message = "spec.suspend is true, and no IndexOptions selects this index"
@@ -69,15 +73,20 @@ def unselected_status(
         "the spec is valid, but no IndexOptions in this namespace selects this index, so no token "
         "is requested; add labels that match the spec.indexSelector of an IndexOptions"
     )
-    if suspended is not None:
+    if index.cluster:
         message = (
-            f"the spec is valid, but IndexOptions {suspended!r}, which selects this index, is "
-            "suspended, so no token is requested; set spec.suspend of the IndexOptions to false"
+            "the spec is valid, but no ClusterIndexOptions and no IndexOptions selects this index "
+            "in a namespace that spec.namespaces includes, so no token is requested; add labels "
+            "that match the spec.indexSelector of a ClusterIndexOptions, or include its namespaces "
+            "in spec.namespaces"
         )
-    return _status(index, readiness(problem, reason=Reason.NOT_SELECTED, message=message), now)
-
-
-def _status(index: IndexObject, desired: Sequence[DesiredCondition], now: float) -> Status:
+    if suspended is not None:
+        kind, name = suspended.owner_kind, suspended.ref.name
+        message = (
+            f"the spec is valid, but {kind} {name!r}, which selects this index, is "
+            f"suspended, so no token is requested; set spec.suspend of the {kind} to false"
+        )
+    desired = readiness(problem, reason=Reason.NOT_SELECTED, message=message)
     previous = decoded_status(index.status)
     status = observed(index.generation, desired, previous=previous, now=now)
     return with_handled_refresh(status, previous, None, -math.inf)

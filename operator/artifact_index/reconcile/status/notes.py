@@ -7,7 +7,7 @@ from typing import Final
 
 from artifact_index.api.conditions import FORMAT_LIMITED, HOST_SHARED
 from artifact_index.api.constants import PYPI_URL
-from artifact_index.api.index_options import IndexOptionsSpec
+from artifact_index.api.index_options import OptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.base import FormatLimit, login_of, named
 from artifact_index.formats.document import IndexEntry
@@ -41,7 +41,7 @@ def format_note(outputs: Sequence[DesiredOutput]) -> DesiredCondition | None:
     return DesiredCondition(FORMAT_LIMITED, "True", limits[0].reason, _messages(limits))
 
 
-def shared_host_note(spec: IndexOptionsSpec, plans: Sequence[IndexPlan]) -> DesiredCondition | None:
+def shared_host_note(spec: OptionsSpec, plans: Sequence[IndexPlan]) -> DesiredCondition | None:
     """Name the indexes that may be asked with the login of another one on their host.
 
     uv tries a login that it has for a scheme, host and port with every index there.

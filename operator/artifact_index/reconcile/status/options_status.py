@@ -7,14 +7,14 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from artifact_index.api.conditions import FRESHNESS_NOT_GUARANTEED, REFRESH_FAILING
-from artifact_index.api.index_options import MAX_STATUS_INDEXES, MAX_STATUS_KEYS
+from artifact_index.api.index_options import MAX_STATUS_INDEXES, MAX_STATUS_KEYS, IndexOptionsSpec
 from artifact_index.api.labels import LabelSelector
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.tokens.freshness import Margins, go_duration, guaranteed_until
 from artifact_index.formats.base import named
 from artifact_index.formats.registry import formats_of
-from artifact_index.reconcile.cache.objects import OptionsObject
+from artifact_index.reconcile.cache.objects import OptionsObject, kind_of
 from artifact_index.reconcile.cache.refresh_requests import (
     refresh_request,
     unheeded_note,
@@ -46,11 +46,14 @@ class OptionsOutcome:
 
     `plans` is None if planning did not run: the status then keeps its indexes and outputs, and with
     them the names of the indexes. `outputs` are those that exist now. `problem` decides Ready.
+    `ready` are reason and message where nothing is wrong; None: what was written.
     """
 
     plans: Sequence[IndexPlan] | None
     outputs: Sequence[DesiredOutput]
     problem: Problem | None
+    kept_until: int | None = None
+    ready: tuple[Reason, str] | None = None
 
 
 def options_status(
@@ -63,8 +66,9 @@ def options_status(
         kept = without_observations(previous)
         return kept | observed(options.generation, desired, previous=previous, now=now)
     plans, outputs, skew = outcome.plans, outcome.outputs, margins.clock_skew
-    message = _summary(plans, outputs) + unheeded_note(options, now=now, skew=skew)
-    desired = readiness(outcome.problem, reason=Reason.AVAILABLE, message=message)
+    reason, message = outcome.ready or (Reason.AVAILABLE, summary(plans, outputs))
+    message += unheeded_note(options, now=now, skew=skew)
+    desired = readiness(outcome.problem, reason=reason, message=message)
     desired += _notes(options, plans, outputs)
     status: Status = {
         **observed(options.generation, desired, previous=previous, now=now),
@@ -73,13 +77,14 @@ def options_status(
         "indexes": [_index_item(plan) for plan in plans[:MAX_STATUS_INDEXES]],
         "outputs": [_output_item(output) for output in outputs],
     }
-    expiries = [plan.expires_at for plan in plans if plan.expires_at is not None]
-    if expiries:
-        status["earliestExpiry"] = format_time(min(expiries))
-        status["guaranteedUntil"] = format_time(guaranteed_until(min(expiries), margins))
+    expiries = [outcome.kept_until, *(plan.expires_at for plan in plans)]
+    if (expiry := min((at for at in expiries if at is not None), default=None)) is not None:
+        status["earliestExpiry"] = format_time(expiry)
+        status["guaranteedUntil"] = format_time(guaranteed_until(expiry, margins))
     request = refresh_request(options, now=now, skew=skew)
     as_of = min((plan.fresh_as_of for plan in plans), default=-math.inf)
-    return with_handled_refresh(status, previous, request, as_of)
+    answers = (max(plan.fresh_as_of, plan.refused_as_of) for plan in plans)
+    return with_handled_refresh(status, previous, request, as_of, min(answers, default=-math.inf))
 
 
 def suspended_options_status(options: OptionsObject, now: float) -> Status:
@@ -96,11 +101,20 @@ def no_indexes(
 ) -> Problem:
     """The problem of an IndexOptions without indexes; `labels` (`key=value`) are in use there."""
     namespace = options.ref.namespace
-    cause = f"namespace {namespace!r} has no ArtifactIndex; create one"
+    where, kind = f"namespace {namespace!r}", "ArtifactIndex"
+    if options.cluster:
+        where, kind = "the cluster", "ClusterArtifactIndex"
+    cause = f"{where} has no {kind}; create one"
     if options.spec is not None and (selector := options.spec.index_selector) is not None:
         cause = (
-            f"spec.indexSelector matches no ArtifactIndex in namespace {namespace!r}; correct the "
+            f"spec.indexSelector matches no {kind} in {where}; correct the "
             f"selector or the labels of the indexes{_labels_in_use(selector, labels)}"
+        )
+    spec = options.spec
+    if isinstance(spec, IndexOptionsSpec) and spec.cluster_index_selector is not None:
+        cause = (
+            "spec.clusterIndexSelector matches no ClusterArtifactIndex that may be served in "
+            f"{where}; ask the administrator for their labels. And {cause}"
         )
     effect = "no output is written"
     if outputs_stay:
@@ -143,7 +157,8 @@ def indexes_problem(plans: Sequence[IndexPlan]) -> Problem | None:
     )
 
 
-def _summary(plans: Sequence[IndexPlan], outputs: Sequence[DesiredOutput]) -> str:
+def summary(plans: Sequence[IndexPlan], outputs: Sequence[DesiredOutput]) -> str:
+    """What was written, for the message of Ready."""
     names = ", ".join(f"{output.ref.kind} {output.ref.name!r}" for output in outputs)
     count = sum(plan.entry is not None for plan in plans)
     return f"{count} {'index' if count == 1 else 'indexes'} written to {names}"
@@ -151,7 +166,9 @@ def _summary(plans: Sequence[IndexPlan], outputs: Sequence[DesiredOutput]) -> st
 
 def _index_item(plan: IndexPlan) -> dict[str, Any]:
     reason = Reason.SUSPENDED if plan.selected.suspended else Reason.AVAILABLE
+    kind = {} if plan.selected.ref.namespace else {"kind": kind_of(plan.selected.ref)}
     item: dict[str, Any] = {
+        **kind,
         "artifactIndex": plan.selected.ref.name,
         "uid": plan.selected.uid,
         "ready": plan.ready,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence, Set
 from typing import Final
 
 from artifact_index.api.conditions import DEPENDENCY_CONFUSION_RISK
-from artifact_index.api.index_options import IndexOptionsSpec, OutputFormat
+from artifact_index.api.index_options import OptionsSpec, OutputFormat
 from artifact_index.api.reasons import Reason
 from artifact_index.formats.registry import without_order
 from artifact_index.reconcile.plan.entries import IndexPlan
@@ -25,7 +25,7 @@ Risk = tuple[str, str]
 
 
 def confusion_risk(
-    spec: IndexOptionsSpec, plans: Sequence[IndexPlan], formats: Set[OutputFormat]
+    spec: OptionsSpec, plans: Sequence[IndexPlan], formats: Set[OutputFormat]
 ) -> DesiredCondition | None:
     """The condition if there is any risk: its message names all, its reason is the worst.
 
@@ -44,7 +44,7 @@ def confusion_risk(
 
 
 def _uv_risks(
-    spec: IndexOptionsSpec, searched: Sequence[IndexPlan], formats: Set[OutputFormat]
+    spec: OptionsSpec, searched: Sequence[IndexPlan], formats: Set[OutputFormat]
 ) -> Iterator[Risk]:
     """Risks of uv with a uv.toml."""
     if not spec.public_index.enabled or not searched or "UvToml" not in formats:
@@ -75,7 +75,7 @@ def _uv_risks(
         )
 
 
-def _forwarding(spec: IndexOptionsSpec, searched: Sequence[IndexPlan]) -> Iterator[Risk]:
+def _forwarding(spec: OptionsSpec, searched: Sequence[IndexPlan]) -> Iterator[Risk]:
     """GitLab forwards a request for a package that it lacks, or must not show, to PyPI."""
     for position, plan in enumerate(searched):
         if plan.shown_url is None or _GITLAB.search(plan.shown_url) is None:
@@ -103,7 +103,7 @@ def _forwarding(spec: IndexOptionsSpec, searched: Sequence[IndexPlan]) -> Iterat
 
 
 def _unordered(
-    spec: IndexOptionsSpec, searched: Sequence[IndexPlan], formats: Set[OutputFormat]
+    spec: OptionsSpec, searched: Sequence[IndexPlan], formats: Set[OutputFormat]
 ) -> Iterator[Risk]:
     listed = without_order(formats)
     if not listed or not searched or not spec.public_index.enabled:

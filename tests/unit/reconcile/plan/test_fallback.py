@@ -60,6 +60,8 @@ def failing(kind: str) -> dict[str, dict[str, Any]]:
         "Secret missing": {"missing": True},
         "key missing": {"values": {"other": "x"}},
     }
+    if kind not in SECRET_OF:
+        del ways["key missing"]
     if kind in MINTED:
         ways["login denied"] = {"token": token_state_of(error=login_error(Reason.ACCESS_DENIED))}
         ways["cloud down"] = {"token": token_state_of(error=login_error())}

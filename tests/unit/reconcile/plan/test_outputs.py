@@ -24,12 +24,13 @@ from artifact_index.kube.merge_patch import merge_patched
 from artifact_index.reconcile.cache.objects import OutputObject, parse_output
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.outputs import (
-    RELEASE_PATCH,
     DesiredOutput,
     desired_outputs,
+    release_patch,
 )
 from artifact_index.reconcile.plan.sizes import LARGEST_ANNOTATIONS, LARGEST_OUTPUT
 from artifact_index.reconcile.resolve.resolution import SelectedIndex
+from support.output_builders import controller_of, output, stored, stored_record
 from support.reconcile_builders import (
     CANARY,
     DIGESTER,
@@ -38,16 +39,12 @@ from support.reconcile_builders import (
     NOW,
     OPTIONS_UID,
     SOURCES,
-    controller_of,
     index,
     index_state,
     issued_token,
     options,
-    output,
     plans_from,
     source,
-    stored,
-    stored_record,
     token_state_of,
 )
 
@@ -315,7 +312,7 @@ def test_a_patch_is_bound_to_the_object_that_was_seen() -> None:
 def test_a_released_output_is_an_ordinary_object() -> None:
     made = one_of(*all_plans(), spec={"deletionPolicy": "Retain"})
     body = stored(made)
-    released = merge_patched(body, {"metadata": RELEASE_PATCH})
+    released = merge_patched(body, release_patch(parse_output("Secret", body, DIGESTER)))
     assert released["data"] == body["data"]
     assert not released["metadata"]["labels"] and not released["metadata"]["annotations"]
 

@@ -6,7 +6,8 @@ import pytest
 
 from artifact_index.api.constants import ADOPT_ANNOTATION, OWNER_ANNOTATION, OWNER_UID_ANNOTATION
 from artifact_index.reconcile.plan.ownership import belongs_to, is_adoption, ownership_problem
-from support.reconcile_builders import OPTIONS_UID, controller_of, options, output
+from support.output_builders import controller_of, output
+from support.reconcile_builders import OPTIONS_UID, options
 
 pytestmark = pytest.mark.unit
 

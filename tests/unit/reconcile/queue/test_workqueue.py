@@ -297,3 +297,17 @@ async def test_one_reconcile_of_options_starts_per_loop_iteration(queue: WorkQue
             group.create_task(take())
     counting.cancel()
     assert len(set(begun)) == 3
+
+
+async def test_workers_that_end_as_they_get_a_key_leave_it_for_the_next_ones(
+    queue: WorkQueue,
+) -> None:
+    for key in (A, B, C):
+        queue.add_after(key, 0)
+    workers = [asyncio.create_task(queue.get()) for _ in range(3)]
+    await asyncio.sleep(0)  # each has taken a key, and waits for its turn to begin
+    for worker in workers:
+        worker.cancel()
+    await asyncio.wait(workers)
+    assert await taken(queue) == [B, C, A]
+    assert queue.idle

@@ -5,13 +5,18 @@ from typing import Any
 
 import pytest
 
+from artifact_index.reconcile.cache.cache import index_key
+from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.reconcile.status.conditions import DesiredCondition, observed
 from artifact_index.reconcile.status.events import Event, transitions
 from artifact_index.reconcile.status.index_status import index_status
-from support.reconcile_builders import NOW, index, source
+from support.engine import Engine
+from support.reconcile_builders import NAMESPACE, NOW, index, source
 from support.statuses import plan_of
 
 pytestmark = pytest.mark.unit
+
+REF = ObjectRef(NAMESPACE, "a")
 
 
 def status(ready: str = "True", reason: str = "Available", **notes: str) -> dict[str, Any]:
@@ -100,3 +105,34 @@ def test_a_refresh_request_that_is_ignored_posts_an_event_once() -> None:
 def test_an_unchanged_status_posts_no_event(case: str) -> None:
     after = CASES[case][1]
     assert transitions(after, after) == []
+
+
+async def written_in_turn(engine: Engine, *statuses: dict[str, Any]) -> list[tuple[str, str]]:
+    """Write these statuses of one index; returns type and reason of each event."""
+    writer = engine.operator.controller._reconcilers.index._writer
+    for each in statuses:
+        cached = engine.cache.indexes.get(REF)
+        assert cached is not None
+        await writer.write_index_status(cached, each)
+    events = [body for (plural, _, _), body in engine.port.objects.items() if plural == "events"]
+    return [(body["type"], body["reason"]) for body in events]
+
+
+@pytest.mark.parametrize("between", [[MINTING], [MINTING, status("False", "NotWritten")]])
+async def test_a_recovery_that_was_waited_for_is_told_once(between: list[dict[str, Any]]) -> None:
+    engine = Engine()
+    engine.index(REF.name)
+    denied = ("Warning", "AccessDenied")
+    told = await written_in_turn(engine, DENIED, *between, GOOD, MINTING, GOOD)
+    assert told == [denied, ("Normal", "Available")]
+
+
+async def test_what_a_deleted_index_waited_for_is_forgotten() -> None:
+    engine = Engine()
+    engine.index(REF.name)
+    await written_in_turn(engine, DENIED, MINTING)
+    engine.drop_index(REF.name)
+    await engine.settle(index_key(REF))
+    engine.index(REF.name)
+    told = await written_in_turn(engine, GOOD)
+    assert told == [("Warning", "AccessDenied")]
