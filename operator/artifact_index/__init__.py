@@ -14,4 +14,4 @@ if _client is not None and "kubernetes" not in sys.modules:
     # None is how Python is told that a module cannot be imported (`sys.modules`).
     sys.modules["kubernetes.client"] = sys.modules["kubernetes.config"] = None  # type: ignore[assignment]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

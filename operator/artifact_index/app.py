@@ -13,6 +13,7 @@ from typing import Any, Final
 from artifact_index import __version__
 from artifact_index.credentials.providers import providers_of
 from artifact_index.credentials.threads import CloudThreads
+from artifact_index.election.elector import Elector
 from artifact_index.health import Health, LoopLag, serve_health
 from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
@@ -27,7 +28,14 @@ from artifact_index.runtime import freeze_startup_objects, limit_malloc_arenas
 from artifact_index.settings import Settings
 from artifact_index.signing_key import load_signing_key
 from artifact_index.watching import kopf_adapter
-from artifact_index.wiring import Operator, build, described, env_of, oldest_listing_of
+from artifact_index.wiring import (
+    Operator,
+    build,
+    described,
+    elector_of,
+    env_of,
+    oldest_listing_of,
+)
 
 _FIRST_ANSWERS: Final = 2.0
 """Seconds for which the first wave waits for answers of the clouds once nothing else is left."""
@@ -40,6 +48,9 @@ _OTHERS_WAVE: Final = 1.0
 
 _FEW: Final = 100
 """Reconciles that answers of the clouds cause, such as refusals, and that watches do not slow."""
+
+_FIRST_LEASE: Final = 2.0
+"""Seconds for which the watches wait to know who leads, since a first wave goes before them."""
 
 _SECOND_LISTING: Final = 5.0
 """Seconds from the start of the watches to a relist that finds what was deleted before them."""
@@ -77,7 +88,9 @@ async def run(settings: Settings) -> None:
     api = KubeApi(connection, meter=counters)
     try:
         digester = Digester(await load_signing_key(api, settings.operator_namespace))
-        threads = CloudThreads(providers_of(settings).issue, threads=settings.cloud_threads)
+        threads = CloudThreads(
+            providers_of(settings).issue, threads=settings.cloud_threads, gate=api.gate
+        )
         operator = build(settings, api, threads.issue, env_of(settings, digester, meter=counters))
         kinds = operator.cache.indexes, operator.cache.options
         check = ServerCheck(
@@ -85,7 +98,8 @@ async def run(settings: Settings) -> None:
             next(iter(operator.namespaces), None),
             lambda: max(kind.highest_version for kind in kinds),
         )
-        await Process(settings, operator, threads, counters, check).run()
+        elector = elector_of(settings, connection, api.gate, operator, counters)
+        await Process(settings, operator, threads, counters, check, elector=elector).run()
     except ApiError as error:
         if error.not_found:
             raise ServerError(f"{cluster}: {error.message}") from None
@@ -104,11 +118,14 @@ def empty_namespaces(operator: Operator) -> list[str]:
     return [namespace for namespace in operator.namespaces if namespace not in known]
 
 
-def snapshot_of(parts: Operator, settings: Settings, *, ready: bool, now: float) -> Snapshot:
+def snapshot_of(
+    parts: Operator, settings: Settings, *, ready: bool, now: float, leads: bool = True
+) -> Snapshot:
     """What a scrape reads of an operator at this moment; `now` is its clock in POSIX seconds."""
     return Snapshot(
         now=now,
         ready=ready,
+        leads=leads,
         indexes=parts.cache.indexes.objects(),
         options=parts.cache.options.objects(),
         outputs=parts.cache.outputs.objects(),
@@ -130,17 +147,21 @@ class Process:
         threads: CloudThreads,
         counters: Counters,
         check: ServerCheck,
+        *,
+        elector: Elector | None,
     ) -> None:
         self._settings = settings
         self._operator = operator
         self._threads = threads
         self._check = check
+        self._elector = elector
         self._stopping = asyncio.Event()
         self._exposition = Exposition(counters, self._snapshot)
         lag = LoopLag(meter=counters)
         self._health = Health(
-            lag, operator.relister.age, oldest_listing_of(settings), lambda: check.problem
-        )
+            lag, operator.relister.age, oldest_listing_of(settings), lambda: check.problem,
+            elector=elector,
+        )  # fmt: skip
 
     async def run(self) -> None:
         """Start the parts in order, and end them all when one of them ends or a signal comes."""
@@ -170,10 +191,14 @@ class Process:
             )  # fmt: skip
         self._start("token manager", parts.tokens.run())
         self._start("source reader", parts.sources.run())
-        parts.controller.enqueue(parts.cache.all_keys())
-        for number in range(parts.workers):
-            self._start(f"worker {number}", parts.controller.run_worker())
-        await self._first_wave()
+        self._start("other installations", parts.rivals.run())
+        if self._elector is None:
+            self._start("workers", parts.lead())
+        else:
+            parts.controller.stand_by()
+            self._start("leader election", self._elector.run())
+        if await self._leads_at_once():
+            await self._first_wave()
         self._start("watches", self._watch())
         self._start("relist", parts.relister.run(_SECOND_LISTING))
         self._start("API server check", self._check.run())
@@ -182,6 +207,17 @@ class Process:
             if task.done():
                 task.result()
                 raise RuntimeError(f"{name} has ended")
+
+    async def _leads_at_once(self) -> bool:
+        if self._elector is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FIRST_LEASE):
+                    await self._elector.first_answer.wait()
+        return self._leads
+
+    @property
+    def _leads(self) -> bool:
+        return self._elector is None or self._elector.leads
 
     async def _first_wave(self) -> None:
         """Wait until all objects are reconciled once: watches beside it would slow both.
@@ -253,12 +289,15 @@ class Process:
         await self._operator.close()
         if tasks:
             await asyncio.wait(tasks.values(), timeout=_EXIT_TIMEOUT)
+        if self._elector is not None:
+            await self._elector.end(_EXIT_TIMEOUT)
         if "watches" in tasks:
             tasks["watches"].cancel()
 
     def _snapshot(self) -> Snapshot:
         ready = self._health.unready() is None
-        return snapshot_of(self._operator, self._settings, ready=ready, now=time.time())
+        now, leads = time.time(), self._leads
+        return snapshot_of(self._operator, self._settings, ready=ready, now=now, leads=leads)
 
     def _start(self, name: str, part: Coroutine[Any, Any, None]) -> None:
         self._health.tasks[name] = asyncio.create_task(part, name=name)

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
+from artifact_index.election.elector import Elector
 from artifact_index.instrumentation import UNMEASURED, Meter
 from artifact_index.logs import log_loop_error
 
@@ -67,7 +68,7 @@ class Health:
 
     `tasks` must keep running. `listing_age` returns the seconds since the last complete relist,
     None before the first; it must not exceed `oldest_listing`. `unserved` returns why the
-    API server does not serve the operator now, None if it does.
+    API server does not serve the operator now, None if it does. A standby is healthy and ready.
     """
 
     lag: LoopLag
@@ -75,6 +76,7 @@ class Health:
     oldest_listing: float
     unserved: Callable[[], str | None] = lambda: None
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    elector: Elector | None = None
 
     def trouble(self) -> str | None:
         """Return why the process should be restarted, or None."""
@@ -84,13 +86,17 @@ class Health:
         age = self.listing_age()
         if age is not None and age > self.oldest_listing:
             return f"the last complete relist was {age:.0f} s ago"
-        return None
+        return self.elector.stuck() if self.elector is not None else None
 
     def unready(self) -> str | None:
         """Return why the operator does not work yet, or None."""
         if self.listing_age() is None:
             return "the first listing of all objects is not complete"
         return self.trouble() or self.unserved()
+
+    def good(self) -> str:
+        """Return the answer of a sound process; of several replicas it says which one this is."""
+        return "ok" if self.elector is None else f"ok: {self.elector.state()}"
 
     def stuck(self) -> str | None:
         """Return that the event loop is stuck, or None. For another thread, so it asks nothing."""
@@ -106,7 +112,7 @@ Scrape = Callable[[str], Awaitable[tuple[bytes, str]]]
 
 @contextlib.asynccontextmanager
 async def serve_health(health: Health, scrape: Scrape, host: str, port: int) -> AsyncIterator[int]:
-    """Serve the endpoints and yield the port. Health is 200 with `ok`, or 503 with the reason.
+    """Serve the endpoints and yield the port. Health is 200 with `good`, or 503 with the reason.
 
     A thread with an event loop of its own serves them. It asks the operator's loop; if that is too
     busy to answer in time, it repeats the last answer, unless the loop is stuck.
@@ -124,7 +130,7 @@ async def serve_health(health: Health, scrape: Scrape, host: str, port: int) -> 
                 reason = last[path] = await _on(operator, ask(path))
         except TimeoutError:
             reason = health.stuck() or last[path]
-        return web.Response(text=f"{reason or 'ok'}\n", status=503 if reason else 200)
+        return web.Response(text=f"{reason or health.good()}\n", status=503 if reason else 200)
 
     async def metrics(request: web.Request) -> web.Response:
         body, content_type = await _on(operator, _scraped(request.headers.get("Accept", "")))

@@ -29,6 +29,9 @@ class Meter:
     def loop_lag(self, seconds: float) -> None:
         """The event loop ran a timer this much later than it was due."""
 
+    def leadership(self, event: Literal["won", "lost", "released"]) -> None:
+        """This process has begun to lead, or no longer leads."""
+
 
 UNMEASURED: Final = Meter()
 """The default meter, for parts without metrics, as in their tests."""

@@ -1,243 +1,219 @@
 """Every setting of the operator: one field gives a flag and an environment variable."""
 
+import hashlib
 import os
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-ENV_PREFIX: Final = "ARTIFACT_INDEX_"
+from artifact_index.api.constants import FIELD_MANAGER
+from artifact_index.setting_flags import declare, environment_names_of, flag_of
+from artifact_index.setting_values import (
+    OneOf,
+    matches_globs,
+    parse_absolute_url,
+    parse_bool,
+    parse_consent,
+    parse_count,
+    parse_duration,
+    parse_host,
+    parse_namespace_glob,
+    parse_period,
+    parse_port,
+    parse_rate,
+    parse_whole_seconds,
+)
+
 _POD_NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
-_NUMBER: Final = re.compile(r"[0-9]{1,9}")
-_UNIT_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class SettingError(ValueError):
     """A setting has an invalid value; the message names the flag and what it accepts."""
 
 
-def parse_duration(text: str) -> float:
-    """Convert a Go duration such as `30m` or `1h30m` to seconds. Raises ValueError."""
-    if not text or _DURATION.sub("", text):
-        raise ValueError("must be a duration such as 30s, 10m or 1h30m")
-    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION.findall(text))
-
-
-def _parse_period(text: str) -> float:
-    seconds = parse_duration(text)
-    if seconds <= 0:
-        raise ValueError("must be a duration of more than 0s")
-    return seconds
-
-
-def _parse_bool(text: str) -> bool:
-    if text.lower() in ("true", "1", "yes"):
-        return True
-    if text.lower() in ("false", "0", "no", ""):
-        return False
-    raise ValueError("must be true or false")
-
-
-def _whole(accepted: str, least: int = 0, most: int = 999_999_999) -> Callable[[str], int]:
-    """A parser of whole numbers; `accepted` is the message of its ValueError."""
-
-    def parse(text: str) -> int:
-        if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
-            raise ValueError(accepted)
-        return int(text)
-
-    return parse
-
-
-_parse_count: Final = _whole("must be a whole number of at least 1", least=1)
-_parse_rate: Final = _whole("must be a whole number; 0 means no limit")
-_parse_port: Final = _whole("must be a port number from 0 to 65535", most=65535)
-
-
-def _parse_url(text: str) -> str:
-    if not re.match(r"^https?://[^\s/?#]+", text):
-        raise ValueError("must be an absolute http or https URL")
-    return text
-
-
-def _parse_consent(text: str) -> str:
-    namespace, equals, glob = text.partition("=")
-    if not re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", namespace) or (equals and not glob):
-        raise ValueError(
-            "must be NAMESPACE or NAMESPACE=GLOB, where the glob matches ARNs of domains or roles, "
-            "Google projects and service accounts"
-        )
-    return text
-
-
-def _parse_host(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9.*?:\[\]-]+", text):
-        raise ValueError("must be a host such as pypi.example.com or *.example.com")
-    return text.lower()
-
-
-class OneOf:
-    """Parser of a setting with a fixed set of words, `choices`."""
-
-    def __init__(self, *choices: str) -> None:
-        self.choices = choices
-
-    def __call__(self, text: str) -> str:
-        """Return the word. Raises ValueError, which lists the choices."""
-        if text not in self.choices:
-            raise ValueError(f"must be one of {', '.join(self.choices)}")
-        return text
-
-
-def _setting(
-    default: Any,
-    parse: Callable[[str], Any],
-    help_text: str,
-    *,
-    repeatable: bool = False,
-    flag: str | None = None,
-    former_name: str | None = None,
-) -> Any:
-    """Declare a setting; `former_name` is its name in older releases, which stays an alias."""
-    metadata = {
-        "parse": parse, "help": help_text, "repeatable": repeatable,
-        "flag": flag, "former_name": former_name,
-    }  # fmt: skip
-    return field(default=default, metadata=metadata)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Settings of `artifact-index run`. Durations are in seconds; flags take Go durations."""
 
-    namespaces: tuple[str, ...] = _setting(
+    namespaces: tuple[str, ...] = declare(
         (), str,
         "serve only these namespaces; repeatable; default: the whole cluster",
         repeatable=True, flag="namespace",
     )  # fmt: skip
-    operator_namespace: str = _setting(
+    operator_namespace: str = declare(
         "", str,
         "keep the Secret with the operator's own key in this namespace; default: the pod's "
         "namespace, else the only served one, else artifact-index-system",
     )  # fmt: skip
-    kubeconfig: str = _setting(
+    leader_elect: bool = declare(
+        False, parse_bool,
+        "write only while this process holds a Lease in the operator's namespace, so that several "
+        "replicas can run; the others stand by",
+    )  # fmt: skip
+    lease_duration: float = declare(
+        15.0, parse_whole_seconds,
+        "take over a Lease that its holder has not renewed for this long; whole seconds",
+    )  # fmt: skip
+    renew_deadline: float = declare(
+        10.0, parse_period,
+        "stop writing when the Lease has not been renewed for this long; at most lease-duration "
+        "divided by 1.2",
+    )  # fmt: skip
+    retry_period: float = declare(
+        2.0, parse_period, "renew the Lease this often; at most half of renew-deadline"
+    )
+    kubeconfig: str = declare(
         "", str,
         "connect with this kubeconfig file; default: KUBECONFIG, else the pod's ServiceAccount, "
         "else ~/.kube/config",
     )  # fmt: skip
-    allow_http: bool = _setting(
-        False, _parse_bool,
+    allow_http: bool = declare(
+        False, parse_bool,
         "accept index and endpoint URLs without TLS (http://), which send logins in clear text",
     )  # fmt: skip
-    operator_identity_namespaces: tuple[str, ...] = _setting(
-        (), _parse_consent,
+    operator_identity_namespaces: tuple[str, ...] = declare(
+        (), parse_consent,
         "let these namespaces log in with the operator's own cloud identity, each as NAMESPACE or "
-        "NAMESPACE=GLOB, where the glob limits the domains, projects, roles and service accounts; "
-        "repeatable; default: none, or the served namespace if there is only one",
+        "NAMESPACE=GLOB, where the glob limits the domains, projects, feeds, roles and service "
+        "accounts; repeatable; default: none, or the served namespace if there is only one",
         repeatable=True,
     )  # fmt: skip
-    operator_identity_session_tags: bool = _setting(
-        False, _parse_bool,
+    cluster_kinds: bool = declare(
+        False, parse_bool,
+        "serve ClusterArtifactIndex and ClusterIndexOptions, too; only for the whole cluster",
+    )  # fmt: skip
+    cluster_resource_namespace: str = declare(
+        "", str,
+        "read the Secrets and ServiceAccounts that ClusterArtifactIndex objects refer to in this "
+        "namespace; default: operator-namespace",
+    )  # fmt: skip
+    cluster_kinds_namespaces: tuple[str, ...] = declare(
+        (), parse_namespace_glob,
+        "serve ClusterArtifactIndex and ClusterIndexOptions in these namespaces at most, whatever "
+        "their specs say, each as NAME or GLOB, or as !GLOB for all but these; repeatable; "
+        "default: any namespace",
+        repeatable=True,
+    )  # fmt: skip
+    operator_identity_session_tags: bool = declare(
+        False, parse_bool,
         "tag AWS sessions of the operator's own identity with artifactindex.dev/namespace and "
         "artifactindex.dev/name; trust policies of the roles must then allow sts:TagSession",
     )  # fmt: skip
-    operator_identity_tenant_tags: bool = _setting(
-        False, _parse_bool, "accept assumeRole.tags beside the operator's own identity"
+    operator_identity_tenant_tags: bool = declare(
+        False, parse_bool, "accept assumeRole.tags beside the operator's own identity"
     )
-    allowed_hosts: tuple[str, ...] = _setting(
-        (), _parse_host,
+    allowed_hosts: tuple[str, ...] = declare(
+        (), parse_host,
         "reject index URLs with a host other than these, such as *.example.com; repeatable; "
         "default: accept any host",
         repeatable=True,
     )  # fmt: skip
-    google_token_url: str = _setting(
-        "https://oauth2.googleapis.com/token", _parse_url,
+    google_token_url: str = declare(
+        "https://oauth2.googleapis.com/token", parse_absolute_url,
         "exchange Google service account keys for tokens at this OAuth endpoint",
     )  # fmt: skip
-    google_sts_url: str = _setting(
-        "https://sts.googleapis.com/v1/token", _parse_url,
+    google_sts_url: str = declare(
+        "https://sts.googleapis.com/v1/token", parse_absolute_url,
         "exchange tokens of ServiceAccounts and the operator's external account credentials at "
         "this Google STS endpoint",
     )  # fmt: skip
-    google_iam_credentials_url: str = _setting(
-        "https://iamcredentials.googleapis.com", _parse_url,
+    google_iam_credentials_url: str = declare(
+        "https://iamcredentials.googleapis.com", parse_absolute_url,
         "impersonate Google service accounts at this IAM Credentials endpoint",
     )  # fmt: skip
-    relist_interval: float = _setting(
-        600.0, _parse_period,
+    azure_authority_url: str = declare(
+        "https://login.microsoftonline.com", parse_absolute_url,
+        "request Entra tokens for Azure's public cloud from this authority",
+    )  # fmt: skip
+    relist_interval: float = declare(
+        600.0, parse_period,
         "list all objects again this often, to find changes that watches missed",
         former_name="resync_interval",
     )  # fmt: skip
-    watch_patience: float = _setting(
+    watch_patience: float = declare(
         300.0, parse_duration, "retry a refused or unanswered watch for this long, then exit"
     )
-    source_reread_interval: float = _setting(
-        300.0, _parse_period,
+    source_reread_interval: float = declare(
+        300.0, parse_period,
         "reread source Secrets without the label artifactindex.dev/role=source this often",
     )  # fmt: skip
-    missing_secret_grace: float = _setting(
+    missing_secret_grace: float = declare(
         300.0, parse_duration,
         "wait this long for a missing Secret or key, and serve its last password or URL meanwhile; "
         "after that, the index is Stalled",
     )  # fmt: skip
-    mint_patience: float = _setting(
+    mint_patience: float = declare(
         5.0, parse_duration, "wait this long for a first token before publishing a file without it"
     )
-    outage_budget: float = _setting(
+    outage_budget: float = declare(
         600.0, parse_duration, "refresh early enough to survive a cloud outage of this length (R)"
     )
-    write_time: float = _setting(5.0, parse_duration, "allow this long for writing an output (W)")
-    propagation_time: float = _setting(
+    write_time: float = declare(5.0, parse_duration, "allow this long for writing an output (W)")
+    propagation_time: float = declare(
         95.0, parse_duration, "allow this long for the kubelet to update a Secret in a pod (P)"
     )
-    pod_start_time: float = _setting(
+    pod_start_time: float = declare(
         120.0, parse_duration, "allow this long from reading the file to the first request (S)"
     )
-    clock_skew: float = _setting(
+    clock_skew: float = declare(
         60.0, parse_duration, "allow for clocks that differ by this much (e)"
     )
-    min_refresh_interval: float = _setting(
+    min_refresh_interval: float = declare(
         300.0, parse_duration,
         "wait at least this long between refreshes of tokens too short for maxBuildDuration, but "
         "never longer than half of their life",
     )  # fmt: skip
-    mints_per_second: int = _setting(
-        10, _parse_count,
+    mints_per_second: int = declare(
+        10, parse_count,
         "request at most this many tokens per second; namespaces take turns, and in each the most "
         "urgent go first",
     )  # fmt: skip
-    writes_per_second: int = _setting(
-        1000, _parse_rate,
+    writes_per_second: int = declare(
+        1000, parse_rate,
         "write to the API server at most this often per second on average, 0 = no limit; outputs "
         "go before statuses, and tokens that expire soonest go first",
     )  # fmt: skip
-    write_burst: int = _setting(1000, _parse_count, "allow at most this many API writes at once")
-    workers: int = _setting(16, _parse_count, "reconcile at most this many objects at a time")
-    cloud_threads: int = _setting(16, _parse_count, "make at most this many cloud calls at a time")
-    cloud_connect_timeout: float = _setting(
-        5.0, _parse_period, "give up connecting to a cloud endpoint after this long"
+    write_burst: int = declare(1000, parse_count, "allow at most this many API writes at once")
+    workers: int = declare(16, parse_count, "reconcile at most this many objects at a time")
+    cloud_threads: int = declare(16, parse_count, "make at most this many cloud calls at a time")
+    cloud_connect_timeout: float = declare(
+        5.0, parse_period, "give up connecting to a cloud endpoint after this long"
     )
-    cloud_read_timeout: float = _setting(
-        10.0, _parse_period, "give up waiting for data from a cloud endpoint after this long"
+    cloud_read_timeout: float = declare(
+        10.0, parse_period, "give up waiting for data from a cloud endpoint after this long"
     )
-    health_host: str = _setting(
+    health_host: str = declare(
         "0.0.0.0",  # noqa: S104 - a pod's probes come from outside
         str,
         "serve /healthz, /readyz and /metrics on this address",
     )
-    health_port: int = _setting(
-        8080, _parse_port, "serve /healthz, /readyz and /metrics on this port; 0 = any free port"
+    health_port: int = declare(
+        8080, parse_port, "serve /healthz, /readyz and /metrics on this port; 0 = any free port"
     )
-    object_metrics: bool = _setting(
-        True, _parse_bool, "expose a series for each output and each login on /metrics"
+    object_metrics: bool = declare(
+        True, parse_bool, "expose a series for each output and each login on /metrics"
     )
-    log_format: str = _setting("text", OneOf("text", "json"), "write logs as text or json")
-    log_level: str = _setting(
+    log_format: str = declare("text", OneOf("text", "json"), "write logs as text or json")
+    log_level: str = declare(
         "info", OneOf("debug", "info", "warning", "error"),
         "log messages of at least this level: debug, info, warning or error",
     )  # fmt: skip
+
+    @property
+    def scope(self) -> tuple[tuple[str, ...], str | None]:
+        """The namespaces that are served and the operator's own; () and None: the whole cluster."""
+        return self.namespaces, self.operator_namespace if self.namespaces else None
+
+    @property
+    def installation(self) -> str:
+        """Namespace and name of the Lease of those that serve this scope, joined by a slash.
+
+        The chart computes the name, too: its Role allows this one alone.
+        """
+        served = ",".join(sorted(set(self.namespaces)))
+        scope = f"-{hashlib.sha256(served.encode()).hexdigest()[:10]}" if served else ""
+        return f"{self.operator_namespace}/{FIELD_MANAGER}{scope}"
 
     def may_use_operator_identity(self, namespace: str) -> bool:
         """Whether the administrator consents to the operator's cloud identity in this namespace."""
@@ -250,32 +226,14 @@ class Settings:
         entries = (entry.partition("=") for entry in self.operator_identity_namespaces)
         return tuple(glob or "*" for name, _, glob in entries if name == namespace)
 
+    def may_serve_cluster_kinds_in(self, namespace: str) -> bool:
+        """Whether the administrator lets the kinds of cluster scope be served in this namespace."""
+        return matches_globs(namespace, self.cluster_kinds_namespaces)
+
 
 def setting_fields() -> tuple[Field[Any], ...]:
     """Return the fields of `Settings` in the order of `--help` and the docs."""
     return fields(Settings)
-
-
-def flag_of(setting: Field[Any]) -> str:
-    """Return the flag of a field, such as `--relist-interval` for relist_interval."""
-    return flags_of(setting)[0]
-
-
-def flags_of(setting: Field[Any]) -> tuple[str, ...]:
-    """Return the flag of a field, then the flag of its former name, if it has one."""
-    names = (setting.metadata["flag"] or setting.name, setting.metadata["former_name"])
-    return tuple("--" + name.replace("_", "-") for name in names if name)
-
-
-def environment_of(setting: Field[Any]) -> str:
-    """Return the environment variable of a field; lists in it are comma-separated."""
-    return environment_names_of(setting)[0]
-
-
-def environment_names_of(setting: Field[Any]) -> tuple[str, ...]:
-    """Return the environment variable of a field, then that of its former name, if any."""
-    names = (setting.name, setting.metadata["former_name"])
-    return tuple(ENV_PREFIX + name.upper() for name in names if name)
 
 
 def load_settings(
@@ -297,7 +255,37 @@ def load_settings(
             values[setting.name] = _parse(setting, given, origin)
     if not values.get("operator_namespace"):
         values["operator_namespace"] = _own_namespace(values.get("namespaces", ()))
-    return Settings(**values)
+    if not values.get("cluster_resource_namespace"):
+        values["cluster_resource_namespace"] = values["operator_namespace"]
+    settings = Settings(**values)
+    _check_election(settings)
+    _check_cluster_kinds(settings)
+    return settings
+
+
+def _check_election(settings: Settings) -> None:
+    """Raises SettingError for times with which two replicas might write at once."""
+    if settings.renew_deadline * 1.2 > settings.lease_duration:
+        raise SettingError(
+            f"--renew-deadline must be at most --lease-duration ({settings.lease_duration:g}s) "
+            f"divided by 1.2, so that a leader is silent before another one can follow; it is "
+            f"{settings.renew_deadline:g}s"
+        )
+    if settings.retry_period * 2 > settings.renew_deadline:
+        raise SettingError(
+            f"--retry-period must be at most half of --renew-deadline "
+            f"({settings.renew_deadline:g}s), so that one failed renewal does not end the "
+            f"leadership; it is {settings.retry_period:g}s"
+        )
+
+
+def _check_cluster_kinds(settings: Settings) -> None:
+    """Raises SettingError where the kinds of cluster scope cannot be served."""
+    if settings.cluster_kinds and settings.namespaces:
+        raise SettingError(
+            "--cluster-kinds needs an installation for the whole cluster; remove it, or remove "
+            "--namespace"
+        )
 
 
 def _parse(setting: Field[Any], given: str | list[str], origin: str) -> Any:

@@ -1,28 +1,39 @@
 """Wiring: the parts of the operator, and what follows from its settings alone."""
 
+import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
+from kubernetes.aio.client.configuration import Configuration
+
 from artifact_index.credentials.aws.endpoints import Endpoints
 from artifact_index.credentials.calls import Issue
-from artifact_index.credentials.tokens.freshness import Margins
+from artifact_index.credentials.tokens.freshness import margins_of
 from artifact_index.credentials.tokens.issuing import Limits
 from artifact_index.credentials.tokens.manager import TokenManager
+from artifact_index.election.candidate import Candidate, Timing, new_identity
+from artifact_index.election.client import LeaseClient
+from artifact_index.election.elector import Elector
+from artifact_index.election.rivals import Rivals
+from artifact_index.gate import Gate
 from artifact_index.instrumentation import UNMEASURED, Meter
-from artifact_index.kube.port import KubePort
+from artifact_index.kube.port import KubePort, Object
 from artifact_index.reconcile.apply.writer import OutputWriter
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.reconcile.cache.env import Env
-from artifact_index.reconcile.cache.feed import Feed
-from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.cache.feed import FedObject, Feed
+from artifact_index.reconcile.cache.objects import ObjectRef, OutputObject
 from artifact_index.reconcile.cache.relist import Relister
-from artifact_index.reconcile.cache.source_cache import SourceCache
-from artifact_index.reconcile.controller import Controller
+from artifact_index.reconcile.cache.scope import ClusterScope
+from artifact_index.reconcile.cache.sources.reading import SourceCache
+from artifact_index.reconcile.cluster.options import ClusterOptionsReconciler
+from artifact_index.reconcile.cluster.outputs import ClusterOutputsReconciler
+from artifact_index.reconcile.controller import Controller, Reconcilers
 from artifact_index.reconcile.index import IndexReconciler
 from artifact_index.reconcile.options import OptionsReconciler
 from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
@@ -34,7 +45,8 @@ from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
 from artifact_index.reconcile.status.writer import StatusWriter
 from artifact_index.service_account_tokens import ServiceAccountTokens
-from artifact_index.settings import Settings, flag_of, setting_fields
+from artifact_index.setting_flags import flag_of
+from artifact_index.settings import Settings, setting_fields
 from artifact_index.sources.policy import Policy
 
 
@@ -42,8 +54,8 @@ from artifact_index.sources.policy import Policy
 class Operator:
     """The parts of one operator; nothing runs yet.
 
-    Call `prime`; then run `tokens`, `sources`, `relister` and so many `workers` of `controller` in
-    tasks of their own. No `namespaces` means all of them.
+    Call `prime`; then run `tokens`, `sources`, `relister` and `rivals` in tasks of their own, and
+    `lead` in one while this process may write. No `namespaces` means all of them.
     """
 
     namespaces: tuple[str, ...]
@@ -54,23 +66,65 @@ class Operator:
     histories: Histories
     feed: Feed
     relister: Relister
+    rivals: Rivals
     controller: Controller
     tokens: TokenManager
     endpoints: Endpoints
     sources: SourceCache
 
     async def prime(self) -> None:
-        """List everything, and restore from it what a restart knows. Raises ApiError."""
-        await self.relister.prime(
-            partial(
-                restore,
-                state=self.state,
-                histories=self.histories,
-                tokens=self.tokens,
-                endpoints=self.endpoints,
-                grace=self.missing_secret_grace,
-            )
-        )
+        """List everything, and restore from it what a restart knows. Raises ApiError.
+
+        Until `lead`, what others write is taken over in the same way. An installation that has
+        ended is known as such before the first reconcile.
+        """
+        self.feed.on_new = partial(self._restore, first=True)
+        await self.relister.prime()
+        self.feed.on_new = self._restore
+        await self.rivals.look()
+
+    async def lead(self) -> None:
+        """Work on every object, until cancelled: only meanwhile is anything written or requested.
+
+        Afterwards the process stands by. What it holds it keeps, and follows what others write.
+        """
+        self.take_over()
+        self.controller.enqueue(self.cache.all_keys())
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(self.workers):
+                    workers.create_task(self.controller.run_worker())
+        finally:
+            await self.stand_by()
+
+    def take_over(self) -> None:
+        """Let the workers, which are yet to begin, request tokens and URLs."""
+        self.feed.on_new = self._restore_late
+        self.controller.stands_by = False
+        self.tokens.resume()
+        self.endpoints.resume()
+
+    async def stand_by(self) -> None:
+        """Give up all calls once the workers have ended, and follow what another process writes."""
+        self.feed.on_new = self._restore
+        self.controller.stand_by()
+        self.state.stand_by()
+        await self.tokens.pause()
+        await self.endpoints.pause()
+
+    def _restore(
+        self, plural: str, new: FedObject, body: Object, *, first: bool = False
+    ) -> Awaitable[None] | None:
+        return restore(
+            plural, new, body,
+            state=self.state, histories=self.histories, tokens=self.tokens,
+            endpoints=self.endpoints, grace=self.missing_secret_grace,
+            outputs_of=None if first else self.cache.outputs_of,
+        )  # fmt: skip
+
+    def _restore_late(self, plural: str, new: FedObject, body: Object) -> Awaitable[None] | None:
+        """Take over an output that the last leader wrote after what was known of it."""
+        return self._restore(plural, new, body) if isinstance(new, OutputObject) else None
 
     async def clouds_settled(self) -> bool:
         """Wait until no call to a cloud is in flight; False if there was none."""
@@ -84,7 +138,13 @@ class Operator:
 
 def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator:
     """Wire the parts of one operator on the event loop that will run them; `issue` asks clouds."""
-    cache, state, histories = Cache(), State(), Histories()
+    scope = ClusterScope(
+        settings.cluster_kinds,
+        settings.cluster_resource_namespace,
+        lru_cache(maxsize=16_384)(settings.may_serve_cluster_kinds_in),
+    )
+    cache = Cache(settings.installation, signs=settings.leader_elect, scope=scope)
+    state, histories = State(), Histories()
     priority = partial(state.priority_of, margins=env.margins)
     workers = settings.workers
     # In an installation for one namespace nobody else needs a worker.
@@ -127,7 +187,13 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
     )
     options = OptionsReconciler(cache, resolver, clouds, state, output_writer, env)
     indexes = IndexReconciler(cache, resolver, state, status_writer, queue.is_busy, env)
-    controller = Controller(cache, queue, options, indexes, status_writer, env)
+    reconcilers = Reconcilers(
+        options,
+        indexes,
+        ClusterOptionsReconciler(cache, resolver, clouds, state, env),
+        ClusterOutputsReconciler(cache, state, output_writer),
+    )
+    controller = Controller(cache, queue, reconcilers, status_writer, env)
     tokens.on_change = endpoints.on_change = controller.tokens_changed
     feed = Feed(
         cache,
@@ -139,6 +205,12 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
     relister = Relister(
         api, feed, settings.namespaces, settings.relist_interval, controller.enqueue, env.rng
     )
+    rivals = Rivals(
+        api,
+        cache.writers,
+        settings.lease_duration,
+        on_change=lambda namespaces: controller.enqueue(cache.keys_in(namespaces)),
+    )
     return Operator(
         namespaces=settings.namespaces,
         workers=workers,
@@ -148,11 +220,28 @@ def build(settings: Settings, api: KubePort, issue: Issue, env: Env) -> Operator
         histories=histories,
         feed=feed,
         relister=relister,
+        rivals=rivals,
         controller=controller,
         tokens=tokens,
         endpoints=endpoints,
         sources=sources,
     )
+
+
+def elector_of(
+    settings: Settings, configuration: Configuration, gate: Gate, operator: Operator, meter: Meter
+) -> Elector | None:
+    """The leader election that opens the gate for this operator; None without `--leader-elect`."""
+    if not settings.leader_elect:
+        return None
+    timing = Timing(settings.lease_duration, settings.renew_deadline, settings.retry_period)
+    candidate = Candidate(
+        new_identity(), timing, gate,
+        in_use=lambda: len(operator.cache.outputs) > 0,
+        rng=random.Random(),  # noqa: S311 - jitter, not cryptography
+    )  # fmt: skip
+    lease = LeaseClient(configuration, settings.installation, meter=meter)
+    return Elector(lease, candidate, operator.lead, meter=meter)
 
 
 def _namespace_of(consumer: Any) -> str:
@@ -177,18 +266,6 @@ def env_of(
         clock=clock,
         rng=rng or random.Random(),  # noqa: S311 - jitter, not cryptography
         meter=meter,
-    )
-
-
-def margins_of(settings: Settings) -> Margins:
-    """The margins of the freshness formula, from the administrator's settings."""
-    return Margins(
-        outage=settings.outage_budget,
-        write=settings.write_time,
-        propagation=settings.propagation_time,
-        pod_start=settings.pod_start_time,
-        clock_skew=settings.clock_skew,
-        min_refresh_interval=settings.min_refresh_interval,
     )
 
 

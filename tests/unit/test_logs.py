@@ -234,7 +234,7 @@ def untouched_logging() -> Iterator[None]:
         root.addHandler(handler)
     root.setLevel(level)
     logging.captureWarnings(False)
-    for name in ("kopf.objects", "kopf.activities", "kubernetes", "aiohttp"):
+    for name in ("kopf.objects", "kopf.activities", "kubernetes", "aiohttp", "urllib3.connection"):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
@@ -245,6 +245,7 @@ def test_all_logs_go_to_standard_error_through_the_filter(
     configure_logging(log_format=form, level="debug")
     logging.getLogger("somewhere.deep").debug("password=%s", SECRET)
     logging.getLogger("kubernetes.client.rest").debug("response body: %s", "x")
+    logging.getLogger("urllib3.connection").warning("unparsed data: response body: %s", "x")
     shown = capsys.readouterr()
     assert shown.out == "" and "response body" not in shown.err
     (line,) = shown.err.splitlines()

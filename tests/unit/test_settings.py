@@ -9,17 +9,10 @@ import pytest
 
 from artifact_index import settings as settings_module
 from artifact_index.cli import run
-from artifact_index.credentials.tokens.freshness import Margins
-from artifact_index.settings import (
-    SettingError,
-    Settings,
-    environment_of,
-    flag_of,
-    load_settings,
-    parse_duration,
-    setting_fields,
-)
-from artifact_index.wiring import margins_of
+from artifact_index.credentials.tokens.freshness import Margins, margins_of
+from artifact_index.setting_flags import environment_of, flag_of
+from artifact_index.setting_values import parse_duration
+from artifact_index.settings import SettingError, Settings, load_settings, setting_fields
 
 pytestmark = pytest.mark.unit
 
@@ -202,3 +195,39 @@ def test_a_former_name_still_sets_and_names_itself_in_errors() -> None:
     assert load_settings({}, both).relist_interval == 480
     with pytest.raises(SettingError, match="ARTIFACT_INDEX_RESYNC_INTERVAL must"):
         load_settings({}, {"ARTIFACT_INDEX_RESYNC_INTERVAL": "10"})
+
+
+@pytest.mark.parametrize(
+    ("globs", "served", "not_served"),
+    [
+        ((), ("a", "kube-system"), ()),
+        (("team-*",), ("team-a", "team-"), ("a", "my-team-a")),
+        (("!kube-*",), ("a", "team-a"), ("kube-system",)),
+        (("team-*", "!team-b"), ("team-a",), ("team-b", "a")),
+        (("a", "b?"), ("a", "b1"), ("b", "b12")),
+    ],
+)
+def test_the_bound_of_the_cluster_kinds_goes_by_the_names_of_namespaces(
+    globs: tuple[str, ...], served: tuple[str, ...], not_served: tuple[str, ...]
+) -> None:
+    settings = Settings(cluster_kinds_namespaces=globs)
+    assert all(settings.may_serve_cluster_kinds_in(name) for name in served)
+    assert not any(settings.may_serve_cluster_kinds_in(name) for name in not_served)
+
+
+@pytest.mark.parametrize("glob", ["Team", "a b", "!", "", "!!a", "team=a", "*" * 64])
+def test_a_bound_that_matches_no_namespace_is_refused(glob: str) -> None:
+    with pytest.raises(SettingError, match="must"):
+        load("--cluster-kinds-namespaces", glob)
+
+
+def test_the_logins_of_the_cluster_kinds_are_in_the_operators_namespace_by_default() -> None:
+    assert load("--operator-namespace", "home").cluster_resource_namespace == "home"
+    both = load("--operator-namespace", "home", "--cluster-resource-namespace", "logins")
+    assert (both.operator_namespace, both.cluster_resource_namespace) == ("home", "logins")
+
+
+def test_the_cluster_kinds_need_the_whole_cluster() -> None:
+    assert load("--cluster-kinds").cluster_kinds
+    with pytest.raises(SettingError, match="needs an installation for the whole cluster"):
+        load("--cluster-kinds", "--namespace", "a")
