@@ -107,6 +107,11 @@ ROWS: Final[tuple[tuple[str, tuple[Panel, ...]], ...]] = (
                 {"{{condition}} {{reason}}": "sum by (condition, reason) ("
                  + _of(catalogue.CONDITIONS) + ")"}, 6,
             ),
+            _graph(
+                catalogue.NAMESPACES, "Namespaces of a ClusterIndexOptions", "none",
+                {"{{index_options}} {{state}}": "max by (index_options, state) ("
+                 f"{catalogue.NAMESPACES.name})"}, 12,
+            ),
         ),
     ),
     (
@@ -151,6 +156,19 @@ ROWS: Final[tuple[tuple[str, tuple[Panel, ...]], ...]] = (
             Panel(
                 "stat", "Version", catalogue.BUILD_INFO.question, "none",
                 {"{{version}}": f"max by (version) ({catalogue.BUILD_INFO.name})"}, 4,
+            ),
+            Panel(
+                "stat", "Leaders", catalogue.LEADER.question, "none",
+                {"leaders": f"sum({catalogue.LEADER.name})"}, 4, _ONE_IS_GOOD,
+            ),
+            Panel(
+                "stat", "Changes of the leader in an hour", catalogue.LEADER_TRANSITIONS.question,
+                "none",
+                {
+                    "{{event}}": "sum by (event) "
+                    f"(increase({catalogue.LEADER_TRANSITIONS.name}[1h]))"
+                },
+                4,
             ),
             _slowest(catalogue.LOOP_LAG, "Event loop lag"),
             _graph(

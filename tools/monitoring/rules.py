@@ -44,6 +44,7 @@ FAILURES: Final = {
     "unserved": Failure(
         "The API server does not accept the operator's token", 36, "ArtifactIndexUnready"
     ),
+    "leaderless": Failure("No replica gets the Lease", 36, "ArtifactIndexNoLeader"),
     "blocked": Failure("No worker takes anything from the queue", 35, "ArtifactIndexQueueStuck"),
     "slow clock": Failure(
         "The operator's clock falls back by an hour", 40, "ArtifactIndexClockOff"
@@ -76,14 +77,14 @@ _EXAMPLE: Final = """\
 """
 
 
-def rule_groups(*, runbooks: str, operator: str) -> dict[str, Any]:
+def rule_groups(*, runbooks: str, operator: str, replicas: str = "2") -> dict[str, Any]:
     """The content of a Prometheus rule file.
 
     `runbooks` is the address of the page of the alerts; `operator` selects the operator's own
-    series, such as `namespace="artifact-index-system"`.
+    series, such as `namespace="artifact-index-system"`; `replicas` is how many there are to be.
     """
     records = [{"record": name, "expr": expr} for name, expr in RECORDS.items()]
-    alerts = [_rule(alert, runbooks, operator) for alert in ALERTS]
+    alerts = [_rule(alert, runbooks, operator, replicas) for alert in ALERTS]
     return {
         "groups": [
             {"name": "artifact-index-operator.records", "rules": records},
@@ -94,7 +95,7 @@ def rule_groups(*, runbooks: str, operator: str) -> dict[str, Any]:
 
 def chart_rules() -> str:
     """The rule file of the chart, with placeholders that its template replaces."""
-    groups = rule_groups(runbooks="@RUNBOOKS@", operator="@OPERATOR@")
+    groups = rule_groups(runbooks="@RUNBOOKS@", operator="@OPERATOR@", replicas="@REPLICAS@")
     return f"# {_GENERATED}\n{_yaml(groups)}"
 
 
@@ -109,9 +110,10 @@ def example_rules() -> str:
     return f"# {_GENERATED}\n{_EXAMPLE}{_yaml(rule)}"
 
 
-def _rule(alert: dict[str, str], runbooks: str, operator: str) -> dict[str, Any]:
+def _rule(alert: dict[str, str], runbooks: str, operator: str, replicas: str) -> dict[str, Any]:
     rule: dict[str, Any] = {field: alert[field] for field in _RULE_FIELDS if field in alert}
-    rule["expr"] = rule["expr"].replace("{@OPERATOR@}", f"{{{operator}}}" if operator else "")
+    selector = f"{{{operator}}}" if operator else ""
+    rule["expr"] = rule["expr"].replace("{@OPERATOR@}", selector).replace("@REPLICAS@", replicas)
     rule["labels"] = {"severity": alert["severity"]}
     rule["annotations"] = {
         "summary": alert["summary"],

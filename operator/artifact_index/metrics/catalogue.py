@@ -19,23 +19,28 @@ PROVIDERS: Final = tuple(cloud.provider for cloud in CLOUDS)
 LABELS: Final = {
     "code": "HTTP status of the answer; `0` if there was none",
     "condition": "type of the condition",
+    "event": "`won`: it leads from now on; `lost`: it no longer leads; `released`: it handed over",
     "identity": "who logs in: `secret/NAME`, `serviceaccount/NAME`, or `operator`",
-    "index_options": "name of the IndexOptions",
-    "kind": "kind of the object: `ArtifactIndex` or `IndexOptions`; for an output, `Secret` or "
-    "`ConfigMap`; for a reconcile also `IndexOptionsStatus`, which writes a pending status",
+    "index_options": "name of the IndexOptions; where the namespace is empty, of the "
+    "ClusterIndexOptions",
+    "kind": "kind of the object, such as `ArtifactIndex`; for an output, `Secret` or `ConfigMap`; "
+    "for a reconcile also `IndexOptionsStatus`, which writes a pending status, and "
+    "`ClusterOutputs`, which writes those of one namespace",
     "name": "name of the object",
-    "namespace": "namespace of the object; for a login, the namespace of its Secret or "
-    "ServiceAccount, and empty for the operator's own identity",
+    "namespace": "namespace of the object, and empty for one of cluster scope and its outputs; for "
+    "a login, the namespace of its Secret or ServiceAccount, and empty for the operator's own "
+    "identity",
     "output": "name of the Secret or ConfigMap",
-    "provider": " or ".join(f"`{provider}`" for provider in PROVIDERS),
+    "provider": ", ".join(f"`{provider}`" for provider in PROVIDERS),
     "python": "version of Python",
     "ready": "status of the condition Ready: `True`, `False`, or `Unknown` before the first status",
     "reason": "reason of the condition, as in the [API reference](api-reference.md#reasons)",
     "resource": "plural name of the resource, such as `secrets`",
     "result": "outcome; see below",
+    "state": "`selected`: to be written; `written`: as they should be; `failing`: not written",
     "subresource": "`status`, `token`, or empty",
     "target": "; ".join(cloud.metrics_target for cloud in CLOUDS),
-    "verb": "`get`, `list`, `create`, `patch` or `delete`",
+    "verb": "`get`, `list`, `create`, `patch`, `delete`, or `update` for the Lease",
     "version": "version of the operator",
 }
 """The meaning of each label."""
@@ -147,6 +152,13 @@ PROBLEMS: Final = _gauge(
     "Which object is it, and why?",
     ("kind", "namespace", "name", "condition", "reason"),
 )
+NAMESPACES: Final = _gauge(
+    "namespaces",
+    f"{PREFIX}cluster_options_namespaces",
+    "Namespaces of a ClusterIndexOptions, as its status counts them.",
+    "How many namespaces have the file, and how many cannot be written?",
+    ("index_options", "state"),
+)
 RECONCILES: Final = _counter(
     f"{PREFIX}reconciles_total",
     "Reconciles, by result.",
@@ -197,6 +209,18 @@ READY: Final = _gauge(
     f"{PREFIX}ready",
     "1 while /readyz answers ok, 0 otherwise.",
     "Does the API server still serve the operator, and do all of its parts run?",
+)
+LEADER: Final = _gauge(
+    "1",
+    f"{PREFIX}leader_election_master_status",
+    "1 while this process leads and writes, 0 while it stands by; always 1 without an election.",
+    "Which replica works, and does any?",
+)
+LEADER_TRANSITIONS: Final = _counter(
+    f"{PREFIX}leader_election_transitions_total",
+    "How often this process has begun or ceased to lead.",
+    "Does the leader change again and again?",
+    ("event",),
 )
 CLOCK: Final = _gauge(
     "Unix time, s",

@@ -2,6 +2,7 @@
 
 import platform
 from functools import cache
+from typing import Literal
 
 import prometheus_client as prometheus
 
@@ -27,6 +28,7 @@ class Counters(Meter):
         self._api_requests = self._counter(catalogue.API_REQUESTS)
         self._api_request_duration = self._histogram(catalogue.API_REQUEST_DURATION)
         self._loop_lag = self._histogram(catalogue.LOOP_LAG)
+        self._leadership = self._counter(catalogue.LEADER_TRANSITIONS)
         what = catalogue.BUILD_INFO
         info = prometheus.Gauge(what.name, what.summary, what.labels, registry=self.registry)
         info.labels(version=version, python=platform.python_version()).set(1)
@@ -70,6 +72,10 @@ class Counters(Meter):
     def loop_lag(self, seconds: float) -> None:
         """See `Meter`."""
         self._loop_lag.observe(seconds)
+
+    def leadership(self, event: Literal["won", "lost", "released"]) -> None:
+        """See `Meter`."""
+        self._leadership.labels(event).inc()
 
     def _counter(self, what: Definition) -> prometheus.Counter:
         return prometheus.Counter(what.name, what.summary, what.labels, registry=self.registry)

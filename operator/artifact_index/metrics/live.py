@@ -4,14 +4,16 @@ A series exists exactly as long as the object it describes, so none has to be re
 """
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily
 
 from artifact_index.api import constants
+from artifact_index.api.cluster.index_options import NamespaceCounts
 from artifact_index.api.conditions import READY, RECONCILING, STALLED
+from artifact_index.api.owners import is_of_cluster
 from artifact_index.api.reasons import Reason
 from artifact_index.api.timestamps import parse_time
 from artifact_index.credentials.requests import Identity, OperatorIdentity, SecretIdentity
@@ -19,14 +21,16 @@ from artifact_index.credentials.tokens.entry import CACHED_TOKEN_LEAD
 from artifact_index.credentials.tokens.token_state import HeldToken
 from artifact_index.metrics import catalogue
 from artifact_index.metrics.catalogue import Definition, provider_and_answer
-from artifact_index.reconcile.cache.cache import owner_name
 from artifact_index.reconcile.cache.objects import (
     IndexObject,
     ObjectRef,
     OptionsObject,
     OutputObject,
+    kind_of,
+    options_kind,
 )
-from artifact_index.reconcile.cache.status_parsing import reported_conditions
+from artifact_index.reconcile.cache.output_owners import owner_name
+from artifact_index.reconcile.cache.status_parsing import decoded_status, reported_conditions
 
 _NO_STATUS: Final = ("Unknown", "")
 """Status and reason of Ready before the first status."""
@@ -51,6 +55,9 @@ class Snapshot:
     now: float
     ready: bool
     """Whether /readyz answers ok."""
+    leads: bool
+    """Whether this process works; a standby shows no objects, or every sum would be double, and no
+    queue, from which it takes nothing."""
 
     indexes: list[IndexObject]
     options: list[OptionsObject]
@@ -65,13 +72,15 @@ class Snapshot:
 
 def live_metrics(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
     """The gauges of the catalogue, of one moment."""
-    if snapshot.by_object:
-        yield from _times(snapshot)
-    yield from _objects(snapshot)
+    if snapshot.leads:
+        if snapshot.by_object:
+            yield from _times(snapshot)
+        yield from _objects(snapshot)
+        yield _family(catalogue.QUEUE_DEPTH, {(): snapshot.queue_depth})
+        yield _family(catalogue.QUEUE_AGE, {(): snapshot.queue_age})
     yield _family(catalogue.READY, {(): snapshot.ready})
+    yield _family(catalogue.LEADER, {(): snapshot.leads})
     yield _family(catalogue.CLOCK, {(): snapshot.now})
-    yield _family(catalogue.QUEUE_DEPTH, {(): snapshot.queue_depth})
-    yield _family(catalogue.QUEUE_AGE, {(): snapshot.queue_age})
 
 
 def _times(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
@@ -102,20 +111,29 @@ def _output_times(
     expiries: dict[Labels, float] = {}
     refreshes: dict[Labels, float] = {}
     for output in snapshot.outputs:
-        kind, namespace, name = output.ref
-        owner = owner_name(output)
+        owner = _owner_of(output)
         expiry = _seconds(output.annotations.get(constants.EXPIRES_AT_ANNOTATION))
         # An output that outlived its owner (Retain) belongs to nobody and is not refreshed.
-        if expiry is None or owner is None or ObjectRef(namespace, owner) not in alive:
+        if expiry is None or owner not in alive:
             continue
-        labels = namespace, owner, kind, name
-        expiries[labels] = expiry
+        # Those of a ClusterIndexOptions share a series, or there would be one for each namespace.
+        labels = owner.namespace, owner.name, output.ref.kind, output.ref.name
+        _keep_earliest(expiries, labels, expiry)
         refresh = _seconds(output.annotations.get(constants.REFRESH_AT_ANNOTATION))
         if refresh is None:
             refresh = expiry - _KEPT_WITHOUT_PLAN
-        refreshes[labels] = expiry - CACHED_TOKEN_LEAD if expiry in repeated else refresh
+        due = expiry - CACHED_TOKEN_LEAD if expiry in repeated else refresh
+        _keep_earliest(refreshes, labels, due)
     yield _family(catalogue.OUTPUT_EXPIRY, expiries)
     yield _family(catalogue.OUTPUT_REFRESH, refreshes)
+
+
+def _owner_of(output: OutputObject) -> ObjectRef | None:
+    mark = owner_name(output)
+    if mark is None:
+        return None
+    namespace = "" if is_of_cluster(mark) else output.ref.namespace
+    return ObjectRef(namespace, mark.rpartition("/")[2])
 
 
 def _is_repeated(login: HeldToken) -> bool:
@@ -138,13 +156,12 @@ def _objects(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
     readiness: Counter[Labels] = Counter()
     others: Counter[Labels] = Counter()
     problems: dict[Labels, float] = {}
-    objects_by_kind: tuple[tuple[str, Sequence[IndexObject | OptionsObject]], ...] = (
-        (constants.ARTIFACT_INDEX_KIND, snapshot.indexes),
-        (constants.INDEX_OPTIONS_KIND, snapshot.options),
-    )
-    for kind, objects in objects_by_kind:
+    objects_by_kind: tuple[
+        tuple[Callable[[ObjectRef], str], Sequence[IndexObject | OptionsObject]], ...
+    ] = ((kind_of, snapshot.indexes), (options_kind, snapshot.options))
+    for kind_by_ref, objects in objects_by_kind:
         for each in objects:
-            namespace, name = each.ref
+            kind, (namespace, name) = kind_by_ref(each.ref), each.ref
             conditions = reported_conditions(each.status)
             status, reason = conditions.pop(READY, _NO_STATUS)
             readiness[(kind, namespace, status, reason)] += 1
@@ -155,10 +172,22 @@ def _objects(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
                     others[(kind, namespace, condition, reason)] += 1
                     if condition not in _PROGRESS:
                         problems[kind, namespace, name, condition, reason] = 1
+    yield _family(catalogue.NAMESPACES, dict(_namespaces(snapshot.options)))
     yield _family(catalogue.OBJECTS, readiness)
     yield _family(catalogue.CONDITIONS, others)
     if snapshot.by_object:
         yield _family(catalogue.PROBLEMS, problems)
+
+
+def _namespaces(options: Sequence[OptionsObject]) -> Iterator[tuple[Labels, float]]:
+    """What the statuses of the ClusterIndexOptions count."""
+    for each in options:
+        if not each.cluster:
+            continue
+        counts = decoded_status(each.status).get("namespaces")
+        for state, count in counts.items() if isinstance(counts, dict) else ():
+            if state in NamespaceCounts.model_fields and isinstance(count, int):
+                yield (each.ref.name, state), count
 
 
 def _family(what: Definition, values: Mapping[Labels, float]) -> GaugeMetricFamily:

@@ -92,26 +92,31 @@ async def suspended(life: Incident) -> None:
 
 
 async def dead(life: Incident) -> None:
-    """The operator is gone, or its event loop stuck: no scrape has an answer."""
+    """All replicas are gone, or their event loops stuck: no scrape has an answer."""
     async with life.process():
         await asyncio.sleep(AT)
+    life.standbys = []
     await asyncio.sleep(3600)
 
 
 async def never_there(life: Incident) -> None:
     """Nothing is scraped for half an hour."""
+    life.answering = False
     await asyncio.sleep(1800)
+    life.answering = True
     async with life.process():
         await asyncio.sleep(900)
 
 
 async def unserved(life: Incident) -> None:
-    """The API server no longer accepts the operator's token."""
+    """The API server accepts the operator's token no longer: the Lease is lost, none leads."""
     async with life.process():
         await asyncio.sleep(AT)
         life.serving = False
-        await asyncio.sleep(3600)
-        life.serving = True
+        await asyncio.sleep(10)
+    await asyncio.sleep(3590)
+    life.serving = True
+    async with life.process():
         await asyncio.sleep(1800)
 
 
@@ -141,6 +146,68 @@ async def lagging(life: Incident) -> None:
             life.lag(0.8)
             await asyncio.sleep(15)
         await asyncio.sleep(1200)
+
+
+async def leaderless(life: Incident) -> None:
+    """The replicas are ready, and none gets the Lease."""
+    async with life.process():
+        await asyncio.sleep(AT)
+    life.standbys = ["standby", "another"]
+    await asyncio.sleep(3600)
+    life.standbys = ["another"]
+    async with life.process(pod="standby"):
+        await asyncio.sleep(1800)
+
+
+async def two_leaders(life: Incident) -> None:
+    """A process without an election runs beside the one that leads."""
+    async with life.process():
+        await asyncio.sleep(600)
+        life.rivals = ["rival"]
+        await asyncio.sleep(1200)
+        life.rivals = []
+        await asyncio.sleep(900)
+
+
+async def alone(life: Incident) -> None:
+    """A node is lost with the standby, and there is no room for another."""
+    async with life.process():
+        await asyncio.sleep(600)
+        life.standbys = []
+        await asyncio.sleep(2400)
+        life.standbys = ["another"]
+        await asyncio.sleep(900)
+
+
+async def hard_to_renew(life: Incident) -> None:
+    """For 20 minutes the API server refuses every third renewal."""
+    async with life.process():
+        for number in range(1800):
+            life.renew(429 if number % 3 == 0 and 300 < number < 900 else 200)
+            await asyncio.sleep(2)
+
+
+async def unready_leader(life: Incident) -> None:
+    """The leader renews its Lease and does nothing else, while a standby is ready."""
+    async with life.process():
+        await asyncio.sleep(600)
+        life.stuck = True
+        await asyncio.sleep(600)
+        life.stuck = False
+        await asyncio.sleep(900)
+
+
+async def taken_over(life: Incident) -> None:
+    """Leaders are lost again and again; the other pod takes over in time, and a new one follows."""
+    for number in range(6):
+        leader, standby = ("a", "b") if number % 2 else ("b", "a")
+        life.standbys = [standby]
+        async with life.process(pod=leader):
+            for _ in range(450):
+                life.renew(200)
+                await asyncio.sleep(2)
+        # The lease's duration, and a moment for the candidate to see that it has run out.
+        await asyncio.sleep(17)
 
 
 async def healthy(life: Incident) -> None:
@@ -189,13 +256,19 @@ CASES = {
     "removed": Case(removed, ENDED, "removed", recovers=False, perhaps="RefreshLate"),
     "suspended": Case(suspended, LATE, "suspended", recovers=False),
     "dead": Case(dead, "Down", "dead", recovers=False),
-    "unserved": Case(unserved, f"Unready {LATE}", "unserved"),
+    "unserved": Case(unserved, "Unready", "unserved"),
     "blocked": Case(blocked, f"QueueStuck {LATE}", "blocked"),
     "slow clock": Case(slow_clock, f"ClockOff {LATE}", "slow clock", recovers=False),
     "short tokens": Case(
         away, f"{ENDED} CloudFailing", "short", SHORT, perhaps="RefreshFailing|RefreshLate"
     ),
     "never there": Case(never_there, "Down"),
+    "leaderless": Case(leaderless, "NoLeader", "leaderless"),
+    "unready leader": Case(unready_leader, "Unready"),
+    "two leaders": Case(two_leaders, "TwoLeaders"),
+    "alone": Case(alone, "NoStandby"),
+    "hard to renew": Case(hard_to_renew, "RenewalsFail"),
+    "taken over": Case(taken_over, ""),
     "lagging": Case(lagging, "LoopLag"),
     "healthy": Case(healthy, "", kinds={**USUAL, **REPEATED, "short": SHORT["acme"]}),
 }

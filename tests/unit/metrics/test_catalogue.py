@@ -16,6 +16,7 @@ from artifact_index.metrics.live import Snapshot
 from support.scrapes import (
     EXPIRY,
     SECRET,
+    cluster_options,
     code_artifact,
     condition,
     exposition,
@@ -35,11 +36,12 @@ async def test_a_scrape_and_the_catalogue_name_the_same_metrics() -> None:
     counters.cloud_answered(provider="codeartifact-endpoint", result="ok", seconds=1)
     counters.api_request(verb="get", resource="secrets", subresource="", code=200, seconds=1)
     counters.reconciled(kind=ARTIFACT_INDEX_KIND, result="ok", seconds=1)
+    counters.leadership("won")
     conditions = [condition("Ready", "False", "A"), condition("Stalled", "True", "A")]
     login = HeldToken(code_artifact(SECRET), EXPIRY, EXPIRY)
     snapshot = state(
         indexes=[index("a", status={"conditions": conditions})],
-        options=[options()],
+        options=[options(), cluster_options(namespaces={"selected": 1})],
         outputs=[output("a")],
         logins=[login],
     )

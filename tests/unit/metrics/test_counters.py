@@ -22,6 +22,8 @@ async def test_mints_are_counted_by_provider_and_result_and_endpoints_apart() ->
     assert values(found[f"{PREFIX}mints"], "provider", "result") == {
         ("codeartifact", "ok"): 2,
         ("codeartifact", "AccessDenied"): 1,
+        ("azure", "ok"): 0,
+        ("exchange", "ok"): 0,
         ("google", "ok"): 0,  # there from the start, so that the first one is an increase
     }
     assert values(found[f"{PREFIX}endpoint_lookups"], "result") == {("ok",): 1}

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from artifact_index.api.owners import cluster_mark
 from artifact_index.api.timestamps import format_time
 from artifact_index.credentials.aws.requests import AssumedRole
 from artifact_index.credentials.google.requests import GoogleTokenRequest, Impersonation
@@ -22,6 +23,7 @@ from support.reconcile_builders import NAMESPACE
 from support.scrapes import (
     EXPIRY,
     SECRET,
+    cluster_options,
     code_artifact,
     condition,
     index,
@@ -48,6 +50,32 @@ async def test_an_output_without_its_owner_or_with_an_odd_time_is_left_out() -> 
     outputs = [output("a", owner="deleted"), output("b", expires="tomorrow")]
     found = await scraped(state(options=[options()], outputs=outputs))
     assert not found[f"{PREFIX}output_expiry_timestamp_seconds"].samples
+
+
+async def test_the_outputs_of_a_cluster_options_share_a_series_and_its_namespaces_are_counted() -> (
+    None
+):
+    counts = {"selected": 3, "written": 2, "failing": 1, "forged": 4}
+    mark = cluster_mark("uv-config")
+    outputs = [
+        output("uv", owner=mark, namespace=f"team-{number}", expires=format_time(EXPIRY + number))
+        for number in range(3)
+    ]
+    everything = [options(), cluster_options(namespaces=counts)]
+    found = await scraped(state(options=everything, outputs=[output("a"), *outputs]))
+
+    labels = ("namespace", "index_options", "kind", "output")
+    assert values(found[f"{PREFIX}output_expiry_timestamp_seconds"], *labels) == {
+        ("", "uv-config", "Secret", "uv"): EXPIRY,
+        (NAMESPACE, "uv-config", "Secret", "a"): EXPIRY,
+    }
+    del counts["forged"]
+    counted = found[f"{PREFIX}cluster_options_namespaces"]
+    assert values(counted, "index_options", "state") == {
+        ("uv-config", each): count for each, count in counts.items()
+    }
+    objects = values(found[f"{PREFIX}objects"], "kind", "namespace")
+    assert objects == {("IndexOptions", NAMESPACE): 1, ("ClusterIndexOptions", ""): 1}
 
 
 @pytest.mark.parametrize(

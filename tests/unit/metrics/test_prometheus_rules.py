@@ -21,7 +21,7 @@ SERIES = {
     for item in CATALOGUE
     for suffix in (("_bucket", "_sum", "_count") if item.type == "histogram" else ("",))
 }
-GIVEN = {"le", "namespace", "job"}
+GIVEN = {"le", "namespace", "job", "pod"}
 """Labels of a histogram's buckets, and those that Prometheus gives the operator's own series."""
 
 
@@ -52,10 +52,13 @@ def test_an_alert_names_its_object_and_the_next_command(rule: dict[str, Any]) ->
     notes = rule["annotations"]
     assert notes.keys() == {"summary", "description", "runbook_url"}
     assert re.search(r"artifact-index (why|status) |kubectl (get|logs|top) ", notes["description"])
-    of_objects = "by (namespace, name)" in rule["expr"] or "output" in rule["expr"]
+    of_objects = "by (kind, namespace, name" in rule["expr"] or "output" in rule["expr"]
     if of_objects:
-        assert "{{ $labels.namespace }}/{{ $labels." in notes["summary"]
-        assert "artifact-index why -n {{ $labels.namespace }}" in notes["description"]
+        # An object of cluster scope has no namespace.
+        where = "{{ if $labels.namespace }}{{ $labels.namespace }}/{{ end }}{{ $labels."
+        flag = "{{ if $labels.namespace }}-n {{ $labels.namespace }} {{ end }}"
+        assert where in notes["summary"]
+        assert f"artifact-index why {flag}" in notes["description"]
 
 
 def test_each_alert_has_a_section_with_all_that_it_needs_and_its_link_leads_there() -> None:
@@ -78,7 +81,9 @@ def test_promtool_accepts_the_rules_of_the_chart_and_of_the_example(tmp_path: Pa
     example = tmp_path / "example.yaml"
     example.write_text(yaml.safe_dump(yaml.safe_load(EXAMPLE.read_text())["spec"]))
     chart = tmp_path / "chart.yaml"
-    chart.write_text(chart_rules().replace("@OPERATOR@", 'namespace="operators"'))
+    chart.write_text(
+        chart_rules().replace("@OPERATOR@", 'namespace="operators"').replace("@REPLICAS@", "2")
+    )
     for path in (example, chart):
         said = promtool("check", "rules", "--lint-fatal", path).stdout
         assert f"{len(rules())} rules found" in said
@@ -86,4 +91,5 @@ def test_promtool_accepts_the_rules_of_the_chart_and_of_the_example(tmp_path: Pa
 
 def test_no_placeholder_is_left_in_the_example() -> None:
     assert "@" not in EXAMPLE.read_text()
-    assert all("@" not in alert["expr"].replace("{@OPERATOR@}", "") for alert in ALERTS)
+    for alert in ALERTS:
+        assert "@" not in alert["expr"].replace("{@OPERATOR@}", "").replace("@REPLICAS@", "")
