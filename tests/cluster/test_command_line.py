@@ -45,6 +45,8 @@ def change_as_editor(world: World, capsys: pytest.CaptureFixture[str]) -> None:
 
     editor = person(world, NAMESPACE, "edit", "edit")
     assert changed("refresh", "acme", "--wait") == ["Refreshed"]
+    # It failed before, and fails in the same words: the operator says that it tried again.
+    assert changed("refresh", "lost", "--wait", status=1) == ["Refused"]
     assert changed("suspend", "acme") == ["Suspended"]
     world.wait_condition("artifactindexes", NAMESPACE, "acme", reason="Suspended")
     assert changed("refresh", "--all", status=1) == ["Refused", "Requested"]

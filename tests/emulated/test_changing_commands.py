@@ -161,7 +161,7 @@ def test_suspend_and_resume_say_what_they_did(
     [
         ("get", 403, "", "you may not get artifactindexes.artifactindex.dev in builders: ask for "
          "the ClusterRole `view`"),
-        ("get", 404, "404 page not found", "install both with `artifact-index crds"),
+        ("get", 404, "404 page not found", "install them with `artifact-index crds"),
         ("get", 401, "", "log in again"),
         ("get", 400, "", "cannot be read: 400"),
         ("patch", 403, DENIED, "you may not patch artifactindexes.artifactindex.dev in builders: "
@@ -228,6 +228,21 @@ def test_a_wait_ends_with_the_refusal(world: Emulator, capsys: pytest.CaptureFix
     assert "✗ ArtifactIndex builders/a: AccessDenied: grant it; more:" in capsys.readouterr().out
 
 
+def test_a_wait_for_what_failed_before_ends_when_it_was_tried_again(
+    world: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The conditions are as before: only the operator's word tells that they are the answer."""
+    denied = {**READY, "status": "False", "reason": "AccessDenied", "message": "grant it"}
+    status = {"observedGeneration": 1, "conditions": [denied]}
+    world.patch(INDEXES, NAMESPACE, "a", {"status": status}, subresource="status")
+    operator = answering(world, "a", lambda asked: {"lastRefusedRefreshAt": asked})
+
+    assert run(world, "refresh", "a", "--wait") == 1
+    operator.join()
+
+    assert "✗ ArtifactIndex builders/a: AccessDenied: grant it; more:" in capsys.readouterr().out
+
+
 def test_a_wait_for_an_operator_that_does_not_answer_runs_out(
     world: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -258,10 +273,14 @@ def test_progress_is_for_a_terminal(
     world: Emulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    denied = {**READY, "status": "False", "reason": "AccessDenied"}
+    status = {"observedGeneration": 1, "conditions": [denied]}
+    world.patch(INDEXES, NAMESPACE, "a", {"status": status}, subresource="status")
     assert run(world, "refresh", "a", "--wait", "--timeout", "50ms") == 4
 
     printed = capsys.readouterr()
-    assert "0 of 1 done" in printed.err and printed.err.endswith("\r\033[K")
+    assert "0 of 1 done; giving up in 0s; a: AccessDenied" in printed.err
+    assert printed.err.endswith("\r\033[K")
     assert "\033" not in printed.out
 
 

@@ -1,5 +1,6 @@
 """What one object takes from another: no live token, no served entry, no name that is taken."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,6 +90,8 @@ def test_a_newcomer_takes_no_entry_from_a_served_index(world: EmulatedWorld) -> 
     )
     with world.operator():
         world.wait_served("served", "acme", "root")
+        served = int(time.time())
+        wait_until(lambda: int(time.time()) > served, "a later creationTimestamp", PATIENCE)
         outputs = [{"kind": "Secret", "name": name} for name in ("keys", "pw")]
         below = {"anonymous": {"url": "https://h.example/below/simple/"}}
         world.add(

@@ -23,6 +23,13 @@ def world() -> Iterator[EmulatedWorld]:
         yield opened
 
 
+@pytest.fixture
+def unforked() -> Iterator[EmulatedWorld]:
+    """The same with operators that take the whole way of a start, imports included."""
+    with emulated_world(forked=False) as opened:
+        yield opened
+
+
 def wait_exit(operator: OperatorProcess) -> int:
     assert operator.process is not None
     try:
@@ -37,10 +44,10 @@ def last_error(operator: OperatorProcess) -> str:
 
 
 @pytest.mark.parametrize("kind", ["artifactindexes", "indexoptions"])
-def test_a_missing_crd_ends_the_start_with_what_to_do(kind: str, world: EmulatedWorld) -> None:
+def test_a_missing_crd_ends_the_start_with_what_to_do(kind: str, unforked: EmulatedWorld) -> None:
     message = "the server could not find the requested resource"
-    world.emulator.fail("list", kind, 404, count=None, message=message)
-    operator = world.operator()
+    unforked.emulator.fail("list", kind, 404, count=None, message=message)
+    operator = unforked.operator()
     operator.start(wait=False)
     assert wait_exit(operator) == 1
     error = last_error(operator)
@@ -202,18 +209,20 @@ def test_a_restart_over_a_converged_cluster_writes_and_mints_nothing(world: Emul
 
 
 def test_a_signal_in_the_middle_of_the_first_wave_ends_it_in_two_seconds(
-    world: EmulatedWorld,
+    unforked: EmulatedWorld,
 ) -> None:
     for number in range(200):
         namespace = f"wave-{number}"
-        world.add(namespace, artifact_index("a", **anonymous("a")), index_options("uv-config"))
-    world.emulator.delay(0.5, verb="create", kind="secrets")
-    operator = world.operator()
+        unforked.add(namespace, artifact_index("a", **anonymous("a")), index_options("uv-config"))
+    unforked.emulator.delay(0.5, verb="create", kind="secrets")
+    operator = unforked.operator()
     operator.start(wait=False)
-    wait_until(lambda: world.emulator.requests.count("create", "secrets") > 40, "writes", PATIENCE)
+    wait_until(
+        lambda: unforked.emulator.requests.count("create", "secrets") > 40, "writes", PATIENCE
+    )
     process = operator.process
     assert process is not None
     assert operator.stop() < STOP_SECONDS
     assert process.returncode == 0
-    assert world.emulator.requests.count("create", "secrets") < 200
+    assert unforked.emulator.requests.count("create", "secrets") < 200
     assert "Traceback" not in operator.log

@@ -8,6 +8,7 @@ import pytest
 
 from artifact_index import __version__
 from artifact_index.cli import main
+from artifact_index.cli.admin import own_process
 from artifact_index.cli.reports import PreflightReport
 from artifact_index.crdgen.crd import crd_documents
 from support.emulator import OF_PEOPLE, Emulator
@@ -47,15 +48,19 @@ def deploy(emulator: Emulator, *flags: str, namespace: str = HOME, **more: Any) 
     emulator.create("deployments", {**body, **more})
 
 
+VERDICTS = ("Good", "Unknown", "Warning", "Bad")
+
+
 def found(
     emulator: Emulator, capsys: pytest.CaptureFixture[str], *flags: str, status: int = 0
 ) -> dict[str, tuple[str, str]]:
-    """The verdict and message of each check; the last one of several."""
+    """The verdict and message of each check; of several the worst, and of those the last."""
     arguments = ("preflight", "--kubeconfig", str(emulator.kubeconfig()), *flags, "-o", "json")
     assert main(arguments) == status
     report = PreflightReport.model_validate_json(capsys.readouterr().out)
     assert all((each.next_step is None) == (each.verdict == "Good") for each in report.findings)
-    return {each.check: (each.verdict, each.message) for each in report.findings}
+    worst_last = sorted(report.findings, key=lambda each: VERDICTS.index(each.verdict))
+    return {each.check: (each.verdict, each.message) for each in worst_last}
 
 
 def test_all_is_well(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,6 +118,43 @@ def test_an_operator_asks_for_its_own_permissions(
     assert "operator" not in checks and checks["permissions"][0] == "Good"
     (kind,) = {each.resource for each in emulator.requests.matching("create")}
     assert kind == "selfsubjectaccessreviews"
+
+
+@pytest.mark.parametrize(
+    ("words", "namespaces"),
+    [
+        (
+            ["/opt/bin/python", "/opt/bin/artifact-index", "run", "--namespace=a,b"],
+            {"a", "b", HOME},
+        ),
+        (["python", "-m", "artifact_index", "run", "--namespace", "a"], {"a", HOME}),
+        (["/opt/bin/artifact-index", "run"], {""}),
+        (["/pause"], {""}),
+        (None, {""}),
+    ],
+)
+def test_an_operator_asks_for_the_namespaces_that_its_own_process_serves(
+    words: list[str] | None,
+    namespaces: set[str],
+    emulator: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`kubectl exec` runs the command beside it, without its arguments."""
+    first_process = tmp_path / "cmdline"
+    if words is not None:
+        first_process.write_text("".join(f"{word}\0" for word in words))
+    monkeypatch.setattr(own_process, "_FIRST_PROCESS", first_process)
+    monkeypatch.setenv("ARTIFACT_INDEX_OPERATOR_NAMESPACE", HOME)
+    emulator.requests.clear()
+
+    found(emulator, capsys, "--in-cluster")
+
+    asked = [
+        each.body["spec"]["resourceAttributes"] for each in emulator.requests.matching("create")
+    ]
+    assert {each.get("namespace", "") for each in asked} == namespaces
 
 
 @pytest.mark.parametrize(
@@ -187,7 +229,7 @@ def test_other_definitions_than_ours(
 def test_before_an_install(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     checks = found(emulator, capsys, "--pre")
     assert checks["podSecurity"][1].endswith("`helm install --create-namespace` does")
-    assert checks["install"][1] == "you may do 7 of 7 things of an install"
+    assert checks["install"][1] == "you may do 10 of 10 things of an install"
 
     emulator.create_namespace(HOME)
     enforced = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -230,6 +272,17 @@ def test_the_values_tell_what_an_install_needs(
     assert found(emulator, capsys, *flags)["definitions"][0] == "Good"
     path.write_text("")
     assert found(emulator, capsys, *flags)["definitions"][0] == "Good"
+
+
+def test_an_operator_of_namespaces_needs_no_definition_of_cluster_scope(
+    emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy(emulator)
+    emulator.delete("customresourcedefinitions", "", "clusterindexoptions.artifactindex.dev")
+    assert found(emulator, capsys)["definitions"] == (
+        "Warning",
+        "there is no definition clusterindexoptions.artifactindex.dev",
+    )
 
 
 @pytest.mark.parametrize("text", ["- a", "watchNamespaces: a", "watchNamespaces: [1]", "{", None])

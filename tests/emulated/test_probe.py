@@ -337,7 +337,7 @@ def test_clouds_are_asked_before_there_are_indexes(
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     flags = ["--kubeconfig", str(emulator.kubeconfig()), "--pre", "--probe", "--clouds"]
     for wrong, says in (
-        ("azure", "no 'azure', but aws, google"),
+        ("oracle", "no 'oracle', but aws, azure, exchange, google"),
         ("aws", "needs a region"),
         ("aws:eu/../x", "needs a region"),
     ):

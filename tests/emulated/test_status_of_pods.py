@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -147,10 +148,15 @@ def deploy(emulator: Emulator, *flags: str, version: str = __version__, ready: i
     ("deployment", "line"),
     [
         ({}, f"{__version__}  home/operator  ready  serves the whole cluster"),
-        ({"ready": 0}, f"{__version__}  home/operator  not ready  serves the whole cluster"),
+        (
+            {"ready": 0},
+            f"{__version__}  home/operator  not ready  serves the whole cluster → "
+            "`kubectl describe deployment -n home operator`",
+        ),
         (
             {"version": "0.0.1"},
-            f"0.0.1, this program is {__version__}  home/operator  ready  serves the whole cluster",
+            f"0.0.1, this program is {__version__}  home/operator  ready  serves the whole cluster "
+            "→ `helm upgrade`, or install the same version here",
         ),
         (None, "none serves this: `artifact-index preflight` looks for what is installed"),
     ],
@@ -166,6 +172,48 @@ def test_the_operator_comes_first(
 
     assert emulator.requests.count("list", "deployments") == 1
     assert capsys.readouterr().out.splitlines()[0] == f"operator  {line}"
+
+
+def let_be_written(emulator: Emulator, *, changed_ago: float, written_ago: float) -> None:
+    """Let somebody have changed the IndexOptions, and the operator have written its status."""
+    entries = [
+        {"manager": "kubectl", "time": format_time(time.time() - changed_ago)},
+        {"manager": FIELD_MANAGER, "time": format_time(time.time() - written_ago)},
+    ]
+    emulator.corrupt(
+        "indexoptions", NAMESPACE, FILE,
+        lambda body: body["metadata"].update(managedFields=entries, generation=2),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "ready", "says"),
+    [
+        (30, 1, r"last write  10m\d*s? ago\n"),
+        (300, 1, r"  BEHIND: 1 waiting, the first for 5m\d*s?  → `kubectl logs -n home -l \S+`\n"),
+        (300, 0, "  not ready  "),
+        (30, 0, "  not ready  "),
+    ],
+)
+def test_an_operator_that_is_behind_or_gone(
+    changed: float,
+    ready: int,
+    says: str,
+    emulator: Emulator,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    deploy(emulator, ready=ready)
+    let_be_written(emulator, changed_ago=changed, written_ago=600)
+
+    assert run(emulator) == 1
+    printed = capsys.readouterr().out
+    assert re.search(says, printed) and ("BEHIND" in printed) is (changed == 300)
+    # What is served still is good; that nobody keeps it so is worth a warning.
+    emulator.corrupt(
+        "indexoptions", NAMESPACE, FILE, lambda body: body["metadata"].update(generation=1)
+    )
+    assert run(emulator) == 0
+    assert run(emulator, "--fail-on", "warning") == (1 if ready == 0 else 0)
 
 
 @pytest.mark.parametrize("served", [NAMESPACE, "other"])

@@ -23,11 +23,15 @@ Body = dict[str, Any]
 
 
 class EmulatedWorld:
-    """An emulated API server whose every request is known, and the clouds beside it."""
+    """An emulated API server whose every request is known, and the clouds beside it.
 
-    def __init__(self, emulator: Emulator, aws: AwsStandIn) -> None:
+    `forked` is how its operators start.
+    """
+
+    def __init__(self, emulator: Emulator, aws: AwsStandIn, *, forked: bool) -> None:
         self.emulator = emulator
         self.aws = aws
+        self._forked = forked
         key = base64.b64encode(SIGNING_KEY).decode()
         body = {"metadata": {"name": f"{OURS}-signing-key"}, "data": {"key": key}}
         emulator.create("secrets", body, namespace=OPERATOR_NAMESPACE)
@@ -35,7 +39,10 @@ class EmulatedWorld:
     def operator(self, *flags: str) -> OperatorProcess:
         """The operator, not started yet."""
         return OperatorProcess(
-            self.emulator.kubeconfig(), flags=["--allow-http", *flags], env=self.aws.env()
+            self.emulator.kubeconfig(),
+            flags=["--allow-http", *flags],
+            env=self.aws.env(),
+            forked=self._forked,
         )
 
     # Objects
@@ -113,25 +120,29 @@ class EmulatedWorld:
         wait_until(ended, "the second listing", PATIENCE)
 
     def settle(self, *, quiet: float = 0.5, seconds: float = PATIENCE) -> None:
-        """Wait until no write has come for a while, which is longer on a busy machine."""
+        """Wait until no write has come for a while, which is longer on a busy machine.
+
+        Renewals of a Lease do not end.
+        """
         count, since, looks = -1, time.monotonic(), 0
 
         def is_quiet() -> bool:
             nonlocal count, since, looks
-            now, writes = time.monotonic(), len(self.emulator.requests.writes())
+            now, every = time.monotonic(), self.emulator.requests.writes()
+            writes = sum(request.resource != "leases" for request in every)
             looks += 1
             if writes != count:
                 count, since, looks = writes, now, 0
             return now - since > quiet and looks > quiet / _POLL
 
-        wait_until(is_quiet, "the writes to end", seconds)
+        wait_until(is_quiet, "the writes to end", seconds, most=0.1)
 
 
 @contextlib.contextmanager
-def emulated_world() -> Iterator[EmulatedWorld]:
+def emulated_world(*, forked: bool = True) -> Iterator[EmulatedWorld]:
     """An emulator and an AWS stand-in."""
     with Emulator() as emulator, AwsStandIn() as aws:
-        yield EmulatedWorld(emulator, aws)
+        yield EmulatedWorld(emulator, aws, forked=forked)
 
 
 def anonymous(name: str, **more: Any) -> Body:

@@ -12,9 +12,9 @@ TEAMS = ("a", "b", "c")
 
 
 def manifest(kind: str, name: str, content: dict[str, Any], **labels: str) -> dict[str, Any]:
-    """An object of the API; a Secret is of the core."""
+    """An object of the API; Secrets and ServiceAccounts are of the core."""
     metadata = {"name": name, "namespace": NAMESPACE, "labels": labels}
-    api_version = "v1" if kind == "Secret" else API_VERSION
+    api_version = "v1" if kind in ("Secret", "ServiceAccount") else API_VERSION
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
 
 
@@ -25,7 +25,7 @@ SECRET_MANIFESTS = [
 
 def generated(rng: random.Random, selections: int) -> Manifests:
     """Indexes of all kinds, and so many IndexOptions that select some of them."""
-    found = list(SECRET_MANIFESTS)
+    found = [*SECRET_MANIFESTS, manifest("ServiceAccount", "builder", {})]
     for number in range(rng.randint(1, 9)):
         kind = rng.choice(list(SOURCES))
         spec = source(kind) | {"priority": rng.choice((50, 100, 100, 200))}

@@ -12,6 +12,9 @@ from support.operator_process import OPERATOR_NAMESPACE, OperatorProcess
 
 NODE: Final = "node-1"
 POD: Final = "artifact-index-operator-0"
+_LATER: Final = 1_000
+"""A generation that the Deployment does not reach: no controller looks at what a page changes."""
+
 _DEPLOYMENT: Final = (
     f"/apis/apps/v1/namespaces/{OPERATOR_NAMESPACE}/deployments/artifact-index-operator"
 )
@@ -63,6 +66,8 @@ class PodStandIn:
         pods = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods"
         spec = {**template["spec"], "nodeName": NODE}
         self._plane.write("POST", pods, {"metadata": metadata, "spec": spec})
+        ready = {"observedGeneration": _LATER, "replicas": 2, "readyReplicas": 2}
+        self._plane.write("PATCH", f"{_DEPLOYMENT}/status", {"status": ready})
         # An address of this machine that is not loopback, which the API server would not call.
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
             route.connect(("192.0.2.1", 9))

@@ -18,7 +18,7 @@ def register(commands: Any) -> None:
         "check",
         help="find what is wrong with manifests, without a cluster, or ask indexes (--probe)",
         description="Check manifests as the API server and the operator would: the schema and the "
-        "rules of both kinds, then what the operator's conditions would say. Clouds are not "
+        "rules of our kinds, then what the operator's conditions would say. Clouds are not "
         "asked, and a Secret that is not among the manifests is taken to be right. With --probe "
         "indexes of a cluster are asked instead, from this machine and with the very logins in "
         "their files, which needs `get` on these Secrets: no redirect is followed, and nothing of "

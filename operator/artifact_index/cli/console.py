@@ -41,7 +41,13 @@ class CommandError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, whose refusal of an unknown command, flag or choice names the nearest one."""
+    """argparse, whose refusal of an unknown command, flag or choice names the nearest one.
+
+    An abbreviation is unknown: it may be the whole name of a flag of another command.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "allow_abbrev": False})
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuse unknown flags here, where those of the command are known."""

@@ -10,7 +10,7 @@ def register(commands: Any) -> None:
     parser = commands.add_parser(
         "crds",
         help="print the CustomResourceDefinitions as YAML",
-        description="Print the CustomResourceDefinitions of both kinds, for kubectl apply -f -.",
+        description="Print the CustomResourceDefinitions of our kinds, for kubectl apply -f -.",
     )
     parser.set_defaults(execute=execute)
 

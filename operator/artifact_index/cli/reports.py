@@ -23,17 +23,9 @@ ProbeOutcome = Literal[
     "ServerFails", "Blocked", "NotInFile",
 ]  # fmt: skip
 Outcome = Literal[
-    "Requested",
-    "Refreshed",
-    "Suspended",
-    "Resumed",
-    "Unchanged",
-    "Refused",
-    "TimedOut",
-    "Failed",
-    "WouldAdopt",
-    "Adopted",
-]
+    "Requested", "Refreshed", "Suspended", "Resumed", "Unchanged", "Refused", "TimedOut", "Failed",
+    "WouldAdopt", "Adopted",
+]  # fmt: skip
 
 
 class Part(BaseModel):
@@ -51,13 +43,19 @@ class Report(Part):
 
 
 class OperatorVersion(Part):
-    """An operator of the cluster, and the namespaces that it serves: none means all."""
+    """An operator of the cluster, and the namespaces that it serves: none means all.
+
+    `leader` is the pod that works, empty if none does; None if the replicas elect none, the Lease
+    may not be read, or nobody asked. `standbys` are the other replicas that are ready.
+    """
 
     namespace: str
     name: str
     version: str | None
     ready: bool
     namespaces: list[str] = Field(default_factory=list)
+    leader: Text | None = None
+    standbys: int = 0
 
 
 class VersionReport(Report):
@@ -76,16 +74,21 @@ class VersionReport(Report):
 
 
 class ObjectRef(Part):
-    """An object."""
+    """An object; of one of cluster scope the namespace is empty."""
 
     kind: str
     namespace: str
     name: str
 
     @property
+    def path(self) -> str:
+        """Such as `builders/uv-config`; the name alone of an object of cluster scope."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @property
     def text(self) -> str:
         """Such as `Secret builders/uv-config`."""
-        return f"{self.kind} {self.namespace}/{self.name}"
+        return f"{self.kind} {self.path}"
 
 
 class RenderedFile(Part):
@@ -116,7 +119,7 @@ class CheckFinding(Part):
 
 
 class CheckReport(Report):
-    """`artifact-index check`; `objects` counts those of both kinds."""
+    """`artifact-index check`; `objects` counts those of our kinds."""
 
     kind: Literal["CheckReport"] = "CheckReport"
     objects: int
@@ -139,8 +142,16 @@ class FreshReport(Report):
     indexes: list[LoginLife]
 
 
+class NamespaceCounts(Part):
+    """In how many namespaces a ClusterIndexOptions should write, has written, and fails."""
+
+    selected: int
+    written: int
+    failing: int
+
+
 class FileStatus(Part):
-    """An output of an IndexOptions."""
+    """An output of an IndexOptions; without `namespace`, of a ClusterIndexOptions."""
 
     namespace: str
     index_options: str
@@ -151,10 +162,14 @@ class FileStatus(Part):
     reason: str
     expires_at: str | None
     warnings: list[str]
+    namespaces: NamespaceCounts | None = None
 
 
 class IndexStatus(Part):
-    """An ArtifactIndex; `login` is `secret/NAME`, `sa/NAME`, `operator` or `-`."""
+    """An ArtifactIndex; without `namespace`, a ClusterArtifactIndex.
+
+    `login` is `secret/NAME`, `sa/NAME`, `operator` or `-`.
+    """
 
     namespace: str
     name: str
@@ -192,7 +207,9 @@ class PodStatus(Part):
 class StatusReport(Report):
     """`artifact-index status`; `pods` are listed with `--pods`.
 
-    `operators` are those that serve the namespace; None if the caller may not know.
+    `operators` are those that serve the namespace; None if the caller may not know. `last_write_at`
+    is when one of them last wrote one of these objects. They are behind if objects are `waiting`:
+    for a minute for a new spec to be handled, or for two for a token that is due.
     """
 
     kind: Literal["StatusReport"] = "StatusReport"
@@ -201,6 +218,9 @@ class StatusReport(Report):
     problems: list[ObjectProblem]
     pods: list[PodStatus] = Field(default_factory=list)
     operators: list[OperatorVersion] | None = None
+    last_write_at: str | None = None
+    waiting: int = 0
+    waiting_since: str | None = None
 
 
 class Root(ObjectProblem):
@@ -292,6 +312,7 @@ class SupportReport(Report):
     kind: Literal["SupportReport"] = "SupportReport"
     versions: VersionReport
     settings: dict[str, list[Text]]
+    leases: list[Text] = Field(default_factory=list)
     objects: list[ObjectReport]
     events: list[Text]
     log: list[Text]

@@ -9,13 +9,8 @@ from dataclasses import Field
 from typing import Any
 
 from artifact_index.logs import configure_logging, log_exception
-from artifact_index.settings import (
-    SettingError,
-    environment_of,
-    flags_of,
-    load_settings,
-    setting_fields,
-)
+from artifact_index.setting_flags import environment_of, flags_of
+from artifact_index.settings import SettingError, load_settings, setting_fields
 
 
 def register(commands: Any) -> None:

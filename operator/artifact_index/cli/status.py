@@ -17,7 +17,7 @@ from artifact_index.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from artifact_index.cli.reports import StatusReport
+    from artifact_index.cli.reports import FileStatus, OperatorVersion, StatusReport
 
 _FILES: Final = (
     "NAMESPACE", "FILE", "INDEXES", "READY", "GOOD FOR", "WARNING", "INDEXOPTIONS",
@@ -46,7 +46,8 @@ def register(commands: Any) -> None:
         "objects",
         nargs="*",
         metavar="[KIND/]NAME",
-        help="only these: ArtifactIndexes, or indexoptions/NAME; default: all",
+        help="only these: ArtifactIndexes, or such as indexoptions/NAME; default: all of the "
+        "namespace, and with -A of the cluster",
     )
     add_cluster_flags(parser)
     parser.add_argument("-l", "--selector", metavar="LABELS", help="only objects with these labels")
@@ -103,59 +104,103 @@ def _is_bad(report: "StatusReport", now: float, chosen: argparse.Namespace) -> b
         return True
     if chosen.fail_on == "warning" and any(each.token == "Stale" for each in report.pods):  # noqa: S105
         return True
+    if chosen.fail_on == "warning" and _is_idle(report):
+        return True
     if chosen.expiring_within is None:
         return False
     times = [each.expires_at for each in report.indexes if each.expires_at is not None]
     return any(parse_time(at) <= now + chosen.expiring_within for at in times)
 
 
+def _is_idle(report: "StatusReport") -> bool:
+    """Whether the operator does not work, whatever is served still."""
+    down = bool(report.operators) and not any(each.ready for each in report.operators or ())
+    return down or report.waiting > 0
+
+
 def _show(report: "StatusReport", now: float, chosen: argparse.Namespace) -> None:
     if chosen.output == "name":
         # One with several outputs has as many files.
         for options in dict.fromkeys((each.namespace, each.index_options) for each in report.files):
-            sys.stdout.write(f"indexoptions.artifactindex.dev/{options[1]}\n")
+            kind = "indexoptions" if options[0] else "clusterindexoptions"
+            sys.stdout.write(f"{kind}.artifactindex.dev/{options[1]}\n")
         for index in report.indexes:
-            sys.stdout.write(f"artifactindex.artifactindex.dev/{index.name}\n")
+            kind = "artifactindex" if index.namespace else "clusterartifactindex"
+            sys.stdout.write(f"{kind}.artifactindex.dev/{index.name}\n")
     elif chosen.output in ("json", "yaml"):
         print_report(report, chosen.output)
     else:
         _print(report, now, chosen)
 
 
-def _operator_lines(report: "StatusReport", paint: Painter) -> str:
-    """Who keeps this up to date; the statuses below are as old as its last write."""
+def _operator_lines(report: "StatusReport", now: float, paint: Painter) -> str:
+    """Who keeps this up to date, and when they last did; the statuses below are as old."""
+    work = _work_line(report, now, paint)
     if report.operators is None:
-        return "operator  unknown: to find it takes `list` on deployments in all namespaces\n"
+        unknown = "unknown: to find it takes `list` on deployments in all namespaces"
+        return f"operator  {unknown}\n{work}"
     if not report.operators:
         none = paint("red", "none serves this")
-        return f"operator  {none}: `artifact-index preflight` looks for what is installed\n"
+        return f"operator  {none}: `artifact-index preflight` looks for what is installed\n{work}"
     lines = []
     for each in report.operators:
-        version = each.version or "unknown version"
+        version, step = each.version or "unknown version", ""
         if each.version != __version__:
             version = paint("yellow", f"{version}, this program is {__version__}")
-        state = paint("green", "ready") if each.ready else paint("red", "not ready")
+            step = " → `helm upgrade`, or install the same version here"
+        state = paint("green", "ready")
+        if not each.ready:
+            state = paint("red", "not ready")
+            step = f" → `kubectl describe deployment -n {each.namespace} {each.name}`"
         serves = ", ".join(each.namespaces) or "the whole cluster"
         where = f"{each.namespace}/{each.name}"
-        lines.append(f"operator  {version}  {where}  {state}  serves {serves}\n")
-    return "".join(lines)
+        replicas = _replicas(each, paint)
+        lines.append(f"operator  {version}  {where}  {state}{replicas}  serves {serves}{step}\n")
+    return "".join([*lines, work])
+
+
+def _work_line(report: "StatusReport", now: float, paint: Painter) -> str:
+    """When an operator last wrote one of the objects, and whether some wait for it."""
+    from artifact_index.api.timestamps import parse_time  # noqa: PLC0415 - `--help` needs it not
+
+    parts = ["never" if report.last_write_at is None else _ago(report.last_write_at, now)]
+    if report.waiting_since is not None:
+        first = duration(now - parse_time(report.waiting_since))
+        parts.append(paint("red", f"BEHIND: {report.waiting} waiting, the first for {first}"))
+        home = report.operators[0].namespace if report.operators else "artifact-index-system"
+        labels = "app.kubernetes.io/name=artifact-index-operator"
+        parts.append(f"→ `kubectl logs -n {home} -l {labels}`")
+    return f"last write  {'  '.join(parts)}\n" if report.files or report.indexes else ""
+
+
+def _replicas(operator: "OperatorVersion", paint: Painter) -> str:
+    """Which pod works, and how many stand by; nothing where no leader is elected."""
+    if operator.leader is None:
+        return ""
+    leader = f"leader {operator.leader}" if operator.leader else paint("red", "no leader")
+    count = operator.standbys
+    standbys = f"{count} standby" if count else paint("yellow", "no standby")
+    return f"  {leader}, {standbys}"
 
 
 def _print(report: "StatusReport", now: float, chosen: argparse.Namespace) -> None:
+    from artifact_index.cli.cluster.objects import arguments_of  # noqa: PLC0415 - slow
+
     paint, wide = Painter(chosen), chosen.output == "wide"
-    sys.stdout.write(f"{_operator_lines(report, paint)}\n")
+    sys.stdout.write(f"{_operator_lines(report, now, paint)}\n")
     if not report.files and not report.indexes:
         from artifact_index.cli.cluster.connection import namespace_of  # noqa: PLC0415 - slow
 
         labels = f" with labels {chosen.selector}" if chosen.selector else ""
-        advice = "" if chosen.all_namespaces else "; -n names another, -A looks in all"
+        advice = "; -n names another, -A looks in all, and at ClusterIndexOptions"
+        advice = "" if chosen.all_namespaces else advice
         where = "any namespace" if chosen.all_namespaces else f"namespace {namespace_of(chosen)}"
         sys.stdout.write(f"no ArtifactIndex and no IndexOptions{labels} in {where}{advice}\n")
         return
     files: list[tuple[str, ...]] = [
         (
-            each.namespace, each.file, f"{each.ready_indexes}/{each.indexes}", each.ready,
-            _left(each.expires_at, now, each.ready), " ".join(each.warnings) or "-",
+            each.namespace or "-", _place_of(each), f"{each.ready_indexes}/{each.indexes}",
+            each.ready, _left(each.expires_at, now, each.ready), " ".join(each.warnings) or "-",
             each.index_options,
         )
         for each in report.files
@@ -163,7 +208,7 @@ def _print(report: "StatusReport", now: float, chosen: argparse.Namespace) -> No
     sys.stdout.write(_table(_FILES, files, paint, wide=wide))
     indexes: list[tuple[str, ...]] = [
         (
-            each.namespace, each.name, each.ready, each.reason,
+            each.namespace or "-", each.name, each.ready, each.reason,
             # Nobody logs in for an index that is not selected: it is not static.
             _left(each.expires_at, now, "" if each.reason == "NotSelected" else each.ready),
             _left(each.refresh_at, now, ""), each.login, each.url or "-",
@@ -183,14 +228,19 @@ def _print(report: "StatusReport", now: float, chosen: argparse.Namespace) -> No
         sys.stdout.write(f"\n{_table(_PODS, pods, paint, wide=True)}" if pods else none)
     for each in report.problems[:_SHOWN]:
         colour, mark = ("red", "✗") if each.severity == "error" else ("yellow", "!")
-        where = f"{each.object.namespace}/{each.object.name}"
+        where = each.object.path
         since = f" since {each.since}" if each.since else ""
         sys.stdout.write(f"\n{paint(colour, mark)} {where}  {each.reason}{since}\n")
-        kind = "" if each.object.kind == "ArtifactIndex" else "indexoptions/"
-        why = f"artifact-index why -n {each.object.namespace} {kind}{each.object.name}"
+        why = f"artifact-index why {arguments_of(each.object)}"
         sys.stdout.write(f"  {each.message}\n  → {why}\n")
     if len(report.problems) > _SHOWN:
         sys.stdout.write(f"\n… and {len(report.problems) - _SHOWN} more: -o json lists all\n")
+
+
+def _place_of(file: "FileStatus") -> str:
+    """An output, and in how many namespaces there is one."""
+    counts = file.namespaces
+    return file.file + (f" in {counts.written}/{counts.selected} namespaces" if counts else "")
 
 
 def _table(
@@ -214,4 +264,10 @@ def _left(at: str | None, now: float, ready: str) -> str:
     left = parse_time(at) - now
     if left > 0:
         return duration(left)
-    return "EXPIRED" if ready else f"{duration(-left)} ago"
+    return "EXPIRED" if ready else _ago(at, now)
+
+
+def _ago(at: str, now: float) -> str:
+    from artifact_index.api.timestamps import parse_time  # noqa: PLC0415 - `--help` needs it not
+
+    return f"{duration(now - parse_time(at))} ago"

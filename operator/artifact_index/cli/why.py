@@ -27,7 +27,7 @@ def register(commands: Any) -> None:
         "followed to the object that causes it; the reference's remedy ends each root.",
     )
     parser.add_argument(
-        "object", metavar="[KIND/]NAME", help="an ArtifactIndex, or indexoptions/NAME"
+        "object", metavar="[KIND/]NAME", help="an ArtifactIndex, or such as indexoptions/NAME"
     )
     add_cluster_flags(parser, all_namespaces=False)
     add_output_flags(parser, "text", "json", "yaml")
@@ -48,35 +48,48 @@ def execute(chosen: argparse.Namespace) -> int:
 
 
 async def _read(chosen: argparse.Namespace) -> "WhyReport":
+    from artifact_index.cli.cluster.choice import RESOURCES  # noqa: PLC0415 - slow
     from artifact_index.cli.cluster.connection import (  # noqa: PLC0415 - slow
         connected,
         list_objects,
+        list_of_cluster_scope,
         namespace_of,
     )
-    from artifact_index.cli.cluster.objects import named  # noqa: PLC0415 - slow
+    from artifact_index.cli.cluster.objects import named, unready_indexes  # noqa: PLC0415 - slow
     from artifact_index.cli.cluster.why import report_of  # noqa: PLC0415 - slow
-    from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS  # noqa: PLC0415
+    from artifact_index.kube.resources import (  # noqa: PLC0415 - slow
+        ARTIFACT_INDEXES,
+        CLUSTER_ARTIFACT_INDEXES,
+        CLUSTER_INDEX_OPTIONS,
+        INDEX_OPTIONS,
+    )
 
     try:
         kind, name = named(chosen.object)
     except ValueError as error:
         raise CommandError(str(error), Exit.USAGE) from None
-    namespace = namespace_of(chosen)
+    resource = RESOURCES[kind]
+    namespace = namespace_of(chosen) if resource.namespaced else None
+    of_index, of_options = (ARTIFACT_INDEXES, INDEX_OPTIONS)
+    if not resource.namespaced:
+        of_index, of_options = (CLUSTER_ARTIFACT_INDEXES, CLUSTER_INDEX_OPTIONS)
     async with connected(chosen) as api:
-        indexes = await list_objects(api, ARTIFACT_INDEXES, namespace)
-        options = await list_objects(api, INDEX_OPTIONS, namespace)
-    of_kind = indexes if kind == ARTIFACT_INDEXES.kind else options
-    for each in of_kind:
-        if each.name == name:
+        indexes = await list_objects(api, of_index, namespace)
+        options = await list_objects(api, of_options, namespace)
+        of_kind = indexes if resource == of_index else options
+        for each in of_kind:
+            if each.name != name:
+                continue
+            unready = {kind for kind, _ in unready_indexes(each)}
+            if resource.namespaced and CLUSTER_ARTIFACT_INDEXES.kind in unready:
+                indexes += (await list_of_cluster_scope(api))[0]
             return report_of(each, indexes, options, time.time())
     names = ", ".join(each.name for each in of_kind[:10]) or "none"
     hint = ""
     if other := next((each for each in (*indexes, *options) if each.name == name), None):
-        hint = f"; did you mean artifact-index why -n {namespace} {other.argument}"
-    raise CommandError(
-        f"there is no {kind} {name} in namespace {namespace}; there are: {names}{hint}",
-        Exit.NOT_GOOD,
-    )
+        hint = f"; did you mean artifact-index why {other.arguments}"
+    where = f" in namespace {namespace}" if namespace is not None else ""
+    raise CommandError(f"there is no {kind} {name}{where}; there are: {names}{hint}", Exit.NOT_GOOD)
 
 
 def _print(report: "WhyReport", paint: Painter) -> None:

@@ -17,10 +17,15 @@ from support.api_case import Case
 from support.api_cases import ACCEPTED, CONVERTED, NULL, REFUSED
 from support.engine import Engine
 from support.examples import EXAMPLES
+from support.generated_manifests import manifest
 from support.manifests import document
-from support.reconcile_builders import CANARY, NAMESPACE, source
+from support.reconcile_builders import CANARY, NAMESPACE, SECRETS, source
+from support.rendered_offline import conditions_in, conditions_of, offline, settled
 
 pytestmark = pytest.mark.unit
+
+NAMED = {"aws": "aws-key", "google": "gcp-key", "url": "whole-url", "login": "basic"}
+"""The Secrets that the table of the API names, and what they hold."""
 
 
 def findings(folder: Path, text: str, **settings: Any) -> list[tuple[int, str, str, str]]:
@@ -96,8 +101,8 @@ def test_what_the_api_server_refuses(tmp_path: Path) -> None:
         (
             document(source("anonymous"), name="Acme"),
             4,
-            "metadata.name must be the name of an object in this namespace: lower-case letters, "
-            "digits, `-` and `.`, beginning and ending with a letter or digit",
+            "metadata.name must be the name of an object, without its namespace: lower-case "
+            "letters, digits, `-` and `.`, beginning and ending with a letter or digit",
         ),
         (
             document(source("anonymous")).replace("namespace:", "labels: {env: 1}\n  namespace:"),
@@ -112,7 +117,8 @@ def test_what_the_api_server_refuses(tmp_path: Path) -> None:
         (
             document(source("anonymous"), kind="Index"),
             2,
-            "kind is unknown: artifactindex.dev/v1alpha1 has ArtifactIndex and IndexOptions",
+            "kind is unknown: artifactindex.dev/v1alpha1 has ArtifactIndex, IndexOptions, "
+            "ClusterArtifactIndex and ClusterIndexOptions",
         ),
         (
             "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata:\n  a: 1\n",
@@ -268,6 +274,38 @@ async def test_conditions_are_those_of_the_operator(tmp_path: Path) -> None:
     errors = {(reason, message) for _, severity, reason, message in found if severity == "error"}
     assert len(errors) == 4
     assert errors == conditions
+
+
+@pytest.mark.parametrize("kind", ["ArtifactIndex", "IndexOptions"])
+async def test_what_the_api_server_accepts_gets_the_conditions_of_the_operator(
+    kind: str, tmp_path: Path
+) -> None:
+    """Each index of the table in a file of its own, with the Secrets that the table names."""
+    manifests = [
+        manifest("Secret", name, {"stringData": SECRETS[known]}) for name, known in NAMED.items()
+    ]
+    manifests.append(manifest("ServiceAccount", "builder", {}))
+    for number, case in enumerate(each for each in ACCEPTED if each.kind == kind):
+        name = f"case-{number}"
+        manifests.append(manifest(kind, name, {"spec": case.spec}, case=name))
+        if kind == "ArtifactIndex":
+            options = {"spec": {"indexSelector": {"matchLabels": {"case": name}}}}
+            manifests.append(manifest("IndexOptions", name, options))
+
+    operator = await settled(manifests)
+    outcome = await asyncio.to_thread(offline, manifests, tmp_path)
+
+    expected, found = conditions_in(operator), conditions_of(outcome, manifests)
+    # Offline a Secret or ServiceAccount that is not among the manifests is taken to be right.
+    unknown = {
+        name
+        for (_, name), told in expected.items()
+        if any(each[2] in ("SecretNotFound", "ServiceAccountNotFound") for each in told)
+    }
+    assert len(unknown) <= len(manifests) / 10 and all(expected.values())
+    assert {key: told for key, told in found.items() if key[1] not in unknown} == {
+        key: told for key, told in expected.items() if key[1] not in unknown
+    }
 
 
 def test_the_settings_of_the_operator_count(tmp_path: Path) -> None:

@@ -106,6 +106,8 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
         ("refresh acme --wiat", "did you mean --wait?"),
         ("check -f . -o jsno", "did you mean json?"),
         ("render -f . --outupt json", "did you mean --output?"),
+        # A flag of `run`, which is no abbreviation of one of these commands.
+        ("check -f . --cluster-kinds=true", "unrecognized arguments: --cluster-kinds=true"),
     ],
 )  # fmt: skip
 def test_a_typo_is_answered_with_what_was_meant(

@@ -78,6 +78,34 @@ def test_a_new_refusal_ends_it_and_a_former_one_may_be_history(conditions: Any) 
     )  # fmt: skip
 
 
+def refused(conditions: list[dict[str, str]], at: int = AT) -> Observed:
+    return an_index(*conditions, lastRefusedRefreshAt=format_time(at))
+
+
+@pytest.mark.parametrize("conditions", [failing, stalled])
+def test_what_failed_before_is_the_answer_once_the_operator_tried_again(conditions: Any) -> None:
+    former = an_index(*conditions("as ever"))
+
+    assert end_of(refused(conditions("as ever"), AT - 1), former, AT, NOW) is None
+    end = end_of(refused(conditions("as ever")), former, AT, NOW)
+
+    assert end is not None and end.outcome == "Refused"
+    assert end.message.startswith("AccessDenied: as ever; more: ")
+
+
+def test_an_outage_is_waited_out_although_it_refused_the_request() -> None:
+    throttled = [condition("Ready", "CloudThrottled", "False", "slow down")]
+
+    assert end_of(refused(throttled), an_index(*throttled), AT, NOW) is None
+
+
+def test_a_new_token_does_not_mend_an_index_that_is_not_ready() -> None:
+    handled = {"lastHandledRefreshAt": format_time(AT)}
+
+    end = end_of(an_index(*stalled("no URL"), **handled), an_index(AVAILABLE), AT, NOW)
+    assert end is not None and end.outcome == "Refused" and "no URL" in end.message
+
+
 def test_what_the_operator_tries_again_is_waited_for() -> None:
     throttled = condition("Ready", "Throttled", "False", "slow down")
 

@@ -242,5 +242,5 @@ def test_an_argument_names_kind_and_name(text: str, kind: str) -> None:
 
 
 def test_another_kind_is_wrong_usage() -> None:
-    with pytest.raises(ValueError, match="give NAME, artifactindex/NAME or indexoptions/NAME"):
+    with pytest.raises(ValueError, match="give NAME, artifactindex/NAME, indexoptions/NAME"):
         named("secret/acme")

@@ -1,1 +1,1 @@
-"""Commands of the administrator: what they ask and change beside both kinds."""
+"""Commands of the administrator: what they ask and change beside our kinds."""

@@ -13,13 +13,16 @@ def register(commands: Any) -> None:
         "adopt",
         help="hand an existing Secret or ConfigMap over to an IndexOptions",
         description="Tell which keys of a Secret or ConfigMap would be replaced or removed if it "
-        "became an output of an IndexOptions, and with --yes consent to it, by the annotation "
-        "artifactindex.dev/adopt. Values are never printed. Exits with 1 if the operator would "
-        "refuse the object.",
+        "became an output of an IndexOptions or a ClusterIndexOptions, and with --yes consent to "
+        "it, by the annotation artifactindex.dev/adopt. Values are never printed. Exits with 1 if "
+        "the operator would refuse the object.",
     )
     parser.add_argument("object", metavar="KIND/NAME", help="secret/NAME or configmap/NAME")
     parser.add_argument(
-        "--options", required=True, metavar="NAME", help="the IndexOptions that is to own it"
+        "--options",
+        required=True,
+        metavar="[KIND/]NAME",
+        help="the IndexOptions that is to own it, or clusterindexoptions/NAME",
     )
     parser.add_argument("--yes", action="store_true", help="consent; without it nothing changes")
     add_cluster_flags(parser, all_namespaces=False)

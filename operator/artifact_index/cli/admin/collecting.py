@@ -7,7 +7,14 @@ from typing import Any, Final
 from artifact_index.api.constants import API_VERSION
 from artifact_index.cli.admin.versions import versions_of
 from artifact_index.cli.cluster.caller_api import CallerApi
-from artifact_index.cli.cluster.connection import connected, list_all, list_objects, namespace_of
+from artifact_index.cli.cluster.connection import (
+    connected,
+    list_all,
+    list_objects,
+    list_of_cluster_scope,
+    namespace_of,
+)
+from artifact_index.cli.cluster.leases import lease_of
 from artifact_index.cli.cluster.objects import Observed
 from artifact_index.cli.cluster.operators import LABELS, Operator, operators
 from artifact_index.cli.cluster.pods import PODS
@@ -22,8 +29,8 @@ _MOST: Final = 500
 """Objects and events that are listed, each."""
 
 _LONGEST_LINE: Final = 8192
-"""Characters of a line that is shown: in a longer one a pattern of the redaction may take minutes,
-and whoever labels a Deployment like the operator's chooses the lines."""
+"""Characters of a line that is shown: the operator writes none so long, and whoever labels a
+Deployment like the operator's chooses the lines."""
 
 
 async def collect(chosen: argparse.Namespace) -> SupportReport:
@@ -37,6 +44,7 @@ async def collect(chosen: argparse.Namespace) -> SupportReport:
         running = await _operators(api, home, missing)
         objects = await _objects(api, namespace, missing)
         events = await _events(api, namespace, missing)
+        leases = [each async for each in _leases(api, running, missing)]
         log: list[str] = []
         metrics: list[str] = []
         for operator in running:
@@ -49,6 +57,7 @@ async def collect(chosen: argparse.Namespace) -> SupportReport:
     return SupportReport(
         versions=versions,
         settings={each.where: [redact(flag) for flag in each.flags] for each in running},
+        leases=leases,
         objects=objects[:_MOST],
         events=events[-_MOST:],
         log=log,
@@ -65,6 +74,17 @@ async def _operators(api: CallerApi, home: str | None, missing: list[str]) -> li
         return []
 
 
+async def _leases(
+    api: CallerApi, running: list[Operator], missing: list[str]
+) -> AsyncIterator[str]:
+    for operator in running:
+        if operator.elects:
+            try:
+                yield redact((await lease_of(api, operator)).text)
+            except ApiError as error:
+                missing.append(f"the Lease of {operator.where}: {error}")
+
+
 async def _objects(api: CallerApi, namespace: str | None, missing: list[str]) -> list[ObjectReport]:
     found: list[ObjectReport] = []
     for resource in (ARTIFACT_INDEXES, INDEX_OPTIONS):
@@ -72,7 +92,12 @@ async def _objects(api: CallerApi, namespace: str | None, missing: list[str]) ->
             found += map(_object, await list_objects(api, resource, namespace))
         except CommandError as error:
             missing.append(f"{resource.plural}: {error}")
-    return found
+    try:
+        indexes, options = await list_of_cluster_scope(api)
+    except CommandError as error:
+        missing.append(f"objects of cluster scope: {error}")
+        return found
+    return [*found, *map(_object, (*indexes, *options))]
 
 
 def _object(each: Observed) -> ObjectReport:
@@ -100,7 +125,8 @@ def _event(body: Object) -> str:
     if about.get("apiVersion") != API_VERSION:
         return ""
     at = body.get("lastTimestamp") or body.get("eventTime") or body.get("firstTimestamp") or "-"
-    what = f"{about.get('kind')} {about.get('namespace')}/{about.get('name')}"
+    namespace = f"{about['namespace']}/" if about.get("namespace") else ""
+    what = f"{about.get('kind')} {namespace}{about.get('name')}"
     return redact(f"{at} {what} {body.get('reason')}: {body.get('message')}")
 
 

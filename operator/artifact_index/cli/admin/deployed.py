@@ -1,28 +1,33 @@
 """What `artifact-index preflight` finds of operators that are installed."""
 
 import argparse
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import combinations
 from typing import Final
 
 from artifact_index import __version__
 from artifact_index.cli.admin.finding import finding
+from artifact_index.cli.admin.own_process import own_settings
 from artifact_index.cli.admin.permissions import (
+    CLUSTER_KINDS,
     OWN_KEY,
     SERVED,
     Permission,
     account_rules,
+    lease_rules,
     permissions,
 )
 from artifact_index.cli.admin.reviews import review
 from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.cluster.connection import list_objects
+from artifact_index.cli.cluster.leases import lease_of
 from artifact_index.cli.cluster.objects import account_of
 from artifact_index.cli.cluster.operators import LABELS, Operator, operators
 from artifact_index.cli.console import CommandError
 from artifact_index.cli.reports import PreflightFinding
 from artifact_index.kube.errors import ApiError
-from artifact_index.kube.resources import ARTIFACT_INDEXES, Resource
+from artifact_index.kube.resources import ARTIFACT_INDEXES, CLUSTER_ARTIFACT_INDEXES, Resource
 
 _MONITORS: Final = tuple(
     Resource("monitoring.coreos.com", "v1", f"{kind.lower()}s", kind)
@@ -37,7 +42,9 @@ async def look_at_operators(
 ) -> AsyncIterator[PreflightFinding]:
     """The Deployments, and what their accounts may do; with `--in-cluster` what the caller may."""
     if chosen.in_cluster:
-        needed = _needed(served, None)
+        this = own_settings()
+        namespaces, own = this.scope
+        needed = _needed(served or namespaces, own, cluster_kinds=this.cluster_kinds)
         yield await _permissions(api, needed, None, "the operator")
         return
     try:
@@ -57,8 +64,11 @@ async def look_at_operators(
             yield each
         namespaces = served or operator.namespaces
         own = operator.own_namespace
-        needed = _needed(namespaces, own)
-        accounts, unread = await _logins_as_accounts(api, namespaces)
+        needed = _needed(namespaces, own, cluster_kinds=operator.serves_cluster_kinds)
+        if operator.elects:
+            needed += permissions(lease_rules(operator.lease), own)
+            yield await _election(api, operator)
+        accounts, unread = await _logins_as_accounts(api, namespaces, operator)
         needed += accounts
         if unread is not None:
             yield unread
@@ -66,7 +76,10 @@ async def look_at_operators(
         yield await _scrapes(api, operator)
     for one, other in combinations(found, 2):
         if one.shares_with(other):
-            message = f"the operators {one.where} and {other.where} serve the same namespaces"
+            message = (
+                f"the operators {one.where} and {other.where} serve the same namespaces, and the "
+                "one that came second writes nothing there"
+            )
             step = f"remove one: `helm list -n {other.namespace}`, then `helm uninstall`"
             yield finding("other", "Bad", message, step)
 
@@ -93,6 +106,30 @@ def _deployment(operator: Operator) -> Iterator[PreflightFinding]:
         yield finding("skew", "Warning", message, step)
 
 
+async def _election(api: CallerApi, operator: Operator) -> PreflightFinding:
+    """Whether a replica leads, and another stands by."""
+    own, name = operator.own_namespace, operator.lease
+    try:
+        leader = (await lease_of(api, operator)).leader(time.time())
+    except ApiError as error:
+        message = f"which replica of {operator.where} leads is unknown: {error}"
+        step = f"test with `kubectl auth can-i get leases/{name} -n {own}`"
+        return finding("election", "Unknown", message, step)
+    if not leader:
+        message = f"no replica of {operator.where} leads: Lease {own}/{name} is free or has run out"
+        step = f"`kubectl logs -n {operator.namespace} -l {LABELS}`"
+        return finding("election", "Bad", message, step)
+    standbys = max(0, operator.ready_replicas - 1)
+    if standbys < operator.replicas - 1:
+        message = (
+            f"{leader} leads, and of the other replicas {standbys} of {operator.replicas - 1} "
+            "are ready to take over"
+        )
+        step = f"`kubectl get pods -n {operator.namespace} -l {LABELS} -o wide`"
+        return finding("election", "Warning", message, step)
+    return finding("election", "Good", f"{leader} leads, and {standbys} on standby")
+
+
 async def _scrapes(api: CallerApi, operator: Operator) -> PreflightFinding:
     """Whether something tells Prometheus to read the metrics; without them no alert fires."""
     if operator.asks_for_scrapes:
@@ -115,16 +152,18 @@ async def _scrapes(api: CallerApi, operator: Operator) -> PreflightFinding:
     return finding("metrics", "Warning", message, step)
 
 
-def _needed(namespaces: Sequence[str], own: str | None) -> list[Permission]:
+def _needed(namespaces: Sequence[str], own: str | None, *, cluster_kinds: bool) -> list[Permission]:
     """What an operator with this scope needs; nothing served means the whole cluster."""
     needed = [each for name in namespaces or ("",) for each in permissions(SERVED, name)]
     if namespaces and own is not None and own not in namespaces:
         needed += permissions(OWN_KEY, own)
+    if cluster_kinds:
+        needed += permissions(CLUSTER_KINDS, "")
     return needed
 
 
 async def _logins_as_accounts(
-    api: CallerApi, namespaces: Sequence[str]
+    api: CallerApi, namespaces: Sequence[str], operator: Operator
 ) -> tuple[list[Permission], PreflightFinding | None]:
     """What the indexes that log in as ServiceAccounts need; a finding if they cannot be read."""
     accounts: dict[str, set[str]] = {}
@@ -133,6 +172,10 @@ async def _logins_as_accounts(
             for index in await list_objects(api, ARTIFACT_INDEXES, namespace):
                 if (name := account_of(index)) is not None:
                     accounts.setdefault(index.namespace, set()).add(name)
+        if operator.serves_cluster_kinds:
+            for index in await list_objects(api, CLUSTER_ARTIFACT_INDEXES, None):
+                if (name := account_of(index)) is not None:
+                    accounts.setdefault(operator.cluster_resource_namespace, set()).add(name)
     except CommandError as error:
         message = f"which ServiceAccounts the indexes need cannot be found out: {error}"
         where = f"-n {namespace}" if namespace else "-A"

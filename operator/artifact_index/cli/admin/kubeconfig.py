@@ -14,9 +14,9 @@ def register(commands: Any) -> None:
         "kubeconfig",
         help="write a kubeconfig for a ServiceAccount, such as the operator's outside a cluster",
         description="Request a token of a ServiceAccount and write a kubeconfig that holds it, "
-        "with the server and the authority of your own context and nothing of your login. It is "
-        "written to standard output, which must not be a terminal: `(umask 077; artifact-index "
-        "kubeconfig --service-account NAMESPACE/NAME > FILE)`. Needs `create` on "
+        "with the server, the authority and the proxy of your own context and nothing of your "
+        "login. It is written to standard output, which must not be a terminal: `(umask 077; "
+        "artifact-index kubeconfig --service-account NAMESPACE/NAME > FILE)`. Needs `create` on "
         "serviceaccounts/token.",
     )
     parser.add_argument(

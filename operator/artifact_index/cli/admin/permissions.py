@@ -4,7 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from artifact_index.api.constants import ARTIFACT_INDEX_PLURAL, GROUP, INDEX_OPTIONS_PLURAL
+from artifact_index.api.constants import (
+    ARTIFACT_INDEX_PLURAL,
+    CLUSTER_ARTIFACT_INDEX_PLURAL,
+    CLUSTER_INDEX_OPTIONS_PLURAL,
+    GROUP,
+    INDEX_OPTIONS_PLURAL,
+)
+from artifact_index.election.client import LEASES
 from artifact_index.signing_key import SECRET_NAME
 
 
@@ -27,11 +34,31 @@ SERVED: Final = (
 )
 """In each served namespace, or in the whole cluster."""
 
+CLUSTER_KINDS: Final = (
+    Rule(GROUP, (CLUSTER_ARTIFACT_INDEX_PLURAL, CLUSTER_INDEX_OPTIONS_PLURAL), ("list", "watch")),
+    Rule(GROUP, (CLUSTER_INDEX_OPTIONS_PLURAL,), ("get",)),
+    Rule(
+        GROUP,
+        (f"{CLUSTER_ARTIFACT_INDEX_PLURAL}/status", f"{CLUSTER_INDEX_OPTIONS_PLURAL}/status"),
+        ("patch",),
+    ),
+    Rule("", ("namespaces",), ("list", "watch")),
+)
+"""In the whole cluster, if the kinds of cluster scope are served."""
+
 OWN_KEY: Final = (
     Rule("", ("secrets",), ("get",), (SECRET_NAME,)),
     Rule("", ("secrets",), ("create",)),
 )
 """In the operator's own namespace, if it does not serve that."""
+
+
+def lease_rules(lease: str) -> tuple[Rule, ...]:
+    """To elect a leader, in the operator's own namespace."""
+    return (
+        Rule(LEASES.group, (LEASES.plural,), ("watch", "update"), (lease,)),
+        Rule(LEASES.group, (LEASES.plural,), ("get", "create")),
+    )
 
 
 def account_rules(names: Iterable[str]) -> tuple[Rule, ...]:
@@ -52,11 +79,12 @@ INSTALLING: Final = (
 RELEASE: Final = (
     Rule("", ("serviceaccounts", "secrets"), ("create",)),
     Rule("apps", ("deployments",), ("create",)),
+    Rule("policy", ("poddisruptionbudgets",), ("create",)),
 )
 """Of whoever installs the chart, in the release's namespace."""
 
 ROLES: Final = (Rule("rbac.authorization.k8s.io", ("roles", "rolebindings"), ("create",)),)
-"""Of whoever installs the chart, in each of `watchNamespaces`."""
+"""Of whoever installs the chart, in the release's namespace and each of `watchNamespaces`."""
 
 
 @dataclass(frozen=True, slots=True)

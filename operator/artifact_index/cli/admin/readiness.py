@@ -16,7 +16,7 @@ from artifact_index.cli.admin.reviews import Allowed, review
 from artifact_index.cli.cluster.caller_api import CallerApi, Server
 from artifact_index.cli.cluster.operators import HOME, Operator, operators
 from artifact_index.cli.console import CommandError, Exit
-from artifact_index.cli.reports import PreflightFinding, PreflightReport
+from artifact_index.cli.reports import PreflightFinding, PreflightReport, Verdict
 from artifact_index.crdgen.crd import crd_documents
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.resources import Resource
@@ -150,7 +150,10 @@ async def _definitions(api: CallerApi, *, pre: bool) -> AsyncIterator[PreflightF
             if error.not_found and pre:
                 yield finding("definitions", "Good", f"{plural} is not defined yet: the chart does")
             elif error.not_found:
-                yield finding("definitions", "Bad", f"there is no definition {plural}", _INSTALL)
+                # An operator of some namespaces does not need the kinds of cluster scope.
+                needed = ours["spec"]["scope"] == "Namespaced"
+                verdict: Verdict = "Bad" if needed else "Warning"
+                yield finding("definitions", verdict, f"there is no definition {plural}", _INSTALL)
             else:
                 step = f"test with `kubectl get crd {plural}`"
                 message = f"the definition {name} cannot be read: {error}"
@@ -173,10 +176,10 @@ async def _before(
 ) -> AsyncIterator[PreflightFinding]:
     yield await _other_operators(api, home, served)
     yield await _home(api, home)
-    needed = list(permissions(RELEASE, home))
+    needed = [*permissions(RELEASE, home), *permissions(ROLES, home)]
     for namespace in served:
         yield await _namespace(api, namespace)
-        needed += permissions(ROLES, namespace)
+        needed += permissions(ROLES, namespace) if namespace != home else ()
     needed += permissions(INSTALLING[:1] if served else INSTALLING, "")
     answer = await review(api, needed, None)
     yield _install_rights(answer, len(needed))

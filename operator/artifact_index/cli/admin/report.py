@@ -13,11 +13,11 @@ def register(commands: Any) -> None:
     parser = commands.add_parser(
         "report",
         help="write what an issue about the operator needs, redacted",
-        description="Write versions, the operator's flags, conditions and events of both kinds, "
-        "the last lines of its log and its metrics as one document. No Secret and no spec is read, "
-        "and every text goes through the redaction of the operator's log; names of objects, hosts "
-        "and accounts stay, so read it before you publish it. What you may not read is listed in "
-        "it as missing.",
+        description="Write versions, the operator's flags and Lease, conditions and events of "
+        "our kinds, the last lines of its log and its metrics as one document. No Secret and no "
+        "spec is read, and every text goes through the redaction of the operator's log; names of "
+        "objects, hosts and accounts stay, so read it before you publish it. What you may not "
+        "read is listed in it as missing.",
     )
     add_cluster_flags(parser)
     parser.add_argument(

@@ -1,1 +1,1 @@
-"""What the caller's own rights show of a cluster: both kinds, and what their statuses mean."""
+"""What the caller's own rights show of a cluster: our kinds, and what their statuses mean."""

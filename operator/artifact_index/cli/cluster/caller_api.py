@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from artifact_index.api.constants import GROUP
+from artifact_index.formats.urls import without_userinfo
 from artifact_index.kube.client import KubeApi, object_in
 from artifact_index.kube.errors import ApiError, error_from_response
 from artifact_index.kube.port import Object
@@ -63,6 +64,9 @@ class CallerApi(KubeApi):
             entry["tls-server-name"] = configuration.tls_server_name
         if not configuration.verify_ssl:
             entry["insecure-skip-tls-verify"] = True
+        if (proxy := getattr(configuration, "proxy_url", None)) is not None:
+            # A login to the proxy is the caller's own, too.
+            entry["proxy-url"] = without_userinfo(proxy)
         return entry
 
     async def served_versions(self) -> list[str]:

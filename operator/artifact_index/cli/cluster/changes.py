@@ -5,7 +5,6 @@ import asyncio
 import sys
 from typing import Any, Final
 
-from artifact_index.api.constants import ARTIFACT_INDEX_KIND
 from artifact_index.cli.cluster.choice import RESOURCES, choice_of
 from artifact_index.cli.cluster.connection import connected, explained, flags_of
 from artifact_index.cli.cluster.objects import Observed
@@ -39,8 +38,7 @@ def changed(
 
 def command_for(command: str, each: Observed) -> str:
     """The command line that does something else with the object."""
-    kind = "" if each.kind == ARTIFACT_INDEX_KIND else "indexoptions/"
-    return f"`artifact-index {command} -n {each.namespace} {kind}{each.name}`"
+    return f"`artifact-index {command} {each.arguments}`"
 
 
 async def set_suspended(chosen: argparse.Namespace, *, suspend: bool) -> ChangeReport:
@@ -61,7 +59,7 @@ async def _set_suspended(api: KubePort, each: Observed, suspend: bool) -> Object
     if not suspend:
         return changed(each, "Resumed", f"resumed; {command_for('why', each)} shows how it goes")
     meaning = "no token is requested for it, and its entry stays until its token is withdrawn"
-    if each.kind != ARTIFACT_INDEX_KIND:
+    if not each.is_index:
         meaning = "its files are neither written nor repaired, and no token is withdrawn from them"
     until = f"until {command_for('resume', each)}"
     return changed(each, "Suspended", f"suspended {until}: {meaning}")

@@ -9,10 +9,10 @@ from artifact_index.cli.cluster.connection import get_object, list_objects, name
 from artifact_index.cli.cluster.objects import Observed, kind_of, named
 from artifact_index.cli.console import CommandError, Exit
 from artifact_index.kube.port import KubePort
-from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS, Resource
+from artifact_index.kube.resources import ARTIFACT_INDEXES, OUR_KINDS, Resource
 
-RESOURCES: Final = {each.kind: each for each in (ARTIFACT_INDEXES, INDEX_OPTIONS)}
-"""Both kinds by name."""
+RESOURCES: Final = {each.kind: each for each in OUR_KINDS}
+"""Our kinds by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Choice:
         found = await list_objects(api, self.resource, self.namespace, self.selector)
         if not found:
             where = f"in namespace {self.namespace}" if self.namespace else "in any namespace"
+            where = where if self.resource.namespaced else "in the cluster"
             labels = f" with labels {self.selector}" if self.selector else ""
             raise CommandError(
                 f"there is no {self.resource.kind}{labels} {where}: `artifact-index status -A` "
@@ -67,7 +68,7 @@ def _only_kind(objects: list[str]) -> Resource:
     kinds = [kind_of(text) for text in objects or [ARTIFACT_INDEXES.plural]]
     if len(kinds) != 1 or kinds[0] is None:
         raise CommandError(
-            "with -l or --all give one kind, artifactindexes or indexoptions, and no names",
+            "with -l or --all give one kind, such as artifactindexes or indexoptions, and no names",
             Exit.USAGE,
         )
     return RESOURCES[kinds[0]]

@@ -14,7 +14,14 @@ from artifact_index.kube.connect import ConnectError, load_configuration, namesp
 from artifact_index.kube.errors import ApiError, without_definition
 from artifact_index.kube.permissions import remedy_of
 from artifact_index.kube.port import KubePort, Object
-from artifact_index.kube.resources import SECRETS, Resource
+from artifact_index.kube.resources import (
+    ARTIFACT_INDEXES,
+    CLUSTER_ARTIFACT_INDEXES,
+    CLUSTER_INDEX_OPTIONS,
+    INDEX_OPTIONS,
+    SECRETS,
+    Resource,
+)
 
 T = TypeVar("T")
 
@@ -76,6 +83,45 @@ async def list_objects(
     return sorted(found, key=lambda each: (each.namespace, each.name))
 
 
+async def list_ours(
+    api: KubePort, namespace: str | None, selector: str | None = None, *, of_cluster: bool
+) -> tuple[list[Observed], list[Observed]]:
+    """Indexes, and the objects that have outputs, of a namespace or of all. Raises CommandError.
+
+    Those of cluster scope are among them if `of_cluster` asks for them; if all namespaces are
+    meant, as far as the caller may list them.
+    """
+    indexes = await list_objects(api, ARTIFACT_INDEXES, namespace, selector)
+    options = await list_objects(api, INDEX_OPTIONS, namespace, selector)
+    if of_cluster:
+        indexes += await list_objects(api, CLUSTER_ARTIFACT_INDEXES, None, selector)
+        options += await list_objects(api, CLUSTER_INDEX_OPTIONS, None, selector)
+    elif namespace is None:
+        cluster_indexes, cluster_options = await list_of_cluster_scope(api, selector)
+        indexes, options = [*cluster_indexes, *indexes], [*cluster_options, *options]
+    return indexes, options
+
+
+async def list_of_cluster_scope(
+    api: KubePort, selector: str | None = None
+) -> tuple[list[Observed], list[Observed]]:
+    """ClusterArtifactIndexes and ClusterIndexOptions, as far as there are any for the caller.
+
+    Tenants may not list them, and older definitions do not have them. Raises CommandError.
+    """
+    found = []
+    for resource in (CLUSTER_ARTIFACT_INDEXES, CLUSTER_INDEX_OPTIONS):
+        try:
+            found.append(await list_objects(api, resource, None, selector))
+        except CommandError as error:
+            cause = error.__cause__
+            if not (isinstance(cause, ApiError) and (cause.forbidden or cause.not_found)):
+                raise
+            found.append([])
+    indexes, options = found
+    return indexes, options
+
+
 async def list_all(
     api: KubePort,
     resource: Resource,
@@ -93,7 +139,7 @@ async def list_all(
             found += map(read, page.items)
     except ApiError as error:
         message = explained(error, "list", resource, namespace, flags=flags_of(api))
-        raise CommandError(message, Exit.UNKNOWN) from None
+        raise CommandError(message, Exit.UNKNOWN) from error
     return found
 
 
@@ -121,25 +167,31 @@ def explained(
     `flags` choose the caller's cluster in the commands that the message names.
     """
     kind = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
-    where = f"-n {namespace}" if namespace else "-A"
+    where = f" -n {namespace}" if namespace else " -A"
+    if not resource.namespaced:
+        where = ""
     done, role = _VERBS[verb]
     role = "edit" if resource == SECRETS else role
     if name and _is_missing(error, name):
-        listing = f"`artifact-index status{flags} {where}` shows what there is"
-        return f"there is no {resource.kind} {name} in namespace {namespace}: {listing}"
+        listing = f"`artifact-index status{flags}{where or ' -A'}` shows what there is"
+        place = f" in namespace {namespace}" if resource.namespaced else ""
+        return f"there is no {resource.kind} {name}{place}: {listing}"
     if error.not_found:
         return without_definition(resource).message
     # A webhook or a policy may refuse a change, too, and says why itself.
     if error.forbidden and (verb != "patch" or remedy_of(error.message)):
         advice = f"ask for the ClusterRole `{role}` there" if namespace else "give one with -n"
+        place = f"in {namespace or 'all namespaces'}"
+        if not resource.namespaced:
+            advice, place = "only the administrators of the cluster may", "in the cluster"
         return (
-            f"you may not {verb} {kind} in {namespace or 'all namespaces'}: {advice}, and test "
-            f"with `kubectl{flags} auth can-i {verb} {kind} {where}`"
+            f"you may not {verb} {kind} {place}: {advice}, and test "
+            f"with `kubectl{flags} auth can-i {verb} {kind}{where}`"
         )
     if error.status == 401:
         return "the API server does not accept your login: log in again, or choose a --context"
     what = str(error) if error.status else error.message
-    test = "" if verb == "patch" else f"; test with `kubectl{flags} get {kind} {where}`"
+    test = "" if verb == "patch" else f"; test with `kubectl{flags} get {kind}{where}`"
     return f"{kind} cannot be {done}: {what}{test}"
 
 

@@ -3,7 +3,7 @@
 import argparse
 
 from artifact_index.cli.console import add_output_flags
-from artifact_index.settings import parse_duration
+from artifact_index.setting_values import parse_duration
 
 
 def add_cluster_flags(

@@ -1,4 +1,4 @@
-"""Objects of both kinds as a reader of their statuses needs them. Pure."""
+"""Objects of our kinds as a reader of their statuses needs them. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,13 +7,26 @@ from typing import Any, Final, NamedTuple
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import SpecError, parse_spec
+from artifact_index.api.cluster.artifact_index import ClusterArtifactIndexSpec
+from artifact_index.api.cluster.index_options import ClusterIndexOptionsSpec
 from artifact_index.api.conditions import READY, RECONCILING, REFRESH_FAILING, STALLED
-from artifact_index.api.constants import ARTIFACT_INDEX_KIND, GROUP, INDEX_OPTIONS_KIND
+from artifact_index.api.constants import (
+    ARTIFACT_INDEX_KIND,
+    CLUSTER_ARTIFACT_INDEX_KIND,
+    CLUSTER_INDEX_OPTIONS_KIND,
+    FIELD_MANAGER,
+    GROUP,
+    INDEX_OPTIONS_KIND,
+)
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.timestamps import parse_time
 from artifact_index.cli.reports import ObjectRef
 from artifact_index.kube.port import Object
-from artifact_index.reconcile.cache.status_parsing import LAST_HANDLED_REFRESH, readable_status
+from artifact_index.reconcile.cache.status_parsing import (
+    LAST_HANDLED_REFRESH,
+    LAST_REFUSED_REFRESH,
+    readable_status,
+)
 from artifact_index.sources.base import Source
 from artifact_index.sources.registry import of
 
@@ -30,7 +43,10 @@ class Condition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One object with its status, of which only what is in the form that we write is read."""
+    """One object with its status, of which only what is in the form that we write is read.
+
+    The namespace of an object of cluster scope is empty.
+    """
 
     kind: str
     namespace: str
@@ -39,6 +55,10 @@ class Observed:
     generation: int
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
+    written_at: str | None = None
+    """When the operator last wrote the status, by the API server."""
+    changed_at: str | None = None
+    """When somebody else last changed the object, by the API server."""
 
     @property
     def ref(self) -> ObjectRef:
@@ -47,8 +67,18 @@ class Observed:
 
     @property
     def argument(self) -> str:
-        """How commands of the program name it: `NAME` or `indexoptions/NAME`."""
-        return self.name if self.kind == ARTIFACT_INDEX_KIND else f"indexoptions/{self.name}"
+        """How commands of the program name it: `NAME`, or such as `indexoptions/NAME`."""
+        return argument_of(self.ref)
+
+    @property
+    def arguments(self) -> str:
+        """The argument, with the flag of its namespace where it has one."""
+        return arguments_of(self.ref)
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it is an index, of either scope, rather than one that has outputs."""
+        return self.kind in (ARTIFACT_INDEX_KIND, CLUSTER_ARTIFACT_INDEX_KIND)
 
     @property
     def handled(self) -> bool:
@@ -103,6 +133,16 @@ class Observed:
         return _time(self.status.get(LAST_HANDLED_REFRESH))
 
     @property
+    def refused_refresh_at(self) -> int | None:
+        """The last refresh request that was answered by a problem; POSIX seconds."""
+        return _time(self.status.get(LAST_REFUSED_REFRESH))
+
+    @property
+    def stalled(self) -> bool:
+        """Whether somebody must act before the operator can go on."""
+        return any(each.type == STALLED and each.status == "True" for each in self.conditions)
+
+    @property
     def _credential(self) -> dict[str, Any]:
         found = self.status.get("credential")
         return found if isinstance(found, dict) else {}
@@ -113,24 +153,49 @@ def observed(kind: str, body: Object) -> Observed:
     metadata = body["metadata"]
     return Observed(
         kind=kind,
-        namespace=metadata["namespace"],
+        namespace=metadata.get("namespace") or "",
         name=metadata["name"],
         labels=metadata.get("labels") or {},
         generation=metadata.get("generation") or 0,
         spec=body.get("spec") or {},
         status=readable_status(body.get("status") or {}),
+        written_at=last_write(metadata, ours=True),
+        changed_at=last_write(metadata, ours=False),
     )
 
 
+def last_write(metadata: Object, *, ours: bool) -> str | None:
+    """When the operator, or somebody else, last wrote an object, as the API server noted it."""
+    times = [
+        each["time"]
+        for each in metadata.get("managedFields") or ()
+        if (each.get("manager") == FIELD_MANAGER) is ours and each.get("time")
+    ]
+    # All are of one form, in UTC.
+    return max(times, default=None)
+
+
+def spec_of(each: Observed) -> Any:
+    """The model of an object's spec; None for one that cannot be read."""
+    try:
+        return parse_spec(_MODELS[each.kind], each.spec)
+    except SpecError:
+        return None
+
+
 def selects(options: Observed, index: Observed) -> bool:
-    """Whether an IndexOptions selects an ArtifactIndex."""
-    spec = _parsed(IndexOptionsSpec, options)
-    return options.namespace == index.namespace and spec is not None and spec.selects(index.labels)
+    """Whether an object with outputs selects an index, whatever the index consents to."""
+    spec = spec_of(options)
+    if spec is None:
+        return False
+    if options.namespace and not index.namespace:
+        return bool(spec.selects_cluster_index(index.labels))
+    return options.namespace == index.namespace and bool(spec.selects(index.labels))
 
 
 def login_of(index: Observed) -> str:
     """Who logs in: `secret/NAME`, `sa/NAME`, `operator`, or `-` for nobody."""
-    spec = _parsed(ArtifactIndexSpec, index)
+    spec = spec_of(index)
     if spec is None:
         return "?"
     source = of(spec)
@@ -150,7 +215,7 @@ def account_of(index: Observed) -> str | None:
 
 def source_of(index: Observed) -> Source[Any] | None:
     """The source of an index; None for a spec that cannot be read."""
-    spec = _parsed(ArtifactIndexSpec, index)
+    spec = spec_of(index)
     return of(spec) if spec is not None else None
 
 
@@ -161,15 +226,31 @@ def outputs_of(options: Observed) -> list[str]:
     written = [each for each in items if isinstance(each, dict)]
     if written:
         return [f"{each.get('kind')}/{each.get('name')}" for each in written]
-    spec = _parsed(IndexOptionsSpec, options)
+    spec = spec_of(options)
     declared = spec.outputs_of(options.name) if spec is not None else ()
     return [f"{each.kind}/{each.name}" for each in declared]
 
 
-def unready_indexes(options: Observed) -> list[str]:
-    """Names of the selected indexes that are not ready, as the status lists them."""
-    items = options.status.get("indexes") or ()
-    return [str(each.get("artifactIndex")) for each in items if not each.get("ready")]
+def unready_indexes(options: Observed) -> list[tuple[str, str]]:
+    """Kind and name of each selected index that is not ready, as the status lists them."""
+    return [index for index, item in listed_indexes(options) if not item.get("ready")]
+
+
+def listed_indexes(options: Observed) -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
+    """Kind and name of each selected index, and what the status says of it."""
+    default = ARTIFACT_INDEX_KIND if options.namespace else CLUSTER_ARTIFACT_INDEX_KIND
+    for each in options.status.get("indexes") or ():
+        yield (str(each.get("kind") or default), str(each.get("artifactIndex"))), each
+
+
+def argument_of(ref: ObjectRef) -> str:
+    """How commands of the program name an object of our kinds."""
+    return ref.name if ref.kind == ARTIFACT_INDEX_KIND else f"{ref.kind.lower()}/{ref.name}"
+
+
+def arguments_of(ref: ObjectRef) -> str:
+    """The argument of an object, with the flag of its namespace where it has one."""
+    return f"-n {ref.namespace} {argument_of(ref)}" if ref.namespace else argument_of(ref)
 
 
 def named(text: str) -> tuple[str, str]:
@@ -179,15 +260,11 @@ def named(text: str) -> tuple[str, str]:
     """
     kind_text, slash, name = text.rpartition("/")
     if not name:
-        raise ValueError(
-            f"{text!r} names no object: give NAME, artifactindex/NAME or indexoptions/NAME"
-        )
+        raise ValueError(f"{text!r} names no object: {_HOW_TO_NAME}")
     kind = kind_of(kind_text) if slash else ARTIFACT_INDEX_KIND
     if kind is not None:
         return kind, name
-    raise ValueError(
-        f"{text} names another kind: give NAME, artifactindex/NAME or indexoptions/NAME"
-    )
+    raise ValueError(f"{text} names another kind: {_HOW_TO_NAME}")
 
 
 def kind_of(text: str) -> str | None:
@@ -201,14 +278,19 @@ def kind_of(text: str) -> str | None:
 _KINDS: Final = {
     ARTIFACT_INDEX_KIND: "artifactindex|artifactindexes|aidx",
     INDEX_OPTIONS_KIND: "indexoptions|idxopt",
+    CLUSTER_ARTIFACT_INDEX_KIND: "clusterartifactindex|clusterartifactindexes|caidx",
+    CLUSTER_INDEX_OPTIONS_KIND: "clusterindexoptions|cidxopt",
 }
-
-
-def _parsed(model: Any, each: Observed) -> Any:
-    try:
-        return parse_spec(model, each.spec)
-    except SpecError:
-        return None
+_HOW_TO_NAME: Final = (
+    "give NAME, artifactindex/NAME, indexoptions/NAME, clusterartifactindex/NAME or "
+    "clusterindexoptions/NAME"
+)
+_MODELS: Final[Mapping[str, Any]] = {
+    ARTIFACT_INDEX_KIND: ArtifactIndexSpec,
+    INDEX_OPTIONS_KIND: IndexOptionsSpec,
+    CLUSTER_ARTIFACT_INDEX_KIND: ClusterArtifactIndexSpec,
+    CLUSTER_INDEX_OPTIONS_KIND: ClusterIndexOptionsSpec,
+}
 
 
 def _time(text: object) -> int | None:

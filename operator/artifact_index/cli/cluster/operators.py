@@ -10,6 +10,7 @@ from artifact_index.cli.cluster.caller_api import CallerApi
 from artifact_index.cli.reports import OperatorVersion
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import Resource
+from artifact_index.settings import Settings
 
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
 LABELS: Final = f"app.kubernetes.io/name={FIELD_MANAGER}"
@@ -31,6 +32,8 @@ class Operator:
     namespaces: tuple[str, ...]
     own_namespace: str
     failure: str | None
+    replicas: int = 1
+    ready_replicas: int = 0
     flags: tuple[str, ...] = ()
     asks_for_scrapes: bool = False
     """Whether its pods have the annotation that many Prometheus configurations look for."""
@@ -39,6 +42,27 @@ class Operator:
     def where(self) -> str:
         """Its place in a message."""
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def elects(self) -> bool:
+        """Whether its replicas elect a leader."""
+        return _values_of("--leader-elect", self.flags)[-1:] == ("true",)
+
+    @property
+    def serves_cluster_kinds(self) -> bool:
+        """Whether it serves the kinds of cluster scope."""
+        return _values_of("--cluster-kinds", self.flags)[-1:] == ("true",)
+
+    @property
+    def cluster_resource_namespace(self) -> str:
+        """The namespace of what the indexes of cluster scope refer to."""
+        given = _values_of("--cluster-resource-namespace", self.flags)
+        return given[-1] if given else self.own_namespace
+
+    @property
+    def lease(self) -> str:
+        """The name of the Lease by which they do, in `own_namespace`."""
+        return lease_name(self.own_namespace, self.namespaces)
 
     @property
     def told(self) -> OperatorVersion:
@@ -57,6 +81,12 @@ class Operator:
         )
 
 
+def lease_name(own_namespace: str, namespaces: Sequence[str]) -> str:
+    """The name of the Lease of those that serve these namespaces, none for all."""
+    settings = Settings(namespaces=tuple(namespaces), operator_namespace=own_namespace)
+    return settings.installation.partition("/")[2]
+
+
 async def operators(api: CallerApi, namespace: str | None) -> list[Operator]:
     """The operators in a namespace, or in all. Raises ApiError."""
     found: list[Operator] = []
@@ -69,7 +99,7 @@ async def operators(api: CallerApi, namespace: str | None) -> list[Operator]:
 
 def _operator(body: Object) -> Operator:
     metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
-    template = spec.get("template") or {}
+    template, ready = spec.get("template") or {}, int(status.get("readyReplicas") or 0)
     pod = template.get("spec") or {}
     annotations = (template.get("metadata") or {}).get("annotations") or {}
     arguments = [
@@ -83,12 +113,13 @@ def _operator(body: Object) -> Operator:
         namespace=metadata["namespace"],
         name=metadata["name"],
         version=(metadata.get("labels") or {}).get("app.kubernetes.io/version"),
-        ready=bool(status.get("readyReplicas"))
-        and status.get("observedGeneration", 0) >= metadata.get("generation", 0),
+        ready=bool(ready) and status.get("observedGeneration", 0) >= metadata.get("generation", 0),
         account=f"{metadata['namespace']}/{pod.get('serviceAccountName') or 'default'}",
         namespaces=served,
         own_namespace=own[0] if own else metadata["namespace"],
         failure=_failure(status),
+        replicas=int(spec.get("replicas", 1)),
+        ready_replicas=ready,
         flags=tuple(arguments),
         asks_for_scrapes=annotations.get("prometheus.io/scrape") == "true",
     )

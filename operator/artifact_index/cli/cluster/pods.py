@@ -1,12 +1,13 @@
 """Which pods use an output, how, and whether they can hold the current token. Pure."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, Final, NamedTuple
 
-from artifact_index.api.constants import FIELD_MANAGER
+from artifact_index.api.owners import cluster_mark, controller_of, owner_mark
 from artifact_index.api.timestamps import parse_time
+from artifact_index.cli.cluster.objects import last_write
 from artifact_index.cli.console import duration
-from artifact_index.cli.reports import Held, ObjectRef, PodStatus, PodUse
+from artifact_index.cli.reports import FileStatus, Held, ObjectRef, PodStatus, PodUse
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import CONFIG_MAPS, SECRETS, Resource
 
@@ -27,11 +28,43 @@ class Use(NamedTuple):
     started_at: str | None
 
 
-def uses_of(pod: Object, outputs: Set[ObjectRef]) -> list[Use]:
-    """How a pod uses these outputs; one that has ended uses nothing."""
+Outputs = Mapping[ObjectRef, Set[str]]
+"""Outputs with the marks of their owners; without a namespace they are in any namespace."""
+
+
+def outputs_in(files: Iterable[FileStatus]) -> Outputs:
+    """The outputs that are shown; each ClusterIndexOptions has its own in many namespaces."""
+    found: dict[ObjectRef, set[str]] = {}
+    for each in files:
+        kind, _, name = each.file.partition("/")
+        ref = ObjectRef(kind=kind, namespace=each.namespace, name=name)
+        owner = each.index_options if each.namespace else cluster_mark(each.index_options)
+        found.setdefault(ref, set()).add(owner)
+    return found
+
+
+def uses_of(pod: Object, outputs: Outputs) -> list[Use]:
+    """How a pod uses what may be one of the outputs; one that has ended uses nothing."""
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return []
-    return [use for use in dict.fromkeys(_uses(pod)) if use.object in outputs]
+    found = dict.fromkeys(_uses(pod))
+    return [use for use in found if use.object in outputs or _anywhere(use.object) in outputs]
+
+
+def is_output(ref: ObjectRef, metadata: Object | None, outputs: Outputs) -> bool:
+    """Whether an object is one of the outputs, of which one without a namespace gives the name.
+
+    Somebody else's may have that name, too. One whose metadata is not known is taken for it.
+    """
+    if ref in outputs or metadata is None:
+        return True
+    controller = controller_of(metadata.get("ownerReferences") or ())
+    mark = owner_mark(controller, metadata.get("annotations") or {})
+    return mark in outputs[_anywhere(ref)]
+
+
+def _anywhere(ref: ObjectRef) -> ObjectRef:
+    return ObjectRef(kind=ref.kind, namespace="", name=ref.name)
 
 
 def _uses(pod: Object) -> Iterator[Use]:
@@ -85,14 +118,10 @@ def _starts(status: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def written_at(metadata: Object) -> int | None:
-    """When the operator last changed an output, in POSIX seconds."""
-    times = [
-        parse_time(each["time"])
-        for each in metadata.get("managedFields") or ()
-        if each.get("manager") == FIELD_MANAGER and each.get("time")
-    ]
-    return max(times, default=None)
+def written_at(metadata: Object | None) -> int | None:
+    """When the operator last changed an output, in POSIX seconds; None if that is not known."""
+    at = last_write(metadata or {}, ours=True)
+    return None if at is None else parse_time(at)
 
 
 def status_of(use: Use, written: int | None, now: float) -> PodStatus:

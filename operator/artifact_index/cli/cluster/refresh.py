@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import time
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import Final
 
 from artifact_index.api.conditions import READY, REFRESH_FAILING
@@ -22,7 +22,7 @@ from artifact_index.kube.port import KubePort
 READ_EVERY: Final = 1.0
 """Seconds between two looks at the objects."""
 
-_MUST_ACT: Final = {reason.value for reason in Reason if reason.must_act}
+_MUST_ACT: Final = {each.value for each in Reason if each.must_act or each.missing_source}
 
 
 async def refresh(chosen: argparse.Namespace) -> ChangeReport:
@@ -57,20 +57,28 @@ def end_of(each: Observed, before: Observed, at: int, now: float) -> ObjectChang
 
     `before` is the object as it was then. Both times are in POSIX seconds.
     """
-    handled = each.handled_refresh_at
-    if handled is not None and handled >= at:
+    known = {(one.reason, one.message) for one in before.conditions}
+    handled, refused = each.handled_refresh_at, each.refused_refresh_at
+    if handled is not None and handled >= at and not _is_broken(each):
         until = None if each.expires_at is None else format_time(each.expires_at)
         good = f", good until {until}" if until else ""
         return changed(each, "Refreshed", f"refreshed in {duration(now - at)}{good}", until)
-    refusal = _refusal(each, {(one.reason, one.message) for one in before.conditions})
+    if refused is not None and refused >= at:
+        known = set()  # what the conditions say is the answer, even if they said it before
+    refusal = _refusal(each, known)
     return changed(each, "Refused", refusal) if refusal else None
+
+
+def _is_broken(each: Observed) -> bool:
+    """Whether something else than the token is wrong, such as the URL that a cloud tells."""
+    return each.handled and each.ready is not None and each.ready.status == "False"
 
 
 def _refusal(each: Observed, known: Set[tuple[str, str]]) -> str | None:
     """Why the operator does not fulfil a request that it has seen; None if it may still do so.
 
-    `known` are reason and message of conditions that are older than the request. They are no answer
-    to it: the login is tried again.
+    `known` are reason and message of conditions that are no answer to it: they are older, and the
+    login is tried again.
     """
     if each.suspended:
         return _suspended(each)
@@ -83,7 +91,7 @@ def _refusal(each: Observed, known: Set[tuple[str, str]]) -> str | None:
         if one.type == READY and REFRESH_REQUESTED_ANNOTATION in one.message:
             return f"{one.message}; set the clock of this machine, and request it again"
         failing = (one.type, one.status) in ((READY, "False"), (REFRESH_FAILING, "True"))
-        if failing and one.reason in _MUST_ACT:
+        if failing and (one.reason in _MUST_ACT or (one.type == READY and each.stalled)):
             return f"{one.reason}: {one.message}{more}"
     return None
 
@@ -111,10 +119,19 @@ async def _ends(
         pending = {ref: old for ref, old in pending.items() if ref not in ends}
         if pending:
             left = deadline - clock()
-            show_progress(f"{len(ends)} of {len(before)} done; giving up in {duration(left)}")
+            seen = _seen([current[ref] for ref in pending])
+            show_progress(f"{len(ends)} of {len(before)} done; giving up in {duration(left)}{seen}")
             await asyncio.sleep(max(0.0, min(READ_EVERY, left)))
     show_progress("")
     return ends
+
+
+def _seen(pending: Sequence[Observed]) -> str:
+    """What is wrong with the first of those that are waited for, as the end of a line."""
+    for each in pending:
+        for problem in problems_of(each, time.time()):
+            return f"; {problem.object.name}: {problem.reason}"
+    return ""
 
 
 def _timed_out(each: Observed, seconds: float) -> ObjectChange:

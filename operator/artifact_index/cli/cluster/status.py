@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from artifact_index.api.timestamps import format_time
-from artifact_index.cli.cluster.diagnosis import problems_of
+from artifact_index.cli.cluster.diagnosis import namespaces_of, problems_of, waits_since
 from artifact_index.cli.cluster.objects import Observed, login_of, outputs_of
 from artifact_index.cli.reports import (
     FileStatus,
@@ -17,7 +17,13 @@ def report_of(indexes: Sequence[Observed], options: Sequence[Observed], now: flo
     """What is served, until when, and what is wrong at the time `now`, in POSIX seconds."""
     problems = [problem for each in (*options, *indexes) for problem in problems_of(each, now)]
     problems.sort(key=lambda each: each.severity)  # errors first
+    times = [each.written_at for each in (*options, *indexes) if each.written_at is not None]
+    waits = [waits_since(each, now) for each in (*options, *indexes)]
+    waiting = [since for since in waits if since is not None]
     return StatusReport(
+        last_write_at=max(times, default=None),
+        waiting=len(waiting),
+        waiting_since=_text(min(waiting, default=None)),
         files=[file for each in options for file in _files(each)],
         indexes=[_index(each) for each in indexes],
         problems=problems,
@@ -37,6 +43,7 @@ def _files(each: Observed) -> list[FileStatus]:
             reason=reason,
             expires_at=_text(each.expires_at),
             warnings=_warnings(each),
+            namespaces=namespaces_of(each),
         )
         for output in outputs_of(each)
     ]

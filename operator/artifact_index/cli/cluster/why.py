@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from artifact_index.api.constants import ARTIFACT_INDEX_KIND
-from artifact_index.cli.cluster.diagnosis import roots_of
+from artifact_index.cli.cluster.diagnosis import namespaces_of, roots_of
 from artifact_index.cli.cluster.objects import Observed, login_of, outputs_of, selects
 from artifact_index.cli.console import duration
 from artifact_index.cli.reports import ObjectProblem, Root, WhyReport
@@ -17,7 +16,8 @@ def report_of(
 ) -> WhyReport:
     """What holds of an object, and the roots of what is wrong with it.
 
-    `indexes` and `options` are those of its namespace; `now` is in POSIX seconds.
+    `indexes` and `options` are those of its namespace, and those of cluster scope; `now` is in
+    POSIX seconds.
     """
     return WhyReport(
         object=each.ref,
@@ -30,18 +30,21 @@ def _facts(each: Observed, options: Sequence[Observed], now: float) -> Iterator[
     ready = each.ready
     if each.handled:
         yield f"spec handled (generation {each.generation})"
-    if each.kind == ARTIFACT_INDEX_KIND:
-        selecting = [
-            f"{other.name} (suspended)" if other.suspended else other.name
-            for other in options
-            if selects(other, each)
-        ]
-        if selecting:
-            yield f"selected by IndexOptions {', '.join(selecting)}"
+    if each.is_index:
+        selecting: dict[str, list[str]] = {}
+        for other in options:
+            if selects(other, each):
+                name = f"{other.name} (suspended)" if other.suspended else other.name
+                selecting.setdefault(other.kind, []).append(name)
+        for kind, names in selecting.items():
+            yield f"selected by {kind} {', '.join(names)}"
         if (login := login_of(each)) not in ("-", "?"):
             yield f"logs in with {login}"
     elif each.status.get("outputs"):
         yield f"written: {', '.join(outputs_of(each))}"
+    elif counts := namespaces_of(each):
+        where = f"{counts.written} of {counts.selected} namespaces"
+        yield f"written in {where}: {', '.join(outputs_of(each))}"
     if each.handled and ready is not None and ready.status == "True":
         yield f"{ready.reason} since {ready.since}: {ready.message}"
     if each.expires_at is not None and each.expires_at > now:

@@ -27,7 +27,7 @@ _REFUSED: Final = "Invalid"
 """The reason of what the API server would refuse."""
 
 
-_SELECTION: Final = (Reason.NOT_SELECTED, Reason.NO_INDEXES)
+_SELECTION: Final = (Reason.NOT_SELECTED, Reason.NO_INDEXES, Reason.NO_NAMESPACES)
 
 _METADATA: Final = (
     "annotations", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp",
@@ -59,13 +59,19 @@ def check(manifests: Sequence[Manifest], namespace: str, settings: Settings) -> 
     bad = {(each.file, each.object) for each in found}
     sound = [each for each in manifests if (each.file, _subject(each)) not in bad]
     outcome = run_offline(sound, namespace, settings, show_secrets=True)
-    # What is refused may be what selects an index of its namespace, or is selected there.
+    # What is refused may be what selects an index of its namespace, or is selected there; what is
+    # of cluster scope, in any namespace.
     gaps = {
-        each.namespace or namespace
+        each.namespace_or(namespace)
         for each in manifests
         if (each.file, _subject(each)) in bad and each.identity[0] == API_VERSION
     }
-    unsure = {_subject(each) for each in sound if (each.namespace or namespace) in gaps}
+    everywhere = "" in gaps
+    unsure = {
+        _subject(each)
+        for each in sound
+        if everywhere or each.namespace_or(namespace) in gaps or (gaps and each.of_cluster_scope)
+    }
     found += [
         each
         for each in reported(sound, namespace, outcome)
@@ -83,8 +89,9 @@ def refused(manifests: Iterable[Manifest], namespace: str) -> list[CheckFinding]
     found: list[CheckFinding] = []
     for manifest in manifests:
         found += [_error(manifest, *problem) for problem in _problems(manifest)]
-        api_version, kind, own_namespace, name = manifest.identity
-        first = seen.setdefault((api_version, kind, own_namespace or namespace, name), manifest)
+        api_version, kind, _, name = manifest.identity
+        place = manifest.namespace_or(namespace)
+        first = seen.setdefault((api_version, kind, place, name), manifest)
         if name and first is not manifest and _is_read(manifest):
             where = f"{first.file}:{first.line_of('metadata.name')}"
             found.append(_error(manifest, "metadata.name", f"is taken by the {kind} at {where}"))
@@ -96,10 +103,10 @@ def reported(manifests: Sequence[Manifest], namespace: str, outcome: Outcome) ->
     found: list[CheckFinding] = []
     resources = {each.kind: each for each in READ}
     for manifest in manifests:
-        api_version, kind, own_namespace, name = manifest.identity
+        api_version, kind, _, name = manifest.identity
         if api_version != API_VERSION:
             continue
-        status = outcome.status(resources[kind], own_namespace or namespace, name)
+        status = outcome.status(resources[kind], manifest.namespace_or(namespace), name)
         for condition in status.get("conditions") or ():
             severity = _severity(condition)
             if severity is None:
@@ -114,11 +121,14 @@ def reported(manifests: Sequence[Manifest], namespace: str, outcome: Outcome) ->
 def _severity(condition: dict[str, str]) -> Severity | None:
     """How bad a condition is; None for none, and for what another object is to blame for."""
     reason = _REASONS[condition["reason"]]
-    if condition["type"] in (RECONCILING, STALLED) or reason.of_others:
+    if condition["type"] in (RECONCILING, STALLED):
+        return None
+    # Why namespaces fail is told nowhere else.
+    if reason.of_others and reason is not Reason.NAMESPACES_FAILING:
         return None
     if condition["type"] != READY:
         return "warning"
-    if reason in (Reason.NOT_SELECTED, Reason.NO_INDEXES, Reason.SUSPENDED):
+    if reason in _SELECTION or reason is Reason.SUSPENDED:
         return "warning"
     return "error" if condition["status"] != "True" else None
 
@@ -133,7 +143,8 @@ def _problems(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "apiVersion", f"is unknown: use {API_VERSION}"
         return
     if api_version == API_VERSION and kind not in _BY_KIND:
-        yield "kind", f"is unknown: {API_VERSION} has {' and '.join(_BY_KIND)}"
+        *most, last = _BY_KIND
+        yield "kind", f"is unknown: {API_VERSION} has {', '.join(most)} and {last}"
         return
     if not _is_read(manifest):
         return

@@ -12,6 +12,8 @@ _POLICY: Final = (
     "allowed_hosts",
     "operator_identity_namespaces",
     "operator_identity_tenant_tags",
+    "cluster_resource_namespace",
+    "cluster_kinds_namespaces",
     "outage_budget",
     "write_time",
     "propagation_time",

@@ -10,9 +10,19 @@ from typing import Any, Final
 
 import yaml
 
+from artifact_index.api.constants import (
+    API_VERSION,
+    CLUSTER_ARTIFACT_INDEX_KIND,
+    CLUSTER_INDEX_OPTIONS_KIND,
+)
 from artifact_index.cli.console import CommandError, Exit
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
+_OF_CLUSTER_SCOPE: Final = {
+    ("v1", "Namespace"),
+    (API_VERSION, CLUSTER_ARTIFACT_INDEX_KIND),
+    (API_VERSION, CLUSTER_INDEX_OPTIONS_KIND),
+}
 _QUOTED: Final = re.compile("'.*'")
 _STEP: Final = re.compile(r"[^.\[\]]+")
 
@@ -43,8 +53,20 @@ class Manifest:
 
     @property
     def namespace(self) -> str:
-        """The namespace; empty if the manifest leaves it to whoever applies it."""
-        return str(self.metadata.get("namespace") or "")
+        """The namespace; empty if the manifest leaves it to whoever applies it, or can have none.
+
+        The API server drops the namespace of an object of cluster scope.
+        """
+        return "" if self.of_cluster_scope else str(self.metadata.get("namespace") or "")
+
+    @property
+    def of_cluster_scope(self) -> bool:
+        """Whether the object is one of ours of cluster scope, or a Namespace."""
+        return (self.body.get("apiVersion"), self.body.get("kind")) in _OF_CLUSTER_SCOPE
+
+    def namespace_or(self, default: str) -> str:
+        """The namespace into which it is applied by somebody whose default this is."""
+        return "" if self.of_cluster_scope else self.namespace or default
 
     @property
     def name(self) -> str:

@@ -25,7 +25,7 @@ class MemoryApi:
     def put(self, resource: Resource, body: Object) -> None:
         """Store an object, with the metadata that an API server adds."""
         metadata = body["metadata"]
-        key = (resource.plural, metadata["namespace"], metadata["name"])
+        key = (resource.plural, metadata.get("namespace") or "", metadata["name"])
         self._version += 1
         # A UID of the usual length: the size of an output depends on it.
         uid = str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join(key)))
@@ -83,7 +83,9 @@ class MemoryApi:
         self.objects[resource.plural, namespace, name] = patched
         return patched
 
-    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, *, uid: str, version: int
+    ) -> None:
         """Delete an object."""
         self.objects.pop((resource.plural, namespace, name), None)
 

@@ -6,12 +6,13 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import SpecError, parse_spec
+from artifact_index.api.cluster.artifact_index import ClusterArtifactIndexSpec
 from artifact_index.api.constants import OWNER_ANNOTATION
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.timestamps import format_time
@@ -24,17 +25,22 @@ from artifact_index.formats.expiry import with_time
 from artifact_index.kube.port import Object
 from artifact_index.kube.resources import (
     ARTIFACT_INDEXES,
+    CLUSTER_ARTIFACT_INDEXES,
+    CLUSTER_INDEX_OPTIONS,
     CONFIG_MAPS,
     INDEX_OPTIONS,
+    NAMESPACES,
+    OUR_KINDS,
     SECRETS,
     SERVICE_ACCOUNTS,
     Resource,
 )
 from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.cache.objects import ObjectRef as CacheRef
 from artifact_index.settings import Settings
 from artifact_index.wiring import Operator, build, env_of
 
-READ: Final = (ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, CONFIG_MAPS, SERVICE_ACCOUNTS)
+READ: Final = (*OUR_KINDS, SECRETS, CONFIG_MAPS, SERVICE_ACCOUNTS, NAMESPACES)
 """The kinds of manifests that the operator reads; others are passed over."""
 
 _NO_LIMIT: Final = 1_000_000
@@ -71,11 +77,16 @@ def run_offline(
     are the values of Secrets among the manifests used as they stand.
     """
     api = MemoryApi(stand_ins.REDACTED)
+    of_cluster_scope = False
     for resource, body in _bodies(manifests, namespace):
         api.put(resource, body)
-    _add_stand_ins(api, show_secrets=show_secrets)
+        of_cluster_scope |= resource in (CLUSTER_ARTIFACT_INDEXES, CLUSTER_INDEX_OPTIONS)
+    if of_cluster_scope:
+        settings = replace(settings, cluster_kinds=True)
+        for body in stand_ins.namespaces(api.objects, namespace):
+            api.put(NAMESPACES, body)
     with _silence():
-        asyncio.run(_reconcile_all(api, settings, issue or _STAND_IN))
+        asyncio.run(_reconcile_all(api, settings, issue or _STAND_IN, show_secrets=show_secrets))
     return Outcome(list(_files(api, minted=issue is not None)), api.objects)
 
 
@@ -94,7 +105,9 @@ def _silence() -> Iterator[None]:
 _STAND_IN: Final = stand_ins.issue_with(stand_ins.REDACTED, time.time)
 
 
-async def _reconcile_all(api: MemoryApi, settings: Settings, issue: Issue) -> None:
+async def _reconcile_all(
+    api: MemoryApi, settings: Settings, issue: Issue, *, show_secrets: bool
+) -> None:
     # No cloud and no API server has to be spared, and what is missing will not appear.
     settings = replace(
         settings,
@@ -105,6 +118,7 @@ async def _reconcile_all(api: MemoryApi, settings: Settings, issue: Issue) -> No
     )
     env = env_of(settings, Digester(secrets.token_bytes(32)))
     operator = build(settings, api, issue, env)
+    _add_stand_ins(api, operator.cache.scope.home_of, show_secrets=show_secrets)
     await operator.prime()
     tokens = asyncio.create_task(operator.tokens.run())
     operator.controller.enqueue(operator.cache.all_keys())
@@ -131,7 +145,7 @@ def _bodies(manifests: Iterable[Manifest], namespace: str) -> Iterator[tuple[Res
     """The objects that the operator reads, as an API server stores them, in order of creation."""
     resources = {(each.api_version, each.kind): each for each in READ}
     for number, manifest in enumerate(manifests):
-        api_version, kind, own_namespace, _ = manifest.identity
+        api_version, kind, _, _ = manifest.identity
         resource = resources.get((api_version, kind))
         if resource is None:
             continue
@@ -139,7 +153,7 @@ def _bodies(manifests: Iterable[Manifest], namespace: str) -> Iterator[tuple[Res
         metadata = body["metadata"]
         if resource.group == "" and OWNER_ANNOTATION in metadata.get("annotations", {}):
             continue  # an operator wrote it, with logins; this one writes its own
-        metadata["namespace"] = own_namespace or namespace
+        metadata["namespace"] = manifest.namespace_or(namespace)
         metadata["creationTimestamp"] = format_time(number)
         body.pop("status", None)
         text = body.pop("stringData", {})
@@ -147,13 +161,19 @@ def _bodies(manifests: Iterable[Manifest], namespace: str) -> Iterator[tuple[Res
         yield resource, {**body, "data": body.get("data", {}) | encoded}
 
 
-def _add_stand_ins(api: MemoryApi, *, show_secrets: bool) -> None:
-    """Complete what the indexes refer to, and redact it."""
-    specs = dict(_specs(api, ARTIFACT_INDEXES, ArtifactIndexSpec))
+def _add_stand_ins(
+    api: MemoryApi, home_of: Callable[[CacheRef], str], *, show_secrets: bool
+) -> None:
+    """Complete what the indexes refer to, and redact it; `home_of` tells in which namespace."""
+    indexes = (
+        *_specs(api, ARTIFACT_INDEXES, ArtifactIndexSpec),
+        *_specs(api, CLUSTER_ARTIFACT_INDEXES, ClusterArtifactIndexSpec),
+    )
+    specs = [(home_of(ref), spec) for ref, spec in indexes]
     outputs = {
-        (namespace, output.name)
-        for (namespace, name), spec in _specs(api, INDEX_OPTIONS, IndexOptionsSpec)
-        for output in spec.outputs_of(name)
+        (ref.namespace, output.name)
+        for ref, spec in _specs(api, INDEX_OPTIONS, IndexOptionsSpec)
+        for output in spec.outputs_of(ref.name)
     }
     for (namespace, name), uses in stand_ins.secret_uses(specs).items():
         given = api.objects.get((SECRETS.plural, namespace, name))
@@ -166,13 +186,13 @@ def _add_stand_ins(api: MemoryApi, *, show_secrets: bool) -> None:
             api.put(SERVICE_ACCOUNTS, stand_ins.stand_in_account(namespace, name))
 
 
-def _specs(api: MemoryApi, resource: Resource, model: Any) -> Iterator[tuple[Any, Any]]:
-    """The specs that can be read, by namespace and name."""
+def _specs(api: MemoryApi, resource: Resource, model: Any) -> Iterator[tuple[CacheRef, Any]]:
+    """The specs that can be read."""
     for (plural, namespace, name), body in api.objects.items():
         if plural != resource.plural:
             continue
         try:
-            yield (namespace, name), parse_spec(model, body.get("spec"))
+            yield CacheRef(namespace, name), parse_spec(model, body.get("spec"))
         except SpecError:
             continue
 

@@ -1,28 +1,28 @@
 """What stands for logins offline: values of Secrets, ServiceAccounts, tokens of clouds. Pure."""
 
 import base64
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import SecretStr
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.api.constants import EKS_ROLE_ANNOTATION
 from artifact_index.credentials.calls import Issue
 from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.formats.urls import safe_url, without_userinfo
 from artifact_index.kube.port import Object
+from artifact_index.kube.resources import NAMESPACES
 from artifact_index.sources.base import SecretUse, Source
-from artifact_index.sources.registry import of
+from artifact_index.sources.registry import ACCOUNT_ANNOTATIONS, of
 
 REDACTED: Final = "REDACTED"
 """Stands for every secret: a word that a URL, a file and a shell take as it is."""
 
+NAME_LABEL: Final = "kubernetes.io/metadata.name"
+"""The label that the API server gives each namespace: its name."""
+
 _URL: Final = f"https://{REDACTED}:{REDACTED}@redacted.invalid/simple/"
 """Stands for a URL of which nothing is known."""
-
-_ROLE: Final = "arn:aws:iam::000000000000:role/unknown"
-"""For a ServiceAccount that is in no manifest; no output shows it."""
 
 
 def issue_with(value: str, clock: Callable[[], float]) -> Issue:
@@ -58,17 +58,23 @@ def stand_in_secret(
 
 
 def stand_in_account(namespace: str, name: str) -> Object:
-    """A ServiceAccount that is in no manifest; it may have EKS's annotation or need none."""
-    annotations = {EKS_ROLE_ANNOTATION: _ROLE}
-    return {"metadata": {"namespace": namespace, "name": name, "annotations": annotations}}
+    """A ServiceAccount that is in no manifest; it may have any annotation or need none.
+
+    No output shows their values.
+    """
+    metadata = {"namespace": namespace, "name": name, "annotations": ACCOUNT_ANNOTATIONS}
+    return {"metadata": metadata}
 
 
 def secret_uses(
-    specs: Mapping[tuple[str, str], ArtifactIndexSpec],
+    specs: Iterable[tuple[str, ArtifactIndexSpec]],
 ) -> dict[tuple[str, str], list[tuple[Source[Any], SecretUse]]]:
-    """The sources that read each Secret, by its namespace and name."""
+    """The sources that read each Secret, by its namespace and name.
+
+    `specs` are given with the namespace of what they refer to.
+    """
     found: dict[tuple[str, str], list[tuple[Source[Any], SecretUse]]] = {}
-    for (namespace, _), spec in specs.items():
+    for namespace, spec in specs:
         source = of(spec)
         if (use := source.secret()) is not None:
             found.setdefault((namespace, use.name), []).append((source, use))
@@ -76,12 +82,47 @@ def secret_uses(
 
 
 def account_names(
-    specs: Mapping[tuple[str, str], ArtifactIndexSpec],
+    specs: Iterable[tuple[str, ArtifactIndexSpec]],
 ) -> Iterator[tuple[str, str]]:
     """Namespace and name of each ServiceAccount that a source logs in as."""
-    for (namespace, _), spec in specs.items():
+    for namespace, spec in specs:
         if (use := of(spec).service_account()) is not None:
             yield namespace, use.name
+
+
+def namespaces(objects: Mapping[tuple[str, str, str], Object], default: str) -> list[Object]:
+    """The namespaces among the objects, each with the label of its name, and those that are named.
+
+    Without one among the objects, the `default` stands in, with the labels that are selected.
+    """
+    given = {
+        name: body["metadata"].get("labels") or {}
+        for (plural, _, name), body in objects.items()
+        if plural == NAMESPACES.plural
+    }
+    specs = [
+        body.get("spec") or {}
+        for (plural, namespace, _), body in objects.items()
+        if plural != NAMESPACES.plural and not namespace
+    ]
+    named = [name for spec in specs for name in (spec.get("namespaces") or {}).get("names") or ()]
+    others = {namespace for _, namespace, _ in objects if namespace}.union(named)
+    if not given:
+        selectors = [
+            selector
+            for spec in specs
+            for selector in (
+                spec.get("namespaceSelector"),
+                (spec.get("namespaces") or {}).get("selector"),
+            )
+        ]
+        labels = [(selector or {}).get("matchLabels") or {} for selector in selectors]
+        given[default] = {key: value for each in labels for key, value in each.items()}
+    found = {name: {} for name in sorted(others)} | given
+    return [
+        {"metadata": {"name": name, "labels": {**labels, NAME_LABEL: name}}}
+        for name, labels in found.items()
+    ]
 
 
 def encoded(value: str) -> str:

@@ -43,7 +43,7 @@ async def probe_findings(
                 source = source_of(index)
                 if isinstance(source, CloudSource):
                     urls.update(source.services())
-            probed = await probe(api, namespace, (), package=None)
+            probed = await probe(api, namespace)
             found += map(_index, probed)
     except CommandError as error:
         step = "`kubectl get artifactindexes -A`"

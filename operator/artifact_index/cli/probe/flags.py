@@ -8,7 +8,11 @@ from artifact_index.cli.cluster.flags import add_connection_flags
 def add_probe_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that choose indexes of a cluster beside those of manifests."""
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="with --probe: only these ArtifactIndexes"
+        "names",
+        nargs="*",
+        metavar="[KIND/]NAME",
+        help="with --probe: only these ArtifactIndexes, or such as clusterartifactindex/NAME, with "
+        "the file of the namespace that -n gives or of the first that has it",
     )
     group = parser.add_argument_group("indexes of a cluster")
     group.add_argument(
@@ -18,7 +22,10 @@ def add_probe_flags(parser: argparse.ArgumentParser) -> None:
         "namespace, by default the context's",
     )
     group.add_argument(
-        "-A", "--all-namespaces", action="store_true", help="with --probe: in all namespaces"
+        "-A",
+        "--all-namespaces",
+        action="store_true",
+        help="with --probe: in all namespaces, and those of cluster scope",
     )
     group.add_argument(
         "--package",

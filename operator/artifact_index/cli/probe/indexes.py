@@ -1,17 +1,20 @@
 """Reads the files of a cluster, and asks their indexes with the very logins in them."""
 
 import asyncio
-import base64
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Set
+from itertools import product
 from typing import Any
 
 from pydantic import SecretStr
 
+from artifact_index.api.constants import CLUSTER_ARTIFACT_INDEX_KIND
 from artifact_index.cli.cluster.caller_api import CallerApi
-from artifact_index.cli.cluster.connection import list_objects
-from artifact_index.cli.cluster.objects import Observed, outputs_of, source_of
+from artifact_index.cli.cluster.connection import list_ours
+from artifact_index.cli.cluster.objects import Observed, listed_indexes, outputs_of, source_of
+from artifact_index.cli.console import CommandError
 from artifact_index.cli.probe.asking import Asker
+from artifact_index.cli.probe.files import Places, files_of
 from artifact_index.cli.probe.pages import first_project, normalized
 from artifact_index.cli.probe.verdicts import Answers, Question, judge
 from artifact_index.cli.reports import IndexProbe, ObjectRef
@@ -19,13 +22,7 @@ from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.registry import read_logins
 from artifact_index.formats.urls import UnusableURLError, has_query_or_fragment, split_userinfo
 from artifact_index.formats.uv_toml import UvToml, read_entries
-from artifact_index.kube.errors import ApiError
-from artifact_index.kube.resources import (
-    ARTIFACT_INDEXES,
-    CONFIG_MAPS,
-    INDEX_OPTIONS,
-    SECRETS,
-)
+from artifact_index.kube.resources import SECRETS
 
 _ANONYMOUS_TELLS = (200, 404)
 """Answers that the same question without a login explains."""
@@ -34,60 +31,67 @@ _ANONYMOUS_TELLS = (200, 404)
 async def probe(
     api: CallerApi,
     namespace: str | None,
-    names: Iterable[str],
+    wanted: Set[tuple[str, str]] = frozenset(),
     *,
-    package: str | None,
+    place: str | None = None,
+    package: str | None = None,
 ) -> list[IndexProbe]:
-    """Ask the named indexes of a namespace, or all. Raises CommandError."""
-    wanted = set(names)
-    indexes = await list_objects(api, ARTIFACT_INDEXES, namespace)
-    chosen = [each for each in indexes if not wanted or each.name in wanted]
-    options = await list_objects(api, INDEX_OPTIONS, namespace)
-    questions = await _questions(api, chosen, options)
+    """Ask the indexes of a namespace, or of all, that are wanted by kind and name; if none, all.
+
+    One of cluster scope is asked with the file of the namespace `place`, else of the first that has
+    it. Raises CommandError.
+    """
+    of_cluster = any(kind == CLUSTER_ARTIFACT_INDEX_KIND for kind, _ in wanted)
+    indexes, options = await list_ours(api, namespace, of_cluster=of_cluster)
+    chosen = [each for each in indexes if not wanted or (each.kind, each.name) in wanted]
+    questions = await _questions(api, chosen, options, place)
     async with Asker() as asking:
         return await asyncio.gather(*(_probe(asking, each, package) for each in questions))
 
 
 async def _questions(
-    api: CallerApi, indexes: list[Observed], options: list[Observed]
+    api: CallerApi, indexes: list[Observed], options: list[Observed], place: str | None
 ) -> list[Question]:
     """A question for each index whose spec can be read, by the first file that holds it."""
-    by_name = {(each.namespace, each.name): each for each in indexes}
-    found: dict[tuple[str, str], Question] = {}
+    by_ref = {each.ref: each for each in indexes}
+    places = Places(api, place)
+    found: dict[ObjectRef, Question] = {}
+    unread: dict[ObjectRef, str] = {}
     for each in options:
-        selected = {
-            item["name"]: by_name[each.namespace, item["artifactIndex"]]
-            for item in each.status.get("indexes") or ()
-            if item.get("name") and (each.namespace, item.get("artifactIndex")) in by_name
-        }
-        for output in outputs_of(each):
-            if all((index.namespace, index.name) in found for index in selected.values()):
+        selected = _selected(each, by_ref)
+        try:
+            namespaces = await places.of(each, selected.values())
+        except CommandError as error:
+            unread |= {index.ref: str(error) for index in selected.values()}
+            continue
+        for namespace, output in product(namespaces, outputs_of(each)):
+            if all(index.ref in found for index in selected.values()):
                 break
             kind, _, name = output.partition("/")
-            ref = ObjectRef(kind=kind, namespace=each.namespace, name=name)
-            files = await _files(api, ref)
+            ref = ObjectRef(kind=kind, namespace=namespace, name=name)
+            try:
+                files = await files_of(api, ref)
+            except CommandError as error:
+                unread |= {index.ref: str(error) for index in selected.values()}
+                continue
             for name, question in _in_files(ref, files, selected).items():
-                index = selected[name]
-                found.setdefault((index.namespace, index.name), question)
+                found.setdefault(selected[name].ref, question)
     return [
-        found.get((each.namespace, each.name)) or Question(each, source, None)
+        found.get(each.ref) or Question(each, source, None, unread=unread.get(each.ref))
         for each in indexes
         if (source := source_of(each)) is not None
     ]
 
 
-async def _files(api: CallerApi, ref: ObjectRef) -> Mapping[str, SecretStr]:
-    """The files of an output; none if it may not be read."""
-    secret = ref.kind == SECRETS.kind
-    try:
-        body = await api.get(SECRETS if secret else CONFIG_MAPS, ref.namespace, ref.name)
-    except ApiError:
-        return {}
-    texts = {
-        key: base64.b64decode(value).decode(errors="replace") if secret else value
-        for key, value in (body.get("data") or {}).items()
-    }
-    return {key: SecretStr(text) for key, text in texts.items()}
+def _selected(options: Observed, by_ref: Mapping[ObjectRef, Observed]) -> dict[str, Observed]:
+    """The indexes that a file holds, by their names in it."""
+    found: dict[str, Observed] = {}
+    for (kind, name), item in listed_indexes(options):
+        namespace = "" if kind == CLUSTER_ARTIFACT_INDEX_KIND else options.namespace
+        index = by_ref.get(ObjectRef(kind=kind, namespace=namespace, name=name))
+        if index is not None and item.get("name"):
+            found[item["name"]] = index
+    return found
 
 
 def _in_files(

@@ -24,6 +24,8 @@ class Question:
     blocked: bool = False
     flat: bool = False
     cut_off_exempt: bool = False
+    unread: str | None = None
+    """Why a file that should hold it could not be read."""
 
     @property
     def fields(self) -> str:
@@ -33,12 +35,12 @@ class Question:
     @property
     def why(self) -> str:
         """The command that tells what the operator knows."""
-        return f"`artifact-index why -n {self.index.namespace} {self.index.name}`"
+        return f"`artifact-index why {self.index.arguments}`"
 
     @property
     def refresh(self) -> str:
         """The command that requests a new token."""
-        return f"`artifact-index refresh -n {self.index.namespace} {self.index.name} --wait`"
+        return f"`artifact-index refresh {self.index.arguments} --wait`"
 
     def expired(self, now: float) -> bool:
         """Whether the login has expired, as far as the status knows."""
@@ -83,7 +85,7 @@ def _unasked(asked: Question) -> _Judged:
         message = "the file blocks this index: there is no usable login, so it was not asked"
         return _Judged("Blocked", "Bad", message, asked.why)
     message = "no file that you may read holds this index, so it was not asked"
-    return _Judged("NotInFile", "Unknown", message, asked.why)
+    return _Judged("NotInFile", "Unknown", message, asked.unread)
 
 
 def _judged(asked: Question, answers: Answers, now: float) -> _Judged:
