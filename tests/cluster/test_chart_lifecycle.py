@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from artifact_index.kube.resources import OUR_KINDS
 from support.chart import CHART, HELM_VERSIONS, RELEASE, next_steps, run_helm, with_image
 from support.control_plane import ControlPlane, wait_until
 from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY, OperatorProcess
@@ -24,8 +25,18 @@ pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("helm")]
 Release = Callable[..., str]
 BUILDERS = "builders"
 KINDS = "artifactindexes.artifactindex.dev,indexoptions.artifactindex.dev"
-CRDS = {f"customresourcedefinition/{name}" for name in KINDS.split(",")}
+CRDS = {f"customresourcedefinition/{kind.plural}.artifactindex.dev" for kind in OUR_KINDS}
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+LISTS = {
+    "deployment": "/apis/apps/v1/deployments",
+    "serviceaccount": "/api/v1/serviceaccounts",
+    **{
+        kind: f"/apis/rbac.authorization.k8s.io/v1/{kind}s"
+        for kind in ("role", "rolebinding", "clusterrole", "clusterrolebinding")
+    },
+    "customresourcedefinition": DEFINITIONS,
+}
+"""Where the kinds of a release are listed, in all namespaces."""
 # Once when they are applied, and once when they are read.
 MADE_BY_NOTES = [
     "artifactindex.artifactindex.dev/example",
@@ -35,6 +46,7 @@ CLUSTER_WIDE = {
     f"clusterrole/{RELEASE}", f"clusterrole/{RELEASE}-view", f"clusterrole/{RELEASE}-edit",
     f"clusterrolebinding/{RELEASE}",
 }  # fmt: skip
+ELECTION = {f"role/{RELEASE}-election", f"rolebinding/{RELEASE}-election"}
 
 
 @pytest.fixture(scope="module")
@@ -78,21 +90,30 @@ def install(release: Release, **more: Any) -> str:
 
 def of_release(plane: ControlPlane) -> set[str]:
     """Every object with the release's label, as kind/name, wherever it is."""
-    kinds = "deployment,serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,crd"
-    label = f"app.kubernetes.io/instance={RELEASE}"
-    answer = plane.kubectl("get", kinds, "--all-namespaces", "-l", label, "-o", "json")
+    label = f"labelSelector=app.kubernetes.io%2Finstance%3D{RELEASE}"
     return {
-        f"{item['kind'].lower()}/{item['metadata']['name']}"
-        for item in json.loads(answer.stdout)["items"]
+        f"{kind}/{item['metadata']['name']}"
+        for kind, path in LISTS.items()
+        for item in (plane.read(f"{path}?{label}") or {})["items"]
     }
 
 
-def flags(plane: ControlPlane) -> list[str]:
+def deployment(plane: ControlPlane) -> dict[str, Any]:
+    """The spec of the Deployment."""
     path = f"/apis/apps/v1/namespaces/{OPERATOR_NAMESPACE}/deployments/{RELEASE}"
-    deployment = plane.read(path) or {}
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    spec: dict[str, Any] = (plane.read(path) or {})["spec"]
+    return spec
+
+
+def flags(plane: ControlPlane) -> list[str]:
+    (container,) = deployment(plane)["template"]["spec"]["containers"]
     found: list[str] = container["args"]
     return found
+
+
+def rollout(plane: ControlPlane) -> tuple[int, str]:
+    spec = deployment(plane)
+    return spec["replicas"], spec["strategy"]["type"]
 
 
 def run(plane: ControlPlane, commands: str) -> list[str]:
@@ -136,7 +157,7 @@ def serve(plane: ControlPlane) -> None:
         ],
     )
     plane.kubectl("apply", "--validate=strict", "-f", "-", input=yaml.safe_dump_all(objects))
-    with OperatorProcess(plane.kubeconfig_for(OPERATOR_NAMESPACE, RELEASE)):
+    with OperatorProcess(plane.kubeconfig_for(OPERATOR_NAMESPACE, RELEASE), forked=True):
         wait = ("--for=condition=Ready", "--timeout=60s", "--namespace", BUILDERS)
         plane.kubectl("wait", *wait, KINDS, "--all")
 
@@ -149,15 +170,21 @@ def test_a_release_is_installed_upgraded_rolled_back_and_uninstalled(
     assert run(plane, next_steps(notes)) == MADE_BY_NOTES
     plane.kubectl("delete", KINDS, "--all", "--namespace", "default")
     everything = of_release(plane)
-    assert everything == CLUSTER_WIDE | {
+    assert everything == CLUSTER_WIDE | ELECTION | {
         f"deployment/{RELEASE}", f"serviceaccount/{RELEASE}", *CRDS,
     }  # fmt: skip
-    assert flags(plane) == ["run"]
+    assert flags(plane) == ["run", "--leader-elect=true", "--cluster-kinds=true"]
+    assert rollout(plane) == (2, "RollingUpdate")
 
-    release("upgrade", CHART, values={"settings": {"workers": 4}})
-    assert "--workers=4" in flags(plane)
+    # One replica without election, and back: the strategy's own fields go and come.
+    alone = {"replicaCount": 1, "leaderElection": {"enabled": False}}
+    release("upgrade", CHART, values={"settings": {"workers": 4}, **alone})
+    assert flags(plane) == ["run", "--cluster-kinds=true", "--workers=4"]
+    assert rollout(plane) == (1, "Recreate")
+    assert of_release(plane) == everything - ELECTION
     release("rollback", "1")
-    assert flags(plane) == ["run"]
+    assert flags(plane) == ["run", "--leader-elect=true", "--cluster-kinds=true"]
+    assert rollout(plane) == (2, "RollingUpdate")
     history = json.loads(release("history", "--output", "json"))
     assert [item["status"] for item in history] == ["superseded", "superseded", "deployed"]
 
@@ -186,7 +213,7 @@ def test_a_namespaced_release_has_no_cluster_role_until_it_is_upgraded_to_one(
     }  # fmt: skip
     release("upgrade", CHART, "--reset-values")
     assert of_release(plane) >= CLUSTER_WIDE
-    assert not [name for name in of_release(plane) if name.startswith("role")]
+    assert {name for name in of_release(plane) if name.startswith("role")} == ELECTION
 
 
 def test_neither_new_definitions_nor_uninstalling_touch_objects_and_outputs(

@@ -1,6 +1,5 @@
 """The chart, rendered and installed by real Helm 4 and Helm 3."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ import yaml
 
 from support.control_plane.builder import Program, Toolchain, ensure_built
 from support.control_plane.errors import ControlPlaneUnavailable
+from support.control_plane.processes import environment, run_noted
 from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY
 
 CHART: Final = REPOSITORY / "helm" / "artifact-index-operator"
@@ -65,25 +65,16 @@ def run_helm(
     command: list[str | Path] = [helm(version), *arguments]
     if values is not None:
         command += ["--values", "-"]
-    machine = {name: text for name, text in os.environ.items() if not name.startswith("HELM_")}
-    result = subprocess.run(
+    machine = environment("HELM_")
+    return run_noted(
         command,
         input=yaml.safe_dump(dict(values)) if values is not None else None,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=HELM_SECONDS,
         env=machine
         | {name: str(home) for name in _FOLDERS}
         | {"KUBECONFIG": str(kubeconfig or home)},
+        seconds=HELM_SECONDS,
+        check=check,
     )
-    try:
-        if check:
-            result.check_returncode()
-    except subprocess.CalledProcessError as error:
-        error.add_note(result.stderr)
-        raise
-    return result
 
 
 def with_image(values: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -21,7 +21,8 @@ _OPERATOR_RBAC: Final = f"""\
 # All permissions of the operator for the whole cluster, as the chart grants them, for installations
 # without the chart. The Secret with the operator's key is in the operator's namespace. RBAC cannot
 # filter by label: reading labelled Secrets everywhere means reading all Secrets. With the chart's
-# `watchNamespaces` a Role in each of these namespaces replaces the ClusterRole.
+# `watchNamespaces` a Role in each of these namespaces replaces the ClusterRole, and the Lease has
+# another name. The Role for the Lease is needed for `--leader-elect` only.
 apiVersion: v1
 kind: Namespace
 metadata:
@@ -50,7 +51,9 @@ def golden_files() -> dict[Path, str]:
     }
     tokens = {"serviceAccountTokens": {"mode": "Listed", "listed": {"builders": ["builder"]}}}
     return renderings | {
-        EXAMPLES / "operator-rbac.yaml": _OPERATOR_RBAC + _grants({}, RELEASE),
+        EXAMPLES / "operator-rbac.yaml": _OPERATOR_RBAC
+        + _grants({}, RELEASE)
+        + _grants({}, f"{RELEASE}-election"),
         EXAMPLES / "service-account-tokens.yaml": _TOKENS + _grants(tokens, f"{RELEASE}-tokens"),
     }
 

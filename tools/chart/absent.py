@@ -6,9 +6,13 @@ README of the chart lists the same.
 
 from typing import Any, Final
 
-_ONE_PROCESS: Final = (
-    "a second process would mint the same tokens and write the same objects; while one restarts, "
-    "builds go on with the files they have"
+_ONE_WORKS: Final = (
+    "one process does all the work, and more of them only stand by: `resources` gives it more, and "
+    "releases with `watchNamespaces` share the work"
+)
+_STRATEGY: Final = (
+    "it follows from `leaderElection.enabled`: with an election a new pod stands by before an old "
+    "one ends (RollingUpdate), and without one two never run beside each other (Recreate)"
 )
 _RESTRICTED: Final = "no value can weaken the pod below the restricted Pod Security Standard"
 _EVERY_FLAG: Final = "every flag is a key of `settings`, with its type"
@@ -29,12 +33,11 @@ _HONOR_LABELS: Final = (
 )
 
 NOT_HERE: Final = {
-    "replicas": _ONE_PROCESS,
-    "replicaCount": _ONE_PROCESS,
-    "autoscaling": _ONE_PROCESS,
-    "leaderElection": _ONE_PROCESS,
-    "strategy": f"it is always Recreate: {_ONE_PROCESS}",
-    "updateStrategy": f"it is always Recreate: {_ONE_PROCESS}",
+    "replicas": "it is `replicaCount`",
+    "autoscaling": _ONE_WORKS,
+    "leaderElect": "it is `leaderElection.enabled`",
+    "strategy": _STRATEGY,
+    "updateStrategy": _STRATEGY,
     "args": _EVERY_FLAG,
     "extraArgs": _EVERY_FLAG,
     "command": "the image runs nothing but the operator",

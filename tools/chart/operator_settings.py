@@ -8,14 +8,25 @@ from pydantic.alias_generators import to_camel
 from tools.chart.kubernetes import Model
 from tools.settings_reference import go_duration, meaning
 
-from artifact_index.settings import OneOf, setting_fields
+from artifact_index.setting_values import OneOf
+from artifact_index.settings import setting_fields
 
-SET_BY_THE_CHART: Final = {"namespaces": "watchNamespaces"}
+SET_BY_THE_CHART: Final = {
+    "namespaces": "watchNamespaces",
+    "leader_elect": "leaderElection.enabled",
+    "lease_duration": "leaderElection.leaseDuration",
+    "renew_deadline": "leaderElection.renewDeadline",
+    "retry_period": "leaderElection.retryPeriod",
+    "cluster_kinds": "clusterKinds.enabled",
+    "cluster_resource_namespace": "clusterKinds.resourceNamespace",
+    "cluster_kinds_namespaces": "clusterKinds.namespaces",
+}
 """Settings that another chart value sets, because that value also decides permissions."""
 
 _BOUNDLESS_AT_0: Final = {"writes_per_second"}
-_DURATION: Final = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
-_OPTIONAL_DURATION: Final = rf"^$|{_DURATION}"
+DURATION: Final = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+"""The pattern of a duration as the operator's flags take it."""
+_OPTIONAL_DURATION: Final = rf"^$|{DURATION}"
 _ITEM_PATTERNS: Final = {
     "operator_identity_namespaces": r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(=[^,]+)?$",
     "allowed_hosts": r"^[A-Za-z0-9.*?:\[\]-]+$",
@@ -44,6 +55,12 @@ def settings_model() -> type[Model]:
     return create_model("Settings", __base__=Model, **fields)
 
 
+def setting_value(name: str) -> Any:
+    """The value of a setting that stands in another group than `settings`."""
+    (setting,) = (each for each in setting_fields() if each.name == name)
+    return Field(default=_default_of(setting), description=_meaning(setting))
+
+
 def _meaning(setting: SettingField[Any]) -> str:
     # In the chart a repeatable flag is a list.
     return meaning(setting).replace(" repeatable;", "") + "."
@@ -69,7 +86,7 @@ def _type_of(setting: SettingField[Any]) -> Any:
         least = 0 if name in _BOUNDLESS_AT_0 else 1
         return Annotated[int, Field(ge=least, le=65535 if name.endswith("_port") else None)]
     if isinstance(default, float):
-        return _text(_DURATION)
+        return _text(DURATION)
     return _text(r"^https?://[^\s/?#]+") if name.endswith("_url") else str
 
 

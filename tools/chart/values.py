@@ -9,13 +9,15 @@ from pydantic import ConfigDict, Field
 from tools.chart import kubernetes as k8s
 from tools.chart import volumes
 from tools.chart.kubernetes import Model
-from tools.chart.operator_settings import settings_model
+from tools.chart.operator_settings import DURATION, setting_value, settings_model
 from tools.monitoring.rules import RUNBOOKS
 
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 _ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 _OptionalName = Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$")]
+_NamespaceGlob = Annotated[str, Field(pattern=r"^!?[a-z0-9*?-]{1,63}$")]
 _Period = Annotated[str, Field(pattern=r"^([0-9]+(ms|s|m|h))*$")]
+_Duration = Annotated[str, Field(pattern=DURATION)]
 _NonEmpty = Annotated[str, Field(min_length=1)]
 _Page = Annotated[str, Field(pattern=r"^https?://[^\s'\"{}]+$")]
 
@@ -60,15 +62,15 @@ class Image(Model):
 
 
 class Crds(Model):
-    """The CRDs of both kinds."""
+    """The CRDs of the kinds."""
 
     enabled: bool = _value(
         True, "Install and upgrade the CustomResourceDefinitions with this release."
     )
     keep: bool = _value(
         True,
-        "Keep the CRDs on uninstall. If false, uninstalling deletes every ArtifactIndex and "
-        "IndexOptions in the cluster, and their outputs.",
+        "Keep the CRDs on uninstall. If false, uninstalling deletes every object of these "
+        "kinds in the cluster, and their outputs.",
     )
 
 
@@ -100,6 +102,28 @@ class Rbac(Model):
         True,
         "Let the cluster's `view` role read both kinds, and `edit` and `admin` change them. This "
         "grants no access to Secrets. Only for cluster-wide installations.",
+    )
+
+
+class ClusterKinds(Model):
+    """ClusterArtifactIndex and ClusterIndexOptions: one definition for many namespaces."""
+
+    enabled: bool | None = _value(
+        None,
+        "Serve ClusterArtifactIndex and ClusterIndexOptions, for which the operator may list and "
+        "watch namespaces. Default: true for a cluster-wide installation; with `watchNamespaces` "
+        "it cannot be.",
+    )
+    namespaces: list[_NamespaceGlob] = _value(
+        [],
+        "Serve them in these namespaces at most, whatever their specs say: names, patterns such as "
+        'team-*, or what to leave out, such as "!kube-*". Empty: any namespace.',
+    )
+    resource_namespace: _OptionalName = _value(
+        "",
+        "Namespace of the Secrets and ServiceAccounts that ClusterArtifactIndex objects refer to. "
+        "Whoever may write there decides their logins. Default: `settings.operatorNamespace`, "
+        "else the release's namespace.",
     )
 
 
@@ -185,12 +209,31 @@ class NetworkPolicy(Model):
     extra_egress: list[k8s.EgressRule] = _value([], "Additional egress rules.")
 
 
-class PodDisruptionBudget(Model):
-    """How evictions may affect the pod."""
+class LeaderElection(Model):
+    """Which of several replicas works."""
 
-    enabled: bool = _value(False, "Create a PodDisruptionBudget.")
+    enabled: bool = _value(
+        True,
+        "Elect a leader by a Lease in the operator's namespace; the other replicas stand by. If "
+        "false, `replicaCount` must be 1, and an upgrade ends the old pod before the new one "
+        "starts.",
+    )
+    lease_duration: _Duration = setting_value("lease_duration")
+    renew_deadline: _Duration = setting_value("renew_deadline")
+    retry_period: _Duration = setting_value("retry_period")
+    flow_schema: bool = _value(
+        False,
+        "Put the requests for the Lease into the API server's priority level `leader-election`, so "
+        "that no other load delays them. Needs the right to create FlowSchemas.",
+    )
+
+
+class PodDisruptionBudget(Model):
+    """How evictions may affect the pods."""
+
+    enabled: bool = _value(True, "Create a PodDisruptionBudget.")
     max_unavailable: k8s.IntOrString = _value(
-        1, "With one replica, 0 blocks every drain of its node."
+        1, "Evict at most this many pods at once; 0 blocks every drain of a node with one."
     )
 
 
@@ -267,15 +310,27 @@ class Values(Model):
     common_annotations: k8s.Strings = _value(
         {}, "Annotations for every object, but not for the Deployment's pod."
     )
+    replica_count: Annotated[int, Field(ge=1)] = _value(
+        2,
+        "One replica works, the others stand by: they hold what the leader holds, and write "
+        "nothing.",
+    )
+    leader_election: LeaderElection = _group(
+        LeaderElection, "Which of several replicas works (docs/how-to/operate.md)."
+    )
     image: Image = _group(Image, "The operator's image.")
     image_pull_secrets: list[k8s.LocalName] = _value(
         [], "Secrets with the registry login, such as [{name: registry}]."
     )
-    crds: Crds = _group(Crds, "The CRDs of both kinds.")
+    crds: Crds = _group(Crds, "The CRDs of the kinds.")
     watch_namespaces: list[_Name] = _value(
         [],
         "Serve only these namespaces, with a Role in each and no ClusterRole; they must already "
         "exist. Empty: the whole cluster, which requires the right to read every Secret.",
+    )
+    cluster_kinds: ClusterKinds = _group(
+        ClusterKinds,
+        "One definition for many namespaces (docs/how-to/cluster-kinds.md).",
     )
     settings: settings_model() = Field(  # type: ignore[valid-type]
         default_factory=settings_model(),
@@ -312,7 +367,8 @@ class Values(Model):
     affinity: k8s.Affinity = Field(default_factory=k8s.Affinity, description="As in a pod spec.")
     tolerations: list[k8s.Toleration] = _value([], "As in a pod spec.")
     topology_spread_constraints: list[k8s.TopologySpreadConstraint] = _value(
-        [], "As in a pod spec."
+        [],
+        "As in a pod spec. Empty: replicas are spread over nodes and zones where that is possible.",
     )
     priority_class_name: str = _value("", "PriorityClass of the pod.")
     runtime_class_name: str = _value("", "RuntimeClass of the pod.")
@@ -337,7 +393,7 @@ class Values(Model):
         NetworkPolicy, "Who may connect to the pod, and where the pod may connect."
     )
     pod_disruption_budget: PodDisruptionBudget = _group(
-        PodDisruptionBudget, "How evictions may affect the pod."
+        PodDisruptionBudget, "How evictions may affect the pods."
     )
     pod_monitor: Monitor = _group(Monitor, "A PodMonitor for the Prometheus operator.")
     service_monitor: ServiceMonitor = _group(

@@ -2,6 +2,7 @@
 {{- define "aio.settingDefaults" -}}
 allowHttp: false
 allowedHosts: []
+azureAuthorityUrl: https://login.microsoftonline.com
 clockSkew: 1m
 cloudConnectTimeout: 5s
 cloudReadTimeout: 10s
@@ -34,4 +35,9 @@ workers: 16
 writeBurst: 1000
 writeTime: 5s
 writesPerSecond: 1000
+{{- end -}}
+{{- define "aio.electionDefaults" -}}
+leaseDuration: 15s
+renewDeadline: 10s
+retryPeriod: 2s
 {{- end -}}

@@ -3,7 +3,8 @@
 {{- range $path := list
     "crds" "crds.enabled" "crds.keep" "rbac" "rbac.create" "serviceAccount" "serviceAccount.create"
     "serviceAccountTokens" "serviceAccountTokens.mode" "settings" "settings.healthPort"
-    "livenessProbe" "readinessProbe" "networkPolicy" "podMonitor" "serviceMonitor" -}}
+    "livenessProbe" "readinessProbe" "networkPolicy" "podMonitor" "serviceMonitor" "replicaCount"
+    "leaderElection" "leaderElection.enabled" -}}
 {{- $value := $.Values -}}
 {{- range splitList "." $path -}}
 {{- if hasKey $value . | not | or (kindIs "invalid" (get $value .)) -}}
@@ -96,6 +97,12 @@ flag. */ -}}
 {{- $defaults := include "aio.settingDefaults" . | fromYaml -}}
 {{- with .Values.watchNamespaces }}
 - --namespace={{ join "," . }}
+{{- end }}
+{{- with include "aio.electionFlags" . }}
+{{ . }}
+{{- end }}
+{{- with include "aio.clusterKindsFlags" . }}
+{{ . }}
 {{- end }}
 {{- range $key := keys $settings | sortAlpha }}
 {{- $value := get $settings $key }}

@@ -36,7 +36,8 @@ permissions, or what the notes say of consents and hosts. */ -}}
     "ARTIFACT_INDEX_HEALTH_PORT" "settings.healthPort"
     "ARTIFACT_INDEX_OPERATOR_IDENTITY_NAMESPACES" "settings.operatorIdentityNamespaces"
     "ARTIFACT_INDEX_ALLOWED_HOSTS" "settings.allowedHosts"
-    "ARTIFACT_INDEX_ALLOW_HTTP" "settings.allowHttp" -}}
+    "ARTIFACT_INDEX_ALLOW_HTTP" "settings.allowHttp"
+    "ARTIFACT_INDEX_LEADER_ELECT" "leaderElection.enabled" -}}
 {{- range .Values.extraEnv -}}
 {{- with get $values .name -}}
 {{- printf "extraEnv: set %s instead: ports, permissions or the notes of the chart follow from it" . | fail -}}

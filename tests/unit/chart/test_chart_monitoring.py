@@ -12,12 +12,15 @@ from support.operator_process import OPERATOR_NAMESPACE
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("helm")]
 
 
-@pytest.mark.parametrize("page", [RUNBOOKS, "https://runbooks.example.com/artifact-index"])
-def test_the_rules_are_those_of_the_source_for_the_releases_own_namespace(page: str) -> None:
-    objects = render({"prometheusRule": {"enabled": True, "runbookUrl": page}})
+@pytest.mark.parametrize(
+    ("page", "replicas"), [(RUNBOOKS, 2), ("https://runbooks.example.com/artifact-index", 3)]
+)
+def test_the_rules_are_those_of_the_source_for_the_release(page: str, replicas: int) -> None:
+    rules = {"enabled": True, "runbookUrl": page}
+    objects = render({"prometheusRule": rules, "replicaCount": replicas})
     [rule] = [item for item in objects if item["kind"] == "PrometheusRule"]
     operator = f'namespace="{OPERATOR_NAMESPACE}"'
-    assert rule["spec"] == rule_groups(runbooks=page, operator=operator)
+    assert rule["spec"] == rule_groups(runbooks=page, operator=operator, replicas=str(replicas))
 
 
 def test_the_dashboard_is_in_a_config_map_that_the_sidecar_finds() -> None:

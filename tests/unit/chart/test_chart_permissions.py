@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 import yaml
 
-from artifact_index.cli.admin.permissions import OWN_KEY, SERVED, Rule, account_rules, permissions
+from artifact_index.cli.admin.permissions import (
+    CLUSTER_KINDS,
+    OWN_KEY,
+    SERVED,
+    Rule,
+    account_rules,
+    lease_rules,
+    permissions,
+)
+from artifact_index.cli.cluster.operators import lease_name
 
 pytestmark = pytest.mark.unit
 
@@ -38,9 +47,17 @@ def granted(rendering: str, kind: str, name: str, namespace: str | None) -> set[
 @pytest.mark.parametrize(
     ("rendering", "kind", "name", "namespace", "rules"),
     [
-        ("default", "ClusterRole", NAME, None, SERVED),
+        ("default", "ClusterRole", NAME, None, (*SERVED, *CLUSTER_KINDS)),
         ("namespaced", "Role", NAME, "team-a", SERVED),
         ("namespaced", "Role", f"{NAME}-key", "artifact-index-system", OWN_KEY),
+        (
+            "default", "Role", f"{NAME}-election", "artifact-index-system",
+            lease_rules(lease_name("", ())),
+        ),
+        (
+            "namespaced", "Role", f"{NAME}-election", "artifact-index-system",
+            lease_rules(lease_name("", ("team-a", "team-b"))),
+        ),
         (
             "tokens-listed", "Role", f"{NAME}-tokens", "builders",
             account_rules(["builder", "publisher"]),
