@@ -14,15 +14,16 @@ PACKAGES = Path(sysconfig.get_paths()["purelib"])
 # The services that a login may use; the remaining files describe partitions and retries.
 SERVICES = {"codeartifact", "sts", "sso", "sso-oidc", "signin"}
 
-# The operator sends JSON itself and uses the client only for TLS, login and sessions. The packages
-# of generated classes load each class on demand.
-GENERATED = [
-    "kubernetes/client/api",
-    "kubernetes/client/models",
-    "kubernetes/aio/client/api",
-    "kubernetes/aio/client/models",
-]
-UNUSED = ["boto3/data", "boto3/examples"]
+# Certificates come from certifi: botocore's own are for where there is none.
+UNUSED_FILES = ["botocore/cacert.pem"]
+SYNCHRONOUS = ["client", "config", "dynamic", "leaderelection", "stream", "utils", "watch"]
+# The operator sends JSON itself and uses the asynchronous client only for TLS, login and sessions.
+# The packages of generated classes load each class on demand.
+GENERATED = ["kubernetes/aio/client/api", "kubernetes/aio/client/models"]
+# `artifact_index` tells everybody that there is no synchronous client.
+UNUSED = ["boto3/data", "boto3/examples", *(f"kubernetes/{name}" for name in SYNCHRONOUS)]
+# Sources of compiled modules, and types.
+SOURCES = {".c", ".cpp", ".h", ".pxd", ".pyi", ".pyx"}
 
 
 def main() -> None:
@@ -35,6 +36,10 @@ def main() -> None:
             module.unlink()
     for folder in UNUSED:
         shutil.rmtree(PACKAGES / folder)
+    for file in UNUSED_FILES:
+        (PACKAGES / file).unlink()
+    for file in [each for each in PACKAGES.rglob("*") if each.suffix in SOURCES]:
+        file.unlink()
     for tests in [*PACKAGES.glob("*/tests"), *PACKAGES.glob("*/*/tests")]:
         shutil.rmtree(tests)
     missing = {name for name in SERVICES if not (PACKAGES / "botocore" / "data" / name).is_dir()}

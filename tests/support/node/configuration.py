@@ -13,6 +13,8 @@ KUBELET_PORT = 10250
 KUBELET_HEALTH_PORT = 10248
 # What a mounted Secret takes to follow a change, at most; a cluster's default is a minute.
 SYNC_FREQUENCY = "2s"
+# One folder for each registry that containerd is told something about.
+REGISTRIES = "registries"
 
 
 def write_containerd(folder: Path) -> Path:
@@ -25,11 +27,21 @@ def write_containerd(folder: Path) -> Path:
     quoted = {
         "root": json.dumps(str(folder / "containerd")),
         "networks": json.dumps(str(networks)),
+        "registries": json.dumps(str(folder / REGISTRIES)),
         "plugins": json.dumps(str(CNI_PLUGINS)),
         "sandbox": json.dumps(SANDBOX),
     }
     path.write_text(_CONTAINERD.format(**quoted))
     return path
+
+
+def write_registry(folder: Path, address: str, ca: Path) -> None:
+    """Have containerd trust a registry's authority from its next pull on."""
+    host = folder / REGISTRIES / address
+    host.mkdir(parents=True)
+    # Without the scheme containerd speaks no TLS on loopback.
+    url, file = json.dumps(f"https://{address}"), json.dumps(str(ca))
+    (host / "hosts.toml").write_text(f"server = {url}\n[host.{url}]\nca = {file}\n")
 
 
 def write_kubelet(folder: Path, *, ca: Path, serving: KeyPair, cgroup: str) -> Path:
@@ -102,6 +114,9 @@ sandbox_image = {sandbox}
 disable_apparmor = true
 # Without the capability to change it, runc ends with an error that does not name it.
 restrict_oom_score_adj = true
+
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = {registries}
 
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = {plugins}

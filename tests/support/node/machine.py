@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools.release.containers import KEYRING
+
 from support.control_plane.binaries import Binaries
 from support.control_plane.builder import ensure_built
 from support.control_plane.errors import ControlPlaneUnavailable
+from support.control_plane.releases import DEFAULT
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 # Debian's names: a program that is looked for, and the package that has it.
@@ -20,6 +23,7 @@ PACKAGES = {
     "debootstrap": "debootstrap",
     "ip": "iproute2",
     "iptables": "iptables",
+    "jq": "jq",
     "runc": "runc",
     "unshare": "util-linux",
 }
@@ -64,7 +68,7 @@ def ensure_programs() -> tuple[Binaries, Path]:
     All are built together where one is missing; raises ControlPlaneUnavailable.
     """
     kubectl = shutil.which("kubectl")
-    folder = ensure_built(PROGRAMS if kubectl else (*PROGRAMS, "kubectl"))
+    folder = ensure_built(PROGRAMS if kubectl else (*PROGRAMS, "kubectl"), DEFAULT.toolchain)
     binaries = Binaries(
         etcd=folder / "etcd",
         kube_apiserver=folder / "kube-apiserver",
@@ -78,6 +82,8 @@ def _missing() -> list[str]:
     missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
     if not (CNI_PLUGINS / "bridge").exists():
         missing.append("containernetworking-plugins")
+    if not KEYRING.is_file():
+        missing.append("debian-archive-keyring")
     return missing
 
 

@@ -33,7 +33,7 @@ class Node:
 
     def __init__(self, plane: ControlPlane, programs: Path, images: Images, *, cgroup: str) -> None:
         self.plane = plane
-        self._images = images
+        self.images = images
         self._cgroup = cgroup
         self._folder = Path(tempfile.mkdtemp(prefix="node-"))
         folder = self._folder
@@ -97,7 +97,7 @@ class Node:
         Raises ControlPlaneFailed or TimeoutError.
         """
         self.containerd.start(_containerd_answers, START_SECONDS)
-        for archive in (self._images.sandbox, self._images.operator, self._images.builder):
+        for archive in (self.images.sandbox, self.images.operator, self.images.builder):
             _ctr("images", "import", str(archive))
         self.scheduler.start(lambda: True, START_SECONDS)
         self._start_kubelet()
@@ -123,6 +123,14 @@ class Node:
         """Start containerd and kubelet again after `crash`."""
         self.containerd.start(_containerd_answers, START_SECONDS)
         self._start_kubelet()
+
+    def tag(self, image: str, name: str) -> None:
+        """Give an image that the node has another name."""
+        _ctr("images", "tag", image, name)
+
+    def trust(self, registry: str, ca: Path) -> None:
+        """Let containerd pull from a registry, HOST:PORT, whose certificate `ca` signs."""
+        configuration.write_registry(self._folder, registry, ca)
 
     def logs(self, name: str, lines: int = 50) -> str:
         """The last lines that kubelet, kube-scheduler or containerd wrote."""

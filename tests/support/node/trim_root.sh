@@ -1,6 +1,5 @@
 #!/bin/sh
-# Remove what the operator does not need from the base: package managers with Perl, pip, docs. Keep the
-# list of installed packages and their licences: scanners and lawyers read them.
+# Make the image of builder pods smaller: without package managers with Perl, pip and documentation.
 set -eu
 
 library=$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
