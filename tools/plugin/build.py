@@ -5,12 +5,8 @@ checkout gives the same bytes. The manifest names the archive at the URL, with i
 """
 
 import argparse
-import gzip
 import hashlib
-import io
-import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +14,9 @@ from string import Template
 from typing import Final
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TOP / "operator")]
+sys.path[:0] = [str(TOP / "operator"), str(TOP)]
+
+from tools.release.files import build_package, pack  # noqa: E402 - needs the path
 
 from artifact_index import __version__  # noqa: E402 - needs the path
 
@@ -26,20 +24,10 @@ PROGRAM: Final = "kubectl-artifact_index"
 """What kubectl looks for; krew makes the same name of the plugin's."""
 
 
-def wheel(folder: Path) -> Path:
-    """Build the wheel of this checkout. Raises CalledProcessError."""
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "-d", str(folder)]
-    subprocess.run(  # noqa: S603 - our own command
-        command, cwd=TOP, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    (built,) = folder.glob("*.whl")
-    return built
-
-
 def files(requirements: Path = TOP / "requirements" / "runtime.txt") -> dict[str, bytes]:
     """The content of the archive, by name. Raises CalledProcessError."""
     with tempfile.TemporaryDirectory() as folder:
-        built = wheel(Path(folder))
+        built = build_package("wheel", Path(folder))
         return {
             PROGRAM: Path(__file__).with_name("launcher.py").read_bytes(),
             "LICENSE": (TOP / "LICENSE").read_bytes(),
@@ -50,17 +38,7 @@ def files(requirements: Path = TOP / "requirements" / "runtime.txt") -> dict[str
 
 def archive(content: Mapping[str, bytes]) -> bytes:
     """A tar.gz with nothing of this machine in it: no owner and no time."""
-    packed = io.BytesIO()
-    with (
-        gzip.GzipFile(fileobj=packed, mode="wb", filename="", mtime=0) as compressed,
-        tarfile.open(fileobj=compressed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-    ):
-        for name, data in content.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            entry.mode = 0o755 if name == PROGRAM else 0o644
-            tar.addfile(entry, io.BytesIO(data))
-    return packed.getvalue()
+    return pack(content, programs=frozenset({PROGRAM}))
 
 
 def write(folder: Path, packed: bytes, *, url: str, homepage: str) -> tuple[Path, Path]:
