@@ -5,7 +5,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from bench.against import ratio_table
 from bench.budget import Budget, wrong_costs, wrong_counts
 from bench.bytecode import Build, compile_ours
 from bench.client_models import compare_clients
+from bench.fan_out import wrong_shares
 from bench.growth import growth, growth_table
+from bench.instructions import MOST, NoValgrindError, count_against, count_table
 from bench.pairs import run_against
 from bench.phase import Phase
 from bench.plot import plot
@@ -21,7 +23,19 @@ from bench.profile import profile, profile_table
 from bench.report import as_data, machine, medians, table
 from bench.rounds import run_round
 from bench.scene import Scene
-from bench.scenes import FULL, GATE, GROWTH, SMALL, TENANTS, WEEK, Plan, chosen, names_of, paired
+from bench.scenes import (
+    ALL,
+    FULL,
+    GATE,
+    GROWTH,
+    SMALL,
+    TENANTS,
+    WEEK,
+    Plan,
+    chosen,
+    names_of,
+    paired,
+)
 from bench.tenants.live import live_together
 from bench.tenants.plan import Tenants
 from bench.tenants.report import broken_limits, tenants_data, tenants_table
@@ -53,13 +67,25 @@ def main() -> int:
     parser.add_argument(
         "--against", metavar="REV",
         help="run each scene with the operator of this commit as well, and exit with 1 where ours "
-        f"costs more; without --scene: {', '.join(GATE)}",
+        f"costs more; without --scene: {', '.join(GATE)}; --scene {ALL} is every scene",
+    )  # fmt: skip
+    parser.add_argument(
+        "--count", action="store_true",
+        help="with --against: count the instructions under valgrind, instead of time and memory",
+    )  # fmt: skip
+    parser.add_argument(
+        "--most", type=float, default=MOST, metavar="RATIO",
+        help="with --count: how many of their instructions ours may take (default: %(default)s)",
     )  # fmt: skip
     asked = parser.parse_args()
+    if asked.count and not asked.against:
+        parser.error("--count needs --against: a count says something beside another one")
     try:
         plan = _planned(asked)
         their_python = environment_of(asked.against) if asked.against else None
-    except (ValueError, RevisionUnavailable) as error:
+        if their_python and asked.count:
+            return _count(asked, their_python, plan)
+    except (ValueError, RevisionUnavailable, NoValgrindError) as error:
         parser.error(str(error))
     if their_python:
         return _against(asked.against, their_python, plan, asked.json)
@@ -105,6 +131,14 @@ def _against(revision: str, python: Path, plan: Plan, json_path: Path | None) ->
     return _finish(problems, {"against": revision, **data}, json_path)
 
 
+def _count(asked: argparse.Namespace, python: Path, plan: Plan) -> int:
+    counted = count_against(python, plan)
+    print(f"\ninstructions of ours over {asked.against}, in 10^9\n{count_table(counted)}")
+    problems = [problem for phase in counted if (problem := phase.problem(asked.most))]
+    data = {"against": asked.against, "instructions": [asdict(phase) for phase in counted]}
+    return _finish(problems, data, asked.json)
+
+
 def _run(plan: Plan, json_path: Path | None, plot_path: Path | None) -> int:
     problems: list[str] = []
     data: dict[str, Any] = {}
@@ -145,6 +179,7 @@ def _run_scenes(
         sizes += [(scene.indexes, phase) for phase in middle if scene in GROWTH]
         problems += [problem for phases in rounds for problem in wrong_counts(scene, phases)]
         problems += wrong_costs(middle, budget)
+    problems += wrong_shares(summary)
     print(f"\nmedians\n{table(summary)}")
     if measures := growth(sizes):
         print(f"\ngrowth\n{growth_table(measures)}")

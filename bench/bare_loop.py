@@ -18,18 +18,25 @@ from typing import Any
 
 import boto3
 
-from artifact_index.api.constants import INDEX_OPTIONS_KIND
+from artifact_index.api.constants import CLUSTER_INDEX_OPTIONS_KIND, INDEX_OPTIONS_KIND
 from artifact_index.credentials.threads import CALLS_PER_SERVICE
 from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
-from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS
+from artifact_index.kube.resources import (
+    ARTIFACT_INDEXES,
+    CLUSTER_ARTIFACT_INDEXES,
+    CLUSTER_INDEX_OPTIONS,
+    INDEX_OPTIONS,
+    SECRETS,
+)
 from artifact_index.reconcile.status.conditions import status_patch
 from artifact_index.runtime import run
 from artifact_index.settings import Settings
 from bench.observe import Snapshot, snapshot
 from support.world import code_artifact
 
-_RESOURCES = {resource.plural: resource for resource in (SECRETS, ARTIFACT_INDEXES, INDEX_OPTIONS)}
+_CUSTOM = INDEX_OPTIONS, CLUSTER_INDEX_OPTIONS, ARTIFACT_INDEXES, CLUSTER_ARTIFACT_INDEXES
+_RESOURCES = {resource.plural: resource for resource in (SECRETS, *_CUSTOM)}
 _STATUS_DEFAULT = {"observedGeneration": -1}
 
 Write = dict[str, Any]
@@ -41,7 +48,7 @@ def wave(before: Snapshot | None, after: Snapshot) -> list[Write]:
         _output_write(*place, body, create=before is None)
         for place, body in after[SECRETS.plural].items()
     ]
-    for resource in (INDEX_OPTIONS, ARTIFACT_INDEXES):
+    for resource in _CUSTOM:
         for place, body in after[resource.plural].items():
             old = before[resource.plural][place]["status"] if before else _STATUS_DEFAULT
             if old != body["status"]:
@@ -111,7 +118,11 @@ def _aim(write: Write, state: Snapshot) -> None:
     for reference in body.get("metadata", {}).get("ownerReferences", ()):
         if reference["kind"] == INDEX_OPTIONS_KIND:
             owner = state[INDEX_OPTIONS.plural][namespace, reference["name"]]
-            reference["uid"] = owner["metadata"]["uid"]
+        elif reference["kind"] == CLUSTER_INDEX_OPTIONS_KIND:
+            owner = state[CLUSTER_INDEX_OPTIONS.plural]["", reference["name"]]
+        else:
+            continue
+        reference["uid"] = owner["metadata"]["uid"]
     if write.get("create"):
         return
     known = state[write["kind"]][namespace, write["name"]]["metadata"]

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from bench.fan_out import FanOut
 from bench.phase import (
     COLD_START,
     IDLE,
     KEY_ROTATED,
+    NAMESPACES_ADDED,
     SECRETS_CHANGED,
     STORM,
     TOKEN_REFRESHED,
@@ -44,15 +46,11 @@ class Expected:
 
 def expected(scene: Scene, phase: str) -> Expected:
     """What a phase costs, to the write where nothing depends on time."""
-    outputs = ("patch secrets", scene.options)
-    statuses = [
-        ("patch indexoptions/status", scene.options),
-        ("patch artifactindexes/status", scene.indexes),
-    ]
-    told = statuses if scene.expiring else []
+    outputs, statuses = ("patch secrets", scene.outputs), scene.statuses
+    told = statuses if scene.expiring else ()
     if phase == COLD_START:
         # The key of the digests is one more Secret.
-        created = ("create secrets", scene.options + 1)
+        created = ("create secrets", scene.outputs + 1)
         return Expected(_exactly(created, *statuses), scene.mints, scene.endpoints)
     if phase == KEY_ROTATED:
         return Expected(_exactly(outputs, *told), scene.mints, scene.endpoints)
@@ -60,6 +58,13 @@ def expected(scene: Scene, phase: str) -> Expected:
         return Expected(_exactly(outputs, *told), scene.mints)
     if phase == SECRETS_CHANGED:
         return Expected(_exactly(outputs, *told), scene.mints, scene.endpoints)
+    if phase == NAMESPACES_ADDED and isinstance(scene, FanOut):
+        # The count of namespaces is told at most once a second.
+        told_again = {label: (count, 12 * count) for label, count in statuses}
+        written = told_again | _exactly(("create secrets", scene.added))
+        # One that is created before the new token is there is written once more.
+        written[outputs[0]] = (scene.outputs, scene.outputs + scene.added)
+        return Expected(written, scene.mints, scene.endpoints)
     if phase == STORM:
         # Edits of one file that come close together are one write.
         written = {"patch secrets": (scene.options, scene.indexes)}

@@ -20,12 +20,13 @@ class Build(NamedTuple):
     """The environment variables that an operator is started with, and its interpreter.
 
     `python` is None for the operator of this checkout. `processors` are those that it may use; all
-    if empty.
+    if empty. `slowdown` is how many times slower it runs than by itself, while it is counted.
     """
 
     env: dict[str, str]
     python: str | None = None
     processors: frozenset[int] = frozenset()
+    slowdown: float = 1.0
 
 
 def compile_ours(folder: Path) -> Build:
@@ -41,11 +42,17 @@ def compile_theirs(folder: Path, python: Path) -> Build:
     return Build(_compile(_OPERATOR, folder, python, str(REPOSITORY)), str(python))
 
 
+def compile_counted(folder: Path, python: Path, *, ours: bool) -> Build:
+    """The same for one whose instructions are counted: this checkout's, or what `python` holds."""
+    path = os.pathsep.join([str(REPOSITORY / "operator")] * ours + [str(REPOSITORY)])
+    env = _compile(_OPERATOR, folder, python, path)
+    # An order of sets that changes from process to process costs now more, now less.
+    return Build({**env, "PYTHONHASHSEED": "0"}, str(python))
+
+
 def _compile(code: str, folder: Path, python: Path, path: str) -> dict[str, str]:
-    env = {
-        "PYTHONPYCACHEPREFIX": str(folder),
-        "PYTHONDONTWRITEBYTECODE": "",
-        "PYTHONPATH": path,
-    }
+    env = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPATH": path}
+    if sys.dont_write_bytecode:  # nothing is to be written beside the sources
+        env["PYTHONPYCACHEPREFIX"] = str(folder)
     subprocess.run([python, "-c", code], env={**os.environ, **env}, check=True)
     return env

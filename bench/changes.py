@@ -12,6 +12,7 @@ from typing import Any
 from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
 from artifact_index.kube.resources import ARTIFACT_INDEXES, SECRETS, Resource
+from bench.fan_out import FanOut
 from bench.observe import Requests, label
 from bench.scene import Object, Scene
 from support.clouds import AwsStandIn
@@ -24,7 +25,7 @@ _HARMLESS_CODE = 410
 class Change:
     """A merge patch of one object, and the operator's write that shows it: kind, namespace, name.
 
-    `shown_by` is a label of `Requests.writes`.
+    `shown_by` is a label of `Requests.writes`. With `create` the object is new.
     """
 
     resource: Resource
@@ -32,6 +33,17 @@ class Change:
     name: str
     body: dict[str, Any]
     shown_by: tuple[str, str, str]
+    create: bool = False
+
+
+def new_namespaces(scene: FanOut) -> list[Change]:
+    """Namespaces that are created beside those that there are."""
+    changes = []
+    for number in range(scene.namespaces, scene.namespaces + scene.added):
+        resource, _, body = scene.namespace(number)
+        shown_by = ("create secrets", *scene.output_in(number))
+        changes.append(Change(resource, "", body["metadata"]["name"], body, shown_by, create=True))
+    return changes
 
 
 def edits(scene: Scene) -> list[Change]:
@@ -87,7 +99,10 @@ async def make(kubeconfig: Path, changes: Sequence[Change], seconds: float) -> l
     async def make_one(number: int, change: Change) -> None:
         await asyncio.sleep(seconds * number / len(changes))
         sent[number] = time.time()
-        await api.patch(change.resource, change.namespace, change.name, change.body)
+        if change.create:
+            await api.create(change.resource, change.namespace, change.body)
+        else:
+            await api.patch(change.resource, change.namespace, change.name, change.body)
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -12,7 +12,14 @@ from urllib.parse import parse_qs, urlsplit
 from artifact_index.api.constants import FIELD_MANAGER, ROLE_LABEL, ROLE_OUTPUT
 from artifact_index.kube.client import KubeApi
 from artifact_index.kube.connect import load_configuration
-from artifact_index.kube.resources import ARTIFACT_INDEXES, INDEX_OPTIONS, SECRETS, Resource
+from artifact_index.kube.resources import (
+    ARTIFACT_INDEXES,
+    CLUSTER_ARTIFACT_INDEXES,
+    CLUSTER_INDEX_OPTIONS,
+    INDEX_OPTIONS,
+    SECRETS,
+    Resource,
+)
 from support.control_plane import ControlPlane
 from support.control_plane.audit import AuditEvent
 from support.world import OPERATOR_USER, WRITES
@@ -164,7 +171,7 @@ Snapshot = dict[str, dict[tuple[str, str], dict[str, Any]]]
 
 
 async def snapshot(kubeconfig: Path) -> Snapshot:
-    """The outputs and both kinds, as they stand."""
+    """The outputs and the custom resources, as they stand."""
     api = KubeApi(await load_configuration(kubeconfig=kubeconfig))
 
     async def listed(
@@ -172,13 +179,16 @@ async def snapshot(kubeconfig: Path) -> Snapshot:
     ) -> dict[tuple[str, str], dict[str, Any]]:
         pages = api.list(resource, label_selector=selector)
         bodies = [body async for page in pages for body in page.items]
-        return {(body["metadata"]["namespace"], body["metadata"]["name"]): body for body in bodies}
+        metadata = [(body["metadata"], body) for body in bodies]
+        return {(each.get("namespace", ""), each["name"]): body for each, body in metadata}
 
     try:
         return {
             SECRETS.plural: await listed(SECRETS, f"{ROLE_LABEL}={ROLE_OUTPUT}"),
             ARTIFACT_INDEXES.plural: await listed(ARTIFACT_INDEXES),
             INDEX_OPTIONS.plural: await listed(INDEX_OPTIONS),
+            CLUSTER_ARTIFACT_INDEXES.plural: await listed(CLUSTER_ARTIFACT_INDEXES),
+            CLUSTER_INDEX_OPTIONS.plural: await listed(CLUSTER_INDEX_OPTIONS),
         }
     finally:
         await api.close()

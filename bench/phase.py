@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 COLD_START, RESTART, IDLE = "cold start", "restart", "idle"
 KEY_ROTATED, TOKEN_REFRESHED = "key rotated", "token refreshed"
 STORM, SECRETS_CHANGED = "storm of edits", "secrets changed"
+NAMESPACES_ADDED = "namespaces added"
 
 WITH_BARE_LOOP = (COLD_START, KEY_ROTATED, TOKEN_REFRESHED)
 """The phases whose writes the bare loop repeats."""

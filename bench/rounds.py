@@ -15,7 +15,16 @@ from typing import IO
 from bench.bare_loop import Write, wave
 from bench.budget import Expected, expected, least_writes
 from bench.bytecode import Build
-from bench.changes import Change, answer_times, create, edits, make, other_logins
+from bench.changes import (
+    Change,
+    answer_times,
+    create,
+    edits,
+    make,
+    new_namespaces,
+    other_logins,
+)
+from bench.fan_out import FanOut
 from bench.observe import (
     Requests,
     Snapshot,
@@ -30,6 +39,7 @@ from bench.phase import (
     COLD_START,
     IDLE,
     KEY_ROTATED,
+    NAMESPACES_ADDED,
     RESTART,
     SECRETS_CHANGED,
     STORM,
@@ -54,6 +64,9 @@ _WRITES_PER_SECOND = 150
 
 UNTIL_SECOND_LISTING = 6.5
 """Seconds without a request after which the listing that follows a start has been, too."""
+
+_AT_REST = 12.0
+"""The same for an operator that is counted, and so much slower; it checks the server every 20 s."""
 
 
 @contextmanager
@@ -113,7 +126,7 @@ class _OperatorRound:
         self._build = build
         self._plane = world.plane
         self._admin = world.plane.kubeconfig_admin
-        self._deadline = deadline_of(scene)
+        self._deadline = deadline_of(scene) * build.slowdown
         self.phases: list[Phase] = []
         self.states: list[Snapshot] = []
 
@@ -131,6 +144,7 @@ class _OperatorRound:
                 TOKEN_REFRESHED: self._refresh_token,
                 STORM: self._storm,
                 SECRETS_CHANGED: self._change_secrets,
+                NAMESPACES_ADDED: self._add_namespaces,
             }
             with self._stopped_at_the_end() as operator:
                 for name in self._scene.phases:
@@ -141,12 +155,20 @@ class _OperatorRound:
     def _stopped_at_the_end(self) -> Iterator[OperatorProcess]:
         module = "bench.both_clouds" if self._scene.both_clouds else "artifact_index"
         flags, build = (PATIENT, *self._scene.flags), self._build
+        counted = build.slowdown > 1
+        if counted:
+            module = "bench.counted"
         operator = self._world.operator(*flags, module=module, python=build.python, **build.env)
         operator.processors = build.processors
+        operator.ready_within *= build.slowdown
+        mark = self._plane.audit_mark()
         try:
             yield operator
+            if counted:
+                # The whole process counts, so it ends where it is at rest.
+                await_quiet(self._plane, mark, _AT_REST, seconds=self._deadline)
         finally:
-            operator.stop()
+            operator.stop(seconds=60 * build.slowdown)
 
     def _cold_start(self, operator: OperatorProcess) -> None:
         with self._phase(COLD_START, operator) as phase:
@@ -210,6 +232,22 @@ class _OperatorRound:
     def _change_secrets(self, operator: OperatorProcess) -> None:
         changes = other_logins(self._scene, self._world.aws)
         self._steadily(SECRETS_CHANGED, operator, changes, self._durations.storm)
+
+    def _add_namespaces(self, operator: OperatorProcess) -> None:
+        """Create namespaces while all outputs are being rotated."""
+        assert isinstance(self._scene, FanOut)
+        rotation = other_logins(self._scene, self._world.aws)
+        changes = new_namespaces(self._scene)
+        with self._phase(NAMESPACES_ADDED, operator) as phase:
+            mark, begun = self._plane.audit_mark(), time.time()
+            asyncio.run(make(self._admin, rotation, 0))
+            seconds = self._scene.namespaces / _WRITES_PER_SECOND / 3
+            sent = asyncio.run(make(self._admin, changes, seconds))
+            self._await_writes(NAMESPACES_ADDED, mark)
+        requests = requests_since(self._plane, mark)
+        _time(phase, requests, begun)
+        phase.answer_p50, phase.answer_p99 = answer_times(changes, sent, requests)
+        phase.memory = memory_mib(operator.pid)
 
     def _steadily(
         self, name: str, operator: OperatorProcess, changes: list[Change], seconds: float

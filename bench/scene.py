@@ -75,6 +75,19 @@ class Scene:
         return len({(place.namespace, place.group % self.logins, place.place) for place in places})
 
     @property
+    def outputs(self) -> int:
+        """The Secrets that are written."""
+        return self.options
+
+    @property
+    def statuses(self) -> tuple[tuple[str, int], ...]:
+        """The writes that tell something of every object, with their numbers."""
+        return (
+            ("patch indexoptions/status", self.options),
+            ("patch artifactindexes/status", self.indexes),
+        )
+
+    @property
     def expiring(self) -> bool:
         """Whether statuses tell an expiry, which another key or token changes."""
         return self.source == "codeArtifact"

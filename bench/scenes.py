@@ -2,8 +2,18 @@
 
 from dataclasses import dataclass, replace
 
+from artifact_index.election.candidate import Timing
 from bench.budget import Budget
-from bench.phase import IDLE, KEY_ROTATED, RESTART, SECRETS_CHANGED, STORM, Durations
+from bench.fan_out import FanOut
+from bench.phase import (
+    IDLE,
+    KEY_ROTATED,
+    NAMESPACES_ADDED,
+    RESTART,
+    SECRETS_CHANGED,
+    STORM,
+    Durations,
+)
 from bench.scene import Scene
 from bench.tenants.plan import A_FEW, EVERYBODY, Tenants
 from bench.week.plan import Week
@@ -16,6 +26,9 @@ TENANTS = "tenants"
 
 GATE = ("files", "ten-tokens", "indexes", "logins")
 """What is run beside another commit's operator where nobody names a scene."""
+
+ALL = "all"
+"""Stands for every scene that can be run beside another commit's operator."""
 
 _TOKEN_LIFE = 44 * 60 + 40 + 33
 """Seconds: the margin of the defaults and a build of 30 minutes, and the least refresh period."""
@@ -78,6 +91,29 @@ FULL = Plan(
             ),
             # After a restart the first use of boto3 is a fifth of the rotation of so few files.
             Budget(start_ups=0.6),
+        ),
+        (
+            FanOut(
+                "fan-out",
+                "10 cluster indexes in 1,000 namespaces",
+                indexes=10,
+                options=1,
+                namespaces=1_000,
+                phases=(RESTART, IDLE, KEY_ROTATED, NAMESPACES_ADDED),
+            ),
+            Budget(ratio=1.2, answer_p99=1000.0),
+        ),
+        (
+            FanOut(
+                "fan-out-10k",
+                "10 cluster indexes in 10,000 namespaces",
+                indexes=10,
+                options=1,
+                namespaces=10_000,
+                both_clouds=True,
+                phases=(RESTART, IDLE, KEY_ROTATED),
+            ),
+            Budget(ratio=1.2, memory=150.0),
         ),
         # Ten tokens in each of a thousand Secrets are memory that no other scene needs.
         (
@@ -224,7 +260,10 @@ SMALL = Plan(
     most_rounds=3,
     weeks=(
         Week("17 hours with 100 indexes", hours=17, namespaces=2, files=5, width=1),
-        Week("17 hours with 400 indexes", hours=17, namespaces=2, files=5, width=4),
+        replace(
+            Week("17 hours with 400 indexes", hours=17, namespaces=2, files=5, width=4),
+            election=Timing(lease=150, deadline=100, retry=20),
+        ),
     ),
     tenants=(A_FEW,),
 )
@@ -251,13 +290,15 @@ def chosen(plan: Plan, names: list[str]) -> tuple[tuple[Scene, Budget], ...]:
 def paired(names: list[str], *, small: bool) -> tuple[tuple[Scene, Budget], ...]:
     """The scenes of these names to run beside another commit; without a name, those of the gate.
 
-    Every scene has a small form here. Raises ValueError with what there is, and for the week and
-    the tenants, which are no phases that two commits both go through.
+    `all` are all of them. Every scene has a small form here. Raises ValueError with what there is,
+    and for the week and the tenants, which are no phases that two commits both go through.
     """
     for name in (WEEK, TENANTS):
         if name in names:
             raise ValueError(f"{name!r} measures nothing that two commits could be compared by")
-    scenes = chosen(FULL, names or list(GATE))
+    found = chosen(FULL, [] if names == [ALL] else names or list(GATE))
+    # Another commit may serve no cluster kinds: these are run where they are named.
+    scenes = tuple(each for each in found if names != [ALL] or not isinstance(each[0], FanOut))
     return tuple((_tenth(scene) if small else scene, budget) for scene, budget in scenes)
 
 

@@ -39,7 +39,7 @@ class Limits:
     """
 
     new_file: float = 2.0
-    after_start: float = 12.0
+    after_start: float = 2.0
     life: float | None = 0.0
     lag: float | None = 100.0
     memory: float = 250.0

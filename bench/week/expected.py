@@ -7,11 +7,13 @@ from typing import NamedTuple
 from bench.week.arithmetic import is_promised, periods, refreshes, withdrawn_before
 from bench.week.ledger import (
     COLUMNS,
+    ELECTION,
     EVENTS,
     INDEX_ADDED,
     INDEX_DELETED,
     INDEXES,
     KEY_ROTATED,
+    LEASES,
     MINTS,
     NO_CAUSE,
     OPTIONS,
@@ -67,6 +69,9 @@ class _Sums:
 def expected(lived: Lived) -> Expected:
     """Everything, for a whole week."""
     plan, timeline, sums = lived.plan, lived.timeline, _Sums()
+    # The renewals, and what a change of the leader costs; one standby reads it once.
+    renewals = plan.seconds // int(plan.election.retry)
+    sums.add(ELECTION, LEASES, renewals - 10, renewals + 10)
     held = _held(plan.indexes())
     sums.add(START, OUTPUTS, len(plan.all_files()))
     sums.add(START, OPTIONS, len(plan.all_files()))

@@ -15,6 +15,7 @@ SPEC_EDITED: Final = "spec edited"
 INDEX_ADDED: Final = "index added"
 INDEX_DELETED: Final = "index deleted"
 OUTAGE: Final = "cloud outage, 20 min"
+ELECTION: Final = "leader election"
 RESTART: Final = "restart"
 NO_CAUSE: Final = "no cause"
 
@@ -25,7 +26,8 @@ OUTPUTS: Final = "outputs"
 OPTIONS: Final = "IndexOptions statuses"
 INDEXES: Final = "ArtifactIndex statuses"
 EVENTS: Final = "events"
-COLUMNS: Final = (MINTS, REFUSED, URLS, OUTPUTS, OPTIONS, INDEXES, EVENTS)
+LEASES: Final = "Lease requests"
+COLUMNS: Final = (MINTS, REFUSED, URLS, OUTPUTS, OPTIONS, INDEXES, EVENTS, LEASES)
 WRITES: Final = (OUTPUTS, OPTIONS, INDEXES, EVENTS)
 
 HOUR: Final = 3600

@@ -13,11 +13,12 @@ from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.settings import Settings
 from artifact_index.wiring import Operator, env_of
 from bench.week import shown
-from bench.week.ledger import NO_CAUSE, RESTART, Ledger
+from bench.week.ledger import ELECTION, LEASES, NO_CAUSE, RESTART, Ledger
 from bench.week.memory import Clouds, Server
 from bench.week.plan import Index, Login, Place, Week, file_body, index_body, key_id, secret_body
 from bench.week.timeline import Timeline
 from bench.week.witness import STARTING, Minted, Witness
+from support.lease_server import LeaseServer, Line, Replica, Trouble
 from support.misfortunes import EPOCH
 from support.operating import operating
 from support.virtual_time import VirtualLoop
@@ -57,6 +58,7 @@ class _Life:
         self._ledger = Ledger(self._now)
         self._witness = Witness(plan, self._ledger)
         self._server = Server(self._ledger.written)
+        self._leases = LeaseServer()
         logins = plan.logins().values()
         lives = {login.name: login.life for login in logins if login.life is not None}
         self._clouds = Clouds(lives, self._witness.answered)
@@ -80,6 +82,7 @@ class _Life:
         changes = asyncio.create_task(self._change())
         down, up = self._lived.timeline.restart
         async with self._operating():
+            standby = self._replica("b")
             await self._sleep_until(down)
         self._ledger.blame(RESTART)
         await self._sleep_until(up)
@@ -87,7 +90,22 @@ class _Life:
             await self._sleep_until(up + STARTING)
             self._ledger.blame(NO_CAUSE)
             await self._sleep_until(self._plan.seconds)
+        await standby.kill()
         await changes
+
+    def _replica(self, name: str) -> Replica:
+        """A candidate for the Lease, whose requests are counted; the operator beside it asks none.
+
+        It follows the first life of the operator while that restarts, and then stays the leader.
+        """
+
+        def counted() -> Trouble:
+            self._ledger.count(ELECTION, LEASES)
+            return Trouble()
+
+        replica = Replica(Line(self._leases, name, counted), self._plan.election)
+        replica.start()
+        return replica
 
     @asynccontextmanager
     async def _operating(self) -> AsyncIterator[None]:
@@ -100,6 +118,7 @@ class _Life:
         )
         async with operating(self._settings, self._server, self._clouds.issue, env) as operator:
             self._tamper(operator)
+            replica = self._replica("a")
             self._server.watcher = operator.feed
             readers = [
                 asyncio.create_task(operator.sources.run()),
@@ -109,6 +128,7 @@ class _Life:
                 yield
             finally:
                 self._server.watcher = None
+                await replica.stop()
                 for task in readers:
                     task.cancel()
                 await asyncio.gather(*readers, return_exceptions=True)

@@ -150,9 +150,11 @@ class Server(LeanPort):
         self._report_write(resource.plural, namespace, patched)
         return patched
 
-    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, *, uid: str, version: int
+    ) -> None:
         """Delete an object, which the operator has no cause for in this week, and report it."""
-        await super().delete(resource, namespace, name, uid=uid)
+        await super().delete(resource, namespace, name, uid=uid, version=version)
         self._report((_COLUMNS[resource.plural], namespace, f"{name} (deleted)"), None)
 
     def change(self, plural: str, namespace: str, body: Object) -> int:

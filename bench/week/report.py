@@ -7,6 +7,7 @@ from typing import Any
 from bench.week.expected import Expected, Span, expected
 from bench.week.ledger import (
     COLUMNS,
+    ELECTION,
     EVENTS,
     INDEX_ADDED,
     INDEX_DELETED,
@@ -36,7 +37,7 @@ def causes_of(lived: Lived) -> list[str]:
     lives = {login.sort: login.life for login in lived.plan.logins().values() if login.life}
     refreshes = [refresh_of(sort) for sort in sorted(lives, key=lambda sort: -lives[sort])]
     changes = [KEY_ROTATED, SPEC_EDITED, INDEX_ADDED, INDEX_DELETED]
-    return [START, *refreshes, *changes, OUTAGE, RESTART, NO_CAUSE]
+    return [START, *refreshes, *changes, OUTAGE, ELECTION, RESTART, NO_CAUSE]
 
 
 def week_tables(lived: Lived) -> str:

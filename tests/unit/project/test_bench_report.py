@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from bench.budget import Budget, expected, least_writes, wrong_costs, wrong_counts
+from bench.fan_out import FanOut, wrong_shares
 from bench.growth import Growth, growth, growth_table
 from bench.phase import COLD_START, IDLE, KEY_ROTATED, STORM, Phase
 from bench.plot import plot
@@ -56,6 +57,31 @@ def test_a_write_that_nobody_expects_is_a_problem() -> None:
     assert wrong_counts(SCENE, [Phase("a", IDLE, writes={"create events": 1})]) != []
     assert wrong_counts(SCENE, [Phase("a", IDLE, failed=1)]) != []
     assert wrong_counts(SCENE, [Phase("a", IDLE, mints=1)]) != []
+
+
+def test_one_definition_is_a_secret_in_each_namespace_by_one_mint() -> None:
+    scene = FanOut("fan-out", "many", indexes=10, options=1, namespaces=1_000)
+
+    wanted = expected(scene, COLD_START)
+
+    assert wanted.writes == {
+        "create secrets": (1_001, 1_001),
+        "patch clusterindexoptions/status": (1, 1),
+        "patch clusterartifactindexes/status": (10, 10),
+    }
+    assert wanted.mints == 1
+
+
+def test_one_definition_may_cost_only_a_share_of_what_as_many_files_cost() -> None:
+    files = Phase("files", COLD_START, total=10.0, cpu=5.0, memory=90.0)
+    ours = Phase("fan-out", COLD_START, total=4.0, cpu=2.0, memory=90.0)
+
+    assert wrong_shares([ours]) == []
+    assert wrong_shares([files, ours]) == []
+    for worse in (
+        replace(ours, total=4.1), replace(ours, cpu=2.1), replace(ours, memory=91.0),
+    ):  # fmt: skip
+        assert len(wrong_shares([files, worse])) == 1
 
 
 def test_costs_above_the_budget_are_named() -> None:
