@@ -17,11 +17,8 @@ from artifact_index.credentials.requests import KeyMaterial, Token, TokenRequest
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.cache import Key, options_key
 from artifact_index.reconcile.cache.env import Env
-from artifact_index.reconcile.cache.objects import (
-    ObjectRef,
-    parse_custom_object,
-    parse_source_secret,
-)
+from artifact_index.reconcile.cache.objects import ObjectRef, parse_custom_object
+from artifact_index.reconcile.cache.sources.parsing import parse_source_secret
 from artifact_index.settings import Settings
 from artifact_index.sources.policy import Policy
 from artifact_index.wiring import build
@@ -59,7 +56,7 @@ class Engine:
     """One operator whose queue the test works off itself. It is also the cloud.
 
     `port` may be that of another engine: this one is then the process after a restart. Keywords
-    change the policy. `time` is the operator's clock in POSIX seconds.
+    change the policy. `time` is the operator's clock in POSIX seconds, `life` that of new tokens.
     """
 
     def __init__(self, port: MemoryPort | None = None, **policy: Any) -> None:
@@ -76,6 +73,7 @@ class Engine:
         self.error: LoginError | None = None
         self.latency: Callable[[TokenRequest], float] = lambda _: 0.0
         self.mints = 0
+        self.life = 12 * HOUR
         self.meter = RecordingMeter()
         env = Env(
             margins=MARGINS,
@@ -97,7 +95,7 @@ class Engine:
         self.mints += 1
         if isinstance(request, CodeArtifactEndpointRequest):
             return repository_url()
-        return issued_token(f"minted-{self.mints}", issued_at=int(self.time))
+        return issued_token(f"minted-{self.mints}", issued_at=int(self.time), life=self.life)
 
     # Objects
 

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from functools import partial
 from typing import Any, Final
 
 from artifact_index.api.constants import ROLE_LABEL
@@ -16,7 +17,7 @@ from artifact_index.health import Health, LoopLag
 from artifact_index.kube.errors import ApiError
 from artifact_index.kube.server_check import ServerCheck
 from artifact_index.metrics.counters import Counters
-from artifact_index.metrics.live import live_metrics
+from artifact_index.metrics.live import Snapshot, live_metrics
 from artifact_index.reconcile.cache.digests import Digester
 from artifact_index.wiring import Operator, env_of
 from support.misfortunes import EPOCH, Kind, Trouble
@@ -27,6 +28,12 @@ from support.simulation import NAMESPACE, SETTINGS
 
 OPERATOR: Final = "artifact-index-system"
 """The operator's namespace, as Prometheus knows it of the target."""
+
+_STANDBY: Final = partial(
+    Snapshot, leads=False, indexes=[], options=[], outputs=[], logins=[],
+    secret_names={}, queue_depth=0, queue_age=0, by_object=True,
+)  # fmt: skip
+"""What a standby tells at a time."""
 
 SECRET: Final = "aws-key"
 _TARGET: Final = {"namespace": OPERATOR, "job": f"{OPERATOR}/artifact-index-operator"}
@@ -39,10 +46,13 @@ class Scrapes:
         self.step = step
         self._names = names
         self._series: dict[str, list[str]] = {}
+        """A value for each scrape until the series ended; empty where the one before says so."""
+        self._seen: set[str] = set()
+        """Series that the last scrape had."""
         self._count = 0
 
     def take(self, families: Any, pod: str) -> None:
-        """One scrape of this pod."""
+        """The answer of this pod."""
         target = {**_TARGET, "pod": pod}
         for family in families:
             for sample in family.samples:
@@ -54,22 +64,28 @@ class Scrapes:
                     if "timestamp" in sample.name:
                         value -= EPOCH
                     self._put(f"{sample.name}{{{text}}}", f"{value:.10g}")
-        self.miss()
 
-    def miss(self) -> None:
-        """A scrape without an answer; series that were not seen end."""
+    def end(self) -> None:
+        """All pods that answer have been scraped: series that were not seen end."""
         self._count += 1
-        for values in self._series.values():
-            if len(values) < self._count:
-                values.append("_" if values[-1] in ("_", "stale") else "stale")
+        for key in [key for key in self._seen if len(self._series[key]) < self._count]:
+            self._series[key].append("stale")
+            self._seen.remove(key)
 
     def input_series(self) -> list[dict[str, str]]:
         """The content of a test file's `input_series`."""
-        return [{"series": key, "values": " ".join(each)} for key, each in self._series.items()]
+        return [
+            {"series": key, "values": " ".join(filter(None, each))}
+            for key, each in self._series.items()
+        ]
 
     def _put(self, key: str, value: str) -> None:
-        values = self._series.setdefault(key, ["_"] * self._count)
+        values = self._series.setdefault(key, [])
+        if missed := self._count - len(values):
+            # One item for so many: of a hundred pods in a week each has most of its series missing.
+            values += [f"_x{missed}", *[""] * (missed - 1)]
         values.append(value)
+        self._seen.add(key)
 
 
 class Incident(Month):
@@ -91,7 +107,15 @@ class Incident(Month):
         """Whether the API server serves the operator."""
         self.answering = True
         """Whether the operator answers scrapes."""
-        self.pods = 0
+        self.stuck = False
+        """Whether the operator is not ready, although the API server serves it."""
+        self.standbys = ["standby"]
+        """Pods that stand by."""
+        self.rivals: list[str] = []
+        """Pods that lead as well."""
+        self.pod = ""
+        self._pods = 0
+        self._standing_by = Counters("1")
         self.operator: Operator | None = None
         self._memory.refuse = lambda verb, plural, name: self.refusal()
         self.put_key("first")
@@ -109,17 +133,18 @@ class Incident(Month):
             scraping.cancel()
 
     @contextlib.asynccontextmanager
-    async def process(self, workers: int = 2) -> AsyncIterator[None]:
-        """One process of the operator; scrapes find it."""
+    async def process(self, workers: int = 2, pod: str | None = None) -> AsyncIterator[None]:
+        """One process of the operator, the leader; scrapes find it, in a new pod unless named."""
         counters = Counters("1")
         settings = dataclasses.replace(SETTINGS, workers=workers)
-        env = env_of(settings, Digester(b"key"), clock=self.now, meter=counters)
+        env = env_of(settings, Digester(b"key"), clock=self.now, rng=self.jitter, meter=counters)
         port = _Guarded(await self.port(), self)
         async with operating(settings, port, self.issue, env) as operator:
             check = ServerCheck(port, NAMESPACE, lambda: 0)
             checking = asyncio.create_task(check.run())
             self._health = Health(LoopLag(), operator.relister.age, 1e9, lambda: check.problem)
-            self._settings, self._counters, self.pods = settings, counters, self.pods + 1
+            self._settings, self._counters, self._pods = settings, counters, self._pods + 1
+            self.pod = pod or f"operator-{self._pods}"
             self.operator = operator
             try:
                 yield
@@ -165,6 +190,12 @@ class Incident(Month):
         for _ in range(10):
             self._counters.loop_lag(seconds)
 
+    def renew(self, code: int) -> None:
+        """A renewal of the Lease, and the API server's answer."""
+        self._counters.api_request(
+            verb="update", resource="leases", subresource="", code=code, seconds=0.01
+        )
+
     async def issue(self, request: TokenRequest, material: KeyMaterial) -> Token:
         """The cloud's answer."""
         if (reason := self.refused) is not None:
@@ -174,21 +205,25 @@ class Incident(Month):
 
     async def _scrape(self) -> None:
         while True:
-            if self.operator is not None and self.answering:
-                parts = [
-                    *live_metrics(self._snapshot()),
-                    *self._counters.registry.restricted_registry(self._names).collect(),
-                ]
-                self.scrapes.take(parts, f"operator-{self.pods}")
-            else:
-                self.scrapes.miss()
+            if self.answering:
+                for pod in (self.pod, *self.rivals) if self.operator is not None else ():
+                    self.scrapes.take(self._families(self._snapshot()), pod)
+                for pod in self.standbys:
+                    standby = _STANDBY(now=self.now(), ready=self.serving)
+                    self.scrapes.take(self._families(standby), pod)
+            self.scrapes.end()
             self._look()
             await asyncio.sleep(self.scrapes.step)
 
-    def _snapshot(self) -> Any:
+    def _snapshot(self) -> Snapshot:
         assert self.operator is not None
-        ready = self._health.unready() is None
-        return snapshot_of(self.operator, self._settings, ready=ready, now=self.now())
+        ready = not self.stuck and self._health.unready() is None
+        return snapshot_of(self.operator, self._settings, ready=ready, now=self.now(), leads=True)
+
+    def _families(self, snapshot: Snapshot) -> list[Any]:
+        counted = self._counters if snapshot.leads else self._standing_by
+        registry = counted.registry.restricted_registry(self._names)
+        return [*live_metrics(snapshot), *registry.collect()]
 
     def _look(self) -> None:
         """Whether a build could use the file now."""

@@ -10,7 +10,8 @@ from artifact_index.credentials.aws.call import AwsCall
 from artifact_index.credentials.aws.errors import login_error
 from artifact_index.credentials.errors import LoginError
 from artifact_index.kube.errors import ApiError
-from artifact_index.reconcile.cache.objects import ObjectRef, parse_source_secret
+from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.cache.sources.parsing import parse_source_secret
 from support.clouds.logins import token_request
 from support.engine import WITHDRAWAL, Engine
 from support.reconcile_builders import HOUR, NAMESPACE, secret_body, source
@@ -305,6 +306,10 @@ INCIDENTS: Final[dict[str, Incident]] = {
 OUTAGES: Final[dict[str, Outage]] = {
     "the process is gone": Outage("ArtifactIndexDown", "The operator does not run"),
     "the API server refuses its login": Outage("ArtifactIndexUnready", "The operator does not run"),
+    "no replica gets the Lease": Outage("ArtifactIndexNoLeader", "The operator does not run"),
+    "two processes lead": Outage("ArtifactIndexTwoLeaders", "The operator does not run"),
+    "nobody stands by": Outage("ArtifactIndexNoStandby", "The operator does not run"),
+    "renewals of the Lease fail": Outage("ArtifactIndexRenewalsFail", "The operator is slow"),
     "nothing leaves the queue": Outage("ArtifactIndexQueueStuck", "The operator is slow"),
     "its event loop lags": Outage("ArtifactIndexLoopLag", "The operator is slow"),
     "its clock is wrong": Outage("ArtifactIndexClockOff", "The operator is slow"),

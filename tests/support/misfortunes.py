@@ -17,6 +17,7 @@ MARGINS = Margins()
 class Kind:
     """Logins of one sort: life of their tokens and length of the builds, in seconds.
 
+    `source` is the field of the spec: CodeArtifact's, or Google's where tokens repeat, if empty.
     `promised`: whether builds of this length can be promised; None: not before the source has
     shown itself to repeat its tokens.
     """
@@ -25,6 +26,7 @@ class Kind:
     build: int
     promised: bool | None
     repeats: bool = False
+    source: str = ""
 
 
 def logins(counts: dict[Kind, int]) -> dict[str, Kind]:

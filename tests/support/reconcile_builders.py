@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import SecretStr
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
-from artifact_index.api.constants import API_VERSION, INDEX_OPTIONS_KIND, ROLE_LABEL, ROLE_OUTPUT
 from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.aws.endpoint_entry import EndpointState
@@ -28,14 +27,11 @@ from artifact_index.reconcile.cache.objects import (
     CustomObject,
     IndexObject,
     OptionsObject,
-    OutputObject,
     parse_custom_object,
-    parse_output,
-    parse_source_secret,
 )
+from artifact_index.reconcile.cache.sources.parsing import parse_source_secret
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_indexes
 from artifact_index.reconcile.plan.fallback import Published
-from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.reconcile.resolve.checks import (
     SOURCE_CHECKS,
     SPEC_CHECKS,
@@ -50,7 +46,12 @@ from artifact_index.reconcile.resolve.token_view import (
     with_token,
     without_login,
 )
-from artifact_index.sources.base import Inputs, ResolvedSource, SourceSecret
+from artifact_index.sources.base import (
+    Inputs,
+    ResolvedSource,
+    SourceSecret,
+    SourceServiceAccount,
+)
 from artifact_index.sources.policy import Policy, Problem
 from artifact_index.sources.registry import of
 
@@ -77,6 +78,24 @@ SOURCES: dict[str, dict[str, Any]] = {
         "repository": "python",
         "auth": {"secretRef": {"name": "gcp-key"}},
     },
+    "azureArtifacts": {
+        "organization": "acme",
+        "project": "Build Tools",
+        "feed": "python",
+        "auth": {
+            "secretRef": {
+                "name": "azure-app",
+                "tenantID": "acme.onmicrosoft.com",
+                "clientID": "11111111-2222-3333-4444-555555555555",
+                "clientSecretKey": "client-secret",
+            }
+        },
+    },
+    "tokenExchange": {
+        "url": "https://acme.jfrog.example/artifactory/api/pypi/python/simple/",
+        "exchange": {"jfrog": {"url": "https://acme.jfrog.example", "provider": "kubernetes"}},
+        "auth": {"serviceAccountRef": {"name": "builder"}},
+    },
     "preauthenticated": {"urlSecretRef": {"name": "whole-url"}, "publicPath": True},
     "basicAuth": {"url": "https://basic.example/simple/", "secretRef": {"name": "basic"}},
     "anonymous": {"url": "https://open.example/simple/"},
@@ -86,6 +105,7 @@ SOURCES: dict[str, dict[str, Any]] = {
 SECRETS: dict[str, dict[str, str]] = {
     "aws-key": {"AWS_ACCESS_KEY_ID": "AKIA" + CANARY, "AWS_SECRET_ACCESS_KEY": "s" + CANARY},
     "gcp-key": {"key.json": f'{{"type":\n"service_account", "private_key": "{CANARY}"}}'},
+    "azure-app": {"client-secret": CANARY},
     "whole-url": {"url": f"https://user:{CANARY}@whole.example/a/simple/"},
     "basic": {"username": "builder", "password": CANARY},
 }
@@ -94,11 +114,19 @@ SECRETS: dict[str, dict[str, str]] = {
 SECRET_OF = {
     "codeArtifact": "aws-key",
     "googleArtifactRegistry": "gcp-key",
+    "azureArtifacts": "azure-app",
     "preauthenticated": "whole-url",
     "basicAuth": "basic",
 }
 
-_versions = itertools.count(1)
+ACCOUNT = SourceServiceAccount("uid-of-builder")
+"""The ServiceAccount `builder`, which `BY_ACCOUNT` log in as."""
+
+BY_ACCOUNT = ("spec.tokenExchange",)
+"""The sources that always log in as a ServiceAccount."""
+
+VERSIONS = itertools.count(1)
+"""The resourceVersion of the next body."""
 _serials = itertools.count(1)
 
 
@@ -127,7 +155,7 @@ def body_of(
             "namespace": namespace,
             "uid": uid or f"uid-of-{name}",
             "generation": generation,
-            "resourceVersion": str(version or next(_versions)),
+            "resourceVersion": str(version or next(VERSIONS)),
             "labels": dict(labels or {}),
             "creationTimestamp": created,
         },
@@ -179,12 +207,14 @@ def inputs_of(
     policy: Policy = POLICY,
     **more: Any,
 ) -> Inputs:
-    """The inputs of an index whose Secret is there, unless `missing`; its spec can be read.
+    """The inputs of an index whose Secret or ServiceAccount is there, unless `missing`.
 
-    `more` are fields of `Inputs`.
+    Its spec can be read. `more` are fields of `Inputs`.
     """
     assert record.spec is not None
-    inputs = Inputs(*record.ref, of(record.spec), policy, **more)
+    if (found := of(record.spec)).field in BY_ACCOUNT and not missing:
+        more.setdefault("account", ACCOUNT)
+    inputs = replace(Inputs.of(*record.ref, found, policy), **more)
     if inputs.use is None or missing:
         return inputs
     return replace(inputs, secret=source_secret(inputs.use.name, values, inputs.use.keys))
@@ -280,7 +310,8 @@ def index_state(
     bound_to = destination(record.spec)
     inputs = inputs_of(record, policy=policy, **gathered)
     problem = first_violation(SPEC_CHECKS, inputs)
-    if problem is None and inputs.use is not None and not record.spec.suspend:
+    has_source = inputs.use is not None or inputs.account_use is not None
+    if problem is None and has_source and not record.spec.suspend:
         problem = first_violation(SOURCE_CHECKS, inputs)
     if problem is not None or record.spec.suspend:
         return without_login(SelectedIndex.of(record), bound_to, problem, recheck_at)
@@ -310,7 +341,7 @@ def index_of(plan: IndexPlan) -> IndexObject:
         planned.ref,
         planned.uid,
         planned.generation,
-        next(_versions),
+        next(VERSIONS),
         planned.created,
         labels={},
         spec=planned.spec,
@@ -342,55 +373,3 @@ def plans_from(
 def published_after(plans: Sequence[IndexPlan]) -> dict[str, Published]:
     """What the outputs hold after these places have been written, by UID."""
     return {item.selected.uid: item.published for item in plans if item.published is not None}
-
-
-def stored(output: DesiredOutput, *, version: int | None = None) -> dict[str, Any]:
-    """The body that the API server holds after the output was created."""
-    body = output.creation()
-    body["metadata"] |= {
-        "uid": f"uid-of-output-{output.ref.name}",
-        "resourceVersion": str(version or next(_versions)),
-    }
-    return body
-
-
-def stored_record(output: DesiredOutput, **how: Any) -> OutputObject:
-    """The record of that body."""
-    return parse_output(output.ref.kind, stored(output, **how), DIGESTER)
-
-
-def output(
-    name: str = "uv-config",
-    *,
-    kind: str = "Secret",
-    labelled: bool = True,
-    annotations: Mapping[str, str] | None = None,
-    controller: Mapping[str, Any] | None = None,
-    data: Mapping[str, str] | None = None,
-    version: int | None = None,
-    uid: str = "uid-of-output",
-    **body: Any,
-) -> OutputObject:
-    """The record of an object that has an output's name."""
-    metadata: dict[str, Any] = {
-        "name": name,
-        "namespace": NAMESPACE,
-        "uid": uid,
-        "resourceVersion": str(version or next(_versions)),
-        "labels": {ROLE_LABEL: ROLE_OUTPUT} if labelled else {},
-        "annotations": dict(annotations or {}),
-    }
-    if controller is not None:
-        metadata["ownerReferences"] = [dict(controller)]
-    return parse_output(kind, {"metadata": metadata, "data": dict(data or {}), **body}, DIGESTER)
-
-
-def controller_of(name: str = "uv-config", uid: str = OPTIONS_UID) -> dict[str, Any]:
-    """A controller reference to an IndexOptions."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": INDEX_OPTIONS_KIND,
-        "name": name,
-        "uid": uid,
-        "controller": True,
-    }

@@ -19,9 +19,9 @@ from artifact_index.reconcile.cache.objects import (
     ObjectRef,
     OutputRef,
     parse_custom_object,
-    parse_source_secret,
 )
-from artifact_index.reconcile.cache.source_cache import SourceCache
+from artifact_index.reconcile.cache.sources.parsing import parse_source_secret
+from artifact_index.reconcile.cache.sources.reading import SourceCache
 from artifact_index.reconcile.plan.entries import IndexPlan, PlanMemo, plan_indexes
 from artifact_index.reconcile.resolve.clouds import Clouds
 from artifact_index.reconcile.resolve.history import Histories
@@ -31,6 +31,7 @@ from artifact_index.reconcile.resolve.resolver import Resolver
 from artifact_index.reconcile.resolve.token_view import IndexState
 from artifact_index.sources.base import ResolvedSource
 from support.memory_port import MemoryPort
+from support.output_builders import output
 from support.reconcile_builders import (
     DIGESTER,
     HOUR,
@@ -43,7 +44,6 @@ from support.reconcile_builders import (
     issued_token,
     login_error,
     options,
-    output,
     secret_body,
     source,
     token_state_of,
@@ -145,7 +145,7 @@ class Scene:
 
     async def _look(self, resolver: Resolver, memo: PlanMemo | None) -> Seen:
         resolved = await resolver.resolve(self.index, needs_of(self.options, self.env))
-        state = resolver.with_token(resolved)
+        state = resolver.with_token(resolved, NAMESPACE)
         (plan,) = plan_indexes(
             [state],
             published={},

@@ -23,7 +23,8 @@ from artifact_index.reconcile.plan.outputs import DesiredOutput, desired_outputs
 from artifact_index.reconcile.resolve.history import Histories
 from artifact_index.reconcile.state.restore import restore
 from artifact_index.reconcile.state.state import State
-from support.reconcile_builders import DIGESTER, MARGINS, NAMESPACE, NOW, POLICY, stored
+from support.output_builders import stored
+from support.reconcile_builders import DIGESTER, MARGINS, NAMESPACE, NOW, POLICY
 
 OWNER = ObjectRef(NAMESPACE, "uv-config")
 PLURALS = {"Secret": "secrets", "ConfigMap": "configmaps"}

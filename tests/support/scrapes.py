@@ -7,6 +7,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from artifact_index.api.artifact_index import ArtifactIndexSpec
+from artifact_index.api.cluster.index_options import ClusterIndexOptionsSpec
 from artifact_index.api.constants import (
     EXPIRES_AT_ANNOTATION,
     OWNER_ANNOTATION,
@@ -69,6 +70,7 @@ def state(**parts: Any) -> Snapshot:
         "secret_names": {},
         "now": EXPIRY - 3600,
         "ready": True,
+        "leads": True,
         "queue_depth": 0,
         "queue_age": 0,
         "by_object": True,
@@ -113,11 +115,12 @@ def output(
     owner: str = "uv-config",
     expires: str | None = EXPIRY_TEXT,
     refresh: str | None = None,
+    namespace: str = NAMESPACE,
 ) -> OutputObject:
     """An output that an IndexOptions owns."""
     times = {EXPIRES_AT_ANNOTATION: expires, REFRESH_AT_ANNOTATION: refresh}
     annotations = {OWNER_ANNOTATION: owner} | {key: text for key, text in times.items() if text}
-    ref = OutputRef("Secret", NAMESPACE, name)
+    ref = OutputRef("Secret", namespace, name)
     keys, digest = frozenset({"uv.toml"}), CANARY_DIGEST
     return OutputObject(
         ref, f"uid-{name}", 1, None, True, annotations, None, keys, digest, "Opaque", False
@@ -127,6 +130,12 @@ def output(
 def options(name: str = "uv-config", **status: Any) -> OptionsObject:
     """An IndexOptions."""
     return parse_custom_object(IndexOptionsSpec, body_of(name, {}, status=status))
+
+
+def cluster_options(name: str = "uv-config", **status: Any) -> OptionsObject:
+    """A ClusterIndexOptions."""
+    body = body_of(name, {"namespaceSelector": {}}, namespace="", status=status)
+    return parse_custom_object(ClusterIndexOptionsSpec, body)
 
 
 def index(name: str, **how: Any) -> IndexObject:
