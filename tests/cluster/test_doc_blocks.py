@@ -26,6 +26,7 @@ from support.doc_blocks import (
     checkout,
     command,
     page_named,
+    second_terminal,
     whatever_status,
 )
 from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY, OperatorProcess
@@ -119,14 +120,6 @@ def test_the_quickstart_runs_as_it_stands(plane: ControlPlane, terminal: Termina
     assert left_behind(plane, terminal) == set()
 
 
-def second_terminal(terminal: Terminal, block: Block) -> "subprocess.Popen[bytes]":
-    """The operator, which a reader runs in a shell of its own."""
-    return subprocess.Popen(
-        ["bash", "-c", f"exec {block.text}"], cwd=terminal.folder, env=terminal.environment,
-        stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-
-
 def assert_nothing_is_overwritten(plane: ControlPlane, terminal: Terminal, block: Block) -> None:
     """Pasted where the variables are not set, the block leaves every Secret as it is."""
     path = "/api/v1/namespaces/builders/secrets"
@@ -195,7 +188,7 @@ def builders(plane: ControlPlane, aws: AwsStandIn, terminal: Terminal) -> Iterat
     passed_on = ("AWS_", "GOOGLE_", "GCE_", "ARTIFACT_INDEX_")
     env = {k: v for k, v in terminal.environment.items() if k.startswith(passed_on)}
     account = plane.kubeconfig_for(OPERATOR_NAMESPACE, "artifact-index-operator")
-    flags = ["--log-format", "text", "--health-host", "0.0.0.0"]
+    flags = ["--log-format", "text", "--health-host", "0.0.0.0", "--leader-elect=true"]
     with OperatorProcess(account, flags=flags, env=env) as operator, PodStandIn(plane, operator):
         prepared = Builders(plane, aws, operator)
         prepared.prepare()
@@ -353,7 +346,11 @@ def test_an_alerts_commands_find_the_cause(builders: Builders, shell: Terminal) 
             (of_index,),
             (of_index, "TokenRefused"),
             (POD, "Node-Selectors:", started, "uv-config"),
-            ("\nok\n",),
+            ("\nok: leader",),
+            ("HOLDER", "LeaseWon", "leads, and 1 on standby"),
+            ("--leader-elect", "LeaseWon"),
+            (NODE, "Node-Selectors:"),
+            ("LeaseWon", "readyz check passed"),
             ("Metrics API not available",),
             ("Metrics API not available", f"nodeName: {NODE}"),
             (POD, NODE),
@@ -386,6 +383,7 @@ def test_operate(builders: Builders, shell: Terminal) -> None:
             shell.paste_for(line, "refreshed in")
         page.paste("annotated")
         page.paste("STATUS: deployed")
+        page.paste("leads, and 1 on standby")
         page.paste("condition met")
 
         plane.write("DELETE", f"{CUSTOM}/indexoptions/uv-config")

@@ -11,7 +11,7 @@ import pytest
 from support.client_runs import Clients
 from support.control_plane import wait_until
 from support.operator_process import OperatorProcess
-from support.python_clients import PDM, PIP_NEWEST, POETRY, TWINE
+from support.python_clients import PDM, PIP_NEWEST, POETRY, POETRY_PROJECT, TWINE
 from support.uv_clients import NEWEST
 from support.wheels import make_wheel
 from support.world import (
@@ -50,16 +50,6 @@ KEYS: dict[tuple[str, str], set[str]] = {
         "UV_PUBLISH_USERNAME",
     },
 }  # fmt: skip
-POETRY_PROJECT = """\
-[tool.poetry]
-package-mode = false
-[tool.poetry.dependencies]
-python = ">=3.11"
-mine = "*"
-[[tool.poetry.source]]
-name = "acme"
-url = "{url}"
-"""
 
 
 def data_of(world: World, namespace: str, kind: str, name: str) -> dict[str, str]:

@@ -36,7 +36,8 @@ def plane(own_control_plane: ControlPlane) -> ControlPlane:
 
 
 def operator_of(plane: ControlPlane, *flags: str) -> OperatorProcess:
-    return OperatorProcess(plane.kubeconfig_admin, flags=["--namespace", NAMESPACE, *flags])
+    served = ["--namespace", NAMESPACE]
+    return OperatorProcess(plane.kubeconfig_admin, flags=[*served, *flags], forked=True)
 
 
 def apply(plane: ControlPlane, *objects: dict[str, Any]) -> None:

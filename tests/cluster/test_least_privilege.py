@@ -12,6 +12,7 @@ import pytest
 
 from support.accounts import issuer_of, role, trust
 from support.installation import granted_by_chart, roles_of
+from support.operator_process import health
 from support.permissions import Permission, permissions_of
 from support.stage import (
     BUILDER,
@@ -169,6 +170,31 @@ def no_token(stage: Stage) -> str:
     return message
 
 
+def no_leader(stage: Stage) -> str:
+    """It never leads, and writes nothing."""
+    with stage.running(LOGIN, BY_LABEL, OPTIONS) as operator:
+        stage.until(lambda: "cannot read or take the Lease" in operator.log, "the log")
+        assert "nobody leads" in health(operator.health_port, "readyz")[1]
+        assert stage.world.uv_toml(stage.namespace, "uv-config") is None
+    return operator.log
+
+
+def led_once(stage: Stage) -> str:
+    """Who has made the Lease leads until the first renewal would be overdue."""
+    with stage.running(LOGIN, BY_LABEL, OPTIONS) as operator:
+        stage.condition("indexoptions", "uv-config", "Available")
+        stage.until(lambda: "LeaseLost" in operator.log, "the log")
+    return operator.log
+
+
+def unwatched(stage: Stage) -> str:
+    """It leads; a standby would learn late of its end."""
+    with stage.running(LOGIN, BY_LABEL, OPTIONS) as operator:
+        stage.condition("indexoptions", "uv-config", "Available")
+        stage.until(lambda: "cannot watch the Lease" in operator.log, "the log")
+    return operator.log
+
+
 NO_INDEX_STATUS = no_status("artifactindex", ("indexoptions", "uv-config"))
 NO_OPTIONS_STATUS = no_status("indexoptions", ("artifactindex", "acme"))
 CASES: dict[tuple[str, str], tuple[Scene, str]] = {
@@ -196,6 +222,10 @@ CASES: dict[tuple[str, str], tuple[Scene, str]] = {
     (SERVED, "create serviceaccounts/token"): (no_token, TOKENS),
     (OWN, "get secrets"): (ends, GRANTED),
     (OWN, "create secrets"): (ends, GRANTED),
+    (OWN, "get leases.coordination.k8s.io"): (no_leader, GRANTED),
+    (OWN, "create leases.coordination.k8s.io"): (no_leader, GRANTED),
+    (OWN, "update leases.coordination.k8s.io"): (led_once, GRANTED),
+    (OWN, "watch leases.coordination.k8s.io"): (unwatched, GRANTED),
 }
 
 
@@ -241,8 +271,11 @@ def test_there_is_a_case_for_each_permission_of_the_chart() -> None:
 
 
 def test_the_cluster_wide_role_grants_the_same() -> None:
-    values = {"serviceAccountTokens": {"mode": "All"}}
-    (cluster_wide,) = roles_of(granted_by_chart(values))
+    """Without the kinds of cluster scope, of which test_cluster_privileges.py asks."""
+    values = {"serviceAccountTokens": {"mode": "All"}, "clusterKinds": {"enabled": False}}
+    (cluster_wide,) = (
+        role for role in roles_of(granted_by_chart(values)) if role["kind"] == "ClusterRole"
+    )
     served = [
         role for role in roles_of(namespaced_grants()) if role["metadata"]["namespace"] == SERVED
     ]

@@ -56,7 +56,7 @@ def test_changes_are_watched_whatever_way_of_login_the_kubeconfig_has(
     namespace = world.namespace(rewritten.__name__.replace("_", "-"))
     world.apply(index_options("uv-config"), namespace=namespace)
     flags = ["--namespace", namespace]
-    with OperatorProcess(rewritten(world.kubeconfig, tmp_path), flags=flags):
+    with OperatorProcess(rewritten(world.kubeconfig, tmp_path), flags=flags, forked=True):
         # The one listing that follows the start can show the first of them, and no more.
         for name in ("one", "two"):
             world.apply(

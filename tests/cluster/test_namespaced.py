@@ -29,7 +29,11 @@ def operator_in(world: World, *namespaces: str) -> OperatorProcess:
     flags = [flag for name in namespaces for flag in ("--namespace", name)]
     kubeconfig = world.plane.kubeconfig_for(OWN, RELEASE)
     return OperatorProcess(
-        kubeconfig, flags=[*flags, "--allow-http"], env=world.aws.env(), namespace=OWN
+        kubeconfig,
+        flags=[*flags, "--allow-http"],
+        env=world.aws.env(),
+        namespace=OWN,
+        forked=True,
     )
 
 

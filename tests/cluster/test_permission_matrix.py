@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
+from artifact_index.cli.cluster.operators import lease_name
 from support.chart import RELEASE
 from support.control_plane import service_account_user, wait_until
 from support.installation import granted_by_chart, install
-from support.operator_process import REPOSITORY
+from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY
 from support.permissions import Permission
 from support.world import OPERATOR_USER, World, artifact_index, index_options, secret
 
@@ -46,13 +47,21 @@ def documented(heading: str) -> set[Permission]:
 
 
 WORK = documented("### What it may do")
+ELECTION = documented("### To elect a leader")
 TOKENS = documented("### For logins as a ServiceAccount")
+CLUSTER = documented("### For the kinds of cluster scope")
 NEVER = documented("### What it may not do")
 
 
 def allowed(permissions: Iterable[Permission], *names: str) -> Granted:
     """Permissions for these names, or for all."""
     return {permission: frozenset(names or (ANY,)) for permission in permissions}
+
+
+def lease_of(*served: str) -> Granted:
+    """What is granted in the operator's own namespace for the election among its replicas."""
+    by_name = {each for each in ELECTION if each.verb in ("watch", "update")}
+    return allowed(by_name, lease_name(OPERATOR_NAMESPACE, served)) | allowed(ELECTION - by_name)
 
 
 def granted(world: World, user: str, namespace: str) -> Granted:
@@ -110,21 +119,29 @@ def installed(world: World, name: str, values: Mapping[str, Any]) -> str:
 def test_cluster_wide_it_may_do_what_the_documentation_lists_and_nothing_else(
     world: World,
 ) -> None:
-    assert_granted(world, OPERATOR_USER, "default", allowed(WORK))
-    assert granted(world, OPERATOR_USER, "kube-system") == allowed(WORK)
+    everywhere = allowed(WORK | CLUSTER)
+    assert_granted(world, OPERATOR_USER, "default", everywhere)
+    assert granted(world, OPERATOR_USER, "kube-system") == everywhere
+    assert_granted(world, OPERATOR_USER, OPERATOR_NAMESPACE, everywhere | lease_of())
+
+
+def test_without_the_kinds_of_cluster_scope_it_knows_no_namespace(world: World) -> None:
+    user = installed(world, "matrix-without", {"clusterKinds": {"enabled": False}})
+    assert_granted(world, user, "default", allowed(WORK))
 
 
 def test_all_service_accounts_add_two_permissions_and_a_list_adds_them_by_name(
     world: World,
 ) -> None:
     every = installed(world, "matrix-all", {"serviceAccountTokens": {"mode": "All"}})
-    assert_granted(world, every, "default", allowed(WORK | TOKENS))
+    assert_granted(world, every, "default", allowed(WORK | CLUSTER | TOKENS))
 
     world.namespace(LISTED)
     listed = {"mode": "Listed", "listed": {LISTED: ["one", "two"]}}
     some = installed(world, "matrix-some", {"serviceAccountTokens": listed})
-    assert_granted(world, some, LISTED, allowed(WORK) | allowed(TOKENS, "one", "two"))
-    assert granted(world, some, "default") == allowed(WORK)
+    everywhere = allowed(WORK | CLUSTER)
+    assert_granted(world, some, LISTED, everywhere | allowed(TOKENS, "one", "two"))
+    assert granted(world, some, "default") == everywhere
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +162,7 @@ def test_in_namespaced_mode_it_has_the_same_in_its_namespaces_and_its_key(
         Permission("get", "secrets"): frozenset({KEY}),
         Permission("create", "secrets"): frozenset({ANY}),
     }
-    assert_granted(world, namespaced, "matrix-own", own)
+    assert_granted(world, namespaced, "matrix-own", own | lease_of(SERVED))
     assert granted(world, namespaced, SERVED) == allowed(WORK) | allowed(TOKENS, "one")
     assert granted(world, namespaced, "default") == {}
 
@@ -153,12 +170,13 @@ def test_in_namespaced_mode_it_has_the_same_in_its_namespaces_and_its_key(
 def test_kubectl_answers_no_to_what_the_documentation_rules_out(
     world: World, namespaced: str
 ) -> None:
-    assert not NEVER & WORK
+    assert not NEVER & (WORK | ELECTION | CLUSTER)
     asked = sorted(NEVER)
     for user in (OPERATOR_USER, namespaced):
         told = zip(asked, answers(world, user, asked), strict=True)
         assert {question for question, said in told if said != "false"} == set()
-    assert answers(world, OPERATOR_USER, sorted(WORK)) == ["true"] * len(WORK)
+    work = sorted(WORK | CLUSTER)
+    assert answers(world, OPERATOR_USER, work) == ["true"] * len(work)
 
 
 def test_people_with_view_read_both_kinds_and_no_secret(world: World) -> None:

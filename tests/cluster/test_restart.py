@@ -2,6 +2,7 @@
 
 import itertools
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ FLAGS = ("--missing-secret-grace", "1s", "--mint-patience", "10s", "--log-level"
 def operator(world: World) -> Iterator[OperatorProcess]:
     """An operator that serves these tests' namespaces, so that nothing else moves."""
     served = [flag for name in NAMESPACES for flag in ("--namespace", name)]
-    with world.operator(*served, *FLAGS) as running:
+    with world.operator(*served, *FLAGS, python=sys.executable) as running:
         yield running
 
 
@@ -309,7 +310,7 @@ def test_it_is_alive_but_not_ready_before_everything_has_been_listed() -> None:
         emulator.create_namespace("artifact-index-system")
         # Until the faults are cleared.
         emulator.delay(600, verb="list", kind="configmaps")
-        operator = OperatorProcess(emulator.kubeconfig())
+        operator = OperatorProcess(emulator.kubeconfig(), forked=True)
         operator.start(wait=False)
         try:
             wait_until(lambda: "health endpoints" in operator.log, "the health endpoints", PATIENCE)

@@ -23,7 +23,8 @@ def operator(world: World, *flags: str, env: Mapping[str, str] | None = None) ->
     """An operator without --allow-http, which the world's own would have."""
     google = [f"--{k.replace('_', '-')}={v}" for k, v in world.google.settings().items()]
     environment = {**world.aws.env(), **world.google.env(), **(env or {})}
-    return OperatorProcess(world.kubeconfig, flags=[*google, *flags], env=environment)
+    flags = (*google, *flags)
+    return OperatorProcess(world.kubeconfig, flags=flags, env=environment, forked=True)
 
 
 def test_http_is_refused_unless_the_administrator_allows_it(world: World) -> None:

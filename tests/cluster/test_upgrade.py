@@ -1,23 +1,28 @@
-"""What an older operator has written is taken over: no mint, no output written, no name changed."""
+"""The last release is upgraded by Helm: no mint, no output written, no object and no name changed.
+
+Its chart is installed by Helm 3 and upgraded by Helm 4 as the docs say; its operator, and this one,
+are processes with the permissions that the chart of the time gives them.
+"""
 
 import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from support.accounts import allow_tokens, issuer_of, role
-from support.control_plane import wait_until
+from support.chart import CHART, RELEASE, run_helm, with_image
+from support.control_plane import ControlPlane, wait_until
 from support.frozen.lives import OBJECTS
-from support.operator_process import OperatorProcess
-from support.other_operator import RevisionUnavailable, environment_of
-from support.world import World, condition_in
+from support.operator_process import OPERATOR_NAMESPACE, OperatorProcess
+from support.other_operator import LAST_RELEASE, RevisionUnavailable, chart_of, environment_of
+from support.world import World, condition_in, open_world
 
 pytestmark = pytest.mark.cluster
 
-OLDER = "35e183e6d89129768c06c89dad98474f3d855527"
 NAMESPACE = "upgrade"
 EXPLAINED = frozenset(
     {
@@ -177,17 +182,54 @@ def outputs(world: World) -> dict[tuple[str, str], dict[str, Any]]:
     }
 
 
+def use_helm(command: str, world: World, chart: Path, *flags: str, version: str) -> None:
+    """Install or upgrade the release, with an image that nobody pulls here, and its definitions."""
+    run_helm(
+        command, RELEASE, chart, "--namespace", OPERATOR_NAMESPACE, *flags, version=version,
+        values=with_image() if command == "install" else None,
+        kubeconfig=world.plane.kubeconfig_admin, home=world.plane.folder / "helm",
+    )  # fmt: skip
+    world.plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+
+
+def fields_of_indexes(world: World) -> set[str]:
+    """Those of the spec of an ArtifactIndex, as the API server serves them."""
+    path = (
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/artifactindexes.artifactindex.dev"
+    )
+    (version,) = (world.plane.read(path) or {})["spec"]["versions"]
+    return set(version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"])
+
+
+def identities(world: World) -> set[tuple[str, ...]]:
+    """Kind, name, UID and generation of every object of both kinds, and of every output."""
+    objects = [(kind, body) for kind in KINDS for body in world.items(kind, NAMESPACE)]
+    written = [(kind, body) for (kind, _), body in outputs(world).items()]
+    return {
+        (kind, *(str(body["metadata"].get(key)) for key in ("name", "uid", "generation")))
+        for kind, body in [*objects, *written]
+    }
+
+
 class Before:
     """What there is once the older operator has ended, and a mark of the audit log."""
 
     def __init__(self, world: World) -> None:
+        self.identities, self.fields = identities(world), fields_of_indexes(world)
         self.outputs, self.mints = outputs(world), mints(world)
         self.names = names(world, "by-default")
         self.mark = world.plane.audit_mark()
 
 
 @pytest.fixture(scope="module")
-def identities(world: World) -> Iterator[dict[str, str]]:
+def world(own_control_plane: ControlPlane, helm: None) -> Iterator[World]:
+    """A world of its own, in which nothing is installed."""
+    with open_world(own_control_plane, forked=True, installed=False) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def cloud_variables(world: World) -> Iterator[dict[str, str]]:
     """The operator's own identities, the same for both versions: variables for its process."""
     world.google.metadata_email = "operator@acme-build.iam.gserviceaccount.com"
     yield world.aws.env(world.aws.add_access_key("arn:aws:iam::111122223333:user/operator"))
@@ -195,17 +237,21 @@ def identities(world: World) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def before(world: World, identities: dict[str, str]) -> Before:
+def before(
+    world: World, cloud_variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Before:
     """The older operator's work. It restarts once, so that nothing is left to be done."""
     try:
-        python = environment_of(OLDER)
+        python = environment_of(LAST_RELEASE)
+        chart = chart_of(LAST_RELEASE, tmp_path_factory.mktemp("chart"))
     except RevisionUnavailable as error:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(str(error))
     world.namespace(NAMESPACE)
     trust(world)
-    with world.operator(*FLAGS, python=str(python), **identities) as older:
+    use_helm("install", world, chart, version="helm3")
+    with world.operator(*FLAGS, python=str(python), **cloud_variables) as older:
         world.apply(*objects(world), namespace=NAMESPACE)
         settle(world)
         # Its token stays in the file, and nobody asks for another.
@@ -219,9 +265,12 @@ def before(world: World, identities: dict[str, str]) -> Before:
 
 
 @pytest.fixture(scope="module")
-def newer(world: World, identities: dict[str, str], before: Before) -> Iterator[OperatorProcess]:
+def newer(
+    world: World, cloud_variables: dict[str, str], before: Before
+) -> Iterator[OperatorProcess]:
     """The operator of this checkout, once it has worked on everything twice."""
-    with world.operator(*FLAGS, **identities) as running:
+    use_helm("upgrade", world, CHART, "--reset-then-reuse-values", version="helm4")
+    with world.operator(*FLAGS, **cloud_variables) as running:
         world.wait_second_listing(before.mark, 1, LONG)
         restart(world, running)
         yield running
@@ -247,6 +296,14 @@ def test_nothing_is_minted_no_output_written_and_each_status_at_most_once(
     assert changed <= EXPLAINED
     assert len(after) == OUTPUT_COUNT
     assert "Traceback" not in newer.log
+
+
+def test_the_upgrade_brings_new_fields_and_leaves_every_object_and_output_what_it_is(
+    world: World, before: Before, newer: OperatorProcess
+) -> None:
+    assert "format" not in before.fields
+    assert "format" in fields_of_indexes(world)
+    assert identities(world) == before.identities
 
 
 def test_names_that_the_older_operator_gave_out_stay(

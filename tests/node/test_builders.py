@@ -16,6 +16,7 @@ from demo.pods import NAMESPACE, perform
 from artifact_index.cli.builder import fresh
 from support.control_plane import wait_until
 from support.tour import PACKAGE, VERSION, Tour, token_in
+from support.world import artifact_index, basic_auth
 
 pytestmark = pytest.mark.node
 
@@ -34,12 +35,21 @@ TOLD = (
 IN_A_POD = "import sys; sys.stderr = open('/work/told', 'w'); exec(sys.argv.pop(1))"
 """Runs the script in an image without the package, and shows others what it says meanwhile."""
 
+NO_LOGIN = artifact_index(
+    "no-login",
+    name="no-login",
+    labels={"env": "prod"},
+    basicAuth=basic_auth("https://no.example/simple/", "none"),
+)
+"""Its Secret is not there."""
+
 
 class Watched(Tour):
     """The tour, which asks `fresh` in the pod before its new token and after it."""
 
     def follow_new_token(self, namespace: str, pod: str, seconds: float) -> tuple[str, str]:
         """Follow it with a process that waits in the pod for the kubelet's next file."""
+        self._block_an_index(namespace, pod, seconds)
         assert self._fresh(namespace, pod, "--for", "1h").returncode == 0
         refused = self._fresh(namespace, pod, "--for", "3h")
         assert refused.returncode == 1 and ": less than 3h" in refused.stdout
@@ -55,6 +65,19 @@ class Watched(Tour):
         told = refused.stdout + passed.stdout + self._told(namespace, pod)
         assert not any(token in told for token in tokens)
         return tokens
+
+    def _block_an_index(self, namespace: str, pod: str, seconds: float) -> None:
+        """One blocked entry refuses the build, however long the other logins last."""
+
+        def told(words: str) -> bool:
+            found = self._fresh(namespace, pod, "--index", "no-login")
+            line = re.search(rf"^no-login +{words}$", found.stdout, re.MULTILINE)
+            return found.returncode == 1 and line is not None
+
+        self.apply(namespace, NO_LOGIN)
+        wait_until(lambda: told("blocked"), "the blocked entry", seconds)
+        self.cluster.kubectl("delete", "artifactindex", "no-login", "-n", namespace)
+        wait_until(lambda: told("not in the file"), "its end", seconds)
 
     def _fresh(self, namespace: str, pod: str, *flags: str) -> subprocess.CompletedProcess[str]:
         script = Path(fresh.__file__).read_text()

@@ -8,6 +8,7 @@ import pytest
 from support.chart import RELEASE
 from support.control_plane import wait_until
 from support.node.node import Node
+from support.operator_process import OPERATOR_NAMESPACE
 from support.tour import PACKAGE, SETTLE_SECONDS, VERSION, Tour, load
 from support.wheels import make_wheel
 
@@ -19,7 +20,7 @@ STAGES = {"dev": "token-of-dev", "prod": "token-of-prod"}
 
 
 @pytest.fixture(scope="module")
-def served(guide: Tour) -> Iterator[Tour]:
+def served(guide: Tour, node: Node) -> Iterator[Tour]:
     """The operator installed for one namespace."""
     guide.namespace(SERVED)
     guide.namespace(OTHER)
@@ -27,6 +28,8 @@ def served(guide: Tour) -> Iterator[Tour]:
     guide.declare(SERVED)
     yield guide
     guide.uninstall()
+    # Helm takes the right to release it away before the pods end.
+    node.plane.kubectl("delete", "leases", "--all", "-n", OPERATOR_NAMESPACE)
 
 
 def test_without_any_cluster_role_a_job_takes_configmap_and_variables(

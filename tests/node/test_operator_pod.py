@@ -91,8 +91,8 @@ class Cost:
 
 @pytest.fixture(scope="module")
 def served(guide: Tour) -> Iterator[Tour]:
-    """The operator installed for the whole cluster, and one namespace with all examples."""
-    guide.install()
+    """One replica without an election, for the whole cluster, and a namespace with all examples."""
+    guide.install(replicaCount=1, leaderElection={"enabled": False})
     guide.namespace(NAMESPACE)
     guide.declare(NAMESPACE)
     yield guide

@@ -192,6 +192,14 @@ class Terminal:
         return done.stdout
 
 
+def second_terminal(terminal: Terminal, block: Block) -> "subprocess.Popen[bytes]":
+    """The operator, which a reader runs in a shell of its own."""
+    return subprocess.Popen(
+        ["bash", "-c", f"exec {block.text}"], cwd=terminal.folder, env=terminal.environment,
+        stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+
+
 class Reading:
     """A page whose unmarked blocks are pasted in their order; a context manager.
 

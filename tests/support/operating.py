@@ -15,7 +15,7 @@ from artifact_index.wiring import Operator, build
 async def operating(
     settings: Settings, port: KubePort, issue: Issue, env: Env
 ) -> AsyncIterator[Operator]:
-    """One life of the operator: it lists everything, then runs its token manager and workers.
+    """One life of the operator: it lists everything, then runs its token manager, and leads.
 
     Signals, watches and health endpoints are not there. The caller starts further parts itself.
     """
@@ -23,9 +23,9 @@ async def operating(
     await operator.prime()
     tasks = [
         asyncio.create_task(operator.tokens.run()),
-        *(asyncio.create_task(operator.controller.run_worker()) for _ in range(settings.workers)),
+        asyncio.create_task(operator.lead()),
     ]
-    operator.controller.enqueue(operator.cache.all_keys())
+    await asyncio.sleep(0)
     try:
         yield operator
     finally:

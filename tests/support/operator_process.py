@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from support.control_plane.processes import spawn_tied_text
+from support.control_plane.processes import environment, spawn_tied_text
+from support.operator_forks import ForkedProcess
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OPERATOR_NAMESPACE = "artifact-index-system"
@@ -32,7 +33,8 @@ class OperatorProcess:
     """`python -m artifact_index run` against one API server; its log is kept in memory.
 
     `module` may be another one that takes the same arguments. `python` runs the operator that its
-    own environment holds, instead of this checkout's.
+    own environment holds, instead of this checkout's. Where `forked`, a start is a fork of a
+    process that has imported the operator, as `support.operator_forks` says.
     """
 
     def __init__(
@@ -44,22 +46,26 @@ class OperatorProcess:
         namespace: str = OPERATOR_NAMESPACE,
         module: str = "artifact_index",
         python: str | None = None,
+        forked: bool = False,
     ) -> None:
-        self._command = [
-            *(python or sys.executable, "-m", module, "run", "--kubeconfig", str(kubeconfig)),
-            *("--operator-namespace", namespace),
+        self._arguments = [
+            *("run", "--kubeconfig", str(kubeconfig), "--operator-namespace", namespace),
             *("--health-host", "127.0.0.1", "--health-port", "0"),
             *flags,
         ]
+        self._command = [python or sys.executable, "-m", module, *self._arguments]
+        self._forked = forked and python is None and module == "artifact_index"
         others = ("AWS_", "GOOGLE_", "GCE", "PYTHONPATH")
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(others)}
+        clean = environment(*others)
         ours = {} if python else {"PYTHONPATH": str(REPOSITORY / "operator")}
         self._env = {**clean, **ours, **(env or {})}
         self.processors: frozenset[int] = frozenset()
         """Those that it may use; all if empty. Counts from the next start."""
+        self.ready_within = 60.0
+        """Seconds that a start may take."""
         self._lines: list[str] = []
         self._reader: threading.Thread | None = None
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[str] | ForkedProcess | None = None
 
     def __enter__(self) -> "OperatorProcess":
         self.start()
@@ -87,7 +93,10 @@ class OperatorProcess:
     def start(self, *, wait: bool = True) -> None:
         """Start it and, with `wait`, wait until it is ready."""
         printed = len(self._lines)
-        self.process = spawn_tied_text(self._command, self._env)
+        if self._forked:
+            self.process = ForkedProcess(self._arguments, self._env)
+        else:
+            self.process = spawn_tied_text(self._command, self._env)
         if self.processors:
             os.sched_setaffinity(self.pid, self.processors)
         self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
@@ -95,9 +104,9 @@ class OperatorProcess:
         if wait:
             self.wait_ready(after=printed)
 
-    def wait_ready(self, *, after: int = 0, seconds: float = 60) -> None:
+    def wait_ready(self, *, after: int = 0, seconds: float | None = None) -> None:
         """Wait until /readyz answers 200."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + (self.ready_within if seconds is None else seconds)
         while time.monotonic() < deadline:
             if self.process is None or self.process.poll() is not None:
                 break
@@ -119,16 +128,16 @@ class OperatorProcess:
         """
         if self.process is None:
             return 0.0
-        begun, before = time.monotonic(), _waited(self.pid)
-        waited = before
+        begun, before = time.monotonic(), waited(self.pid)
+        latest = before
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         while self.process.poll() is None:
-            waited = max(waited, _waited(self.pid))
+            latest = max(latest, waited(self.pid))
             if time.monotonic() - begun > seconds:
                 raise OperatorDied(f"it does not end; its log ends with:\n{self.log[-4000:]}")
             time.sleep(_POLL_SECONDS)
-        return self._finish(begun) - (waited - before)
+        return self._finish(begun) - (latest - before)
 
     def kill(self) -> None:
         """SIGKILL: no clean-up of any kind."""
@@ -144,7 +153,7 @@ class OperatorProcess:
         self.process = None
         return ended - begun
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
+    def _read(self, process: subprocess.Popen[str] | ForkedProcess) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             self._lines.append(line)
@@ -161,7 +170,7 @@ def health(port: int, endpoint: str) -> tuple[int, str]:
         return 0, ""
 
 
-def _waited(pid: int) -> float:
+def waited(pid: int) -> float:
     """Seconds for which a process' main thread was ready to run and did not; 0 where none tells."""
     try:
         # Documented in the kernel's Documentation/scheduler/sched-stats.rst: the second number.

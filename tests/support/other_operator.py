@@ -11,6 +11,8 @@ from pathlib import Path
 
 from support.uv_clients import NEWEST, cache_directory, uv_binary
 
+LAST_RELEASE = "35e183e6d89129768c06c89dad98474f3d855527"
+"""Version 0.1.0, as the changelog says."""
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _LOCK = "requirements/runtime.txt"
 
@@ -38,6 +40,12 @@ def environment_of(revision: str) -> Path:
         if not python.exists():
             _make(commit, target)
     return python
+
+
+def chart_of(revision: str, folder: Path) -> Path:
+    """The chart of a commit, below the folder. Raises RevisionUnavailable."""
+    _extract(_commit(revision), folder, "helm", "crds")
+    return folder / "helm" / "artifact-index-operator"
 
 
 def _commit(revision: str) -> str:
@@ -71,7 +79,7 @@ def _make(commit: str, target: Path) -> None:
     """Make it beside the target and rename, so that nobody sees half an environment."""
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        _extract(commit, staging)
+        _extract(commit, staging, "operator", _LOCK)
         _install(staging)
         # Where the package will be, not where it is now.
         site = next((staging / "env" / "lib").glob("python*/site-packages"))
@@ -83,11 +91,11 @@ def _make(commit: str, target: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _extract(commit: str, folder: Path) -> None:
-    archive = _git("archive", "--format=tar", commit, "operator", _LOCK)
+def _extract(commit: str, folder: Path, *paths: str) -> None:
+    archive = _git("archive", "--format=tar", commit, *paths)
     if archive.returncode != 0:
         raise RevisionUnavailable(
-            f"{commit} has no operator with a lock of its packages: {archive.stderr.decode()}"
+            f"{commit} has not all of {', '.join(paths)}: {archive.stderr.decode()}"
         )
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(folder, filter="data")

@@ -25,6 +25,29 @@ PDM_NEWEST = "pdm-newest"
 """With hishel 1: PDM 2.29.4 fails to lock with the hishel 2 that a fresh install takes."""
 TWINE = "twine"
 HATCH = "hatch"
+AZURE = "azure"
+"""azure-identity, and artifacts-keyring-nofuss, which logs in to feeds for pip and uv."""
+CLOUDSMITH = "cloudsmith"
+"""Cloudsmith's command line with what its credential helper imports: a tenth of the whole."""
+
+POETRY_VENV = {
+    "POETRY_VIRTUALENVS_CREATE": "1",
+    "POETRY_VIRTUALENVS_IN_PROJECT": "1",
+    "POETRY_VIRTUALENVS_OPTIONS_NO_PIP": "1",
+}
+"""`poetry install` goes into `.venv` of the project."""
+
+POETRY_PROJECT = """\
+[tool.poetry]
+package-mode = false
+[tool.poetry.dependencies]
+python = ">=3.11"
+mine = "*"
+[[tool.poetry.source]]
+name = "acme"
+url = "{url}"
+"""
+"""A project that needs `mine` from the index `acme` at a `url`."""
 
 PIPS = (PIP_FLOOR, PIP_NEWEST)
 PDMS = (PDM, PDM_NEWEST)

@@ -49,20 +49,24 @@ own."""
 class World:
     """One API server with the operator's CRDs, what the chart grants it, and its stand-ins.
 
-    Raises ControlPlaneUnavailable where Helm, which renders the chart, cannot be built.
+    `forked` is how its operators start. Where not `installed`, CRDs and permissions are left to a
+    test that installs the chart. Raises ControlPlaneUnavailable where Helm cannot be built.
     """
 
     def __init__(
-        self, plane: ControlPlane, aws: AwsStandIn, google: GoogleStandIn, index: IndexServer
-    ) -> None:
+        self, plane: ControlPlane, aws: AwsStandIn, google: GoogleStandIn, index: IndexServer,
+        *, forked: bool, installed: bool,
+    ) -> None:  # fmt: skip
         self.plane = plane
         self.aws = aws
         self.google = google
         self.index = index
+        self._forked = forked
         aws.endpoint_template = f"http://{index.netloc}/pypi/{{repository}}/"
-        plane.apply_crds(REPOSITORY / "crds")
         self.namespace(OPERATOR_NAMESPACE)
-        install(plane, *granted_by_chart())
+        if installed:
+            plane.apply_crds(REPOSITORY / "crds")
+            install(plane, *granted_by_chart())
 
     @property
     def kubeconfig(self) -> Path:
@@ -70,13 +74,12 @@ class World:
         return self.plane.kubeconfig_for(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
 
     def operator(
-        self,
-        *flags: str,
-        module: str = "artifact_index",
-        python: str | None = None,
-        **env: str,
+        self, *flags: str, module: str = "artifact_index", python: str | None = None, **env: str
     ) -> OperatorProcess:
-        """The operator, set up to reach the stand-ins; not started yet."""
+        """The operator, set up to reach the stand-ins; not started yet.
+
+        Where its start itself is looked at, name the `python`: then it is no fork.
+        """
         google = [f"--{k.replace('_', '-')}={v}" for k, v in self.google.settings().items()]
         return OperatorProcess(
             self.kubeconfig,
@@ -84,6 +87,7 @@ class World:
             env={**self.aws.env(), **self.google.env(), **env},
             module=module,
             python=python,
+            forked=self._forked,
         )
 
     # Objects
@@ -305,10 +309,12 @@ def condition_in(found: dict[str, Any], what: str = "Ready") -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def open_world(plane: ControlPlane) -> Iterator[World]:
+def open_world(
+    plane: ControlPlane, *, forked: bool = False, installed: bool = True
+) -> Iterator[World]:
     """The stand-ins around a running control plane."""
     with AwsStandIn() as aws, GoogleStandIn() as google, IndexServer() as index:
-        yield World(plane, aws, google, index)
+        yield World(plane, aws, google, index, forked=forked, installed=installed)
 
 
 def secret(name: str, values: dict[str, str], *, labelled: bool = True) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def login_expires(world: World) -> Answer:
     bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
     world.plane.write("POST", bindings, binding)
     flags = ("--namespace", namespace)
-    with OperatorProcess(kubeconfig, namespace=namespace, flags=flags) as operator:
+    with OperatorProcess(kubeconfig, namespace=namespace, flags=flags, forked=True) as operator:
         world.delete("serviceaccount", namespace, "operator")
         wait_until(lambda: _EXPIRED in operator.log, "the refused login in the log", PATIENCE)
         port = operator.health_port
@@ -42,7 +42,8 @@ def two_operators(world: World) -> Answer:
     world.apply(index, index_options("uv-config"), namespace=namespace)
     world.wait_condition("indexoptions", namespace, "uv-config", reason="Available")
     flags = ("--namespace", namespace)
-    with OperatorProcess(world.plane.kubeconfig_admin, namespace=namespace, flags=flags):
+    admin = world.plane.kubeconfig_admin
+    with OperatorProcess(admin, namespace=namespace, flags=flags, forked=True):
         found = world.wait_condition(
             "indexoptions", namespace, "uv-config", reason="OutputContested"
         )
@@ -75,7 +76,7 @@ def without_definitions(world: World) -> list[Answer]:
     """An operator whose definitions are deleted, and then one that starts without them."""
     flags = ("--namespace", "first-day-two", "--watch-patience", "3s")
     admin = world.plane.kubeconfig_admin
-    with OperatorProcess(admin, flags=flags) as operator:
+    with OperatorProcess(admin, flags=flags, forked=True) as operator:
         process = operator.process
         assert process is not None
         world.plane.kubectl("delete", "crd", *_DEFINITIONS, "--wait=false")

@@ -47,7 +47,7 @@ def answers(world: World) -> list[Answer]:
     environment = {**world.aws.env(), **world.google.env()}
     with ThreadPoolExecutor(1) as pool:
         expired = pool.submit(login_expires, world)
-        with OperatorProcess(world.kubeconfig, flags=google, env=environment):
+        with OperatorProcess(world.kubeconfig, flags=google, env=environment, forked=True):
             with contextlib.suppress(TimeoutError):
                 wait_until(lambda: _all_said(world), "an answer to every mistake", PATIENCE)
             found = [_answer(world, each, refusals[each.id]) for each in mistakes()]

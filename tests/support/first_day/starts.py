@@ -2,8 +2,6 @@
 
 import contextlib
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 
 from support.first_day.answer import Answer, shown
 from support.first_day.mistakes import NAMESPACE
-from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY
+from support.operator_process import OperatorProcess
 from support.world import PATIENCE, World
 
 
@@ -61,18 +59,12 @@ def start(
     title: str, name: str, kubeconfig: Path, flags: tuple[str, ...], parts: tuple[str, ...]
 ) -> Answer:
     """What a start with these flags prints last; `name` stands for the kubeconfig in it."""
-    defaults = {
-        "--operator-namespace": OPERATOR_NAMESPACE, "--health-host": "127.0.0.1",
-        "--health-port": "0",
-    }  # fmt: skip
-    added = [each for pair in defaults.items() if pair[0] not in flags for each in pair]
-    ended = subprocess.run(
-        [sys.executable, "-m", "artifact_index", "run", *flags, "--kubeconfig", str(kubeconfig),
-         *added],
-        env={"PYTHONPATH": str(REPOSITORY / "operator")}, capture_output=True, text=True,
-        timeout=PATIENCE, check=False,
-    )  # fmt: skip
-    line = [each for each in ended.stderr.splitlines() + ended.stdout.splitlines() if each][-1]
+    operator = OperatorProcess(kubeconfig, flags=flags, forked=True)
+    operator.start(wait=False)
+    assert operator.process is not None
+    status = operator.process.wait(PATIENCE)
+    operator.stop()
+    line = [each for each in operator.log.splitlines() if each][-1]
     text = shown(line.replace(str(kubeconfig), name))
     done = f"artifact-index {' '.join(('run', *flags, '--kubeconfig'))} {name}\n"
-    return Answer(title, shown(done), f"the log; exit status {ended.returncode}", text, parts)
+    return Answer(title, shown(done), f"the log; exit status {status}", text, parts)
