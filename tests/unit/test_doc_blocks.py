@@ -59,6 +59,7 @@ RUN = {
     "docs/how-to/registries.md",
     "docs/how-to/troubleshooting.md",
     "docs/how-to/uv-lock.md",
+    "docs/how-to/verify.md",  # by tests/node/test_release.py
     "docs/reference/alerts.md",
     "docs/reference/commands.md",
     "docs/reference/messages.md",  # by tests/cluster/test_first_day.py

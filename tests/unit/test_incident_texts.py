@@ -116,6 +116,11 @@ def told(alert: str, labels: dict[str, str]) -> str:
     """The text of an alert about these labels; nobody knows the others."""
     (rule,) = (each for each in ALERTS if each["alert"] == alert)
     text = f"{rule['summary']} {rule['description']}"
+    text = re.sub(
+        r"\{\{ if \$labels\.(\w+) \}\}(.*?)\{\{ end \}\}",
+        lambda part: part[2] if labels.get(part[1]) else "",
+        text,
+    )
     return re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda label: labels.get(label[1], "?"), text)
 
 

@@ -53,5 +53,7 @@ def test_a_folder_without_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.usefixtures("repository")
 def test_a_commit_without_an_operator() -> None:
-    with pytest.raises(RevisionUnavailable, match="has no operator with a lock of its packages"):
+    with pytest.raises(
+        RevisionUnavailable, match=r"has not all of operator, requirements/runtime\.txt"
+    ):
         environment_of("one")

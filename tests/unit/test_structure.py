@@ -212,9 +212,11 @@ def test_a_violation_is_seen(name: str, changes: Tree, now: int, tmp_path: Path)
 
 def test_every_line_is_counted(tmp_path: Path) -> None:
     before = _figure(tmp_path / "before", {}, LINES)
-    after = _figure(tmp_path / "after", {f"kube/m{i}.py": "\n" * 300 for i in range(94)}, LINES)
+    files = BOUNDS[LINES] // 300 + 1
+    more = {f"kube/m{i}.py": "\n" * 300 for i in range(files)}
+    after = _figure(tmp_path / "after", more, LINES)
 
-    assert after.now == before.now + 28_200
+    assert after.now == before.now + 300 * files
     assert (before.broken, after.broken) == (False, True)
 
 

@@ -12,7 +12,7 @@ from support.operator_process import REPOSITORY
 
 pytestmark = pytest.mark.unit
 
-PAGES = ("aws.md", "google.md")
+PAGES = ("aws.md", "google.md", "azure.md")
 NEEDED = {
     "codeartifact:GetAuthorizationToken",
     "codeartifact:GetRepositoryEndpoint",

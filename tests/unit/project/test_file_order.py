@@ -17,6 +17,10 @@ def _waits(file: Path) -> bool:
     return file.relative_to(TESTS).parts[0] in WAITING
 
 
+def _name(file: Path) -> str:
+    return file.relative_to(TESTS).with_suffix("").as_posix()
+
+
 def test_the_bench_begins_and_only_files_that_wait_run_beside_it() -> None:
     assert ORDER[0] == TESTS / "scale" / "test_bench.py"
     assert all(map(_waits, ORDER[: len(list(filter(_waits, FILES))) // 3]))
@@ -37,11 +41,11 @@ def test_short_files_come_last() -> None:
 
 def test_every_tier_and_file_that_is_named_is_there() -> None:
     assert set(WAITING) <= {file.relative_to(TESTS).parts[0] for file in FILES}
-    assert set(LONG) <= {file.stem for file in FILES}
+    assert set(LONG) <= {_name(file) for file in FILES}
 
 
 def test_long_files_begin_first_in_their_tier() -> None:
-    cluster = [file.stem for file in ORDER if file.is_relative_to(TESTS / "cluster")]
+    cluster = [_name(file) for file in ORDER if file.is_relative_to(TESTS / "cluster")]
     assert tuple(cluster[: len(LONG)]) == LONG
 
 

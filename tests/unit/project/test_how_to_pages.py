@@ -9,21 +9,20 @@ import pytest
 import yaml
 from tools.monitoring.rules import ALERTS
 
-from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.base import ApiModel
-from artifact_index.api.index_options import IndexOptionsSpec
 from artifact_index.api.reasons import Reason
+from artifact_index.crdgen.kinds import KINDS
 from support.chart import render
 from support.operator_process import REPOSITORY
 
 pytestmark = pytest.mark.unit
 
 HOW_TO = REPOSITORY / "docs" / "how-to"
-PAGES = ("migrate", "multi-tenancy", "operate", "registries", "troubleshooting")
-MODELS: dict[str, type[ApiModel]] = {
-    "ArtifactIndex": ArtifactIndexSpec,
-    "IndexOptions": IndexOptionsSpec,
-}
+PAGES = (
+    "cloudsmith", "cluster-kinds", "jfrog", "migrate", "multi-tenancy", "operate", "registries",
+    "token-exchange", "troubleshooting",
+)  # fmt: skip
+MODELS: dict[str, type[ApiModel]] = {kind.kind: kind.spec for kind in KINDS}
 HOSTS = ("Artifactory", "Nexus", "GitLab", "Azure DevOps", "Gemfury", "Cloudsmith", "devpi")
 
 

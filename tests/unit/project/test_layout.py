@@ -11,8 +11,12 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from artifact_index.reconcile.cache.cache import Cache
+from artifact_index.reconcile.cache.feed import Feed
+from artifact_index.reconcile.cache.scope import ClusterScope
 from artifact_index.watching import kopf_adapter as handlers
 from artifact_index.watching.streams import Streams
+from support.reconcile_builders import DIGESTER
 
 pytestmark = pytest.mark.unit
 
@@ -132,19 +136,29 @@ def test_the_operator_starts_without_what_it_may_never_need() -> None:
     )
     loaded = set(done.stdout.split())
     assert {"kopf", "kubernetes"} <= loaded
-    assert not loaded & {"boto3", "botocore", "google", "oauthlib", "requests", "websocket"}
+    unneeded = {"boto3", "botocore", "google", "oauthlib", "requests", "websocket"}
+    assert not loaded & (unneeded | {"azure", "cryptography", "msal"})
 
 
 # -- kopf
 
 
-def test_kopf_delivers_events_and_does_nothing_else() -> None:
+@pytest.mark.parametrize(
+    ("in_cluster", "count"),
+    [
+        (False, 4),  # ArtifactIndex, IndexOptions, Secrets, ConfigMaps
+        (True, 7),  # their twins of cluster scope, and the namespaces
+    ],
+)
+def test_kopf_delivers_events_and_does_nothing_else(in_cluster: bool, count: int) -> None:
     """Its other handlers write annotations and finalizers, or start in quadratic time."""
-    registry = vars(handlers.registry(60, Streams({}, lambda: None)))
+    cache = Cache(scope=ClusterScope(served=in_cluster))
+    feed = Feed(cache, lambda _: None, DIGESTER, lambda _: None, lambda _: None)
+    registry = vars(handlers.registry(60, Streams(feed, {}, lambda: None), feed.kinds))
     registered = {kind: len(each.get_all_handlers()) for kind, each in registry.items()}
     assert {kind: count for kind, count in registered.items() if count} == {
         "_activities": 1,  # the login
-        "_watching": 4,  # both kinds, Secrets, ConfigMaps
+        "_watching": count,
     }
 
 

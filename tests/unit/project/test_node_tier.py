@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from support.node import machine
+
 pytestmark = pytest.mark.unit
 
 TOP = Path(__file__).parents[3]
@@ -38,6 +40,13 @@ def test_without_a_node_its_tests_are_skipped_by_hand_and_fail_in_ci(
     assert result.returncode == status, result.stdout
     assert any(line.startswith(outcome) for line in result.stdout.splitlines())
     assert "no node: " in result.stdout
+
+
+def test_debians_keys_are_installed_where_they_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "KEYRING", Path("/nowhere"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert "debian-archive-keyring" in (machine.why_not() or "")
 
 
 def test_preparing_a_machine_that_cannot_be_a_node_says_why_in_one_line() -> None:
