@@ -16,12 +16,14 @@ is in the image, and where the package is installed it is also `kubectl artifact
 can [install](../how-to/install.md#the-command-line). `artifact-index COMMAND --help` shows the same
 as this page.
 
-- `status` and `why` read both kinds with your own kubeconfig and your own rights: the ClusterRole
+- `status` and `why` read our kinds with your own kubeconfig and your own rights: the ClusterRole
   `view` is enough. They read no Secret, so they cannot print a login; `--pods` asks for the
   metadata of Secrets, without their values. The operator, the first line of `status`, is shown to
-  those who may `list` deployments in all namespaces.
+  those who may `list` deployments in all namespaces; when it last wrote, and whether objects wait
+  for it, everybody sees. The kinds of cluster scope are for administrators: `status -A` shows them
+  to those who may list them, and `clusterindexoptions/NAME` names one.
 - `refresh`, `suspend` and `resume` change objects, also with your own rights: `get` and `patch` on
-  both kinds, and `list` for `-l` and `--all`, which the ClusterRole `edit` has. A suspended object
+  these kinds, and `list` for `-l` and `--all`, which the ClusterRole `edit` has. A suspended object
   is not refreshed, which counts as refused. The field manager is `artifact-index`.
 - `preflight` only reads: an administrator's rights find out most, and a reader's find out less,
   which counts as unknown. Each finding but the good ones ends in a command.
@@ -74,8 +76,8 @@ artifact-index refresh -n builders --all --wait --timeout 5m
 artifact-index fresh /etc/uv-config --for 30m --wait 5m   # in the pod, before the build
 ```
 
-Some settings of the operator decide on a spec. Give `check` and `render` the same flags as the
-operator, such as `--allowed-hosts` and `--operator-identity-namespaces`.
+Some settings of the operator decide on a spec. Give `check` and `render` those of its flags that
+they have, such as `--allowed-hosts` and `--operator-identity-namespaces`.
 """
 
 

@@ -1,4 +1,4 @@
-"""Generate `crds/`, pages of `docs/reference/`, and the chart's values.
+"""Generate `crds/`, pages of `docs/reference/`, the chart's values, and lines with the version.
 
 python tools/generate.py            writes the files
 python tools/generate.py --check    lists stale files and exits with 1 if there are any
@@ -19,6 +19,7 @@ from tools.log_reference import log_markdown  # noqa: E402 - needs the path
 from tools.monitoring import rules  # noqa: E402 - needs the path
 from tools.monitoring.dashboard import dashboard  # noqa: E402 - needs the path
 from tools.settings_reference import settings_markdown  # noqa: E402 - needs the path
+from tools.version_lines import version_files  # noqa: E402 - needs the path
 
 from artifact_index.crdgen.crd import render_crds  # noqa: E402 - needs the path
 from artifact_index.crdgen.reference import reference_markdown  # noqa: E402 - needs the path
@@ -49,7 +50,7 @@ def generated_files() -> dict[Path, str]:
         CHART / "files" / "grafana-dashboard.json": dashboard(),
         TOP / "examples" / "monitoring" / "prometheus-rules.yaml": rules.example_rules(),
     }
-    return crds | pages | chart_files(CHART) | monitoring
+    return crds | pages | chart_files(CHART) | monitoring | version_files(TOP)
 
 
 def stale_files() -> list[Path]:

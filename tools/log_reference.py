@@ -25,8 +25,9 @@ Start at the object that you know:
 
 <!-- no-run: needs a pod with logs -->
 ```bash
-kubectl logs -n artifact-index-system deploy/artifact-index-operator | grep builders/acme
-kubectl logs -n artifact-index-system deploy/artifact-index-operator |   # with --log-format=json
+operator="-n artifact-index-system -l app.kubernetes.io/name=artifact-index-operator"
+kubectl logs $operator --tail=-1 | grep builders/acme
+kubectl logs $operator --tail=-1 |   # with --log-format=json
   jq -c 'select(.namespace == "builders" and .name == "acme")'
 ```
 

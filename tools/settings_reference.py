@@ -4,7 +4,8 @@ from dataclasses import Field
 from typing import Any, Final
 
 from artifact_index.crdgen.reference import markdown_table
-from artifact_index.settings import environment_names_of, flags_of, setting_fields
+from artifact_index.setting_flags import environment_names_of, flags_of
+from artifact_index.settings import setting_fields
 
 _INTRODUCTION: Final = """\
 <!-- Generated from the settings by tools/generate.py; do not edit. -->
