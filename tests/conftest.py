@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from xdist.scheduler import LoadFileScheduling
 
 from support import chart, file_order, grafana, kind, krew, promtool
 from support.control_plane import ControlPlane, ControlPlaneUnavailable
 from support.control_plane.binaries import find_binaries
+from support.hanging_tests import HangingTests
 from support.operator_process import OperatorProcess
+from support.whole_files import WholeFiles
 from support.world import World, open_world
-
-NODE = "tests/node/"
 
 # How long an example takes is a matter of what else the machine does. In CI the examples are the
 # same each time, so that a change fails by what it changed; by hand they are new ones.
@@ -31,6 +30,13 @@ settings.load_profile("any machine")
 # The control plane's programs, Helm and kubectl are Go, and most of them live for a moment: they
 # collect garbage less often, for a tenth of their CPU.
 os.environ.setdefault("GOGC", "400")
+
+_dead_workers: list[str] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Limit what hangs."""
+    config.pluginmanager.register(HangingTests())
 
 
 @pytest.hookimpl(wrapper=True)
@@ -57,15 +63,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """`--dist loadfile`, but the node tier is one file: each worker that runs some of it has to
-    start a node.
-    """
-    if config.getvalue("dist") != "loadfile":
-        return None
-    scheduler = LoadFileScheduling(config, log)
-    by_file = scheduler._split_scope
-    scheduler._split_scope = lambda test: NODE if test.startswith(NODE) else by_file(test)
-    return scheduler
+    """`--dist loadfile`, with the node tier as one file."""
+    return WholeFiles(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Remember workers that died, also after all of their tests."""
+    if error:
+        _dead_workers.append(node.gateway.id)
 
 
 def _not_run(reporter: pytest.TerminalReporter) -> int:
@@ -80,7 +86,9 @@ def _reporter(config: pytest.Config) -> pytest.TerminalReporter | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """In CI a test that did not run is a failure."""
+    """In CI a test that did not run is a failure; everywhere, a worker that died."""
+    if exitstatus == 0 and _dead_workers:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     reporter = _reporter(session.config)
     if os.environ.get("CI") == "true" and exitstatus == 0 and reporter and _not_run(reporter):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -88,6 +96,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say so, above pytest's last line."""
+    if _dead_workers:
+        terminalreporter.write_line(f"died: {', '.join(_dead_workers)}", red=True)
     if os.environ.get("CI") == "true" and (count := _not_run(terminalreporter)):
         terminalreporter.write_line(f"CI: {count} tests did not run; that is a failure", red=True)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from support.control_plane.errors import ControlPlaneUnavailable
 from support.control_plane.processes import spawn_tied, tail
 from support.control_plane.progress import compiled, progress
+from support.time_limit import not_counted
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def ensure_built(names: Collection[str], tools: Toolchain) -> Path:
             f"{tools.instead}"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / "lock"):
+    with not_counted(), locked(folder / "lock"):
         if missing := _missing(folder, names):
             _build(tools, Path(go), folder, missing)
     return folder

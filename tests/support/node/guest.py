@@ -1,4 +1,7 @@
-"""The pytest inside the node's namespace: FOLDER TESTS. `relay` starts it and says what to run."""
+"""The pytest inside the node's namespace: FOLDER TESTS LIMIT. `relay` starts it and gives it tests.
+
+LIMIT is how many seconds pytest-timeout allows a test.
+"""
 
 import os
 import sys
@@ -50,11 +53,11 @@ class Guest:
 
 def main() -> int:
     """Set the namespace up and serve tests until the relay closes its end."""
-    folder, tests = Path(sys.argv[1]), sys.argv[2]
+    folder, tests, limit = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     set_up(folder)
     connection: Connection[Any, Any] = Connection(int(os.environ["NODE_RELAY"]))
-    options = ["-p", "no:cacheprovider", "-p", "no:xdist", "--color=no", tests]
-    return pytest.main(options, plugins=[Guest(connection)])
+    options = ["-p", "no:cacheprovider", "-p", "no:xdist", "--color=no"]
+    return pytest.main([*options, f"--timeout={limit}", tests], plugins=[Guest(connection)])
 
 
 if __name__ == "__main__":

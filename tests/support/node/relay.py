@@ -19,11 +19,14 @@ import pytest
 
 from support.control_plane.errors import ControlPlaneFailed
 from support.control_plane.processes import tail
+from support.hanging_tests import HEED_SECONDS
 from support.node.images import ensure_images
 from support.node.machine import ensure_packages, ensure_programs
 from support.node.namespace import make_cgroup, remove_cgroup, spawn_inside
 
 END_SECONDS: Final = 60.0
+SLACK_SECONDS: Final = 60.0
+"""What a part of a test may take beyond its limit inside, which tells more than ours."""
 
 
 class Relay:
@@ -36,6 +39,9 @@ class Relay:
         self._guest: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any] | None = None
         self._cgroup = ""
+        # As the option and the file say it; 0 is no limit.
+        limit = config.getoption("timeout")
+        self._limit = float(config.getini("timeout") if limit is None else limit)
 
     @property
     def runs(self) -> bool:
@@ -69,7 +75,10 @@ class Relay:
         }
         with theirs:
             self._guest = spawn_inside(
-                [sys.executable, "-m", "support.node.guest", self._folder, self._tests],
+                [
+                    *(sys.executable, "-m", "support.node.guest"),
+                    *(self._folder, self._tests, str(self._limit)),
+                ],
                 log=self._log,
                 env=environment,
                 pass_fds=[theirs.fileno()],
@@ -83,15 +92,15 @@ class Relay:
         assert self._connection is not None
         try:
             self._connection.send((test, following))
-            while (data := self._connection.recv()) is not None:
+            while (data := self._next()) is not None:
                 yield self._config.hook.pytest_report_from_serializable(
                     config=self._config, data=data
                 )
         except (EOFError, OSError) as error:
-            raise ControlPlaneFailed(f"the node tier ended\n{tail(self._log, 40)}") from error
+            raise ControlPlaneFailed(f"the node tier ended\n{tail(self._log, 100)}") from error
 
     def close(self) -> None:
-        """End the pytest inside and everything that it started."""
+        """End the pytest inside and everything that it started; raises TimeoutExpired."""
         if self._connection is not None:
             self._connection.close()
         if self._guest is not None:
@@ -99,12 +108,21 @@ class Relay:
                 self._guest.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
                 self._guest.kill()
-                self._guest.wait()
+                self._guest.wait(END_SECONDS)
         if self._cgroup:
             remove_cgroup(self._cgroup)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._connection = self._guest = self._folder = None
+
+    def _next(self) -> Any:
+        """The report of the next part of a test; raises OSError where none comes."""
+        assert self._connection is not None and self._guest is not None
+        seconds = self._limit + HEED_SECONDS + SLACK_SECONDS if self._limit else None
+        if not self._connection.poll(seconds):
+            self._guest.kill()
+            raise TimeoutError(f"no report within {seconds:g} s")
+        return self._connection.recv()
 
     @property
     def _log(self) -> Path:
