@@ -35,7 +35,10 @@ class SlowAdmission(Published):
         self._server = _Server(("127.0.0.1", 0), self._handler())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pair.certificate, pair.key)
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        # The handshake is the handler's: a client that is slow with it would keep out all others.
+        self._server.socket = context.wrap_socket(
+            self._server.socket, server_side=True, do_handshake_on_connect=False
+        )
         super().__init__(self._server)
 
     def __exit__(

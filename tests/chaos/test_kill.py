@@ -148,7 +148,7 @@ def listings(world: World, mark: int) -> list[AuditEvent]:
 # The tests
 
 
-@pytest.mark.timeout(420 + 10 * KILLS)
+@pytest.mark.timeout(600 + 10 * KILLS)
 def test_kills_at_random_moments_leave_no_trace(
     world: World, fleet: Fleet, proxy: KubeProxy
 ) -> None:
@@ -199,7 +199,7 @@ def test_an_api_server_and_an_etcd_that_die_are_lived_through(
         assert operator.process.poll() is None
 
 
-@pytest.mark.timeout(420 + STOPPED)
+@pytest.mark.timeout(600 + STOPPED)
 def test_a_process_that_stood_still_while_its_tokens_died_goes_on(
     world: World, fleet: Fleet, proxy: KubeProxy
 ) -> None:

@@ -172,7 +172,7 @@ def test_of_two_that_start_at_once_one_leads_and_one_token_is_minted(games: list
         assert game.pair.aws.mints("GetAuthorizationToken") == 1
 
 
-@pytest.mark.timeout(420 + 10 * ROUNDS)
+@pytest.mark.timeout(600 + 10 * ROUNDS)
 def test_no_two_write_however_the_leader_is_lost(games: list[Game]) -> None:
     rng = random.Random(SEED)
     names = [list(SCENARIOS)[number % len(SCENARIOS)] for number in range(ROUNDS)]

@@ -26,7 +26,6 @@ from support.doc_blocks import (
     checkout,
     command,
     page_named,
-    second_terminal,
     whatever_status,
 )
 from support.operator_process import OPERATOR_NAMESPACE, REPOSITORY, OperatorProcess
@@ -99,7 +98,7 @@ def test_the_quickstart_runs_as_it_stands(plane: ControlPlane, terminal: Termina
         if not block.is_shell:
             continue
         if block.text.startswith(RUN):
-            operator = second_terminal(terminal, block)
+            operator = terminal.beside(block)
             continue
         if "kubectl replace" in block.text:
             assert_nothing_is_overwritten(plane, terminal, block)

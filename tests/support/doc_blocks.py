@@ -1,7 +1,10 @@
 """The fenced blocks of the pages: extracted, parsed, and run as a reader would paste them."""
 
+import contextlib
+import os
 import re
 import shlex
+import signal
 import subprocess
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -146,16 +149,30 @@ class Terminal:
         self.environment = dict(environment)
         self._shell = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
-            cwd=folder, env=self.environment, text=True,
+            cwd=folder, env=self.environment, text=True, start_new_session=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
+        self._others: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._shell.kill()
+        # What it has started as well: that would hold its output open, and go on.
+        others = (other.pid for other in self._others if other.poll() is None)
+        for group in (self._shell.pid, *others):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
         self._shell.communicate()
+
+    def beside(self, block: Block) -> "subprocess.Popen[bytes]":
+        """The operator, which a reader runs in a shell of its own."""
+        started = subprocess.Popen(
+            ["bash", "-c", f"exec {block.text}"], cwd=self.folder, env=self.environment,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        self._others.append(started)
+        return started
 
     def paste(self, text: str) -> str:
         """Run commands to their end and return what they printed; AssertionError if one fails."""
@@ -190,14 +207,6 @@ class Terminal:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, start_new_session=True,
         )  # fmt: skip
         return done.stdout
-
-
-def second_terminal(terminal: Terminal, block: Block) -> "subprocess.Popen[bytes]":
-    """The operator, which a reader runs in a shell of its own."""
-    return subprocess.Popen(
-        ["bash", "-c", f"exec {block.text}"], cwd=terminal.folder, env=terminal.environment,
-        stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
 
 
 class Reading:

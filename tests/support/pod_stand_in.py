@@ -33,7 +33,10 @@ class PodStandIn:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate.certificate, certificate.key)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(operator))
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        # The handshake is the handler's: a client that is slow with it would keep out all others.
+        self._server.socket = context.wrap_socket(
+            self._server.socket, server_side=True, do_handshake_on_connect=False
+        )
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

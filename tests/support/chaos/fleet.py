@@ -102,6 +102,7 @@ class Fleet:
         self._running = threading.Event()
         self._ended = threading.Event()
         self._idle = threading.Event()
+        self._turning = threading.Lock()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, daemon=True)
 
@@ -138,8 +139,9 @@ class Fleet:
 
     def resume(self) -> None:
         """Go on changing things."""
-        self._idle.clear()
-        self._running.set()
+        with self._turning:
+            self._idle.clear()
+            self._running.set()
 
     def pause(self) -> None:
         """Finish the present change and rest."""
@@ -162,8 +164,11 @@ class Fleet:
 
     def _work(self) -> None:
         while not self._ended.is_set():
-            if not self._running.is_set():
-                self._idle.set()
+            with self._turning:
+                rests = not self._running.is_set()
+                if rests:
+                    self._idle.set()
+            if rests:
                 self._running.wait()
                 continue
             try:

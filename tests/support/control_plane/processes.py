@@ -17,6 +17,7 @@ TIED_EXEC = Path(__file__).with_name("tied_exec.py")
 POLL_SECONDS = 0.02
 LONGEST_POLL_SECONDS = 0.25
 LOG_TAIL_BYTES = 64 * 1024
+KILL_SECONDS = 60.0
 
 # The kernel sends the parent-death signal when the starting *thread* ends, so children of a short
 # worker thread would die early. This thread lives as long as the interpreter.
@@ -177,11 +178,14 @@ class Server:
             raise PortTaken(message) if self._port_was_taken() else ControlPlaneFailed(message)
 
     def kill(self) -> None:
-        """End it with SIGKILL and wait for its end; nothing happens when it does not run."""
+        """End it with SIGKILL and wait for its end; nothing happens when it does not run.
+
+        Raises TimeoutExpired where the kernel does not let it go within a minute.
+        """
         if self._process is not None:
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
+            self._process.wait(KILL_SECONDS)
 
     def _port_was_taken(self) -> bool:
         with self.log.open("rb") as file:

@@ -11,6 +11,7 @@ from typing import Final, Literal, Self
 Fault = Literal["hang", "reset", "lost answers", "slow"]
 
 _CHUNK: Final = 65536
+END_SECONDS: Final = 60.0
 _RESET: Final = struct.pack("ii", 1, 0)
 """For SO_LINGER: a socket that is closed sends RST."""
 
@@ -72,7 +73,9 @@ class FaultyWay:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            _, left = await asyncio.wait(tasks, timeout=END_SECONDS)
+            assert not left, f"they go on although they were cancelled: {left}"
 
     async def _change(self, fault: Fault | None) -> None:
         self._fault = fault

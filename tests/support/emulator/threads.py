@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+END_SECONDS = 60.0
 
 
 class LoopThread:
@@ -45,4 +46,6 @@ class LoopThread:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            _, left = await asyncio.wait(tasks, timeout=END_SECONDS)
+            assert not left, f"they go on although they were cancelled: {left}"
