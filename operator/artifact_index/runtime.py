@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import gc
+import socket
 import sys
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -28,8 +29,27 @@ default. A call to a cloud takes it some ten times, between its steps on the net
 def run(main: Coroutine[Any, Any, Result]) -> Result:
     """`asyncio.run` on uvloop."""
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(main)
+
+
+class _Loop(uvloop.Loop):
+    """uvloop, in which a transport alone has the descriptor of the socket that it was given.
+
+    Where the peer resets a connection before the TLS handshake, uvloop 0.23 closes the descriptor,
+    and the socket object still names it. Once that is freed it closes whatever has the number by
+    then. Of a watch nobody notices, and uvloop refuses each new socket, which gets that number.
+    """
+
+    async def create_connection(
+        self, *args: Any, sock: socket.socket | None = None, **how: Any
+    ) -> Any:
+        """Connect as uvloop does; of `sock` nothing is left to its object."""
+        try:
+            return await super().create_connection(*args, sock=sock, **how)
+        finally:
+            if sock is not None:
+                sock.detach()
 
 
 _LONGEST_TURN: Final = 0.005

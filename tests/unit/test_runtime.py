@@ -1,8 +1,12 @@
-"""Long computations leave the event loop to others."""
+"""Long computations leave the event loop to others, and a lost connection closes no other."""
 
 import asyncio
+import socket
+import ssl
+import struct
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +60,58 @@ async def test_others_get_a_turn_when_the_loop_was_held_for_long(
         await turns.leave()
     task.cancel()
     assert others == rounds
+
+
+_RESET = struct.pack("ii", 1, 0)
+"""For SO_LINGER: a socket that is closed sends RST."""
+
+
+async def connected_to(listener: socket.socket) -> tuple[socket.socket, socket.socket]:
+    """Both ends of a connection, as aiohttp connects before it hands the socket to the loop."""
+    ours = socket.socket()
+    ours.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(ours, listener.getsockname())
+    return ours, listener.accept()[0]
+
+
+async def fail_to_connect(listener: socket.socket, *, reset: bool) -> socket.socket:
+    """The socket of a connection that ends before or in its handshake."""
+    ours, theirs = await connected_to(listener)
+    if reset:
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        theirs.close()
+    with pytest.raises((ConnectionError, TimeoutError)):
+        async with asyncio.timeout(0.05):
+            await asyncio.get_running_loop().create_connection(
+                asyncio.Protocol, sock=ours, ssl=ssl.create_default_context(), server_hostname="x"
+            )
+    theirs.close()
+    return ours
+
+
+def descriptors() -> set[str]:
+    """Those that this process has open."""
+    return {each.name for each in Path("/proc/self/fd").iterdir()}
+
+
+@pytest.mark.parametrize("reset", [True, False], ids=["reset", "no answer"])
+def test_a_connection_that_fails_closes_no_other(*, reset: bool) -> None:
+    async def connect() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            failed = await fail_to_connect(listener, reset=reset)
+            await asyncio.sleep(0)
+            ours, theirs = await connected_to(listener)
+            reader, writer = await asyncio.open_connection(sock=ours)
+            del failed  # as an error's traceback has it, until it is freed
+            third, peer = await connected_to(listener)
+            theirs.send(b"an event")
+            async with asyncio.timeout(20):
+                assert await reader.read(8) == b"an event"
+            for each in (theirs, third, peer, writer):
+                each.close()
+            await writer.wait_closed()
+
+    runtime.run(asyncio.sleep(0))  # libuv itself opens two descriptors for good
+    before = descriptors()
+    runtime.run(connect())
+    assert descriptors() == before

@@ -4,9 +4,8 @@ Its `call_api` would encode each body with the slower encoder, parse each URL an
 cookies: a fifth of the CPU of a request.
 """
 
-import gc
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 
 import aiohttp
 from kubernetes.aio.client.configuration import Configuration
@@ -65,7 +64,7 @@ class Session:
         limits = self._timeout if method == "GET" else self._limits_of_write()
         if self._opened is None:
             self._opened = self._open()
-        request = self._opened.request(
+        return await self._opened.request(
             method,
             URL(self._configuration.host + path, encoded=True),
             headers=headers,
@@ -75,7 +74,6 @@ class Session:
             proxy_headers=self._configuration.proxy_headers,
             server_hostname=self._configuration.tls_server_name,
         )
-        return await connected(request)
 
     def _limits_of_write(self) -> aiohttp.ClientTimeout:
         if (left := self.gate.left()) <= 0:
@@ -91,19 +89,6 @@ class Session:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
         )
-
-
-async def connected(answer: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
-    """Wait for an answer, with a RuntimeError of the event loop as aiohttp's ClientConnectionError.
-
-    Where a handshake breaks off, uvloop may keep a transport whose socket is closed already, and
-    then refuses each new socket with that number. To collect the garbage ends that.
-    """
-    try:
-        return await answer
-    except RuntimeError as error:
-        gc.collect()
-        raise aiohttp.ClientConnectionError(str(error)) from None
 
 
 def _encoded(body: Object) -> bytes:

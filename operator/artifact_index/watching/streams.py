@@ -8,7 +8,6 @@ import aiohttp
 from pydantic_core import from_json, to_json
 
 from artifact_index.kube.port import Object
-from artifact_index.kube.session import connected
 from artifact_index.reconcile.cache.feed import Feed
 
 LISTED: Final = 1
@@ -49,7 +48,7 @@ class Streams:
         path, query = request.url.path, request.url.query
         if "limit" in query:
             request.headers["Accept"] = _METADATA_ONLY
-        answer = await connected(send(request))
+        answer = await send(request)
         if answer.ok and isinstance(answer, Answer):
             if "limit" in query:
                 answer.since = self._since.pop(path, "")
