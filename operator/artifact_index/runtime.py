@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import gc
+import logging
 import socket
 import sys
 from collections.abc import Callable, Coroutine
@@ -12,6 +13,8 @@ from typing import Any, Final, TypeVar
 import uvloop
 
 Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 _COLLECT_THRESHOLD: Final = 20_000
 
@@ -26,11 +29,35 @@ _SWITCH_INTERVAL: Final = 0.001
 default. A call to a cloud takes it some ten times, between its steps on the network."""
 
 
+_END: Final = 1.0
+"""Seconds that tasks have to end once they are cancelled at the end of the process."""
+
+
 def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """`asyncio.run` on uvloop."""
+    """`asyncio.run` on uvloop; but a task that ignores that it is cancelled is not waited for.
+
+    kopf's watches may: without a session they wait for a login.
+    """
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    with asyncio.Runner(loop_factory=_Loop) as runner:
+    runner = asyncio.Runner(loop_factory=_Loop)
+    try:
         return runner.run(main)
+    finally:
+        loop = runner.get_loop()
+        if not (left := loop.run_until_complete(_end_all())):
+            runner.close()
+        else:
+            names = ", ".join(sorted(task.get_name() for task in left))
+            logger.warning("these do not end, and end with the process: %s", names)
+            loop.set_exception_handler(lambda *_: None)
+
+
+async def _end_all() -> set[asyncio.Task[Any]]:
+    """Cancel all other tasks, and return those that do not end."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    return (await asyncio.wait(others, timeout=_END))[1] if others else set()
 
 
 class _Loop(uvloop.Loop):

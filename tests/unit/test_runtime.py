@@ -1,9 +1,11 @@
-"""Long computations leave the event loop to others, and a lost connection closes no other."""
+"""The event loop: long computations leave it to others, and it ends, whatever does not."""
 
 import asyncio
 import socket
 import ssl
 import struct
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from artifact_index import runtime
 from artifact_index.runtime import Turns, beside_the_loop
+from support.operator_process import REPOSITORY
 
 pytestmark = pytest.mark.unit
 
@@ -60,6 +63,38 @@ async def test_others_get_a_turn_when_the_loop_was_held_for_long(
         await turns.leave()
     task.cancel()
     assert others == rounds
+
+
+_IGNORES_ITS_END = """
+import asyncio
+from artifact_index import runtime
+
+async def ignore():
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+
+async def main():
+    main.others = [asyncio.create_task(each, name=name) for name, each in
+                   (("watch", ignore()), ("worker", asyncio.sleep(3600)))]
+    await asyncio.sleep(0)
+    END
+
+print(runtime.run(main()))
+"""
+
+
+@pytest.mark.parametrize(("end", "status"), [("return 'done'", 0), ("1 / 0", 1)])
+def test_a_task_that_ignores_its_end_ends_with_the_process(end: str, status: int) -> None:
+    program = [sys.executable, "-c", _IGNORES_ITS_END.replace("END", end)]
+    environment = {"PYTHONPATH": str(REPOSITORY / "operator")}
+    done = subprocess.run(
+        program, env=environment, timeout=20, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (status, "" if status else "done\n")
+    assert done.stderr.startswith("these do not end, and end with the process: watch\n")
 
 
 _RESET = struct.pack("ii", 1, 0)
