@@ -7,12 +7,13 @@ rounds are played, `CHAOS_SEED` in which order.
 import os
 import random
 import statistics
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -32,6 +33,8 @@ from support.world import World
 pytestmark = pytest.mark.chaos
 
 ROUNDS = int(os.environ.get("ELECTION_ROUNDS", "25"))
+REPEATS = max(1, ROUNDS // 25)
+"""How often both begin at once, and the API server restarts."""
 SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 CLOCKS = {"right": 0.0, "ahead": 30.0, "behind": -30.0}
 """The pairs, by the seconds by which the clock of the second machine is ahead of the first."""
@@ -104,7 +107,7 @@ class Game:
         old = pair.leader()
         new = pair.other(old)
         mark, minted, versions = pair.plane.audit_mark(), pair.aws.mints(), pair.versions()
-        with pair.changing() if busy else nullcontext():
+        with pair.changing() if busy else pair.polled() as seen:
             begun, queued = datetime.now(UTC), waited(new.process.pid)
             scenario.happens(pair, old)
             first = self._first(mark, new, of_work=busy)
@@ -113,6 +116,7 @@ class Game:
             if not busy:
                 assert [each.uri for each in pair.judge.writes(mark)] == []
                 assert pair.versions() == versions
+                assert seen == [versions]
                 pair.change()
                 pair.converge()
             scenario.heals(pair, old)
@@ -122,6 +126,34 @@ class Game:
         assert pair.aws.mints() == minted
         assert spent < scenario.seconds
         self.seconds[name].append(spent)
+
+    def play_all(self, names: Sequence[str]) -> None:
+        """One round after the other."""
+        for number, name in enumerate(names):
+            try:
+                self.play(name, busy=number % 2 == 0)
+            except BaseException as error:
+                error.add_note(f"round {number} of {self.pair.namespace}: {name}")
+                raise
+
+    def begin_again(self, *, killed: bool) -> None:
+        """Both end, and are started at the same moment; then a user changes something."""
+        pair = self.pair
+        mark, minted, versions = pair.plane.audit_mark(), pair.aws.mints(), pair.versions()
+        with pair.polled() as seen:
+            for replica in pair.replicas:
+                (replica.process.kill if killed else replica.process.stop)()
+            start_both(pair)
+            pair.leader()
+            assert seen == [versions]
+            pair.change()
+            pair.converge()
+        assert pair.judge.out_of_term(mark) == []
+        assert pair.aws.mints() == minted
+        written = Counter(
+            each.name for each in pair.judge.writes(mark) if each.resource == "secrets"
+        )
+        assert set(written.values()) == {1}
 
     def _first(self, mark: int, new: Replica, *, of_work: bool) -> AuditEvent:
         """The new leader's first write, or its first of the Lease."""
@@ -172,26 +204,33 @@ def test_of_two_that_start_at_once_one_leads_and_one_token_is_minted(games: list
         assert game.pair.aws.mints("GetAuthorizationToken") == 1
 
 
+def together(games: list[Game], work: Callable[[Game], None]) -> None:
+    """Do it with all pairs at the same time; what fails is told with the ends of their logs."""
+
+    def do(game: Game) -> None:
+        try:
+            work(game)
+        except BaseException as error:
+            for replica in game.pair.replicas:
+                error.add_note(f"{replica.user}:\n{replica.process.log[-3000:]}")
+            raise
+
+    with ThreadPoolExecutor(len(games)) as pool:
+        for result in [pool.submit(do, game) for game in games]:
+            result.result()
+
+
+def test_of_two_that_begin_again_at_once_one_leads_and_writes_nothing(games: list[Game]) -> None:
+    for number in range(REPEATS):
+        together(games, partial(Game.begin_again, killed=number % 2 == 0))
+
+
 @pytest.mark.timeout(600 + 10 * ROUNDS)
 def test_no_two_write_however_the_leader_is_lost(games: list[Game]) -> None:
     rng = random.Random(SEED)
     names = [list(SCENARIOS)[number % len(SCENARIOS)] for number in range(ROUNDS)]
     rng.shuffle(names)
-    shares = [names[number :: len(games)] for number in range(len(games))]
-
-    def play(game: Game, share: list[str]) -> None:
-        for number, name in enumerate(share):
-            try:
-                game.play(name, busy=number % 2 == 0)
-            except BaseException as error:
-                error.add_note(f"round {number} of {game.pair.namespace}: {name}")
-                for replica in game.pair.replicas:
-                    error.add_note(f"{replica.user}:\n{replica.process.log[-3000:]}")
-                raise
-
-    with ThreadPoolExecutor(len(games)) as pool:
-        for result in [pool.submit(play, *each) for each in zip(games, shares, strict=True)]:
-            result.result()
+    together(games, lambda game: game.play_all(names[games.index(game) :: len(games)]))
     for name in SCENARIOS:
         if seconds := sorted(each for game in games for each in game.seconds[name]):
             median = statistics.median(seconds)
@@ -202,14 +241,18 @@ def test_no_two_write_however_the_leader_is_lost(games: list[Game]) -> None:
 
 def test_an_api_server_that_restarts_under_load_is_lived_through(games: list[Game]) -> None:
     plane = games[0].pair.plane
-    marks = [game.pair.plane.audit_mark() for game in games]
-    plane.kill_apiserver()
-    plane.start_apiserver()
-    for game, mark in zip(games, marks, strict=True):
-        game.pair.leader()
-        game.pair.change()
-        game.pair.converge()
-        assert game.pair.judge.out_of_term(mark) == []
+    for _ in range(REPEATS):
+        mark = plane.audit_mark()
+        plane.kill_apiserver()
+        plane.start_apiserver()
+
+        def goes_on(game: Game, mark: int = mark) -> None:
+            game.pair.leader()
+            game.pair.change()
+            game.pair.converge()
+            assert game.pair.judge.out_of_term(mark) == []
+
+        together(games, goes_on)
 
 
 def test_a_lease_that_somebody_deletes_empties_or_takes_leads_to_no_two(games: list[Game]) -> None:

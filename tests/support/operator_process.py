@@ -64,6 +64,7 @@ class OperatorProcess:
         self.ready_within = 60.0
         """Seconds that a start may take."""
         self._lines: list[str] = []
+        self._printed = 0
         self._reader: threading.Thread | None = None
         self.process: subprocess.Popen[str] | ForkedProcess | None = None
 
@@ -92,7 +93,7 @@ class OperatorProcess:
 
     def start(self, *, wait: bool = True) -> None:
         """Start it and, with `wait`, wait until it is ready."""
-        printed = len(self._lines)
+        self._printed = len(self._lines)
         if self._forked:
             self.process = ForkedProcess(self._arguments, self._env)
         else:
@@ -102,15 +103,15 @@ class OperatorProcess:
         self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self._reader.start()
         if wait:
-            self.wait_ready(after=printed)
+            self.wait_ready()
 
-    def wait_ready(self, *, after: int = 0, seconds: float | None = None) -> None:
+    def wait_ready(self, *, seconds: float | None = None) -> None:
         """Wait until /readyz answers 200."""
         deadline = time.monotonic() + (self.ready_within if seconds is None else seconds)
         while time.monotonic() < deadline:
             if self.process is None or self.process.poll() is not None:
                 break
-            found = _HEALTH_PORT.search("".join(self._lines[after:]))
+            found = _HEALTH_PORT.search("".join(self._lines[self._printed :]))
             if found and health(int(found[1]), "readyz")[0] == 200:
                 return
             time.sleep(0.02)

@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
@@ -31,6 +32,7 @@ SLOW_SECONDS: Final = 1.4
 FILES: Final = tuple(f"uv-{number}" for number in range(5))
 BUSY_SECONDS: Final = 0.2
 """Between two changes of a user who does not stop; each is written to every file."""
+POLL_SECONDS: Final = 0.2
 PATIENCE: Final = 90.0
 
 _ACCOUNTS: Final = ("one", "two")
@@ -207,6 +209,25 @@ class Pair:
             ended.set()
             user.join()
 
+    @contextmanager
+    def polled(self) -> Iterator[list[dict[str, str]]]:
+        """A reader who polls all files meanwhile: the states that were seen, in order."""
+        seen = [self.versions()]
+        ended = threading.Event()
+
+        def poll() -> None:
+            while not ended.wait(POLL_SECONDS):
+                if (now := self.versions()) != seen[-1]:
+                    seen.append(now)
+
+        with ThreadPoolExecutor(1) as threads:
+            polling = threads.submit(poll)
+            try:
+                yield seen
+            finally:
+                ended.set()
+                polling.result()
+
     def converge(self) -> None:
         """Wait until each file has the newest password and a live token."""
         password = f"password-{self._changes}"
@@ -232,8 +253,8 @@ class Pair:
 
     def versions(self) -> dict[str, str]:
         """The resourceVersion of each file."""
-        bodies = {name: self.world.get("secret", self.namespace, name) for name in FILES}
-        return {name: body["metadata"]["resourceVersion"] for name, body in bodies.items() if body}
+        found = [body["metadata"] for body in self.world.items("secret", self.namespace)]
+        return {each["name"]: each["resourceVersion"] for each in found if each["name"] in FILES}
 
     # Who works
 
