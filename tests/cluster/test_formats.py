@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from artifact_index.cli.main import main
 from support.client_runs import Clients
 from support.control_plane import wait_until
 from support.operator_process import OperatorProcess
@@ -205,3 +206,32 @@ def test_a_host_with_two_logins_is_refused_for_netrc_and_named(
     assert "first-secret" in parser["global"]["index-url"]
     risk = world.condition("indexoptions", namespace, "all", "DependencyConfusionRisk")
     assert risk["reason"] == "FormatWithoutOrder"
+
+
+def test_files_without_logins_let_a_build_begin_at_once(
+    world: World, operator: OperatorProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    namespace = world.namespace("formats-open")
+    repository = world.index.add_repository("pypi/open", make_wheel("mine", "1.0"))
+    world.apply(
+        artifact_index("open", name="open", anonymous={"url": repository.url}),
+        index_options("all", publicIndex={"enabled": False}, outputs=OUTPUTS),
+        namespace=namespace,
+    )
+    world.wait_condition("indexoptions", namespace, "all", reason="Available")
+
+    clients = Clients(tmp_path, proxy=f"http://{world.index.netloc}")
+    for name in ("files", "variables"):
+        for key, text in data_of(world, namespace, "Secret", name).items():
+            path = clients.write(f"{name}/{key}", text)
+            assert main(["fresh", str(path), "--for", "30m", "--wait", "5m"]) == 0
+            assert capsys.readouterr() == ("no logins: nothing can expire\n", "")
+    public = clients.write(
+        "public/uv.toml", data_of(world, namespace, "ConfigMap", "public")["uv.toml"]
+    )
+    assert main(["fresh", str(public)]) == 2
+    # A netrc of a comment alone is one for each client.
+    for index, file in enumerate(("files/uv.toml", "public/uv.toml")):
+        env = {"UV_CONFIG_FILE": str(tmp_path / file), "NETRC": str(tmp_path / "files/netrc")}
+        run = clients.uv(NEWEST, *pip_install(str(index)), env=env)
+        assert run.returncode == 0, run.output

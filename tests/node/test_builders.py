@@ -77,7 +77,7 @@ class Watched(Tour):
         self.apply(namespace, NO_LOGIN)
         wait_until(lambda: told("blocked"), "the blocked entry", seconds)
         self.cluster.kubectl("delete", "artifactindex", "no-login", "-n", namespace)
-        wait_until(lambda: told("not in the file"), "its end", seconds)
+        wait_until(lambda: told("no login in the file"), "its end", seconds)
 
     def _fresh(self, namespace: str, pod: str, *flags: str) -> subprocess.CompletedProcess[str]:
         script = Path(fresh.__file__).read_text()

@@ -60,7 +60,11 @@ class PdmToml(base.FileFormat):
         default = blocked[0] if blocked else _default(document, listed)
         limits = (*base.limits_without_order(self.key, document), *map(_reserved, sorted(reserved)))
         held = base.held_in(written) - reserved
-        expiry = expiry_comments(written, held) if sensitive else ""
+        expiry = ""
+        if sensitive:
+            # Whether a blocked index that PDM does not search is published to is not known.
+            unsure = any(entry.blocked for entry in document.entries)
+            expiry = expiry_comments(written, held, unsure=unsure)
         return _text({**default, **listed}, repositories, expiry), limits, held
 
     def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:

@@ -38,8 +38,12 @@ class Pypirc(base.FileFormat):
                 continue
             url = base.ascii_url(entry.publish_url)
             sections[entry.name] = {"repository": url, **base.login_keys(login)}
-        written = [entry for entry in document.entries if entry.name in sections]
-        expiry = expiry_comments(written) if sensitive else ""
+        published = [entry for entry in document.entries if entry.publish_url and not entry.blocked]
+        expiry = ""
+        if sensitive:
+            # Whether a blocked index is published to is not known.
+            unsure = any(entry.blocked for entry in document.entries)
+            expiry = expiry_comments(published, sections, unsure=unsure)
         return _text(sections, expiry), tuple(limits), frozenset(sections)
 
     def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:

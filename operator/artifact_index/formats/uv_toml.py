@@ -22,7 +22,7 @@ from artifact_index.api.index_options import IndexStrategy
 from artifact_index.api.reasons import Reason
 from artifact_index.formats import base
 from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
-from artifact_index.formats.expiry import expiry_comments
+from artifact_index.formats.expiry import expiry_comment, no_logins_comment
 from artifact_index.formats.toml import toml_value
 from artifact_index.formats.urls import (
     UnusableURLError,
@@ -78,7 +78,8 @@ class UvToml(base.FileFormat):
                 pieces.append(text_of(entry, True, sensitive).get_secret_value())
         held = frozenset(entry.name for entry in document.entries if not entry.blocked)
         limits = tuple(_limits(document)) if sensitive else ()
-        return base.HEADER + "\n".join(pieces), limits, held
+        expiry = no_logins_comment(document.entries) if sensitive else ""
+        return f"{base.HEADER}{expiry}" + "\n".join(pieces), limits, held
 
     def read_back(self, files: Mapping[str, SecretStr], urls: base.URLs) -> dict[str, Credential]:
         """Read the login in each index's URL."""
@@ -199,7 +200,7 @@ def _must_authenticate(entry: IndexEntry) -> bool:
 
 
 def _new_entry_text(entry: IndexEntry, default: bool, sensitive: bool) -> SecretStr:
-    expiry = expiry_comments([entry]) if sensitive and not default else ""
+    expiry = expiry_comment(entry) if sensitive and not default else ""
     try:
         return SecretStr(_index_text(_entry_table(entry, default, sensitive), expiry))
     except UnusableURLError as error:

@@ -55,7 +55,15 @@ def file(tmp_path: Path) -> Path:
         (["# acme: unavailable\n"], [], 1, "acme   blocked", "kubectl describe artifactindex"),
         (["# https://pypi.unavailable.invalid/simple/\n"], [], 1, "pypi   blocked", "describe"),
         ([line("acme", 99), line("b", -1)], ["--index", "acme"], 0, "acme   good for 1m", ""),
-        ([line("acme", 99)], ["--index", "x"], 1, "x   not in the file", "describe indexoptions"),
+        ([line("acme", 99)], ["--index", "x"], 1, "x   no login in the file", "needs no login"),
+        (
+            ["# no logins\n"],
+            ["--for", "1d", "--wait", "1h"],
+            0,
+            "no logins: nothing can expire",
+            "",
+        ),
+        (["# no logins\n"], ["--index", "x"], 1, "x   no login in the file", "needs no login"),
         ([], [], 2, "", "name the mounted Secret"),
     ],
 )
@@ -114,6 +122,32 @@ def test_without_a_path_the_files_and_the_variable_of_clients_count(
     assert [(each.name, each.state) for each in report.indexes] == [
         ("acme", "Expired"), ("b", "NoExpiryKnown"), ("other", "Good"),
     ]  # fmt: skip
+
+
+def test_without_logins_there_is_nothing_to_wait_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "uv.toml").write_text(uv_toml("# no logins\n"))
+    (tmp_path / "netrc").write_text("# no logins\n")
+
+    assert main(["fresh", str(tmp_path), "-o", "json"]) == 0
+    assert FreshReport.model_validate_json(capsys.readouterr().out).indexes == []
+    assert main(["fresh", str(tmp_path), "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv(fresh.VARIABLE, "no logins")
+    assert main(["fresh"]) == 0
+
+    # A login in another file of the output counts.
+    (tmp_path / "pip.conf").write_text(line("acme", -1))
+    assert main(["fresh", str(tmp_path)]) == 1
+
+
+@pytest.mark.parametrize("text", ["", "[global]\nindex-url = https://h/\n", "#no logins\n", None])
+def test_what_the_operator_did_not_write_is_refused(text: str | None, file: Path) -> None:
+    if text is not None:
+        file.write_text(text)
+
+    assert main(["fresh", str(file)]) == 2
 
 
 def test_it_waits_for_the_next_file(
@@ -181,6 +215,10 @@ def test_the_script_runs_without_the_package(
     assert done.returncode == 1
     states = [each["state"] for each in json.loads(done.stdout)["indexes"]]
     assert states == ["Good", "TooShort"]
+
+    file.write_text("# no logins\n")
+    done = run("--for", "2h")
+    assert (done.returncode, done.stdout) == (0, "no logins: nothing can expire\n")
 
 
 def test_the_script_is_for_python_3_8_and_its_standard_library() -> None:

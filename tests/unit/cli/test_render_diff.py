@@ -15,6 +15,7 @@ from artifact_index.cli.diff.live_outputs import differences
 from artifact_index.cli.diff.masks import masked
 from artifact_index.cli.offline.manifests import read_manifests
 from artifact_index.cli.offline.operator import run_offline
+from artifact_index.cli.offline.stand_ins import REDACTED
 from artifact_index.cli.reports import RenderedFile
 from artifact_index.formats.document import Claims, Credential, Document, IndexEntry
 from artifact_index.formats.registry import FORMATS
@@ -142,3 +143,10 @@ def test_a_login_that_looks_like_a_url_is_masked(name: str) -> None:
 )
 def test_a_file_of_somebody_else_shows_no_login(line: str) -> None:
     assert "canary" not in masked("pip.conf", line, ())[0]
+
+
+def test_what_the_operator_says_of_a_file_is_shown() -> None:
+    said = ["# acme: unavailable", "# b: no expiry known", "# no logins"]
+
+    assert masked("netrc", "\n".join([*said, "# by hand"]), ()) == [*said, REDACTED]
+    assert masked("ARTIFACT_INDEX_EXPIRES", "no logins", ()) == ["ARTIFACT_INDEX_EXPIRES=no logins"]

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from artifact_index.formats.document import Claims, Credential, Document, IndexEntry
 from artifact_index.formats.environment import Environment
-from artifact_index.formats.expiry import VARIABLE
+from artifact_index.formats.expiry import NO_LOGINS, VARIABLE
 from support.format_cases import HOSTILE_DOCUMENTS, LOGINS, document_with, live, raw, refused
 
 pytestmark = pytest.mark.unit
@@ -30,7 +30,9 @@ def test_variables_hold_every_login_as_it_is_or_say_why_not(document: Document) 
     found = {name: value.get_secret_value() for name, value in made.files.items()}
 
     blocked = [entry for entry in document.entries if entry.blocked]
-    assert bool(found.pop(VARIABLE, "")) is bool(made.held or blocked)
+    told = found.pop(VARIABLE, "")
+    assert bool(told) is bool(made.held or blocked or not live(document))
+    assert (told == NO_LOGINS) is not bool(blocked or live(document))
     for entry in live(document):
         form = entry.name.upper().replace("-", "_")
         if entry.name not in made.held:

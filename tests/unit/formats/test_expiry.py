@@ -8,9 +8,10 @@ from hypothesis import given
 from pydantic import SecretStr
 
 from artifact_index.api.index_options import OutputFormat
-from artifact_index.cli.builder.fresh import VARIABLE, Life, lives_in
+from artifact_index.cli.builder.fresh import VARIABLE, Life, UnreadableError, lives_in
 from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.environment import LARGEST_VALUE
+from artifact_index.formats.expiry import NO_LOGINS
 from artifact_index.formats.registry import FORMATS
 from support.format_cases import HOSTILE_DOCUMENTS
 
@@ -26,11 +27,12 @@ def entry(name: str, expires_at: int | None = None) -> IndexEntry:
     return IndexEntry(name, url, LOGIN, publish_url=UPLOADS, expires_at=expires_at)
 
 
+OPEN = IndexEntry("open", "https://open.example/simple/")
 ENTRIES = (
     entry("token", EXPIRY),
     entry("static"),
     replace(entry("lost"), blocked=True, credential=None, publish_url=None),
-    IndexEntry("open", "https://open.example/simple/"),
+    OPEN,
 )
 LIVES = {
     "token": Life("token", EXPIRY),
@@ -57,6 +59,56 @@ def test_every_format_says_how_long_each_login_is_good(name: OutputFormat, tmp_p
 
     # Whether a blocked index is published to is not known, so .pypirc does not name it.
     assert found == {key: life for key, life in LIVES.items() if (key, name) != ("lost", "Pypirc")}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("entries", [(OPEN,), (replace(OPEN, publish_url=UPLOADS),), ()])
+def test_a_file_without_logins_says_so(
+    name: OutputFormat, entries: tuple[IndexEntry, ...], tmp_path: Path
+) -> None:
+    assert lives_in([str(written(tmp_path, name, Document(entries, public=None)))]) == {}
+
+
+@pytest.mark.parametrize("name", ["PipConf", "PdmToml", "Pypirc"])
+def test_a_login_that_the_file_is_not_for_is_none_that_it_lacks(
+    name: OutputFormat, tmp_path: Path
+) -> None:
+    elsewhere = replace(entry("token", EXPIRY), explicit=True, publish_url=None)
+    document = Document((elsewhere, OPEN), public=None)
+
+    assert lives_in([str(written(tmp_path, name, document))]) == {}
+
+
+LACKING = [
+    # Whether a blocked index is published to is not known.
+    ("Pypirc", replace(entry("lost"), blocked=True, credential=None, publish_url=None)),
+    (
+        "PdmToml",
+        replace(entry("lost"), blocked=True, explicit=True, credential=None, publish_url=None),
+    ),
+    ("PdmToml", entry("username")),
+    ("Pypirc", entry("distutils")),
+    ("Netrc", replace(entry("spaced"), credential=Credential("u", SecretStr("a b")))),
+    ("Environment", replace(entry("nul"), credential=Credential("u", SecretStr("a\0b")))),
+]
+
+
+@pytest.mark.parametrize(("name", "lacking"), LACKING)
+def test_a_file_that_lacks_a_login_does_not_say_that_there_is_none(
+    name: OutputFormat, lacking: IndexEntry, tmp_path: Path
+) -> None:
+    document = Document((lacking, OPEN), public=None)
+
+    with pytest.raises(UnreadableError, match="does not say"):
+        lives_in([str(written(tmp_path, name, document))])
+
+
+@pytest.mark.parametrize("name", ["UvToml", "PipConf", "PdmToml", "Pypirc"])
+def test_a_config_map_says_nothing(name: OutputFormat, tmp_path: Path) -> None:
+    document = Document((OPEN,), public=None)
+
+    with pytest.raises(UnreadableError, match="a ConfigMap has no logins"):
+        lives_in([str(written(tmp_path, name, document, public=True))])
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -88,7 +140,7 @@ def test_no_login_reads_like_a_line(document: Document) -> None:
         for key, text in form.render_secret(document).files.items():
             lines = [line for line in text.get_secret_value().split("\n") if line[:2] == "# "]
             told = {line[2:].partition(":")[0] for line in lines if "Written by" not in line}
-            assert key == VARIABLE or form.key is None or told <= names
+            assert key == VARIABLE or form.key is None or told <= names or told == {NO_LOGINS}
 
 
 def test_a_variable_that_is_too_long_for_linux_is_left_out_with_a_note() -> None:

@@ -26,6 +26,7 @@ CLIENT_VARIABLES = ("UV_CONFIG_FILE", "PIP_CONFIG_FILE", "PDM_CONFIG_FILE", "NET
 """The variables by which clients find their file."""
 
 _LINE = re.compile(r"^# ([a-z0-9-]+): (?:until (\S+)|no expiry known|(unavailable))$", re.M)
+_NO_LOGINS = re.compile(r"^# no logins$", re.M)
 _BLOCKED_URL = re.compile(r"https://([a-z0-9-]+)\.unavailable\.invalid/")
 _NO_INDEX = "no-index"  # the host in PDM's file without any index, which nobody has blocked
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -160,16 +161,19 @@ def _look(chosen: argparse.Namespace, paths: Sequence[str]) -> tuple[list[Verdic
 def lives_in(paths: Sequence[str], variable: str | None = None) -> dict[str, Life]:
     """The life of each login, by name of the index: of several files the shortest.
 
-    `variable` is the value of `VARIABLE`. Raises `UnreadableError`.
+    Empty if the files say that they have no logins. `variable` is the value of `VARIABLE`. Raises
+    `UnreadableError`.
     """
     if not paths and not variable:
         names = ", ".join((*CLIENT_VARIABLES, VARIABLE))
         raise UnreadableError(f"there is nothing to look at: give a PATH, or set one of {names}")
     found: dict[str, Life] = {}
+    told = False
     for text in [_as_comments(variable or ""), *(text for path in paths for text in _texts(path))]:
+        told = told or _NO_LOGINS.search(text) is not None
         for life in _lives(text):
             found[life.name] = min(life, found.get(life.name, life), key=_shortest_first)
-    if not found:
+    if not found and not told:
         where = ", ".join(paths) or f"the variable {VARIABLE}"
         raise UnreadableError(
             f"{where} does not say how long a login lasts: name the mounted Secret; a ConfigMap "
@@ -232,7 +236,7 @@ def _advice(verdicts: Sequence[Verdict], least: float, fixed: bool) -> str:
     next_file = wait if fixed else f"{wait} time for the next file"
     for state, what in (
         ("Blocked", "blocked, since there is no login: see `kubectl describe artifactindex`"),
-        ("Missing", "not in the file: see `kubectl describe indexoptions`"),
+        ("Missing", "not there, or needs no login: see `kubectl describe indexoptions`"),
         ("Expired", f"expired: see whether the operator runs, or {wait}"),
         (
             "TooShort",
@@ -255,6 +259,8 @@ def _print(verdicts: Sequence[Verdict], chosen: argparse.Namespace) -> None:
         head = {"apiVersion": "cli.artifactindex.dev/v1", "kind": "FreshReport"}
         sys.stdout.write(json.dumps({**head, "indexes": indexes}, indent=2) + "\n")
         return
+    if not verdicts:
+        sys.stdout.write("no logins: nothing can expire\n")
     width = max((len(each.name) for each in verdicts), default=0)
     for each in verdicts:
         sys.stdout.write(f"{each.name.ljust(width)}   {_told(each, chosen.least)}\n")
@@ -263,7 +269,7 @@ def _print(verdicts: Sequence[Verdict], chosen: argparse.Namespace) -> None:
 
 def _told(verdict: Verdict, least: float) -> str:
     if verdict.expires_at is None or verdict.left is None:
-        words = {"Blocked": "blocked", "Missing": "not in the file"}
+        words = {"Blocked": "blocked", "Missing": "no login in the file"}
         return words.get(verdict.state, "no expiry known")
     if verdict.state == "Expired":
         return f"expired at {_text_of(verdict.expires_at)}"

@@ -11,10 +11,12 @@ from typing import Final
 
 from artifact_index.cli.offline.stand_ins import REDACTED
 from artifact_index.formats.base import HEADER
-from artifact_index.formats.expiry import VARIABLE, with_time
+from artifact_index.formats.expiry import NO_LOGINS, VARIABLE, with_time
 from artifact_index.formats.urls import UnusableURLError, has_userinfo, safe_url, without_userinfo
 
-_COMMENT: Final = re.compile(r"# [a-z0-9-]+: (until REDACTED|no expiry known|unavailable)")
+_COMMENT: Final = re.compile(
+    rf"# ([a-z0-9-]+: (until REDACTED|no expiry known|unavailable)|{NO_LOGINS})"
+)
 _SECTION: Final = re.compile(r"\[{1,2}[a-z0-9.-]+\]{1,2}|")
 _HOST: Final = re.compile(r"machine [A-Za-z0-9.-]+")
 _NETRC_SECRET: Final = re.compile(r"  (login|password) ")
