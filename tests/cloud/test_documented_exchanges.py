@@ -118,6 +118,8 @@ def test_what_the_operator_itself_refuses_is_quoted() -> None:
     assert_quoted("jfrog.md", problem({"tokenExchange": jfrog}, allowed_hosts=hosts))
     auth = {"serviceAccountRef": {"name": "builder", "audience": "sts.amazonaws.com"}}
     reserved = {"tokenExchange": {**jfrog, "auth": auth}}
+    auth = {"serviceAccountRef": {"name": "builder", "audience": "https://sso.acme.example"}}
+    assert_quoted("jfrog.md", problem({"tokenExchange": {**jfrog, "auth": auth}}))
     listed = ("packages.example", "acme.jfrog.io")
     assert_quoted("jfrog.md", problem(reserved, allowed_hosts=listed))
     assert_quoted("token-exchange.md", problem(exchange("token-exchange.md")))

@@ -215,9 +215,9 @@ class Source(ABC, Generic[Model]):
         """Hosts that the spec holds in place of a URL, each with its field."""
         return []
 
-    def hosts_to_allow(self) -> list[tuple[str, str]]:
-        """Those of `urls` that need a host on the administrator's list, each with its field."""
-        return []
+    def needs_host_list(self) -> str | None:
+        """Why the administrator must have a list of hosts, up to who sets it; None if not."""
+        return None
 
     def uses_operator_identity(self) -> bool:
         """Whether the login is the operator's own cloud identity, also by leaving `auth` out."""

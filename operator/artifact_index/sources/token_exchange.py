@@ -149,13 +149,22 @@ class TokenExchange(CloudSource[TokenExchangeSource]):
             urls.append((f"{self.field}.publishURL", model.publish_url))
         return [*urls, (f"{self.field}.exchange.{terms.field}", terms.url)]
 
-    def hosts_to_allow(self) -> list[tuple[str, str]]:
-        """The endpoint of no vendor, and where a token would go that could be good elsewhere."""
+    def needs_host_list(self) -> str | None:
+        """For the endpoint of no vendor, and for a token that could be good elsewhere."""
         terms = self._terms()
-        url = (f"{self.field}.exchange.{terms.field}", terms.url)
-        if terms.preset == "rfc8693" or address_of(self._audience(terms)) != address_of(terms.url):
-            return [url]
-        return []
+        field, audience = f"{self.field}.exchange.{terms.field}", self._audience(terms)
+        if terms.preset == "rfc8693":
+            return (
+                f"{field} gets a token of a ServiceAccount, so its host must be on the "
+                "administrator's list, but there is none; "
+            )
+        # `problem` refuses a reserved one, whatever the list.
+        if _RESERVED.fullmatch(audience) or address_of(audience) == address_of(terms.url):
+            return None
+        return (
+            f"{self.field}.auth.serviceAccountRef.audience does not name the host of {field}, so "
+            "the token could be good elsewhere; remove the field, or "
+        )
 
     def destination(self) -> tuple[object, ...]:
         """The URLs; a login goes where packages are uploaded to as well."""

@@ -174,6 +174,9 @@ def test_an_audience_that_could_be_good_elsewhere_needs_the_list() -> None:
         spec = exchange(audience, jfrog=JFROG)
         found = problem_of(spec)
         assert found.reason == "HostNotAllowed" and "--allowed-hosts" in found.message
+        assert found.message.startswith("spec.tokenExchange.auth.serviceAccountRef.audience does ")
+        assert "spec.tokenExchange.exchange.jfrog.url" in found.message
+        assert "remove the field, or ask" in found.message
         assert problem_of(spec, allowed_hosts=LISTED.allowed_hosts) is None
 
 
@@ -204,6 +207,8 @@ def test_an_audience_of_an_api_server_or_another_cloud_is_refused(audience: str)
     found = problem_of(exchange(audience, jfrog=JFROG), allowed_hosts=LISTED.allowed_hosts)
     assert (found.reason, found.stalled) == ("InvalidSpec", True)
     assert "auth.serviceAccountRef.audience" in found.message
+    # A list of hosts would not help.
+    assert problem_of(exchange(audience, jfrog=JFROG)) == found
 
 
 def test_the_usual_audience_of_a_hostile_url_is_refused_as_well() -> None:

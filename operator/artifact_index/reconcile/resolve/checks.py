@@ -92,12 +92,12 @@ def spec_url_is_usable(inputs: Inputs) -> Problem | None:
 
 def hosts_are_allowed(inputs: Inputs) -> Problem | None:
     """A URL of the spec names a host that the administrator allows."""
-    for field, _ in () if inputs.policy.allowed_hosts else inputs.source.hosts_to_allow():
+    why = None if inputs.policy.allowed_hosts else inputs.source.needs_host_list()
+    if why is not None:
         return Problem(
             Reason.HOST_NOT_ALLOWED,
-            f"{field} gets a token of a ServiceAccount, so its host must be on the administrator's "
-            "list, but there is none; ask the administrator to set --allowed-hosts "
-            "(settings.allowedHosts of the chart), which then holds for every URL",
+            f"{why}ask the administrator to set --allowed-hosts (settings.allowedHosts of the "
+            "chart), which then holds for every URL",
         )
     for field, url in _urls_and_hosts(inputs):
         if (problem := host_problem(field, url, inputs.policy)) is not None:
