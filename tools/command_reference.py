@@ -39,8 +39,10 @@ as this page.
   manifests is taken to be right. A CodeArtifact repository gets its usual URL, for which the
   operator in a cluster asks AWS.
 - `render --mint` logs in to the clouds itself, with the identity of your environment instead of
-  that of the manifests: with `--show-secrets` you get the file of a pod, but for its tokens. Static
-  logins come from Secrets among the manifests, and `REDACTED` stands for those of others.
+  that of the manifests: with `--show-secrets` you get the file of a pod, but for its tokens. For
+  Azure that is the login of `az login`, or of Azure Workload Identity. Static logins come from
+  Secrets among the manifests, and `REDACTED` stands for those of others. A token exchange
+  (`tokenExchange`) is the operator's alone: such an index is unavailable, and the exit status 1.
 - `render --diff` compares with the outputs in a cluster, for which you need `get`. Give it all
   indexes that the IndexOptions selects. Logins, times and URLs that may be secret as a whole are
   masked on both sides, so a changed login alone is no difference.

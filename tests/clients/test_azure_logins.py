@@ -4,6 +4,8 @@ What they accept and refuse there, the tests of the operator may rely on.
 """
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from support.client_runs import Clients
 from support.clouds import EntraStandIn
+from support.clouds.azure_cli import azure_cli, logged_in
 from support.clouds.entra import AUDIENCE, CLIENT, TENANT, App, Trust
 from support.clouds.signed_tokens import ISSUER, SUBJECT, SignedTokens
 from support.python_clients import AZURE, client_python
@@ -20,12 +23,13 @@ pytestmark = pytest.mark.clients
 
 HOSTS = ["login.microsoftonline.com", "pkgs.dev.azure.com"]
 FEED = "https://pkgs.dev.azure.com/acme/_packaging/python/pypi/simple/"
+LATER = 4_102_444_800  # 2100
 SCRIPT = """
 import json, os, sys, time
 import keyring
 from azure.identity import (
-    CertificateCredential, ClientSecretCredential, ManagedIdentityCredential,
-    WorkloadIdentityCredential,
+    AzureCliCredential, CertificateCredential, ClientSecretCredential,
+    ManagedIdentityCredential, WorkloadIdentityCredential,
 )
 tenant, client, feed = sys.argv[1:]
 scope = "499b84ac-1321-427f-aa17-267ca6975798/.default"
@@ -51,6 +55,7 @@ made = {
         tenant_id=tenant, client_id=client, token_file_path="stranger"
     ),
     "managed": lambda: ManagedIdentityCredential(client_id=client),
+    "az": AzureCliCredential,
 }
 answers = {name: told(lambda: token(make())) for name, make in made.items()}
 os.environ["AZURE_FEDERATED_TOKEN_FILE"] = "account-2"
@@ -89,6 +94,7 @@ def answers(
             **entra.env(),
             "REQUESTS_CA_BUNDLE": str(proxy.ca),
             "AZURE_CLIENT_ID": CLIENT,
+            "PATH": f"{azure_cli(folder, logged_in('of-a-person', LATER))}:{os.environ['PATH']}",
             "ARTIFACTS_KEYRING_NOFUSS_PROVIDER": "workload_identity",
             "PYTHON_KEYRING_BACKEND": "artifacts_keyring_nofuss.ArtifactsKeyringBackend",
         }
@@ -108,6 +114,12 @@ def test_azure_identity_gets_a_token_that_a_feed_takes(
     token, life = answers[login]
     assert entra.is_valid("anybody", token)
     assert entra.lifetime - 120 < life <= entra.lifetime
+
+
+def test_azure_identity_reads_the_answer_of_the_stand_in_of_az(answers: dict[str, Any]) -> None:
+    token, life = answers["az"]
+    assert token == "of-a-person"
+    assert life > LATER - time.time() - 1
 
 
 @pytest.mark.parametrize(

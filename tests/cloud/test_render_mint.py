@@ -1,14 +1,19 @@
 """`render --mint`: the file that a pod gets, with tokens of whoever runs the command."""
 
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from artifact_index.api.constants import API_VERSION
 from artifact_index.cli import main
-from support.clouds import AwsStandIn, GoogleStandIn
+from support.clouds import AwsStandIn, EntraStandIn, GoogleStandIn
+from support.clouds.azure_cli import azure_cli, logged_in
+from support.clouds.entra import AUDIENCE, CLIENT, TENANT, App, Trust
+from support.clouds.signed_tokens import ISSUER, SUBJECT, SignedTokens
 from support.clouds.steps import ROLE
 
 pytestmark = pytest.mark.cloud
@@ -49,12 +54,16 @@ def caller(
 
 @pytest.fixture
 def manifests(tmp_path: Path) -> str:
-    kinds = {name: ("ArtifactIndex", {"name": name, **spec}) for name, spec in SOURCES.items()}
+    return written(tmp_path, SOURCES)
+
+
+def written(folder: Path, sources: dict[str, dict[str, Any]]) -> str:
+    kinds = {name: ("ArtifactIndex", {"name": name, **spec}) for name, spec in sources.items()}
     objects = [
         {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
         for name, (kind, spec) in {**kinds, "uv-config": ("IndexOptions", {})}.items()
     ]
-    file = tmp_path / "all.yaml"
+    file = folder / "all.yaml"
     file.write_text(yaml.safe_dump_all(objects))
     return str(file)
 
@@ -83,6 +92,85 @@ def test_all_but_the_tokens_is_what_a_pod_gets(
     assert re.findall(r"# (\w+): until 20", hidden) == ["aws", "google"]
     without_times = re.sub(r"until \S+", "until REDACTED", hidden)
     assert without_times == printed(capsys, manifests)
+
+
+AZURE = {"azureArtifacts": {
+    "organization": "acme", "feed": "python",
+    "auth": {"serviceAccountRef": {"name": "builder", "clientID": CLIENT, "tenantID": TENANT}},
+}}  # fmt: skip
+JFROG = {"tokenExchange": {
+    "url": "https://acme.jfrog.example/artifactory/api/pypi/python/simple",
+    "exchange": {"jfrog": {"url": "https://acme.jfrog.example", "provider": "kubernetes"}},
+    "auth": {"serviceAccountRef": {"name": "builder"}},
+}}  # fmt: skip
+
+
+def on_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def test_a_feed_gets_the_token_of_whoever_logged_in_with_az(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    token = "t0ken-of-a-person"
+    on_path(azure_cli(tmp_path, logged_in(token, 4102444800)), monkeypatch)
+    manifests = written(tmp_path, {"azure": AZURE})
+
+    shown = printed(capsys, manifests, "--mint", "--show-secrets")
+
+    assert f"https://bearer:{token}@pkgs.dev.azure.com/acme/" in shown
+    assert "# azure: until 2100-01-01T00:00:00Z" in shown
+    assert token not in printed(capsys, manifests, "--mint")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [("echo 'Please run az login' >&2", "exit 1"), ("echo '{}'",), ("echo '[1]'",), ("echo x",)],
+)
+def test_who_has_not_logged_in_is_told_how_to(
+    lines: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    on_path(azure_cli(tmp_path, *lines), monkeypatch)
+    manifests = written(tmp_path, {"azure": AZURE})
+
+    assert main(["render", "-f", manifests, "--mint"]) == 1
+    assert "you have no Azure identity: run `az login`, or set AZURE_T" in capsys.readouterr().err
+
+
+def test_a_ci_runner_has_a_federated_token_as_the_operator_has_it(
+    entra: EntraStandIn,
+    app: App,
+    cluster: SignedTokens,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app.trusts.append(Trust(cluster.issuer, ISSUER, SUBJECT))
+    (tmp_path / "token").write_text(cluster.token(AUDIENCE, SUBJECT))
+    monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AZURE_TENANT_ID", TENANT)
+    monkeypatch.setenv("AZURE_CLIENT_ID", CLIENT)
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", entra.url)
+    manifests = written(tmp_path, {"azure": AZURE})
+
+    assert "# azure: until 20" in printed(capsys, manifests, "--mint")
+    assert [each.principal for each in entra.tokens.all()] == [CLIENT]
+
+
+def test_what_only_the_operator_can_exchange_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["render", "-f", written(tmp_path, {"jfrog": JFROG}), "--mint"]) == 1
+
+    told = capsys.readouterr()
+    assert "# jfrog: unavailable" in told.out
+    assert "ArtifactIndex jfrog: ServiceAccount 'builder' in spec.tokenExchange." in told.err
+    assert "take the file from the output's Secret" in told.err and "unexpected" not in told.err
 
 
 def test_a_login_that_fails_is_told(

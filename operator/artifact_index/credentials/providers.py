@@ -47,8 +47,11 @@ class Providers:
         raise LoginError(Reason.INTERNAL_ERROR, message)
 
 
-def providers_of(settings: Settings) -> Providers:
-    """The clients of all clouds, with the time limits and endpoints of the settings."""
+def providers_of(settings: Settings, *, of_caller: bool = False) -> Providers:
+    """The clients of all clouds, with the time limits and endpoints of the settings.
+
+    With `of_caller` their own identity is that of whoever runs a command, not the operator's.
+    """
     connect, read = settings.cloud_connect_timeout, settings.cloud_read_timeout
     urls = ServiceURLs(
         token_url=settings.google_token_url,
@@ -58,7 +61,12 @@ def providers_of(settings: Settings) -> Providers:
     return Providers(
         CodeArtifact(connect_timeout=connect, read_timeout=read),
         GoogleTokens(urls, connect_timeout=connect, read_timeout=read),
-        EntraTokens(settings.azure_authority_url, connect_timeout=connect, read_timeout=read),
+        EntraTokens(
+            settings.azure_authority_url,
+            connect_timeout=connect,
+            read_timeout=read,
+            of_caller=of_caller,
+        ),
         ExchangedTokens(
             HttpClient(connect_timeout=connect, read_timeout=read),
             least_life=margins_of(settings).first_use,

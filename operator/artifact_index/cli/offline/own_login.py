@@ -1,17 +1,20 @@
 """Tokens for `render --mint`: whoever runs the command logs in, and nobody of the manifests."""
 
 from dataclasses import fields, replace
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 from pydantic import SecretStr
 
+from artifact_index.api.reasons import Reason
 from artifact_index.cli.offline.stand_ins import REDACTED
 from artifact_index.credentials.calls import Issue
+from artifact_index.credentials.errors import LoginError
 from artifact_index.credentials.providers import providers_of
 from artifact_index.credentials.requests import (
     NO_KEY_MATERIAL,
     KeyMaterial,
     OperatorIdentity,
+    ServiceAccountIdentity,
     Token,
     TokenRequest,
 )
@@ -27,7 +30,7 @@ def issue_as_caller(settings: Settings, *, show_secrets: bool) -> Issue:
 
     Without `show_secrets` a token is REDACTED, and only its times and the URLs are told.
     """
-    threads = CloudThreads(providers_of(settings).issue)
+    threads = CloudThreads(providers_of(settings, of_caller=True).issue)
 
     async def issue(request: TokenRequest, _: KeyMaterial) -> Token:
         token = await threads.issue(_as_caller(request), NO_KEY_MATERIAL)
@@ -38,7 +41,16 @@ def issue_as_caller(settings: Settings, *, show_secrets: bool) -> Issue:
 
 
 def _as_caller(request: Any) -> TokenRequest:
-    """The request as the caller makes it, who needs neither keys nor a role in between."""
+    """The request as the caller makes it, who needs neither keys nor a role in between.
+
+    Raises LoginError if it is one for ServiceAccounts alone.
+    """
+    if get_type_hints(type(request))["identity"] is ServiceAccountIdentity:
+        raise LoginError(
+            Reason.NO_OPERATOR_IDENTITY,
+            "only the operator has its token, for which you have no login of your own: take the "
+            "file from the output's Secret, or leave --mint out and fill in a login of yours",
+        )
     steps = {each.name: None for each in fields(request) if each.name in _STEPS}
     asked: TokenRequest = replace(request, identity=OperatorIdentity(), **steps)
     return asked

@@ -11,8 +11,9 @@ from urllib.parse import urlencode
 from pydantic import SecretStr
 
 from artifact_index.credentials.azure import errors, identities
+from artifact_index.credentials.azure.command_line import token_of_caller
 from artifact_index.credentials.azure.identities import EntraLogin
-from artifact_index.credentials.azure.requests import EntraTokenRequest
+from artifact_index.credentials.azure.requests import AZURE_DEVOPS, EntraTokenRequest
 from artifact_index.credentials.errors import LoginError, UnreachableError
 from artifact_index.credentials.requests import (
     KeyMaterial,
@@ -24,9 +25,6 @@ from artifact_index.credentials.web.failures import unreachable
 from artifact_index.credentials.web.http import HttpAnswer, HttpClient
 from artifact_index.credentials.web.jwt import expiry_of, is_token
 
-AZURE_DEVOPS: Final = "499b84ac-1321-427f-aa17-267ca6975798"
-"""Azure DevOps as a resource of Entra, in every tenant."""
-
 _METADATA_HOST: Final = "http://169.254.169.254"
 # Outside Azure nothing answers at the metadata server's address.
 _METADATA_CONNECT_TIMEOUT: Final = 3.0
@@ -35,7 +33,8 @@ _METADATA_CONNECT_TIMEOUT: Final = 3.0
 class EntraTokens:
     """A thread-safe, synchronous client: call it from a worker thread, never from the event loop.
 
-    `authority_url` is Entra of the public cloud. Each call is a new login: nothing is cached.
+    `authority_url` is Entra of the public cloud. Each call is a new login: nothing is cached. With
+    `of_caller` Azure's command line stands in for the metadata server.
     """
 
     def __init__(
@@ -45,7 +44,9 @@ class EntraTokens:
         connect_timeout: float = 5.0,
         read_timeout: float = 10.0,
         now: Callable[[], float] = time.time,
+        of_caller: bool = False,
     ) -> None:
+        self._of_caller = of_caller
         self._authorities = {**identities.AUTHORITIES, "Public": authority_url}
         self._post = HttpClient(connect_timeout=connect_timeout, read_timeout=read_timeout, now=now)
         connect = min(connect_timeout, _METADATA_CONNECT_TIMEOUT)
@@ -69,10 +70,13 @@ class EntraTokens:
         correlation_id = str(uuid.uuid4()) if login is not None else ""
         issued_at = math.floor(self._now())
         try:
-            answer = self._metadata() if login is None else self._entra(login, correlation_id)
+            if login is not None:
+                body = self._entra(login, correlation_id).body
+            else:
+                body = token_of_caller() if self._of_caller else self._metadata().body
             who = "the operator's managed identity" if login is None else f"app {login.client}"
-            value = answer.body["access_token"]
-            ends = expires_at(answer.body, issued_at)
+            value = body["access_token"]
+            ends = expires_at(body, issued_at)
             if ends is None or ends <= issued_at:
                 raise errors.unknown_expiry(who)
         except LoginError as error:

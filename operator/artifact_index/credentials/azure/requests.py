@@ -10,6 +10,9 @@ from pydantic import SecretStr
 
 from artifact_index.credentials.requests import Identity, Token
 
+AZURE_DEVOPS: Final = "499b84ac-1321-427f-aa17-267ca6975798"
+"""Azure DevOps as a resource of Entra, in every tenant."""
+
 _LIFE: Final = 3600
 """Seconds that a token usually lives; a policy of the tenant may say otherwise."""
 
