@@ -147,11 +147,14 @@ def _push(reference: str, *command: str | Path) -> str:
 
 
 def _run(*command: str | Path) -> str:
+    # cosign asks on standard error: for a key's passphrase, or where to log in without a key.
+    stderr = None if command[0] == "cosign" else subprocess.PIPE
     done = subprocess.run(  # noqa: S603 - our own commands
-        command, capture_output=True, text=True, check=False
+        command, stdout=subprocess.PIPE, stderr=stderr, text=True, check=False
     )
     if done.returncode != 0:
-        raise PublishError(f"{command[0]} {command[1]} failed: {done.stderr.strip()}")
+        why = f": {done.stderr.strip()}" if done.stderr else ""
+        raise PublishError(f"{command[0]} {command[1]} failed{why}")
     # Helm 3 tells what it pushed on standard error.
     return done.stdout or done.stderr
 

@@ -114,6 +114,19 @@ def test_what_is_missing_or_fails_is_told_in_one_line(
     assert capsys.readouterr().err == "make publish: cosign, crane, helm not on PATH\n"
 
 
+def test_what_cosign_asks_for_is_seen(
+    dist: Path, called: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The passphrase of a key, and where to log in without one."""
+    asks = "#!/bin/sh\necho Enter password for private key: >&2\n"
+    (called.parent / "bin" / "cosign").write_text(asks)
+    assert run(dist) == 0
+    assert capfd.readouterr().err.count("Enter password") == 7
+    (called.parent / "bin" / "cosign").write_text(f"{asks}exit 1\n")
+    assert run(dist) == 1
+    assert capfd.readouterr().err.endswith("\nmake publish: cosign attest failed\n")
+
+
 def test_nothing_is_pushed_while_something_is_missing(
     dist: Path, called: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
