@@ -2,10 +2,11 @@
 
 import base64
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from support.control_plane.certificates import KeyPair, write_private
+from support.control_plane.certificates import KeyPair
 
 
 def certificate_user(pair: KeyPair) -> dict[str, Any]:
@@ -19,11 +20,13 @@ def certificate_user(pair: KeyPair) -> dict[str, Any]:
 def write_kubeconfig(
     path: Path, *, url: str, ca: Path, user: dict[str, Any], namespace: str
 ) -> None:
-    """Write a private kubeconfig with one cluster, user and context, replacing an older one."""
+    """Write a private kubeconfig with one cluster, user and context.
+
+    An older one is there until this one replaces it: somebody may be about to read it.
+    """
     name = "test-control-plane"
     cluster = {"server": url, "certificate-authority-data": _base64(ca)}
     context = {"cluster": name, "user": name, "namespace": namespace}
-    path.unlink(missing_ok=True)
     content = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -32,7 +35,9 @@ def write_kubeconfig(
         "contexts": [{"name": name, "context": context}],
         "current-context": name,
     }
-    write_private(path, json.dumps(content, indent=2).encode())
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as new:
+        json.dump(content, new, indent=2)
+    Path(new.name).replace(path)
 
 
 def _base64(path: Path) -> str:
