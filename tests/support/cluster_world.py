@@ -286,7 +286,7 @@ class ClusterWorld:
         """The token of the index `gar` in each namespace that has a file."""
         found = {}
         for plural, namespace, each in self.port.objects:
-            if plural == "secrets" and each == name and (entries := self.entries(namespace)):
+            if plural == "secrets" and each == name and (entries := self.entries(namespace, name)):
                 url = entries.get("gar", "")
                 found[namespace] = url.partition(":")[2].partition("@")[0].rpartition(":")[2]
         return found

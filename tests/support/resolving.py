@@ -236,6 +236,13 @@ class Scene:
             issued_token(f"token-{self.tokens}", issued_at=int(self.time)), now=self.time
         )
 
+    def see_earlier_token(self) -> None:
+        """As another tenant in the same state of the login, who did not ask for the latest."""
+        earlier = issued_token("earlier", issued_at=int(self.time) - HOUR)
+        self.clouds.token = replace(
+            token_state_of(earlier, now=self.time), serial=self.clouds.token.serial
+        )
+
 
 CHANGES: dict[str, Callable[[Scene], object]] = {
     **{

@@ -34,7 +34,7 @@ class TokenState:
     refused_as_of: float
     """When the last attempt began, if it failed after the last refresh request; else -infinity."""
     serial: int = field(compare=False)
-    """Grows with every change: two states of one token with the same serial are equal."""
+    """Grows with every change: two states with the same serial and token are equal."""
 
     def servable(self, now: float) -> bool:
         """Whether outputs may hold the token."""

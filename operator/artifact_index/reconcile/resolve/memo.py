@@ -44,11 +44,13 @@ class SourceKey(NamedTuple):
 class TokenKey(NamedTuple):
     """What an index's state depends on in its token.
 
-    The serial grows with every change of the token's state; `servable` and `expired` are all that
-    time alone decides about it.
+    The serial grows with every change of the token's state. Of an index of cluster scope tenants
+    may see different tokens in one state: `issued_at` tells them apart. `servable` and `expired`
+    are all that time alone decides about it.
     """
 
     serial: int
+    issued_at: int | None
     servable: bool
     expired: bool
 

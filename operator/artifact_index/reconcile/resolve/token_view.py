@@ -93,10 +93,14 @@ def state_key(
     resolved: Resolved, token: TokenState | None, endpoint: EndpointState | None, now: float
 ) -> StateKey:
     """Everything that `with_token` reads, but for the margins, which never change."""
+    of_token = None
+    if token is not None:
+        issued_at = token.token.issued_at if token.token is not None else None
+        of_token = TokenKey(token.serial, issued_at, token.servable(now), token.expired(now))
     return StateKey(
         place=resolved.place,
         source=resolved.key,
-        token=TokenKey(token.serial, token.servable(now), token.expired(now)) if token else None,
+        token=of_token,
         url=endpoint.serial if endpoint else None,
     )
 

@@ -75,6 +75,7 @@ OTHERS: dict[str, tuple[str, Callable[[Scene], object]]] = {
     "secret": ("by access key", Scene.rotate),
     "account": ("by ServiceAccount", CHANGES["another role"]),
     "serial": ("by access key", Scene.issue_token),
+    "issued_at": ("by access key", Scene.see_earlier_token),
     "servable": (
         "by access key",
         lambda scene: setattr(scene, "time", scene.time + 12 * HOUR - 60),
