@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from artifact_index.reconcile.cache.cache import Cache
+from artifact_index.reconcile.cache.consents import IndexSet
 from artifact_index.reconcile.cache.objects import OptionsObject, OutputObject
 from artifact_index.reconcile.cache.scope import ClusterScope
 from artifact_index.reconcile.plan.ownership import belongs_to
-from artifact_index.reconcile.state.fan_out import FanOut, IndexSet, Rendered
+from artifact_index.reconcile.state.fan_out import FanOut, Rendered
 from artifact_index.runtime import Turns
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from artifact_index.reconcile.apply.planning import Planner
 from artifact_index.reconcile.apply.rendering import rendered_outputs
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, outputs_key
+from artifact_index.reconcile.cache.consents import IndexSet
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, OutputObject
 from artifact_index.reconcile.cluster.differences import (
@@ -31,7 +32,7 @@ from artifact_index.reconcile.resolve.resolution import needs_of
 from artifact_index.reconcile.resolve.resolver import Resolver
 from artifact_index.reconcile.resolve.token_view import IndexState
 from artifact_index.reconcile.result import Result
-from artifact_index.reconcile.state.fan_out import FanOut, IndexSet, Rendered, published_in
+from artifact_index.reconcile.state.fan_out import FanOut, Rendered, published_in
 from artifact_index.reconcile.state.state import State, published_names
 from artifact_index.reconcile.status.conditions import Status
 from artifact_index.reconcile.status.options_status import no_indexes, suspended_options_status

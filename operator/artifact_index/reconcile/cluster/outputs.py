@@ -1,14 +1,14 @@
 """The outputs of a ClusterIndexOptions in one namespace: written, repaired or withdrawn."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.apply.applied import Applied
 from artifact_index.reconcile.apply.writer import OutputWriter
 from artifact_index.reconcile.cache.cache import Cache, options_key
+from artifact_index.reconcile.cache.consents import Consents
 from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject
 from artifact_index.reconcile.cache.scope import NamespaceObject
-from artifact_index.reconcile.cluster.grouping import Consents
 from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.state.fan_out import Failure, FanOut, Rendered
 from artifact_index.reconcile.state.state import State
@@ -22,8 +22,6 @@ class ClusterOutputsReconciler:
     _cache: Cache
     _state: State
     _writer: OutputWriter
-    _consents: dict[ObjectRef, Consents] = field(default_factory=dict, init=False)
-    """Those of the last look, by ClusterIndexOptions: a wave looks a thousand times."""
 
     async def reconcile(self, ref: ObjectRef) -> Result:
         """Reconcile one namespace of the ClusterIndexOptions `ref.name`. Raises ApiError.
@@ -34,7 +32,6 @@ class ClusterOutputsReconciler:
         namespace, owner = self._cache.scope.namespace(ref.namespace), ObjectRef("", ref.name)
         options = self._cache.options.get(owner)
         if options is None:
-            self._consents.pop(owner, None)
             return Result()
         fan_out = self._state.fan_outs[owner]
         if namespace is None or await self._writer.owner_is_gone(options.within(ref.namespace)):
@@ -73,17 +70,16 @@ class ClusterOutputsReconciler:
             return applied, None
         if options.spec is None:
             return await self._withdraw_due(view, applied), None
-        selected = self._cache.selected(options)
-        consents = self._consents.get(options.ref)
-        if consents is None or not consents.are_of(selected):
-            consents = self._consents[options.ref] = Consents(selected)
-        indexes = consents.given_to(namespace)
+        fan_out, selected = self._state.fan_outs[options.ref], self._cache.selected(options)
+        if not fan_out.consents.are_of(selected):
+            fan_out.consents = Consents(selected)
+        indexes = fan_out.consents.given_to(namespace)
         if not self._cache.scope.selects(options, namespace) or (selected and not indexes):
             applied = await self._writer.prune(view, applied, withdraw=True)
             return await self._withdraw_due(view, applied), None
         if not selected:
             return await self._withdraw_due(view, applied), None
-        rendered = self._state.fan_outs[options.ref].rendered_for(options, indexes)
+        rendered = fan_out.rendered_for(options, indexes)
         if rendered is None:
             return None, None
         applied = await self._writer.apply(view, rendered.within(namespace.name))

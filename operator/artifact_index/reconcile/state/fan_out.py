@@ -4,16 +4,14 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
+from artifact_index.reconcile.cache.consents import Consents, IndexSet
 from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, OutputObject
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import Published, is_better
 from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.sources.policy import Problem
-
-IndexSet: TypeAlias = frozenset[str]
-"""The UIDs of the indexes that a namespace gets; namespaces with the same set get the same."""
 
 _QUIET_FAILURES: Final = 2
 """Failures in a row of a namespace that are retried before the status counts them."""
@@ -79,6 +77,9 @@ class FanOut:
     generation: int = 0
     rendered: dict[IndexSet, Rendered] = field(default_factory=dict)
     """What the object with this UID and generation asks for."""
+
+    consents: Consents = field(default_factory=lambda: Consents(()))
+    """Those of the last look at a namespace: a wave looks a thousand times."""
 
     withdrawn: dict[str, DesiredOutput] = field(default_factory=dict)
     """What replaces a content that nothing renews and whose token is due, by its digest."""

@@ -107,7 +107,8 @@ class State:
         In POSIX seconds, infinite if nothing has to be withdrawn.
         """
         if key.kind == "ClusterOutputs":
-            return self.fan_outs[ObjectRef("", key.ref.name)].priority_of(key.ref.namespace)
+            fan_out = self.fan_outs.get(ObjectRef("", key.ref.name))
+            return 0.0 if fan_out is None else fan_out.priority_of(key.ref.namespace)
         if key.kind != "IndexOptions":
             return 0.0
         withdraw_at = first_withdrawal(self.published.get(key.ref, {}), margins)

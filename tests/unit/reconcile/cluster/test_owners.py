@@ -14,6 +14,7 @@ from artifact_index.api.constants import (
 )
 from artifact_index.api.timestamps import format_time
 from artifact_index.kube.errors import ApiError
+from artifact_index.reconcile.cache.cache import outputs_key
 from support.cluster_world import BUILDS, INDEX, OPTIONS, SETTLED, ClusterWorld
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
@@ -216,3 +217,17 @@ async def test_no_tenant_decides_what_the_status_of_a_cluster_index_says(
     assert world.ready("indexoptions", "own", "a") == ("False", "IndexesNotReady")
     assert world.status("clusterartifactindexes", "gar")["conditions"] == before
     assert world.ready("clusterartifactindexes", "gar") == ("True", "Available")
+
+
+async def test_a_deleted_definition_leaves_nothing_in_memory(world: ClusterWorld) -> None:
+    operator = await world.start()
+    world.port.remove("clusterindexoptions", "", "uv-config")
+    await asyncio.sleep(SETTLED)
+    # The garbage collector deletes the outputs, each of which is looked at once more.
+    for name in NAMESPACES:
+        world.port.remove("secrets", name, "uv-config")
+    await asyncio.sleep(SETTLED)
+    operator.controller.enqueue(outputs_key(name, "uv-config") for name in NAMESPACES)
+    await asyncio.sleep(SETTLED)
+    assert not operator.state.fan_outs
+    assert not operator.state.names and not operator.state.plans
