@@ -286,6 +286,11 @@ def _check_cluster_kinds(settings: Settings) -> None:
             "--cluster-kinds needs an installation for the whole cluster; remove it, or remove "
             "--namespace"
         )
+    if settings.cluster_kinds_namespaces and not settings.cluster_kinds:
+        raise SettingError(
+            "--cluster-kinds-namespaces bounds what --cluster-kinds serves, which is not set; add "
+            "--cluster-kinds, or remove --cluster-kinds-namespaces"
+        )
 
 
 def _parse(setting: Field[Any], given: str | list[str], origin: str) -> Any:

@@ -231,3 +231,10 @@ def test_the_cluster_kinds_need_the_whole_cluster() -> None:
     assert load("--cluster-kinds").cluster_kinds
     with pytest.raises(SettingError, match="needs an installation for the whole cluster"):
         load("--cluster-kinds", "--namespace", "a")
+
+
+def test_a_bound_of_what_is_not_served_is_refused() -> None:
+    bound = ("--cluster-kinds-namespaces", "team-*")
+    assert load("--cluster-kinds", *bound).cluster_kinds_namespaces == ("team-*",)
+    with pytest.raises(SettingError, match="add --cluster-kinds, or remove --cluster-kinds-name"):
+        load(*bound)

@@ -55,6 +55,8 @@ def add_manifest_flags(parser: argparse.ArgumentParser, *, required: bool = True
 def settings_of(chosen: argparse.Namespace) -> Settings:
     """The settings that the flags give; the environment is the operator's and does not count."""
     flags = {name: getattr(chosen, name) for name in _POLICY}
+    if flags["cluster_kinds_namespaces"]:
+        flags["cluster_kinds"] = "true"  # they are served wherever manifests have them
     try:
         return load_settings(flags, {})
     except SettingError as error:
