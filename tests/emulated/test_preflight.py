@@ -285,6 +285,30 @@ def test_an_operator_of_namespaces_needs_no_definition_of_cluster_scope(
     )
 
 
+def test_who_serves_the_kinds_of_cluster_scope_needs_their_definitions(
+    emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emulator.delete("customresourcedefinitions", "", "clusterindexoptions.artifactindex.dev")
+    path = tmp_path / "values.yaml"
+    flags = ("--pre", "--values", str(path))
+    for values, verdict in (
+        ("crds: {enabled: false}", "Bad"),
+        ("crds: {enabled: false}\nclusterKinds: {enabled: true}", "Bad"),
+        ("crds: {enabled: false}\nclusterKinds: {enabled: false}", "Warning"),
+        ("crds: {enabled: false}\nclusterKinds: null", "Bad"),
+        ("clusterKinds: {enabled: true}", "Good"),
+    ):
+        path.write_text(values)
+        checks = found(emulator, capsys, *flags, status=int(verdict == "Bad"))
+        assert checks["definitions"][0] == verdict, values
+
+    deploy(emulator, "--cluster-kinds=true")
+    assert found(emulator, capsys, status=1)["definitions"] == (
+        "Bad",
+        "there is no definition clusterindexoptions.artifactindex.dev",
+    )
+
+
 @pytest.mark.parametrize("text", ["- a", "watchNamespaces: a", "watchNamespaces: [1]", "{", None])
 def test_values_that_are_none(
     text: str | None, emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]

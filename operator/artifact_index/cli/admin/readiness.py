@@ -11,6 +11,7 @@ import yaml
 from artifact_index import __version__
 from artifact_index.cli.admin.deployed import look_at_operators
 from artifact_index.cli.admin.finding import finding
+from artifact_index.cli.admin.own_process import own_settings
 from artifact_index.cli.admin.permissions import INSTALLING, RELEASE, ROLES, permissions
 from artifact_index.cli.admin.reviews import Allowed, review
 from artifact_index.cli.cluster.caller_api import CallerApi, Server
@@ -58,7 +59,9 @@ async def look(api: CallerApi, chosen: argparse.Namespace) -> PreflightReport:
     served = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
     found = [_version(server), _clock(server)]
     chart_defines = _is_enabled(values.get("crds"), by_default=True)
-    found += [each async for each in _definitions(api, pre=chosen.pre and chart_defines)]
+    cluster_kinds = await _serves_cluster_kinds(api, chosen, served, values)
+    definitions = _definitions(api, cluster_kinds=cluster_kinds, pre=chosen.pre and chart_defines)
+    found += [each async for each in definitions]
     if chosen.pre:
         home = chosen.namespace or HOME
         found += [each async for each in _before(api, home, served)]
@@ -139,7 +142,23 @@ def _clock(server: Server) -> PreflightFinding:
     return finding("clock", "Warning", text, step)
 
 
-async def _definitions(api: CallerApi, *, pre: bool) -> AsyncIterator[PreflightFinding]:
+async def _serves_cluster_kinds(
+    api: CallerApi, chosen: argparse.Namespace, served: tuple[str, ...], values: dict[str, Any]
+) -> bool:
+    """Whether an operator that runs, or is to be installed, serves the kinds of cluster scope."""
+    if chosen.pre:
+        return not served and (values.get("clusterKinds") or {}).get("enabled") is not False
+    if chosen.in_cluster:
+        return own_settings().cluster_kinds
+    try:
+        return any(each.serves_cluster_kinds for each in await operators(api, chosen.namespace))
+    except ApiError:
+        return False  # `look_at_operators` says so
+
+
+async def _definitions(
+    api: CallerApi, *, cluster_kinds: bool, pre: bool
+) -> AsyncIterator[PreflightFinding]:
     for name, ours in crd_documents().items():
         if ours.get("kind") != _DEFINITIONS.kind:
             continue
@@ -150,8 +169,8 @@ async def _definitions(api: CallerApi, *, pre: bool) -> AsyncIterator[PreflightF
             if error.not_found and pre:
                 yield finding("definitions", "Good", f"{plural} is not defined yet: the chart does")
             elif error.not_found:
-                # An operator of some namespaces does not need the kinds of cluster scope.
-                needed = ours["spec"]["scope"] == "Namespaced"
+                # An operator that serves them does not start without the kinds of cluster scope.
+                needed = cluster_kinds or ours["spec"]["scope"] == "Namespaced"
                 verdict: Verdict = "Bad" if needed else "Warning"
                 yield finding("definitions", verdict, f"there is no definition {plural}", _INSTALL)
             else:
