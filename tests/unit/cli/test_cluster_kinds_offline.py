@@ -211,3 +211,23 @@ def test_a_namespace_of_an_object_of_cluster_scope_is_dropped(offline: Offline) 
     again = cluster_index("base", {"names": ["team-a"]})
     report = offline.run("check", *TEAMS, base, again, options(), status=1)
     assert "is taken by the ClusterArtifactIndex at" in report["findings"][0]["message"]
+
+
+def test_a_secret_of_somebody_else_is_left_alone_and_told(offline: Offline) -> None:
+    """As on an API server, whether one namespace has the output or many have."""
+    theirs = manifest("Secret", "uv-config", "team-a", stringData={"theirs": "untouched"})
+    base = cluster_index("base", {"selector": PYTHON})
+    assert set(offline.files(*TEAMS, base, options(PYTHON), theirs)) == {"team-b"}
+    assert ("ClusterIndexOptions uv-config", "NamespacesFailing") in offline.findings(
+        *TEAMS, base, options(PYTHON), theirs, status=1
+    )
+
+    mine = manifest(
+        "ArtifactIndex", "mine", "team-a", spec={"name": "mine", **source("anonymous")}
+    )  # fmt: skip
+    own = manifest("IndexOptions", "uv-config", "team-a", spec={})
+    assert ("IndexOptions team-a/uv-config", "TargetNotOwned") in offline.findings(
+        mine, own, theirs, status=1
+    )
+    adopted = {**theirs["metadata"], "annotations": {"artifactindex.dev/adopt": "uv-config"}}
+    assert offline.findings(mine, own, {**theirs, "metadata": adopted}) == []

@@ -61,9 +61,13 @@ class MemoryApi:
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
         """Create an object; events are dropped."""
         body = {**body, "metadata": body["metadata"] | {"namespace": namespace}}
-        if resource != EVENTS:
-            self.put(resource, body)
-        return self.objects.get((resource.plural, namespace, body["metadata"]["name"]), body)
+        if resource == EVENTS:
+            return body
+        key = (resource.plural, namespace, body["metadata"]["name"])
+        if key in self.objects:
+            raise ApiError(409, "AlreadyExists", f"there is a {resource.kind} {key[2]}")
+        self.put(resource, body)
+        return self.objects[key]
 
     async def patch(
         self,
