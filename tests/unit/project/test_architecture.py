@@ -32,7 +32,7 @@ OPERATOR = TOP / "operator" / PACKAGE
 PAGE = (TOP / "docs" / "explanation" / "architecture.md").read_text()
 JOURNEYS = {
     "A change": "reconcile/status/writer.py",
-    "One definition, many namespaces": "reconcile/cluster/withdrawal.py",
+    "One definition, many namespaces": "reconcile/cluster/last_good.py",
     "A refresh": "reconcile/controller.py",
     "A restart": "reconcile/state/restore.py",
     "A takeover": "reconcile/apply/versions.py",

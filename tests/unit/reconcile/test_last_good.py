@@ -178,6 +178,19 @@ async def test_only_the_output_that_is_too_large_is_left_behind(engine: Engine) 
     await assert_converged(engine)
 
 
+async def test_an_index_that_stopped_builds_does_so_while_it_does_not_fit(engine: Engine) -> None:
+    """Left out of the file, its packages would be looked for on the public index."""
+    engine.index("huge", of_secret("huge"))
+    await publish_token(engine, ready=False)
+    blocked = engine.entries()["huge"]
+    assert "unavailable.invalid" in blocked
+    put_url(engine, "huge", 930_000)
+    await engine.settle()
+    assert engine.ready()[1] == "TargetTooLarge"
+    await renew(engine, after=HOUR)
+    assert "minted-2" in engine.entries()["gar"] and engine.entries()["huge"] == blocked
+
+
 async def test_a_token_beside_a_served_index_that_outgrows_the_file_is_withdrawn(
     engine: Engine,
 ) -> None:

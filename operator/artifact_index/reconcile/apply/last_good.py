@@ -12,7 +12,12 @@ from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import OptionsObject, OutputObject, OutputRef
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_vanished
 from artifact_index.reconcile.plan.fallback import Published, first_withdrawal
-from artifact_index.reconcile.plan.last_good import held_by, is_blocked, with_only
+from artifact_index.reconcile.plan.last_good import (
+    held_by,
+    is_blocked,
+    plans_that_fit,
+    with_only,
+)
 from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.sources.policy import Problem
 
@@ -123,14 +128,9 @@ class LastGood:
 
         A file with the public index alone is never written.
         """
-        old = [plan for plan in plans if is_blocked(plan) or plan.selected.uid in held]
-        uids = {plan.selected.uid for plan in old}
-        back = [
-            plan for plan in plans if plan.selected.uid in uids or plan.selected.uid in recovered
-        ]
-        for fitting in (back, old) if len(back) > len(old) else (old,):
-            if fitting and (desired := await self._render(output, fitting)):
-                return desired, fitting
+        for fitting in plans_that_fit(plans, held, recovered):
+            if desired := await self._render(output, fitting):
+                return desired, [*fitting]
         return [], []
 
     async def _render(

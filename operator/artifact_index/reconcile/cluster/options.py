@@ -8,22 +8,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from artifact_index.api.conditions import READY
 from artifact_index.reconcile.apply.planning import Planner
 from artifact_index.reconcile.apply.rendering import rendered_outputs
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, outputs_key
 from artifact_index.reconcile.cache.consents import IndexSet
 from artifact_index.reconcile.cache.env import Env
-from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, OutputObject
+from artifact_index.reconcile.cache.objects import (
+    IndexObject,
+    ObjectRef,
+    OptionsObject,
+    OutputObject,
+)
+from artifact_index.reconcile.cache.status_parsing import reported_conditions
 from artifact_index.reconcile.cluster.differences import (
     differing,
     outputs_by_namespace,
     staying_outputs,
 )
 from artifact_index.reconcile.cluster.grouping import namespaces_by_set
+from artifact_index.reconcile.cluster.last_good import ClusterLastGood
 from artifact_index.reconcile.cluster.status import ClusterOutcome, cluster_status
-from artifact_index.reconcile.cluster.withdrawal import plan_withdrawals
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import first_withdrawal
+from artifact_index.reconcile.plan.last_good import is_blocked
 from artifact_index.reconcile.plan.ownership import belongs_to
 from artifact_index.reconcile.resolve.checks import invalid_spec, public_index_problem
 from artifact_index.reconcile.resolve.clouds import Clouds
@@ -109,11 +117,13 @@ class ClusterOptionsReconciler:
         enqueue = [index_key(each) for each in fan_out.unserved ^ unserved]
         fan_out.unserved = unserved
         staying = staying_outputs(fan_out, groups, outputs, any_selected=bool(selected))
-        withdraw_at = await plan_withdrawals(options, fan_out, staying, self._env)
-        due = (each for each in staying if each.digest in fan_out.withdrawn)
-        wave: dict[str, tuple[str, ...]] = {
-            each.ref.namespace: (fan_out.withdrawn[each.digest].digest,) for each in due
-        }
+        sets = {name: indexes for indexes, names in groups.items() for name in names}
+        blocked = self._blocked_until_now(fan_out, selected, staying=bool(staying))
+        # Of a spec that cannot be read the public index is known by its name alone.
+        public_blocked = public_problem is not None or options.spec is None
+        last_good = ClusterLastGood(options, fan_out, blocked, public_blocked, self._env)
+        await last_good.keep(staying, sets)
+        wave = last_good.wave
         if selected:
             wave |= await differing(fan_out, groups, outputs, self._cache.scope)
         at_once, again = fan_out.begin(wave, quiet_until=self._env.clock() + _QUIET)
@@ -126,11 +136,13 @@ class ClusterOptionsReconciler:
             problem = no_indexes(options, outputs_stay=bool(outputs), labels=labels)
             enqueue += self._misowned(options, fan_out)
         return Result(
-            status=self._status(options, fan_out, plans, problem, groups),
+            status=self._status(
+                options, fan_out, plans, problem, groups, goes_on=last_good.goes_on
+            ),
             plan=plans,
             enqueue=enqueue,
             later=[outputs_key(each, ref.name) for each in again],
-            requeue_after=self._next_recheck(fan_out, plans, withdraw_at),
+            requeue_after=self._next_recheck(fan_out, plans, last_good.withdraw_at),
         )
 
     def unplanned_status(self, ref: ObjectRef, problem: Problem) -> Status | None:
@@ -170,6 +182,22 @@ class ClusterOptionsReconciler:
                 options, plans, self._env.digester, public_blocked=blocked
             )
         return Rendered(plans, outputs, problem, blocked)
+
+    def _blocked_until_now(
+        self, fan_out: FanOut, selected: Sequence[IndexObject], *, staying: bool
+    ) -> set[str]:
+        """The UIDs of the indexes that outputs may have blocked before this pass.
+
+        After a restart those whose status does not say that they are ready.
+        """
+        before = fan_out.blocked
+        if before is None:
+            statuses = ((each.uid, reported_conditions(each.status)) for each in selected)
+            before = {uid for uid, told in statuses if told.get(READY, ("", ""))[0] != "True"}
+        plans = (plan for rendered in fan_out.rendered.values() for plan in rendered.plans)
+        now = {plan.selected.uid for plan in plans if is_blocked(plan)}
+        fan_out.blocked = before | now if staying else now
+        return before
 
     def _keep(
         self,
@@ -215,6 +243,8 @@ class ClusterOptionsReconciler:
         plans: Sequence[IndexPlan],
         problem: Problem | None,
         groups: Mapping[IndexSet, Sequence[str]],
+        *,
+        goes_on: bool,
     ) -> Status | None:
         """One status for all namespaces: None while a wave is under way that may soon end."""
         now = self._env.clock()
@@ -234,7 +264,7 @@ class ClusterOptionsReconciler:
         outcome = ClusterOutcome(
             plans, [*fan_out.rendered.values()], problem,
             selected=len(selected), written=max(0, len(selected) - len(unwritten)),
-            refusing=len(groups.get(frozenset(), ())), failing=failing,
+            refusing=len(groups.get(frozenset(), ())), failing=failing, goes_on=goes_on,
         )  # fmt: skip
         return cluster_status(options, outcome, margins=self._env.margins, now=now)
 

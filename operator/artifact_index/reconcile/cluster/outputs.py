@@ -6,7 +6,7 @@ from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.apply.applied import Applied
 from artifact_index.reconcile.apply.writer import OutputWriter
 from artifact_index.reconcile.cache.cache import Cache, options_key
-from artifact_index.reconcile.cache.consents import Consents
+from artifact_index.reconcile.cache.consents import Consents, IndexSet
 from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject
 from artifact_index.reconcile.cache.scope import NamespaceObject
 from artifact_index.reconcile.result import Result
@@ -69,16 +69,16 @@ class ClusterOutputsReconciler:
         if options.suspended:
             return applied, None
         if options.spec is None:
-            return await self._withdraw_due(view, applied), None
+            return await self._keep_last_good(view, applied), None
         fan_out, selected = self._state.fan_outs[options.ref], self._cache.selected(options)
         if not fan_out.consents.are_of(selected):
             fan_out.consents = Consents(selected)
         indexes = fan_out.consents.given_to(namespace)
         if not self._cache.scope.selects(options, namespace) or (selected and not indexes):
             applied = await self._writer.prune(view, applied, withdraw=True)
-            return await self._withdraw_due(view, applied), None
+            return await self._keep_last_good(view, applied), None
         if not selected:
-            return await self._withdraw_due(view, applied), None
+            return await self._keep_last_good(view, applied), None
         rendered = fan_out.rendered_for(options, indexes)
         if rendered is None:
             return None, None
@@ -86,18 +86,21 @@ class ClusterOutputsReconciler:
         if rendered.problem is None and applied.problem is None:
             applied = await self._writer.prune(view, applied)
         if rendered.problem is not None or applied.problem is not None:
-            applied = await self._withdraw_due(view, applied)
+            applied = await self._keep_last_good(view, applied, indexes)
         return applied, rendered
 
-    async def _withdraw_due(self, view: OptionsObject, applied: Applied) -> Applied:
-        """Outputs into which nothing new goes stay, but no token may expire in them."""
-        fan_out = self._state.fan_outs[ObjectRef("", view.ref.name)]
-        replacing = (fan_out.withdrawn.get(each.digest) for each in self._writer.owned(view))
+    async def _keep_last_good(
+        self, view: OptionsObject, applied: Applied, indexes: IndexSet = frozenset()
+    ) -> Applied:
+        """Outputs into which not all goes are renewed without it, or lose their tokens in time."""
+        replacing_of = self._state.fan_outs[ObjectRef("", view.ref.name)].replacing
+        owned = self._writer.owned(view)
+        replacing = (replacing_of.get((each.digest, indexes)) for each in owned)
         due = [each.within(view.ref.namespace) for each in replacing if each is not None]
         if not due:
             return applied
-        withdrawn = await self._writer.apply(view, due)
-        return withdrawn if applied.problem is None else applied
+        kept = await self._writer.apply(view, due)
+        return kept if applied.problem is None else applied
 
     def _settle(
         self, view: OptionsObject, fan_out: FanOut, rendered: Rendered | None, applied: Applied

@@ -1,7 +1,7 @@
 """The status of a ClusterIndexOptions: counts, and no list that grows with the cluster. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from artifact_index.api.cluster.index_options import MAX_FAILING_NAMESPACES
 from artifact_index.api.reasons import Reason
@@ -32,6 +32,7 @@ class ClusterOutcome:
     `rendered` is what there is for each set of indexes. `problem` is one that concerns every
     namespace; `failing` are those that have another, each with it. `selected` and `written` count
     namespaces, `refusing` those that are selected and that no selected index consents to.
+    `goes_on`: files into which not all indexes go are renewed with those that they hold.
     """
 
     plans: Sequence[IndexPlan] | None
@@ -41,6 +42,7 @@ class ClusterOutcome:
     written: int = 0
     refusing: int = 0
     failing: Mapping[str, Problem] = field(default_factory=dict)
+    goes_on: bool = False
 
 
 def cluster_status(
@@ -52,6 +54,9 @@ def cluster_status(
         return options_status(options, unplanned, margins=margins, now=now)
     outputs: list[DesiredOutput] = [each for one in outcome.rendered for each in one.outputs]
     unrendered = next((each.problem for each in outcome.rendered if each.problem), None)
+    if unrendered is not None and outcome.goes_on:
+        message = f"{unrendered.message}. Until then outputs go on with the indexes that they hold"
+        unrendered = replace(unrendered, message=message)
     problem = (
         unrendered
         or outcome.problem

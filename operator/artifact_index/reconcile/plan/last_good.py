@@ -1,6 +1,6 @@
 """What an output goes on with that cannot be written as its IndexOptions asks. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 from artifact_index.api.constants import CHECKPOINT_ANNOTATION, CONTENT_DIGEST_ANNOTATION
@@ -15,6 +15,7 @@ from artifact_index.reconcile.cache.objects import (
     declared_outputs,
 )
 from artifact_index.reconcile.cache.status_parsing import decoded_status
+from artifact_index.reconcile.plan.blocked import blocked_entry
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import Published
@@ -33,6 +34,28 @@ def held_by(output: OutputObject, published: Mapping[str, Published]) -> dict[st
 def is_blocked(plan: IndexPlan) -> bool:
     """Whether builds stop at the index."""
     return plan.entry is not None and plan.entry.blocked
+
+
+def plans_that_fit(
+    plans: Sequence[IndexPlan], held: Container[str], recovered: Container[str]
+) -> list[Sequence[IndexPlan]]:
+    """With which plans an output may go on that cannot have all of them; to be tried in this order.
+
+    Those that it holds and those that are blocked. What is `recovered` was blocked until now: where
+    it does not fit it stays so, or its packages would be looked for elsewhere. Others are new.
+    """
+    back: list[IndexPlan] = []
+    stopped: list[IndexPlan] = []
+    for plan in plans:
+        if is_blocked(plan) or plan.selected.uid in held:
+            stopped.append(plan)
+        elif plan.selected.uid in recovered and plan.name is not None:
+            entry = blocked_entry(plan.name, plan.selected)
+            stopped.append(replace(plan, entry=entry, published=None))
+        else:
+            continue
+        back.append(plan)
+    return [each for each in ((back, stopped) if back != stopped else (back,)) if each]
 
 
 def blocked_before(plans: Mapping[ObjectRef, IndexPlan] | None, status: bytes) -> set[str]:

@@ -81,8 +81,13 @@ class FanOut:
     consents: Consents = field(default_factory=lambda: Consents(()))
     """Those of the last look at a namespace: a wave looks a thousand times."""
 
-    withdrawn: dict[str, DesiredOutput] = field(default_factory=dict)
-    """What replaces a content that nothing renews and whose token is due, by its digest."""
+    replacing: dict[tuple[str, IndexSet], DesiredOutput] = field(default_factory=dict)
+    """What goes on instead of a content, by its digest and what the namespace gets: with the
+    indexes that it holds, where all do not fit, or without its tokens, where nothing renews them.
+    """
+
+    blocked: set[str] | None = None
+    """UIDs of the indexes that the outputs may block; None if that is not known yet."""
 
     unserved: frozenset[ObjectRef] = frozenset()
     """The indexes that it selects and that no namespace gets."""
@@ -189,7 +194,8 @@ class FanOut:
     def stand_by(self) -> None:
         """Forget what only this process has found; what outputs hold is kept."""
         self.rendered.clear()
-        self.withdrawn.clear()
+        self.replacing.clear()
+        self.blocked = None
         self.pending.clear()
         self.wave.clear()
         self.standing.clear()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from artifact_index.api.constants import ROLE_LABEL
+from artifact_index.api.constants import PYPI_URL, ROLE_LABEL
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.errors import LoginError
 from support.cluster_world import BUILDS, HOME, OPTIONS, SETTLED, ClusterWorld
@@ -71,6 +71,9 @@ async def test_files_that_nothing_is_selected_for_stay_until_their_token_is_due(
     assert not [entry for entry in world.port.log if entry[1] == "secrets"]
     await asyncio.sleep(LIFE)
     assert blocked(world) == set(NAMESPACES)
+    # Of a spec that cannot be read nobody knows which index stands for PyPI.
+    is_known = reason != "InvalidSpec"
+    assert ((world.entries("a") or {})["pypi"] == PYPI_URL) is is_known
     world.port.log.clear()
     await asyncio.sleep(LIFE)
     assert world.port.log == []
