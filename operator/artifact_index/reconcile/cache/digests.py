@@ -23,6 +23,7 @@ class Digester:
         # Keyed once: that is half of the work of a short digest.
         self._keyed = hmac.new(key, digestmod="sha256")
         self._shared = lru_cache(_SHARED)(self._request)
+        self._last_output: tuple[object, str] = (None, "")
 
     def request(self, request: TokenRequest) -> str:
         """The digest of a token request with all of its inputs."""
@@ -37,8 +38,16 @@ class Digester:
         return self._digest(b"scope", canonical_json(parts))
 
     def output(self, ref: tuple[str, str, str], data: Mapping[str, str], checkpoint: str) -> str:
-        """The digest of an output's whole content, bound to its kind, namespace and name."""
-        return self._digest(b"output", canonical_json([*ref, dict(data), checkpoint]))
+        """The digest of an output's whole content, bound to its kind, namespace and name.
+
+        The last one is remembered: a ClusterIndexOptions writes one content a thousand times.
+        """
+        content = ref, dict(data), checkpoint
+        known, digest = self._last_output
+        if known != content:
+            digest = self._digest(b"output", canonical_json([*ref, content[1], checkpoint]))
+            self._last_output = content, digest
+        return digest
 
     def _request(self, request: TokenRequest) -> str:
         return self._digest(b"request", canonical(request))

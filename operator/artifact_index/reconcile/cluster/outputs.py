@@ -34,19 +34,22 @@ class ClusterOutputsReconciler:
         if options is None:
             return Result()
         fan_out = self._state.fan_outs[owner]
-        if namespace is None or await self._writer.owner_is_gone(options.within(ref.namespace)):
+        view = options.within(ref.namespace, namespace.uid if namespace is not None else "")
+        if namespace is None or await self._writer.owner_is_gone(view):
             return _settled(fan_out, owner, ref.namespace, None, stands=False)
         # It may have changed while the API server was asked for it.
-        if (options := self._cache.options.get(owner)) is None:
+        if (latest := self._cache.options.get(owner)) is None:
             return Result()
+        if latest is not options:
+            view = latest.within(ref.namespace, namespace.uid)
         if (first := self._cache.writers.rival_in(ref.namespace)) is not None:
             failure = Failure(_served_by(first), None)
             return _settled(fan_out, owner, ref.namespace, failure, stands=True)
 
-        applied, rendered = await self._bring(options, namespace)
+        applied, rendered = await self._bring(latest, view, namespace)
         if applied is None:
             return Result(enqueue=(options_key(owner),))
-        return self._settle(options.within(ref.namespace), fan_out, rendered, applied)
+        return self._settle(view, fan_out, rendered, applied)
 
     def failed(self, ref: ObjectRef, problem: Problem) -> Result:
         """Count a namespace whose reconcile raised; it is tried again in any case."""
@@ -58,13 +61,12 @@ class ClusterOutputsReconciler:
         return _settled(fan_out, owner, ref.namespace, Failure(problem, None), stands=stands)
 
     async def _bring(
-        self, options: OptionsObject, namespace: NamespaceObject
+        self, options: OptionsObject, view: OptionsObject, namespace: NamespaceObject
     ) -> tuple[Applied | None, Rendered | None]:
         """Write, repair or withdraw, and what was to be written where something was.
 
         Nothing is done, and None returned, until the pass has rendered for this set of indexes.
         """
-        view = options.within(namespace.name, namespace.uid)
         applied = await self._writer.align_owners(view, self._writer.owned(view))
         if options.suspended:
             return applied, None
