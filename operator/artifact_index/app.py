@@ -193,6 +193,8 @@ class Process:
         self._start("source reader", parts.sources.run())
         self._start("other installations", parts.rivals.run())
         if self._elector is None:
+            # The task begins later than the look for what waits in the queue.
+            parts.controller.enqueue(parts.cache.all_keys())
             self._start("workers", parts.lead())
         else:
             parts.controller.stand_by()

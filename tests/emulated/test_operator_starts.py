@@ -226,3 +226,19 @@ def test_a_signal_in_the_middle_of_the_first_wave_ends_it_in_two_seconds(
     assert process.returncode == 0
     assert unforked.emulator.requests.count("create", "secrets") < 200
     assert "Traceback" not in operator.log
+
+
+@pytest.mark.parametrize("flags", [(), ("--leader-elect",)])
+def test_watches_begin_after_the_first_wave(flags: tuple[str, ...], world: EmulatedWorld) -> None:
+    """Beside it they would bring back each write, and list everything again (ADR 4)."""
+    files = [index_options(f"uv-{number}") for number in range(60)]
+    world.add("wave", artifact_index("one", **anonymous("one")), *files)
+    world.emulator.delay(0.1, verb="create", kind="secrets")
+    with world.operator(*flags):
+        wait_until(lambda: len(world.emulator.watches("secrets")) == 1, "the watches", PATIENCE)
+        world.wait_served("wave", "one", name="uv-59")
+    requests = world.emulator.requests
+    created = [each for each in requests.matching("create", "secrets") if each.namespace == "wave"]
+    watched = [each for each in requests.matching("watch") if each.resource in KINDS]
+    assert len(created) == len(files)
+    assert max(map(requests.index, created)) < min(map(requests.index, watched))

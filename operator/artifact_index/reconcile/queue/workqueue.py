@@ -4,6 +4,7 @@ import asyncio
 import heapq
 import itertools
 import random
+import sys
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
@@ -145,7 +146,8 @@ class WorkQueue:
     async def taken(self, *, but: int = 0) -> None:
         """Wait until at most `but` ready keys wait for a worker, and others in slow namespaces.
 
-        In a slow one no reconcile has begun within the last second, and some are in progress.
+        In a slow one no reconcile has begun within the last second, and some are in progress. A key
+        of cluster scope is always waited for: it may have a thousand namespaces enqueued.
         """
         while self._waiting_elsewhere(self._slow_namespaces()) > but:  # noqa: ASYNC110 - once a start
             await asyncio.sleep(_LOOK_EVERY)
@@ -184,8 +186,10 @@ class WorkQueue:
         return self._working_in[namespace] < self._workers - len(self._working)
 
     def _waiting_elsewhere(self, namespaces: set[str]) -> int:
-        waiting = self._ready.waiting().items()
-        return sum(count for namespace, count in waiting if namespace not in namespaces)
+        waiting = self._ready.waiting()
+        if "" not in namespaces and ("" in waiting or "" in self._working_in):
+            return sys.maxsize
+        return sum(count for each, count in waiting.items() if each not in namespaces)
 
     def _slow_namespaces(self) -> set[str]:
         """The namespaces that have workers, and none of them for less than `_SLOW`."""

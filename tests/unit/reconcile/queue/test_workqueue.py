@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from artifact_index.reconcile.cache.cache import Key, index_key, options_key
+from artifact_index.reconcile.cache.cache import Key, index_key, options_key, outputs_key
 from artifact_index.reconcile.cache.objects import ObjectRef
 from artifact_index.reconcile.queue.workqueue import DEBOUNCE, WorkQueue
 
@@ -202,6 +202,27 @@ async def test_taken_waits_for_ready_keys_but_not_for_delayed_ones(queue: WorkQu
     assert now() - start == pytest.approx(0.75, abs=0.1)
     assert not queue.idle
     await worker
+
+
+async def test_taken_waits_for_the_namespaces_that_a_key_of_cluster_scope_has_enqueued() -> None:
+    queue = WorkQueue(priority=lambda key: 0.0, rng=Half())
+    of_cluster = options_key(ObjectRef("", "uv"))
+    namespaces = [outputs_key(f"ns-{number}", "uv") for number in range(300)]
+
+    async def work() -> None:
+        while True:
+            key = await queue.get()
+            await asyncio.sleep(0.5 if key == of_cluster else 0.01)
+            for each in namespaces if key == of_cluster else ():
+                queue.add_after(each, 0)
+            queue.done(key)
+
+    queue.add_after(of_cluster, 0)
+    start = now()
+    worker = asyncio.create_task(work())
+    await queue.taken(but=100)
+    assert now() - start == pytest.approx(0.5 + 200 * 0.01, abs=0.1)
+    worker.cancel()
 
 
 async def test_the_back_off_grows_to_two_minutes(queue: WorkQueue) -> None:
