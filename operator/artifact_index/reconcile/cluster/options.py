@@ -81,6 +81,8 @@ class ClusterOptionsReconciler:
         selected = self._cache.selected(options)
         groups = await namespaces_by_set(options, selected, self._cache.scope)
         served = frozenset().union(*groups)
+        sets = {name: indexes for indexes, names in groups.items() for name in names}
+        fan_out.counted = frozenset(sets)
 
         # 1. Resolve each index that some namespace gets, once for all of them.
         needs, turns = needs_of(options, self._env), Turns()
@@ -117,16 +119,14 @@ class ClusterOptionsReconciler:
         enqueue = [index_key(each) for each in fan_out.unserved ^ unserved]
         fan_out.unserved = unserved
         staying = staying_outputs(fan_out, groups, outputs, any_selected=bool(selected))
-        sets = {name: indexes for indexes, names in groups.items() for name in names}
         blocked = self._blocked_until_now(fan_out, selected, staying=bool(staying))
         # Of a spec that cannot be read the public index is known by its name alone.
         public_blocked = public_problem is not None or options.spec is None
         last_good = ClusterLastGood(options, fan_out, blocked, public_blocked, self._env)
         await last_good.keep(staying, sets)
-        wave = last_good.wave
         if selected:
-            wave |= await differing(fan_out, groups, outputs, self._cache.scope)
-        at_once, again = fan_out.begin(wave, quiet_until=self._env.clock() + _QUIET)
+            last_good.wave |= await differing(fan_out, groups, outputs, self._cache.scope)
+        at_once, again = fan_out.begin(last_good.wave, quiet_until=self._env.clock() + _QUIET)
         enqueue += [outputs_key(each, ref.name) for each in at_once]
 
         # 5. Report: one status for all namespaces, once the wave is over or lasts long.

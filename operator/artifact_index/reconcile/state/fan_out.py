@@ -101,6 +101,9 @@ class FanOut:
     standing: set[str] = field(default_factory=set)
     """The namespaces that have outputs, whether up to date or not."""
 
+    counted: frozenset[str] = frozenset()
+    """The namespaces that the last pass knew as selected."""
+
     failing: dict[str, Failure] = field(default_factory=dict)
     held: dict[str, Mapping[str, Published]] = field(default_factory=dict)
     """The entries in outputs, by the digest of the content: thousands of outputs share a few."""
@@ -185,7 +188,9 @@ class FanOut:
             self.failing.pop(namespace, None)
         else:
             self.failing[namespace] = failure
-        return before != (failure, stands)
+        # What stands may be left from another namespace of the name, whose end is told late.
+        is_new = failure is None and stands is not (namespace in self.counted)
+        return is_new or before != (failure, stands)
 
     def priority_of(self, namespace: str) -> float:
         """A namespace without its outputs goes first: its builds wait. In POSIX seconds."""
@@ -199,5 +204,6 @@ class FanOut:
         self.pending.clear()
         self.wave.clear()
         self.standing.clear()
+        self.counted = frozenset()
         self.failing.clear()
         self.unserved, self.quiet_until = frozenset(), -math.inf

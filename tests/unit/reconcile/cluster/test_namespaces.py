@@ -77,3 +77,23 @@ async def test_a_namespace_whose_end_is_not_yet_known_is_tried_rarely(world: Clu
     await asyncio.sleep(200)
     assert world.status()["namespaces"] == {"selected": 1, "written": 1, "failing": 0}
     assert world.ready() == ("True", "Available")
+
+
+async def test_a_secret_whose_end_is_told_after_the_namespace_is_there_again_hides_nothing(
+    world: ClusterWorld,
+) -> None:
+    """The watches of two kinds are not ordered."""
+    operator = await world.start()
+    gone = world.port.objects.pop(("secrets", "a", "uv-config"))
+    world.end_namespace("a")
+    await asyncio.sleep(2)
+    assert world.status()["namespaces"] == {"selected": 1, "written": 1, "failing": 0}
+    world.port.remove("namespaces", "", "a")
+    world.namespace("a", BUILDS)
+    await asyncio.sleep(0.2)
+    version = world.port.objects["namespaces", "", "a"]["metadata"]["resourceVersion"]
+    gone["metadata"]["resourceVersion"] = version
+    operator.feed.watched("secrets", "DELETED", gone)
+    await asyncio.sleep(5)
+    assert world.served() == {"a": "minted-1", "b": "minted-1"}
+    assert world.status()["namespaces"] == {"selected": 2, "written": 2, "failing": 0}
