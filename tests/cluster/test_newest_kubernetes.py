@@ -21,6 +21,7 @@ SECONDS = 300
 CHOSEN = (
     "test_control_plane.py::test_the_server_is_of_the_chosen_release",
     "test_cluster_kinds.py",
+    "test_cluster_tenants.py",
     "test_crds.py",
     "test_examples.py",
     "test_user_tools.py",
