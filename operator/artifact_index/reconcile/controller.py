@@ -209,6 +209,9 @@ class Controller:
             self.queue.add_after(Key("IndexOptionsStatus", ref), 0)
 
     async def _write_pending(self, ref: ObjectRef) -> Result:
+        if not ref.namespace and self.queue.is_busy(options_key(ref)):
+            # At the end of a long wave: what was to be told of its middle is replaced.
+            return Result(after=options_key(ref))
         pending, latest = self._pending.get(ref), self._cache.options.get(ref)
         if pending is not None:
             options, status = pending

@@ -50,7 +50,7 @@ async def differing(
             await turns.leave()
     for namespace in fan_out.failing.keys() - served - outputs.keys():
         del fan_out.failing[namespace]
-    fan_out.standing = set(outputs)
+    fan_out.standing = outputs.keys() | (fan_out.standing & fan_out.settled)
     for namespace in outputs.keys() - served:
         failure = fan_out.failing.get(namespace)
         is_tried = failure is not None and failure.is_of(())

@@ -218,6 +218,7 @@ class ClusterOptionsReconciler:
             fan_out.failing.clear()  # another spec is tried at once
         fan_out.uid, fan_out.generation = options.uid, options.generation
         fan_out.rendered = rendered
+        fan_out.settled.clear()
         times = (
             first_withdrawal(fan_out.held[digest], self._env.margins)
             for digest in standing & fan_out.held.keys()

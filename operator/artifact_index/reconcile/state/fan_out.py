@@ -98,6 +98,9 @@ class FanOut:
     pending: set[str] = field(default_factory=set)
     """Those of the wave that are yet to be written."""
 
+    settled: set[str] = field(default_factory=set)
+    """Those that were brought to what is `rendered` since that was known."""
+
     standing: set[str] = field(default_factory=set)
     """The namespaces that have outputs, whether up to date or not."""
 
@@ -160,8 +163,11 @@ class FanOut:
         """Take in what a pass found to differ; returns what to write at once, and what later.
 
         What has just been written and differs all the same is undone by somebody: not at once. What
-        the API server has refused is tried again by itself, later after each failure.
+        the API server has refused is tried again by itself, later after each failure. What has been
+        written during the pass is no part of it.
         """
+        for namespace in self.settled & wave.keys():
+            del wave[namespace]
         if wave and not self.pending:
             self.quiet_until = quiet_until
         again = {namespace for namespace, _ in wave.items() & self.wave.items()}
@@ -183,6 +189,7 @@ class FanOut:
         """Take in what became of a namespace; True if the status may have to say it."""
         before = self.failing.get(namespace), namespace in self.standing
         self.pending.discard(namespace)
+        self.settled.add(namespace)
         (self.standing.add if stands else self.standing.discard)(namespace)
         if failure is None:
             self.failing.pop(namespace, None)
@@ -203,6 +210,7 @@ class FanOut:
         self.blocked = None
         self.pending.clear()
         self.wave.clear()
+        self.settled.clear()
         self.standing.clear()
         self.counted = frozenset()
         self.failing.clear()

@@ -29,3 +29,13 @@ def test_a_standby_keeps_the_contents_that_stand() -> None:
 
     assert len(fan_out.held) < 200
     assert {"digest-0", "digest-998", "digest-999"} <= fan_out.held.keys()
+
+
+def test_what_is_written_while_a_pass_looks_for_differences_is_no_part_of_its_wave() -> None:
+    fan_out = FanOut()
+    fan_out.settle("done", None, stands=True)
+
+    at_once, again = fan_out.begin({"done": ("new",), "left": ("new",)}, quiet_until=5.0)
+
+    assert (at_once, again, fan_out.pending) == (["left"], [], {"left"})
+    assert fan_out.settle("left", None, stands=True) and not fan_out.pending
