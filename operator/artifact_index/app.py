@@ -34,7 +34,6 @@ from artifact_index.wiring import (
     described,
     elector_of,
     env_of,
-    oldest_listing_of,
 )
 
 _FIRST_ANSWERS: Final = 2.0
@@ -159,7 +158,7 @@ class Process:
         self._exposition = Exposition(counters, self._snapshot)
         lag = LoopLag(meter=counters)
         self._health = Health(
-            lag, operator.relister.age, oldest_listing_of(settings), lambda: check.problem,
+            lag, operator.relister.age, settings.oldest_listing, lambda: check.problem,
             elector=elector,
         )  # fmt: skip
 

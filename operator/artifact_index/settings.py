@@ -215,6 +215,11 @@ class Settings:
         scope = f"-{hashlib.sha256(served.encode()).hexdigest()[:10]}" if served else ""
         return f"{self.operator_namespace}/{FIELD_MANAGER}{scope}"
 
+    @property
+    def oldest_listing(self) -> float:
+        """The age in seconds of the last complete listing at which the process is unhealthy."""
+        return max(60.0, 3 * self.relist_interval)
+
     def may_use_operator_identity(self, namespace: str) -> bool:
         """Whether the administrator consents to the operator's cloud identity in this namespace."""
         return bool(self.operator_identity_limits(namespace))

@@ -296,11 +296,6 @@ def _as_given(value: Any) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
-def oldest_listing_of(settings: Settings) -> float:
-    """The age in seconds of the last complete listing at which the process is unhealthy."""
-    return max(60.0, 3 * settings.relist_interval)
-
-
 def policy_of(settings: Settings) -> Callable[[str], Policy]:
     """The policy of each namespace, usually the same object at each call."""
 
