@@ -56,6 +56,8 @@ class Plan:
 
 _FILES = Budget(cpu=2.8)
 _LARGE = Budget(memory=150.0)
+# Beside so few writes its lists, the SDK and the logins show (ADR 25).
+_FAN_OUT = Budget(ratio=1.2, start_ups=0.8)
 
 GROWTH = tuple(
     Scene(
@@ -101,7 +103,7 @@ FULL = Plan(
                 namespaces=1_000,
                 phases=(RESTART, IDLE, KEY_ROTATED, NAMESPACES_ADDED),
             ),
-            Budget(ratio=1.2, answer_p99=1000.0),
+            replace(_FAN_OUT, answer_p99=1000.0),
         ),
         (
             FanOut(
@@ -113,7 +115,7 @@ FULL = Plan(
                 both_clouds=True,
                 phases=(RESTART, IDLE, KEY_ROTATED),
             ),
-            Budget(ratio=1.2, memory=150.0),
+            replace(_FAN_OUT, memory=150.0),
         ),
         # Ten tokens in each of a thousand Secrets are memory that no other scene needs.
         (
