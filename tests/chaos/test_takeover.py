@@ -106,6 +106,7 @@ class Game:
         pair, scenario = self.pair, SCENARIOS[name]
         old = pair.leader()
         new = pair.other(old)
+        pair.wait_warm(new)
         mark, minted, versions = pair.plane.audit_mark(), pair.aws.mints(), pair.versions()
         with pair.changing() if busy else pair.polled() as seen:
             begun, queued = datetime.now(UTC), waited(new.process.pid)

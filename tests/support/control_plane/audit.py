@@ -11,10 +11,11 @@ from typing import Any
 POLICY: dict[str, Any] = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
-    "omitStages": ["RequestReceived", "ResponseStarted"],
+    "omitStages": ["RequestReceived"],
     "rules": [
         {"level": "None", "nonResourceURLs": ["/livez*", "/readyz*", "/healthz*", "/metrics"]},
-        {"level": "Metadata"},
+        {"level": "Metadata", "verbs": ["watch"]},
+        {"level": "Metadata", "omitStages": ["ResponseStarted"]},
     ],
 }
 
@@ -58,6 +59,20 @@ def read_events(
     named = json.dumps(user or "").encode()
     entries = (json.loads(line) for line in lines if user is None or named in line)
     return [_event(entry) for entry in entries if _is_meant(entry, user, verbs)]
+
+
+def watched_by(path: Path, user: str) -> set[str]:
+    """Return the plurals of what a user watches: the watch has begun, and has not ended."""
+    begun: dict[str, str] = {}
+    named = json.dumps(user).encode()
+    for line in path.read_bytes().rpartition(b"\n")[0].splitlines():
+        if b'"verb":"watch"' in line and named in line:
+            entry = json.loads(line)
+            if entry["stage"] == "ResponseStarted":
+                begun[entry["auditID"]] = entry["objectRef"]["resource"]
+            else:
+                begun.pop(entry["auditID"], None)
+    return set(begun.values())
 
 
 def _is_meant(entry: dict[str, Any], user: str | None, verbs: Collection[str]) -> bool:

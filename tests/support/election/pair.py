@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from support.clouds import AwsStandIn
 from support.control_plane import ControlPlane, service_account_user, wait_until
+from support.control_plane.audit import watched_by
 from support.election.faulty_way import FaultyWay
 from support.election.judge import Judge
 from support.installation import granted_by_chart, install
@@ -33,6 +34,7 @@ FILES: Final = tuple(f"uv-{number}" for number in range(5))
 BUSY_SECONDS: Final = 0.2
 """Between two changes of a user who does not stop; each is written to every file."""
 POLL_SECONDS: Final = 0.2
+WATCHED: Final = {"artifactindexes", "indexoptions", "secrets", "configmaps", "leases"}
 PATIENCE: Final = 90.0
 
 _ACCOUNTS: Final = ("one", "two")
@@ -270,6 +272,17 @@ class Pair:
 
         wait_until(one_leads, f"{self.namespace}: a leader and a standby", PATIENCE)
         return found[0]
+
+    def wait_warm(self, replica: Replica) -> None:
+        """Wait until it watches everything, whose watches may have been broken off just before.
+
+        kopf waits for seconds between two attempts.
+        """
+        wait_until(
+            lambda: watched_by(self.plane.audit_log_path, replica.user) >= WATCHED,
+            f"{replica.user} to watch {', '.join(sorted(WATCHED))}",
+            PATIENCE,
+        )
 
     def other(self, replica: Replica) -> Replica:
         """The other one."""
