@@ -123,7 +123,7 @@ class OperatorProcess:
         return int(_HEALTH_PORT.findall(self.log)[-1])
 
     def stop(self, *, seconds: float = 60) -> float:
-        """SIGTERM; returns the seconds until it had ended.
+        """SIGTERM; returns the seconds until it had ended. Raises OperatorDied after `seconds`.
 
         Less those in which its main thread waited for a processor: others had them all then.
         """
@@ -136,6 +136,7 @@ class OperatorProcess:
         while self.process.poll() is None:
             latest = max(latest, waited(self.pid))
             if time.monotonic() - begun > seconds:
+                self.kill()
                 raise OperatorDied(f"it does not end; its log ends with:\n{self.log[-4000:]}")
             time.sleep(_POLL_SECONDS)
         return self._finish(begun) - (latest - before)
