@@ -12,6 +12,10 @@ _VARIES: Final = (
     (r"\b44m\d\ds\b", "44m50s"),
     (r"valid for (59m\d\ds|1h)\b", "valid for 1h"),
     (r"\bport \d+", "port 8080"),
+    # From Kubernetes 1.35 on a string that a rule refuses is quoted, and of an object nothing is
+    # said. Before that it was the type.
+    (r'Invalid value: "(?!object"|integer")[^"]+"', 'Invalid value: "string"'),
+    (r'Invalid value: (?!"|null\b)', 'Invalid value: "object": '),
 )
 
 
