@@ -2,10 +2,15 @@
 
 import asyncio
 import copy
+from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from artifact_index.reconcile.apply import rendering
+from artifact_index.reconcile.cache.digests import Digester
+from artifact_index.reconcile.plan import outputs
 from support.cluster_world import BUILDS, INDEX, OPTIONS, SETTLED, ClusterWorld
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
@@ -60,6 +65,27 @@ async def test_a_rotation_writes_each_output_once(world: ClusterWorld) -> None:
         ("patch", "clusterindexoptions/status"): 1,
         ("patch", "clusterartifactindexes/status"): 1,
     }
+
+
+async def test_a_content_is_rendered_and_digested_once_for_all_namespaces(
+    world: ClusterWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: Counter[str] = Counter()
+    render, digest = outputs.desired_outputs, Digester._digest
+
+    def counted_render(*args: Any, **how: Any) -> Any:
+        done["rendered"] += 1
+        return render(*args, **how)
+
+    def counted_digest(self: Digester, purpose: bytes, content: bytes) -> str:
+        done["digested"] += purpose == b"output"
+        return digest(self, purpose, content)
+
+    monkeypatch.setattr(rendering, "desired_outputs", counted_render)
+    monkeypatch.setattr(Digester, "_digest", counted_digest)
+    await world.start()
+    assert world.served() == dict.fromkeys(NAMESPACES, "minted-1")
+    assert done == {"rendered": 1, "digested": 1}
 
 
 async def test_a_namespace_without_the_label_loses_the_output_at_once(world: ClusterWorld) -> None:
