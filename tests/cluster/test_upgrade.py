@@ -48,7 +48,7 @@ EXPLAINED = frozenset(
 """The outputs that the newer operator may write once: the changelog says why under "Upgrade"."""
 FLAGS = (
     *("--namespace", NAMESPACE, "--operator-identity-namespaces", NAMESPACE),
-    *("--missing-secret-grace", "1s", "--mint-patience", "10s", "--log-level", "debug"),
+    *("--missing-secret-grace", "1s", "--mint-patience", "60s", "--log-level", "debug"),
 )
 LONG = 180.0
 KINDS = ("artifactindexes", "indexoptions")
