@@ -6,6 +6,7 @@ The tenant's namespace is served; the operator has the chart's ServiceAccount an
 import base64
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -98,6 +99,10 @@ def as_tenant(world: World, *arguments: str, **more: Any) -> bool:
 def status(world: World) -> dict[str, Any]:
     found = world.plane.read(f"{OPTIONS}/{OUTPUT}") or {}
     return dict(found.get("status", {}))
+
+
+def is_available(world: World, path: str) -> bool:
+    return condition_in(world.plane.read(path) or {}).get("reason") == "Available"
 
 
 @pytest.mark.parametrize(
@@ -245,10 +250,9 @@ def test_an_administrator_asks_and_changes_what_a_tenant_may_not(
         assert changed["outcome"] == "Suspended"
         (changed,) = told("resume", each)["objects"]
         assert changed["outcome"] == "Resumed"
-    wait_until(
-        lambda: condition_in({"status": status(served)}).get("reason") == "Available",
-        "the end of the suspension", PATIENCE,
-    )  # fmt: skip
+    # The index is told after the outputs.
+    for path in (f"{OPTIONS}/{OUTPUT}", f"{INDEXES}/{INDEX}"):
+        wait_until(partial(is_available, served, path), f"{path} after its suspension", PATIENCE)
     report = told("status", *both)
     (file,), (index,) = report["files"], report["indexes"]
     assert (file["namespace"], file["indexOptions"]) == ("", OUTPUT)
