@@ -102,7 +102,10 @@ def status(world: World) -> dict[str, Any]:
 
 
 def is_available(world: World, path: str) -> bool:
-    return condition_in(world.plane.read(path) or {}).get("reason") == "Available"
+    """Whether an object is Available in its newest generation."""
+    found = world.plane.read(path) or {}
+    handled = found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"]
+    return handled and condition_in(found).get("reason") == "Available"
 
 
 @pytest.mark.parametrize(
