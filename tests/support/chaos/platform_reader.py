@@ -1,15 +1,12 @@
 """Reads every version of the file that one definition writes into many namespaces."""
 
-import base64
-import threading
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from support.kube_proxy import KubeProxy, Unanswered
+from support.chaos.follower import Follower, text_and_tables
+from support.kube_proxy import KubeProxy
 
 OUTPUT: Final = "platform-uv"
 EDITED: Final = "index = []\n"
@@ -41,7 +38,7 @@ def secret_path(namespace: str) -> str:
     return f"/api/v1/namespaces/{namespace}/secrets/{OUTPUT}"
 
 
-class PlatformReader:
+class PlatformReader(Follower):
     """Watches the outputs in all namespaces; `violations` says what should not have been.
 
     Every version must parse, have one login only, and hold no index without consent, and each that
@@ -49,62 +46,20 @@ class PlatformReader:
     """
 
     def __init__(self, proxy: KubeProxy, bounds: Bounds) -> None:
-        self.violations: list[str] = []
-        self.versions = 0
+        super().__init__(proxy, _PATH, OUTPUTS)
         self.contents: dict[str, Content] = {}
-        self._proxy = proxy
         self._bounds = bounds
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join(30)
-
-    def _follow(self) -> None:
-        since = ""
-        while not self._ended.is_set():
-            try:
-                since = since or self._list()
-                for event in self._proxy.watch(_PATH, OUTPUTS, since):
-                    if event["type"] == "ERROR":
-                        since = ""
-                        break
-                    since = event["object"]["metadata"]["resourceVersion"]
-                    if event["type"] in ("ADDED", "MODIFIED"):
-                        self._observe(event["object"])
-                    if self._ended.is_set():
-                        return
-            except Unanswered:
-                self._ended.wait(0.05)
-            except Exception as error:
-                self.violations.append(f"the reader failed: {error!r}")
-                return
-
-    def _list(self) -> str:
-        _, answer = self._proxy.request("GET", f"{_PATH}?{OUTPUTS}")
-        for body in answer["items"]:
-            self._observe(body)
-        version: str = answer["metadata"]["resourceVersion"]
-        return version
-
-    def _observe(self, body: dict[str, Any]) -> None:
+    def observe(self, event: str, body: dict[str, Any]) -> None:
+        """Judge a version; an output may be deleted at any time."""
+        if event == "DELETED":
+            return
         namespace, version = body["metadata"]["namespace"], body["metadata"]["resourceVersion"]
         before = self.contents.get(namespace)
         if before is not None and before.version == version:
             return  # listed anew, as after a watch that came to its end
         try:
-            text = base64.b64decode(body["data"]["uv.toml"]).decode()
-            tables = tomllib.loads(text)["index"]
+            text, tables = text_and_tables(body)
         except (KeyError, ValueError) as error:
             self.violations.append(f"the file of {namespace} does not parse: {error!r}")
             return

@@ -1,19 +1,17 @@
 """A reader who sees every version of every output, and keeps to what it saw before."""
 
-import base64
 import re
-import threading
-import tomllib
 from typing import Any
 
 from support.chaos.fleet import PLURALS, Fleet
-from support.kube_proxy import KubeProxy, Unanswered
+from support.chaos.follower import Follower, text_and_tables
+from support.kube_proxy import KubeProxy
 
 _OBJECT = re.compile(r"/o/([^/]+)/")
 _OUTPUTS = "labelSelector=artifactindex.dev%2Frole%3Doutput"
 
 
-class Reader:
+class Reader(Follower):
     """Watches the output Secrets of a namespace; `violations` says what should not have been.
 
     Every version of a file must parse, must hold each index of the version before that nobody took
@@ -21,56 +19,17 @@ class Reader:
     """
 
     def __init__(self, proxy: KubeProxy, fleet: Fleet) -> None:
-        self.violations: list[str] = []
-        self.versions = 0
-        self._proxy = proxy
+        super().__init__(proxy, PLURALS["Secret"].format(fleet.namespace), _OUTPUTS)
         self._fleet = fleet
-        self._path = PLURALS["Secret"].format(fleet.namespace)
         self._last: dict[str, tuple[str, dict[str, str]]] = {}
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> "Reader":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join(30)
 
     def names_at(self, output: str, version: str) -> dict[str, str] | None:
         """The indexes of an output, object -> name in it; None unless this version is the last."""
         seen, names = self._last.get(output, ("", {}))
         return names if seen == version else None
 
-    def _follow(self) -> None:
-        since = ""
-        while not self._ended.is_set():
-            try:
-                since = since or self._list()
-                for event in self._proxy.watch(self._path, _OUTPUTS, since):
-                    if event["type"] == "ERROR":
-                        since = ""
-                        break
-                    since = event["object"]["metadata"]["resourceVersion"]
-                    if event["type"] != "BOOKMARK":
-                        self._observe(event["type"], event["object"])
-                    if self._ended.is_set():
-                        return
-            except Unanswered:
-                self._ended.wait(0.05)
-            except Exception as error:
-                self.violations.append(f"the reader failed: {error!r}")
-                return
-
-    def _list(self) -> str:
-        _, answer = self._proxy.request("GET", f"{self._path}?{_OUTPUTS}")
-        for body in answer["items"]:
-            self._observe("LISTED", body)
-        version: str = answer["metadata"]["resourceVersion"]
-        return version
-
-    def _observe(self, event: str, body: dict[str, Any]) -> None:
+    def observe(self, event: str, body: dict[str, Any]) -> None:
+        """Judge a version, or a deletion."""
         output = body["metadata"]["name"]
         if event == "DELETED":
             if output not in self._fleet.may_vanish:
@@ -83,8 +42,7 @@ class Reader:
             return  # listed anew, as after a watch that came to its end
         self.versions += 1
         try:
-            text = base64.b64decode(body["data"]["uv.toml"]).decode()
-            tables = tomllib.loads(text)["index"]
+            _, tables = text_and_tables(body)
         except (KeyError, ValueError) as error:
             self.violations.append(f"{output} does not parse: {error!r}")
             return
