@@ -6,7 +6,8 @@ import itertools
 import random
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from artifact_index.api.constants import ROLE_LABEL
@@ -313,3 +314,15 @@ class ClusterWorld:
     def writes(self) -> Counter[tuple[str, str]]:
         """How often each verb and plural was written since the log was cleared."""
         return Counter((verb, plural) for verb, plural, _, _ in self.port.log)
+
+
+@asynccontextmanager
+async def serving(*namespaces: str) -> AsyncIterator[ClusterWorld]:
+    """A world with one index for these namespaces; its process ends with the block."""
+    world = ClusterWorld()
+    for name in namespaces:
+        world.namespace(name, BUILDS)
+    world.index()
+    world.options()
+    yield world
+    await world.kill()

@@ -10,7 +10,7 @@ from artifact_index.reconcile.apply.writer import OutputWriter
 from artifact_index.reconcile.cache.objects import OptionsObject
 from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.sources.policy import Problem
-from support.cluster_world import BUILDS, INDEX, OPTIONS, SETTLED, ClusterWorld
+from support.cluster_world import INDEX, OPTIONS, SETTLED, ClusterWorld, serving
 from support.reconcile_builders import MARGINS
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
@@ -22,14 +22,9 @@ NAMESPACES = ["a", "b", "c", "d"]
 @pytest.fixture
 async def world() -> AsyncIterator[ClusterWorld]:
     """Four namespaces and one index for them."""
-    world = ClusterWorld()
-    for name in NAMESPACES:
-        world.namespace(name, BUILDS)
-    world.index()
-    world.options()
-    world.life = LIFE
-    yield world
-    await world.kill()
+    async with serving(*NAMESPACES) as world:
+        world.life = LIFE
+        yield world
 
 
 def refuse(world: ClusterWorld, verb: str, *, times: float = float("inf")) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from artifact_index.api.constants import ROLE_LABEL
 from artifact_index.kube.errors import ApiError
-from support.cluster_world import BUILDS, HOME, INDEX, SETTLED, ClusterWorld
+from support.cluster_world import HOME, INDEX, SETTLED, ClusterWorld, serving
 from support.reconcile_builders import secret_body, source
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
@@ -20,13 +20,8 @@ TOO_LARGE = 930_000
 @pytest.fixture
 async def world() -> AsyncIterator[ClusterWorld]:
     """Three namespaces with a token, and an index that does not fit."""
-    world = ClusterWorld()
-    for name in NAMESPACES:
-        world.namespace(name, BUILDS)
-    world.index()
-    world.options()
-    yield world
-    await world.kill()
+    async with serving(*NAMESPACES) as world:
+        yield world
 
 
 def put_url(world: ClusterWorld, size: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from artifact_index.kube.errors import ApiError
-from support.cluster_world import BUILDS, ClusterWorld
+from support.cluster_world import BUILDS, ClusterWorld, serving
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
@@ -14,13 +14,8 @@ pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 @pytest.fixture
 async def world() -> AsyncIterator[ClusterWorld]:
     """Two namespaces and one index for them."""
-    world = ClusterWorld()
-    for name in ("a", "b"):
-        world.namespace(name, BUILDS)
-    world.index()
-    world.options()
-    yield world
-    await world.kill()
+    async with serving("a", "b") as world:
+        yield world
 
 
 async def test_a_namespace_created_again_and_again_has_its_secret_each_time(

@@ -15,7 +15,7 @@ from artifact_index.api.constants import (
 from artifact_index.api.timestamps import format_time
 from artifact_index.kube.errors import ApiError
 from artifact_index.reconcile.cache.cache import outputs_key
-from support.cluster_world import BUILDS, INDEX, OPTIONS, SETTLED, ClusterWorld
+from support.cluster_world import INDEX, OPTIONS, SETTLED, ClusterWorld, serving
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
@@ -25,13 +25,8 @@ NAMESPACES = ["a", "b", "c", "d"]
 @pytest.fixture
 async def world() -> AsyncIterator[ClusterWorld]:
     """Four namespaces and one index for them."""
-    world = ClusterWorld()
-    for name in NAMESPACES:
-        world.namespace(name, BUILDS)
-    world.index()
-    world.options()
-    yield world
-    await world.kill()
+    async with serving(*NAMESPACES) as world:
+        yield world
 
 
 async def test_a_standby_goes_on_without_a_write_and_without_a_mint(world: ClusterWorld) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from artifact_index.api.constants import REFRESH_REQUESTED_ANNOTATION
 from artifact_index.api.timestamps import format_time
-from support.cluster_world import BUILDS, SETTLED, ClusterWorld
+from support.cluster_world import BUILDS, SETTLED, ClusterWorld, serving
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
 
@@ -18,13 +18,8 @@ MINUTES = 30
 @pytest.fixture
 async def world() -> AsyncIterator[ClusterWorld]:
     """Three namespaces and one index for them."""
-    world = ClusterWorld()
-    for name in NAMESPACES:
-        world.namespace(name, BUILDS)
-    world.index()
-    world.options()
-    yield world
-    await world.kill()
+    async with serving(*NAMESPACES) as world:
+        yield world
 
 
 async def test_a_tenants_requests_reach_its_own_files_alone_at_a_bounded_rate(
