@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 import uvloop
 
@@ -95,18 +96,26 @@ async def beside_the_loop(work: Callable[[], Result]) -> Result:
     return await asyncio.get_running_loop().run_in_executor(_thread, work)
 
 
+_going_on: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
+
+
 class Turns:
-    """Gives others a turn on the event loop whenever a long computation has held it for a while."""
+    """Gives others a turn on the event loop whenever a long computation has held it for a while.
+
+    Of several long computations only one goes on in an iteration of the event loop, in turn: a
+    short one, which takes some ten iterations, would wait for all of them in each.
+    """
 
     def __init__(self) -> None:
-        self._clock = asyncio.get_running_loop().time
-        self._began = self._clock()
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
 
     async def leave(self) -> None:
         """Call it between two steps; it costs next to nothing while no turn is due."""
-        if self._clock() - self._began > _LONGEST_TURN:
-            await asyncio.sleep(0)
-            self._began = self._clock()
+        if self._loop.time() - self._began > _LONGEST_TURN:
+            async with _going_on.setdefault(self._loop, asyncio.Lock()):
+                await asyncio.sleep(0)
+            self._began = self._loop.time()
 
 
 def freeze_startup_objects() -> None:

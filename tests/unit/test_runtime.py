@@ -65,6 +65,30 @@ async def test_others_get_a_turn_when_the_loop_was_held_for_long(
     assert others == rounds
 
 
+async def test_of_several_long_computations_only_one_goes_on_in_an_iteration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime, "_LONGEST_TURN", 0.0)
+    loop, iteration, went_on = asyncio.get_running_loop(), 0, list[tuple[int, str]]()
+
+    def count() -> None:
+        nonlocal iteration
+        iteration += 1
+        loop.call_soon(count)
+
+    async def compute(name: str) -> None:
+        turns = Turns()
+        for _ in range(3):
+            time.sleep(0.001)  # noqa: ASYNC251 - a step
+            await turns.leave()
+            went_on.append((iteration, name))
+
+    count()
+    await asyncio.gather(*map(compute, "abc"))
+    assert len({number for number, _ in went_on}) == len(went_on) == 9
+    assert "".join(name for _, name in went_on) == "abc" * 3
+
+
 _IGNORES_ITS_END = """
 import asyncio
 from artifact_index import runtime
