@@ -10,11 +10,12 @@ import logging
 import re
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
+
+from artifact_index.api.timestamps import format_time
 
 REDACTED: Final = "[redacted]"
 
@@ -100,13 +101,14 @@ _PATTERNS: Final[
         rf"\1 {REDACTED}\n",
     ),
     (
-        (":", "=", ","),
+        # of each key a piece without i and s: these may be letters that lower() leaves as they are
+        ("author", "word", "wd", "acce", "token", "cl", "gnature", "ert", "vate", "data"),
         re.compile(rf"(?is)({_KEYS}(?:{_IS}))(?:{_VALUE})"),
         rf"\1{REDACTED}",
     ),
     # an authentication scheme, followed by a value that is not a plain word
     (
-        ("ba", "be"),  # an i or s may be a letter that only ignoring case makes equal
+        ("ba", "be"),
         re.compile(r"\b((?i:basic|bearer))[ \t]+(?=\S*(?:[0-9+/=]|[a-z][A-Z]))[\w+/=.~-]{6,}"),
         rf"\1 {REDACTED}",
     ),
@@ -252,8 +254,7 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's
         """Return the line; the base class appends exception and stack."""
-        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
-        start = f"{moment} {record.levelname:7}"
+        start = f"{format_time(record.created)} {record.levelname:7}"
         values = dict(_values_of(record))
         if (event := values.pop("event", None)) is None:
             return f"{start} {record.name}: {record.message}"
