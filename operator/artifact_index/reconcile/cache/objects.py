@@ -207,13 +207,17 @@ def ref_uid_version(body: Mapping[str, Any]) -> tuple[ObjectRef, str, int]:
 
 
 def parse_custom_object(
-    model: type[Spec], body: Mapping[str, Any], cached: CustomObject[Spec] | None = None
+    model: type[Spec],
+    body: Mapping[str, Any],
+    cached: CustomObject[Spec] | None = None,
+    written: tuple[Any, bytes] = ({}, b"{}"),
 ) -> CustomObject[Spec]:
     """Trim a custom resource. An unusable spec becomes `problem`, never an exception.
 
     The spec is taken from `cached` if the generation is equal: the API server increments it with
     every change of the spec and not with one of the status, so the echo of our own status write
-    need not be parsed again. Other equal parts are taken over to save memory.
+    need not be parsed again. Other equal parts are taken over to save memory. `written` is a
+    status that it may have, with its canonical JSON.
     """
     metadata = body["metadata"]
     ref, uid, version = ref_uid_version(body)
@@ -231,6 +235,7 @@ def parse_custom_object(
             consent = _consent_of(body.get("spec") or {})
     if cached is not None and cached.uid == uid:
         ref, uid = cached.ref, cached.uid
+    status = body.get("status") or {}
     return CustomObject(
         ref=ref,
         uid=uid,
@@ -240,7 +245,7 @@ def parse_custom_object(
         labels=shared_labels(tuple((metadata.get("labels") or {}).items())),
         spec=spec,
         problem=problem,
-        status=status_bytes(body.get("status") or {}),
+        status=written[1] if status == written[0] else status_bytes(status),
         refresh_requested=_shortened(annotations, constants.REFRESH_REQUESTED_ANNOTATION),
         cluster=not ref.namespace,
         consent=consent,

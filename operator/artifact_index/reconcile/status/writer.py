@@ -61,15 +61,18 @@ class StatusWriter:
 
     async def write_options_status(self, options: OptionsObject, status: Status) -> None:
         """Write the status of an IndexOptions if it differs. Raises ApiError."""
-        body = await self._write(_RESOURCES[options.cluster][1], options, status)
+        known = status, status_bytes(status)
+        body = await self._write(_RESOURCES[options.cluster][1], options, *known)
         if body is not None and options.spec is not None:
-            self._cache.put_options(parse_custom_object(type(options.spec), body, options))
+            new = parse_custom_object(type(options.spec), body, options, known)
+            self._cache.put_options(new)
 
     async def write_index_status(self, index: IndexObject, status: Status) -> None:
         """Write the status of an ArtifactIndex if it differs. Raises ApiError."""
-        body = await self._write(_RESOURCES[index.cluster][0], index, status)
+        known = status, status_bytes(status)
+        body = await self._write(_RESOURCES[index.cluster][0], index, *known)
         if body is not None and index.spec is not None:
-            self._cache.put_index(parse_custom_object(type(index.spec), body, index))
+            self._cache.put_index(parse_custom_object(type(index.spec), body, index, known))
 
     async def announce(self, options: OptionsObject, reason: str, message: str) -> None:
         """Post an event about something done for an IndexOptions that no condition reports.
@@ -88,9 +91,9 @@ class StatusWriter:
         )
 
     async def _write(
-        self, resource: Resource, owner: IndexObject | OptionsObject, status: Status
+        self, resource: Resource, owner: IndexObject | OptionsObject, status: Status, encoded: bytes
     ) -> dict[str, Any] | None:
-        if status_bytes(status) == owner.status:
+        if encoded == owner.status:
             return None
         now = self._clock()
         stored = json.loads(owner.status.decode())
