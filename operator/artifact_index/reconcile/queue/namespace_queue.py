@@ -52,16 +52,18 @@ class NamespaceQueue(Generic[Item]):
 
     def pop(self, may_go: Callable[[str], bool] = lambda _: True) -> Item | None:
         """Remove and return the first item, passing over namespaces that must not go now."""
+        if not self._items:
+            return None
         firsts, passed_over = self._firsts, []
         found = None
-        while found is None and firsts:
-            first = firsts[0]
-            _, turn, _, number, namespace = first
+        while firsts:
+            _, turn, _, number, namespace = firsts[0]
             items = self._items.get(namespace)
             if items is None or items[0][2] != number or self._turn_of[namespace] != turn:
                 heapq.heappop(firsts)
             elif may_go(namespace):
                 found = self._take(namespace, items, turn)
+                break
             else:
                 passed_over.append(heapq.heappop(firsts))
         for first in passed_over:

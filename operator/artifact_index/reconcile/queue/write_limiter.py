@@ -32,24 +32,35 @@ class WriteLimiter:
         """
         if not self._per_second:
             return
-        admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if self._timer is None:
+            # Nobody waits.
+            self._fill(loop.time())
+            if self._tokens >= _WHOLE:
+                self._tokens -= 1
+                return
+        admitted = loop.create_future()
         self._waiting.push(namespace, rank, priority, admitted)
         if self._timer is None:
-            self._admit()
+            self._set_timer(loop)
         await admitted
 
-    def _admit(self) -> None:
-        """Let as many writes go as there are tokens, and set a timer for the next token."""
-        loop = asyncio.get_running_loop()
-        self._timer = None
-        now = loop.time()
+    def _fill(self, now: float) -> None:
         filled = self._tokens + (now - self._filled_at) * self._per_second
         self._tokens, self._filled_at = min(self._burst, filled), now
+
+    def _admit(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let as many writes go as there are tokens, and set a timer for the next token."""
+        self._timer = None
+        self._fill(loop.time())
         while self._tokens >= _WHOLE and (admitted := self._waiting.pop()) is not None:
             # A write that was cancelled while it waited uses no token.
             if not admitted.done():
                 admitted.set_result(None)
                 self._tokens -= 1
         if self._waiting:
-            delay = (1 - self._tokens) / self._per_second
-            self._timer = loop.call_later(delay, self._admit)
+            self._set_timer(loop)
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        delay = (1 - self._tokens) / self._per_second
+        self._timer = loop.call_later(delay, self._admit, loop)
