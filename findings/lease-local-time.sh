@@ -9,7 +9,7 @@ set -euo pipefail
 t=$(mktemp -d)
 trap 'rm -rf "$t"' EXIT
 python3 -m venv "$t/venv"
-"$t/venv/bin/pip" install -q kubernetes==37.0.1
+"$t/venv/bin/pip" install -q kubernetes==37.0.2
 cd "$t"
 env -i PATH="$PATH" HOME="$t" TZ=IST-05:30 venv/bin/python - <<'PY'
 import asyncio, datetime, http.server, json, sys, threading
@@ -89,7 +89,7 @@ assert asyncio.run(aio_renew(host)), "the asynchronous election did not renew"
 seen["asynchronous"] = hours_ahead()
 EXPECTED = {"synchronous": 0.0, "asynchronous": 5.5}
 print("FINDING: kubernetes.aio's leader election writes local time into the Lease and calls it UTC")
-print("versions: kubernetes 37.0.1")
+print("versions: kubernetes 37.0.2")
 for label, hours in seen.items():
     print(f"{label}: at UTC+5:30, renewTime is {abs(hours)} hours ahead of the clock")
 if seen != EXPECTED:
