@@ -1,5 +1,6 @@
 """What kopf reads of the API server: where a watch begins, and which of its events it shows."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -112,6 +113,8 @@ class _WithoutEchoes:
         rest = b""
         async for chunk in self._content.iter_chunked(size):
             *lines, rest = (rest + chunk).split(b"\n")
+            # The answer to a write, which may have come with its event, is read first.
+            await asyncio.sleep(0)
             for line in lines:
                 yield self._shown(line) + b"\n"
         if rest:

@@ -1,5 +1,6 @@
 """What kopf is shown: where its watches begin, and no echoes of the operator's own writes."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from aiohttp import web
 from kopf._cogs.clients.api import iter_jsonlines
 
 from artifact_index.watching import kopf_adapter
-from artifact_index.watching.streams import Answer, Streams, beginning
+from artifact_index.watching.streams import Answer, Streams, _WithoutEchoes, beginning
 
 pytestmark = pytest.mark.unit
 
@@ -145,3 +146,18 @@ async def test_a_refused_watch_is_answered_as_it_is() -> None:
     async with session_with(refuse) as (session, url):
         answer = await session.get(f"{url}?watch=true")
         assert (await answer.json())["code"] == 403
+
+
+async def test_the_answer_to_a_write_that_came_with_its_event_is_read_first() -> None:
+    answered: list[int] = []
+    line = event("MODIFIED", "written", 2)
+
+    class Content:
+        async def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
+            # What waits for the answer is woken in the same iteration of the event loop.
+            asyncio.get_running_loop().call_soon(answered.append, 2)
+            yield line + b"\n"
+
+    content: Any = Content()
+    shown = _WithoutEchoes(content, lambda _: bool(answered)).iter_chunked(1024)
+    assert [json.loads(each)["type"] async for each in shown] == ["BOOKMARK"]
