@@ -108,7 +108,7 @@ _PATTERNS: Final[
     ),
     # an authentication scheme, followed by a value that is not a plain word
     (
-        ("ba", "be"),
+        ("ba", "bear"),
         re.compile(r"\b((?i:basic|bearer))[ \t]+(?=\S*(?:[0-9+/=]|[a-z][A-Z]))[\w+/=.~-]{6,}"),
         rf"\1 {REDACTED}",
     ),
