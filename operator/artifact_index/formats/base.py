@@ -4,7 +4,6 @@ The module of a format owns everything about it; `registry` lists them.
 """
 
 import configparser
-import re
 import tomllib
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from pydantic import SecretStr
 from artifact_index.api.artifact_index import ArtifactIndexSpec
 from artifact_index.api.index_options import OutputFormat
 from artifact_index.api.reasons import Reason
+from artifact_index.formats.blocked import blocked_url
 from artifact_index.formats.document import Credential, Document, IndexEntry
 from artifact_index.formats.urls import (
     UnusableURLError,
@@ -28,7 +28,6 @@ from artifact_index.formats.urls import (
 
 HEADER: Final = "# Written by artifact-index-operator; edits are overwritten.\n"
 
-_BLOCKED: Final = "https://{}.unavailable.invalid/"
 _ASCII: Final = "".join(chr(code) for code in range(0x21, 0x7F))
 
 URLs = Mapping[str, str]
@@ -153,29 +152,6 @@ class RenderingError(Exception):
 
 class NotCredentialFreeError(RenderingError):
     """A preauthenticated URL may be a secret as a whole: see `is_credential_free`."""
-
-
-def blocked_url(name: str, described_by: str = "") -> str:
-    """The URL of an index that is not available: a host that can't exist (RFC 2606 `.invalid`).
-
-    With `authenticate = "always"` uv stops there before it looks the host up, under every index
-    strategy. The real URL without its credential would not do: on a shared host uv sends another
-    index's credential to it. `described_by` is a command with `+` for spaces, which leads from
-    what a client prints to the object that says why.
-    """
-    # Clients refuse a label that begins like punycode and is none, and uv the whole file with it.
-    label = re.sub("-+", "-", name) if name.startswith("xn--") else name
-    path = f"{described_by}/" if described_by else ""
-    return f"{_BLOCKED.format(label)}{path}simple/"
-
-
-def is_blocked_url(url: str, name: str) -> bool:
-    """Whether an index of this name is blocked.
-
-    Older versions named no command, and put any name into the URL as it is.
-    """
-    host = blocked_url(name).removesuffix("simple/")
-    return url.startswith((host, _BLOCKED.format(name)))
 
 
 def is_credential_free(entry: IndexEntry) -> bool:

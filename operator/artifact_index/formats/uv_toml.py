@@ -21,6 +21,7 @@ from artifact_index.api.constants import PYPI_URL
 from artifact_index.api.index_options import IndexStrategy
 from artifact_index.api.reasons import Reason
 from artifact_index.formats import base
+from artifact_index.formats.blocked import is_blocked_url
 from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
 from artifact_index.formats.expiry import expiry_comment, no_logins_comment
 from artifact_index.formats.toml import toml_value
@@ -283,7 +284,7 @@ def _read_entry(table: Any, verbatim: Collection[str]) -> IndexEntry | None:
         written = _WrittenIndex.model_validate(table)
     except ValidationError:
         return None
-    blocked = base.is_blocked_url(written.url, written.name)
+    blocked = is_blocked_url(written.url, written.name)
     is_verbatim = written.name in verbatim and not blocked
     publish = written.publish_url
     try:

@@ -17,8 +17,6 @@ from artifact_index.reconcile.cache.status_parsing import decoded_status
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import first_expiry
 from artifact_index.reconcile.plan.last_good import (
-    blocked_before,
-    is_blocked,
     plans_as_published,
     undeclared,
     with_outputs,
@@ -131,9 +129,9 @@ class OptionsReconciler:
             applied = await self._apply(options, plan, public_problem)
         self._state.set_names(ref, plan)
         kept = self._last_good(options, public_problem)
-        if (cause := applied.problem) is None:
-            self._state.blocked.pop(ref, None)
-        else:
+        refs = [output.ref for output in applied.written]
+        self._state.set_blocked(ref, refs, plan, all_written=applied.problem is None)
+        if (cause := applied.problem) is not None:
             await self._keep_last_good(options, plan, applied, kept)
             published = self._state.published[ref]
             plan = plans_as_published(plan, published, options, cause, self._env)
@@ -217,12 +215,7 @@ class OptionsReconciler:
         """Keep the tokens fresh in the outputs of this IndexOptions that were not written."""
         ref, written = options.ref, {output.ref for output in applied.written}
         unwritten = [each for each in self._writer.owned(options) if each.ref not in written]
-        blocked = self._state.blocked.get(ref)
-        if blocked is None:
-            blocked = blocked_before(self._state.plans.get(ref), options.status)
-        await kept.keep(unwritten, plan, blocked, applied.failed)
-        blocked |= {each.selected.uid for each in plan if is_blocked(each)}
-        self._state.blocked[ref] = blocked
+        await kept.keep(unwritten, plan, self._state.blocked[ref], applied.failed)
         if kept.plans and not written:
             self._state.set_published(ref, [*kept.plans.values()])
 
@@ -234,7 +227,7 @@ class OptionsReconciler:
     ) -> LastGood:
         """Withdraw every token that is due from outputs into which no plan goes."""
         kept = self._last_good(options, public_problem)
-        await kept.withdraw(owned)
+        await kept.withdraw(owned, self._state.blocked[options.ref])
         if kept.plans:
             self._state.set_published(options.ref, [*kept.plans.values()])
         return kept

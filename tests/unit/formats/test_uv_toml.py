@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from artifact_index.api.artifact_index import Authenticate
 from artifact_index.api.constants import PYPI_URL
 from artifact_index.formats import uv_toml
-from artifact_index.formats.base import NotCredentialFreeError, RenderingError, blocked_url
+from artifact_index.formats.base import NotCredentialFreeError, RenderingError
+from artifact_index.formats.blocked import blocked_url
 from artifact_index.formats.document import Credential, Document, IndexEntry, PublicEntry
 from artifact_index.formats.names import environment_form
 from artifact_index.formats.urls import split_userinfo

@@ -3,8 +3,10 @@
 from urllib.parse import urlsplit
 
 import pytest
+from pydantic import SecretStr
 
-from artifact_index.formats.base import blocked_url, is_blocked_url
+from artifact_index.formats.blocked import blocked_url, is_blocked_url
+from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from support.blocked import blocked_at
 from support.engine import GAR, Engine
 from support.reconcile_builders import source
@@ -55,6 +57,16 @@ def test_a_blocked_url_is_known_with_and_without_a_command(name: str) -> None:
     assert is_blocked_url(f"https://{name}.unavailable.invalid/simple/", name)
     for other in ("https://acme.example/simple/", f"https://b.unavailable.invalid/{command}/"):
         assert not is_blocked_url(other, name)
+
+
+def test_what_a_file_blocks_is_read_from_its_text_but_for_the_public_index() -> None:
+    command = "kubectl+describe+artifactindex+acme+-n+builders"
+    urls = [blocked_url("acme", command), blocked_url("old"), blocked_url("pypi", "for+all")]
+    served = "https://user:pass@served.example/unavailable.invalid/simple/"
+    text = "".join(f'url = "{url}"\nextra {url}\n' for url in (*urls, served))
+    checkpoint = Checkpoint.decode('{"indexes": {}, "grants": {}, "public": "pypi"}')
+    read = checkpoint.blocked({"a": SecretStr(text), "b": SecretStr("")})
+    assert read == {"acme": command, "old": ""}
 
 
 async def test_the_url_names_objects_and_nothing_else_of_them(engine: Engine) -> None:

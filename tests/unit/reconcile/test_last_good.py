@@ -191,6 +191,59 @@ async def test_an_index_that_stopped_builds_does_so_while_it_does_not_fit(engine
     assert "minted-2" in engine.entries()["gar"] and engine.entries()["huge"] == blocked
 
 
+@pytest.mark.parametrize("form", ["UvToml", "PipConf", "PdmToml"])
+@pytest.mark.parametrize("named", [True, False])
+async def test_an_index_that_stopped_builds_does_so_after_restarts_while_it_does_not_fit(
+    engine: Engine, form: str, named: bool
+) -> None:
+    """Before its status says that it is in no file, and after."""
+
+    def text(name: str = "s") -> str:
+        body = engine.port.find("secrets", NAMESPACE, name)
+        assert body is not None
+        (file,) = body["data"].values()
+        return base64.b64decode(file).decode()
+
+    # Without a name in its spec it is blocked under that of its object before its host is known.
+    spec = of_secret("acme") if named else source("preauthenticated", urlSecretRef={"name": "acme"})
+    engine.index("huge", spec)
+    engine.secret("gcp-key")
+    engine.index("gar", GAR)
+    engine.options({"outputs": [{"kind": "Secret", "name": "s", "formats": [form]}]})
+    await engine.settle()
+    command = f"kubectl+describe+artifactindex+huge+-n+{NAMESPACE}"
+    assert f".unavailable.invalid/{command}/simple/" in text()
+    put_url(engine, "acme", 930_000)
+
+    for _ in range(2):
+        later = restarted(engine)
+        await later.operator.prime()
+        await later.settle(*later.cache.all_keys())
+        assert later.ready()[:2] == ("False", "TargetTooLarge")
+        assert later.ready("artifactindexes", "huge")[:2] == ("False", "NotWritten")
+        later.time += HOUR
+        later.index("gar", GAR, refresh_requested=later.time)
+        await later.settle()
+        await later.operator.close()
+        assert f"https://acme.unavailable.invalid/{command}/simple/" in text()
+        assert "minted-1" in text()
+        engine.time = later.time
+
+
+async def test_what_was_blocked_stays_so_when_nothing_is_selected_any_more(engine: Engine) -> None:
+    engine.index("lost", source("basicAuth"))
+    await publish_token(engine, ready=False)
+    blocked = engine.entries()["basic"]
+    engine.options({"indexSelector": {"matchLabels": {"no": "such"}}})
+    later = restarted(engine)
+    later.time += WITHDRAWAL
+    await later.operator.prime()
+    await later.settle()
+    await later.operator.close()
+    assert later.entries()["gar"] == blocked_at("uv-config", name="gar", kind="indexoptions")
+    assert later.entries()["basic"].split("/")[2] == blocked.split("/")[2]
+
+
 async def test_a_token_beside_a_served_index_that_outgrows_the_file_is_withdrawn(
     engine: Engine,
 ) -> None:

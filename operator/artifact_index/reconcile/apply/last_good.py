@@ -10,11 +10,13 @@ from artifact_index.reconcile.apply.rendering import rendered_outputs
 from artifact_index.reconcile.apply.writer import OutputWriter
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import OptionsObject, OutputObject, OutputRef
+from artifact_index.reconcile.plan.blocked import Blocked
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_vanished
 from artifact_index.reconcile.plan.fallback import Published, first_withdrawal
 from artifact_index.reconcile.plan.last_good import (
+    blocked_by,
     held_by,
-    is_blocked,
+    names_without_tokens,
     plans_that_fit,
     with_only,
 )
@@ -50,31 +52,33 @@ class LastGood:
         self,
         outputs: Iterable[OutputObject],
         plans: Sequence[IndexPlan],
-        recovered: Container[str],
+        blocked: dict[OutputRef, Blocked],
         failed: Mapping[OutputRef, str | None],
     ) -> None:
         """Write outputs with the indexes that they hold already; withdraw where these do not fit.
 
-        An index that is new to an output is left out of it, so that it stops no build. `recovered`
-        are the UIDs of indexes that were blocked until now. `failed` are the writes that have just
+        An index that is new to an output is left out of it, so that it stops no build. `blocked` is
+        what each output blocks; it follows what is written. `failed` are the writes that have just
         failed (`Applied.failed`): a retry of the same follows anyway.
         """
         for output in outputs:
             held = held_by(output, self._published)
-            desired, old = await self._fitting(output, plans, held, recovered)
+            desired, old = await self._fitting(output, plans, held, blocked.get(output.ref, {}))
             if not desired:
-                await self._withdraw(output, held, filter(is_blocked, plans))
+                await self._withdraw(output, held, blocked, plans)
             elif output.ref in failed and failed[output.ref] in (None, desired[0].digest):
                 self.effects.append(_stays(output, held))
-            elif await self._write(desired, old):
+            elif await self._write(desired, old, blocked):
                 self.effects.append(_goes_on(output, plans, old))
             else:
                 self.effects.append(_stays(output, held))
 
-    async def withdraw(self, outputs: Iterable[OutputObject]) -> None:
+    async def withdraw(
+        self, outputs: Iterable[OutputObject], blocked: dict[OutputRef, Blocked]
+    ) -> None:
         """Withdraw every token from the outputs in which one is due or lost its consent."""
         for output in outputs:
-            await self._withdraw(output, held_by(output, self._published))
+            await self._withdraw(output, held_by(output, self._published), blocked)
 
     def explained(self, problem: Problem) -> Problem:
         """The problem of an IndexOptions, with what becomes of its outputs until it is solved."""
@@ -83,11 +87,15 @@ class LastGood:
         return replace(problem, message=f"{problem.message}. Until then {'; '.join(self.effects)}")
 
     async def _withdraw(
-        self, output: OutputObject, held: Mapping[str, Published], plans: Iterable[IndexPlan] = ()
+        self,
+        output: OutputObject,
+        held: Mapping[str, Published],
+        blocked: dict[OutputRef, Blocked],
+        plans: Iterable[IndexPlan] = (),
     ) -> None:
         """Withdraw the tokens of one output if the first is due. Static logins stay if they fit.
 
-        A login without consent goes at once. What the `plans` block stays blocked.
+        A login without consent goes at once. What the output and the `plans` block stays blocked.
         """
         withdraw_at, now = first_withdrawal(held, self._env.margins), self._env.clock()
         refused = self._refused() if held else ()
@@ -98,14 +106,13 @@ class LastGood:
             self.withdraw_at = min(withdraw_at, self.withdraw_at or withdraw_at)
             self.effects.append(_stays(output, held))
             return
-        names = {each.selected.uid: each.entry.name for each in plans if each.entry}
-        names |= {uid: entry.entry.name for uid, entry in held.items()}
+        names = names_without_tokens(held, blocked.get(output.ref, {}), plans)
         stay = held.keys() - revoked
         static = {uid: old for uid, old in self._published.items() if uid in stay and not old.token}
         desired, vanished = await self._without_tokens(output, names, static)
         if not desired:
             desired, vanished = await self._without_tokens(output, names, {})
-        if desired and await self._write(desired, vanished):
+        if desired and await self._write(desired, vanished, blocked):
             self.effects.append(f"the tokens in {_what(output)} are withdrawn")
         else:
             self.effects.append(_stays(output, held))
@@ -122,13 +129,13 @@ class LastGood:
         output: OutputObject,
         plans: Sequence[IndexPlan],
         held: Container[str],
-        recovered: Container[str],
+        blocked: Blocked,
     ) -> tuple[list[DesiredOutput], list[IndexPlan]]:
         """The output with the indexes that it holds, and their plans; empty if they do not fit.
 
         A file with the public index alone is never written.
         """
-        for fitting in plans_that_fit(plans, held, recovered):
+        for fitting in plans_that_fit(plans, held, blocked):
             if desired := await self._render(output, fitting):
                 return desired, [*fitting]
         return [], []
@@ -147,12 +154,18 @@ class LastGood:
         )
         return desired
 
-    async def _write(self, desired: Sequence[DesiredOutput], plans: Sequence[IndexPlan]) -> bool:
+    async def _write(
+        self,
+        desired: Sequence[DesiredOutput],
+        plans: Sequence[IndexPlan],
+        blocked: dict[OutputRef, Blocked],
+    ) -> bool:
         applied = await self._writer.apply(self._options, desired)
         self.problem, self.error = self.problem or applied.problem, self.error or applied.error
         if applied.written:
             self.written += applied.written
             self.plans |= {plan.selected.uid: plan for plan in plans}
+            blocked |= {each.ref: blocked_by(plans) for each in applied.written}
         return bool(applied.written)
 
 

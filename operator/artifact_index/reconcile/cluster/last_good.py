@@ -4,7 +4,7 @@ As `apply/last_good.py` does it for an IndexOptions, but once for all outputs wi
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -14,7 +14,12 @@ from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import OptionsObject, OutputObject, declared_outputs
 from artifact_index.reconcile.plan.entries import IndexPlan, plan_vanished
 from artifact_index.reconcile.plan.fallback import Published, first_withdrawal
-from artifact_index.reconcile.plan.last_good import is_blocked, plans_that_fit, with_only
+from artifact_index.reconcile.plan.last_good import (
+    blocked_by,
+    names_without_tokens,
+    plans_that_fit,
+    with_only,
+)
 from artifact_index.reconcile.plan.outputs import DesiredOutput
 from artifact_index.reconcile.state.fan_out import FanOut, Rendered, published_in
 
@@ -25,14 +30,13 @@ _Found: TypeAlias = tuple[DesiredOutput, Sequence[IndexPlan]]
 class ClusterLastGood:
     """Finds what replaces the contents into which no plan goes as a whole, for one pass.
 
-    `blocked` are the UIDs of the indexes that the outputs may block. The fields below tell what was
-    found: whether some content `goes_on` with its indexes; the `wave` of namespaces with the
-    digest of what each has to get; when the next token must be withdrawn, in POSIX seconds.
+    The fields below tell what was found: whether some content `goes_on` with its indexes; the
+    `wave` of namespaces with the digest of what each has to get; when the next token must be
+    withdrawn, in POSIX seconds.
     """
 
     _options: OptionsObject
     _fan_out: FanOut
-    _blocked: Container[str]
     _public_blocked: bool
     _env: Env
     goes_on: bool = field(default=False, init=False)
@@ -53,7 +57,8 @@ class ClusterLastGood:
             found = await self._replacing(outputs[0], fan_out.rendered.get(indexes))
             if found is not None and (desired := found[0]).digest != digest:
                 fan_out.replacing[digest, indexes] = desired
-                fan_out.held[desired.digest] = published_in(found[1])
+                plans = found[1]
+                fan_out.hold(desired.digest, published_in(plans), blocked_by(plans))
                 self.wave |= {each.ref.namespace: (desired.digest,) for each in outputs}
 
     async def _replacing(self, output: OutputObject, rendered: Rendered | None) -> _Found | None:
@@ -72,7 +77,8 @@ class ClusterLastGood:
         declared = declared_outputs(self._options.within(output.ref.namespace))
         if rendered is None or not held or output.ref not in declared:
             return None
-        for plans in plans_that_fit(rendered.plans, held, self._blocked):
+        blocked = self._fan_out.blocked.get(output.digest, {})
+        for plans in plans_that_fit(rendered.plans, held, blocked):
             if (found := await self._render(output, plans)) is not None:
                 return found
         return None
@@ -92,9 +98,7 @@ class ClusterLastGood:
             self.withdraw_at = min(withdraw_at, self.withdraw_at or withdraw_at)
             return None
         plans = rendered.plans if rendered is not None else ()
-        stopped = [each for each in plans if is_blocked(each) or each.selected.uid in self._blocked]
-        names = {each.selected.uid: each.name for each in stopped if each.name is not None}
-        names |= {uid: entry.entry.name for uid, entry in held.items()}
+        names = names_without_tokens(held, self._fan_out.blocked.get(output.digest, {}), plans)
         static = {uid: entry for uid, entry in held.items() if not entry.token}
         vanished = plan_vanished(self._options.ref, names, static, margins, now)
         return await self._render(output, vanished)

@@ -8,19 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from artifact_index.api.conditions import READY
 from artifact_index.reconcile.apply.planning import Planner
 from artifact_index.reconcile.apply.rendering import rendered_outputs
 from artifact_index.reconcile.cache.cache import Cache, Key, index_key, outputs_key
 from artifact_index.reconcile.cache.consents import IndexSet
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import (
-    IndexObject,
     ObjectRef,
     OptionsObject,
     OutputObject,
 )
-from artifact_index.reconcile.cache.status_parsing import reported_conditions
 from artifact_index.reconcile.cluster.differences import (
     differing,
     outputs_by_namespace,
@@ -31,7 +28,7 @@ from artifact_index.reconcile.cluster.last_good import ClusterLastGood
 from artifact_index.reconcile.cluster.status import ClusterOutcome, cluster_status
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import first_withdrawal
-from artifact_index.reconcile.plan.last_good import is_blocked
+from artifact_index.reconcile.plan.last_good import blocked_by
 from artifact_index.reconcile.plan.ownership import belongs_to
 from artifact_index.reconcile.resolve.checks import invalid_spec, public_index_problem
 from artifact_index.reconcile.resolve.clouds import Clouds
@@ -119,10 +116,9 @@ class ClusterOptionsReconciler:
         enqueue = [index_key(each) for each in fan_out.unserved ^ unserved]
         fan_out.unserved = unserved
         staying = staying_outputs(fan_out, groups, outputs, any_selected=bool(selected))
-        blocked = self._blocked_until_now(fan_out, selected, staying=bool(staying))
         # Of a spec that cannot be read the public index is known by its name alone.
         public_blocked = public_problem is not None or options.spec is None
-        last_good = ClusterLastGood(options, fan_out, blocked, public_blocked, self._env)
+        last_good = ClusterLastGood(options, fan_out, public_blocked, self._env)
         await last_good.keep(staying, sets)
         if selected:
             last_good.wave |= await differing(fan_out, groups, outputs, self._cache.scope)
@@ -183,22 +179,6 @@ class ClusterOptionsReconciler:
             )
         return Rendered(plans, outputs, problem, blocked)
 
-    def _blocked_until_now(
-        self, fan_out: FanOut, selected: Sequence[IndexObject], *, staying: bool
-    ) -> set[str]:
-        """The UIDs of the indexes that outputs may have blocked before this pass.
-
-        After a restart those whose status does not say that they are ready.
-        """
-        before = fan_out.blocked
-        if before is None:
-            statuses = ((each.uid, reported_conditions(each.status)) for each in selected)
-            before = {uid for uid, told in statuses if told.get(READY, ("", ""))[0] != "True"}
-        plans = (plan for rendered in fan_out.rendered.values() for plan in rendered.plans)
-        now = {plan.selected.uid for plan in plans if is_blocked(plan)}
-        fan_out.blocked = before | now if staying else now
-        return before
-
     def _keep(
         self,
         options: OptionsObject,
@@ -208,12 +188,11 @@ class ClusterOptionsReconciler:
     ) -> None:
         """Keep what is rendered, and what the outputs hold before and after it is written."""
         standing = {output.digest for each in outputs.values() for output in each}
-        for digest in fan_out.held.keys() - standing:
-            del fan_out.held[digest]
+        fan_out.forget(fan_out.held.keys() - standing)
         for each in rendered.values():
-            published = published_in(each.plans)
+            published, blocked = published_in(each.plans), blocked_by(each.plans)
             for digest in each.content:
-                fan_out.held[digest] = published
+                fan_out.hold(digest, published, blocked)
         if not options.is_generation(fan_out.uid, fan_out.generation):
             fan_out.failing.clear()  # another spec is tried at once
         fan_out.uid, fan_out.generation = options.uid, options.generation

@@ -1,8 +1,14 @@
 """Entries at which builds stop. Pure."""
 
+from collections.abc import Mapping
+from typing import TypeAlias
+
 from artifact_index.formats.document import IndexEntry
 from artifact_index.reconcile.cache.objects import ObjectRef, kind_of
 from artifact_index.reconcile.resolve.resolution import SelectedIndex
+
+Blocked: TypeAlias = Mapping[str, str]
+"""The entries at which an output stops builds: by name, the command in the URL (`describing`)."""
 
 
 def blocked_entry(name: str, index: SelectedIndex) -> IndexEntry:

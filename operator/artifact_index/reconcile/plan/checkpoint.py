@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from artifact_index.api.artifact_index import Authenticate
 from artifact_index.api.timestamps import LAST_SECOND
+from artifact_index.formats.blocked import blocked_in
 from artifact_index.formats.document import IndexEntry
 from artifact_index.formats.registry import read_logins
 from artifact_index.formats.uv_toml import UV_TOML_KEY, read_entries
@@ -132,6 +133,11 @@ class Checkpoint(BaseModel):
             for name, index in self.indexes.items()
             if name in entries
         }
+
+    def blocked(self, files: Mapping[str, SecretStr]) -> dict[str, str]:
+        """The indexes at which these files stop builds: by name, the command in the URL."""
+        found = (blocked_in(text.get_secret_value()).items() for text in files.values())
+        return {name: why for each in found for name, why in each if name != self.public_name}
 
     def outline(self) -> dict[str, Published]:
         """The entries by UID of the index, as far as they are known without the files."""

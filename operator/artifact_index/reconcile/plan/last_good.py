@@ -1,6 +1,6 @@
 """What an output goes on with that cannot be written as its IndexOptions asks. Pure."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from artifact_index.api.constants import CHECKPOINT_ANNOTATION, CONTENT_DIGEST_ANNOTATION
@@ -9,13 +9,12 @@ from artifact_index.api.reasons import Reason
 from artifact_index.formats.registry import formats_of_keys
 from artifact_index.reconcile.cache.env import Env
 from artifact_index.reconcile.cache.objects import (
-    ObjectRef,
     OptionsObject,
     OutputObject,
     declared_outputs,
+    kind_of,
 )
-from artifact_index.reconcile.cache.status_parsing import decoded_status
-from artifact_index.reconcile.plan.blocked import blocked_entry
+from artifact_index.reconcile.plan.blocked import Blocked, blocked_entry, describing
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import Published
@@ -36,20 +35,30 @@ def is_blocked(plan: IndexPlan) -> bool:
     return plan.entry is not None and plan.entry.blocked
 
 
+def blocked_by(plans: Iterable[IndexPlan]) -> Blocked:
+    """What an output blocks into which these plans go."""
+    entries = (plan.entry for plan in plans)
+    return {each.name: each.described_by for each in entries if each is not None and each.blocked}
+
+
 def plans_that_fit(
-    plans: Sequence[IndexPlan], held: Container[str], recovered: Container[str]
+    plans: Sequence[IndexPlan], held: Container[str], blocked: Blocked
 ) -> list[Sequence[IndexPlan]]:
     """With which plans an output may go on that cannot have all of them; to be tried in this order.
 
-    Those that it holds and those that are blocked. What is `recovered` was blocked until now: where
-    it does not fit it stays so, or its packages would be looked for elsewhere. Others are new.
+    Those that it holds and those that are blocked. What the output has `blocked` until now stays so
+    where it does not fit, or its packages would be looked for elsewhere. Others are new.
     """
+    commands = set(blocked.values())
     back: list[IndexPlan] = []
     stopped: list[IndexPlan] = []
     for plan in plans:
         if is_blocked(plan) or plan.selected.uid in held:
             stopped.append(plan)
-        elif plan.selected.uid in recovered and plan.name is not None:
+        elif plan.name is not None and (
+            plan.name in blocked
+            or describing(kind_of(plan.selected.ref), plan.selected.ref) in commands
+        ):
             entry = blocked_entry(plan.name, plan.selected)
             stopped.append(replace(plan, entry=entry, published=None))
         else:
@@ -58,16 +67,17 @@ def plans_that_fit(
     return [each for each in ((back, stopped) if back != stopped else (back,)) if each]
 
 
-def blocked_before(plans: Mapping[ObjectRef, IndexPlan] | None, status: bytes) -> set[str]:
-    """The UIDs of the indexes that the last reconcile of an IndexOptions has blocked.
+def names_without_tokens(
+    held: Mapping[str, Published], blocked: Blocked, plans: Iterable[IndexPlan] = ()
+) -> dict[str, str]:
+    """The names in an output once its tokens are withdrawn, each by a UID.
 
-    `plans` are those of that reconcile. After a restart there are none, and its `status` tells.
+    Those of what it holds, and of what it or a plan blocks: the UIDs of those are not known.
     """
-    if plans is not None:
-        return {plan.selected.uid for plan in plans.values() if is_blocked(plan)}
-    items = decoded_status(status).get("indexes") or ()
-    never = Reason.NOT_WRITTEN
-    return {each["uid"] for each in items if not each.get("ready") and each.get("reason") != never}
+    uids = {name: name for name in blocked}
+    uids |= {each.entry.name: each.selected.uid for each in filter(is_blocked, plans) if each.entry}
+    uids |= {old.entry.name: uid for uid, old in held.items()}
+    return {uid: name for name, uid in uids.items()}
 
 
 def undeclared(options: OptionsObject, owned: Sequence[OutputObject]) -> list[OutputObject]:

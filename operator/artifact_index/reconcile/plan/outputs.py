@@ -12,10 +12,10 @@ from artifact_index.api.timestamps import format_time
 from artifact_index.formats.base import (
     FormatLimit,
     NotCredentialFreeError,
-    blocked_url,
     is_credential_free,
     named,
 )
+from artifact_index.formats.blocked import blocked_url
 from artifact_index.formats.document import Claims, Document, PublicEntry
 from artifact_index.formats.registry import Content, Rendering, needs_claims
 from artifact_index.formats.uv_toml import UV_TOML_KEY

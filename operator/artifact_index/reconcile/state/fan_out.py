@@ -8,6 +8,7 @@ from typing import Final
 
 from artifact_index.reconcile.cache.consents import Consents, IndexSet
 from artifact_index.reconcile.cache.objects import ObjectRef, OptionsObject, OutputObject
+from artifact_index.reconcile.plan.blocked import Blocked
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import Published, is_better
 from artifact_index.reconcile.plan.outputs import DesiredOutput
@@ -86,9 +87,6 @@ class FanOut:
     indexes that it holds, where all do not fit, or without its tokens, where nothing renews them.
     """
 
-    blocked: set[str] | None = None
-    """UIDs of the indexes that the outputs may block; None if that is not known yet."""
-
     unserved: frozenset[ObjectRef] = frozenset()
     """The indexes that it selects and that no namespace gets."""
 
@@ -111,6 +109,9 @@ class FanOut:
     held: dict[str, Mapping[str, Published]] = field(default_factory=dict)
     """The entries in outputs, by the digest of the content: thousands of outputs share a few."""
 
+    blocked: dict[str, Blocked] = field(default_factory=dict)
+    """The entries at which outputs stop builds, by the digest of the content, if there are any."""
+
     most_held: int = _MOST_CONTENTS
     """Contents that a standby keeps before it looks which of them still stand."""
 
@@ -130,7 +131,8 @@ class FanOut:
         self,
         digest: str,
         published: Mapping[str, Published],
-        standing: Callable[[], Iterable[OutputObject]] | None,
+        blocked: Blocked,
+        standing: Callable[[], Iterable[OutputObject]] | None = None,
     ) -> None:
         """Keep what outputs with a content hold.
 
@@ -138,10 +140,18 @@ class FanOut:
         forgotten now and then.
         """
         self.held[digest] = published
+        if blocked:
+            self.blocked[digest] = blocked
         if standing is not None and len(self.held) > self.most_held:
             kept = {output.digest for output in standing()} | {digest}
-            self.held = {each: held for each, held in self.held.items() if each in kept}
+            self.forget(self.held.keys() - kept)
             self.most_held = max(_MOST_CONTENTS, 2 * len(self.held))
+
+    def forget(self, digests: Iterable[str]) -> None:
+        """Forget contents that no output has any more."""
+        for digest in digests:
+            del self.held[digest]
+            self.blocked.pop(digest, None)
 
     def published(self, outputs: Iterable[OutputObject]) -> dict[str, Published]:
         """The entries that some of the outputs hold, by UID of the index.
@@ -207,7 +217,6 @@ class FanOut:
         """Forget what only this process has found; what outputs hold is kept."""
         self.rendered.clear()
         self.replacing.clear()
-        self.blocked = None
         self.pending.clear()
         self.wave.clear()
         self.settled.clear()

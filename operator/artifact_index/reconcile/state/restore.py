@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from pydantic import SecretStr
 
@@ -26,6 +26,7 @@ from artifact_index.reconcile.cache.objects import (
 )
 from artifact_index.reconcile.cache.output_owners import owner_name
 from artifact_index.reconcile.cache.status_parsing import condition_of, decoded_status
+from artifact_index.reconcile.plan.blocked import Blocked
 from artifact_index.reconcile.plan.checkpoint import Checkpoint
 from artifact_index.reconcile.plan.fallback import Published, is_better
 from artifact_index.reconcile.plan.sizes import LARGE
@@ -39,6 +40,9 @@ _INDEXES: Final = constants.ARTIFACT_INDEX_PLURAL, constants.CLUSTER_ARTIFACT_IN
 _MISSING: Final = frozenset(reason for reason in Reason if reason.missing_source)
 _WORTH_DECODING: Final = tuple(f'"{word}"'.encode() for word in (REFRESH_FAILING, *_MISSING))
 """A status without any of these restores nothing: hardly one in ten thousand has to be decoded."""
+
+_Contents: TypeAlias = tuple[dict[str, Published], Blocked]
+"""What an output publishes, by UID of the index, and what it blocks."""
 
 
 def restore(
@@ -63,6 +67,7 @@ def restore(
     - The checkpoint of an output: the entries it publishes, their names, and their tokens and
       URLs, which are then held without a call to a cloud. Outputs are written before
       statuses, so their names replace those of the status; they are listed later, too.
+    - The text of an output: the entries at which it stops builds.
     - The status of an ArtifactIndex: since when its Secret or key has been missing, and whether its
       last refresh failed.
 
@@ -79,40 +84,43 @@ def restore(
         if is_of_cluster(name):
             shared_owner = ObjectRef("", name.rpartition("/")[2])
             if _is_ours(listed) and listed.digest not in state.fan_outs[shared_owner].held:
-                read_once = _published_by(listed, body.get("data") or {})
+                read_once = _contents_of(listed, body.get("data") or {})
                 standing = partial(outputs_of, ObjectRef("", name)) if outputs_of else None
-                state.fan_outs[shared_owner].hold(listed.digest, read_once, standing)
-                for published in read_once.values():
+                state.fan_outs[shared_owner].hold(listed.digest, *read_once, standing)
+                for published in read_once[0].values():
                     _restore_token(published, shared_owner, tokens, endpoints)
             return None
         owner = ObjectRef(listed.ref.namespace, name)
         data: dict[str, str | None] = body.get("data") or {}
-        read = partial(_published_by, listed, data)
+        read = partial(_contents_of, listed, data)
         keep = partial(
-            _keep, owner, state=state, tokens=tokens, endpoints=endpoints, outputs_of=outputs_of
-        )
+            _keep, owner, listed,
+            state=state, tokens=tokens, endpoints=endpoints, outputs_of=outputs_of,
+        )  # fmt: skip
         if sum(len(value or "") for value in data.values()) > LARGE:
             return _restore_large(read, keep)
         keep(read())
     return None
 
 
-async def _restore_large(
-    read: Callable[[], dict[str, Published]], keep: Callable[[dict[str, Published]], None]
-) -> None:
+async def _restore_large(read: Callable[[], _Contents], keep: Callable[[_Contents], None]) -> None:
     keep(await beside_the_loop(read))
 
 
 def _keep(
     owner: ObjectRef,
-    read: Mapping[str, Published],
+    output: OutputObject,
+    contents: _Contents,
     *,
     state: State,
     tokens: TokenManager,
     endpoints: Endpoints,
     outputs_of: Callable[[ObjectRef], list[OutputObject]] | None,
 ) -> None:
-    """Keep what an output of this owner publishes, by UID of the index."""
+    """Keep what an output of this owner publishes and blocks."""
+    read, blocked = contents
+    if _is_ours(output) and (blocked or owner in state.blocked):
+        state.blocked[owner][output.ref] = blocked
     held, better = state.published[owner], is_better
     if read and outputs_of is not None:
         better = _is_newer
@@ -149,21 +157,21 @@ def _restore_conditions(
         histories.get_or_add(index.ref, index.uid).missing_since = missing_since
 
 
-def _published_by(output: OutputObject, data: Mapping[str, str | None]) -> dict[str, Published]:
-    """What an output publishes, by UID of the index; nothing if anybody but us has written it.
+def _contents_of(output: OutputObject, data: Mapping[str, str | None]) -> _Contents:
+    """What an output publishes and blocks; nothing if anybody but us has written it.
 
     Only content whose keyed digest verifies is trusted. The tokens of an edited output are issued
     anew unless another output holds them.
     """
     if not _is_ours(output):
-        return {}
+        return {}, {}
     try:
         checkpoint = Checkpoint.decode(output.annotations.get(constants.CHECKPOINT_ANNOTATION, ""))
         files = {key: _text_of(value or "", output.ref.kind) for key, value in data.items()}
     except ValueError:
         # Another version of the operator has written it: the tokens are issued anew.
-        return {}
-    return checkpoint.published(files)
+        return {}, {}
+    return checkpoint.published(files), checkpoint.blocked(files)
 
 
 def _is_ours(output: OutputObject) -> bool:

@@ -1,15 +1,17 @@
 """The controller's own state, which no API object stores."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from artifact_index.api.reasons import Reason
 from artifact_index.credentials.tokens.freshness import Margins
 from artifact_index.reconcile.cache.cache import Key
-from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef
+from artifact_index.reconcile.cache.objects import IndexObject, ObjectRef, OutputRef
+from artifact_index.reconcile.plan.blocked import Blocked
 from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import Published, first_withdrawal
+from artifact_index.reconcile.plan.last_good import blocked_by
 from artifact_index.reconcile.state.fan_out import FanOut
 
 
@@ -30,8 +32,10 @@ class State:
     fan_outs: defaultdict[ObjectRef, FanOut] = field(default_factory=lambda: defaultdict(FanOut))
     """What each ClusterIndexOptions writes into its namespaces."""
 
-    blocked: dict[ObjectRef, set[str]] = field(default_factory=dict)
-    """While outputs of an IndexOptions cannot be written: UIDs of indexes that they may block."""
+    blocked: defaultdict[ObjectRef, dict[OutputRef, Blocked]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    """The entries at which each output of an IndexOptions stops builds."""
 
     # The controller's own: IndexOptions that wait for the first tokens of a cloud.
     waiting: set[ObjectRef] = field(default_factory=set)
@@ -55,6 +59,21 @@ class State:
         self.published[options] = {
             plan.selected.uid: plan.published for plan in plans if plan.published is not None
         }
+
+    def set_blocked(
+        self,
+        options: ObjectRef,
+        outputs: Iterable[OutputRef],
+        plans: Sequence[IndexPlan],
+        *,
+        all_written: bool,
+    ) -> None:
+        """Take over what these outputs block after a write; unless `all_written`, others stand."""
+        blocked = blocked_by(plans)
+        if all_written:
+            self.blocked.pop(options, None)
+        if blocked or options in self.blocked:
+            self.blocked[options] |= dict.fromkeys(outputs, blocked)
 
     def set_plans(self, options: ObjectRef, plans: Sequence[IndexPlan]) -> set[ObjectRef]:
         """Take over the plans of a reconcile; returns every index whose plan has changed."""
@@ -119,7 +138,6 @@ class State:
         for fan_out in self.fan_outs.values():
             fan_out.stand_by()
         self.plans.clear()
-        self.blocked.clear()
         self.waiting.clear()
 
     def forget_options(self, options: ObjectRef) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from artifact_index.api.constants import ROLE_LABEL
 from artifact_index.kube.errors import ApiError
-from support.cluster_world import HOME, INDEX, SETTLED, ClusterWorld, serving
+from support.cluster_world import HOME, INDEX, OPTIONS, SETTLED, ClusterWorld, serving
 from support.reconcile_builders import secret_body, source
 
 pytestmark = [pytest.mark.unit, pytest.mark.looptime(noop_cycles=1)]
@@ -80,23 +80,33 @@ async def test_consent_that_is_withdrawn_is_heeded_in_files_that_are_too_large(
     assert held == {"a": {"gar", "second"}, "b": {"gar"}, "c": {"gar"}}
 
 
-@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("restarts", ["never", "before", "after", "followed", "standby"])
 async def test_an_index_that_stopped_builds_is_not_left_out_as_it_recovers(
-    world: ClusterWorld, restarts: bool
+    world: ClusterWorld, restarts: str
 ) -> None:
-    """Its packages would be looked for on the public index."""
+    """Its packages would be looked for on the public index.
+
+    Whether the process has written the entry itself, has read it, or has seen it as a standby.
+    """
     await world.start()
     await add_huge(world, 10)
+    follower = await world.standby() if restarts == "followed" else None
     body = world.port.find("secrets", HOME, "huge")
     assert body is not None
     world.port.remove("secrets", HOME, "huge")
     await asyncio.sleep(1200)
     assert ".invalid" in (world.entries("a") or {})["huge"]
-    if restarts:
+    follower = await world.standby() if restarts == "standby" else follower
+    if restarts == "before" or follower is not None:
         await world.kill()
     put_url(world, TOO_LARGE)
-    await (world.start() if restarts else asyncio.sleep(SETTLED))
+    if follower is not None:
+        world.operator = follower
+        await world.lead()
+    await (world.start() if restarts == "before" else asyncio.sleep(SETTLED))
     assert world.ready() == ("False", "TargetTooLarge")
+    for _ in range(2 if restarts == "after" else 0):
+        assert await world.restart() == []
     await asyncio.sleep(LIFE)
     assert names(world) == {frozenset({"gar", "huge"})}
     assert world.served() == dict.fromkeys(NAMESPACES, f"minted-{world.mints}")
@@ -124,6 +134,22 @@ async def test_what_the_api_server_refuses_is_renewed_without_the_new_index(
     await asyncio.sleep(LIFE)
     assert names(world) == {frozenset({"gar", "open"})}
     assert world.ready() == ("True", "Available")
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_what_was_blocked_stays_so_when_nothing_is_selected_any_more(
+    world: ClusterWorld, restarts: bool
+) -> None:
+    lost = {"name": "lost", **source("basicAuth"), "namespaces": {"selector": {}}}
+    world.index("lost", lost)
+    await world.start(wait=400)
+    world.options(spec={**OPTIONS, "indexSelector": {"matchLabels": {"no": "such"}}})
+    await asyncio.sleep(SETTLED)
+    if restarts:
+        await world.restart()
+    await asyncio.sleep(LIFE)
+    entries = world.entries("b") or {}
+    assert {name for name, url in entries.items() if ".invalid" in url} == {"gar", "lost"}
 
 
 async def test_what_is_blocked_beside_a_token_that_is_withdrawn_stays_blocked(

@@ -25,10 +25,11 @@ def test_a_standby_keeps_the_contents_that_stand() -> None:
     fan_out = FanOut()
     standing = [replace(OUTPUT, digest=f"digest-{number}") for number in (0, 998, 999)]
     for number in range(1_000):
-        fan_out.hold(f"digest-{number}", {}, lambda: standing)
+        fan_out.hold(f"digest-{number}", {}, {"acme": ""}, lambda: standing)
 
     assert len(fan_out.held) < 200
     assert {"digest-0", "digest-998", "digest-999"} <= fan_out.held.keys()
+    assert fan_out.blocked.keys() == fan_out.held.keys()
 
 
 def test_what_is_written_while_a_pass_looks_for_differences_is_no_part_of_its_wave() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.cache.cache import Cache
-from artifact_index.reconcile.cache.objects import ObjectRef
+from artifact_index.reconcile.cache.objects import ObjectRef, OutputRef
 from artifact_index.reconcile.state.state import State
 from artifact_index.sources.policy import Problem
 from support.reconcile_builders import (
@@ -21,6 +21,8 @@ from support.reconcile_builders import (
 from support.restarts import OWNER
 
 pytestmark = pytest.mark.unit
+
+OUTPUT = OutputRef("Secret", NAMESPACE, "s")
 
 
 # -- names
@@ -103,9 +105,27 @@ def test_a_deleted_index_options_leaves_nothing_behind() -> None:
     state.set_names(OWNER, plans)
     state.set_plans(OWNER, plans)
     state.set_published(OWNER, plans)
-    state.blocked[OWNER] = {"uid-of-a"}
+    state.set_blocked(OWNER, [OUTPUT], plans, all_written=True)
     state.forget_options(OWNER)
     assert state == State()
+
+
+# -- blocked entries
+
+
+def test_what_an_output_blocks_stands_until_all_are_written() -> None:
+    state, other = State(), OutputRef("Secret", NAMESPACE, "other")
+    blocked = plans_from(index_state(index("a", source("basicAuth")), missing=True))
+    entries = {"basic": f"kubectl+describe+artifactindex+a+-n+{NAMESPACE}"}
+    state.set_blocked(OWNER, [OUTPUT, other], blocked, all_written=True)
+    assert state.blocked[OWNER] == {OUTPUT: entries, other: entries}
+
+    served = plans_from(index_state(index("b")))
+    state.set_blocked(OWNER, [other], served, all_written=False)
+    state.stand_by()
+    assert state.blocked[OWNER] == {OUTPUT: entries, other: {}}
+    state.set_blocked(OWNER, [OUTPUT, other], served, all_written=True)
+    assert OWNER not in state.blocked
 
 
 def test_a_plan_holds_no_status_of_its_index() -> None:
