@@ -229,6 +229,33 @@ def test_a_foreign_secret_is_left_untouched_and_counted(many: World) -> None:
     wait_written(many, len(NAMESPACES))
 
 
+def test_an_index_for_which_only_a_foreign_secret_is_there_is_not_available(many: World) -> None:
+    create_namespace(many, "many-taken", LABEL)
+    theirs = {"metadata": {"name": OUTPUT}, "stringData": {"theirs": "untouched"}}
+    many.plane.write("POST", "/api/v1/namespaces/many-taken/secrets", theirs)
+    spec = {
+        "namespaces": {"names": ["many-taken"]},
+        "name": "taken",
+        "anonymous": {"url": "https://taken.example/simple/"},
+    }
+    path = f"{INDEXES}/many-taken"
+    body = cluster_object("ClusterArtifactIndex", "many-taken", spec, LABEL)
+    many.plane.write("POST", INDEXES, body)
+
+    def ready() -> dict[str, Any]:
+        return condition_in({"status": status_of(many, path)})
+
+    wait_until(lambda: ready().get("reason") == "NotWritten", "NotWritten", PATIENCE)
+    assert ready()["status"] == "False"
+    assert f"ClusterIndexOptions '{OUTPUT}'" in ready()["message"]
+    assert "in namespace 'many-taken': TargetNotOwned" in ready()["message"]
+    many.plane.write("DELETE", f"/api/v1/namespaces/many-taken/secrets/{OUTPUT}")
+    wait_until(partial(is_available, many, path), "the file", PATIENCE)
+    label(many, "many-taken", None)
+    wait_until(lambda: ready().get("reason") == "NotSelected", "NotSelected", PATIENCE)
+    wait_written(many, len(NAMESPACES))
+
+
 def test_a_restart_writes_and_mints_nothing(many: World, operator: OperatorProcess) -> None:
     operator.stop()
     mark = many.plane.audit_mark()

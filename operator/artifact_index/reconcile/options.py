@@ -18,6 +18,7 @@ from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.plan.fallback import first_expiry
 from artifact_index.reconcile.plan.last_good import (
     plans_as_published,
+    standing_in,
     undeclared,
     with_outputs,
 )
@@ -134,6 +135,8 @@ class OptionsReconciler:
         if (cause := applied.problem) is not None:
             await self._keep_last_good(options, plan, applied, kept)
             published = self._state.published[ref]
+            if not applied.written and not kept.written:
+                published = standing_in(published, self._writer.owned(options))
             plan = plans_as_published(plan, published, options, cause, self._env)
         await turns.leave()
         written = (*applied.written, *kept.written)

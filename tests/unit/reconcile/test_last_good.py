@@ -105,6 +105,30 @@ async def test_an_index_that_came_later_is_in_no_file_and_not_available(engine: 
     assert engine.ready("artifactindexes", "open")[:2] == ("True", "Available")
 
 
+@pytest.mark.parametrize("taken", [False, True])
+async def test_an_output_that_is_deleted_and_cannot_be_written_again_holds_no_index(
+    engine: Engine, taken: bool
+) -> None:
+    await publish_token(engine)
+    (output,) = engine.cache.outputs.objects()
+    del engine.port.objects["secrets", NAMESPACE, "uv-config"]
+    engine.cache.drop_output(output.ref)
+    if taken:
+        engine.port.put("secrets", secret_body("uv-config", {"mine": "x"}))
+    else:
+        engine.refuse(FORBIDDEN, lambda verb, plural, _: (verb, plural) == ("create", "secrets"))
+    for _ in range(3):
+        await engine.settle()
+    assert engine.ready()[1] == ("TargetNotOwned" if taken else "WriteFailed")
+    assert engine.ready("artifactindexes", "gar")[:2] == ("False", "NotWritten")
+
+    engine.port.objects.pop(("secrets", NAMESPACE, "uv-config"), None)
+    engine.refuse(FORBIDDEN, lambda *_: False)
+    await engine.settle()
+    assert engine.ready("artifactindexes", "gar")[:2] == ("True", "Available")
+    assert "minted-1" in engine.entries()["gar"]
+
+
 async def test_the_withdrawal_reaches_an_output_whose_new_name_is_taken(engine: Engine) -> None:
     await rename_to_a_foreign_secret(engine)
     engine.time += WITHDRAWAL

@@ -24,6 +24,7 @@ from artifact_index.reconcile.cluster.differences import (
     staying_outputs,
 )
 from artifact_index.reconcile.cluster.grouping import namespaces_by_set
+from artifact_index.reconcile.cluster.held_plans import held_plans
 from artifact_index.reconcile.cluster.last_good import ClusterLastGood
 from artifact_index.reconcile.cluster.status import ClusterOutcome, cluster_status
 from artifact_index.reconcile.plan.entries import IndexPlan
@@ -107,7 +108,7 @@ class ClusterOptionsReconciler:
                 options, members, there, blocked=public_problem is not None
             )
             await turns.leave()
-        self._keep(options, fan_out, rendered, outputs)
+        contents = self._keep(options, fan_out, rendered, outputs)
 
         # 4. Have each namespace written whose outputs are not these.
         plans = _plans_of_all(rendered.values())
@@ -126,6 +127,7 @@ class ClusterOptionsReconciler:
         enqueue += [outputs_key(each, ref.name) for each in at_once]
 
         # 5. Report: one status for all namespaces, once the wave is over or lasts long.
+        plan, plans = self._held(options, plans, sets, contents)
         problem = public_problem
         if not selected:
             labels = self._cache.labels_in("")
@@ -135,7 +137,7 @@ class ClusterOptionsReconciler:
             status=self._status(
                 options, fan_out, plans, problem, groups, goes_on=last_good.goes_on
             ),
-            plan=plans,
+            plan=plan,
             enqueue=enqueue,
             later=[outputs_key(each, ref.name) for each in again],
             requeue_after=self._next_recheck(fan_out, plans, last_good.withdraw_at),
@@ -185,8 +187,11 @@ class ClusterOptionsReconciler:
         fan_out: FanOut,
         rendered: dict[IndexSet, Rendered],
         outputs: Mapping[str, Sequence[OutputObject]],
-    ) -> None:
-        """Keep what is rendered, and what the outputs hold before and after it is written."""
+    ) -> set[str]:
+        """Keep what is rendered, and what the outputs hold before and after it is written.
+
+        Returns the contents that stand now.
+        """
         standing = {output.digest for each in outputs.values() for output in each}
         fan_out.forget(fan_out.held.keys() - standing)
         for each in rendered.values():
@@ -203,6 +208,27 @@ class ClusterOptionsReconciler:
             for digest in standing & fan_out.held.keys()
         )
         fan_out.withdraw_at = min((at for at in times if at is not None), default=float("inf"))
+        return standing
+
+    def _held(
+        self,
+        options: OptionsObject,
+        plans: Sequence[IndexPlan],
+        sets: Mapping[str, IndexSet],
+        contents: set[str],
+    ) -> tuple[list[IndexPlan], list[IndexPlan]]:
+        """The plans for the statuses of the indexes, and for that of the ClusterIndexOptions.
+
+        The status of an index that is yet to come into an output goes on with its earlier plan.
+        """
+        fan_out, earlier = self._state.fan_outs[options.ref], self._state.plans.get(options.ref, {})
+        if fan_out.settled:  # they were written during the pass
+            outputs = outputs_by_namespace(options, self._cache)
+            contents = {output.digest for each in outputs.values() for output in each}
+        found = held_plans(plans, options, fan_out, sets=sets, contents=contents, env=self._env)
+        both = [*zip(found, plans, strict=True)]
+        told = (held or earlier.get(plan.selected.ref) for held, plan in both)
+        return [*filter(None, told)], [held or plan for held, plan in both]
 
     def _misowned(self, options: OptionsObject, fan_out: FanOut) -> list[Key]:
         """Owner references follow `deletionPolicy` while nothing is written, too."""

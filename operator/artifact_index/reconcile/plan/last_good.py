@@ -30,6 +30,15 @@ def held_by(output: OutputObject, published: Mapping[str, Published]) -> dict[st
     return checkpoint.outline() if checkpoint is not None else dict(published)
 
 
+def standing_in(
+    published: Mapping[str, Published], outputs: Iterable[OutputObject]
+) -> dict[str, Published]:
+    """Those of the `published` entries, by UID, that one of these outputs holds, unedited."""
+    checkpoints = filter(None, map(_checkpoint_of, outputs))
+    held = {index.uid for each in checkpoints for index in each.indexes.values()}
+    return {uid: entry for uid, entry in published.items() if uid in held}
+
+
 def is_blocked(plan: IndexPlan) -> bool:
     """Whether builds stop at the index."""
     return plan.entry is not None and plan.entry.blocked
@@ -125,13 +134,16 @@ def plans_as_published(
     if no output holds it, or only with another destination or a token that must be withdrawn by
     now. With another login that is still valid it is ready, and its refresh failing.
     """
-    why = f"IndexOptions {options.ref.name!r} could not be written: {cause.reason}: {cause.message}"
+    who = f"{options.owner_kind} {options.ref.name!r} could not be written"
+    if options.cluster and options.ref.namespace:
+        who += f" in namespace {options.ref.namespace!r}"
+    why = f"{who}: {cause.reason}: {cause.message}"
     missing = f"no output holds the index as its spec asks; {why}"
     not_ready = Problem(Reason.NOT_WRITTEN, missing, must_act=cause.stalled)
     planned = []
     for plan in plans:
         held = published.get(plan.selected.uid)
-        if plan.published is None or (held is not None and _login(held) == _login(plan.published)):
+        if plan.published is None or is_published(plan, () if held is None else (held,)):
             planned.append(plan)
         elif held is None or not _stands(held, plan.published, env):
             planned.append(
@@ -141,6 +153,14 @@ def plans_as_published(
             failing = plan.failing or Problem(Reason.NOT_WRITTEN, why)
             planned.append(replace(plan, published=held, failing=failing))
     return planned
+
+
+def is_published(plan: IndexPlan, held: Iterable[Published]) -> bool:
+    """Whether one of these entries, which outputs hold, has the login of the plan, if any."""
+    planned = plan.published
+    return planned is None or any(
+        each is planned or _login(each) == _login(planned) for each in held
+    )
 
 
 def _login(published: Published) -> tuple[object, ...]:

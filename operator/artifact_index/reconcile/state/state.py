@@ -91,7 +91,7 @@ class State:
         with the longest builds decides when the token is refreshed.
 
         Of an index of cluster scope no tenant's IndexOptions decides anything else, as long as
-        another one has it in its outputs.
+        another one has it in its outputs, nor whether it is ready while a ClusterIndexOptions has.
         """
         by_consumer = (self.plans.get(options, {}) for options in sorted(consumers))
         plans = [by_ref[index.ref] for by_ref in by_consumer if index.ref in by_ref]
@@ -102,8 +102,9 @@ class State:
             return plans[0]
         refreshes = [plan.refresh_at for plan in plans if plan.refresh_at is not None]
         if index.cluster:
-            of_platform = sum(not options.namespace for options in consumers)
-            plans = plans[:of_platform] or [plan for plan in plans if plan.ready] or plans
+            of_platform = plans[: sum(not options.namespace for options in consumers)]
+            held = [plan for plan in of_platform if not _is_not_written(plan)]
+            plans = held or [plan for plan in plans if plan.ready] or of_platform or plans
         written = [plan for plan in plans if not _is_not_written(plan)] or plans
         chosen = next((plan for plan in written if not plan.ready), written[0])
         shortfalls = [plan.shortfall for plan in plans if plan.shortfall is not None]

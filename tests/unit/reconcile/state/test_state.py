@@ -7,6 +7,7 @@ import pytest
 from artifact_index.api.reasons import Reason
 from artifact_index.reconcile.cache.cache import Cache
 from artifact_index.reconcile.cache.objects import ObjectRef, OutputRef
+from artifact_index.reconcile.plan.entries import IndexPlan
 from artifact_index.reconcile.state.state import State
 from artifact_index.sources.policy import Problem
 from support.reconcile_builders import (
@@ -95,6 +96,23 @@ def test_an_options_that_cannot_be_written_counts_only_if_no_other_holds_the_ind
     assert state.plan_of(record, [OWNER, other]) == written
     state.set_plans(OWNER, [unwritten])
     assert state.plan_of(record, [OWNER, other]) == unwritten
+
+
+def test_the_platform_decides_of_its_index_while_some_output_of_it_holds_the_index() -> None:
+    state, tenant, platform = State(), OWNER, ObjectRef("", "base")
+    record = replace(index("a"), ref=ObjectRef("", "a"), cluster=True)
+    (held,) = plans_from(index_state(record))
+    expired = replace(held, problem=Problem(Reason.CREDENTIAL_EXPIRED, "expired"))
+    unwritten = replace(held, problem=Problem(Reason.NOT_WRITTEN, "no output holds it"))
+
+    def told(of_platform: IndexPlan, of_tenant: IndexPlan) -> IndexPlan | None:
+        state.set_plans(platform, [of_platform])
+        state.set_plans(tenant, [of_tenant])
+        return state.plan_of(record, [tenant, platform])
+
+    assert told(held, expired) == held and told(expired, held) == expired
+    assert told(unwritten, held) == held
+    assert told(unwritten, expired) == told(unwritten, unwritten) == unwritten
 
 
 def test_a_deleted_index_options_leaves_nothing_behind() -> None:
