@@ -47,7 +47,8 @@ as this page.
   indexes that the IndexOptions selects. Logins, times and URLs that may be secret as a whole are
   masked on both sides, so a changed login alone is no difference.
 - `fresh` runs in a builder pod and needs nothing but the mounted file, which says itself how long
-  its logins last. `--print-script` prints it as one file for images that have Python alone.
+  its logins last. Each path that you give has to be such a file, or a folder with one.
+  `--print-script` prints it as one file for images that have Python alone.
 
 What `-o json` and `-o yaml` print has an `apiVersion` and a `kind`; within a version it only gains
 fields. Colours are for terminals; `--no-color` and the variable `NO_COLOR` turn them off.

@@ -150,6 +150,28 @@ def test_what_the_operator_did_not_write_is_refused(text: str | None, file: Path
     assert main(["fresh", str(file)]) == 2
 
 
+def test_each_path_that_is_given_has_to_be_the_operators(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, theirs, folder = tmp_path / "uv.toml", tmp_path / "pip.conf", tmp_path / "mounted"
+    ours.write_text(line("acme", 60))
+    theirs.write_text("[global]\nindex-url = https://h/\n")
+    folder.mkdir()
+    (folder / "netrc").write_text("machine h")
+    assert main(["fresh", str(ours), str(theirs), str(folder)]) == 2
+    printed = capsys.readouterr()
+    assert f"{theirs}, {folder} does not say how long a login lasts" in printed.err
+    assert "name the mounted Secret" in printed.err
+    assert str(ours) not in printed.err and printed.out == ""
+
+    (folder / "uv.toml").write_text(line("acme", 60))
+    assert main(["fresh", str(ours), str(folder)]) == 0
+    # Of what the variables of an image name, some may be the image's own.
+    monkeypatch.setenv("UV_CONFIG_FILE", str(ours))
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(theirs))
+    assert main(["fresh"]) == 0
+
+
 def test_it_waits_for_the_next_file(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

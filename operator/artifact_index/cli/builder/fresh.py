@@ -151,7 +151,7 @@ def execute(chosen: argparse.Namespace) -> int:
 def _look(chosen: argparse.Namespace, paths: Sequence[str]) -> tuple[list[Verdict], str]:
     """The verdict on each index, or why there is none."""
     try:
-        lives = lives_in(paths, None if chosen.paths else os.environ.get(VARIABLE))
+        lives = lives_in(paths, None if chosen.paths else os.environ.get(VARIABLE, ""))
     except UnreadableError as error:
         return [], str(error)
     names, now = chosen.index or lives, _clock()
@@ -161,20 +161,20 @@ def _look(chosen: argparse.Namespace, paths: Sequence[str]) -> tuple[list[Verdic
 def lives_in(paths: Sequence[str], variable: str | None = None) -> dict[str, Life]:
     """The life of each login, by name of the index: of several files the shortest.
 
-    Empty if the files say that they have no logins. `variable` is the value of `VARIABLE`. Raises
-    `UnreadableError`.
+    Empty if the files say that they have no logins. `variable` is the value of `VARIABLE`; without
+    it each of the paths must be the operator's, else one of them. Raises `UnreadableError`.
     """
     if not paths and not variable:
         names = ", ".join((*CLIENT_VARIABLES, VARIABLE))
         raise UnreadableError(f"there is nothing to look at: give a PATH, or set one of {names}")
     found: dict[str, Life] = {}
-    told = False
-    for text in [_as_comments(variable or ""), *(text for path in paths for text in _texts(path))]:
-        told = told or _NO_LOGINS.search(text) is not None
-        for life in _lives(text):
-            found[life.name] = min(life, found.get(life.name, life), key=_shortest_first)
-    if not found and not told:
-        where = ", ".join(paths) or f"the variable {VARIABLE}"
+    texts = {f"the variable {VARIABLE}": _as_comments(variable)} if variable else {}
+    texts.update((path, "\n".join(_texts(path))) for path in paths)
+    silent = [at for at in texts if not (any(_lives(texts[at])) or _NO_LOGINS.search(texts[at]))]
+    for life in (life for text in texts.values() for life in _lives(text)):
+        found[life.name] = min(life, found.get(life.name, life), key=_shortest_first)
+    if silent and (variable is None or len(silent) == len(texts)):
+        where = ", ".join(silent)
         raise UnreadableError(
             f"{where} does not say how long a login lasts: name the mounted Secret; a ConfigMap "
             "has no logins, and an operator without `artifact-index fresh` does not write it"
