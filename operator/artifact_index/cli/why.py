@@ -24,7 +24,8 @@ def register(commands: Any) -> None:
         "why",
         help="find the root of what is wrong with an index or a file",
         description="Tell what holds of one object and what is wrong with it. A consequence is "
-        "followed to the object that causes it; the reference's remedy ends each root.",
+        "followed to the object that causes it. A remedy ends each root: that of the message, or "
+        "the reference's.",
     )
     parser.add_argument(
         "object", metavar="[KIND/]NAME", help="an ArtifactIndex, or such as indexoptions/NAME"

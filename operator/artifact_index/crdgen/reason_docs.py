@@ -34,6 +34,8 @@ class ReasonDoc(BaseModel):
     remedy: str
     condition: str | None = None
     """The type of a note's own condition, or of a further condition that can have the reason."""
+    in_message: bool = False
+    """Whether each message of the reason ends in a remedy that is more exact than this one."""
     stalled_after_seconds: int | None = None
     """The default time after which the user must act although the reason says retry."""
     stalled_where: str | None = None

@@ -55,4 +55,5 @@ def _facts(each: Observed, options: Sequence[Observed], now: float) -> Iterator[
 
 def _root(problem: ObjectProblem) -> Root:
     doc = _BY_NAME.get(problem.reason)
+    doc = None if doc is not None and doc.in_message else doc
     return Root(**problem.model_dump(), meaning=doc and doc.meaning, remedy=doc and doc.remedy)
