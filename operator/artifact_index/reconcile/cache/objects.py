@@ -34,7 +34,6 @@ _LEASE: Final = re.compile(
     r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII
 )
 """Namespace and name of a Lease."""
-
 OPAQUE: Final = "Opaque"
 """The type of a Secret that is an output."""
 
@@ -214,10 +213,9 @@ def parse_custom_object(
 ) -> CustomObject[Spec]:
     """Trim a custom resource. An unusable spec becomes `problem`, never an exception.
 
-    The spec is taken from `cached` if the generation is equal: the API server increments it with
-    every change of the spec and not with one of the status, so the echo of our own status write
-    need not be parsed again. Other equal parts are taken over to save memory. `written` is a
-    status that it may have, with its canonical JSON.
+    The spec is taken from `cached` if the generation, which the API server increments with every
+    change of the spec alone, is equal. Other equal parts are taken over to save memory. `written`
+    is a status that it may have, with its canonical JSON.
     """
     metadata = body["metadata"]
     ref, uid, version = ref_uid_version(body)
