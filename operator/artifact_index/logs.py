@@ -10,12 +10,12 @@ import logging
 import re
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, Literal
-
-from artifact_index.api.timestamps import format_time
 
 REDACTED: Final = "[redacted]"
 
@@ -254,7 +254,7 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's
         """Return the line; the base class appends exception and stack."""
-        start = f"{format_time(record.created)} {record.levelname:7}"
+        start = f"{_whole_second(int(record.created))} {record.levelname:7}"
         values = dict(_values_of(record))
         if (event := values.pop("event", None)) is None:
             return f"{start} {record.name}: {record.message}"
@@ -262,6 +262,11 @@ class TextFormatter(logging.Formatter):
         where = f"{namespace}/" if namespace else ""
         about = f" {kind} {where}{name}" if kind else ""
         return f"{start} {event}{about}: {record.message}{''.join(_pairs(values))}"
+
+
+@lru_cache(maxsize=1)
+def _whole_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _pairs(values: dict[str, object]) -> Iterator[str]:
