@@ -24,6 +24,7 @@ from artifact_index.reconcile.result import Result
 from artifact_index.reconcile.status.conditions import Status
 from artifact_index.reconcile.status.second import keeping_second, with_second
 from artifact_index.reconcile.status.writer import StatusWriter
+from artifact_index.runtime import Turns
 from artifact_index.sources.policy import Problem, internal_problem
 
 _QUIET_FAILURES: Final = 2
@@ -136,7 +137,7 @@ class Controller:
 
     async def _try(self, key: Key) -> PassResult:
         try:
-            return self._act_on(key, await self._reconcile(key))
+            return await self._act_on(key, await self._reconcile(key))
         except NotLeading:
             # The workers are about to be ended; the next leader works on everything.
             self.queue.add_rate_limited(key)
@@ -179,15 +180,17 @@ class Controller:
         options = self._cache.options.get(key.ref) if key.kind == "IndexOptions" else None
         return Result(status=None if options is None else self._beside_others({}, options))
 
-    def _act_on(self, key: Key, result: Result) -> PassResult:
+    async def _act_on(self, key: Key, result: Result) -> PassResult:
         self.enqueue(result.enqueue)
         self.enqueue(result.later, _GATHERED)
         if not (result.quiet and self.queue.num_requeues(key) < _QUIET_FAILURES):
             if result.status is not None:
                 self._set_pending(key.ref, result.status)
             if result.plan is not None:
-                changed = self._reconcilers.options.commit(key.ref, result.plan)
-                self.enqueue(index_key(index) for index in changed)
+                turns = Turns()
+                for index in self._reconcilers.options.commit(key.ref, result.plan):
+                    self.enqueue((index_key(index),))
+                    await turns.leave()
         if result.after is not None:
             self._after.setdefault(result.after, set()).add(key)
         if result.requeue_after is not None:

@@ -1,9 +1,9 @@
 """The reconcile of an IndexOptions: resolve, require tokens, plan, apply, report."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from artifact_index.reconcile.apply.applied import Applied
 from artifact_index.reconcile.apply.last_good import LastGood
@@ -42,6 +42,7 @@ from artifact_index.reconcile.status.options_status import (
 from artifact_index.runtime import Turns, beside_the_loop
 from artifact_index.sources.policy import Problem
 
+Outcome = TypeVar("Outcome")
 _SHORTEST_REQUEUE: Final = 0.1
 """Seconds: what is due already must not make the reconcile spin."""
 
@@ -137,7 +138,8 @@ class OptionsReconciler:
             published = self._state.published[ref]
             if not applied.written and not kept.written:
                 published = standing_in(published, self._writer.owned(options))
-            plan = plans_as_published(plan, published, options, cause, self._env)
+            told = partial(plans_as_published, plan, published, options, cause, self._env)
+            plan = await _for_many(plan, told)
         await turns.leave()
         written = (*applied.written, *kept.written)
 
@@ -151,7 +153,7 @@ class OptionsReconciler:
         failed = applied.error or kept.error
         status = partial(self._status, options, OptionsOutcome(plan, written, problem))
         return Result(
-            status=await beside_the_loop(status) if len(plan) > PLANS else status(),
+            status=await _for_many(plan, status),
             # While a namesake's outputs are being deleted, the indexes keep their last status.
             plan=None if cause is not None and cause.reason.quiet else plan,
             requeue_after=self._next_recheck(plan, kept),
@@ -307,6 +309,11 @@ class OptionsReconciler:
         if kept.withdraw_at is not None:
             times.append(kept.withdraw_at)
         return max(_SHORTEST_REQUEUE, min(times) - self._env.clock()) if times else None
+
+
+async def _for_many(plan: Sequence[IndexPlan], work: Callable[[], Outcome]) -> Outcome:
+    """Compute what looks at each plan; for many of them without holding the event loop."""
+    return await beside_the_loop(work) if len(plan) > PLANS else work()
 
 
 def _first(*problems: Problem | None) -> Problem | None:
